@@ -1,0 +1,135 @@
+//! What went wrong, in words for the person who can mend it; and the log.
+//!
+//! Log lines go through a thread of their own with a bounded queue: a terminal, a pipe or a journal that does not
+//! drain must never hold a camera up.
+
+use std::fmt;
+use std::io::Write;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, SyncSender};
+use std::time::Duration;
+
+/// A failure: on what, what was tried, and why it did not work (with the way out, where there is one).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    on: String,
+    tried: String,
+    why: String,
+}
+
+/// What most calls that can fail give back.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// `on` is the thing (a device, a file, an address), `tried` the act ("can't open it"), `why` the reason and the way out.
+    pub fn new(on: impl fmt::Display, tried: impl fmt::Display, why: impl fmt::Display) -> Error {
+        Error { on: on.to_string(), tried: tried.to_string(), why: why.to_string() }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: {}", self.on, self.tried, self.why)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// How much a log line matters; the numbers are syslog's (and so journald's) priorities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// The program can't go on with what it is for.
+    Error = 3,
+    /// Something is not as asked for; the program goes on.
+    Warning = 4,
+    /// One line per change of state.
+    Info = 6,
+    /// With `--verbose` only.
+    Verbose = 7,
+}
+
+static VERBOSE: AtomicBool = AtomicBool::new(false);
+static LOST: AtomicU64 = AtomicU64::new(0);
+static QUEUE: OnceLock<SyncSender<Entry>> = OnceLock::new();
+
+/// Log lines that may wait for stderr; more are counted and dropped.
+const QUEUE_LINES: usize = 256;
+
+enum Entry {
+    Line(String),
+    Flush(SyncSender<()>),
+}
+
+/// Starts the log's thread. Without it (in tests) lines are written by their callers.
+pub fn start_log(verbose: bool) {
+    VERBOSE.store(verbose, Ordering::Relaxed);
+    let (sender, receiver) = mpsc::sync_channel(QUEUE_LINES);
+    let thread = std::thread::Builder::new().name("log".into()).stack_size(64 * 1024).spawn(move || {
+        for entry in receiver {
+            match entry {
+                Entry::Line(line) => write_stderr(&line),
+                Entry::Flush(done) => drop(done.try_send(())),
+            }
+        }
+    });
+    if thread.is_ok() {
+        drop(QUEUE.set(sender));
+    }
+}
+
+/// Waits until what was logged so far is written, at most `limit`.
+pub fn flush_log(limit: Duration) {
+    let (done, wait) = mpsc::sync_channel(1);
+    if let Some(queue) = QUEUE.get() {
+        if queue.try_send(Entry::Flush(done)).is_ok() {
+            drop(wait.recv_timeout(limit));
+        }
+    }
+}
+
+/// Writes one line; called through the `log_*` macros.
+pub fn log_line(level: Level, line: fmt::Arguments<'_>) {
+    if level == Level::Verbose && !VERBOSE.load(Ordering::Relaxed) {
+        return;
+    }
+    // journald sets JOURNAL_STREAM and takes the priority off the line's start (sd-daemon(3)); people see words.
+    static JOURNAL: OnceLock<bool> = OnceLock::new();
+    let text = if *JOURNAL.get_or_init(|| std::env::var_os("JOURNAL_STREAM").is_some()) {
+        format!("<{}>{line}\n", level as u8)
+    } else {
+        match level {
+            Level::Error => format!("error: {line}\n"),
+            Level::Warning => format!("warning: {line}\n"),
+            Level::Info | Level::Verbose => format!("{line}\n"),
+        }
+    };
+    match QUEUE.get() {
+        None => write_stderr(&text),
+        Some(queue) => {
+            let lost = LOST.swap(0, Ordering::Relaxed);
+            let text = if lost == 0 { text } else { format!("({lost} log lines lost here)\n{text}") };
+            if queue.try_send(Entry::Line(text)).is_err() {
+                LOST.fetch_add(lost + 1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+fn write_stderr(text: &str) {
+    // Nobody is left to tell when stderr is gone.
+    drop(std::io::stderr().write_all(text.as_bytes()));
+}
+
+/// Logs that the program can't do what it is for.
+#[macro_export]
+macro_rules! log_error { ($($arg:tt)*) => { $crate::error::log_line($crate::error::Level::Error, format_args!($($arg)*)) } }
+/// Logs that something is not as asked for.
+#[macro_export]
+macro_rules! log_warning { ($($arg:tt)*) => { $crate::error::log_line($crate::error::Level::Warning, format_args!($($arg)*)) } }
+/// Logs a change of state.
+#[macro_export]
+macro_rules! log_info { ($($arg:tt)*) => { $crate::error::log_line($crate::error::Level::Info, format_args!($($arg)*)) } }
+/// Logs what only `--verbose` shows.
+#[macro_export]
+macro_rules! log_verbose { ($($arg:tt)*) => { $crate::error::log_line($crate::error::Level::Verbose, format_args!($($arg)*)) } }

@@ -1,0 +1,30 @@
+//! Camera → browser: the parts of the `fmp4streamer` program, as a library for its own tests, benches and fuzz
+//! targets. It is not a stable API.
+//!
+//! # The walk of a frame
+//! ```text
+//! camera ─dequeue→ Frame<'_> ─split→ AccessUnit<'_> ─mux (the only copy)→ Arc<Fragment> ─push→ Ring ─follow→ client
+//! source/          format/h264      format/fmp4                                     ring.rs        serve/
+//! ```
+//!
+//! # The threads
+//! | thread | made by | does | ends |
+//! |---|---|---|---|
+//! | main | the system | reads the config, starts the others, waits for SIGTERM or SIGINT | with the program |
+//! | log | `error` | writes log lines, so that nobody else waits for a terminal or a pipe | with the program |
+//! | pump | `main`, one a camera | source → format → ring, sleeps when unwatched | at stop |
+//! | accept | `serve` | accepts connections, refuses those over the limits | at stop |
+//! | client | `serve`, one a connection | answers requests, then follows a ring | when its client leaves, or at stop |
+
+#![deny(missing_docs)]
+
+pub mod config;
+pub mod error;
+pub mod format;
+pub mod pump;
+pub mod ring;
+pub mod serve;
+pub mod source;
+pub mod stream;
+#[allow(unsafe_code)]
+pub mod sys;

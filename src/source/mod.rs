@@ -1,0 +1,70 @@
+//! Where frames come from: a V4L2 camera, a command's standard output, or the built-in test picture.
+
+use crate::error::Result;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+/// One coded picture, lent by its source for the length of a call.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame<'a> {
+    /// H.264 in the byte stream format (Rec. ITU-T H.264 Annex B), one access unit.
+    pub data: &'a [u8],
+    /// When it was captured, CLOCK_MONOTONIC in microseconds.
+    pub captured_us: u64,
+}
+
+/// What a source hands over.
+#[derive(Debug, Clone, Copy)]
+pub enum Signal<'a> {
+    /// A whole frame.
+    Frame(Frame<'a>),
+    /// Frames were lost or damaged here: what follows can't be decoded before the next key frame.
+    Gap,
+}
+
+/// What a source knows of itself once it is open; for the log and /status, never for the stream's own description.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Facts {
+    /// In words, such as "HD Pro Webcam C920, H264 1280x720".
+    pub description: String,
+    /// The driver's word on the frame rate, in frames a second.
+    pub fps: Option<f64>,
+    /// This is the built-in picture standing in until a camera appears.
+    pub stand_in: bool,
+}
+
+/// Frames that a source lost, counted since it was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Drops {
+    /// Frames missing by the driver's sequence numbers.
+    pub gaps: u64,
+    /// Frames that the driver marked as damaged.
+    pub damaged: u64,
+    /// Frames too short to hold anything.
+    pub short: u64,
+    /// Frames whose driver timestamp could not be believed; they took their arrival time.
+    pub bad_time: u64,
+}
+
+/// An open source. Dropping it stops and releases the device or the command, without blocking for long.
+pub trait Source {
+    /// What is known of the open source.
+    fn facts(&self) -> &Facts;
+
+    /// Waits until there is something, `wake` is readable or `timeout` is over, and gives `sink` what has come.
+    /// Returns early without a frame whenever it likes; never drains `wake`.
+    ///
+    /// # Errors
+    /// The source is of no more use (unplugged, ended, broken): drop it and open it again.
+    fn poll(&mut self, wake: BorrowedFd<'_>, timeout: Duration, sink: &mut dyn FnMut(Signal<'_>)) -> Result<()>;
+
+    /// Asks for a key frame as soon as can be; false where the source has no way to.
+    fn force_key(&mut self) -> bool {
+        false
+    }
+
+    /// The losses so far.
+    fn drops(&self) -> Drops {
+        Drops::default()
+    }
+}
