@@ -1,0 +1,286 @@
+//! The init segment: ftyp and moov.
+
+use super::boxes::Writer;
+use super::{TIMESCALE, VIDEO_TRACK};
+use crate::format::h264::Parameters;
+use std::sync::Arc;
+
+/// Duration of a live stream: "if the duration cannot be determined, all 1s" (8.2.2.3, 8.3.2.3, 8.4.2.3).
+/// Zero would be wrong for browsers: Safari 18 pauses after some seconds, and Chromium shows frames at once,
+/// instead of smoothing them, only where the duration is unknown.
+const UNKNOWN_DURATION: u32 = u32::MAX;
+
+/// Flags of a frame that needs another one: sample_depends_on 1, sample_is_non_sync_sample (8.8.3.1).
+pub(super) const NON_SYNC_SAMPLE: u32 = 0x0101_0000;
+
+/// Everything that a player needs before the first fragment; shared by all fragments that it stands for.
+#[derive(Debug)]
+pub struct Init {
+    /// The parameter sets that the avcC carries.
+    pub parameters: Arc<Parameters>,
+    /// RFC 6381 name of the codec, such as "avc1.64001f": profile, constraints and level as hexadecimal.
+    pub codec: String,
+    /// Pixels across a picture before rotation, after cropping.
+    pub width: u32,
+    /// Pixels down a picture before rotation, after cropping.
+    pub height: u32,
+    /// Clockwise turn for showing, in degrees: 0, 90, 180 or 270.
+    pub rotation: u16,
+    /// ftyp and moov.
+    pub bytes: Vec<u8>,
+}
+
+impl Init {
+    /// Makes the init segment for a stream with these parameter sets, to be shown turned clockwise by `rotation`
+    /// degrees (0, 90, 180 or 270; anything else is shown as it is).
+    pub fn new(parameters: Arc<Parameters>, rotation: u16) -> Init {
+        let info = &parameters.info;
+        let codec = format!(
+            "avc1.{:02x}{:02x}{:02x}",
+            info.profile_idc, info.constraints, info.level_idc
+        );
+        let (width, height) = (info.width, info.height);
+        let rotation = if matches!(rotation, 90 | 180 | 270) {
+            rotation
+        } else {
+            0
+        };
+        let mut w = Writer::with_capacity(1024);
+        ftyp(&mut w);
+        moov(&mut w, &parameters, rotation);
+        Init {
+            codec,
+            width,
+            height,
+            rotation,
+            bytes: w.into_bytes(),
+            parameters,
+        }
+    }
+}
+
+/// 4.3. iso6 is the brand that has all we use (default-base-is-moof came with iso5, tfdt with iso6), avc1 the one of
+/// 14496-15; mp41 calms players that look for an MP4 brand.
+/// Not cmfc: CMAF wants an identity matrix, and so no rotation.
+fn ftyp(w: &mut Writer) {
+    w.boxed(b"ftyp", |w| {
+        w.bytes(b"iso6");
+        w.u32(0); // minor_version
+        w.bytes(b"iso6iso5avc1mp41");
+    });
+}
+
+fn moov(w: &mut Writer, parameters: &Parameters, rotation: u16) {
+    w.boxed(b"moov", |w| {
+        mvhd(w);
+        w.boxed(b"trak", |w| {
+            tkhd(w, parameters, rotation);
+            w.boxed(b"mdia", |w| {
+                mdhd(w);
+                hdlr(w);
+                w.boxed(b"minf", |w| {
+                    vmhd(w);
+                    dinf(w);
+                    stbl(w, parameters);
+                });
+            });
+        });
+        mvex(w);
+    });
+}
+
+/// The unity matrix (8.2.2.2): a, b, u, c, d, v, x, y, w; u, v, w are 2.30 fixed point, the others 16.16.
+const UNITY: [u32; 9] = [ONE, 0, 0, 0, ONE, 0, 0, 0, 1 << 30];
+const ONE: u32 = 1 << 16;
+const MINUS_ONE: u32 = ONE.wrapping_neg();
+
+/// The matrix that turns a picture of `width` by `height` (16.16) clockwise. A point (p, q) goes to
+/// (ap + cq + x, bp + dq + y) (6.2.2): without x and y the turned picture would lie left of or above the origin.
+fn matrix(rotation: u16, width: u32, height: u32) -> [u32; 9] {
+    let (a, b, c, d, x, y) = match rotation {
+        90 => (0, ONE, MINUS_ONE, 0, height, 0),
+        180 => (MINUS_ONE, 0, 0, MINUS_ONE, width, height),
+        270 => (0, MINUS_ONE, ONE, 0, 0, width),
+        _ => return UNITY,
+    };
+    [a, b, 0, c, d, 0, x, y, 1 << 30]
+}
+
+/// 8.2.2
+fn mvhd(w: &mut Writer) {
+    w.full_box(b"mvhd", 0, 0, |w| {
+        w.u32(0); // creation_time
+        w.u32(0); // modification_time
+        w.u32(TIMESCALE);
+        w.u32(UNKNOWN_DURATION);
+        w.u32(ONE); // rate
+        w.u16(0x0100); // volume
+        w.bytes(&[0; 2 + 8]); // reserved
+        UNITY.iter().for_each(|&entry| w.u32(entry));
+        w.bytes(&[0; 24]); // pre_defined
+        w.u32(VIDEO_TRACK + 1); // next_track_ID
+    });
+}
+
+/// 8.3.2
+fn tkhd(w: &mut Writer, parameters: &Parameters, rotation: u16) {
+    const ENABLED_IN_MOVIE: u32 = 3;
+    let (width, height) = presented(parameters);
+    w.full_box(b"tkhd", 0, ENABLED_IN_MOVIE, |w| {
+        w.u32(0); // creation_time
+        w.u32(0); // modification_time
+        w.u32(VIDEO_TRACK);
+        w.u32(0); // reserved
+        w.u32(UNKNOWN_DURATION);
+        w.bytes(&[0; 8]); // reserved
+        w.u16(0); // layer
+        w.u16(0); // alternate_group
+        w.u16(0); // volume: none for video
+        w.u16(0); // reserved
+        matrix(rotation, width, height)
+            .iter()
+            .for_each(|&entry| w.u32(entry));
+        w.u32(width);
+        w.u32(height);
+    });
+}
+
+/// Width and height in square pixels, before rotation, as 16.16 (8.3.2.3). What an SPS claims beyond 16 bits is
+/// cut: no level of H.264 goes that far.
+fn presented(parameters: &Parameters) -> (u32, u32) {
+    let info = &parameters.info;
+    let (across, down) = info.sar.unwrap_or((1, 1));
+    let largest = u64::from(u32::MAX);
+    let height = u64::from(info.height) << 16;
+    let width = (u64::from(info.width) << 16) * u64::from(across) / u64::from(down.max(1));
+    (width.min(largest) as u32, height.min(largest) as u32)
+}
+
+/// 8.4.2
+fn mdhd(w: &mut Writer) {
+    w.full_box(b"mdhd", 0, 0, |w| {
+        w.u32(0); // creation_time
+        w.u32(0); // modification_time
+        w.u32(TIMESCALE);
+        w.u32(UNKNOWN_DURATION);
+        w.u16(0x55c4); // language "und"
+        w.u16(0); // pre_defined
+    });
+}
+
+/// 8.4.3
+fn hdlr(w: &mut Writer) {
+    w.full_box(b"hdlr", 0, 0, |w| {
+        w.u32(0); // pre_defined
+        w.bytes(b"vide");
+        w.bytes(&[0; 12]); // reserved
+        w.bytes(b"camera\0"); // name
+    });
+}
+
+/// 12.1.2
+fn vmhd(w: &mut Writer) {
+    w.full_box(b"vmhd", 0, 1, |w| w.bytes(&[0; 2 + 6])); // graphicsmode copy, opcolor
+}
+
+/// 8.7.1, 8.7.2
+fn dinf(w: &mut Writer) {
+    const SELF_CONTAINED: u32 = 1;
+    w.boxed(b"dinf", |w| {
+        w.full_box(b"dref", 0, 0, |w| {
+            w.u32(1); // entry_count
+            w.full_box(b"url ", 0, SELF_CONTAINED, |_| ());
+        });
+    });
+}
+
+/// 8.5.1: the description of the samples, and tables that are empty because all samples are in fragments.
+fn stbl(w: &mut Writer, parameters: &Parameters) {
+    w.boxed(b"stbl", |w| {
+        w.full_box(b"stsd", 0, 0, |w| {
+            w.u32(1); // entry_count
+            avc1(w, parameters);
+        });
+        w.full_box(b"stts", 0, 0, |w| w.u32(0)); // 8.6.1.2: entry_count
+        w.full_box(b"stsc", 0, 0, |w| w.u32(0)); // 8.7.4: entry_count
+        w.full_box(b"stsz", 0, 0, |w| w.u64(0)); // 8.7.3.2: sample_size, sample_count
+        w.full_box(b"stco", 0, 0, |w| w.u32(0)); // 8.7.5: entry_count
+    });
+}
+
+/// The visual sample entry (12.1.3) with its AVC part (14496-15, 5.4.2.1).
+fn avc1(w: &mut Writer, parameters: &Parameters) {
+    let info = &parameters.info;
+    w.boxed(b"avc1", |w| {
+        w.bytes(&[0; 6]); // reserved
+        w.u16(1); // data_reference_index
+        w.bytes(&[0; 2 + 2 + 12]); // pre_defined, reserved
+        w.u16(info.width.min(0xffff) as u16);
+        w.u16(info.height.min(0xffff) as u16);
+        w.u32(0x0048_0000); // horizresolution: 72 dpi
+        w.u32(0x0048_0000); // vertresolution
+        w.u32(0); // reserved
+        w.u16(1); // frame_count
+        w.bytes(&[0; 32]); // compressorname: none
+        w.u16(0x0018); // depth: colour, no alpha
+        w.u16(0xffff); // pre_defined = -1
+        w.boxed(b"avcC", |w| avc_configuration(w, parameters));
+        if let Some(colour) = &info.colour {
+            // 12.1.5
+            w.boxed(b"colr", |w| {
+                w.bytes(b"nclx");
+                w.u16(colour.primaries.into());
+                w.u16(colour.transfer.into());
+                w.u16(colour.matrix.into());
+                w.u8(u8::from(colour.full_range) << 7);
+            });
+        }
+        if let Some((across, down)) = info.sar.filter(|(across, down)| across != down) {
+            // 12.1.4
+            w.boxed(b"pasp", |w| {
+                w.u32(across.into());
+                w.u32(down.into());
+            });
+        }
+    });
+}
+
+/// AVCDecoderConfigurationRecord (14496-15, 5.3.3.1.2). Its lengths have 16 bits and its counts 5 and 8: a parameter
+/// set that does not fit is left out (no decoder would take one of 64 KiB).
+fn avc_configuration(w: &mut Writer, parameters: &Parameters) {
+    let info = &parameters.info;
+    let fits = |set: &&Vec<u8>| set.len() <= usize::from(u16::MAX);
+    let parameter_set = |w: &mut Writer, set: &[u8]| {
+        w.u16(set.len() as u16);
+        w.bytes(set);
+    };
+    w.u8(1); // configurationVersion
+    w.bytes(&[info.profile_idc, info.constraints, info.level_idc]);
+    w.u8(0xfc | 3); // reserved, lengthSizeMinusOne
+    let sps = Some(&parameters.sps).filter(fits);
+    w.u8(0xe0 | sps.map_or(0, |_| 1)); // reserved, numOfSequenceParameterSets
+    sps.into_iter().for_each(|set| parameter_set(w, set));
+    let pps = || parameters.pps.iter().filter(fits).take(usize::from(u8::MAX));
+    w.u8(pps().count() as u8); // numOfPictureParameterSets
+    pps().for_each(|set| parameter_set(w, set));
+    // Baseline, Main and Extended end here.
+    if !matches!(info.profile_idc, 66 | 77 | 88) {
+        w.u8(0xfc | (info.chroma_format_idc as u8 & 3));
+        w.u8(0xf8 | ((info.bit_depth_luma as u8).saturating_sub(8) & 7));
+        w.u8(0xf8 | ((info.bit_depth_chroma as u8).saturating_sub(8) & 7));
+        w.u8(0); // numOfSequenceParameterSetExt
+    }
+}
+
+/// 8.8.1, 8.8.3. No mehd (8.8.2): without it the duration is unknown.
+fn mvex(w: &mut Writer) {
+    w.boxed(b"mvex", |w| {
+        w.full_box(b"trex", 0, 0, |w| {
+            w.u32(VIDEO_TRACK);
+            w.u32(1); // default_sample_description_index
+            w.u32(0); // default_sample_duration
+            w.u32(0); // default_sample_size
+            w.u32(NON_SYNC_SAMPLE); // default_sample_flags
+        });
+    });
+}
