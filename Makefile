@@ -27,7 +27,7 @@ test:
 	@tests/run all
 
 check:
-	@tests/need test
+	@tests/need check
 	@tests/run quick
 
 bench:
