@@ -177,7 +177,7 @@ impl Pump<'_> {
                 Some(left) => PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX),
                 None => PollTimeout::NONE,
             };
-            drop(poll(&mut [PollFd::new(self.stream.woken(), PollFlags::POLLIN)], timeout));
+            _ = poll(&mut [PollFd::new(self.stream.woken(), PollFlags::POLLIN)], timeout);
             self.stream.drain_wakes();
             let over = left.is_none_or(|left| left.is_zero());
             // A viewer who comes or goes does not bring a lost camera back sooner.

@@ -64,7 +64,7 @@ impl Connection {
 
     /// Ends it from outside: its thread finds the socket closed.
     pub fn end(&self) {
-        drop(self.socket.shutdown(Shutdown::Both));
+        _ = self.socket.shutdown(Shutdown::Both);
     }
 }
 
@@ -98,7 +98,7 @@ pub(super) fn serve(connection: &Connection, shared: &Shared) {
                     Incoming::Bad(bad) => routes::refuse(bad),
                     _ => routes::late(),
                 };
-                drop(send(socket, &answer, true, false));
+                _ = send(socket, &answer, true, false);
                 linger(socket);
                 break "refused";
             }

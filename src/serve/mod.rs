@@ -67,21 +67,14 @@ impl Shared {
     }
 }
 
-/// Binds the sockets to listen on.
+/// Binds the socket to listen on: at one address, or at all of them.
 ///
 /// # Errors
-/// The address is no address, or is taken, or needs a privilege.
-pub fn bind(listen: &str, port: u16) -> Result<TcpListener> {
-    let addresses: Vec<IpAddr> = match listen {
-        // One socket takes both families (ipv6(7), IPV6_V6ONLY), but for a kernel without IPv6.
-        "" => vec![Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()],
-        one => {
-            let bare = one.strip_prefix('[').and_then(|o| o.strip_suffix(']')).unwrap_or(one);
-            vec![bare.parse().map_err(|_| {
-                Error::new("listen", format!("can't listen on {one:?}"), "it is not an IP address of this machine; leave it empty for all")
-            })?]
-        }
-    };
+/// The address is not this machine's, or is taken, or needs a privilege.
+pub fn bind(listen: Option<IpAddr>, port: u16) -> Result<TcpListener> {
+    // One socket takes both families (ipv6(7), IPV6_V6ONLY), but for a kernel without IPv6.
+    let everywhere = || vec![Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()];
+    let addresses: Vec<IpAddr> = listen.map_or_else(everywhere, |ip| vec![ip]);
     let all: Vec<SocketAddr> = addresses.iter().map(|ip| (*ip, port).into()).collect();
     TcpListener::bind(&all[..]).map_err(|e| {
         let why = match e.kind() {
@@ -131,7 +124,7 @@ impl Server {
     /// Closes the listening socket, and waits until the streams have ended, at most `limit`. The stream has to be stopped.
     pub fn stop(self, limit: Duration) {
         drop(self.stop);
-        drop(self.acceptor.join());
+        _ = self.acceptor.join();
         let deadline = Instant::now() + limit;
         while self.shared.streams.load(SeqCst) > 0 && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(5));
@@ -145,7 +138,7 @@ fn accept(listener: &TcpListener, stopped: &UnixStream, shared: &Arc<Shared>) {
     let mut in_trouble = false;
     loop {
         let mut fds = [PollFd::new(listener.as_fd(), PollFlags::POLLIN), PollFd::new(stopped.as_fd(), PollFlags::POLLIN)];
-        drop(poll(&mut fds, PollTimeout::NONE));
+        _ = poll(&mut fds, PollTimeout::NONE);
         if fds[1].any() == Some(true) {
             return;
         }
@@ -233,9 +226,9 @@ fn make_room(shared: &Shared) {
 
 /// Answers 503 without waiting for the request.
 fn turn_away(socket: &TcpStream) {
-    drop(socket.set_nonblocking(true));
+    _ = socket.set_nonblocking(true);
     // Bytes that are left unread would turn the close into a reset, and the answer would be lost.
-    drop(sock::read_now(socket, &mut [0; 4096]));
-    drop((&*socket).write(routes::BUSY));
-    drop(socket.shutdown(std::net::Shutdown::Write));
+    _ = sock::read_now(socket, &mut [0; 4096]);
+    _ = (&*socket).write(routes::BUSY);
+    _ = socket.shutdown(std::net::Shutdown::Write);
 }

@@ -25,7 +25,7 @@ pub(super) fn send(connection: &Connection, shared: &Shared, request: StreamRequ
     let socket = &connection.socket;
     let mut out = Out { socket, chunked: head.http11, sequence: 0, start: None, heads: Vec::new() };
     if head.method == Method::Head {
-        drop(out.begin(shared));
+        _ = out.begin(shared);
         connection::linger(socket);
         return "answered";
     }
@@ -34,12 +34,12 @@ pub(super) fn send(connection: &Connection, shared: &Shared, request: StreamRequ
         let answer = routes::full(shared.settings.max_clients);
         let mut bytes = answer.head(false);
         bytes.extend_from_slice(&answer.body);
-        drop((&*socket).write_all(&bytes));
+        _ = (&*socket).write_all(&bytes);
         connection::linger(socket);
         return "refused";
     };
     // Without it a slow client lags more, and that is all.
-    drop(sock::set_notsent_lowat(socket, NOTSENT_BYTES));
+    _ = sock::set_notsent_lowat(socket, NOTSENT_BYTES);
     let outcome = follow(&mut out, connection, shared, request);
     let reason = match outcome {
         Ok(reason) => out.finish().map_or("left", |()| reason),
@@ -186,7 +186,7 @@ impl Out<'_> {
     fn chunk_size(&self, out: &mut Vec<u8>, bytes: usize) {
         if self.chunked {
             // Writing to a Vec can't fail.
-            drop(write!(out, "{bytes:x}\r\n"));
+            _ = write!(out, "{bytes:x}\r\n");
         }
     }
 

@@ -63,10 +63,10 @@ impl Answer {
         let mut head = format!("HTTP/1.1 {}\r\nCache-Control: {}\r\n{HYGIENE}{}", self.status, self.cache, self.more);
         if !self.body.is_empty() {
             // Writing to a String can't fail.
-            drop(write!(head, "Content-Type: {}\r\n", self.content_type));
+            _ = write!(head, "Content-Type: {}\r\n", self.content_type);
         }
         if self.status != NO_CONTENT {
-            drop(write!(head, "Content-Length: {}\r\n", self.body.len()));
+            _ = write!(head, "Content-Length: {}\r\n", self.body.len());
         }
         head.push_str(if keep_alive { "Connection: keep-alive\r\n\r\n" } else { "Connection: close\r\n\r\n" });
         head.into_bytes()

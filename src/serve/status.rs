@@ -110,7 +110,7 @@ impl Object {
     fn member(mut self, name: &str, value: impl Display) -> Object {
         let comma = if self.0.len() > 1 { "," } else { "" };
         // Writing to a String can't fail.
-        drop(write!(self.0, "{comma}\"{name}\":{value}"));
+        _ = write!(self.0, "{comma}\"{name}\":{value}");
         self
     }
 
@@ -135,11 +135,11 @@ fn quote(text: &str) -> String {
     for c in text.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
-            c if c < ' ' => drop(write!(out, "\\u{:04x}", c as u32)),
+            c if c < ' ' => _ = write!(out, "\\u{:04x}", c as u32),
             c => out.push(c),
         }
     }
-    out.push('"');
+    out.push('"';
     out
 }
 

@@ -1,5 +1,6 @@
 //! Where frames come from: a V4L2 camera, a command's standard output, or the built-in test picture.
 
+use crate::config::{Camera, SourceKind};
 use crate::error::Result;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
@@ -73,3 +74,20 @@ pub trait Source {
         Drops::default()
     }
 }
+
+/// Opens the source that `camera` names.
+///
+/// # Errors
+/// It is not there or can't be used; the error says what to do.
+pub fn open(camera: &Camera) -> Result<Box<dyn Source>> {
+    match &camera.source {
+        SourceKind::Test => todo!(),
+        _ => todo!(),
+    }
+}
+/// x
+pub fn find_camera() -> Option<std::path::PathBuf> { None }
+/// x
+pub mod controls { 
+/// x
+pub fn list(_: &std::path::Path) -> crate::error::Result<String> { todo!() } }
