@@ -1,1 +1,540 @@
-//! (being written)
+//! The config file: INI text → [`Config`]. The dialect is in `config/ini.rs`; every key, with its default, its meaning
+//! and its limits, in `config/keys.rs`. All errors are for the person who wrote the file: `file:line`, what is
+//! allowed there, and the nearest known name.
+
+mod ini;
+pub mod keys;
+mod nearest;
+
+use crate::error::{Error, Result};
+use ini::{Entry, Section, shown};
+use keys::Scope;
+pub use nearest::nearest;
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Where a config is looked for when none is named, in this order.
+pub const DEFAULT_FILES: [&str; 2] = ["./fmp4streamer.conf", "/etc/fmp4streamer.conf"];
+
+/// All that the program is told to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Config {
+    /// The file that it was read from; None when it was made from the command line or from nothing.
+    pub file: Option<String>,
+    /// What is served, to whom.
+    pub server: Server,
+    /// Where the frames come from.
+    pub camera: Camera,
+    /// Lines for the log, each a warning: what the file asks for and does not get.
+    pub notices: Vec<String>,
+}
+
+/// The `[server]` section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// The one address to listen on; None is all of them, IPv4 and IPv6.
+    pub listen: Option<IpAddr>,
+    /// The TCP port; 0 is any free one.
+    pub port: u16,
+    /// The nice value, -20..=19.
+    pub priority: i32,
+    /// Streams served at once, 1..=10000.
+    pub max_clients: usize,
+    /// How old a follower's next fragment may get before it skips to a newer key frame, 0.1..=60 s.
+    pub max_age: Duration,
+    /// The longest group that a newcomer is sent at once, 1..=60 s.
+    pub join_max: Duration,
+    /// The largest group that a newcomer is sent at once, in bytes, 1..=64 million.
+    pub join_max_bytes: usize,
+    /// Further names allowed in `Host`, in lower case, without port; `*` is any.
+    pub hosts: Vec<String>,
+    /// Origins beside 'self' for CSP's frame-ancestors, fit to be put into the header as they are.
+    pub frame_ancestors: Vec<String>,
+}
+
+impl Default for Server {
+    fn default() -> Server {
+        Server {
+            listen: None,
+            port: 8000,
+            priority: 0,
+            max_clients: 100,
+            max_age: Duration::from_millis(1000),
+            join_max: Duration::from_secs(4),
+            join_max_bytes: 4_000_000,
+            hosts: Vec::new(),
+            frame_ancestors: Vec::new(),
+        }
+    }
+}
+
+/// A section of a camera, or what stands in for one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Camera {
+    /// The name in URLs and in /status: "camera0".
+    pub name: String,
+    /// The section's name in the file, such as "exec pi"; for messages.
+    pub section: String,
+    /// Where the frames come from.
+    pub source: SourceKind,
+    /// Pixels, as wished for; the stream says what came of it.
+    pub width: u32,
+    /// Pixels, as wished for.
+    pub height: u32,
+    /// Frames a second, as wished for.
+    pub fps: u32,
+    /// Degrees clockwise for the player to turn the picture: 0, 90, 180 or 270.
+    pub rotation: u16,
+    /// Whether the source stops while nobody watches.
+    pub auto_sleep: bool,
+    /// How long after the last viewer left it stops.
+    pub linger: Duration,
+}
+
+impl Default for Camera {
+    fn default() -> Camera {
+        Camera {
+            name: "camera0".into(),
+            section: "auto".into(),
+            source: SourceKind::Auto,
+            width: 640,
+            height: 480,
+            fps: 30,
+            rotation: 0,
+            auto_sleep: true,
+            linger: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Where frames come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceKind {
+    /// Nothing is named: the first camera with H.264; the test picture until there is one.
+    Auto,
+    /// A V4L2 device, waited for when it is not there.
+    Device {
+        /// The device node or a symlink to it.
+        path: PathBuf,
+        /// What to set on it before it streams, in this order.
+        controls: Vec<Setting>,
+        /// A V4L2 fourcc, four characters.
+        capture_format: String,
+    },
+    /// The standard output of a command for `sh -c`, H.264 in the byte stream format.
+    Exec {
+        /// The command, in one line, not empty.
+        command: String,
+    },
+    /// The test picture.
+    Test,
+}
+
+impl SourceKind {
+    fn device(path: PathBuf) -> SourceKind {
+        SourceKind::Device {
+            path,
+            controls: Vec::new(),
+            capture_format: "H264".into(),
+        }
+    }
+
+    fn scopes(&self) -> &'static [Scope] {
+        match self {
+            SourceKind::Auto | SourceKind::Test => &[Scope::Camera],
+            SourceKind::Device { .. } => &[Scope::Camera, Scope::Device],
+            SourceKind::Exec { .. } => &[Scope::Camera, Scope::Exec],
+        }
+    }
+}
+
+/// A V4L2 control and its value, neither of them checked: only the device knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// As in the file, in lower case.
+    pub name: String,
+    /// As in the file.
+    pub value: String,
+    /// `file:line`, for messages.
+    pub place: String,
+}
+
+impl Config {
+    /// Reads `explicit`, else the first of [`DEFAULT_FILES`] that there is, else gives the defaults.
+    ///
+    /// # Errors
+    /// The file can't be read (the default ones may be missing), or it is not a good config: see [`Config::parse`].
+    pub fn load(explicit: Option<&Path>) -> Result<Config> {
+        if let Some(path) = explicit {
+            return Self::load_file(path)?.ok_or_else(|| {
+                let why = "there is no such file; without -c it would be ./fmp4streamer.conf or /etc/fmp4streamer.conf";
+                Error::new(path.display(), "can't read the config", why)
+            });
+        }
+        for path in DEFAULT_FILES {
+            if let Some(config) = Self::load_file(Path::new(path))? {
+                return Ok(config);
+            }
+        }
+        Ok(Config::default())
+    }
+
+    /// None if there is no such file.
+    fn load_file(path: &Path) -> Result<Option<Config>> {
+        let mut bytes = Vec::new();
+        // One byte more than a config may have, so that a longer file is told from one that just fits.
+        let limit = ini::MAX_BYTES as u64 + 1;
+        match File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)) {
+            Ok(_) => Self::parse(&bytes, &path.display().to_string()).map(Some),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(Error::new(path.display(), "can't read the config", e)),
+        }
+    }
+
+    /// The defaults with a camera at that path.
+    pub fn for_device(path: &Path) -> Config {
+        let section = path.display().to_string();
+        let source = SourceKind::device(path.to_owned());
+        Config {
+            camera: Camera {
+                section,
+                source,
+                ..Camera::default()
+            },
+            ..Config::default()
+        }
+    }
+
+    /// The defaults with the test picture.
+    pub fn for_test() -> Config {
+        let camera = Camera {
+            section: "test".into(),
+            source: SourceKind::Test,
+            ..Camera::default()
+        };
+        Config {
+            camera,
+            ..Config::default()
+        }
+    }
+
+    /// Reads a config from a file's bytes; `file` is its name in messages.
+    ///
+    /// # Errors
+    /// As `file:line: what: what is allowed, and the nearest known name`, for the first thing that is wrong.
+    pub fn parse(bytes: &[u8], file: &str) -> Result<Config> {
+        let (default, sections) = ini::read(bytes, file)?;
+        let mut expander = ini::Expander::new(file, &default);
+        let mut parts = Vec::new();
+        for section in &sections {
+            let source = if section.name == "server" {
+                None
+            } else {
+                Some(source_of(section, file)?)
+            };
+            parts.push((section, source, expander.expand(section)?));
+        }
+        let auto = Section::new("auto", 0);
+        if parts.iter().all(|(_, source, _)| source.is_none()) {
+            parts.push((&auto, Some(SourceKind::Auto), expander.expand(&auto)?));
+        }
+
+        let mut config = Config {
+            file: Some(file.to_owned()),
+            ..Config::default()
+        };
+        let mut cameras = Vec::new();
+        for (section, source, entries) in parts {
+            let mut part = Config {
+                file: Some(file.to_owned()),
+                ..Config::default()
+            };
+            match source {
+                None => {
+                    part.fill(&[Scope::Server], section, &entries, &expander.referenced)?;
+                    config.server = part.server;
+                }
+                Some(source) => {
+                    let scopes = source.scopes();
+                    part.camera = Camera {
+                        section: section.name.clone(),
+                        source,
+                        ..Camera::default()
+                    };
+                    part.fill(scopes, section, &entries, &expander.referenced)?;
+                    part.check_camera(section, &entries)?;
+                    cameras.push((section, part));
+                }
+            }
+        }
+        let is_device = |part: &Config| matches!(part.camera.source, SourceKind::Device { .. });
+        if !cameras.iter().any(|(_, part)| is_device(part)) {
+            // A device would have taken an unknown key of [DEFAULT] for a control; else nobody has looked at it.
+            let mut keys = default.keys();
+            let stray = |key: &str| !keys::is_known(key) && !expander.referenced.contains(key);
+            if let Some((key, line)) = keys.find(|(key, _)| stray(key)) {
+                return Err(unknown_key(file, line, "DEFAULT", &keys::ALL, key));
+            }
+        }
+        let mut cameras = cameras.into_iter();
+        if let Some((_, first)) = cameras.next() {
+            config.camera = first.camera;
+            config.notices = first.notices;
+        }
+        let further: Vec<_> = cameras
+            .map(|(s, _)| format!("[{}] (line {})", shown(&s.name), s.line))
+            .collect();
+        if !further.is_empty() {
+            let (used, further) = (shown(&config.camera.section), further.join(", "));
+            config.notices.push(format!(
+                "{file}: only the first camera, [{used}], is used so far; not {further}"
+            ));
+        }
+        Ok(config)
+    }
+
+    /// Takes over a section's values; `variables` are the keys that stand in some `%(key)s`.
+    fn fill(
+        &mut self,
+        scopes: &[Scope],
+        section: &Section,
+        entries: &[Entry],
+        variables: &HashSet<String>,
+    ) -> Result<()> {
+        let file = self.file.clone().unwrap_or_default();
+        let mut later = Vec::new();
+        for Entry {
+            key,
+            value,
+            line,
+            inherited,
+        } in entries
+        {
+            if let Some(known) = keys::find(scopes, key) {
+                if (known.set)(self, value).is_none() {
+                    return Err(bad_value(&file, *line, key, value, known.allowed));
+                }
+                continue;
+            }
+            let SourceKind::Device { controls, .. } = &mut self.camera.source else {
+                if *inherited {
+                    continue;
+                }
+                return Err(unknown_key(&file, *line, &section.name, scopes, key));
+            };
+            let place = format!("{file}:{line}");
+            if keys::is_later(key) {
+                later.push(format!("{} (line {line})", shown(key)));
+            } else if !inherited || !(keys::is_known(key) || variables.contains(key)) {
+                if let Some(hint) = keys::hint(scopes, key) {
+                    let key = shown(key);
+                    self.notices.push(format!(
+                        "{place}: {key} is taken for a control of the camera; {hint}"
+                    ));
+                }
+                controls.push(Setting {
+                    name: key.clone(),
+                    value: value.clone(),
+                    place,
+                });
+            }
+        }
+        if !later.is_empty() {
+            self.notices.push(format!(
+                "{file}: for a later version, not used yet: {}",
+                later.join(", ")
+            ));
+        }
+        Ok(())
+    }
+
+    /// What can be said of a camera only when all its keys are known.
+    fn check_camera(&mut self, section: &Section, entries: &[Entry]) -> Result<()> {
+        let file = self.file.clone().unwrap_or_default();
+        let camera = &self.camera;
+        let entry = |key: &str| entries.iter().find(|entry| entry.key == key);
+        match &camera.source {
+            SourceKind::Exec { command } if command.is_empty() => Err(Error::new(
+                format_args!("{file}:{}", section.line),
+                format_args!("[{}] has no command", shown(&section.name)),
+                "put command = ... below it, with what writes H.264 to its standard output",
+            )),
+            SourceKind::Test => {
+                for (key, number, (from, to), even) in [
+                    ("width", camera.width, (160, 3840), true),
+                    ("height", camera.height, (120, 2160), true),
+                    ("fps", camera.fps, (1, 120), false),
+                ] {
+                    let good = (from..=to).contains(&number) && !(even && number % 2 == 1);
+                    if let (false, Some(entry)) = (good, entry(key)) {
+                        let even = if even { "an even" } else { "a whole" };
+                        let allowed = format!("for the test picture {even} number from {from} to {to}");
+                        return Err(bad_value(&file, entry.line, key, &entry.value, &allowed));
+                    }
+                }
+                Ok(())
+            }
+            SourceKind::Device { capture_format, .. } if capture_format != "H264" => {
+                if let Some(Entry { value, line, .. }) = entry("capture_format") {
+                    let value = shown(value);
+                    let why = "only H264 is served so far, other formats by a later version";
+                    self.notices
+                        .push(format!("{file}:{line}: capture_format = {value}: {why}"));
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What would run, line by line, for `--check`.
+    pub fn describe(&self) -> String {
+        let Config {
+            file,
+            server,
+            camera,
+            notices,
+        } = self;
+        let mut lines = vec![match file {
+            Some(file) => format!("config: {file}"),
+            None => "config: no file, all defaults".into(),
+        }];
+        let address = server.listen.map_or("all addresses".into(), |ip| ip.to_string());
+        let clients = server.max_clients;
+        lines.push(format!(
+            "server: port {} on {address}, at most {clients} streams",
+            server.port
+        ));
+        let size = format!("{}x{} at {} fps", camera.width, camera.height, camera.fps);
+        let source = match &camera.source {
+            SourceKind::Auto => {
+                format!("the first camera with H.264, {size}; the test picture until there is one")
+            }
+            SourceKind::Device {
+                path, capture_format, ..
+            } => {
+                format!("{}, {capture_format} {size}", path.display())
+            }
+            SourceKind::Exec { command } => format!("the command {command}"),
+            SourceKind::Test => format!("the test picture, {size}"),
+        };
+        lines.push(format!("{}: {source}", camera.name));
+        if camera.rotation != 0 {
+            lines.push(format!(
+                "{}: players turn it by {} degrees",
+                camera.name, camera.rotation
+            ));
+        }
+        lines.push(match camera.auto_sleep {
+            true => format!(
+                "{}: sleeps {} s after the last viewer left",
+                camera.name,
+                camera.linger.as_secs()
+            ),
+            false => format!("{}: never sleeps", camera.name),
+        });
+        if let SourceKind::Device { controls, .. } = &camera.source {
+            let settings = controls
+                .iter()
+                .map(|s| format!("{}: sets {} = {}", camera.name, s.name, s.value));
+            lines.extend(settings);
+        }
+        lines.extend(notices.iter().map(|notice| format!("warning: {notice}")));
+        lines.join("\n") + "\n"
+    }
+}
+
+/// What a section other than `[server]` is about.
+fn source_of(section: &Section, file: &str) -> Result<SourceKind> {
+    let name = section.name.as_str();
+    if name.starts_with('/') {
+        return Ok(SourceKind::device(name.into()));
+    }
+    let kind = name.split_once(' ').map_or(name, |(kind, _)| kind);
+    match kind {
+        "exec" => Ok(SourceKind::Exec {
+            command: String::new(),
+        }),
+        "test" => Ok(SourceKind::Test),
+        _ => {
+            let kind = kind.to_lowercase();
+            let known = ["server", "default", "exec", "test"];
+            let hint = match nearest(&kind, known) {
+                Some("default") => "; did you mean [DEFAULT]?".into(),
+                Some(known) => format!("; did you mean [{known}]?"),
+                None => String::new(),
+            };
+            let why = "allowed: [server], [DEFAULT], and for a camera [/dev/...], [exec NAME] or [test NAME]";
+            let place = format_args!("{file}:{}", section.line);
+            Err(Error::new(
+                place,
+                format_args!("[{}]: no such section", shown(name)),
+                format_args!("{why}{hint}"),
+            ))
+        }
+    }
+}
+
+fn unknown_key(file: &str, line: usize, section: &str, scopes: &[Scope], key: &str) -> Error {
+    let names = keys::of(scopes)
+        .map(|key| key.name)
+        .collect::<Vec<_>>()
+        .join(", ");
+    let hint = keys::hint(scopes, key).map_or(String::new(), |hint| format!("; {hint}"));
+    let tried = format_args!("{}: no such key in [{}]", shown(key), shown(section));
+    Error::new(
+        format_args!("{file}:{line}"),
+        tried,
+        format_args!("allowed: {names}{hint}"),
+    )
+}
+
+fn bad_value(file: &str, line: usize, key: &str, value: &str, allowed: &str) -> Error {
+    let hint = if value.contains('\n') {
+        "; indented lines go on with the value of the line above them"
+    } else if value.contains(" #") || value.contains(" ;") {
+        "; a comment needs a line of its own"
+    } else {
+        ""
+    };
+    let tried = format_args!("{key} = {}", shown(value));
+    Error::new(
+        format_args!("{file}:{line}"),
+        tried,
+        format_args!("allowed: {allowed}{hint}"),
+    )
+}
+
+/// What must hold whatever the bytes are; for fuzzing and for tests.
+pub mod laws {
+    use super::{Config, ini};
+
+    /// Reading never panics, every error names a line of the file, and line ends and a byte order mark change nothing.
+    pub fn config(data: &[u8]) {
+        let result = Config::parse(data, "f").map_err(|e| e.to_string());
+        match &result {
+            Ok(config) => assert!(config.describe().starts_with("config: f\n")),
+            Err(error) => {
+                let lines = 1 + data.iter().filter(|b| matches!(b, b'\n' | b'\r')).count();
+                let line = error
+                    .strip_prefix("f:")
+                    .and_then(|e| e.split_once(": ")?.0.parse().ok());
+                assert!(line.is_some_and(|line| (1..=lines).contains(&line)), "{error}");
+            }
+        }
+        let Ok(text) = std::str::from_utf8(data) else {
+            return;
+        };
+        let dos = format!("\u{feff}{}", text.replace('\n', "\r\n"));
+        if !text.contains('\r') && !text.starts_with('\u{feff}') && dos.len() <= ini::MAX_BYTES {
+            assert_eq!(
+                Config::parse(dos.as_bytes(), "f").map_err(|e| e.to_string()),
+                result
+            );
+        }
+    }
+}

@@ -24,7 +24,11 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// `on` is the thing (a device, a file, an address), `tried` the act ("can't open it"), `why` the reason and the way out.
     pub fn new(on: impl fmt::Display, tried: impl fmt::Display, why: impl fmt::Display) -> Error {
-        Error { on: on.to_string(), tried: tried.to_string(), why: why.to_string() }
+        Error {
+            on: on.to_string(),
+            tried: tried.to_string(),
+            why: why.to_string(),
+        }
     }
 }
 
@@ -65,14 +69,17 @@ enum Entry {
 pub fn start_log(verbose: bool) {
     VERBOSE.store(verbose, Ordering::Relaxed);
     let (sender, receiver) = mpsc::sync_channel(QUEUE_LINES);
-    let thread = std::thread::Builder::new().name("log".into()).stack_size(64 * 1024).spawn(move || {
-        for entry in receiver {
-            match entry {
-                Entry::Line(line) => write_stderr(&line),
-                Entry::Flush(done) => drop(done.try_send(())),
+    let thread = std::thread::Builder::new()
+        .name("log".into())
+        .stack_size(64 * 1024)
+        .spawn(move || {
+            for entry in receiver {
+                match entry {
+                    Entry::Line(line) => write_stderr(&line),
+                    Entry::Flush(done) => drop(done.try_send(())),
+                }
             }
-        }
-    });
+        });
     if thread.is_ok() {
         drop(QUEUE.set(sender));
     }
@@ -108,7 +115,11 @@ pub fn log_line(level: Level, line: fmt::Arguments<'_>) {
         None => write_stderr(&text),
         Some(queue) => {
             let lost = LOST.swap(0, Ordering::Relaxed);
-            let text = if lost == 0 { text } else { format!("({lost} log lines lost here)\n{text}") };
+            let text = if lost == 0 {
+                text
+            } else {
+                format!("({lost} log lines lost here)\n{text}")
+            };
             if queue.try_send(Entry::Line(text)).is_err() {
                 LOST.fetch_add(lost + 1, Ordering::Relaxed);
             }

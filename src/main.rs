@@ -1,3 +1,207 @@
-//! The program.
+//! The program: argv, config, wiring, signals, exit code.
 
-fn main() {}
+use fmp4streamer::config::{Config, SourceKind};
+use fmp4streamer::error::{Error, Result, flush_log, start_log};
+use fmp4streamer::ring::Limits;
+use fmp4streamer::serve::{self, Server};
+use fmp4streamer::stream::Stream;
+use fmp4streamer::sys::{process, sock};
+use fmp4streamer::{log_error, log_info, log_warning, pump, source};
+use getopts::{Matches, Options};
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The command line or the config is wrong: trying again is of no use.
+const EXIT_USAGE: u8 = 2;
+/// Clients have this long to take the end of their streams, ...
+const CLIENTS_END: Duration = Duration::from_millis(400);
+/// ... and a driver to let its device go.
+const PUMP_END: Duration = Duration::from_millis(500);
+
+fn main() -> ExitCode {
+    let options = options();
+    let args: Vec<String> = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let matches = match options.parse(&args) {
+        Ok(matches) if matches.free.len() <= 1 => matches,
+        Ok(_) => return usage_error("more than one device; name one, or use a config file"),
+        Err(e) => return usage_error(&e.to_string()),
+    };
+    if matches.opt_present("help") {
+        print!("{}", options.usage(&brief()));
+        return ExitCode::SUCCESS;
+    }
+    if matches.opt_present("version") {
+        println!("fmp4streamer {}", env!("CARGO_PKG_VERSION"));
+        return ExitCode::SUCCESS;
+    }
+    let config = match configure(&matches) {
+        Ok(config) => config,
+        Err(e) => return usage_error(&e.to_string()),
+    };
+    if matches.opt_present("check") {
+        for notice in &config.notices {
+            println!("{notice}");
+        }
+        print!("{}", config.describe());
+        return ExitCode::SUCCESS;
+    }
+    let result = if matches.opt_present("list-controls") {
+        list_controls(&config)
+    } else {
+        // Before the first thread, so that all of them leave the signals to this one.
+        let held = process::hold_end_signals().map_err(|e| Error::new("fmp4streamer", "can't hold signals", e));
+        start_log(matches.opt_present("verbose"));
+        held.and_then(|()| run(config))
+    };
+    let code = match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            log_error!("{e}");
+            ExitCode::FAILURE
+        }
+    };
+    flush_log(Duration::from_millis(100));
+    code
+}
+
+fn options() -> Options {
+    let mut options = Options::new();
+    options
+        .optopt("c", "config", "read this config (default: ./fmp4streamer.conf, then /etc/fmp4streamer.conf)", "FILE")
+        .optflag("l", "list-controls", "list the camera's controls, in the form that the config takes")
+        .optflag("", "check", "read the config, say what would run, open nothing")
+        .optflag("", "test", "serve the built-in test picture, without a config")
+        .optopt("", "listen", "serve here; an empty ADDR is all addresses", "ADDR:PORT")
+        .optflag("", "verbose", "log each client and request")
+        .optflag("h", "help", "print this")
+        .optflag("V", "version", "print the version");
+    options
+}
+
+fn brief() -> String {
+    "Live video from a camera in every browser.\n\nUsage: fmp4streamer [OPTIONS] [DEVICE]\n\n\
+     DEVICE is a camera such as /dev/video0, served without a config. With neither, the first camera that gives H.264 is\n\
+     served, and a test picture until there is one."
+        .to_string()
+}
+
+fn usage_error(why: &str) -> ExitCode {
+    eprintln!("fmp4streamer: {why}\nTry fmp4streamer --help");
+    ExitCode::from(EXIT_USAGE)
+}
+
+/// The config that the command line asks for.
+fn configure(matches: &Matches) -> Result<Config> {
+    let file = matches.opt_str("config");
+    let mut config = match (matches.free.first(), matches.opt_present("test"), &file) {
+        (Some(_), true, _) => return Err(Error::new("--test", "can't be used with a device", "choose one")),
+        (Some(_), _, Some(_)) | (_, true, Some(_)) => {
+            return Err(Error::new("--config", "can't be used with a device or --test", "put the source into the config"));
+        }
+        (Some(device), ..) => Config::for_device(Path::new(device)),
+        (None, true, _) => Config::for_test(),
+        (None, false, file) => Config::load(file.as_deref().map(Path::new))?,
+    };
+    if let Some(listen) = matches.opt_str("listen") {
+        let bad = || Error::new("--listen", format!("can't use {listen:?}"), "it has the form ADDR:PORT, such as 127.0.0.1:8000, [::1]:8000 or :8000");
+        let (address, port) = listen.rsplit_once(':').ok_or_else(bad)?;
+        config.server.port = port.parse().map_err(|_| bad())?;
+        config.server.listen = address.to_string();
+    }
+    Ok(config)
+}
+
+fn list_controls(config: &Config) -> Result<()> {
+    let path = match &config.camera.source {
+        SourceKind::Device { path, .. } => path.clone(),
+        SourceKind::Auto => source::find_camera()
+            .ok_or_else(|| Error::new("/dev/video*", "can't list controls", "no camera gives H.264; name one: fmp4streamer -l /dev/video0"))?,
+        SourceKind::Exec { .. } | SourceKind::Test => {
+            return Err(Error::new(&config.camera.name, "can't list controls", "it is no V4L2 device; name one: fmp4streamer -l /dev/video0"));
+        }
+    };
+    print!("{}", source::controls::list(&path)?);
+    Ok(())
+}
+
+fn run(config: Config) -> Result<()> {
+    let Config { server: settings, camera, notices } = config;
+    for notice in notices {
+        log_warning!("{notice}");
+    }
+    if let Err(e) = process::raise_open_files() {
+        log_warning!("can't raise the number of open files: {e}");
+    }
+    if settings.priority != 0 {
+        if let Err(e) = process::set_priority(settings.priority) {
+            log_warning!("priority = {}: can't be set: {e}", settings.priority);
+        }
+    }
+    let limits = Limits {
+        max_age: settings.max_age,
+        join_max: settings.join_max,
+        join_max_bytes: settings.join_max_bytes,
+    };
+    let listener = serve::bind(&settings.listen, settings.port)?;
+    let address = listener.local_addr().map_err(|e| Error::new("listen", "no address", e))?;
+    let stream = Arc::new(Stream::new(&camera.name, limits)?);
+    let own_name = process::host_name();
+    let server = Server::start(listener, settings, own_name.clone(), Arc::clone(&stream))?;
+    log_info!("fmp4streamer {}: open {}", env!("CARGO_PKG_VERSION"), urls(address, &own_name).join("  "));
+
+    let pump_stream = Arc::clone(&stream);
+    let ending = Arc::new(AtomicBool::new(false));
+    let ended = Ended(Arc::clone(&ending));
+    let pump = thread::Builder::new()
+        .name("pump".into())
+        .spawn(move || {
+            let _ended = ended;
+            pump::run(&pump_stream, &camera);
+        })
+        .map_err(|e| Error::new("fmp4streamer", "can't make a thread", e))?;
+
+    let signal = process::wait_for_end().map_err(|e| Error::new("fmp4streamer", "can't wait for signals", e))?;
+    let fault = ending.load(SeqCst);
+    stream.stop();
+    server.stop(CLIENTS_END);
+    let deadline = Instant::now() + PUMP_END;
+    while !pump.is_finished() && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(5));
+    }
+    if fault {
+        return Err(Error::new("pump", "ended", "a fault of this program; please report it"));
+    }
+    log_info!("ended by {signal}");
+    Ok(())
+}
+
+/// Ends the program when the pump ends, be it by a panic: without a pump it is of no use, and systemd starts it anew.
+struct Ended(Arc<AtomicBool>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+        process::end();
+    }
+}
+
+/// Where the page is, for each address of this machine.
+fn urls(address: SocketAddr, own_name: &str) -> Vec<String> {
+    let port = address.port();
+    let url = |ip: IpAddr| format!("http://{}/", SocketAddr::new(ip, port));
+    if !address.ip().is_unspecified() {
+        return vec![url(address.ip())];
+    }
+    let mut urls = vec![format!("http://localhost:{port}/")];
+    if !own_name.is_empty() && own_name != "localhost" {
+        urls.push(format!("http://{own_name}.local:{port}/"));
+    }
+    let serves = |ip: &IpAddr| ip.is_ipv4() || address.is_ipv6();
+    urls.extend(sock::addresses().into_iter().filter(serves).map(url));
+    urls
+}

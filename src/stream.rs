@@ -1,1 +1,238 @@
-//! (being written)
+//! One camera's stream, between its pump and its clients. The pump writes the state and reads the wants; the
+//! server reads the state and writes the wants. Neither waits for the other.
+
+use crate::error::{Error, Result};
+use crate::format::fmp4::Init;
+use crate::ring::{Limits, Ring};
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// What a camera is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Condition {
+    /// Being opened, or open and without a picture yet.
+    #[default]
+    Starting,
+    /// Frames flow.
+    Live,
+    /// Stopped, since nobody watches.
+    Asleep,
+    /// Not to be had (unplugged, busy, command failed): tried again for ever.
+    Lost,
+    /// It gives a stream that can't be served.
+    Refused,
+}
+
+impl Condition {
+    /// The word in /status and in the log.
+    pub fn word(self) -> &'static str {
+        match self {
+            Condition::Starting => "starting",
+            Condition::Live => "live",
+            Condition::Asleep => "asleep",
+            Condition::Lost => "lost",
+            Condition::Refused => "refused",
+        }
+    }
+}
+
+/// What the pump says of its camera.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// What it is doing.
+    pub condition: Condition,
+    /// Since when; `None` before the pump has run.
+    pub since: Option<Instant>,
+    /// Why it is lost or refused, or what is odd about a stream that is live; empty if there is nothing to say.
+    pub why: String,
+    /// The source in words.
+    pub source: String,
+    /// The test picture that stands in for a camera until one appears.
+    pub stand_in: bool,
+    /// The stream's own description; kept over sleep and loss.
+    pub init: Option<Arc<Init>>,
+    /// Frames a second, measured over the last second or two.
+    pub fps: f64,
+    /// Bits a second, likewise.
+    pub bitrate_bps: u64,
+    /// Between the last two key frames.
+    pub key_interval_ms: Option<u64>,
+    /// When the last frame came.
+    pub last_frame: Option<Instant>,
+    /// Frames that went into the ring since the program started.
+    pub frames: u64,
+    /// Losses since the program started.
+    pub losses: Losses,
+}
+
+/// Frames that did not make it into the ring.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// Missing by the driver's sequence numbers, or lost in a pipe.
+    pub gaps: u64,
+    /// Marked as damaged by the driver.
+    pub damaged: u64,
+    /// Too short to hold anything.
+    pub short: u64,
+    /// Not readable as H.264.
+    pub unreadable: u64,
+    /// Whole, but dropped because a frame before them was lost, up to the next key frame.
+    pub after_loss: u64,
+    /// Kept, but with a timestamp from the driver that could not be believed.
+    pub bad_time: u64,
+}
+
+/// Somebody who watches, as /status shows them.
+pub struct Viewer {
+    /// Where they are.
+    pub address: SocketAddr,
+    /// Since when.
+    pub since: Instant,
+    /// Bytes sent.
+    pub bytes: AtomicU64,
+    /// Frames left out because the client was too slow.
+    pub skipped: AtomicU64,
+    /// From the capture of the last frame to the end of its sending, µs.
+    pub age_us: AtomicU64,
+}
+
+/// One camera's stream.
+pub struct Stream {
+    /// The camera's name, as in URLs.
+    pub name: String,
+    /// Its fragments.
+    pub ring: Ring,
+    state: Mutex<State>,
+    viewers: Mutex<Vec<Arc<Viewer>>>,
+    key_wanted: AtomicBool,
+    stopping: AtomicBool,
+    wake_pump: UnixStream,
+    woken: UnixStream,
+}
+
+impl Stream {
+    /// A stream without a picture yet.
+    ///
+    /// # Errors
+    /// No file descriptor is to be had.
+    pub fn new(name: &str, limits: Limits) -> Result<Stream> {
+        let pair = || {
+            let (wake_pump, woken) = UnixStream::pair()?;
+            wake_pump.set_nonblocking(true)?;
+            woken.set_nonblocking(true)?;
+            Ok::<_, std::io::Error>((wake_pump, woken))
+        };
+        let (wake_pump, woken) = pair().map_err(|e| Error::new(name, "can't make a socket pair", e))?;
+        Ok(Stream {
+            name: name.into(),
+            ring: Ring::new(limits),
+            state: Mutex::default(),
+            viewers: Mutex::default(),
+            key_wanted: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            wake_pump,
+            woken,
+        })
+    }
+
+    /// What the pump says now.
+    pub fn state(&self) -> State {
+        self.lock_state().clone()
+    }
+
+    /// For the pump alone: says what has changed.
+    pub fn publish(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.lock_state());
+    }
+
+    fn lock_state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_viewers(&self) -> MutexGuard<'_, Vec<Arc<Viewer>>> {
+        self.viewers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a viewer, for as long as the answer lives, and wakes the pump.
+    pub fn watch(&self, address: SocketAddr) -> Watching<'_> {
+        let viewer = Arc::new(Viewer {
+            address,
+            since: Instant::now(),
+            bytes: AtomicU64::new(0),
+            skipped: AtomicU64::new(0),
+            age_us: AtomicU64::new(0),
+        });
+        self.lock_viewers().push(Arc::clone(&viewer));
+        self.wake();
+        Watching { stream: self, viewer }
+    }
+
+    /// Everybody who watches.
+    pub fn viewers(&self) -> Vec<Arc<Viewer>> {
+        self.lock_viewers().clone()
+    }
+
+    /// How many watch.
+    pub fn viewer_count(&self) -> usize {
+        self.lock_viewers().len()
+    }
+
+    /// Asks for a key frame as soon as can be.
+    pub fn want_key(&self) {
+        if !self.key_wanted.swap(true, Relaxed) {
+            self.wake();
+        }
+    }
+
+    /// For the pump alone: whether a key frame was asked for since the last call.
+    pub fn take_key_want(&self) -> bool {
+        self.key_wanted.swap(false, Relaxed)
+    }
+
+    /// Ends the pump and all followers.
+    pub fn stop(&self) {
+        self.stopping.store(true, SeqCst);
+        self.ring.close();
+        self.wake();
+    }
+
+    /// True after [`stop`](Self::stop).
+    pub fn stopping(&self) -> bool {
+        self.stopping.load(SeqCst)
+    }
+
+    fn wake(&self) {
+        // A full socket is as good: the pump has yet to read the wakes before.
+        drop((&self.wake_pump).write(&[0]));
+    }
+
+    /// Readable when a want has changed; what the pump's source polls beside its own descriptor.
+    pub fn woken(&self) -> BorrowedFd<'_> {
+        self.woken.as_fd()
+    }
+
+    /// For the pump alone: takes the wakes so far, before it looks at the wants.
+    pub fn drain_wakes(&self) {
+        let mut bytes = [0; 64];
+        while matches!((&self.woken).read(&mut bytes), Ok(n) if n == bytes.len()) {}
+    }
+}
+
+/// A viewer that counts until this is dropped.
+pub struct Watching<'a> {
+    stream: &'a Stream,
+    /// What /status shows.
+    pub viewer: Arc<Viewer>,
+}
+
+impl Drop for Watching<'_> {
+    fn drop(&mut self) {
+        self.stream.lock_viewers().retain(|other| !Arc::ptr_eq(other, &self.viewer));
+        self.stream.wake();
+    }
+}

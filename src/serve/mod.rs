@@ -1,1 +1,241 @@
-//! (being written)
+//! Where clients come: the listening sockets, the thread that accepts, and the limits on who is let in.
+
+mod connection;
+pub mod head;
+mod mp4;
+mod routes;
+mod status;
+
+use crate::config;
+use crate::error::{Error, Result};
+use crate::stream::Stream;
+use crate::sys::sock;
+use crate::{log_error, log_verbose, log_warning};
+use connection::{Connection, Phase};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// Connections that may be open beside the streams, for the page, /status and /healthz.
+const RESERVE: usize = 32;
+/// A client's thread needs little: heads, frames and answers are on the heap.
+const STACK_BYTES: usize = 128 * 1024;
+/// What a connection takes at most to be thrown out in favour of a new one: it has been given this long for its head.
+const HEAD_GRACE: Duration = Duration::from_secs(1);
+
+/// What went wrong between us and our clients since the start; for /status.
+#[derive(Debug, Default)]
+struct Counters {
+    /// Requests that were answered, streams among them.
+    requests: AtomicU64,
+    /// Heads that were no good, or not whole in time.
+    bad_requests: AtomicU64,
+    /// Requests under a name or from a page that is not allowed.
+    forbidden: AtomicU64,
+    /// Connections or streams beyond the limit.
+    refused: AtomicU64,
+    /// Clients that took nothing for too long.
+    stuck: AtomicU64,
+}
+
+/// What all client threads share.
+struct Shared {
+    settings: config::Server,
+    stream: Arc<Stream>,
+    own_name: String,
+    started: Instant,
+    counters: Counters,
+    /// Streams being sent.
+    streams: AtomicUsize,
+    connections: Mutex<HashMap<u64, Arc<Connection>>>,
+}
+
+impl Shared {
+    fn connections(&self) -> MutexGuard<'_, HashMap<u64, Arc<Connection>>> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn most_connections(&self) -> usize {
+        self.settings.max_clients + RESERVE
+    }
+}
+
+/// Binds the sockets to listen on.
+///
+/// # Errors
+/// The address is no address, or is taken, or needs a privilege.
+pub fn bind(listen: &str, port: u16) -> Result<TcpListener> {
+    let addresses: Vec<IpAddr> = match listen {
+        // One socket takes both families (ipv6(7), IPV6_V6ONLY), but for a kernel without IPv6.
+        "" => vec![Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()],
+        one => {
+            let bare = one.strip_prefix('[').and_then(|o| o.strip_suffix(']')).unwrap_or(one);
+            vec![bare.parse().map_err(|_| {
+                Error::new("listen", format!("can't listen on {one:?}"), "it is not an IP address of this machine; leave it empty for all")
+            })?]
+        }
+    };
+    let all: Vec<SocketAddr> = addresses.iter().map(|ip| (*ip, port).into()).collect();
+    TcpListener::bind(&all[..]).map_err(|e| {
+        let why = match e.kind() {
+            io::ErrorKind::AddrInUse => format!("another program has port {port}; stop it, or choose another port with --listen or `port =`"),
+            io::ErrorKind::PermissionDenied => format!("port {port} needs a privilege; choose one above 1023"),
+            io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_string(),
+            _ => e.to_string(),
+        };
+        Error::new("listen", format!("can't listen on {}", all[0]), why)
+    })
+}
+
+/// A running server.
+pub struct Server {
+    shared: Arc<Shared>,
+    acceptor: JoinHandle<()>,
+    stop: UnixStream,
+}
+
+impl Server {
+    /// Starts to accept clients.
+    ///
+    /// # Errors
+    /// No thread or file descriptor is to be had.
+    pub fn start(listener: TcpListener, settings: config::Server, own_name: String, stream: Arc<Stream>) -> Result<Server> {
+        let shared = Arc::new(Shared {
+            settings,
+            stream,
+            own_name,
+            started: Instant::now(),
+            counters: Counters::default(),
+            streams: AtomicUsize::new(0),
+            connections: Mutex::default(),
+        });
+        let cannot = |e: io::Error| Error::new("server", "can't start", e);
+        listener.set_nonblocking(true).map_err(cannot)?;
+        let (stop, stopped) = UnixStream::pair().map_err(cannot)?;
+        let for_acceptor = Arc::clone(&shared);
+        let acceptor = thread::Builder::new()
+            .name("accept".into())
+            .stack_size(STACK_BYTES)
+            .spawn(move || accept(&listener, &stopped, &for_acceptor))
+            .map_err(cannot)?;
+        Ok(Server { shared, acceptor, stop })
+    }
+
+    /// Closes the listening socket, and waits until the streams have ended, at most `limit`. The stream has to be stopped.
+    pub fn stop(self, limit: Duration) {
+        drop(self.stop);
+        drop(self.acceptor.join());
+        let deadline = Instant::now() + limit;
+        while self.shared.streams.load(SeqCst) > 0 && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// Accepts connections until the other end of `stopped` is closed.
+fn accept(listener: &TcpListener, stopped: &UnixStream, shared: &Arc<Shared>) {
+    let mut number = 0;
+    let mut in_trouble = false;
+    loop {
+        let mut fds = [PollFd::new(listener.as_fd(), PollFlags::POLLIN), PollFd::new(stopped.as_fd(), PollFlags::POLLIN)];
+        drop(poll(&mut fds, PollTimeout::NONE));
+        if fds[1].any() == Some(true) {
+            return;
+        }
+        match listener.accept() {
+            Ok((socket, address)) => {
+                in_trouble = false;
+                number += 1;
+                admit(socket, address, number, shared);
+            }
+            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) => {}
+            Err(e) => {
+                // Out of file descriptors or memory. It passes when clients leave.
+                if !in_trouble {
+                    log_error!("can't accept a client: {e}");
+                }
+                in_trouble = true;
+                thread::sleep(Duration::from_millis(100));
+            }
+        }
+    }
+}
+
+/// Gives a new connection its thread, or turns it away.
+fn admit(socket: TcpStream, address: SocketAddr, number: u64, shared: &Arc<Shared>) {
+    let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+    log_verbose!("client {address} connects");
+    make_room(shared);
+    let connection = Arc::new(Connection::new(socket, address));
+    {
+        let mut connections = shared.connections();
+        if connections.len() >= shared.most_connections() {
+            drop(connections);
+            shared.counters.refused.fetch_add(1, Relaxed);
+            turn_away(&connection.socket);
+            return;
+        }
+        connections.insert(number, Arc::clone(&connection));
+    }
+    let leaving = Leaving { shared: Arc::clone(shared), number };
+    let thread = thread::Builder::new()
+        .name("client".into())
+        .stack_size(STACK_BYTES)
+        .spawn(move || connection::serve(&connection, &leaving.shared));
+    if let Err(e) = thread {
+        shared.counters.refused.fetch_add(1, Relaxed);
+        log_warning!("can't make a thread for client {address}: {e}");
+    }
+}
+
+/// Takes a connection off the list when its thread ends, however it ends.
+struct Leaving {
+    shared: Arc<Shared>,
+    number: u64,
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.shared.connections().remove(&self.number);
+    }
+}
+
+/// At the limit, ends the connection that has been idle longest; else the one that has owed a head for longest.
+fn make_room(shared: &Shared) {
+    let connections = shared.connections();
+    if connections.len() < shared.most_connections() {
+        return;
+    }
+    let longest = |phase: Phase| {
+        let in_phase = connections.values().filter_map(|c| (c.phase() == phase).then(|| (c.phase_age(), c)));
+        in_phase.max_by_key(|(age, _)| *age)
+    };
+    let victim = longest(Phase::Idle).or_else(|| longest(Phase::Head).filter(|(age, _)| *age >= HEAD_GRACE));
+    let Some((_, victim)) = victim.map(|(age, c)| (age, Arc::clone(c))) else { return };
+    let before = connections.len();
+    drop(connections);
+    victim.end();
+    // Its thread is on its way out; a moment later there is a place.
+    for _ in 0..20 {
+        if shared.connections().len() < before {
+            return;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Answers 503 without waiting for the request.
+fn turn_away(socket: &TcpStream) {
+    drop(socket.set_nonblocking(true));
+    // Bytes that are left unread would turn the close into a reset, and the answer would be lost.
+    drop(sock::read_now(socket, &mut [0; 4096]));
+    drop((&*socket).write(routes::BUSY));
+    drop(socket.shutdown(std::net::Shutdown::Write));
+}

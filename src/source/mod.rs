@@ -56,7 +56,12 @@ pub trait Source {
     ///
     /// # Errors
     /// The source is of no more use (unplugged, ended, broken): drop it and open it again.
-    fn poll(&mut self, wake: BorrowedFd<'_>, timeout: Duration, sink: &mut dyn FnMut(Signal<'_>)) -> Result<()>;
+    fn poll(
+        &mut self,
+        wake: BorrowedFd<'_>,
+        timeout: Duration,
+        sink: &mut dyn FnMut(Signal<'_>),
+    ) -> Result<()>;
 
     /// Asks for a key frame as soon as can be; false where the source has no way to.
     fn force_key(&mut self) -> bool {

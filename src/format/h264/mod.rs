@@ -1,1 +1,13 @@
-//! (being written)
+//! H.264 (ITU-T H.264, ISO/IEC 14496-10): NAL units, parameter sets, slice headers, and what a live stream of
+//! them has to keep to. Clause numbers are those of ITU-T H.264.
+
+pub mod laws;
+pub mod nal;
+pub mod pps;
+pub mod reader;
+pub mod slice;
+pub mod sps;
+
+pub use nal::{NalUnits, nal_units};
+pub use reader::{AccessUnit, Parameters, Reader, Refused};
+pub use sps::Sps;

@@ -1,0 +1,52 @@
+# make run     build and start it: the test picture, or the first H.264 camera; ARGS="-c my.conf" gives it arguments
+# make test    all checks, as CI runs them
+# make check   the first minutes of that: format, lints, rooms, unit tests
+# make bench   what it costs, as ratios
+# make fuzz    60 s of fuzzing for each target (needs a nightly Rust)
+# make install, make uninstall   PREFIX=/usr/local DESTDIR=
+
+PREFIX  ?= /usr/local
+# rustup's place, for shells that were open when Rust came
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+BIN    = $(DESTDIR)$(PREFIX)/bin/fmp4streamer
+UNIT   = $(DESTDIR)/etc/systemd/system/fmp4streamer.service
+CONFIG = $(DESTDIR)/etc/fmp4streamer.conf
+
+.PHONY: run build test check bench fuzz install uninstall
+
+run: build
+	target/release/fmp4streamer $(ARGS)
+
+build:
+	@tests/need run
+	cargo build --release --locked
+
+test:
+	@tests/need test
+	@tests/run all
+
+check:
+	@tests/need check
+	@tests/run quick
+
+bench:
+	@tests/need run
+	cargo bench --locked
+
+fuzz:
+	@tests/need run
+	@fuzz/run
+
+# Builds as the user, then `sudo make install` only copies.
+install:
+	@test -x target/release/fmp4streamer || $(MAKE) build
+	install -D -m 755 target/release/fmp4streamer $(BIN)
+	install -d $(dir $(UNIT))
+	sed 's|/usr/local|$(PREFIX)|' systemd/fmp4streamer.service >$(UNIT)
+	test -e $(CONFIG) || install -D -m 644 fmp4streamer.conf.dist $(CONFIG)
+	@echo "Next: systemctl enable --now fmp4streamer   (its config: $(CONFIG))"
+
+uninstall:
+	rm -f $(BIN) $(UNIT)
+	@echo "Your config stays: $(CONFIG)"

@@ -1,0 +1,357 @@
+//! The table of keys: it drives the reading, the errors, and what `fmp4streamer.conf.dist` and the README must say.
+
+use super::{Config, SourceKind, nearest};
+use std::net::{IpAddr, Ipv4Addr};
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// The sections that a key belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// `[server]`.
+    Server,
+    /// Any section of a camera.
+    Camera,
+    /// `[/dev/...]` alone.
+    Device,
+    /// `[exec NAME]` alone.
+    Exec,
+}
+
+/// Every scope.
+pub const ALL: [Scope; 4] = [Scope::Server, Scope::Camera, Scope::Device, Scope::Exec];
+
+/// One key.
+pub struct Key {
+    /// Where it may stand.
+    pub scope: Scope,
+    /// In lower case.
+    pub name: &'static str,
+    /// As it would stand in the file.
+    pub default: &'static str,
+    /// What it is for, in whole sentences.
+    pub doc: &'static str,
+    /// The values that `set` takes, as it follows "allowed: ".
+    pub allowed: &'static str,
+    /// Puts a value in its place; None if it is not an allowed one.
+    pub set: fn(&mut Config, &str) -> Option<()>,
+}
+
+/// Keys of the predecessor for what a later version does: accepted in a device's section, not used yet.
+const LATER: [&str; 7] = [
+    "encoder",
+    "decoder",
+    "capture_memory",
+    "decoder_memory",
+    "encoder_memory",
+    "decoder_input_format",
+    "encoder_input_format",
+];
+/// The predecessor's keys for UVC extension units begin so; for a later version too.
+const LATER_PREFIX: &str = "uvcx_";
+
+/// Whether a later version will use this key.
+pub fn is_later(key: &str) -> bool {
+    LATER.contains(&key) || key.starts_with(LATER_PREFIX)
+}
+
+/// Whether any kind of section has this key.
+pub fn is_known(key: &str) -> bool {
+    find(&ALL, key).is_some() || is_later(key)
+}
+
+/// What to tell somebody who wrote a key that none of these scopes has.
+pub fn hint(scopes: &[Scope], key: &str) -> Option<String> {
+    if let Some(elsewhere) = find(&ALL, key) {
+        let home = match elsewhere.scope {
+            Scope::Server => "[server]",
+            Scope::Camera => "a camera's section, such as [/dev/video0], or [DEFAULT]",
+            Scope::Device => "a device's section, such as [/dev/video0]",
+            Scope::Exec => "an [exec NAME] section",
+        };
+        return Some(format!("{key} belongs in {home}"));
+    }
+    nearest(key, of(scopes).map(|key| key.name)).map(|name| format!("did you mean {name}?"))
+}
+
+/// The key of that name in one of these scopes.
+pub fn find(scopes: &[Scope], name: &str) -> Option<&'static Key> {
+    of(scopes).find(|key| key.name == name)
+}
+
+/// All keys of these scopes.
+pub fn of(scopes: &[Scope]) -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().filter(move |key| scopes.contains(&key.scope))
+}
+
+/// Every key, in the order of `fmp4streamer.conf.dist`.
+pub static KEYS: &[Key] = &[
+    Key {
+        scope: Scope::Server,
+        name: "listen",
+        default: "",
+        doc: "The address to listen on. Nothing: all addresses of this machine, IPv4 and IPv6.",
+        allowed: "nothing, an IPv4 or IPv6 address of this machine, or localhost",
+        set: |config, text| {
+            config.server.listen = match text {
+                "" => None,
+                "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+                _ => Some(text.parse().ok()?),
+            };
+            Some(())
+        },
+    },
+    Key {
+        scope: Scope::Server,
+        name: "port",
+        default: "8000",
+        doc: "The TCP port to listen on. 0: any free one, which the log then names.",
+        allowed: "a whole number from 0 to 65535",
+        set: |config, text| {
+            config.server.port = text.parse().ok()?;
+            Some(())
+        },
+    },
+    Key {
+        scope: Scope::Server,
+        name: "priority",
+        default: "0",
+        doc: "The nice value of the program: below 0 it goes before other programs, which takes root's rights.",
+        allowed: "a whole number from -20 to 19",
+        set: |config, text| {
+            config.server.priority = within(text, -20..=19)?;
+            Some(())
+        },
+    },
+    Key {
+        scope: Scope::Server,
+        name: "max_clients",
+        default: "100",
+        doc: "How many streams are served at once; one more is asked to come again later.",
+        allowed: "a whole number from 1 to 10000",
+        set: |config, text| {
+            config.server.max_clients = within(text, 1..=10_000)?;
+            Some(())
+        },
+    },
+    Key {
+        scope: Scope::Server,
+        name: "max_age_ms",
+        default: "1000",
+        doc: "How far, in milliseconds, a viewer's connection may fall behind the camera before it skips to the \
+              next key frame.",
+        allowed: "a whole number from 100 to 60000",
+        set: |config, text| {
+            config.server.max_age = Duration::from_millis(within(text, 100..=60_000)?);
+            Some(())
+        },
+    },
+    Key {
+        scope: Scope::Server,
+        name: "join_max_s",
+        default: "4",
+        doc: "A new viewer is sent what came since the last key frame, to start at once. If that is longer than this \
+              many seconds, the viewer waits for the next key frame.",
+        allowed: "a whole number from 1 to 60",
+        set: |config, text| {
+            config.server.join_max = Duration::from_secs(within(text, 1..=60)?);
+            Some(())
+        },
+    },
+    Key {
+        scope: Scope::Server,
+        name: "join_max_mb",
+        default: "4",
+        doc: "The same in megabytes (millions of bytes): if more than this came since the last key frame, a new \
+              viewer waits for the next one.",
+        allowed: "a whole number from 1 to 64",
+        set: |config, text| {
+            config.server.join_max_bytes = within::<usize>(text, 1..=64)? * 1_000_000;
+            Some(())
+        },
+    },
+    Key {
+        scope: Scope::Server,
+        name: "hosts",
+        default: "",
+        doc: "Further names under which browsers may reach this machine, such as cam.example.org. IP addresses, \
+              localhost, names without a dot, *.local and the machine's own name always work; others are refused, \
+              so that no foreign web page can get at the camera through a name of its own (DNS rebinding).",
+        allowed: "host names without port, separated by commas, spaces or lines; * for any name",
+        set: |config, text| {
+            config.server.hosts = list(text, |name| name == "*" || is_host(name))?;
+            Some(())
+        },
+    },
+    Key {
+        scope: Scope::Server,
+        name: "frame_ancestors",
+        default: "",
+        doc: "Web pages elsewhere which may show this one in a frame, such as https://home.example.org:8123. The \
+              machine's own pages always may.",
+        allowed: "origins as http://HOST or https://HOST:PORT (the host may begin with *.), separated by commas, \
+                  spaces or lines; * for any page",
+        set: |config, text| {
+            config.server.frame_ancestors = list(text, |origin| origin == "*" || is_origin(origin))?;
+            Some(())
+        },
+    },
+    Key {
+        scope: Scope::Camera,
+        name: "width",
+        default: "640",
+        doc: "The picture's width in pixels. If the camera has no such size, the nearest is taken and the log says so. \
+              A command makes its own size, and may use this as %(width)s.",
+        allowed: "a whole number from 16 to 8192",
+        set: |config, text| {
+            config.camera.width = within(text, 16..=8192)?;
+            Some(())
+        },
+    },
+    Key {
+        scope: Scope::Camera,
+        name: "height",
+        default: "480",
+        doc: "The picture's height in pixels, likewise.",
+        allowed: "a whole number from 16 to 8192",
+        set: |config, text| {
+            config.camera.height = within(text, 16..=8192)?;
+            Some(())
+        },
+    },
+    Key {
+        scope: Scope::Camera,
+        name: "fps",
+        default: "30",
+        doc: "Frames per second, likewise.",
+        allowed: "a whole number from 1 to 240",
+        set: |config, text| {
+            config.camera.fps = within(text, 1..=240)?;
+            Some(())
+        },
+    },
+    Key {
+        scope: Scope::Camera,
+        name: "rotation",
+        default: "0",
+        doc: "How far players turn the picture, in degrees clockwise. The frames themselves stay as they are.",
+        allowed: "0, 90, 180 or 270",
+        set: |config, text| {
+            config.camera.rotation = text
+                .parse()
+                .ok()
+                .filter(|degrees| [0, 90, 180, 270].contains(degrees))?;
+            Some(())
+        },
+    },
+    Key {
+        scope: Scope::Camera,
+        name: "auto_sleep",
+        default: "yes",
+        doc: "Whether the camera or command stops while nobody is watching.",
+        allowed: "yes or no (also true, false, on, off, 1, 0)",
+        set: |config, text| {
+            config.camera.auto_sleep = switch(text)?;
+            Some(())
+        },
+    },
+    Key {
+        scope: Scope::Camera,
+        name: "linger_s",
+        default: "5",
+        doc: "How many seconds after the last viewer left it stops: whoever reloads the page finds it awake.",
+        allowed: "a whole number from 0 to 3600",
+        set: |config, text| {
+            config.camera.linger = Duration::from_secs(within(text, 0..=3600)?);
+            Some(())
+        },
+    },
+    Key {
+        scope: Scope::Device,
+        name: "capture_format",
+        default: "H264",
+        doc: "The format in which the camera gives its frames. Only H264 is served so far.",
+        allowed: "the four letters of a V4L2 format (what follows them is for a later version)",
+        set: |config, text| {
+            let fourcc = text
+                .get(..4)
+                .filter(|fourcc| fourcc.bytes().all(|b| (b' '..=b'~').contains(&b)))?;
+            if let SourceKind::Device { capture_format, .. } = &mut config.camera.source {
+                *capture_format = fourcc.to_owned();
+            }
+            Some(())
+        },
+    },
+    Key {
+        scope: Scope::Exec,
+        name: "command",
+        default: "",
+        doc: "A shell command which writes H.264 (a byte stream, Annex B, without B-frames) to its standard output. It \
+              may go on over indented lines; a percent sign is written %%. It is started when needed, and again when \
+              it ends.",
+        allowed: "a command for sh",
+        set: |config, text| {
+            // One line: a newline would end the command for the shell, and a backslash before it is a habit.
+            let lines = text
+                .lines()
+                .map(|line| line.trim().trim_end_matches('\\').trim_end());
+            let line = lines
+                .filter(|line| !line.is_empty())
+                .collect::<Vec<_>>()
+                .join(" ");
+            if line.is_empty() {
+                return None;
+            }
+            if let SourceKind::Exec { command } = &mut config.camera.source {
+                *command = line;
+            }
+            Some(())
+        },
+    },
+];
+
+fn within<T: FromStr + PartialOrd>(text: &str, range: RangeInclusive<T>) -> Option<T> {
+    text.parse().ok().filter(|number| range.contains(number))
+}
+
+/// The words of ConfigParser's `getboolean`.
+pub fn switch(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "yes" | "true" | "on" | "1" => Some(true),
+        "no" | "false" | "off" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// The items between commas and white space, in lower case; None if one is not good.
+fn list(text: &str, good: fn(&str) -> bool) -> Option<Vec<String>> {
+    let items = text.split([',', ' ', '\t', '\n']).filter(|item| !item.is_empty());
+    items
+        .map(|item| Some(item.to_lowercase()).filter(|item| good(item)))
+        .collect()
+}
+
+/// The characters of a registered name that anybody uses (RFC 3986, 3.2.2), or an IPv6 literal.
+fn is_host(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+    let literal = name.strip_prefix('[').and_then(|s| s.strip_suffix(']'));
+    literal.map_or(!name.is_empty() && name.bytes().all(plain), |ip| {
+        ip.parse::<std::net::Ipv6Addr>().is_ok()
+    })
+}
+
+/// A host-source of CSP Level 3, 2.3.1, with a scheme and without a path. Nothing here can end the directive.
+fn is_origin(text: &str) -> bool {
+    let Some(rest) = text
+        .strip_prefix("http://")
+        .or_else(|| text.strip_prefix("https://"))
+    else {
+        return false;
+    };
+    let (host, port) = match rest.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (rest, "1"),
+    };
+    is_host(host.strip_prefix("*.").unwrap_or(host)) && port.parse::<u16>().is_ok_and(|port| port > 0)
+}

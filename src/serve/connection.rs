@@ -1,0 +1,182 @@
+//! One client's connection: its thread, from the first byte to the last.
+
+use super::head::{self, Bad, HEAD_BYTES, Head, Method};
+use super::routes::{self, Answer, Reply};
+use super::{Shared, mp4};
+use crate::log_verbose;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+/// A head has to be whole this long after its first byte, or after the connection was made.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+/// A connection may wait this long for its next request.
+const IDLE_TIME: Duration = Duration::from_secs(30);
+/// One write may take this long.
+pub(super) const WRITE_TIME: Duration = Duration::from_secs(10);
+/// After an answer that ends the connection, this long for the client to take it in before the socket is closed.
+const LINGER_TIME: Duration = Duration::from_millis(500);
+
+/// What a connection is doing, as far as it matters for who has to make room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Sends its head.
+    Head,
+    /// Is answered.
+    Busy,
+    /// Has had its answer, and may ask again.
+    Idle,
+}
+
+/// One client's connection.
+pub(super) struct Connection {
+    pub socket: TcpStream,
+    pub address: SocketAddr,
+    made: Instant,
+    phase: AtomicU8,
+    /// Milliseconds from `made`.
+    phase_since: AtomicU64,
+}
+
+impl Connection {
+    pub fn new(socket: TcpStream, address: SocketAddr) -> Connection {
+        let made = Instant::now();
+        Connection { socket, address, made, phase: AtomicU8::new(Phase::Head as u8), phase_since: AtomicU64::new(0) }
+    }
+
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Relaxed) {
+            p if p == Phase::Head as u8 => Phase::Head,
+            p if p == Phase::Idle as u8 => Phase::Idle,
+            _ => Phase::Busy,
+        }
+    }
+
+    pub fn phase_age(&self) -> Duration {
+        self.made.elapsed().saturating_sub(Duration::from_millis(self.phase_since.load(Relaxed)))
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.phase_since.store(self.made.elapsed().as_millis() as u64, Relaxed);
+        self.phase.store(phase as u8, Relaxed);
+    }
+
+    /// Ends it from outside: its thread finds the socket closed.
+    pub fn end(&self) {
+        drop(self.socket.shutdown(Shutdown::Both));
+    }
+}
+
+/// How reading a head came out.
+enum Incoming {
+    Head(Head),
+    Bad(Bad),
+    TimedOut,
+    Gone,
+}
+
+/// Answers one client until it leaves.
+pub(super) fn serve(connection: &Connection, shared: &Shared) {
+    let socket = &connection.socket;
+    // A listener's O_NONBLOCK is not inherited on Linux (accept(2)).
+    let set_up = socket.set_nodelay(true).and_then(|()| socket.set_write_timeout(Some(WRITE_TIME)));
+    if let Err(e) = set_up {
+        log_verbose!("client {}: {e}", connection.address);
+        return;
+    }
+    let mut received = Vec::new();
+    let mut first = true;
+    let reason = loop {
+        let head = match read_head(connection, &mut received, first) {
+            Incoming::Head(head) => head,
+            Incoming::Gone => break "left",
+            Incoming::TimedOut if !first && received.is_empty() => break "idle",
+            bad => {
+                shared.counters.bad_requests.fetch_add(1, Relaxed);
+                let answer = match bad {
+                    Incoming::Bad(bad) => routes::refuse(bad),
+                    _ => routes::late(),
+                };
+                drop(send(socket, &answer, true, false));
+                linger(socket);
+                break "refused";
+            }
+        };
+        first = false;
+        connection.enter(Phase::Busy);
+        shared.counters.requests.fetch_add(1, Relaxed);
+        log_verbose!("client {}: {:?} {}", connection.address, head.method, head.path);
+        match routes::reply(&head, shared) {
+            Reply::Answer(answer) => {
+                if send(socket, &answer, head.method != Method::Head, head.keep_alive).is_err() {
+                    break "left";
+                }
+                if !head.keep_alive {
+                    linger(socket);
+                    break "answered";
+                }
+            }
+            Reply::Stream(stream) => break mp4::send(connection, shared, stream, &head),
+        }
+        connection.enter(Phase::Idle);
+    };
+    log_verbose!("client {}: {reason}", connection.address);
+}
+
+/// Reads one head; what came behind it stays in `received`.
+fn read_head(connection: &Connection, received: &mut Vec<u8>, first: bool) -> Incoming {
+    let mut deadline = Instant::now() + if first || !received.is_empty() { HEAD_TIME } else { IDLE_TIME };
+    if !received.is_empty() {
+        connection.enter(Phase::Head);
+    }
+    let mut buffer = [0; 2048];
+    loop {
+        match head::parse(received) {
+            Ok(Some((head, length))) => {
+                received.drain(..length);
+                return Incoming::Head(head);
+            }
+            Ok(None) => {}
+            Err(bad) => return Incoming::Bad(bad),
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Incoming::TimedOut;
+        }
+        if connection.socket.set_read_timeout(Some(left)).is_err() {
+            return Incoming::Gone;
+        }
+        match (&connection.socket).read(&mut buffer[..(HEAD_BYTES - received.len()).clamp(1, 2048)]) {
+            Ok(0) => return Incoming::Gone,
+            Ok(n) => {
+                if received.is_empty() && !first {
+                    connection.enter(Phase::Head);
+                    deadline = Instant::now() + HEAD_TIME;
+                }
+                received.extend_from_slice(&buffer[..n]);
+            }
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
+            Err(_) => return Incoming::Gone,
+        }
+    }
+}
+
+/// Sends a finite answer.
+fn send(mut socket: &TcpStream, answer: &Answer, with_body: bool, keep_alive: bool) -> io::Result<()> {
+    let mut bytes = answer.head(keep_alive);
+    if with_body {
+        bytes.extend_from_slice(&answer.body);
+    }
+    socket.write_all(&bytes)
+}
+
+/// Ends our side and lets the client take in the answer: a close with bytes unread would be a reset, and the answer lost.
+pub(super) fn linger(socket: &TcpStream) {
+    if socket.shutdown(Shutdown::Write).is_err() || socket.set_read_timeout(Some(LINGER_TIME)).is_err() {
+        return;
+    }
+    let deadline = Instant::now() + LINGER_TIME;
+    let mut buffer = [0; 2048];
+    while matches!((&mut &*socket).read(&mut buffer), Ok(n) if n > 0) && Instant::now() < deadline {}
+}

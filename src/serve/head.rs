@@ -1,0 +1,197 @@
+//! A request's head (RFC 9112), as far as this server needs it. `httparse` reads the bytes; what is allowed is
+//! decided here.
+
+use std::net::IpAddr;
+
+/// A head may have no more bytes than this.
+pub const HEAD_BYTES: usize = 8 * 1024;
+/// A head may have no more header fields than this.
+const FIELDS: usize = 100;
+
+/// What a client may ask with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// The whole answer.
+    Get,
+    /// The answer's head.
+    Head,
+    /// What is allowed here.
+    Options,
+    /// Anything else.
+    Other,
+}
+
+/// A request's head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// What is asked.
+    pub method: Method,
+    /// The path, without the query; starts with `/`, or is `*`.
+    pub path: String,
+    /// After the `?`.
+    pub query: String,
+    /// HTTP/1.1; else HTTP/1.0.
+    pub http11: bool,
+    /// The host that the client means, without the port; `None` only in HTTP/1.0.
+    pub host: Option<String>,
+    /// Origin (RFC 6454), if sent.
+    pub origin: Option<String>,
+    /// A browser says that another site's page asks, and not by going here (Fetch metadata).
+    pub cross_site: bool,
+    /// The connection may be used again after a finite answer.
+    pub keep_alive: bool,
+}
+
+/// Why a head is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bad {
+    /// Not HTTP, or against its rules: what.
+    Request(&'static str),
+    /// The first line alone is over the limit.
+    TargetTooLong,
+    /// Over the limit of bytes or fields.
+    TooLarge,
+    /// Another major version of HTTP.
+    Version,
+}
+
+/// Reads the head at the start of `bytes`; gives it with its length, or `None` if it is not whole yet.
+///
+/// # Errors
+/// It can't become a good head, whatever follows.
+pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
+    let mut fields = [httparse::EMPTY_HEADER; FIELDS];
+    let mut request = httparse::Request::new(&mut fields);
+    let length = match request.parse(bytes) {
+        Ok(httparse::Status::Complete(length)) if length <= HEAD_BYTES => length,
+        Ok(httparse::Status::Partial) if bytes.len() < HEAD_BYTES => return Ok(None),
+        Ok(_) => {
+            let first_line = bytes.iter().take(HEAD_BYTES).any(|byte| *byte == b'\n');
+            return Err(if first_line { Bad::TooLarge } else { Bad::TargetTooLong });
+        }
+        Err(httparse::Error::TooManyHeaders) => return Err(Bad::TooLarge),
+        Err(httparse::Error::Version) => return Err(Bad::Version),
+        Err(_) => return Err(Bad::Request("the request is not HTTP")),
+    };
+    let (Some(method), Some(target), Some(version)) = (request.method, request.path, request.version) else {
+        return Err(Bad::Request("the request line is not whole"));
+    };
+    let mut head = Head {
+        method: match method {
+            "GET" => Method::Get,
+            "HEAD" => Method::Head,
+            "OPTIONS" => Method::Options,
+            _ => Method::Other,
+        },
+        path: String::new(),
+        query: String::new(),
+        http11: version == 1,
+        host: None,
+        origin: None,
+        cross_site: false,
+        keep_alive: version == 1,
+    };
+    let mut cross_site = false;
+    let mut navigates = false;
+    for field in request.headers.iter() {
+        let value = std::str::from_utf8(field.value).map(str::trim).ok();
+        let is = |name| field.name.eq_ignore_ascii_case(name);
+        if is("Host") {
+            let value = value.ok_or(Bad::Request("the Host field is not text"))?;
+            if head.host.is_some() {
+                return Err(Bad::Request("there are two Host fields"));
+            }
+            head.host = Some(without_port(value).ok_or(Bad::Request("the Host field names no host"))?);
+        } else if is("Connection") {
+            for option in value.unwrap_or_default().split(',').map(str::trim) {
+                if option.eq_ignore_ascii_case("close") {
+                    head.keep_alive = false;
+                } else if option.eq_ignore_ascii_case("keep-alive") && version == 0 {
+                    head.keep_alive = true;
+                }
+            }
+        } else if is("Content-Length") && value != Some("0") || is("Transfer-Encoding") {
+            // Nothing here takes a body. Its bytes are not to be read as the next request.
+            head.keep_alive = false;
+        } else if is("Origin") {
+            head.origin = Some(value.unwrap_or("null").to_string());
+        } else if is("Sec-Fetch-Site") {
+            cross_site = value == Some("cross-site");
+        } else if is("Sec-Fetch-Mode") {
+            navigates = value == Some("navigate");
+        }
+    }
+    head.cross_site = cross_site && !navigates;
+    if head.http11 && head.host.is_none() {
+        return Err(Bad::Request("the Host field is missing (RFC 9112, 3.2)"));
+    }
+    let origin_form = match target.split_once("://") {
+        // absolute-form (RFC 9112, 3.2.2): its host counts, not the field's
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") => {
+            let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+            head.host = Some(without_port(authority).ok_or(Bad::Request("the target names no host"))?);
+            if path.starts_with('/') { path.to_string() } else { format!("/{path}") }
+        }
+        _ => target.to_string(),
+    };
+    let (path, query) = origin_form.split_once('?').unwrap_or((&origin_form, ""));
+    if !path.starts_with('/') && !(path == "*" && head.method == Method::Options) {
+        return Err(Bad::Request("the target is no path"));
+    }
+    head.path = path.to_string();
+    head.query = query.to_string();
+    Ok(Some((head, length)))
+}
+
+/// The host of `host[:port]` (RFC 3986, 3.2.2), in lower case and without the dot that may end it.
+fn without_port(authority: &str) -> Option<String> {
+    let (host, port) = if authority.starts_with('[') {
+        let end = authority.find(']')?;
+        (&authority[..=end], &authority[end + 1..])
+    } else {
+        authority.split_at(authority.find(':').unwrap_or(authority.len()))
+    };
+    let port_is_one = port.is_empty() || port.strip_prefix(':').is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit()));
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let host_is_one = !host.is_empty() && host.bytes().all(|b| b.is_ascii_graphic() && !b"/?#@\\".contains(&b));
+    (port_is_one && host_is_one).then(|| host.to_ascii_lowercase())
+}
+
+/// Whether a browser may be here under this name. A name of the outside world that was made to point here is DNS
+/// rebinding, the way by which a foreign page would read a private camera; a name that can't be one, or that the
+/// config lists, is none.
+pub fn host_allowed(host: &str, own_name: &str, listed: &[String]) -> bool {
+    let literal = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+    literal.parse::<IpAddr>().is_ok()
+        || !host.contains('.')
+        || host.ends_with(".local")
+        || host.ends_with(".localhost")
+        || host.eq_ignore_ascii_case(own_name)
+        || listed.iter().any(|l| l == "*" || l.eq_ignore_ascii_case(host))
+}
+
+/// The host in an Origin field, if it has one (`null` has none).
+pub fn origin_host(origin: &str) -> Option<String> {
+    without_port(origin.split_once("://")?.1)
+}
+
+/// What has to hold whatever bytes come; for the fuzzer and the tests.
+pub mod laws {
+    use super::{HEAD_BYTES, parse};
+
+    /// A head is found where it is, whatever follows it; what is not whole yet stays so with fewer bytes; and no more
+    /// than the limit is ever asked for.
+    pub fn request_head(data: &[u8]) {
+        match parse(data) {
+            Ok(None) => assert!(data.len() < HEAD_BYTES, "a head over the limit is still waited for"),
+            Ok(Some((head, length))) => {
+                assert!(length <= data.len() && length <= HEAD_BYTES, "the head is longer than what came");
+                assert_eq!(parse(&data[..length]), Ok(Some((head.clone(), length))), "the head depends on what follows");
+                assert!(!matches!(parse(&data[..length - 1]), Ok(Some(_))), "a part of the head is taken for the whole");
+                assert!(head.path.starts_with('/') || head.path == "*", "the path is none");
+                assert!(!head.http11 || head.host.is_some(), "no host in HTTP/1.1");
+            }
+            Err(_) => {}
+        }
+    }
+}

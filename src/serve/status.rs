@@ -1,0 +1,161 @@
+//! `/status` and `/healthz`.
+
+use super::Shared;
+use super::routes::Answer;
+use crate::stream::{Condition, State};
+use std::fmt::{Display, Write};
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// A stream that is live and gives no frame for this long is stale.
+const STALE: Duration = Duration::from_secs(3);
+/// A camera may take this long to give its first frame.
+const START_TIME: Duration = Duration::from_secs(8);
+
+/// Why the stream is not healthy, if it is not.
+fn trouble(state: &State) -> Option<String> {
+    match state.condition {
+        Condition::Asleep => None,
+        Condition::Live => match state.last_frame.map(|t| t.elapsed()) {
+            Some(age) if age > STALE => Some(format!("no frame for {} s", age.as_secs())),
+            _ => None,
+        },
+        Condition::Starting => {
+            let age = state.since.map_or(Duration::ZERO, |since| since.elapsed());
+            (age > START_TIME).then(|| format!("no picture for {} s {}", age.as_secs(), state.why))
+        }
+        Condition::Lost | Condition::Refused => Some(state.why.clone()),
+    }
+}
+
+/// 200 while frames are fresh or nobody wants any, else 503 with the reason.
+pub(super) fn health(shared: &Shared) -> Answer {
+    let state = shared.stream.state();
+    match trouble(&state) {
+        None => Answer::now("200 OK", state.condition.word()),
+        Some(why) => Answer::now("503 Service Unavailable", why),
+    }
+}
+
+/// Everything that is known, as JSON.
+pub(super) fn report(shared: &Shared) -> Answer {
+    let state = shared.stream.state();
+    let viewers = shared.stream.viewers();
+    let counters = &shared.counters;
+    let clients = array(viewers.iter().map(|viewer| {
+        Object::new()
+            .text("address", &viewer.address.to_string())
+            .member("connected_s", viewer.since.elapsed().as_secs())
+            .member("bytes_sent", viewer.bytes.load(Relaxed))
+            .member("frames_skipped", viewer.skipped.load(Relaxed))
+            .member("age_ms", viewer.age_us.load(Relaxed) as f64 / 1000.0)
+            .end()
+    }));
+    let losses = state.losses;
+    let drops = Object::new()
+        .member("sequence_gaps", losses.gaps)
+        .member("damaged", losses.damaged)
+        .member("short", losses.short)
+        .member("unreadable", losses.unreadable)
+        .member("after_loss", losses.after_loss)
+        .member("bad_time", losses.bad_time)
+        .end();
+    let or_null = |value: Option<String>| value.unwrap_or_else(|| "null".into());
+    let init = state.init.as_deref();
+    let camera = Object::new()
+        .text("name", &shared.stream.name)
+        .text("source", &state.source)
+        .text("state", state.condition.word())
+        .text("reason", &state.why)
+        .member("since_s", state.since.map_or(0, |since| since.elapsed().as_secs()))
+        .member("healthy", trouble(&state).is_none())
+        .member("stand_in", state.stand_in)
+        .member("codec", or_null(init.map(|i| quote(&i.codec))))
+        .member("width", or_null(init.map(|i| i.width.to_string())))
+        .member("height", or_null(init.map(|i| i.height.to_string())))
+        .member("fps", format_args!("{:.2}", state.fps))
+        .member("bitrate_bps", state.bitrate_bps)
+        .member("key_frame_interval_ms", or_null(state.key_interval_ms.map(|ms| ms.to_string())))
+        .member("frames", state.frames)
+        .member("last_frame_age_ms", or_null(state.last_frame.map(|t| t.elapsed().as_millis().to_string())))
+        .member("drops", drops)
+        .member("ring_bytes", shared.stream.ring.bytes())
+        .member("clients", clients)
+        .end();
+    let report = Object::new()
+        .text("version", env!("CARGO_PKG_VERSION"))
+        .member("uptime_s", shared.started.elapsed().as_secs())
+        .member("clients", shared.streams.load(Relaxed))
+        .member("max_clients", shared.settings.max_clients)
+        .member("connections", shared.connections().len())
+        .member("requests", counters.requests.load(Relaxed))
+        .member("bad_requests", counters.bad_requests.load(Relaxed))
+        .member("forbidden", counters.forbidden.load(Relaxed))
+        .member("refused", counters.refused.load(Relaxed))
+        .member("stuck_clients", counters.stuck.load(Relaxed))
+        .member("cameras", array([camera]))
+        .end();
+    Answer::json("200 OK", report)
+}
+
+/// A JSON object being written (RFC 8259).
+struct Object(String);
+
+impl Object {
+    fn new() -> Object {
+        Object("{".into())
+    }
+
+    /// A member whose value is JSON as it stands.
+    fn member(mut self, name: &str, value: impl Display) -> Object {
+        let comma = if self.0.len() > 1 { "," } else { "" };
+        // Writing to a String can't fail.
+        drop(write!(self.0, "{comma}\"{name}\":{value}"));
+        self
+    }
+
+    fn text(self, name: &str, value: &str) -> Object {
+        self.member(name, quote(value))
+    }
+
+    fn end(mut self) -> String {
+        self.0.push('}');
+        self.0
+    }
+}
+
+fn array(values: impl IntoIterator<Item = String>) -> String {
+    format!("[{}]", values.into_iter().collect::<Vec<_>>().join(","))
+}
+
+/// A JSON string (RFC 8259, 7).
+fn quote(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c < ' ' => drop(write!(out, "\\u{:04x}", c as u32)),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Object, array, quote};
+
+    #[test]
+    fn strings_are_quoted() {
+        assert_eq!(quote("a\"b\\c\nd\u{1}é"), "\"a\\\"b\\\\c\\u000ad\\u0001é\"");
+    }
+
+    #[test]
+    fn objects_nest() {
+        let inner = Object::new().text("a", "b").end();
+        let outer = Object::new().member("n", 1).member("list", array([inner])).end();
+        assert_eq!(outer, r#"{"n":1,"list":[{"a":"b"}]}"#);
+    }
+}
