@@ -37,7 +37,7 @@ impl Init {
         let info = &parameters.info;
         let codec = format!(
             "avc1.{:02x}{:02x}{:02x}",
-            info.profile_idc, info.constraints, info.level_idc
+            info.profile_idc, info.constraint_flags, info.level_idc
         );
         let (width, height) = (info.width, info.height);
         let rotation = if matches!(rotation, 90 | 180 | 270) {
@@ -255,7 +255,7 @@ fn avc_configuration(w: &mut Writer, parameters: &Parameters) {
         w.bytes(set);
     };
     w.u8(1); // configurationVersion
-    w.bytes(&[info.profile_idc, info.constraints, info.level_idc]);
+    w.bytes(&[info.profile_idc, info.constraint_flags, info.level_idc]);
     w.u8(0xfc | 3); // reserved, lengthSizeMinusOne
     let sps = Some(&parameters.sps).filter(fits);
     w.u8(0xe0 | sps.map_or(0, |_| 1)); // reserved, numOfSequenceParameterSets
@@ -297,7 +297,7 @@ pub(super) mod tests {
         let sps = hex("6764001eac");
         let info = Sps {
             profile_idc: 100,
-            constraints: 0,
+            constraint_flags: 0,
             level_idc: 30,
             chroma_format_idc: 1,
             bit_depth_luma: 8,
