@@ -101,9 +101,15 @@ impl Fragment {
         &self.bytes[HEAD_BYTES..]
     }
 
-    /// The frame's NAL units.
-    pub fn nal_units(&self) -> NalUnits<'_> {
-        NalUnits { rest: self.payload() }
+    /// The frame's NAL units, found by their lengths.
+    pub fn nal_units(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = self.payload();
+        std::iter::from_fn(move || {
+            let (length, after) = rest.split_first_chunk()?;
+            let (nal, after) = after.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+            rest = after;
+            Some(nal)
+        })
     }
 
     /// Bytes of moof and mdat: what a client is sent, and what the ring holds.
@@ -141,23 +147,6 @@ fn moof(w: &mut Writer, key: bool, span: Span, payload_bytes: u32) {
     });
 }
 
-/// A frame's NAL units, as [`Fragment::nal_units`] finds them by their lengths.
-#[derive(Debug, Clone)]
-pub struct NalUnits<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Iterator for NalUnits<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let (length, rest) = self.rest.split_first_chunk()?;
-        let (nal, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
-        self.rest = rest;
-        Some(nal)
-    }
-}
-
 /// A frame beyond [`MAX_PAYLOAD_BYTES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLarge {
@@ -176,3 +165,151 @@ impl fmt::Display for TooLarge {
 }
 
 impl std::error::Error for TooLarge {}
+
+#[cfg(test)]
+mod tests {
+    use super::super::init::tests::parameters;
+    use super::super::reader::{find, walk};
+    use super::super::tests::{Random, hex};
+    use super::*;
+
+    fn fragment(nals: &[&[u8]], key: bool, span: Span) -> Fragment {
+        let init = Arc::new(Init::new(Arc::new(parameters()), 0));
+        Fragment::new(
+            init,
+            &AccessUnit {
+                nals: nals.to_vec(),
+                key,
+            },
+            span,
+            0,
+            0,
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn golden() {
+        let fragment = fragment(
+            &[&[0x65, 1, 2], &[0x65]],
+            true,
+            Span {
+                time_90k: 0x1_0000_0000,
+                duration_90k: 3000,
+            },
+        );
+        let expected = hex("
+            00000064 6d6f6f66
+                00000010 6d666864 00000000 00000007
+                0000004c 74726166
+                    00000010 74666864 00020000 00000001
+                    00000014 74666474 01000000 00000000ffffff9c
+                    00000020 7472756e 00000305 00000001 0000006c 02000000 00000bb8 0000000c
+            00000014 6d646174
+                00000003 650102 00000001 65
+        ");
+        assert_eq!([&fragment.head(7, 100), fragment.payload()].concat(), expected);
+        assert_eq!(fragment.size_bytes(), expected.len());
+    }
+
+    /// Whatever the payload, a fragment reads back as what went in, and the client's numbers stand where they belong.
+    #[test]
+    fn reads_back() {
+        let mut random = Random(1);
+        for _ in 0..2000 {
+            let nals: Vec<Vec<u8>> = (0..random.below(6))
+                .map(|_| {
+                    let length = match random.below(4) {
+                        0 => random.below(4),
+                        1 => 250 + random.below(10),
+                        _ => random.below(9000),
+                    };
+                    (0..length).map(|_| random.next() as u8).collect()
+                })
+                .collect();
+            let nals: Vec<&[u8]> = nals.iter().map(Vec::as_slice).collect();
+            let key = random.below(2) == 1;
+            let time_90k = random.next() >> random.below(64);
+            let duration_90k = (random.next() >> 32 >> random.below(32)) as u32;
+            let fragment = fragment(
+                &nals,
+                key,
+                Span {
+                    time_90k,
+                    duration_90k,
+                },
+            );
+            assert_eq!(fragment.nal_units().collect::<Vec<_>>(), nals);
+
+            let (sequence, base_90k) = (random.next() as u32, time_90k / 3);
+            let bytes = [&fragment.head(sequence, base_90k), fragment.payload()].concat();
+            let paths: Vec<String> = walk(&bytes)
+                .unwrap()
+                .into_iter()
+                .map(|found| found.path)
+                .collect();
+            assert_eq!(
+                paths,
+                [
+                    "moof",
+                    "moof/mfhd",
+                    "moof/traf",
+                    "moof/traf/tfhd",
+                    "moof/traf/tfdt",
+                    "moof/traf/trun",
+                    "mdat"
+                ]
+            );
+            let body = |path| find(&bytes, path).unwrap();
+            assert_eq!(body("moof").len(), MOOF_BYTES - 8);
+            assert_eq!(body("moof/mfhd")[4..], sequence.to_be_bytes());
+            assert_eq!(body("moof/traf/tfdt")[4..], (time_90k - base_90k).to_be_bytes());
+            let trun = body("moof/traf/trun");
+            let field = |at: usize| u32::from_be_bytes(trun[at..at + 4].try_into().unwrap());
+            assert_eq!(field(12) & 0x0001_0000 == 0, key, "sample_is_non_sync_sample");
+            assert_eq!(field(16), duration_90k);
+            // The sample is where trun says, and nothing else is in the mdat.
+            let sample = &bytes[field(8) as usize..][..field(20) as usize];
+            assert_eq!(sample, body("mdat"));
+            assert_eq!(sample, fragment.payload());
+        }
+    }
+
+    #[test]
+    fn a_base_after_the_frame_gives_time_zero() {
+        let fragment = fragment(
+            &[&[0x41]],
+            false,
+            Span {
+                time_90k: 10,
+                duration_90k: 1,
+            },
+        );
+        assert_eq!(
+            find(&fragment.head(1, 11)[..MOOF_BYTES], "moof/traf/tfdt").unwrap()[4..],
+            [0; 8]
+        );
+    }
+
+    #[test]
+    fn the_largest_frame() {
+        let init = Arc::new(Init::new(Arc::new(parameters()), 0));
+        let nal = vec![0x41; MAX_PAYLOAD_BYTES - 4 - 4 - 1];
+        let made = |nals: Vec<&[u8]>| {
+            let span = Span {
+                time_90k: 0,
+                duration_90k: 1,
+            };
+            Fragment::new(init.clone(), &AccessUnit { nals, key: false }, span, 0, 0)
+        };
+        let largest = made(vec![&nal, &[1]]).unwrap();
+        assert_eq!(largest.payload().len(), MAX_PAYLOAD_BYTES);
+        let refused = made(vec![&nal, &[1, 2]]).unwrap_err();
+        assert_eq!(
+            refused,
+            TooLarge {
+                payload_bytes: MAX_PAYLOAD_BYTES + 1
+            }
+        );
+    }
+}

@@ -284,3 +284,33 @@ fn mvex(w: &mut Writer) {
         });
     });
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::reader::{find, walk};
+    use super::super::tests::hex;
+    use super::*;
+    use crate::format::h264::Sps;
+
+    /// What x264 says of 640x480 High 3.0.
+    pub(in super::super) fn parameters() -> Parameters {
+        let sps = hex("6764001eac");
+        let info = Sps {
+            profile_idc: 100,
+            constraint_flags: 0,
+            level_idc: 30,
+            chroma_format_idc: 1,
+            bit_depth_luma: 8,
+            bit_depth_chroma: 8,
+            width: 640,
+            height: 480,
+            sar: None,
+            colour: None,
+        };
+        Parameters {
+            sps,
+            pps: vec![hex("68ebe3cb")],
+            info,
+        }
+    }
+}

@@ -8,8 +8,10 @@ const MAX_DEPTH: usize = 12;
 /// One box, as [`walk`] met it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found<'a> {
-    /// Its type and those of the boxes around it, as in "moov/trak/tkhd". Bytes that are no printable ASCII are `?`.
+    /// Its type and those of the boxes around it, as in "moov/trak/tkhd". Bytes but letters, digits and spaces are `?`.
     pub path: String,
+    /// All of it, with its size and type.
+    pub whole: &'a [u8],
     /// What stands behind its size and type.
     pub body: &'a [u8],
 }
@@ -67,11 +69,12 @@ fn walk_into<'a>(
     while !rest.is_empty() {
         let (kind, body, after) =
             split_box(rest).ok_or_else(|| broken("a box is cut short or has no right size"))?;
+        let whole = &rest[..rest.len() - after.len()];
         rest = after;
         let name: String = kind
             .iter()
             .map(|&c| {
-                if c.is_ascii_graphic() || c == b' ' {
+                if c.is_ascii_alphanumeric() || c == b' ' {
                     c as char
                 } else {
                     '?'
@@ -83,10 +86,7 @@ fn walk_into<'a>(
         } else {
             format!("{parent}/{name}")
         };
-        found.push(Found {
-            path: path.clone(),
-            body,
-        });
+        found.push(Found { path: path.clone(), whole, body });
         if let Some(fields) = fields_before_children(&kind) {
             let children = body
                 .get(fields..)
@@ -98,7 +98,7 @@ fn walk_into<'a>(
 }
 
 /// Bytes of a box's own fields before the boxes in it; None: it holds no boxes.
-fn fields_before_children(kind: &[u8; 4]) -> Option<usize> {
+pub(super) fn fields_before_children(kind: &[u8; 4]) -> Option<usize> {
     match kind {
         b"moov" | b"trak" | b"mdia" | b"minf" | b"dinf" | b"stbl" | b"mvex" | b"moof" | b"traf" => Some(0),
         b"stsd" | b"dref" => Some(8), // version and flags, entry_count
@@ -126,4 +126,70 @@ fn split_box(data: &[u8]) -> Option<([u8; 4], &[u8], &[u8])> {
     };
     let (body, after) = rest.split_at_checked(body_bytes)?;
     Some((*kind, body, after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::hex;
+    use super::*;
+
+    fn paths(data: &[u8]) -> Vec<(String, usize)> {
+        walk(data)
+            .unwrap()
+            .into_iter()
+            .map(|found| (found.path, found.body.len()))
+            .collect()
+    }
+
+    #[test]
+    fn sizes() {
+        let boxes = hex("00000009 66726565 aa  0000000d 6d6f6f76 00000009 6464642f");
+        assert!(walk(&boxes).is_err(), "a child that reaches out of its parent");
+        let boxes = hex("
+            00000009 66726565 aa                            // free
+            00000001 66726565 0000000000000012 aabb         // free with a 64-bit size
+            00000010 6d6f6f76 00000008 ff64642f             // moov with an odd child
+            00000000 6d646174 aabbcc                        // mdat up to the end
+        ");
+        let expected = [
+            ("free", 1),
+            ("free", 2),
+            ("moov", 8),
+            ("moov/?dd?", 0),
+            ("mdat", 3),
+        ];
+        assert_eq!(
+            paths(&boxes),
+            expected.map(|(path, size)| (path.to_string(), size))
+        );
+    }
+
+    #[test]
+    fn broken_sizes() {
+        for broken in [
+            "00",
+            "00000008 6d6f6f",
+            "00000007 66726565",
+            "00000009 66726565",
+            "00000001 66726565 000000000000000f",
+            "00000001 66726565 ffffffffffffffff",
+            "00000001 66726565",
+            "0000000f 73747364 00000000000000",
+            "00000008 66726565 00",
+        ] {
+            assert!(walk(&hex(broken)).is_err(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn nesting_has_an_end() {
+        let nested = |depth: u32| -> Vec<u8> {
+            (1..=depth)
+                .rev()
+                .flat_map(|n| [(8 * n).to_be_bytes(), *b"moov"].concat())
+                .collect()
+        };
+        assert!(walk(&nested(MAX_DEPTH as u32 - 1)).is_ok());
+        assert_eq!(walk(&nested(100_000)).unwrap_err().why, "too deep");
+    }
 }

@@ -107,3 +107,257 @@ fn nominal_step_90k(fps: Option<f64>) -> u64 {
         _ => UNKNOWN_STEP_90K,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::Random;
+    use super::*;
+
+    /// The media times of frames captured after each of `steps_us`, and what always holds of them:
+    /// they go on without a hole, but for silences, where they jump to the capture clock and never back; and they are
+    /// at most a frame away from it.
+    fn placed(fps: Option<f64>, steps_us: impl IntoIterator<Item = i64>) -> Vec<Span> {
+        let mut timeline = Timeline::new(fps);
+        let start_us: i64 = 1_000_000_000_007;
+        let (mut captured_us, mut newest_us) = (start_us, start_us);
+        let mut spans = vec![timeline.place(captured_us as u64)];
+        assert_eq!(spans[0].time_90k, 0);
+        let nominal_90k = spans[0].duration_90k as u64;
+        let mut still = 0;
+        for (n, step_us) in steps_us.into_iter().enumerate() {
+            captured_us += step_us;
+            let before = *spans.last().unwrap();
+            let clock_before_90k = (newest_us - start_us) as u64 * 9 / 100;
+            newest_us = newest_us.max(captured_us);
+            let clock_90k = (newest_us - start_us) as u64 * 9 / 100;
+            let step_90k = clock_90k - clock_before_90k;
+            still = if step_90k == 0 { still + 1 } else { 0 };
+
+            let span = timeline.place(captured_us as u64);
+            spans.push(span);
+            let end_90k = before.time_90k + before.duration_90k as u64;
+            let hole_90k = span.time_90k.checked_sub(end_90k).expect("time goes back");
+            assert!(span.duration_90k >= 1);
+            assert!(
+                hole_90k == 0 || step_90k > SILENCE_90K && span.time_90k == clock_90k,
+                "{n}: a hole of {hole_90k}"
+            );
+            assert!(
+                span.time_90k <= clock_90k + nominal_90k + still,
+                "{n}: ahead of the clock by more than a frame"
+            );
+            assert!(
+                span.time_90k + step_90k >= clock_90k,
+                "{n}: behind the clock by more than a frame"
+            );
+        }
+        spans
+    }
+
+    fn steady(fps: f64, frames: u64) -> impl Iterator<Item = i64> {
+        let at_us = move |n: u64| (n as f64 * 1e6 / fps) as i64;
+        (1..=frames).map(move |n| at_us(n) - at_us(n - 1))
+    }
+
+    fn durations(spans: &[Span]) -> Vec<u32> {
+        spans.iter().map(|span| span.duration_90k).collect()
+    }
+
+    #[test]
+    fn a_steady_rate_is_the_capture_clock() {
+        let spans = placed(Some(25.0), [40_000; 100]);
+        assert!(spans.iter().zip(0..).all(|(span, n)| *span
+            == Span {
+                time_90k: 3600 * n,
+                duration_90k: 3600
+            }));
+    }
+
+    #[test]
+    fn no_drift_in_ten_hours() {
+        for named in [None, Some(30.0), Some(30000.0 / 1001.0)] {
+            let spans = placed(named, steady(30000.0 / 1001.0, 1_000_000));
+            let last = spans[1_000_000].time_90k;
+            assert!(last.abs_diff(3003 * 1_000_000) <= 3003, "{named:?}: {last}");
+            assert!(
+                spans[100..]
+                    .iter()
+                    .all(|span| (3001..=3005).contains(&span.duration_90k)),
+                "{named:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_dropped_frame_lasts_as_long_as_its_step() {
+        let spans = placed(Some(25.0), [40_000, 40_000, 80_000, 40_000, 40_000]);
+        assert_eq!(durations(&spans), [3600, 3600, 3600, 7200, 3600, 3600]);
+        assert_eq!(spans[3].time_90k, 3 * 3600);
+    }
+
+    /// Cameras in the dark: each rate is followed at once, also back to the fast one.
+    #[test]
+    fn changes_of_rate() {
+        let steps = [
+            [33_333; 30].as_slice(),
+            &[66_667; 30],
+            &[200_000; 30],
+            &[33_333; 60],
+        ]
+        .concat();
+        for named in [Some(30.0), None] {
+            let spans = placed(named, steps.clone());
+            let shown = |n: usize| spans[n].duration_90k;
+            assert!(
+                spans[2..=30]
+                    .iter()
+                    .all(|span| (2999..=3001).contains(&span.duration_90k))
+            );
+            assert!((5999..=6001).contains(&shown(32)) && (17_999..=18_001).contains(&shown(62)));
+            assert!(
+                spans[92..]
+                    .iter()
+                    .all(|span| (2999..=3001).contains(&span.duration_90k)),
+                "{named:?}"
+            );
+        }
+    }
+
+    /// A source that gives twice the frames it said: media time comes back to the clock, and no frame is squeezed out.
+    #[test]
+    fn faster_than_said() {
+        for (said, gives) in [
+            (Some(15.0), 30.0),
+            (Some(5.0), 120.0),
+            (None, 240.0),
+            (Some(0.1), 60.0),
+        ] {
+            let spans = placed(said, steady(gives, 1000));
+            let step_90k = 90_000.0 / gives;
+            assert!(
+                spans[1..]
+                    .iter()
+                    .all(|span| f64::from(span.duration_90k) >= step_90k * 0.8),
+                "{said:?}"
+            );
+            let ahead_90k = spans[1000].time_90k as f64 - 1000.0 * step_90k;
+            assert!(ahead_90k.abs() <= 3.0, "{said:?}: {ahead_90k}");
+        }
+    }
+
+    #[test]
+    fn a_silence_jumps_to_the_capture_clock() {
+        let spans = placed(
+            Some(25.0),
+            [
+                40_000, 40_000, 3_000_000, 40_000, 501_000, 40_000, 499_000, 40_000,
+            ],
+        );
+        let times: Vec<u64> = spans.iter().map(|span| span.time_90k).collect();
+        let jumped = 2 * 3600 + 270_000;
+        let again = jumped + 3600 + 45_090;
+        assert_eq!(
+            times[2..],
+            [
+                7200,
+                jumped,
+                jumped + 3600,
+                again,
+                again + 3600,
+                again + 7200,
+                again + 3600 + 44_910 + 3600
+            ]
+        );
+    }
+
+    /// One frame a second: the first step is a silence, as nobody can know, and then there are no holes.
+    #[test]
+    fn a_slow_rate_is_no_silence() {
+        for (named, step_us) in [
+            (None, 1_000_000),
+            (Some(1.0), 1_000_000),
+            (Some(30.0), 700_000),
+            (None, 1_900_000),
+        ] {
+            let spans = placed(named, (0..100).map(|n| step_us + n % 7 * 5000));
+            let holes = spans
+                .windows(2)
+                .filter(|pair| pair[0].time_90k + pair[0].duration_90k as u64 != pair[1].time_90k);
+            assert!(holes.count() <= 1, "{named:?} {step_us}");
+        }
+    }
+
+    /// A long silence tells nothing of the rate: a shorter one after it is a silence as well.
+    #[test]
+    fn silences_side_by_side() {
+        let spans = placed(Some(30.0), [33_333, 10_000_000, 1_500_000, 900_000]);
+        assert_eq!(spans[2].time_90k, 10_033_333 * 9 / 100);
+        assert_eq!(spans[3].time_90k, 11_533_333 * 9 / 100);
+    }
+
+    #[test]
+    fn equal_and_backward_capture_times() {
+        let spans = placed(Some(25.0), [40_000, 0, 0, -20_000, 100_000, 40_000]);
+        assert_eq!(durations(&spans), [3600, 3600, 1, 1, 1, 7197, 3600]);
+    }
+
+    #[test]
+    fn a_restart_goes_on_from_the_clock() {
+        let mut timeline = Timeline::new(Some(30.0));
+        timeline.place(5_000_000);
+        timeline.restart(Some(10.0));
+        assert_eq!(
+            timeline.place(5_200_000),
+            Span {
+                time_90k: 18_000,
+                duration_90k: 9000
+            }
+        );
+        timeline.restart(None);
+        assert_eq!(
+            timeline.place(5_250_000),
+            Span {
+                time_90k: 27_000,
+                duration_90k: 1
+            },
+            "never back"
+        );
+    }
+
+    #[test]
+    fn rates_that_make_no_sense() {
+        for fps in [0.0, -1.0, f64::NAN, f64::INFINITY, f64::MIN_POSITIVE, 1e300] {
+            placed(Some(fps), [33_333; 10]);
+        }
+        let mut timeline = Timeline::new(None);
+        timeline.place(0);
+        let far = timeline.place(u64::MAX);
+        assert!(timeline.place(u64::MAX).time_90k > far.time_90k);
+    }
+
+    /// Steady, jittering, changing, dropping, bursting, silent, still and backward: the laws of `placed` hold.
+    #[test]
+    fn any_steps() {
+        for seed in 1..=300 {
+            let mut random = Random(seed);
+            let mut step_us = 33_333;
+            let steps: Vec<i64> = (0..2000)
+                .map(|_| match random.below(100) {
+                    0 => {
+                        step_us = 1_000_000 / (1 + random.below(120) as i64);
+                        step_us
+                    }
+                    1 => step_us * (2 + random.below(10) as i64),
+                    2..=4 => random.below(300) as i64,
+                    5 => random.below(20_000_000) as i64,
+                    6 => -(random.below(step_us as u64 + 1) as i64),
+                    7 => 0,
+                    _ => step_us * 9 / 10 + random.below(step_us as u64 / 5 + 1) as i64,
+                })
+                .collect();
+            let named =
+                [None, Some(30.0), Some(29.97), Some(5.0), Some(1.0), Some(120.0)][random.below(6) as usize];
+            placed(named, steps);
+        }
+    }
+}
