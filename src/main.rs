@@ -176,10 +176,14 @@ fn list_controls(config: &Config) -> Result<()> {
 
 fn run(config: Config) -> Result<()> {
     let Config {
+        file,
         server: settings,
         camera,
         notices,
     } = config;
+    if let Some(file) = file {
+        log_info!("config: {file}");
+    }
     for notice in notices {
         log_warning!("{notice}");
     }

@@ -81,7 +81,8 @@ impl Frames {
     }
 
     fn get(&self, number: u64) -> Option<&Entry> {
-        self.entries.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
+        self.entries
+            .get(usize::try_from(number.checked_sub(self.first)?).ok()?)
     }
 
     fn push(&mut self, fragment: Arc<Fragment>, now: Instant) {
@@ -92,11 +93,18 @@ impl Frames {
         }
         self.group_bytes += bytes;
         self.bytes += bytes;
-        self.entries.push_back(Entry { fragment, pushed: now });
+        self.entries.push_back(Entry {
+            fragment,
+            pushed: now,
+        });
         while let Some(oldest) = self.entries.front() {
             let age = now.saturating_duration_since(oldest.pushed);
             let in_newest_group = self.key.is_some_and(|key| self.first >= key);
-            let of_use = if in_newest_group { age <= self.limits.keep() } else { age <= self.limits.max_age };
+            let of_use = if in_newest_group {
+                age <= self.limits.keep()
+            } else {
+                age <= self.limits.max_age
+            };
             if of_use && self.bytes <= self.limits.max_bytes() || self.entries.len() == 1 {
                 break;
             }
@@ -113,7 +121,12 @@ impl Frames {
 
     fn newcomer(&self, live: bool, now: Instant) -> Place {
         let next = if live { self.end() } else { self.first };
-        Place { next, waiting: true, newcomer: true, started: now }
+        Place {
+            next,
+            waiting: true,
+            newcomer: true,
+            started: now,
+        }
     }
 
     /// The newest key frame, if it is still held and `place` may start there.
@@ -129,7 +142,9 @@ impl Frames {
     fn advance(&self, place: &mut Place, batch: &mut Batch, now: Instant) -> bool {
         if !place.waiting {
             let behind = match self.get(place.next) {
-                Some(entry) => now.saturating_duration_since(entry.pushed.max(place.started)) > self.limits.max_age,
+                Some(entry) => {
+                    now.saturating_duration_since(entry.pushed.max(place.started)) > self.limits.max_age
+                }
                 None => place.next < self.first,
             };
             if behind {
@@ -152,7 +167,12 @@ impl Frames {
             if !place.newcomer {
                 batch.skipped += key - place.next;
             }
-            *place = Place { next: key, waiting: false, newcomer: false, started: now };
+            *place = Place {
+                next: key,
+                waiting: false,
+                newcomer: false,
+                started: now,
+            };
         }
         let mut bytes = 0;
         while let Some(entry) = self.get(place.next) {
@@ -198,7 +218,10 @@ impl Ring {
             group_bytes: 0,
             closed: false,
         };
-        Ring { frames: Mutex::new(frames), changed: Condvar::new() }
+        Ring {
+            frames: Mutex::new(frames),
+            changed: Condvar::new(),
+        }
     }
 
     /// Nothing that runs under the lock can leave the data half changed, so a panic elsewhere does not spoil it.
@@ -249,7 +272,11 @@ impl<'a> Follower<'a> {
     /// A newcomer, who starts on the newest key frame if there is one to join; if `live`, on the next one.
     pub fn new(ring: &'a Ring, live: bool) -> Follower<'a> {
         let place = ring.lock().newcomer(live, Instant::now());
-        Follower { ring, place, batch: Batch::default() }
+        Follower {
+            ring,
+            place,
+            batch: Batch::default(),
+        }
     }
 
     /// Waits at most `timeout` for the next fragments.
@@ -289,14 +316,21 @@ mod tests {
 
     /// x264, 320x240, Baseline.
     const SPS: &[u8] = &[
-        0x67, 0x42, 0xc0, 0x0d, 0xd9, 0x01, 0x41, 0xfb, 0x01, 0x10, 0x00, 0x00, 0x03, 0x00, 0x10, 0x00, 0x00, 0x03,
-        0x03, 0xc0, 0xf1, 0x42, 0xa4, 0x80,
+        0x67, 0x42, 0xc0, 0x0d, 0xd9, 0x01, 0x41, 0xfb, 0x01, 0x10, 0x00, 0x00, 0x03, 0x00, 0x10, 0x00, 0x00,
+        0x03, 0x03, 0xc0, 0xf1, 0x42, 0xa4, 0x80,
     ];
-    const LIMITS: Limits =
-        Limits { max_age: Duration::from_secs(1), join_max: Duration::from_secs(4), join_max_bytes: 100_000 };
+    const LIMITS: Limits = Limits {
+        max_age: Duration::from_secs(1),
+        join_max: Duration::from_secs(4),
+        join_max_bytes: 100_000,
+    };
 
     fn init() -> Arc<Init> {
-        let parameters = Parameters { sps: SPS.to_vec(), pps: vec![vec![0x68, 0xce]], info: Sps::parse(SPS).unwrap() };
+        let parameters = Parameters {
+            sps: SPS.to_vec(),
+            pps: vec![vec![0x68, 0xce]],
+            info: Sps::parse(SPS).unwrap(),
+        };
         Arc::new(Init::new(Arc::new(parameters), 0))
     }
 
@@ -311,13 +345,24 @@ mod tests {
     impl Rig {
         fn new(limits: Limits) -> Rig {
             let ring = Ring::new(limits);
-            Rig { frames: ring.frames.into_inner().unwrap(), init: init(), now: Instant::now(), pushed: 0 }
+            Rig {
+                frames: ring.frames.into_inner().unwrap(),
+                init: init(),
+                now: Instant::now(),
+                pushed: 0,
+            }
         }
 
         fn fragment(&mut self, key: bool, bytes: usize) -> Arc<Fragment> {
             let nal = vec![0x41; bytes];
-            let unit = AccessUnit { nals: vec![&nal], key };
-            let span = Span { time_90k: self.pushed, duration_90k: 1 };
+            let unit = AccessUnit {
+                nals: vec![&nal],
+                key,
+            };
+            let span = Span {
+                time_90k: self.pushed,
+                duration_90k: 1,
+            };
             self.pushed += 1;
             Arc::new(Fragment::new(Arc::clone(&self.init), &unit, span, 0, 0).unwrap())
         }
@@ -361,7 +406,11 @@ mod tests {
         let mut early = rig.newcomer(false);
         assert_eq!(rig.take(&mut early), (vec![], 0));
         rig.play("pp");
-        assert_eq!(rig.take(&mut early), (vec![], 0), "no frame without its key frame");
+        assert_eq!(
+            rig.take(&mut early),
+            (vec![], 0),
+            "no frame without its key frame"
+        );
         rig.play("Kpp.Kpp");
         assert_eq!(rig.take(&mut early), (vec![5, 6, 7], 0));
         let mut late = rig.newcomer(false);
@@ -410,7 +459,11 @@ mod tests {
         }
         let held: usize = rig.frames.entries.iter().map(|e| e.fragment.size_bytes()).sum();
         assert_eq!(held, rig.frames.bytes);
-        assert_eq!(rig.take(&mut place), (vec![], 1000), "what was evicted can't be made up");
+        assert_eq!(
+            rig.take(&mut place),
+            (vec![], 1000),
+            "what was evicted can't be made up"
+        );
         rig.play("pKp");
         assert_eq!(rig.take(&mut place), (vec![1002, 1003], 1));
     }
@@ -419,7 +472,10 @@ mod tests {
     fn old_frames_leave_when_nobody_can_use_them() {
         let mut rig = Rig::new(LIMITS);
         rig.play("Kpp...............Kpp");
-        assert_eq!(rig.frames.first, 3, "an older group than the newest is kept for the age limit only");
+        assert_eq!(
+            rig.frames.first, 3,
+            "an older group than the newest is kept for the age limit only"
+        );
         rig.play(&".".repeat(60));
         rig.play("p");
         assert_eq!(rig.frames.entries.len(), 1);
@@ -485,11 +541,16 @@ mod tests {
     fn the_law_holds_over_random_play() {
         let mut seed = 1u64;
         let mut random = move |n: u64| {
-            seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            seed = seed
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
             (seed >> 33) % n
         };
         for _ in 0..300 {
-            let mut rig = Rig::new(Limits { join_max_bytes: 30_000, ..LIMITS });
+            let mut rig = Rig::new(Limits {
+                join_max_bytes: 30_000,
+                ..LIMITS
+            });
             let mut keys = Vec::new();
             let mut places = [rig.newcomer(false), rig.newcomer(true), rig.newcomer(false)];
             let mut seen: [Vec<u64>; 3] = Default::default();

@@ -232,7 +232,9 @@ pub struct Watching<'a> {
 
 impl Drop for Watching<'_> {
     fn drop(&mut self) {
-        self.stream.lock_viewers().retain(|other| !Arc::ptr_eq(other, &self.viewer));
+        self.stream
+            .lock_viewers()
+            .retain(|other| !Arc::ptr_eq(other, &self.viewer));
         self.stream.wake();
     }
 }

@@ -78,8 +78,12 @@ pub fn bind(listen: Option<IpAddr>, port: u16) -> Result<TcpListener> {
     let all: Vec<SocketAddr> = addresses.iter().map(|ip| (*ip, port).into()).collect();
     TcpListener::bind(&all[..]).map_err(|e| {
         let why = match e.kind() {
-            io::ErrorKind::AddrInUse => format!("another program has port {port}; stop it, or choose another port with --listen or `port =`"),
-            io::ErrorKind::PermissionDenied => format!("port {port} needs a privilege; choose one above 1023"),
+            io::ErrorKind::AddrInUse => format!(
+                "another program has port {port}; stop it, or choose another port with --listen or `port =`"
+            ),
+            io::ErrorKind::PermissionDenied => {
+                format!("port {port} needs a privilege; choose one above 1023")
+            }
             io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_string(),
             _ => e.to_string(),
         };
@@ -99,7 +103,12 @@ impl Server {
     ///
     /// # Errors
     /// No thread or file descriptor is to be had.
-    pub fn start(listener: TcpListener, settings: config::Server, own_name: String, stream: Arc<Stream>) -> Result<Server> {
+    pub fn start(
+        listener: TcpListener,
+        settings: config::Server,
+        own_name: String,
+        stream: Arc<Stream>,
+    ) -> Result<Server> {
         let shared = Arc::new(Shared {
             settings,
             stream,
@@ -118,7 +127,11 @@ impl Server {
             .stack_size(STACK_BYTES)
             .spawn(move || accept(&listener, &stopped, &for_acceptor))
             .map_err(cannot)?;
-        Ok(Server { shared, acceptor, stop })
+        Ok(Server {
+            shared,
+            acceptor,
+            stop,
+        })
     }
 
     /// Closes the listening socket, and waits until the streams have ended, at most `limit`. The stream has to be stopped.
@@ -137,7 +150,10 @@ fn accept(listener: &TcpListener, stopped: &UnixStream, shared: &Arc<Shared>) {
     let mut number = 0;
     let mut in_trouble = false;
     loop {
-        let mut fds = [PollFd::new(listener.as_fd(), PollFlags::POLLIN), PollFd::new(stopped.as_fd(), PollFlags::POLLIN)];
+        let mut fds = [
+            PollFd::new(listener.as_fd(), PollFlags::POLLIN),
+            PollFd::new(stopped.as_fd(), PollFlags::POLLIN),
+        ];
         _ = poll(&mut fds, PollTimeout::NONE);
         if fds[1].any() == Some(true) {
             return;
@@ -148,7 +164,11 @@ fn accept(listener: &TcpListener, stopped: &UnixStream, shared: &Arc<Shared>) {
                 number += 1;
                 admit(socket, address, number, shared);
             }
-            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) => {}
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted
+                ) => {}
             Err(e) => {
                 // Out of file descriptors or memory. It passes when clients leave.
                 if !in_trouble {
@@ -177,7 +197,10 @@ fn admit(socket: TcpStream, address: SocketAddr, number: u64, shared: &Arc<Share
         }
         connections.insert(number, Arc::clone(&connection));
     }
-    let leaving = Leaving { shared: Arc::clone(shared), number };
+    let leaving = Leaving {
+        shared: Arc::clone(shared),
+        number,
+    };
     let thread = thread::Builder::new()
         .name("client".into())
         .stack_size(STACK_BYTES)
@@ -207,11 +230,15 @@ fn make_room(shared: &Shared) {
         return;
     }
     let longest = |phase: Phase| {
-        let in_phase = connections.values().filter_map(|c| (c.phase() == phase).then(|| (c.phase_age(), c)));
+        let in_phase = connections
+            .values()
+            .filter_map(|c| (c.phase() == phase).then(|| (c.phase_age(), c)));
         in_phase.max_by_key(|(age, _)| *age)
     };
     let victim = longest(Phase::Idle).or_else(|| longest(Phase::Head).filter(|(age, _)| *age >= HEAD_GRACE));
-    let Some((_, victim)) = victim.map(|(age, c)| (age, Arc::clone(c))) else { return };
+    let Some((_, victim)) = victim.map(|(age, c)| (age, Arc::clone(c))) else {
+        return;
+    };
     let before = connections.len();
     drop(connections);
     victim.end();

@@ -67,7 +67,10 @@ pub(super) fn report(shared: &Shared) -> Answer {
         .text("source", &state.source)
         .text("state", state.condition.word())
         .text("reason", &state.why)
-        .member("since_s", state.since.map_or(0, |since| since.elapsed().as_secs()))
+        .member(
+            "since_s",
+            state.since.map_or(0, |since| since.elapsed().as_secs()),
+        )
         .member("healthy", trouble(&state).is_none())
         .member("stand_in", state.stand_in)
         .member("codec", or_null(init.map(|i| quote(&i.codec))))
@@ -75,9 +78,15 @@ pub(super) fn report(shared: &Shared) -> Answer {
         .member("height", or_null(init.map(|i| i.height.to_string())))
         .member("fps", format_args!("{:.2}", state.fps))
         .member("bitrate_bps", state.bitrate_bps)
-        .member("key_frame_interval_ms", or_null(state.key_interval_ms.map(|ms| ms.to_string())))
+        .member(
+            "key_frame_interval_ms",
+            or_null(state.key_interval_ms.map(|ms| ms.to_string())),
+        )
         .member("frames", state.frames)
-        .member("last_frame_age_ms", or_null(state.last_frame.map(|t| t.elapsed().as_millis().to_string())))
+        .member(
+            "last_frame_age_ms",
+            or_null(state.last_frame.map(|t| t.elapsed().as_millis().to_string())),
+        )
         .member("drops", drops)
         .member("ring_bytes", shared.stream.ring.bytes())
         .member("clients", clients)
@@ -139,7 +148,7 @@ fn quote(text: &str) -> String {
             c => out.push(c),
         }
     }
-    out.push('"';
+    out.push('"');
     out
 }
 

@@ -86,8 +86,13 @@ pub fn open(camera: &Camera) -> Result<Box<dyn Source>> {
     }
 }
 /// x
-pub fn find_camera() -> Option<std::path::PathBuf> { None }
+pub fn find_camera() -> Option<std::path::PathBuf> {
+    None
+}
 /// x
-pub mod controls { 
-/// x
-pub fn list(_: &std::path::Path) -> crate::error::Result<String> { todo!() } }
+pub mod controls {
+    /// x
+    pub fn list(_: &std::path::Path) -> crate::error::Result<String> {
+        todo!()
+    }
+}

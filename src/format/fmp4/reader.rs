@@ -86,7 +86,11 @@ fn walk_into<'a>(
         } else {
             format!("{parent}/{name}")
         };
-        found.push(Found { path: path.clone(), whole, body });
+        found.push(Found {
+            path: path.clone(),
+            whole,
+            body,
+        });
         if let Some(fields) = fields_before_children(&kind) {
             let children = body
                 .get(fields..)
