@@ -14,9 +14,9 @@ use crate::format::bits::{BitReader, SyntaxError, unescape};
 /// The NAL units of one picture that belong into a sample of an `avc1` track.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessUnit<'a> {
-    /// Slices and SEI in their order, without start codes. Delimiters, parameter sets, filler and ends are left out.
+    /// Slices and SEI in their order, without start codes, delimiters, parameter sets, filler and ends.
     pub nals: Vec<&'a [u8]>,
-    /// Decoding can start here: an IDR picture, or an I picture with a recovery point SEI that promises as much.
+    /// Decoding can start here: an IDR, or an I picture with a recovery point SEI that promises as much.
     pub key: bool,
 }
 
@@ -34,8 +34,8 @@ pub struct Parameters {
 /// Why an access unit can't be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refused {
-    /// Pictures come in another order than they are shown in. It is true of the stream and not of one unit alone: all
-    /// units are refused until a whole group of pictures has come without.
+    /// Pictures come in another order than they are shown in. It is true of the stream and not of one unit
+    /// alone: all units are refused until a whole group of pictures has come without.
     BFrames,
     /// The SPS allows fields. It is true of every unit until another SPS comes.
     Interlaced,
@@ -49,13 +49,13 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refused::BFrames => f.write_str(
-                "the video has B-frames: pictures come out of order, which delays each one and can't be shown live. \
-                 Turn them off: x264 --bframes 0, ffmpeg -bf 0 or -tune zerolatency, rpicam-vid --low-latency, \
-                 a camera's or encoder's control video_b_frames = 0 or its Baseline profile",
+                "the video has B-frames: pictures come out of order, which delays each one and can't be \
+                 shown live. Turn them off: x264 --bframes 0; ffmpeg -bf 0 or -tune zerolatency; rpicam-vid \
+                 --low-latency; for a camera or hardware encoder, video_b_frames = 0 or profile Baseline",
             ),
             Refused::Interlaced => f.write_str(
-                "the video is interlaced (each frame is two fields), which browsers do not show well. \
-                 Choose a progressive mode of the source, such as 720p instead of 1080i, or turn interlacing off in the encoder",
+                "the video is interlaced: each frame is two fields, which browsers do not show well. Choose \
+                 a progressive mode (720p, not 1080i), or turn interlacing off in the encoder",
             ),
             Refused::DataPartitioning => f.write_str(
                 "the video uses data partitioning (Extended profile), which browsers do not decode. \
@@ -113,15 +113,16 @@ impl Reader {
         self.parameters.as_ref()
     }
 
-    /// Reads one access unit in Annex B form. None: there is nothing to show in it, or its parameter sets have not come
-    /// yet (a stream joined in its middle). After any refusal the reader can go on with the next unit.
+    /// Reads one access unit in Annex B form. None: there is nothing to show in it, or its parameter sets
+    /// have not come yet (a stream joined in its middle). After any refusal the reader can go on with the
+    /// next unit.
     pub fn read<'a>(&mut self, annex_b: &'a [u8]) -> Result<Option<AccessUnit<'a>>, Refused> {
         let mut nals = Vec::new();
         let mut picture = None;
         let mut complete = true;
         let mut damage = Ok(());
         for nal in nal_units(annex_b) {
-            // What is good of a damaged unit is read all the same: its parameter sets may be the only ones to come.
+            // The rest of a damaged unit is read too: its parameter sets may be the only ones to come.
             let result = match unit_type(nal) {
                 _ if nal.first().is_some_and(|header| header & 0x80 != 0) => {
                     Err(Refused::Damaged("forbidden_zero_bit is set".into()))
@@ -284,9 +285,9 @@ struct Order {
 }
 
 impl Order {
-    /// Takes in the next picture. A B picture before its turn tells of reordering; other pictures with a lower count
-    /// do not, since the count also falls where pictures were lost, or where an encoder starts it anew without an IDR
-    /// (memory_management_control_operation 5).
+    /// Takes in the next picture. A B picture before its turn tells of reordering; other pictures with a
+    /// lower count do not, since the count also falls where pictures were lost, or where an encoder starts it
+    /// anew without an IDR (memory_management_control_operation 5).
     fn is_broken_by(&mut self, picture: &Picture, kind: PicOrderCnt) -> bool {
         if picture.idr_slices > 0 {
             *self = Order {
@@ -301,7 +302,7 @@ impl Order {
                 let previous = self.previous.replace(count);
                 b && previous.is_some_and(|previous| count < previous)
             }
-            // The count is not worked out for this rare type: B pictures are nearly always there to be reordered.
+            // This rare type is not worked out: B pictures are nearly always there to be reordered.
             PicOrderCnt::Cycle => b,
             PicOrderCnt::DecodingOrder => false,
         };
@@ -326,8 +327,9 @@ impl Order {
     }
 }
 
-/// Whether an SEI NAL unit has a recovery_point message (clauses D.1.8, D.2.8) that promises a right picture at once:
-/// recovery_frame_cnt 0 and exact_match_flag 1. A broken SEI promises nothing; decoders pass over it.
+/// Whether an SEI NAL unit has a recovery_point message (clauses D.1.8, D.2.8) that promises a right picture
+/// at once: recovery_frame_cnt 0 and exact_match_flag 1. A broken SEI, which decoders skip, promises
+/// nothing.
 fn is_exact_recovery_point(nal: &[u8]) -> bool {
     const RECOVERY_POINT: usize = 6;
     if unit_type(nal) != nal::SEI {

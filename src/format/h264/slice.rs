@@ -1,4 +1,4 @@
-//! The first elements of a slice header (H.264 clause 7.3.3): to which picture a slice belongs, and of what kind it is.
+//! The first elements of a slice header (H.264 clause 7.3.3): a slice's picture, and its kind.
 
 use super::nal::{IDR, unit_type};
 use super::pps::Pps;
@@ -21,7 +21,7 @@ pub enum SliceKind {
 /// The first elements of a slice header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SliceHeader {
-    /// Address of the slice's first macroblock; 0 in a picture's first slice (unless slices come in any order).
+    /// Address of the slice's first macroblock; 0 in a picture's first slice (of slices in raster order).
     pub first_mb_in_slice: u32,
     /// slice_type.
     pub kind: SliceKind,
@@ -37,12 +37,12 @@ pub struct SliceHeader {
     pub delta_pic_order_cnt_bottom: i32,
 }
 
-/// Bytes of a slice that surely hold the elements read here (33 bytes at most) and their emulation prevention.
+/// Bytes of a slice that surely hold what is read here: 219 bits at most, and their emulation prevention.
 const HEADER_BYTES: usize = 64;
 
 impl SliceHeader {
-    /// Reads a slice NAL unit's (header included) first elements. `parameter_sets` finds the PPS of an id and the SPS
-    /// that it belongs to; where it finds none, the rest can't be read and the answer is None.
+    /// Reads a slice NAL unit's (header included) first elements. `parameter_sets` finds the PPS of an id and
+    /// the SPS that it belongs to; where it finds none, the rest can't be read and the answer is None.
     pub fn parse<'p>(
         nal: &[u8],
         parameter_sets: impl FnOnce(u8) -> Option<(&'p Pps, &'p Sps)>,

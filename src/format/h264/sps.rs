@@ -1,5 +1,5 @@
-//! The sequence parameter set (H.264 clauses 7.3.2.1.1 and 7.4.2.1.1) with its VUI (annex E), and the one change that
-//! we make to it: the promise that no picture is reordered.
+//! The sequence parameter set (H.264 clauses 7.3.2.1.1 and 7.4.2.1.1) with its VUI (annex E), and the one
+//! change that we make to it: the promise that no picture is reordered.
 
 use crate::format::bits::{BitReader, BitWriter, SyntaxError, escape, unescape};
 
@@ -48,7 +48,7 @@ pub struct Sps {
     pub max_dec_frame_buffering: Option<u32>,
 }
 
-/// The colour description of annex E.2.1; the numbers are those of ISO/IEC 23091-2 and of the `colr` box's nclx.
+/// The colour description of annex E.2.1, in the numbers of ISO/IEC 23091-2 (and of nclx in a `colr` box).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Colour {
     /// colour_primaries; 2 is unspecified.
@@ -61,7 +61,8 @@ pub struct Colour {
     pub full_range: bool,
 }
 
-/// The timing information of annex E.2.1. A frame lasts two ticks: the rate is time_scale / (2 · num_units_in_tick).
+/// The timing information of annex E.2.1. A frame lasts two ticks, so its rate in Hz is
+/// time_scale / (2 · num_units_in_tick).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
     /// Units of the clock that a tick lasts; not 0.
@@ -90,20 +91,20 @@ struct Places {
     max_num_reorder_frames: Option<usize>,
 }
 
-/// Our bound of a picture's width and height: twice what the highest level (6.2) allows at 2:1.
+/// Our bound of a picture's width and height. The highest level (6.2) allows little more: 16880 (A.3.1).
 const MAX_SIDE: u32 = 16_384;
 const MB: u32 = 16;
 
 impl Sps {
-    /// Reads an SPS NAL unit, header included. Values beyond the standard's bounds (or ours: a picture of up to
-    /// 16384 x 16384) are errors.
+    /// Reads an SPS NAL unit, header included. Values beyond the standard's bounds (or ours: a picture of up
+    /// to 16384 x 16384) are errors.
     pub fn parse(nal: &[u8]) -> Result<Sps, SyntaxError> {
         let rbsp = unescape(nal.get(1..).unwrap_or_default());
         Ok(parse_rbsp(&rbsp)?.0)
     }
 
-    /// Whether decoders have to expect pictures in another order than they come in: they may be reordered, and
-    /// nothing promises that they are not.
+    /// Whether decoders have to expect pictures in another order than they come in: they may be reordered,
+    /// and nothing promises that they are not.
     pub fn may_reorder(&self) -> bool {
         // E.2.1: all-intra profiles are taken to have no reordering.
         let intra_only = matches!(self.profile_idc, 44 | 86 | 100 | 110 | 122 | 244)
@@ -117,9 +118,10 @@ impl Sps {
 
 const CONSTRAINT_SET3: u8 = 0x10;
 
-/// The SPS NAL unit with a bitstream_restriction that promises no reordering (max_num_reorder_frames 0) and no more
-/// pictures held than references need (max_dec_frame_buffering = max_num_ref_frames): without it, a decoder must
-/// expect as much reordering as the level allows, and some hold that many frames back. All else stays, bit by bit.
+/// The SPS NAL unit with a bitstream_restriction that promises no reordering (max_num_reorder_frames 0) and
+/// no more pictures held than references need (max_dec_frame_buffering = max_num_ref_frames): without it, a
+/// decoder must expect as much reordering as the level allows, and some hold that many frames back. All else
+/// stays, bit by bit.
 pub fn without_reordering(nal: &[u8]) -> Result<Vec<u8>, SyntaxError> {
     let rbsp = unescape(nal.get(1..).unwrap_or_default());
     let (sps, places) = parse_rbsp(&rbsp)?;
@@ -232,7 +234,7 @@ fn parse_rbsp(rbsp: &[u8]) -> Result<(Sps, Places), SyntaxError> {
         ));
     }
     if r.flag("frame_cropping_flag")? {
-        // 7-19 to 7-22: cropping counts in chroma samples; without chroma (or with each colour coded as luma), in luma.
+        // 7-19 to 7-22: cropping counts in chroma samples; where there are none of another size, in luma.
         let (unit_x, unit_y) = match chroma_format_idc {
             1 => (2, 2 * fields),
             2 => (2, fields),
@@ -389,7 +391,7 @@ fn parse_vui(r: &mut BitReader<'_>) -> Result<Vui, SyntaxError> {
     Ok(vui)
 }
 
-/// aspect_ratio_idc (table E-1) with the sar_width and sar_height of Extended_SAR; None where it is unspecified.
+/// aspect_ratio_idc (table E-1), or sar_width and sar_height of Extended_SAR; None where unspecified.
 fn parse_sar(r: &mut BitReader<'_>) -> Result<Option<(u16, u16)>, SyntaxError> {
     const EXTENDED_SAR: u32 = 255;
     const TABLE_E_1: [(u16, u16); 17] = [
@@ -441,8 +443,8 @@ pub(crate) mod tests {
     use crate::format::bits::tests::Random;
     use crate::format::h264::laws;
 
-    // Real encoders' SPS: x264 0.164 (r3095) through ffmpeg 5.1.9, and OpenH264 through GStreamer 1.22 (both Debian 12),
-    // from test pictures. What they hold was read with ffmpeg's trace_headers.
+    // Real encoders' SPS: x264 0.164 (r3095) through ffmpeg 5.1.9, and OpenH264 through GStreamer 1.22 (both
+    // Debian 12), from test pictures. What they hold was read with ffmpeg's trace_headers.
     /// x264, Constrained Baseline, 320x240.
     pub(crate) const X264_BASELINE: &str = "6742c00dd90141fb0110000003001000000303c0f142a480";
     /// x264, Main, -bf 0, 640x480.
@@ -941,7 +943,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// Each pair was read with ffmpeg's trace_headers too: all else is the same, and the new values are as intended.
+    /// ffmpeg's trace_headers read each pair too: the new values are as intended, all else is the same.
     fn becomes(before: &[u8], after: &str) {
         assert_eq!(hex(&without_reordering(before).unwrap()), after);
         laws::sps(before);
