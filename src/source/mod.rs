@@ -1,5 +1,7 @@
 //! Where frames come from: a V4L2 camera, a command's standard output, or the built-in test picture.
 
+pub mod exec;
+
 use crate::error::Result;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
