@@ -1,9 +1,12 @@
 //! Where frames come from: a V4L2 camera, a command's standard output, or the built-in test picture.
 
+pub mod exec;
+
 pub mod pattern;
 
 use crate::config::{Camera, SourceKind};
 use crate::error::Result;
+use exec::Exec;
 use pattern::Pattern;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
@@ -88,6 +91,7 @@ pub fn open(camera: &Camera) -> Result<Box<dyn Source>> {
         SourceKind::Auto => {
             Box::new(Pattern::new(camera.width, camera.height, camera.fps)?.stand_in())
         }
+        SourceKind::Exec { command } => Box::new(Exec::start(&camera.name, command)?),
         _ => todo!(),
     })
 }
