@@ -1,9 +1,10 @@
-//! The built-in test picture: colour bars, a ball, the clock and the frame number, as real H.264 and with no camera.
+//! The built-in test picture: colour bars, a ball, the clock and the frame number, as real H.264.
 
 mod cavlc;
 mod encoder;
 mod font;
 mod picture;
+mod transform;
 
 use super::{Facts, Frame, Signal, Source};
 use crate::error::{Error, Result};
@@ -16,11 +17,11 @@ use picture::Picture;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-/// Frames by which delivery may be late and still catch up, as with a driver's few buffers. Later than that, the
-/// missed ones are never drawn.
+/// Frames by which delivery may be late and still catch up, as with a driver's few buffers. Later than that,
+/// the missed ones are never drawn.
 const LATE_FRAMES: u64 = 4;
 
-/// The test picture as a source. Its frame numbers begin at 0 and rise by exactly one with each frame that it gives.
+/// The test picture as a source. Its frame numbers begin at 0 and rise by exactly one with each frame given.
 pub struct Pattern {
     facts: Facts,
     picture: Picture,
@@ -31,7 +32,7 @@ pub struct Pattern {
     /// The next frame's number.
     number: u32,
     key_wanted: bool,
-    frames_since_key: u32,
+    frames_since_key: u64,
 }
 
 impl Pattern {
@@ -40,7 +41,13 @@ impl Pattern {
     /// # Errors
     /// The size or the rate is not one that it can have.
     pub fn new(width: u32, height: u32, fps: u32) -> Result<Pattern> {
-        let refuse = |why| Err(Error::new("test picture", format!("can't draw {width}x{height} at {fps} fps"), why));
+        let refuse = |why| {
+            Err(Error::new(
+                "test picture",
+                format!("can't draw {width}x{height} at {fps} fps"),
+                why,
+            ))
+        };
         if width % 2 != 0 || height % 2 != 0 {
             return refuse("width and height have to be even");
         }
@@ -59,7 +66,11 @@ impl Pattern {
             picture: Picture::new(width, height, fps),
             encoder: Encoder::new(width, height, fps),
             data: Vec::new(),
-            schedule: Schedule { fps: u64::from(fps), start_us: clock::monotonic_us(), frames: 0 },
+            schedule: Schedule {
+                fps: u64::from(fps),
+                start_us: clock::monotonic_us(),
+                frames: 0,
+            },
             number: 0,
             key_wanted: true,
             frames_since_key: 0,
@@ -73,8 +84,8 @@ impl Pattern {
     }
 
     /// Draws and codes the next frame into `data`.
-    fn next(&mut self, fps: u32) {
-        let key = self.key_wanted || self.frames_since_key >= fps;
+    fn next(&mut self) {
+        let key = self.key_wanted || self.frames_since_key >= self.schedule.fps;
         self.key_wanted = false;
         self.frames_since_key = if key { 1 } else { self.frames_since_key + 1 };
         self.picture.draw(self.number, clock::wall_clock());
@@ -89,18 +100,32 @@ impl Source for Pattern {
         &self.facts
     }
 
-    fn poll(&mut self, wake: BorrowedFd<'_>, timeout: Duration, sink: &mut dyn FnMut(Signal<'_>)) -> Result<()> {
+    fn poll(
+        &mut self,
+        wake: BorrowedFd<'_>,
+        timeout: Duration,
+        sink: &mut dyn FnMut(Signal<'_>),
+    ) -> Result<()> {
         let wait = Duration::from_micros(self.schedule.due_us().saturating_sub(clock::monotonic_us()));
         if !wait.is_zero() {
             let mut fds = [PollFd::new(wake, PollFlags::POLLIN)];
             match ppoll(&mut fds, Some(TimeSpec::from_duration(wait.min(timeout))), None) {
                 Ok(_) | Err(Errno::EINTR) => {}
-                Err(errno) => return Err(Error::new("test picture", "can't wait for the next frame", errno.desc())),
+                Err(errno) => {
+                    return Err(Error::new(
+                        "test picture",
+                        "can't wait for the next frame",
+                        errno.desc(),
+                    ));
+                }
             }
         }
         if let Some(captured_us) = self.schedule.take(clock::monotonic_us()) {
-            self.next(self.schedule.fps as u32);
-            sink(Signal::Frame(Frame { data: &self.data, captured_us }));
+            self.next();
+            sink(Signal::Frame(Frame {
+                data: &self.data,
+                captured_us,
+            }));
         }
         Ok(())
     }

@@ -4,10 +4,13 @@ use nix::time::{ClockId, clock_gettime};
 use std::mem::MaybeUninit;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// CLOCK_MONOTONIC in microseconds: what V4L2 drivers stamp their frames with (V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC).
+/// CLOCK_MONOTONIC in microseconds: what V4L2 drivers stamp their frames with
+/// (V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC).
 pub fn monotonic_us() -> u64 {
     // clock_gettime(2) fails for a clock that is not there only, and Linux always has this one.
-    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |now| now.tv_sec() as u64 * 1_000_000 + now.tv_nsec() as u64 / 1000)
+    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |now| {
+        now.tv_sec() as u64 * 1_000_000 + now.tv_nsec() as u64 / 1000
+    })
 }
 
 /// The local time of day: hours, minutes, seconds (60 in a leap second), milliseconds.
@@ -16,10 +19,17 @@ pub fn wall_clock() -> (u32, u32, u32, u32) {
     let seconds = now.as_secs() as _;
     let mut local = MaybeUninit::<libc::tm>::zeroed();
     // SAFETY: both pointers are to live, aligned memory of the right type, and localtime_r(3) keeps neither.
+    // It may read TZ from the environment, which this program never changes.
     unsafe { libc::localtime_r(&seconds, local.as_mut_ptr()) };
-    // SAFETY: all zeros are a valid `tm` (integers, and a pointer that nobody follows), should nothing have been written.
+    // SAFETY: should nothing have been written, zeros are a valid `tm`: integers, and a pointer nobody
+    // follows.
     let local = unsafe { local.assume_init() };
-    (local.tm_hour as u32, local.tm_min as u32, local.tm_sec as u32, now.subsec_millis())
+    (
+        local.tm_hour as u32,
+        local.tm_min as u32,
+        local.tm_sec as u32,
+        now.subsec_millis(),
+    )
 }
 
 #[cfg(test)]

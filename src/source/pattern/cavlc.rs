@@ -97,9 +97,12 @@ const COEFF_TOKEN_CHROMA_DC: [[Code; 4]; 5] = [
     row("000010 00000011 00000010 0000000"),
 ];
 
-/// Tables 9-7 and 9-8: a row for each tzVlcIndex (the number of levels) from 1, a column for each total_zeros.
+/// Tables 9-7 and 9-8: a row for each number of levels (tzVlcIndex) from 1, a column for each total_zeros.
 const TOTAL_ZEROS: [[Code; 16]; 15] = [
-    row("1 011 010 0011 0010 00011 00010 000011 000010 0000011 0000010 00000011 00000010 000000011 000000010 000000001"),
+    row(
+        "1 011 010 0011 0010 00011 00010 000011 000010 0000011 0000010 00000011 \
+         00000010 000000011 000000010 000000001",
+    ),
     row("111 110 101 100 011 0101 0100 0011 0010 00011 00010 000011 000010 000001 000000"),
     row("0101 111 110 101 0100 0011 100 011 0010 00011 00010 000001 00001 000000"),
     row("00011 111 0101 0100 110 101 100 0011 011 0010 00010 00001 00000"),
@@ -117,8 +120,7 @@ const TOTAL_ZEROS: [[Code; 16]; 15] = [
 ];
 
 /// Table 9-9 (a): the same for chroma DC.
-const TOTAL_ZEROS_CHROMA_DC: [[Code; 4]; 3] =
-    [row("1 01 001 000"), row("1 01 00"), row("1 0")];
+const TOTAL_ZEROS_CHROMA_DC: [[Code; 4]; 3] = [row("1 01 001 000"), row("1 01 00"), row("1 0")];
 
 /// Table 9-10: a row for each zerosLeft from 1 (the last: all above 6), a column for each run_before.
 const RUN_BEFORE: [[Code; 15]; 7] = [
@@ -140,9 +142,9 @@ pub(super) enum Context {
     ChromaDc,
 }
 
-/// Writes residual_block_cavlc (clause 7.3.5.3.2) for all of `levels`, which are in scan order and whose number is
-/// maxNumCoeff; gives TotalCoeff. A level is within -2063..=2063, what level_prefix 15 can say (9.2.2.1); Baseline
-/// allows no more (A.2.1).
+/// Writes residual_block_cavlc (clause 7.3.5.3.2) for all of `levels`, which are in scan order and whose
+/// number is maxNumCoeff; gives TotalCoeff. A level is within -2063..=2063, what level_prefix 15 can say
+/// (9.2.2.1); Baseline allows no more (A.2.1).
 pub(super) fn residual_block(writer: &mut BitWriter, levels: &[i32], context: Context) -> u8 {
     // From the highest frequency down: each level, and how many zeros stand below it.
     let mut found = [(0i32, 0usize); 16];
@@ -161,7 +163,11 @@ pub(super) fn residual_block(writer: &mut BitWriter, levels: &[i32], context: Co
     }
     let found = &mut found[..total];
     found.reverse();
-    let ones = found.iter().take(3).take_while(|(level, _)| level.abs() == 1).count();
+    let ones = found
+        .iter()
+        .take(3)
+        .take_while(|(level, _)| level.abs() == 1)
+        .count();
 
     put(writer, coeff_token(context, total, ones));
     if total == 0 {
@@ -172,10 +178,13 @@ pub(super) fn residual_block(writer: &mut BitWriter, levels: &[i32], context: Co
     }
     put_levels(writer, &found[ones..], total, ones);
     if total < levels.len() {
-        put(writer, match context {
-            Context::ChromaDc => TOTAL_ZEROS_CHROMA_DC[total - 1][total_zeros],
-            Context::Neighbours(_) => TOTAL_ZEROS[total - 1][total_zeros],
-        });
+        put(
+            writer,
+            match context {
+                Context::ChromaDc => TOTAL_ZEROS_CHROMA_DC[total - 1][total_zeros],
+                Context::Neighbours(_) => TOTAL_ZEROS[total - 1][total_zeros],
+            },
+        );
     }
     let mut zeros_left = total_zeros;
     for &(_, run) in &found[..total - 1] {
@@ -201,12 +210,15 @@ fn coeff_token(context: Context, total: usize, ones: usize) -> Code {
         Context::Neighbours(4..8) => COEFF_TOKEN[2][total][ones],
         Context::Neighbours(8..) => {
             let value = if total == 0 { 3 } else { (total - 1) << 2 | ones };
-            Code { bits: 6, value: value as u32 }
+            Code {
+                bits: 6,
+                value: value as u32,
+            }
         }
     }
 }
 
-/// level_prefix and level_suffix of all levels but the trailing ones: the parsing of clause 9.2.2.1 turned round.
+/// level_prefix and level_suffix of all levels but the trailing ones: the parsing of 9.2.2.1 turned round.
 fn put_levels(writer: &mut BitWriter, levels: &[(i32, usize)], total: usize, ones: usize) {
     let mut suffix_length = u32::from(total > 10 && ones < 3);
     for (i, &(level, _)) in levels.iter().enumerate() {
@@ -229,6 +241,135 @@ fn put_levels(writer: &mut BitWriter, levels: &[(i32, usize)], total: usize, one
         suffix_length = suffix_length.max(1);
         if magnitude > 3 << (suffix_length - 1) && suffix_length < 6 {
             suffix_length += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bits of a residual block as text.
+    fn coded(levels: &[i32], context: Context) -> String {
+        let mut writer = BitWriter::new();
+        residual_block(&mut writer, levels, context);
+        writer.trailing_bits();
+        let bits: String = writer
+            .into_bytes()
+            .iter()
+            .map(|byte| format!("{byte:08b}"))
+            .collect();
+        bits.trim_end_matches('0').strip_suffix('1').unwrap().to_owned()
+    }
+
+    fn block(start: &[i32]) -> [i32; 16] {
+        std::array::from_fn(|i| start.get(i).copied().unwrap_or(0))
+    }
+
+    /// Bits with spaces between the codes.
+    fn bits(codes: &str) -> String {
+        codes.replace(' ', "")
+    }
+
+    #[test]
+    fn blocks_worked_out_by_hand() {
+        let nc = Context::Neighbours;
+        assert_eq!(coded(&block(&[]), nc(0)), "1");
+        assert_eq!(coded(&block(&[]), nc(16)), "000011");
+        // coeff_token 5/3, signs, levels 1 and 3, total_zeros 3, runs 1, 0, 0, 1.
+        let levels = block(&[0, 3, 0, 1, -1, -1, 0, 1]);
+        assert_eq!(coded(&levels, nc(0)), bits("0000100 011 1 0010 111 10 1 1 01"));
+        // coeff_token 5/1, a sign, levels -3, 3, 4, -2, total_zeros 2, run 2; with each kind of neighbours.
+        let levels = block(&[-2, 4, 3, -3, 0, 0, -1]);
+        let rest = "1 0001 0010 00010 111 0011 00";
+        assert_eq!(coded(&levels, nc(1)), bits(&format!("0000000110 {rest}")));
+        assert_eq!(coded(&levels, nc(2)), bits(&format!("0000110 {rest}")));
+        assert_eq!(coded(&levels, nc(7)), bits(&format!("01000 {rest}")));
+        assert_eq!(coded(&levels, nc(8)), bits(&format!("010001 {rest}")));
+        // All sixteen: no total_zeros.
+        assert_eq!(
+            coded(&[1; 16], nc(9)),
+            bits(&format!("111111 000 1 {}", "10".repeat(12)))
+        );
+        // Chroma DC: coeff_token 2/2, signs, total_zeros 2, run 1.
+        assert_eq!(coded(&[0, 1, 0, -1], Context::ChromaDc), bits("001 1 0 00 01"));
+    }
+
+    #[test]
+    fn levels_at_the_edges_of_their_codes() {
+        let zeros = |n: usize| "0".repeat(n);
+        // One level that can't be a trailing one: the first has suffixLength 0.
+        for (level, code) in [
+            (2, "1".to_owned()),
+            (-2, "01".to_owned()),
+            (8, format!("{}1", zeros(12))),
+            (-8, format!("{}1", zeros(13))),
+            (9, format!("{}10000", zeros(14))),
+            (-16, format!("{}11111", zeros(14))),
+            (17, format!("{}1{}", zeros(15), zeros(12))),
+            (-2063, format!("{}1{:012b}", zeros(15), 4093)),
+            (2063, format!("{}1{:012b}", zeros(15), 4092)),
+        ] {
+            assert_eq!(
+                coded(&block(&[level]), Context::Neighbours(0)),
+                format!("000101{code}1"),
+                "{level}"
+            );
+        }
+        // The second level after a large one has suffixLength 2: 2^2 * 15 codes without the escape.
+        for (level, code) in [
+            (30, format!("{}110", zeros(14))),
+            (-30, format!("{}111", zeros(14))),
+            (31, format!("{}1{}", zeros(15), zeros(12))),
+        ] {
+            let start = format!("00000111{}1", zeros(12));
+            assert_eq!(
+                coded(&block(&[level, 8]), Context::Neighbours(0)),
+                format!("{start}{code}111"),
+                "{level}"
+            );
+        }
+    }
+
+    /// No code begins another, and there is no room for one more but for a few zeros that the standard leaves
+    /// free.
+    fn is_complete(codes: &[Code]) -> bool {
+        let codes: Vec<_> = codes.iter().filter(|code| code.bits > 0).collect();
+        let begins = |a: &Code, b: &Code| a.bits <= b.bits && b.value >> (b.bits - a.bits) == a.value;
+        let longest = codes.iter().map(|code| code.bits).max().unwrap();
+        let covered: u32 = codes.iter().map(|code| 1 << (longest - code.bits)).sum();
+        codes
+            .iter()
+            .enumerate()
+            .all(|(i, a)| codes.iter().enumerate().all(|(j, b)| i == j || !begins(a, b)))
+            && 1 << longest <= covered + 2
+    }
+
+    #[test]
+    fn tables_are_complete_codes() {
+        for table in COEFF_TOKEN {
+            let codes = table.as_flattened();
+            assert_eq!(
+                codes.iter().filter(|code| code.bits > 0).count(),
+                1 + 2 + 3 + 14 * 4
+            );
+            assert!(is_complete(codes));
+        }
+        assert!(is_complete(COEFF_TOKEN_CHROMA_DC.as_flattened()));
+        for (i, codes) in TOTAL_ZEROS.iter().enumerate() {
+            assert_eq!(codes.iter().filter(|code| code.bits > 0).count(), 16 - i);
+            assert!(is_complete(codes), "{i}");
+        }
+        for (i, codes) in TOTAL_ZEROS_CHROMA_DC.iter().enumerate() {
+            assert_eq!(codes.iter().filter(|code| code.bits > 0).count(), 4 - i);
+            assert!(is_complete(codes), "{i}");
+        }
+        for (i, codes) in RUN_BEFORE.iter().enumerate() {
+            assert_eq!(
+                codes.iter().filter(|code| code.bits > 0).count(),
+                if i < 6 { i + 2 } else { 15 }
+            );
+            assert!(is_complete(codes), "{i}");
         }
     }
 }

@@ -1,31 +1,22 @@
 //! A small H.264 encoder for drawn pictures: flat areas, sharp edges, and little that changes.
 //!
-//! It makes Constrained Baseline: each picture is one slice; key pictures are Intra16x16 macroblocks, the others skip
-//! what did not change and code the rest as Intra16x16 too. Nothing is searched for: no motion, no rate control.
-//! Clauses and tables are those of Rec. ITU-T H.264.
+//! It makes Constrained Baseline: each picture is one slice; key pictures are Intra16x16 macroblocks, the
+//! others skip what did not change and code the rest as Intra16x16 too. Nothing is searched for: no motion,
+//! no rate control. Clauses and tables are those of Rec. ITU-T H.264.
 
 use super::cavlc::{Context, residual_block};
 use super::picture::{Picture, Plane};
+use super::transform::{
+    QP, Square, analyse, chroma_dc_levels, chroma_dc_values, luma_dc_levels, luma_dc_values, synthesise,
+};
 use crate::format::bits::{BitWriter, escape};
-
-/// QP'Y = QP'C of every macroblock. Of the low ones, which keep edges sharp, this one makes the scaling of 8.5.10,
-/// 8.5.11.2 and 8.5.12.1 exact (no rounding), and the largest residual (255 in a whole macroblock, so a DC level of
-/// 8 * 255) still fits into level_prefix 15.
-const QP: i32 = 10;
-/// normAdjust4x4(QP % 6, i, j) of 8.5.9: where both i and j are even, where both are odd, elsewhere. It happens to be in
-/// proportion to the norms of the transform's basis too, so that the way forward divides by its square.
-const SCALE: [i32; 3] = [16, 25, 20];
-/// 2^21 / SCALE^2.
-const QUANTISER: [i32; 3] = [8192, 3355, 5243];
-
-/// Figure 8-8: the zig-zag scan, as places in a 4x4 block by rows.
-const ZIGZAG: [usize; 16] = [0, 1, 4, 8, 5, 2, 3, 6, 9, 12, 13, 10, 7, 11, 14, 15];
+use crate::format::h264::nal;
 
 /// log2_max_frame_num: any key-frame distance would do, as numbers may wrap.
 const FRAME_NUM_BITS: u32 = 8;
 
-/// Table A-1: level_idc, MaxMBPS, MaxFS. It starts at level 3: the ones below save no decoder anything, and their MaxBR
-/// would be too little for small pictures at high rates.
+/// Table A-1: level_idc, MaxMBPS, MaxFS. It starts at level 3: the ones below save no decoder anything, and
+/// their MaxBR would be too little for small pictures at high rates.
 const LEVELS: [(u32, u32, u32); 9] = [
     (30, 40_500, 1_620),
     (31, 108_000, 3_600),
@@ -38,16 +29,11 @@ const LEVELS: [(u32, u32, u32); 9] = [
     (60, 4_177_920, 139_264),
 ];
 
-/// Intra prediction modes by their Intra16x16PredMode (Table 8-4); intra_chroma_pred_mode (Table 8-5) has them the
-/// other way round.
+/// Intra prediction modes by their Intra16x16PredMode (Table 8-4); intra_chroma_pred_mode (Table 8-5) has
+/// them the other way round.
 const VERTICAL: u32 = 0;
 const HORIZONTAL: u32 = 1;
 const DC: u32 = 2;
-
-/// Samples of one component in one macroblock.
-type Square<const N: usize> = [[u8; N]; N];
-/// A 4x4 block by rows.
-type Block = [i32; 16];
 
 /// The encoder's state between pictures.
 pub(super) struct Encoder {
@@ -55,7 +41,7 @@ pub(super) struct Encoder {
     /// SPS and PPS in byte stream format.
     parameter_sets: Vec<u8>,
     /// Y, Cb and Cr as decoders have them by now.
-    decoded: [Plane; 3],
+    pub(super) decoded: [Plane; 3],
     /// TotalCoeff of the blocks of each macroblock of this picture: 16 of Y, 4 of Cb, 4 of Cr, each by rows.
     totals: Vec<[u8; 24]>,
     frame_num: u32,
@@ -67,9 +53,12 @@ impl Encoder {
     pub(super) fn new(width: u32, height: u32, fps: u32) -> Encoder {
         let (wide, high) = (width.div_ceil(16) as usize, height.div_ceil(16) as usize);
         let mut parameter_sets = Vec::new();
-        // nal_ref_idc 3 with nal_unit_type 7 and 8 (Table 7-1).
-        put_nal(&mut parameter_sets, 0x67, sequence_parameter_set(width, height, fps));
-        put_nal(&mut parameter_sets, 0x68, picture_parameter_set());
+        put_nal(
+            &mut parameter_sets,
+            nal::SPS,
+            sequence_parameter_set(width, height, fps),
+        );
+        put_nal(&mut parameter_sets, nal::PPS, picture_parameter_set());
         Encoder {
             macroblocks_wide: wide,
             parameter_sets,
@@ -80,8 +69,9 @@ impl Encoder {
         }
     }
 
-    /// Writes the picture as one access unit in byte stream format (Annex B). Unless it is a key picture, only what the
-    /// picture has marked as changed is coded: so each picture that is drawn must come by here, the first as a key.
+    /// Writes the picture as one access unit in byte stream format (Annex B). Unless it is a key picture,
+    /// only what the picture has marked as changed is coded: so each picture that is drawn must come by here,
+    /// the first as a key.
     pub(super) fn encode(&mut self, picture: &Picture, key: bool, out: &mut Vec<u8>) {
         if key {
             out.extend_from_slice(&self.parameter_sets);
@@ -112,8 +102,7 @@ impl Encoder {
             writer.ue(skipped);
         }
         writer.trailing_bits();
-        // nal_ref_idc 3 with nal_unit_type 5 or 1 (Table 7-1).
-        put_nal(out, if key { 0x65 } else { 0x61 }, writer);
+        put_nal(out, if key { nal::IDR } else { nal::SLICE }, writer);
     }
 
     /// slice_header, 7.3.3, as our parameter sets have it.
@@ -198,7 +187,7 @@ impl Encoder {
         }
     }
 
-    /// nC (9.2.1) of the block at `bx`, `by` of a component whose blocks begin at `first` and are `side` in a row.
+    /// nC (9.2.1) of the block at `bx`, `by` of a component: `first` is its first block, `side` a row's.
     fn context(&self, at: usize, first: usize, side: usize, bx: usize, by: usize) -> Context {
         let total = |at: usize, bx: usize, by: usize| self.totals[at][first + side * by + bx];
         let left = if bx > 0 {
@@ -222,9 +211,9 @@ impl Encoder {
     }
 }
 
-/// Appends a NAL unit with its start code.
-fn put_nal(out: &mut Vec<u8>, header: u8, rbsp: BitWriter) {
-    out.extend_from_slice(&[0, 0, 0, 1, header]);
+/// Appends a NAL unit (7.3.1) with its start code (B.1.1). All have nal_ref_idc 3: later ones refer to them.
+fn put_nal(out: &mut Vec<u8>, unit_type: u8, rbsp: BitWriter) {
+    out.extend_from_slice(&[0, 0, 0, 1, 3 << 5 | unit_type]);
     escape(&rbsp.into_bytes(), out);
 }
 
@@ -232,8 +221,9 @@ fn put_nal(out: &mut Vec<u8>, header: u8, rbsp: BitWriter) {
 fn sequence_parameter_set(width: u32, height: u32, fps: u32) -> BitWriter {
     let (wide, high) = (width.div_ceil(16), height.div_ceil(16));
     let mut writer = BitWriter::new();
-    writer.u(8, 66); // profile_idc: Baseline,
-    writer.u(8, 0b1100_0000); // with constraint_set0_flag and constraint_set1_flag: Constrained Baseline (A.2.1.1)
+    // With constraint_set0_flag and constraint_set1_flag Baseline is Constrained Baseline (A.2.1.1).
+    writer.u(8, 66); // profile_idc
+    writer.u(8, 0b1100_0000);
     writer.u(8, level(wide, high, fps));
     writer.ue(0); // seq_parameter_set_id
     writer.ue(FRAME_NUM_BITS - 4); // log2_max_frame_num_minus4
@@ -307,7 +297,7 @@ fn picture_parameter_set() -> BitWriter {
     writer
 }
 
-/// The lowest level for pictures of so many macroblocks at that rate (A.3.1: also no side over sqrt(8 * MaxFS)).
+/// The lowest level for pictures of so many macroblocks at that rate. A.3.1: no side is over sqrt(8 * MaxFS).
 fn level(wide: u32, high: u32, fps: u32) -> u32 {
     let fits = |&&(_, max_rate, max_size): &&(u32, u32, u32)| {
         wide * high * fps <= max_rate && wide * high <= max_size && wide.max(high).pow(2) <= 8 * max_size
@@ -324,7 +314,10 @@ struct Edges<const N: usize> {
 impl<const N: usize> Edges<N> {
     fn of(plane: &Plane, x: usize, y: usize) -> Edges<N> {
         Edges {
-            above: (y > 0).then(|| std::array::from_fn(|i| plane.row(x, y - 1, N)[i])),
+            above: (y > 0).then(|| {
+                let row = plane.row(x, y - 1, N);
+                std::array::from_fn(|i| row[i])
+            }),
             left: (x > 0).then(|| std::array::from_fn(|i| plane.row(x - 1, y + i, 1)[0])),
         }
     }
@@ -339,7 +332,7 @@ impl<const N: usize> Edges<N> {
     }
 
     fn predict_dc(&self) -> Square<N> {
-        // Luma has one mean; chroma has one for each 4x4 block, those beside the diagonal from the nearer edge.
+        // Luma has one mean. Chroma has one for each 4x4 block, from the nearer edge where there is one.
         let size = if N == 16 { 16 } else { 4 };
         let mut square = [[0; N]; N];
         for y in (0..N).step_by(size) {
@@ -351,7 +344,12 @@ impl<const N: usize> Edges<N> {
                 } else if x < y && left.is_some() {
                     above = None;
                 }
-                let sum: u32 = [above, left].into_iter().flatten().flatten().map(|&sample| u32::from(sample)).sum();
+                let sum: u32 = [above, left]
+                    .into_iter()
+                    .flatten()
+                    .flatten()
+                    .map(|&sample| u32::from(sample))
+                    .sum();
                 let count = size as u32 * (u32::from(above.is_some()) + u32::from(left.is_some()));
                 let mean = (sum + count / 2).checked_div(count).unwrap_or(128) as u8;
                 for row in &mut square[y..y + size] {
@@ -371,9 +369,9 @@ fn predict<const N: usize, const P: usize>(
     y: usize,
 ) -> (u32, [Square<N>; P]) {
     let edges: [Edges<N>; P] = std::array::from_fn(|i| Edges::of(&decoded[i], x, y));
-    let mut best = (DC, edges.each_ref().map(Edges::predict_dc));
-    let mut least = distance(source, &best.1);
-    for (mode, there) in [(VERTICAL, y > 0), (HORIZONTAL, x > 0)] {
+    // DC is always there, so what stands here at first is never the answer.
+    let (mut best, mut least) = ((DC, *source), u32::MAX);
+    for (mode, there) in [(VERTICAL, y > 0), (HORIZONTAL, x > 0), (DC, true)] {
         if least > 0 && there {
             let tried = edges.each_ref().map(|edges| edges.predict(mode));
             let distance = distance(source, &tried);
@@ -391,112 +389,120 @@ fn distance<const N: usize>(a: &[Square<N>], b: &[Square<N>]) -> u32 {
         // Mostly so, and quickly seen.
         return 0;
     }
-    let samples = a.as_flattened().as_flattened().iter().zip(b.as_flattened().as_flattened());
+    let samples = a
+        .as_flattened()
+        .as_flattened()
+        .iter()
+        .zip(b.as_flattened().as_flattened());
     samples.map(|(&a, &b)| u32::from(a.abs_diff(b))).sum()
 }
 
-/// Transforms and quantises what a prediction leaves: the AC levels go into `ac`, a list in scan order for each 4x4
-/// block; the DC coefficients, not yet quantised, are given back.
-fn analyse<const N: usize>(source: &Square<N>, prediction: &Square<N>, ac: &mut [[i32; 15]]) -> Block {
-    let mut dc = [0; 16];
-    for (block, levels) in ac.iter_mut().enumerate() {
-        let (x, y) = (block % (N / 4) * 4, block / (N / 4) * 4);
-        let residual = std::array::from_fn(|i| {
-            let (x, y) = (x + i % 4, y + i / 4);
-            i32::from(source[y][x]) - i32::from(prediction[y][x])
-        });
-        let coefficients = separable(residual, |[a, b, c, d]| {
-            [a + b + c + d, 2 * a + b - c - 2 * d, a - b - c + d, a - 2 * b + 2 * c - d]
-        });
-        dc[block] = coefficients[0];
-        for (level, &place) in levels.iter_mut().zip(&ZIGZAG[1..]) {
-            *level = divide(coefficients[place] * QUANTISER[class(place)], 1 << 16);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::h264::Reader;
+
+    #[test]
+    fn level_is_the_lowest_that_fits() {
+        // Table A-1, from 3 on.
+        assert_eq!(level(10, 8, 120), 30);
+        assert_eq!(level(40, 30, 30), 30);
+        assert_eq!(level(45, 36, 25), 30);
+        assert_eq!(level(45, 36, 26), 31);
+        assert_eq!(level(80, 45, 30), 31);
+        assert_eq!(level(80, 45, 31), 32);
+        assert_eq!(level(120, 68, 30), 40);
+        assert_eq!(level(120, 68, 60), 42);
+        assert_eq!(level(240, 135, 30), 51);
+        assert_eq!(level(240, 135, 60), 52);
+        assert_eq!(level(240, 135, 120), 60);
+        // Few macroblocks, but 8 * MaxFS has to hold a side's square.
+        assert_eq!(level(240, 8, 1), 40);
+    }
+
+    #[test]
+    fn parameter_sets_say_what_the_stream_is() {
+        for (width, height) in [(160, 120), (162, 122), (640, 480), (1920, 1080), (3838, 2158)] {
+            let mut stream = Vec::new();
+            Encoder::new(width, height, 25).encode(&Picture::new(width, height, 25), true, &mut stream);
+            let mut reader = Reader::new();
+            let unit = reader.read(&stream).unwrap().unwrap();
+            assert!(unit.key);
+            assert_eq!(unit.nals.len(), 1);
+            let parameters = reader.parameters().unwrap();
+            let info = &parameters.info;
+            assert_eq!((info.profile_idc, info.constraint_flags), (66, 0xc0));
+            assert_eq!((info.width, info.height), (width, height));
+            assert_eq!(
+                (info.max_num_reorder_frames, info.max_dec_frame_buffering),
+                (Some(0), Some(1))
+            );
+            let timing = info.timing.as_ref().unwrap();
+            assert_eq!((timing.time_scale, timing.num_units_in_tick), (50, 1));
+            // Nothing had to be put right in it.
+            assert!(
+                stream
+                    .windows(parameters.sps.len())
+                    .any(|bytes| bytes == parameters.sps)
+            );
         }
     }
-    dc
-}
 
-/// What decoders do (8.5.12): adds to a prediction the residual that the levels stand for.
-fn synthesise<const N: usize>(square: &mut Square<N>, dc: &[i32], ac: &[[i32; 15]]) {
-    for (block, (&dc, levels)) in dc.iter().zip(ac).enumerate() {
-        let (x, y) = (block % (N / 4) * 4, block / (N / 4) * 4);
-        let mut coefficients = [0; 16];
-        coefficients[0] = dc;
-        for (level, &place) in levels.iter().zip(&ZIGZAG[1..]) {
-            // 8.5.12.1: (level * 16 * SCALE * 2^(QP / 6)) / 2^4.
-            coefficients[place] = 2 * SCALE[class(place)] * level;
+    #[test]
+    fn unchanged_picture_is_one_run_of_skips() {
+        let mut picture = Picture::new(640, 480, 30);
+        let mut encoder = Encoder::new(640, 480, 30);
+        let mut stream = Vec::new();
+        picture.draw(7, (1, 2, 3, 4));
+        encoder.encode(&picture, true, &mut stream);
+        picture.draw(7, (1, 2, 3, 4));
+        stream.clear();
+        encoder.encode(&picture, false, &mut stream);
+        // Start code and NAL header; then first_mb 0, slice_type 5, PPS 0, frame_num 1, three flags, QP delta
+        // 0, no deblocking, mb_skip_run 1200, and the trailing bits.
+        let bits = "1 00110 1 00000001 0 0 0 1 010 000000000010010110001 10000";
+        let bits: String = bits.split(' ').collect();
+        let bytes = bits
+            .as_bytes()
+            .chunks(8)
+            .map(|byte| byte.iter().fold(0, |byte, bit| byte << 1 | (bit - b'0')));
+        assert_eq!(stream[..5], [0, 0, 0, 1, 0x61]);
+        assert_eq!(stream[5..], bytes.collect::<Vec<u8>>());
+    }
+
+    #[test]
+    fn idr_pictures_in_a_row_have_different_ids() {
+        let picture = Picture::new(160, 120, 30);
+        let mut encoder = Encoder::new(160, 120, 30);
+        let [mut first, mut second, mut third] = [const { Vec::new() }; 3];
+        encoder.encode(&picture, true, &mut first);
+        encoder.encode(&picture, true, &mut second);
+        encoder.encode(&picture, true, &mut third);
+        assert!(first != second && first == third);
+    }
+
+    #[test]
+    fn chroma_dc_prediction_takes_the_nearer_edge() {
+        // The upper right block from above, the lower left one from the left, the others from both.
+        let edges = Edges {
+            above: Some([0, 0, 0, 0, 40, 40, 40, 40]),
+            left: Some([100, 100, 100, 100, 20, 20, 20, 20]),
+        };
+        let square = edges.predict(DC);
+        assert_eq!(
+            [square[0][0], square[0][7], square[7][0], square[7][7]],
+            [50, 40, 20, 30]
+        );
+        let square = Edges { left: None, ..edges }.predict(DC);
+        assert_eq!(
+            [square[0][0], square[0][7], square[7][0], square[7][7]],
+            [0, 40, 0, 40]
+        );
+        let square = Edges::<8> {
+            above: None,
+            left: None,
         }
-        let residual = separable(coefficients, |[a, b, c, d]| {
-            let (e, f, g, h) = (a + c, a - c, (b >> 1) - d, b + (d >> 1));
-            [e + h, f + g, f - g, e - h]
-        });
-        for (i, value) in residual.into_iter().enumerate() {
-            let sample = &mut square[y + i / 4][x + i % 4];
-            *sample = (i32::from(*sample) + (value + 32 >> 6)).clamp(0, 255) as u8;
-        }
+        .predict(DC);
+        assert_eq!(square, [[128; 8]; 8]);
     }
-}
-
-/// Applies a transform of four values to the rows of a block, then to its columns.
-fn separable(mut block: Block, transform: fn([i32; 4]) -> [i32; 4]) -> Block {
-    for y in 0..4 {
-        let row = transform(std::array::from_fn(|x| block[4 * y + x]));
-        block[4 * y..4 * y + 4].copy_from_slice(&row);
-    }
-    for x in 0..4 {
-        let column = transform(std::array::from_fn(|y| block[4 * y + x]));
-        for y in 0..4 {
-            block[4 * y + x] = column[y];
-        }
-    }
-    block
-}
-
-/// Which entry of SCALE a place in a block has.
-fn class(place: usize) -> usize {
-    match (place / 4 % 2, place % 2) {
-        (0, 0) => 0,
-        (1, 1) => 1,
-        _ => 2,
-    }
-}
-
-/// Division rounded to the nearest.
-fn divide(value: i32, by: i32) -> i32 {
-    (value.abs() + by / 2) / by * value.signum()
-}
-
-/// The second transform of the luma DC coefficients (8.5.10); it is its own inverse.
-fn luma_dc_transform(dc: Block) -> Block {
-    separable(dc, |[a, b, c, d]| [a + b + c + d, a + b - c - d, a - b - c + d, a - b + c - d])
-}
-
-/// Luma DC coefficients as levels in scan order.
-fn luma_dc_levels(dc: Block) -> Block {
-    let transformed = luma_dc_transform(dc);
-    ZIGZAG.map(|place| divide(transformed[place], 32))
-}
-
-/// What decoders make of them (8.5.10): (f * 16 * SCALE * 2^(QP / 6)) / 2^6.
-fn luma_dc_values(levels: &Block) -> Block {
-    let mut transformed = [0; 16];
-    for (level, place) in levels.iter().zip(ZIGZAG) {
-        transformed[place] = *level;
-    }
-    luma_dc_transform(transformed).map(|value| 8 * value)
-}
-
-/// The second transform of the chroma DC coefficients (8.5.11.1); it is its own inverse.
-fn chroma_dc_transform(a: i32, b: i32, c: i32, d: i32) -> [i32; 4] {
-    [a + b + c + d, a - b + c - d, a + b - c - d, a - b - c + d]
-}
-
-/// Chroma DC coefficients, the first four of `dc`, as levels.
-fn chroma_dc_levels(dc: Block) -> [i32; 4] {
-    chroma_dc_transform(dc[0], dc[1], dc[2], dc[3]).map(|value| divide(value, 16))
-}
-
-/// What decoders make of them (8.5.11.2): (f * 16 * SCALE * 2^(QP / 6)) / 2^5.
-fn chroma_dc_values(&[a, b, c, d]: &[i32; 4]) -> [i32; 4] {
-    chroma_dc_transform(a, b, c, d).map(|value| 16 * value)
 }

@@ -3,8 +3,8 @@
 /// Dots of a figure from left to right.
 pub(super) const COLUMNS: usize = 5;
 
-/// The figure of a character, a byte for each row from the top: bit 4 is the leftmost dot. All that has no figure
-/// is blank.
+/// The figure of a character, a byte for each row from the top: bit 4 is the leftmost dot. All that has no
+/// figure is blank.
 pub(super) fn figure(character: u8) -> [u8; 7] {
     match character {
         b'0' => [0b01110, 0b10001, 0b10011, 0b10101, 0b11001, 0b10001, 0b01110],

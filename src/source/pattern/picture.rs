@@ -42,7 +42,10 @@ pub(super) struct Plane {
 
 impl Plane {
     pub(super) fn new(width: usize, height: usize) -> Plane {
-        Plane { stride: width, samples: vec![NEUTRAL; width * height] }
+        Plane {
+            stride: width,
+            samples: vec![NEUTRAL; width * height],
+        }
     }
 
     /// Samples of row `y`, from `x` on.
@@ -72,7 +75,7 @@ impl Plane {
     }
 }
 
-/// Where things stand, in pixels. Chroma has half the resolution both ways, so what has colour has even edges.
+/// Where things stand, in pixels. Chroma has half the resolution both ways, so coloured edges are even.
 struct Layout {
     /// Width and height of each of the machines' blocks.
     block: usize,
@@ -85,12 +88,18 @@ struct Layout {
 
 impl Layout {
     fn new(width: usize, height: usize) -> Layout {
-        let block = width / 40 & !1;
+        let block = width / 40 / 2 * 2;
         let dot = (width / (CHARACTERS * ADVANCE + 8)).min((height - block) / BAND);
         // Where there is room the figures start at multiples of 8, which makes them cheap to code.
-        let band_top = (block + (height - block - BAND * dot) / 2 & !7).max(block);
-        let text_left = (width - (CHARACTERS * ADVANCE - 1) * dot) / 2 & !7;
-        Layout { block, dot, band_top, text_left, travel: width - BALL * dot }
+        let band_top = ((block + (height - block - BAND * dot) / 2) & !7).max(block);
+        let text_left = (width - (CHARACTERS * ADVANCE - 1) * dot) / 16 * 8;
+        Layout {
+            block,
+            dot,
+            band_top,
+            text_left,
+            travel: width - BALL * dot,
+        }
     }
 }
 
@@ -106,7 +115,7 @@ pub(super) struct Picture {
     /// Luma of the ball and the black around it, row by row.
     ball: Vec<u8>,
     ball_left: usize,
-    /// Pixels that the ball moves from a frame to the next: always the same, so that unsteady motion is never ours.
+    /// Pixels that the ball moves from a frame to the next: always the same, so that a jerk is never ours.
     ball_step: u64,
 }
 
@@ -122,8 +131,9 @@ impl Picture {
         for (component, plane) in planes.iter_mut().enumerate() {
             let part = if component == 0 { 1 } else { 2 };
             let neutral = if component == 0 { BLACK } else { NEUTRAL };
-            let bars: Vec<u8> =
-                (0..coded_width / part).map(|x| BARS[((x * part & !1) * 8 / width).min(7)][component]).collect();
+            let bars: Vec<u8> = (0..coded_width / part)
+                .map(|x| BARS[(x * part / 2 * 16 / width).min(7)][component])
+                .collect();
             for y in 0..coded_height / part {
                 plane.row_mut(0, y, bars.len()).copy_from_slice(&bars);
             }
@@ -163,7 +173,11 @@ impl Picture {
         // White, black, then the bits.
         let white = 0b10 << 32 | u64::from(number);
         for i in 0..BLOCKS {
-            let luma = if white >> (BLOCKS - 1 - i) & 1 == 1 { WHITE } else { BLACK };
+            let luma = if white >> (BLOCKS - 1 - i) & 1 == 1 {
+                WHITE
+            } else {
+                BLACK
+            };
             let row = vec![luma; block];
             for y in 0..block {
                 self.put(i * block, y, &row);
@@ -182,7 +196,13 @@ impl Picture {
             let left = self.layout.text_left + i * ADVANCE * dot;
             for (row, dots) in font::figure(character).into_iter().enumerate() {
                 let samples: Vec<u8> = (0..font::COLUMNS * dot)
-                    .map(|x| if dots << (x / dot) & 1 << (font::COLUMNS - 1) != 0 { WHITE } else { BLACK })
+                    .map(|x| {
+                        if dots << (x / dot) & 1 << (font::COLUMNS - 1) != 0 {
+                            WHITE
+                        } else {
+                            BLACK
+                        }
+                    })
                     .collect();
                 for y in 0..dot {
                     self.put(left, top + row * dot + y, &samples);
@@ -232,9 +252,94 @@ fn disc(size: usize) -> Vec<u8> {
     let mut samples = Vec::with_capacity(size * size);
     for y in 0..size {
         for x in 0..size {
-            let inside = (0..16).filter(|i| offset(x, i % 4) + offset(y, i / 4) < (4 * size).pow(2)).count();
+            let inside = (0..16)
+                .filter(|i| offset(x, i % 4) + offset(y, i / 4) < (4 * size).pow(2))
+                .count();
             samples.push(BLACK + ((WHITE - BLACK) as usize * inside / 16) as u8);
         }
     }
     samples
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layout_fits_every_size() {
+        for width in (160..=3840).step_by(2) {
+            for height in (120..=2160).step_by(2) {
+                let Layout {
+                    block,
+                    dot,
+                    band_top,
+                    text_left,
+                    travel,
+                } = Layout::new(width, height);
+                assert!(
+                    block >= 4 && block % 2 == 0 && block * BLOCKS <= width,
+                    "{width}x{height}"
+                );
+                assert!(dot >= 1 && band_top % 2 == 0, "{width}x{height}");
+                assert!(
+                    band_top >= block && band_top + BAND * dot <= height,
+                    "{width}x{height}"
+                );
+                assert!(
+                    text_left + (CHARACTERS * ADVANCE - 1) * dot <= width,
+                    "{width}x{height}"
+                );
+                assert_eq!(travel + BALL * dot, width);
+            }
+        }
+    }
+
+    #[test]
+    fn change_is_marked_where_it_is() {
+        let mut picture = Picture::new(640, 480, 30);
+        picture.draw(0, (10, 20, 30, 400));
+        picture.draw(0, (10, 20, 30, 400));
+        assert!(!picture.changed.contains(&true));
+
+        let before = picture.planes[0].samples.clone();
+        picture.draw(1, (10, 20, 30, 433));
+        for (at, &changed) in picture.changed.iter().enumerate() {
+            let (x, y) = (at % 40 * 16, at / 40 * 16);
+            let differs =
+                (y..y + 16).any(|y| before[y * 640 + x..][..16] != *picture.planes[0].row(x, y, 16));
+            assert_eq!(changed, differs, "{x},{y}");
+        }
+        // The last of the blocks is one of the changes; the bars are none.
+        assert!(picture.changed[33]);
+        assert!(!picture.changed[39]);
+    }
+
+    #[test]
+    fn ball_moves_evenly_and_turns_at_the_sides() {
+        let mut picture = Picture::new(640, 480, 30);
+        assert_eq!(picture.ball_step, 5);
+        let lefts: Vec<usize> = (0..300)
+            .map(|number| {
+                picture.draw(number, (0, 0, 0, 0));
+                picture.ball_left
+            })
+            .collect();
+        assert!(lefts.windows(2).all(|pair| pair[0].abs_diff(pair[1]) == 5));
+        assert_eq!((lefts.iter().min(), lefts.iter().max()), (Some(&0), Some(&600)));
+    }
+
+    #[test]
+    fn disc_is_round() {
+        let disc = disc(40);
+        assert_eq!(
+            (disc[0], disc[20 * 40 + 20], disc[20 * 40]),
+            (BLACK, WHITE, WHITE)
+        );
+        let area: usize =
+            disc.iter().map(|&luma| usize::from(luma - BLACK)).sum::<usize>() / usize::from(WHITE - BLACK);
+        // 400 pi
+        assert!(area.abs_diff(1257) < 10, "{area}");
+        let mirrored: Vec<u8> = disc.iter().rev().copied().collect();
+        assert_eq!(disc, mirrored);
+    }
 }

@@ -5,8 +5,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 
-/// What ffmpeg makes of a byte stream: the planes of all frames one after the other (4:2:0). None, and a line, where
-/// there is no ffmpeg.
+/// What ffmpeg makes of a byte stream: the planes of all frames one after the other (4:2:0). None, and a
+/// line, where there is no ffmpeg.
 fn decode(stream: Vec<u8>) -> Option<Vec<u8>> {
     let arguments = "-v error -f h264 -i pipe:0 -f rawvideo -pix_fmt yuv420p -fps_mode passthrough pipe:1";
     let child = Command::new("ffmpeg")
@@ -81,7 +81,10 @@ fn decoded_is_as_drawn(width: u32, height: u32, fps: u32, first: u32, frames: u3
     for (i, drawn) in drawn.iter().enumerate() {
         let decoded = decoded.next().unwrap();
         let worst = drawn.iter().zip(decoded).map(|(a, b)| a.abs_diff(*b)).max();
-        assert!(worst <= Some(2), "{width}x{height}, frame {i}: differs by {worst:?}");
+        assert!(
+            worst <= Some(3),
+            "{width}x{height}, frame {i}: differs by {worst:?}"
+        );
         assert_eq!(read_number(decoded, width), Some(first.wrapping_add(i as u32)));
     }
     assert_eq!(decoded.next(), None);
@@ -114,22 +117,142 @@ fn decoded_is_as_drawn_in_large_sizes() {
 }
 
 #[test]
-#[ignore]
-fn dump() {
-    for (w,h,fps,n) in [(160,120,30,60),(162,122,30,60),(640,480,30,300),(1280,720,30,60),(1920,1080,30,60),(3840,2160,30,35),(160,120,120,240),(720,576,25,50),(640,480,120,240),(3840,120,30,30)] {
-        let mut picture = Picture::new(w, h, fps);
-        let mut encoder = Encoder::new(w, h, fps);
-        let mut stream = Vec::new();
-        let mut keys = 0; 
-        let t = std::time::Instant::now();
-        for i in 0..n {
-            let ms = i * 1000 / fps;
-            picture.draw(i, (12, 34, 56 + ms / 1000, ms % 1000));
-            let before = stream.len();
-            encoder.encode(&picture, i % fps == 0, &mut stream);
-            if i % fps == 0 { keys += stream.len() - before; }
+fn noise_is_decoded_as_the_encoder_decodes_it() {
+    // Noise from none to full contrast brings up nearly every code of every table; some macroblocks stay.
+    let (width, height) = (16 * 33, 16 * 9);
+    let mut picture = Picture::new(width as u32, height as u32, 30);
+    let mut encoder = Encoder::new(width as u32, height as u32, 30);
+    let mut random = 1u32;
+    let mut next = |below: u32| {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (random >> 16) % below
+    };
+    let (mut stream, mut expected) = (Vec::new(), Vec::new());
+    for i in 0..50 {
+        for at in 0..picture.changed.len() {
+            picture.changed[at] = next(3) > 0;
+            if picture.changed[at] {
+                let (x, y) = (at % 33, at / 33);
+                let contrast = 1 << next(9);
+                let middle = next(256 - contrast + 1);
+                picture.planes[0].set_square(
+                    16 * x,
+                    16 * y,
+                    &[[(); 16]; 16].map(|row| row.map(|()| (middle + next(contrast)) as u8)),
+                );
+                for plane in &mut picture.planes[1..] {
+                    plane.set_square(
+                        8 * x,
+                        8 * y,
+                        &[[(); 8]; 8].map(|row| row.map(|()| (middle + next(contrast)) as u8)),
+                    );
+                }
+            }
         }
-        println!("{w}x{h}@{fps}: {} kbit/s, key {} bytes, {} us a frame", stream.len() as u32 * 8 / n * fps / 1000, keys as u32 / n.div_ceil(fps), t.elapsed().as_micros() / n as u128);
-        std::fs::write(format!("/tmp/p_{w}x{h}_{fps}.h264"), stream).unwrap();
+        encoder.encode(&picture, i == 0, &mut stream);
+        expected.extend_from_slice(&visible(&encoder.decoded, width, height));
     }
+    let Some(decoded) = decode(stream) else { return };
+    assert_eq!(decoded.len(), expected.len());
+    assert_eq!(decoded.iter().zip(&expected).position(|(a, b)| a != b), None);
+}
+
+#[test]
+fn sizes_and_rates_are_checked() {
+    for (width, height, fps, word) in [
+        (641, 480, 30, "even"),
+        (640, 481, 30, "even"),
+        (158, 120, 30, "160x120 to 3840x2160"),
+        (160, 118, 30, "160x120 to 3840x2160"),
+        (3842, 2160, 30, "160x120 to 3840x2160"),
+        (3840, 2162, 30, "160x120 to 3840x2160"),
+        (640, 480, 0, "1 to 120"),
+        (640, 480, 121, "1 to 120"),
+    ] {
+        let error = Pattern::new(width, height, fps).err().unwrap().to_string();
+        assert!(error.contains(word), "{error}");
+    }
+    assert!(Pattern::new(160, 120, 1).is_ok());
+    assert!(Pattern::new(3840, 2160, 120).is_ok());
+}
+
+/// The next frame: its NAL unit type at the start, its number as the picture has it, its capture time.
+fn next_frame(pattern: &mut Pattern, wake: &impl AsFd) -> (bool, u32, u64) {
+    let mut frame = None;
+    while frame.is_none() {
+        let mut sink = |signal: Signal<'_>| match signal {
+            Signal::Frame(Frame { data, captured_us }) => frame = Some((data[4] & 31 == 7, captured_us)),
+            Signal::Gap => panic!("the test picture has no gaps"),
+        };
+        pattern
+            .poll(wake.as_fd(), Duration::from_secs(1), &mut sink)
+            .unwrap();
+    }
+    let (key, captured_us) = frame.unwrap();
+    assert!(captured_us <= clock::monotonic_us());
+    let luma: Vec<u8> = (0..4)
+        .flat_map(|y| pattern.picture.planes[0].row(0, y, 160))
+        .copied()
+        .collect();
+    (key, read_number(&luma, 160).unwrap(), captured_us)
+}
+
+#[test]
+fn frames_are_numbered_and_begin_groups_each_second_or_when_asked() {
+    let (wake, _wake_writer) = std::io::pipe().unwrap();
+    let mut pattern = Pattern::new(160, 120, 120).unwrap();
+    let mut last_us = 0;
+    for i in 0..130 {
+        if i == 5 {
+            assert!(pattern.force_key());
+        }
+        let (key, number, captured_us) = next_frame(&mut pattern, &wake);
+        assert_eq!(number, i);
+        assert_eq!(key, [0, 5, 125].contains(&i), "{i}");
+        assert!(captured_us > last_us);
+        last_us = captured_us;
+    }
+}
+
+#[test]
+fn a_wake_ends_the_wait() {
+    let (wake, mut wake_writer) = std::io::pipe().unwrap();
+    let mut pattern = Pattern::new(160, 120, 1).unwrap();
+    next_frame(&mut pattern, &wake);
+    wake_writer.write_all(&[1]).unwrap();
+    // The second frame is far off, and the timeout farther.
+    pattern.schedule.start_us += 1_000_000_000;
+    pattern
+        .poll(wake.as_fd(), Duration::from_secs(1_000_000), &mut |_| {
+            panic!("no frame is due")
+        })
+        .unwrap();
+    let mut byte = [0];
+    assert_eq!((&wake).read(&mut byte).unwrap(), 1);
+}
+
+#[test]
+fn schedule_keeps_even_steps() {
+    let mut schedule = Schedule {
+        fps: 30,
+        start_us: 500,
+        frames: 0,
+    };
+    assert_eq!(schedule.take(499), None);
+    assert_eq!(schedule.take(500), Some(500));
+    assert_eq!(schedule.take(33_832), None);
+    assert_eq!(schedule.take(33_833), Some(33_833));
+    // Late by up to four steps it catches up.
+    assert_eq!(schedule.take(200_000), Some(67_166));
+    assert_eq!(schedule.take(200_000), Some(100_500));
+    assert_eq!(schedule.take(200_000), Some(133_833));
+    assert_eq!(schedule.take(200_000), Some(167_166));
+    assert_eq!(schedule.take(200_000), None);
+    // Later than that it begins anew.
+    assert_eq!(schedule.take(400_000), Some(400_000));
+    assert_eq!(schedule.take(400_000), None);
+    assert_eq!(schedule.take(433_333), Some(433_333));
+    // An hour on, no error has added up.
+    schedule.frames = 30 * 3600;
+    assert_eq!(schedule.due_us(), 400_000 + 3_600_000_000);
 }
