@@ -1,5 +1,5 @@
-//! A command from the config whose standard output is H.264 in the byte stream format: `rpicam-vid`, `ffmpeg`,
-//! `gst-launch-1.0` and the like.
+//! A command from the config whose standard output is H.264 in the byte stream format: `rpicam-vid`,
+//! `ffmpeg`, `gst-launch-1.0` and the like.
 //!
 //! This is one run of the command. That it is started again, and after how long, is the pump's business.
 
@@ -24,7 +24,8 @@ const NO_DATA: Duration = Duration::from_secs(10);
 const EXIT_WAIT: Duration = Duration::from_millis(200);
 /// So many bytes with no access unit in them are not H.264.
 const MOST_GARBAGE_BYTES: u64 = 4 << 20;
-/// As much of the output's beginning is kept as tells what else it is: a packet of MPEG-TS and the next one's first byte.
+/// As much of the output's beginning is kept as tells what else it is: a packet of MPEG-TS and the next one's
+/// first byte.
 const HEAD_BYTES: usize = 189;
 /// Reads before the caller has its turn.
 const READS: usize = 256;
@@ -50,8 +51,8 @@ pub struct Exec {
 }
 
 impl Exec {
-    /// Runs `command` by `/bin/sh`. `name` is the source's name in the config; it stands before what the command
-    /// says on its standard error.
+    /// Runs `command` by `/bin/sh`. `name` is the source's name in the config; it stands before what the
+    /// command says on its standard error.
     ///
     /// # Errors
     /// When no process can be made; a command that does not exist shows itself at the first poll.
@@ -218,7 +219,8 @@ impl Source for Exec {
             if stdout {
                 gave = self.read(sink)?;
             } else if quiet_at.is_some_and(|at| now >= at) || quiet_at.is_some() && !woken && !stderr {
-                // Nothing was there after the quiet had passed. Had only this thread been late, the bytes were.
+                // Nothing was there after the quiet had passed. Had only this thread been late, the bytes
+                // were.
                 let drops = &mut self.drops;
                 self.assembler.quiet(&mut |piece| {
                     gave = true;

@@ -19,8 +19,8 @@ const GRACE: Duration = Duration::from_millis(200);
 const KILLED: Duration = Duration::from_millis(50);
 /// How often the end of a process is looked for.
 const LOOK: Duration = Duration::from_millis(2);
-/// What a pipe should hold, in bytes: a large key frame, so that its writer is not held up. Unprivileged processes
-/// get as much by default (pipe(7), /proc/sys/fs/pipe-max-size).
+/// What a pipe should hold, in bytes: a large key frame, so that its writer is not held up. Unprivileged
+/// processes get as much by default (pipe(7), /proc/sys/fs/pipe-max-size).
 const PIPE_BYTES: i32 = 1 << 20;
 
 /// What one read of a pipe gave.
@@ -39,19 +39,22 @@ pub enum Chunk {
     End,
 }
 
-/// The reading end of a pipe in packet mode (pipe2(2), O_DIRECT): what one `write()` gave arrives in packets of one
-/// page and a last one of the rest, and a read takes one packet. So a packet shorter than a page ends a write, however
-/// late it is read. The mode belongs to the writing end, so it goes through fork, dup and exec with it, but not
-/// through a new open() of /dev/stdout, and splice(2) goes around it. Such a pipe shows itself by longer reads.
+/// The reading end of a pipe in packet mode (pipe2(2), O_DIRECT): what one `write()` gave arrives in packets
+/// of one page and a last one of the rest, and a read takes one packet. So a packet shorter than a page ends
+/// a write, however late it is read. The mode belongs to the writing end, so it goes through fork, dup and
+/// exec with it, but not through a new open() of /dev/stdout, and splice(2) goes around it. Such a pipe shows
+/// itself by longer reads.
 pub struct Packets {
     file: File,
-    /// How the kernel splits: by pages, whatever PIPE_BUF is (fs/pipe.c; a Raspberry Pi 5 has pages of 16 KiB).
+    /// How the kernel splits: by pages, whatever PIPE_BUF is (fs/pipe.c; a Raspberry Pi 5 has pages of 16
+    /// KiB).
     page_bytes: usize,
     whole: bool,
 }
 
 impl Packets {
-    /// What a buffer for [`Packets::read`] must hold at least: the rest of a packet that does not fit is lost.
+    /// What a buffer for [`Packets::read`] must hold at least: the rest of a packet that does not fit is
+    /// lost.
     pub const MIN_READ_BYTES: usize = 128 << 10;
 
     fn new() -> io::Result<(Packets, OwnedFd)> {
@@ -146,7 +149,8 @@ impl Command {
         let (stderr, stderr_writer) = pipe2(OFlag::O_CLOEXEC)?;
         fcntl(&stderr, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         let mut sh = std::process::Command::new("/bin/sh");
-        // The mask goes through fork and exec, and this program blocks the very signal that is to end the command.
+        // The mask goes through fork and exec, and this program blocks the very signal that is to end the
+        // command.
         let unblock = || SigSet::empty().thread_set_mask().map_err(io::Error::from);
         // SAFETY: between fork and exec `unblock` makes one call, pthread_sigmask, which is async-signal-safe
         // (signal-safety(7)), and allocates nothing.
@@ -209,7 +213,8 @@ impl Drop for Command {
     fn drop(&mut self) {
         let _ = killpg(self.group, Signal::SIGTERM);
         within(GRACE, || self.is_gone().then_some(()));
-        // Whatever closed its output and stayed, too. The shell is not reaped yet, so the number is still the group's.
+        // Whatever closed its output and stayed, too. The shell is not reaped yet, so the number is still the
+        // group's.
         let _ = killpg(self.group, Signal::SIGKILL);
         within(KILLED, || self.is_gone().then_some(()));
         let Some(mut shell) = self.shell.take() else {
