@@ -65,7 +65,8 @@ impl Exec {
                 ..Facts::default()
             },
             drops: Drops::default(),
-            command: Command::start(command).map_err(|e| Error::new(name, "can't start the command", e))?,
+            command: Command::start(command)
+                .map_err(|e| Error::new(first_words(command), "can't start the command", e))?,
             assembler: Assembler::new(),
             data_at: None,
             started: now,
@@ -82,7 +83,7 @@ impl Exec {
             let room = self.assembler.room(Packets::MIN_READ_BYTES);
             let chunk = self.command.stdout.read(room);
             let (count, ends_write) =
-                match chunk.map_err(|e| Error::new(&self.name, "can't read its output", e))? {
+                match chunk.map_err(|e| Error::new(&self.facts.description, "can't read its output", e))? {
                     Chunk::Bytes { count, ends_write } => (count, ends_write),
                     Chunk::Nothing => break,
                     Chunk::End => return Err(self.ended(sink)),
@@ -93,7 +94,11 @@ impl Exec {
                 head.extend(room.iter().take(count.min(missing)));
                 if let Some(kind) = other_kind(head) {
                     let why = format!("this is {kind}; {ADVICE}");
-                    return Err(Error::new(&self.name, "can't use what the command writes", why));
+                    return Err(Error::new(
+                        &self.facts.description,
+                        "can't use what the command writes",
+                        why,
+                    ));
                 }
             }
             let (drops, head) = (&mut self.drops, &mut self.head);
@@ -109,7 +114,11 @@ impl Exec {
             if let Some(head) = &self.head {
                 if self.assembler.dropped_bytes() > MOST_GARBAGE_BYTES {
                     let why = format!("no H.264 is in it; it begins with {}; {ADVICE}", show(head));
-                    return Err(Error::new(&self.name, "can't use what the command writes", why));
+                    return Err(Error::new(
+                        &self.facts.description,
+                        "can't use what the command writes",
+                        why,
+                    ));
                 }
             }
         }
@@ -141,7 +150,7 @@ impl Exec {
                 show(head)
             );
         }
-        Error::new(&self.name, "the command ended", why)
+        Error::new(&self.facts.description, "the command ended", why)
     }
 
     fn read_stderr(&mut self) {
@@ -171,7 +180,11 @@ impl Exec {
             return Ok(());
         }
         let why = format!("no data for {} s, so it is ended", limit.as_secs());
-        Err(Error::new(&self.name, "waiting for the command", why))
+        Err(Error::new(
+            &self.facts.description,
+            "waiting for the command",
+            why,
+        ))
     }
 }
 
@@ -209,7 +222,13 @@ impl Source for Exec {
             match poll(open, round_up(until.saturating_duration_since(now))) {
                 Ok(_) => {}
                 Err(Errno::EINTR) => continue,
-                Err(e) => return Err(Error::new(&self.name, "can't wait for its output", e)),
+                Err(e) => {
+                    return Err(Error::new(
+                        &self.facts.description,
+                        "can't wait for its output",
+                        e,
+                    ));
+                }
             }
             let [woken, stdout, stderr] = files.map(|file| file.any() == Some(true));
             let mut gave = false;
@@ -218,9 +237,8 @@ impl Source for Exec {
             }
             if stdout {
                 gave = self.read(sink)?;
-            } else if quiet_at.is_some_and(|at| now >= at) || quiet_at.is_some() && !woken && !stderr {
-                // Nothing was there after the quiet had passed. Had only this thread been late, the bytes
-                // were.
+            } else if quiet_at.is_some_and(|at| now >= at) {
+                // Looked at after the quiet had passed: had only this thread been late, bytes would be there.
                 let drops = &mut self.drops;
                 self.assembler.quiet(&mut |piece| {
                     gave = true;
@@ -423,7 +441,7 @@ mod tests {
 
     /// The units that a command gives, and why it ended.
     fn run(command: &str) -> (Vec<Vec<u8>>, String) {
-        let mut exec = Exec::start("exec front", command).unwrap();
+        let mut exec = Exec::start("test", command).unwrap();
         let mut units = Vec::new();
         for _ in 0..TRIES {
             if let Err(e) = poll_once(&mut exec, &mut units) {
@@ -458,9 +476,16 @@ mod tests {
     fn all_units_come_out_and_the_last_one_at_the_end() {
         let long = [KEY, &[3; 50_000]].concat();
         let file = Given::new("all", &[&long, DELTA, DELTA, &long, DELTA]);
-        let (units, why) = run(&format!("cat {}", file.path()));
+        let command = format!("cat {}", file.path());
+        let (units, why) = run(&command);
         assert_eq!(units, [&long[..], DELTA, DELTA, &long, DELTA]);
-        assert_eq!(why, "exec front: the command ended: exited with status 0");
+        assert_eq!(
+            why,
+            format!(
+                "{}: the command ended: exited with status 0",
+                first_words(&command)
+            )
+        );
         let (units, _) = run(&format!("dd if={} bs=7 2>/dev/null", file.path()));
         assert_eq!(units, [&long[..], DELTA, DELTA, &long, DELTA]);
     }
@@ -493,11 +518,11 @@ mod tests {
         );
         assert_eq!(
             run("kill -9 $$").1,
-            "exec front: the command ended: ended by SIGKILL"
+            "kill -9 $$: the command ended: ended by SIGKILL"
         );
         assert_eq!(
             run("exec 1>&-; sleep 1000").1,
-            "exec front: the command ended: closed its output"
+            "exec 1>&-; sleep 1000: the command ended: closed its output"
         );
     }
 
