@@ -1,5 +1,5 @@
-//! A command from the config whose standard output is H.264 in the byte stream format: `rpicam-vid`, `ffmpeg`,
-//! `gst-launch-1.0` and the like.
+//! A command from the config whose standard output is H.264 in the byte stream format: `rpicam-vid`,
+//! `ffmpeg`, `gst-launch-1.0` and the like.
 //!
 //! This is one run of the command. That it is started again, and after how long, is the pump's business.
 
@@ -24,7 +24,8 @@ const NO_DATA: Duration = Duration::from_secs(10);
 const EXIT_WAIT: Duration = Duration::from_millis(200);
 /// So many bytes with no access unit in them are not H.264.
 const MOST_GARBAGE_BYTES: u64 = 4 << 20;
-/// As much of the output's beginning is kept as tells what else it is: a packet of MPEG-TS and the next one's first byte.
+/// As much of the output's beginning is kept as tells what else it is: a packet of MPEG-TS and the next one's
+/// first byte.
 const HEAD_BYTES: usize = 189;
 /// Reads before the caller has its turn.
 const READS: usize = 256;
@@ -45,13 +46,13 @@ pub struct Exec {
     started: Instant,
     /// The first bytes of the output, until an access unit has come.
     head: Option<Vec<u8>>,
-    stderr: Chatter,
+    chatter: Chatter,
     stderr_open: bool,
 }
 
 impl Exec {
-    /// Runs `command` by `/bin/sh`. `name` is the source's name in the config; it stands before what the command
-    /// says on its standard error.
+    /// Runs `command` by `/bin/sh`. `name` is the source's name in the config; it stands before what the
+    /// command says on its standard error.
     ///
     /// # Errors
     /// When no process can be made; a command that does not exist shows itself at the first poll.
@@ -64,12 +65,13 @@ impl Exec {
                 ..Facts::default()
             },
             drops: Drops::default(),
-            command: Command::start(command).map_err(|e| Error::new(name, "can't start the command", e))?,
+            command: Command::start(command)
+                .map_err(|e| Error::new(first_words(command), "can't start the command", e))?,
             assembler: Assembler::new(),
             data_at: None,
             started: now,
             head: Some(Vec::with_capacity(HEAD_BYTES)),
-            stderr: Chatter::new(now),
+            chatter: Chatter::new(now),
             stderr_open: true,
         })
     }
@@ -81,7 +83,7 @@ impl Exec {
             let room = self.assembler.room(Packets::MIN_READ_BYTES);
             let chunk = self.command.stdout.read(room);
             let (count, ends_write) =
-                match chunk.map_err(|e| Error::new(&self.name, "can't read its output", e))? {
+                match chunk.map_err(|e| Error::new(&self.facts.description, "can't read its output", e))? {
                     Chunk::Bytes { count, ends_write } => (count, ends_write),
                     Chunk::Nothing => break,
                     Chunk::End => return Err(self.ended(sink)),
@@ -92,22 +94,31 @@ impl Exec {
                 head.extend(room.iter().take(count.min(missing)));
                 if let Some(kind) = other_kind(head) {
                     let why = format!("this is {kind}; {ADVICE}");
-                    return Err(Error::new(&self.name, "can't use what the command writes", why));
+                    return Err(Error::new(
+                        &self.facts.description,
+                        "can't use what the command writes",
+                        why,
+                    ));
                 }
             }
-            let drops = &mut self.drops;
+            let (drops, head) = (&mut self.drops, &mut self.head);
+            let mut take = |piece: Piece<'_>| {
+                gave = true;
+                if matches!(piece, Piece::Unit { .. }) {
+                    *head = None;
+                }
+                pass(piece, drops, sink);
+            };
             self.assembler
-                .filled(count, ends_write, monotonic_us(), &mut |piece| {
-                    gave = true;
-                    pass(piece, drops, sink);
-                });
-            if gave {
-                self.head = None;
-            }
+                .filled(count, ends_write, monotonic_us(), &mut take);
             if let Some(head) = &self.head {
                 if self.assembler.dropped_bytes() > MOST_GARBAGE_BYTES {
                     let why = format!("no H.264 is in it; it begins with {}; {ADVICE}", show(head));
-                    return Err(Error::new(&self.name, "can't use what the command writes", why));
+                    return Err(Error::new(
+                        &self.facts.description,
+                        "can't use what the command writes",
+                        why,
+                    ));
                 }
             }
         }
@@ -129,7 +140,7 @@ impl Exec {
             Some(Exit::Signal(signal)) => format!("ended by {signal}"),
             Some(Exit::Status(status)) => format!("exited with status {status}"),
         };
-        let last = self.stderr.last_line();
+        let last = self.chatter.last_line();
         if !last.is_empty() {
             why = format!("{why}: {last}");
         }
@@ -139,7 +150,7 @@ impl Exec {
                 show(head)
             );
         }
-        Error::new(&self.name, "the command ended", why)
+        Error::new(&self.facts.description, "the command ended", why)
     }
 
     fn read_stderr(&mut self) {
@@ -148,7 +159,7 @@ impl Exec {
             match self.command.read_stderr(&mut buffer) {
                 Ok(Chunk::Bytes { count, .. }) => {
                     let bytes = buffer.iter().take(count).copied();
-                    self.stderr.hear(&self.name, bytes, Instant::now());
+                    self.chatter.hear(&self.name, bytes, Instant::now());
                 }
                 Ok(Chunk::Nothing) => return,
                 // It may have closed it and go on.
@@ -169,7 +180,11 @@ impl Exec {
             return Ok(());
         }
         let why = format!("no data for {} s, so it is ended", limit.as_secs());
-        Err(Error::new(&self.name, "waiting for the command", why))
+        Err(Error::new(
+            &self.facts.description,
+            "waiting for the command",
+            why,
+        ))
     }
 }
 
@@ -193,32 +208,37 @@ impl Source for Exec {
                 .filter(|_| self.assembler.awaits_quiet())
                 .map(|at| at + QUIET);
             let until = quiet_at.map_or(deadline, |at| at.min(deadline));
-            let mut files = vec![
+            let mut files = [
                 PollFd::new(wake, PollFlags::POLLIN),
                 PollFd::new(self.command.stdout.as_fd(), PollFlags::POLLIN),
+                PollFd::new(self.command.stderr(), PollFlags::POLLIN),
             ];
-            if self.stderr_open {
-                files.push(PollFd::new(self.command.stderr(), PollFlags::POLLIN));
-            }
-            match poll(&mut files, round_up(until.saturating_duration_since(now))) {
+            // A closed one would always be ready.
+            let open = if self.stderr_open {
+                &mut files[..]
+            } else {
+                &mut files[..2]
+            };
+            match poll(open, round_up(until.saturating_duration_since(now))) {
                 Ok(_) => {}
                 Err(Errno::EINTR) => continue,
-                Err(e) => return Err(Error::new(&self.name, "can't wait for its output", e)),
+                Err(e) => {
+                    return Err(Error::new(
+                        &self.facts.description,
+                        "can't wait for its output",
+                        e,
+                    ));
+                }
             }
-            let ready = |index: usize| {
-                files
-                    .get(index)
-                    .is_some_and(|file: &PollFd<'_>| file.any() == Some(true))
-            };
-            let (woken, stdout, stderr) = (ready(0), ready(1), ready(2));
+            let [woken, stdout, stderr] = files.map(|file| file.any() == Some(true));
             let mut gave = false;
             if stderr {
                 self.read_stderr();
             }
             if stdout {
                 gave = self.read(sink)?;
-            } else if quiet_at.is_some_and(|at| now >= at) || quiet_at.is_some() && !woken && !stderr {
-                // Nothing was there after the quiet had passed. Had only this thread been late, the bytes were.
+            } else if quiet_at.is_some_and(|at| now >= at) {
+                // Looked at after the quiet had passed: had only this thread been late, bytes would be there.
                 let drops = &mut self.drops;
                 self.assembler.quiet(&mut |piece| {
                     gave = true;
@@ -388,4 +408,218 @@ fn text(line: &[u8]) -> String {
         .collect::<String>()
         .trim()
         .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::wait::waitpid;
+    use nix::unistd::{Pid, pipe};
+    use std::fs::File;
+    use std::io::{Read, Write};
+    use std::path::PathBuf;
+
+    const KEY: &[u8] = &[
+        0, 0, 0, 1, 0x67, 9, 9, 0, 0, 0, 1, 0x68, 8, 0, 0, 1, 0x65, 0x88, 7, 7,
+    ];
+    const DELTA: &[u8] = &[0, 0, 0, 1, 0x41, 0x9a, 5, 5, 5];
+
+    /// Polls in vain before a test gives up: a minute, which only a failure needs.
+    const TRIES: usize = 600;
+
+    fn poll_once(exec: &mut Exec, units: &mut Vec<Vec<u8>>) -> Result<()> {
+        let (quiet, _writer) = pipe().unwrap();
+        exec.poll(
+            quiet.as_fd(),
+            Duration::from_millis(100),
+            &mut |signal| match signal {
+                Signal::Frame(frame) => units.push(frame.data.to_vec()),
+                Signal::Gap => panic!("no gap"),
+            },
+        )
+    }
+
+    /// The units that a command gives, and why it ended.
+    fn run(command: &str) -> (Vec<Vec<u8>>, String) {
+        let mut exec = Exec::start("test", command).unwrap();
+        let mut units = Vec::new();
+        for _ in 0..TRIES {
+            if let Err(e) = poll_once(&mut exec, &mut units) {
+                return (units, e.to_string());
+            }
+        }
+        panic!("it did not end");
+    }
+
+    /// A file for a command to read, gone with the test.
+    struct Given(PathBuf);
+
+    impl Given {
+        fn new(name: &str, parts: &[&[u8]]) -> Given {
+            let path = std::env::temp_dir().join(format!("fmp4streamer-{}-{name}", std::process::id()));
+            std::fs::write(&path, parts.concat()).unwrap();
+            Given(path)
+        }
+
+        fn path(&self) -> String {
+            self.0.display().to_string()
+        }
+    }
+
+    impl Drop for Given {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_file(&self.0);
+        }
+    }
+
+    #[test]
+    fn all_units_come_out_and_the_last_one_at_the_end() {
+        let long = [KEY, &[3; 50_000]].concat();
+        let file = Given::new("all", &[&long, DELTA, DELTA, &long, DELTA]);
+        let command = format!("cat {}", file.path());
+        let (units, why) = run(&command);
+        assert_eq!(units, [&long[..], DELTA, DELTA, &long, DELTA]);
+        assert_eq!(
+            why,
+            format!(
+                "{}: the command ended: exited with status 0",
+                first_words(&command)
+            )
+        );
+        let (units, _) = run(&format!("dd if={} bs=7 2>/dev/null", file.path()));
+        assert_eq!(units, [&long[..], DELTA, DELTA, &long, DELTA]);
+    }
+
+    #[test]
+    fn quiet_closes_the_last_unit_of_a_source_that_writes_whole_ones() {
+        let file = Given::new("whole", &[KEY]);
+        let count = 20;
+        let lines = format!("cat {}\n", file.path()).repeat(count);
+        let mut exec = Exec::start("test", &format!("{lines} sleep 1000")).unwrap();
+        let mut units = Vec::new();
+        for _ in 0..TRIES {
+            poll_once(&mut exec, &mut units).unwrap();
+            if units.len() == count {
+                break;
+            }
+        }
+        assert_eq!(units, vec![KEY; count]);
+    }
+
+    #[test]
+    fn the_reason_for_an_end_is_given() {
+        let (_, why) = run("no-such-program-here -t 0");
+        assert!(why.contains("exited with status 127: "), "{why}");
+        assert!(why.contains("no-such-program-here"), "{why}");
+        let (_, why) = run("echo first >&2; echo; printf 'the camera is busy' >&2; exit 3");
+        assert!(
+            why.contains("exited with status 3: the camera is busy. No H.264 was in what it wrote"),
+            "{why}"
+        );
+        assert_eq!(
+            run("kill -9 $$").1,
+            "kill -9 $$: the command ended: ended by SIGKILL"
+        );
+        assert_eq!(
+            run("exec 1>&-; sleep 1000").1,
+            "exec 1>&-; sleep 1000: the command ended: closed its output"
+        );
+    }
+
+    #[test]
+    fn a_unit_that_may_have_been_cut_off_is_not_handed_out() {
+        let file = Given::new("cut", &[KEY, DELTA, DELTA]);
+        let (units, _) = run(&format!("cat {}; kill -9 $$", file.path()));
+        assert_eq!(units, [KEY, DELTA]);
+    }
+
+    #[test]
+    fn what_is_not_h264_is_named() {
+        let (units, why) = run("head -c 6000000 /dev/zero | tr '\\0' x");
+        assert!(units.is_empty());
+        assert!(why.contains("no H.264 is in it; it begins with \"xxxx"), "{why}");
+        assert!(why.contains("-f h264"), "{why}");
+        let file = Given::new("ts", &[&[0x47], &[1; 187], &[0x47], KEY, KEY]);
+        let (_, why) = run(&format!("dd if={} bs=50", file.path()));
+        assert!(why.contains("this is MPEG-TS"), "{why}");
+        assert_eq!(other_kind(b"\0\0\0\x20ftypisom"), Some("MP4"));
+        assert_eq!(other_kind(&[0, 0, 0, 1, 0x40, 1, 0xc]), Some("H.265"));
+        assert_eq!(other_kind(KEY), None);
+        assert_eq!(show(&[0xde, 0xad]), "de ad");
+    }
+
+    #[test]
+    fn the_drop_ends_the_whole_group() {
+        for command in [
+            "sleep 1000 | sleep 1000",
+            "trap '' TERM; sleep 1000 & sleep 1000",
+            "sleep 1000",
+        ] {
+            let exec = Exec::start("test", command).unwrap();
+            let output = exec.command.stdout.as_fd().try_clone_to_owned().unwrap();
+            let group = Pid::from_raw(exec.command.group());
+            drop(exec);
+            // It ends when nobody is left to write to it; it would give WouldBlock before.
+            assert_eq!(File::from(output).read(&mut [0; 10]).unwrap(), 0, "{command}");
+            assert_eq!(waitpid(group, None), Err(Errno::ECHILD), "no zombie: {command}");
+        }
+    }
+
+    #[test]
+    fn a_wake_is_seen_and_left() {
+        let (wake, writer) = pipe().unwrap();
+        File::from(writer).write_all(&[1]).unwrap();
+        let mut exec = Exec::start("test", "sleep 1000").unwrap();
+        for _ in 0..2 {
+            // Nobody would wait for an hour.
+            exec.poll(wake.as_fd(), Duration::from_secs(3600), &mut |_| {
+                panic!("nothing")
+            })
+            .unwrap();
+        }
+        assert_eq!(File::from(wake).read(&mut [0; 10]).unwrap(), 1);
+    }
+
+    #[test]
+    fn a_silent_command_is_given_up() {
+        let mut exec = Exec::start("test", "sleep 1000").unwrap();
+        let soon = exec.started + NO_DATA;
+        assert!(exec.check_silence(soon).is_ok());
+        assert!(exec.check_silence(exec.started + NO_DATA_YET).is_err());
+        exec.data_at = Some(exec.started);
+        let silent = exec.check_silence(soon).unwrap_err().to_string();
+        assert!(silent.contains("no data for 10 s"), "{silent}");
+    }
+
+    #[test]
+    fn chatter_is_bounded() {
+        let start = Instant::now();
+        let mut chatter = Chatter::new(start);
+        let mut hear = |text: &str, after_s: u64| {
+            chatter.hear("test", text.bytes(), start + Duration::from_secs(after_s));
+            (chatter.allowed, chatter.left_out, chatter.last_line())
+        };
+        assert_eq!(
+            hear("one\n\n  \r\ntwo\nthr", 0),
+            (Chatter::BURST - 2, 0, "thr".into())
+        );
+        assert_eq!(
+            hear("ee\n frame 1\r frame 2\r", 0),
+            (Chatter::BURST - 3, 0, "three".into())
+        );
+        assert_eq!(hear(&"x\n".repeat(100), 0), (0, 83, "x".into()));
+        assert_eq!(hear("y\n", 4), (0, 84, "y".into()));
+        // One more by now, and it tells of the others.
+        assert_eq!(hear("\x1b[31mz\n", 5), (0, 0, "[31mz".into()));
+        assert_eq!(hear("z\n", 3600).0, Chatter::BURST - 1);
+        assert_eq!(hear(&"long".repeat(1_000_000), 3600).2.len(), Chatter::LINE_BYTES);
+    }
+
+    #[test]
+    fn a_command_is_described_by_its_first_words() {
+        assert_eq!(first_words("cat  a\n b"), "cat a b");
+        let long = "rpicam-vid -t 0 -n --codec h264 --width 1280 --height 720 -o -";
+        assert_eq!(first_words(long), "rpicam-vid -t 0 -n --codec h264 --width …");
+        assert_eq!(first_words(&"é".repeat(50)), format!("{} …", "é".repeat(40)));
+    }
 }
