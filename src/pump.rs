@@ -30,6 +30,9 @@ const NO_KEY: Duration = Duration::from_secs(10);
 const KEY_WANTS: Duration = Duration::from_millis(500);
 /// The test picture looks for the camera that it stands in for this often.
 const LOOK_FOR_CAMERA: Duration = Duration::from_secs(1);
+/// At the start the source is looked at for so long, watched or not: what is wrong with it shows in the log while
+/// somebody looks there, and what it gives is known before the first viewer comes.
+const FIRST_LOOK: Duration = Duration::from_secs(10);
 /// Rate and bitrate are measured over at least this.
 const MEASURE: Duration = Duration::from_secs(1);
 
@@ -51,6 +54,7 @@ pub fn run(stream: &Stream, camera: &Camera) {
         timeline: Timeline::new(None),
         init: None,
         epoch: 0,
+        started: Instant::now(),
         unwatched_since: None,
         backoff: COMMAND_RETRY,
         last_said: String::new(),
@@ -104,6 +108,7 @@ struct Pump<'a> {
     /// The newest init segment, kept over reopening: where nothing changed, clients go on with it.
     init: Option<Arc<Init>>,
     epoch: u32,
+    started: Instant,
     unwatched_since: Option<Instant>,
     backoff: Duration,
     /// What the log has about the camera's state, so that it is said once.
@@ -152,6 +157,9 @@ impl Pump<'_> {
             return false;
         }
         let since = *self.unwatched_since.get_or_insert(now);
+        if self.init.is_none() && now.saturating_duration_since(self.started) < FIRST_LOOK {
+            return false;
+        }
         now.saturating_duration_since(since) >= self.camera.linger
     }
 

@@ -39,7 +39,10 @@ pub fn table() {
     );
     for clients in CLIENTS {
         let mut floor_cpu = None;
-        for (name, server) in [("floor", start_floor as fn() -> Result<Server>), ("ours", start_ours)] {
+        for (name, server) in [
+            ("floor", start_floor as fn() -> Result<Server>),
+            ("ours", start_ours),
+        ] {
             match server().and_then(|server| measure(&server, clients)) {
                 Ok(run) => {
                     let ratio = floor_cpu.map(|floor: f64| run.cpu_percent / floor);
@@ -68,7 +71,10 @@ fn ages_by_delimiter() {
     println!("\nAge of a frame at one client, by the source's delimiters:");
     for delimiters in ["aud-after", "aud-first", "none"] {
         match start_server(delimiters).and_then(|server| measure(&server, 1)) {
-            Ok(run) => println!("{delimiters:>10}: p50 {:.2} ms, p99 {:.2} ms", run.p50_ms, run.p99_ms),
+            Ok(run) => println!(
+                "{delimiters:>10}: p50 {:.2} ms, p99 {:.2} ms",
+                run.p50_ms, run.p99_ms
+            ),
             Err(e) => println!("{delimiters:>10}: failed: {e}"),
         }
     }
@@ -82,13 +88,19 @@ struct Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // The floor has a feeder of its own: its group is ended.
-        _ = Command::new("kill").args(["-TERM", "--", &format!("-{}", self.process.id())]).status();
+        _ = Command::new("kill")
+            .args(["-TERM", "--", &format!("-{}", self.process.id())])
+            .status();
         _ = self.process.wait();
     }
 }
 
 fn start(mut command: Command) -> Result<Server> {
-    let mut process = command.stdin(Stdio::null()).stderr(Stdio::piped()).process_group(0).spawn()?;
+    let mut process = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()?;
     let mut lines = BufReader::new(process.stderr.take().ok_or("no stderr")?).lines();
     let address = loop {
         let line = lines.next().ok_or("it said no address")??;
@@ -107,7 +119,13 @@ fn start_ours() -> Result<Server> {
 fn start_server(delimiters: &str) -> Result<Server> {
     let config = std::env::temp_dir().join(format!("fmp4streamer-bench-{}.conf", std::process::id()));
     let feeder = std::env::current_exe()?;
-    std::fs::write(&config, format!("[server]\nmax_clients = 600\n[exec]\ncommand = exec {} feed {delimiters}\n", feeder.display()))?;
+    std::fs::write(
+        &config,
+        format!(
+            "[server]\nmax_clients = 600\n[exec]\ncommand = exec {} feed {delimiters}\n",
+            feeder.display()
+        ),
+    )?;
     let mut command = Command::new(env!("CARGO_BIN_EXE_fmp4streamer"));
     command.arg("-c").arg(&config).args(["--listen", "127.0.0.1:0"]);
     let server = start(command);
@@ -124,10 +142,23 @@ fn start_floor() -> Result<Server> {
 /// CPU time in seconds, and resident memory in MB.
 fn usage(process: &Child) -> Result<(f64, f64)> {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.id()))?;
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |field: usize| fields.get(field).and_then(|f| f.parse::<f64>().ok()).ok_or("no CPU time");
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
+    let ticks = |field: usize| {
+        fields
+            .get(field)
+            .and_then(|f| f.parse::<f64>().ok())
+            .ok_or("no CPU time")
+    };
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.id()))?;
-    let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+    let rss = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .ok_or("no VmRSS")?;
     let kb: f64 = rss.trim().trim_end_matches(" kB").parse()?;
     // utime and stime are fields 14 and 15 of the line; the name and what is before it are off.
     Ok(((ticks(11)? + ticks(12)?) / TICKS_A_SECOND, kb / 1024.0))
@@ -151,7 +182,11 @@ fn measure(server: &Server, count: usize) -> Result<Run> {
         socket.write_all(b"GET /stream.mp4 HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
         socket.set_nonblocking(true)?;
         epoll.add(&socket, EpollEvent::new(EpollFlags::EPOLLIN, index as u64))?;
-        clients.push(Client { socket, carry: Vec::new(), last: None });
+        clients.push(Client {
+            socket,
+            carry: Vec::new(),
+            last: None,
+        });
     }
     let mut ages = Vec::new();
     let mut lost = 0;
@@ -180,10 +215,15 @@ fn measure(server: &Server, count: usize) -> Result<Run> {
             let got = &buffer[..carried + read];
             let mut searched = 0;
             for at in finder.find_iter(got) {
-                let Some(record) = got.get(at + feed::MARK.len()..at + RECORD_BYTES) else { break };
+                let Some(record) = got.get(at + feed::MARK.len()..at + RECORD_BYTES) else {
+                    break;
+                };
                 searched = at + RECORD_BYTES;
                 let text = std::str::from_utf8(record)?;
-                let (number, written_us) = (u64::from_str_radix(&text[..16], 16)?, u64::from_str_radix(&text[16..], 16)?);
+                let (number, written_us) = (
+                    u64::from_str_radix(&text[..16], 16)?,
+                    u64::from_str_radix(&text[16..], 16)?,
+                );
                 if before.is_some() {
                     ages.push(now_us.saturating_sub(written_us));
                     lost += client.last.map_or(0, |last| number - last - 1);
@@ -206,7 +246,10 @@ fn measure(server: &Server, count: usize) -> Result<Run> {
     }
     let first_ms = connect.elapsed().as_secs_f64() * 1e3;
     ages.sort_unstable();
-    let at = |part: f64| ages.get((ages.len() as f64 * part) as usize).map_or(f64::NAN, |us| *us as f64 / 1000.0);
+    let at = |part: f64| {
+        ages.get((ages.len() as f64 * part) as usize)
+            .map_or(f64::NAN, |us| *us as f64 / 1000.0)
+    };
     Ok(Run {
         cpu_percent: (cpu - before.unwrap_or(cpu)) / MEASURE.as_secs_f64() * 100.0,
         rss_mb,
@@ -227,7 +270,10 @@ pub fn floor() {
 
 fn run_floor() -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
-    let mut feeder = Command::new(std::env::current_exe()?).args(["feed", "aud-after"]).stdout(Stdio::piped()).spawn()?;
+    let mut feeder = Command::new(std::env::current_exe()?)
+        .args(["feed", "aud-after"])
+        .stdout(Stdio::piped())
+        .spawn()?;
     let mut pipe = feeder.stdout.take().ok_or("no stdout")?;
     eprintln!("open http://{}/", listener.local_addr()?);
     listener.set_nonblocking(true)?;

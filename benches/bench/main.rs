@@ -57,7 +57,12 @@ fn split() {
         black_box(nal_units(black_box(&stream)).map(<[u8]>::len).sum::<usize>());
     });
     let rate = |time: Duration| stream.len() as f64 / time.as_secs_f64() / 1e9;
-    println!("NAL split: {:.1} GB/s; reading the same bytes: {:.1} GB/s; ratio {:.2}", rate(split), rate(sum), rate(split) / rate(sum));
+    println!(
+        "NAL split: {:.1} GB/s; reading the same bytes: {:.1} GB/s; ratio {:.2}",
+        rate(split),
+        rate(sum),
+        rate(split) / rate(sum)
+    );
 }
 
 fn mux() {
@@ -79,12 +84,22 @@ fn mux() {
         let mut timeline = Timeline::new(Some(30.0));
         let mut init = None;
         for unit in &units {
-            let Ok(Some(access_unit)) = reader.read(unit) else { continue };
-            let Some(parameters) = reader.parameters() else { continue };
+            let Ok(Some(access_unit)) = reader.read(unit) else {
+                continue;
+            };
+            let Some(parameters) = reader.parameters() else {
+                continue;
+            };
             let init = init.get_or_insert_with(|| Arc::new(Init::new(Arc::clone(parameters), 0)));
             captured_us += 33_333;
             let span = timeline.place(captured_us);
-            _ = black_box(Fragment::new(Arc::clone(init), &access_unit, span, captured_us, 0));
+            _ = black_box(Fragment::new(
+                Arc::clone(init),
+                &access_unit,
+                span,
+                captured_us,
+                0,
+            ));
         }
     });
     println!(

@@ -125,8 +125,8 @@ impl<'a> Place<'a> {
         shared
             .streams
             .fetch_update(SeqCst, SeqCst, room)
-            .is_ok()
-            .then_some(Place(shared))
+            .ok()
+            .map(|_| Place(shared))
     }
 }
 

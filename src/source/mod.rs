@@ -88,16 +88,19 @@ pub trait Source {
 pub fn open(camera: &Camera) -> Result<Box<dyn Source>> {
     Ok(match &camera.source {
         SourceKind::Test => Box::new(Pattern::new(camera.width, camera.height, camera.fps)?),
-        SourceKind::Auto => {
-            Box::new(Pattern::new(camera.width, camera.height, camera.fps)?.stand_in())
-        }
+        SourceKind::Auto => Box::new(Pattern::new(camera.width, camera.height, camera.fps)?.stand_in()),
         SourceKind::Exec { command } => Box::new(Exec::start(&camera.name, command)?),
         _ => todo!(),
     })
 }
 /// x
-pub fn find_camera() -> Option<std::path::PathBuf> { None }
+pub fn find_camera() -> Option<std::path::PathBuf> {
+    None
+}
 /// x
-pub mod controls { 
-/// x
-pub fn list(_: &std::path::Path) -> crate::error::Result<String> { todo!() } }
+pub mod controls {
+    /// x
+    pub fn list(_: &std::path::Path) -> crate::error::Result<String> {
+        todo!()
+    }
+}

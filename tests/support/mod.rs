@@ -75,7 +75,10 @@ impl Server {
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
         let log = Arc::new(Mutex::new(String::new()));
         let address = loop {
-            let line = lines.next().expect("it ended without saying where it serves").unwrap();
+            let line = lines
+                .next()
+                .expect("it ended without saying where it serves")
+                .unwrap();
             writeln!(log.lock().unwrap(), "{line}").unwrap();
             if let Some((_, rest)) = line.split_once("http://") {
                 break rest.split('/').next().unwrap().parse().unwrap();
@@ -87,7 +90,12 @@ impl Server {
                 writeln!(rest.lock().unwrap(), "{line}").unwrap();
             }
         });
-        Server { process, address, log, dir }
+        Server {
+            process,
+            address,
+            log,
+            dir,
+        }
     }
 
     pub fn log(&self) -> String {
@@ -117,15 +125,23 @@ impl Server {
 
     /// The whole answer to a GET.
     pub fn get(&self, path: &str) -> String {
-        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
+        self.ask(&format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        ))
     }
 
     /// The value of a field of /status; the first of that name after `after`.
     pub fn status_after(&self, after: &str, field: &str) -> String {
         let status = self.get("/status");
-        let from = status.find(after).unwrap_or_else(|| panic!("no {after:?} in {status}"));
+        let from = status
+            .find(after)
+            .unwrap_or_else(|| panic!("no {after:?} in {status}"));
         let name = format!("\"{field}\":");
-        let at = from + status[from..].find(&name).unwrap_or_else(|| panic!("no {field} in {status}")) + name.len();
+        let at = from
+            + status[from..]
+                .find(&name)
+                .unwrap_or_else(|| panic!("no {field} in {status}"))
+            + name.len();
         let value = &status[at..];
         match value.strip_prefix('"') {
             Some(text) => text[..text.find('"').unwrap()].to_string(),
@@ -154,7 +170,13 @@ impl Server {
 
     /// Sends a signal by name.
     pub fn signal(&self, name: &str) {
-        assert!(Command::new("kill").args([name, &self.process.id().to_string()]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args([name, &self.process.id().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     /// Waits for the process to end by itself.
@@ -170,7 +192,10 @@ impl Server {
     /// A line of /proc/PID/status, as a number.
     pub fn proc_status(&self, field: &str) -> u64 {
         let text = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).unwrap();
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))
+            .unwrap();
         line.split_whitespace().next().unwrap().parse().unwrap()
     }
 }
@@ -211,7 +236,10 @@ impl Stream {
         let mut input = BufReader::new(socket);
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
-            assert!(input.read_line(&mut head).unwrap() > 0, "the answer ended in its head: {head}");
+            assert!(
+                input.read_line(&mut head).unwrap() > 0,
+                "the answer ended in its head: {head}"
+            );
         }
         Stream { input, head }
     }
@@ -228,7 +256,10 @@ impl Stream {
         let mut bytes = vec![0; size];
         bytes[..8].copy_from_slice(&header);
         self.input.read_exact(&mut bytes[8..]).unwrap();
-        Some(Mp4Box { kind: header[4..].try_into().unwrap(), bytes })
+        Some(Mp4Box {
+            kind: header[4..].try_into().unwrap(),
+            bytes,
+        })
     }
 
     /// The next fragment; boxes of the init segment before it are passed over.
@@ -238,7 +269,10 @@ impl Stream {
             if &moof.kind == b"moof" {
                 let mdat = self.next_box().expect("a moof without its mdat");
                 assert_eq!(&mdat.kind, b"mdat");
-                return Some(Fragment { moof: moof.bytes, mdat: mdat.bytes });
+                return Some(Fragment {
+                    moof: moof.bytes,
+                    mdat: mdat.bytes,
+                });
             }
         }
     }
@@ -295,7 +329,11 @@ impl Fragment {
 pub fn skip(why: &str) {
     println!("skipped: {why}");
     if let Some(file) = std::env::var_os("FMP4_SKIPS") {
-        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(file).unwrap();
+        let mut file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(file)
+            .unwrap();
         writeln!(file, "skipped: {why}").unwrap();
     }
 }
@@ -312,18 +350,46 @@ pub fn have(tool: &str) -> bool {
 
 /// Runs a tool to its end.
 pub fn run(tool: &str, args: &[&str]) -> Output {
-    Command::new(tool).args(args).stdin(Stdio::null()).output().unwrap()
+    Command::new(tool)
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
 }
 
 /// ffmpeg decodes the whole file without a word of complaint; gives the number of frames.
 pub fn decode(file: &Path) -> u64 {
     let file = file.to_str().unwrap();
-    let decoded = run("ffmpeg", &["-v", "warning", "-xerror", "-i", file, "-f", "null", "-"]);
-    assert!(decoded.status.success() && decoded.stderr.is_empty(), "{}", String::from_utf8_lossy(&decoded.stderr));
+    let decoded = run(
+        "ffmpeg",
+        &["-v", "warning", "-xerror", "-i", file, "-f", "null", "-"],
+    );
+    assert!(
+        decoded.status.success() && decoded.stderr.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&decoded.stderr)
+    );
     let probe = run(
         "ffprobe",
-        &["-v", "warning", "-count_frames", "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0", file],
+        &[
+            "-v",
+            "warning",
+            "-count_frames",
+            "-show_entries",
+            "stream=nb_read_frames",
+            "-of",
+            "csv=p=0",
+            file,
+        ],
     );
-    assert!(probe.stderr.is_empty(), "{}", String::from_utf8_lossy(&probe.stderr));
-    String::from_utf8_lossy(&probe.stdout).trim().trim_end_matches(',').parse().unwrap()
+    assert!(
+        probe.stderr.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&probe.stderr)
+    );
+    String::from_utf8_lossy(&probe.stdout)
+        .trim()
+        .trim_end_matches(',')
+        .parse()
+        .unwrap()
 }
