@@ -1,7 +1,8 @@
 //! Where frames come from: a V4L2 camera, a command's standard output, or the built-in test picture.
 
+pub mod camera;
+pub mod controls;
 pub mod exec;
-
 pub mod pattern;
 
 use crate::config::{Camera, SourceKind};
@@ -97,7 +98,3 @@ pub fn open(camera: &Camera) -> Result<Box<dyn Source>> {
 }
 /// x
 pub fn find_camera() -> Option<std::path::PathBuf> { None }
-/// x
-pub mod controls { 
-/// x
-pub fn list(_: &std::path::Path) -> crate::error::Result<String> { todo!() } }

@@ -102,8 +102,17 @@ pub fn query_capabilities(file: &File) -> Result<Capabilities> {
     let mut c = Capability::default();
     call(file, &QUERYCAP, &mut c)?;
     // Without the flag (kernels before 3.4) the node's own capabilities are not told.
-    let caps = if c.capabilities & cap::DEVICE_CAPS != 0 { c.device_caps } else { c.capabilities };
-    Ok(Capabilities { driver: text(&c.driver), card: text(&c.card), bus: text(&c.bus_info), caps })
+    let caps = if c.capabilities & cap::DEVICE_CAPS != 0 {
+        c.device_caps
+    } else {
+        c.capabilities
+    };
+    Ok(Capabilities {
+        driver: text(&c.driver),
+        card: text(&c.card),
+        bus: text(&c.bus_info),
+        caps,
+    })
 }
 
 /// A pixel format that a device offers.
@@ -117,9 +126,16 @@ pub struct OfferedFormat {
 
 /// VIDIOC_ENUM_FMT. EINVAL: no more.
 pub fn enum_format(file: &File, kind: BufferKind, index: u32) -> Result<OfferedFormat> {
-    let mut f = FmtDesc { index, kind: kind as u32, ..FmtDesc::default() };
+    let mut f = FmtDesc {
+        index,
+        kind: kind as u32,
+        ..FmtDesc::default()
+    };
     call(file, &ENUM_FMT, &mut f)?;
-    Ok(OfferedFormat { fourcc: FourCc(f.pixelformat), description: text(&f.description) })
+    Ok(OfferedFormat {
+        fourcc: FourCc(f.pixelformat),
+        description: text(&f.description),
+    })
 }
 
 /// A size or a range of sizes, in pixels.
@@ -133,11 +149,19 @@ pub enum FrameSizes {
 
 /// VIDIOC_ENUM_FRAMESIZES. EINVAL: no more; ENOTTY: the driver doesn't tell.
 pub fn enum_frame_sizes(file: &File, fourcc: FourCc, index: u32) -> Result<FrameSizes> {
-    let mut s = FrameSizeEnum { index, pixel_format: fourcc.0, ..FrameSizeEnum::default() };
+    let mut s = FrameSizeEnum {
+        index,
+        pixel_format: fourcc.0,
+        ..FrameSizeEnum::default()
+    };
     call(file, &ENUM_FRAMESIZES, &mut s)?;
     let [a, b, _, c, d, _] = s.size;
     // V4L2_FRMSIZE_TYPE_DISCRETE
-    Ok(if s.kind == 1 { FrameSizes::One(a, b) } else { FrameSizes::Range([a, c], [b, d]) })
+    Ok(if s.kind == 1 {
+        FrameSizes::One(a, b)
+    } else {
+        FrameSizes::Range([a, c], [b, d])
+    })
 }
 
 /// A frame interval or a range of them, in seconds.
@@ -156,11 +180,21 @@ pub fn enum_frame_intervals(
     (width, height): (u32, u32),
     index: u32,
 ) -> Result<FrameIntervals> {
-    let mut i = FrameIntervalEnum { index, pixel_format: fourcc.0, width, height, ..FrameIntervalEnum::default() };
+    let mut i = FrameIntervalEnum {
+        index,
+        pixel_format: fourcc.0,
+        width,
+        height,
+        ..FrameIntervalEnum::default()
+    };
     call(file, &ENUM_FRAMEINTERVALS, &mut i)?;
     let [shortest, longest, _] = i.interval;
     // V4L2_FRMIVAL_TYPE_DISCRETE
-    Ok(if i.kind == 1 { FrameIntervals::One(shortest) } else { FrameIntervals::Range(shortest, longest) })
+    Ok(if i.kind == 1 {
+        FrameIntervals::One(shortest)
+    } else {
+        FrameIntervals::Range(shortest, longest)
+    })
 }
 
 /// What frames a queue carries.
@@ -180,7 +214,15 @@ fn format_call(
     wanted: Option<Format>,
     (single, multi): (&Request<SingleFormat>, &Request<MultiFormat>),
 ) -> Result<Format> {
-    let Format { width, height, fourcc } = wanted.unwrap_or(Format { width: 0, height: 0, fourcc: FourCc(0) });
+    let Format {
+        width,
+        height,
+        fourcc,
+    } = wanted.unwrap_or(Format {
+        width: 0,
+        height: 0,
+        fourcc: FourCc(0),
+    });
     let pixelformat = fourcc.0;
     match kind {
         BufferKind::Single => {
@@ -188,11 +230,20 @@ fn format_call(
                 kind: kind as u32,
                 #[cfg(target_pointer_width = "64")]
                 align: 0,
-                pix: PixFormat { width, height, pixelformat, ..PixFormat::default() },
+                pix: PixFormat {
+                    width,
+                    height,
+                    pixelformat,
+                    ..PixFormat::default()
+                },
                 rest: [0; 200 - size_of::<PixFormat>()],
             };
             call(file, single, &mut f)?;
-            Ok(Format { width: f.pix.width, height: f.pix.height, fourcc: FourCc(f.pix.pixelformat) })
+            Ok(Format {
+                width: f.pix.width,
+                height: f.pix.height,
+                fourcc: FourCc(f.pix.pixelformat),
+            })
         }
         BufferKind::Multi => {
             let mut f = MultiFormat {
@@ -200,11 +251,21 @@ fn format_call(
                 #[cfg(target_pointer_width = "64")]
                 align: 0,
                 // One plane is what compressed formats have; a driver knows better for the others.
-                pix: PixFormatMplane { width, height, pixelformat, num_planes: 1, ..PixFormatMplane::default() },
+                pix: PixFormatMplane {
+                    width,
+                    height,
+                    pixelformat,
+                    num_planes: 1,
+                    ..PixFormatMplane::default()
+                },
                 rest: [0; 200 - size_of::<PixFormatMplane>()],
             };
             call(file, multi, &mut f)?;
-            Ok(Format { width: f.pix.width, height: f.pix.height, fourcc: FourCc(f.pix.pixelformat) })
+            Ok(Format {
+                width: f.pix.width,
+                height: f.pix.height,
+                fourcc: FourCc(f.pix.pixelformat),
+            })
         }
     }
 }
@@ -253,7 +314,12 @@ pub fn set_interval(file: &File, kind: BufferKind, interval: Fraction) -> Result
 
 /// VIDIOC_REQBUFS: asks for mmap buffers and gives how many there are now. 0 frees them. EBUSY: another file streams.
 pub(super) fn request_buffers(file: &File, kind: BufferKind, count: u32) -> Result<u32> {
-    let mut r = RequestBuffers { count, kind: kind as u32, memory: MEMORY_MMAP, ..RequestBuffers::default() };
+    let mut r = RequestBuffers {
+        count,
+        kind: kind as u32,
+        memory: MEMORY_MMAP,
+        ..RequestBuffers::default()
+    };
     call(file, &REQBUFS, &mut r)?;
     Ok(r.count)
 }
@@ -266,7 +332,12 @@ fn buffer_call(
     planes: &mut [Plane; MAX_PLANES],
     request: &Request<Buffer>,
 ) -> Result<Buffer> {
-    let mut b = Buffer { index, kind: kind as u32, memory: MEMORY_MMAP, ..Buffer::default() };
+    let mut b = Buffer {
+        index,
+        kind: kind as u32,
+        memory: MEMORY_MMAP,
+        ..Buffer::default()
+    };
     if kind == BufferKind::Multi {
         b.m = planes.as_mut_ptr().expose_provenance();
         b.length = MAX_PLANES as u32;
@@ -276,7 +347,12 @@ fn buffer_call(
     unsafe { call_with_addresses(file, request, &mut b) }?;
     if kind == BufferKind::Single {
         // The one plane, in the shape that several have; the union `m` starts with the offset in both structs.
-        planes[0] = Plane { bytesused: b.bytesused, length: b.length, m: b.m, ..Plane::default() };
+        planes[0] = Plane {
+            bytesused: b.bytesused,
+            length: b.length,
+            m: b.m,
+            ..Plane::default()
+        };
         b.length = 1;
     }
     Ok(b)
@@ -287,7 +363,11 @@ pub(super) fn query_buffer(file: &File, kind: BufferKind, index: u32) -> Result<
     let mut planes = [Plane::default(); MAX_PLANES];
     let b = buffer_call(file, kind, index, &mut planes, &QUERYBUF)?;
     let offset = |m: usize| u64::from(u32::from_ne_bytes(std::array::from_fn(|i| m.to_ne_bytes()[i])));
-    Ok(planes.iter().take(b.length as usize).map(|p| (p.length as usize, offset(p.m))).collect())
+    Ok(planes
+        .iter()
+        .take(b.length as usize)
+        .map(|p| (p.length as usize, offset(p.m)))
+        .collect())
 }
 
 /// VIDIOC_QBUF: gives a buffer to the driver to fill.
@@ -395,7 +475,11 @@ pub fn menu_integer(file: &File, id: u32, index: u32) -> Result<i64> {
 }
 
 fn menu_call(file: &File, id: u32, index: u32) -> Result<[u8; 32]> {
-    let mut m = QueryMenu { id, index, ..QueryMenu::default() };
+    let mut m = QueryMenu {
+        id,
+        index,
+        ..QueryMenu::default()
+    };
     call(file, &QUERYMENU, &mut m)?;
     Ok(m.item)
 }
@@ -404,10 +488,18 @@ fn menu_call(file: &File, id: u32, index: u32) -> Result<[u8; 32]> {
 ///
 /// # Safety
 /// If the control's value is an address, it must be of `size` bytes that the kernel may write to.
-unsafe fn value_call(file: &File, mut control: ExtControl, request: &Request<ExtControls>) -> Result<ExtControl> {
+unsafe fn value_call(
+    file: &File,
+    mut control: ExtControl,
+    request: &Request<ExtControls>,
+) -> Result<ExtControl> {
     // `which` 0 is V4L2_CTRL_WHICH_CUR_VAL: the present value of controls of any class.
     let controls = std::ptr::from_mut(&mut control).expose_provenance();
-    let mut all = ExtControls { count: 1, controls, ..ExtControls::default() };
+    let mut all = ExtControls {
+        count: 1,
+        controls,
+        ..ExtControls::default()
+    };
     // SAFETY: `controls` is the address of one control that is ours alone; the caller vouches for the address in it.
     unsafe { call_with_addresses(file, request, &mut all) }?;
     Ok(control)
@@ -416,7 +508,10 @@ unsafe fn value_call(file: &File, mut control: ExtControl, request: &Request<Ext
 /// An address in the union of `v4l2_ext_control`: its first bytes, as many as an address has.
 fn address(bytes: &mut [u8]) -> [u8; 8] {
     let mut value = [0; 8];
-    for (to, from) in value.iter_mut().zip(bytes.as_mut_ptr().expose_provenance().to_ne_bytes()) {
+    for (to, from) in value
+        .iter_mut()
+        .zip(bytes.as_mut_ptr().expose_provenance().to_ne_bytes())
+    {
         *to = from;
     }
     value
@@ -430,9 +525,22 @@ pub fn get_number(file: &File, control: &Control) -> Result<i64> {
     let wide = number_is_wide(control)?;
     // SAFETY: a control without a payload has no address in it; should the driver think otherwise, it is told of
     // no bytes (`size` 0).
-    let got = unsafe { value_call(file, ExtControl { id: control.id, ..ExtControl::default() }, &G_EXT_CTRLS) }?;
+    let got = unsafe {
+        value_call(
+            file,
+            ExtControl {
+                id: control.id,
+                ..ExtControl::default()
+            },
+            &G_EXT_CTRLS,
+        )
+    }?;
     let [a, b, c, d, ..] = got.value;
-    Ok(if wide { i64::from_ne_bytes(got.value) } else { i32::from_ne_bytes([a, b, c, d]).into() })
+    Ok(if wide {
+        i64::from_ne_bytes(got.value)
+    } else {
+        i32::from_ne_bytes([a, b, c, d]).into()
+    })
 }
 
 /// VIDIOC_S_EXT_CTRLS of a control without a payload.
@@ -444,11 +552,15 @@ pub fn set_number(file: &File, control: &Control, value: i64) -> Result<()> {
         value.to_ne_bytes()
     } else {
         // Bitmasks and unsigned values use all 32 bits.
-        let narrow = i32::try_from(value).or_else(|_| u32::try_from(value).map(u32::cast_signed));
+        let narrow = i32::try_from(value).or_else(|_| u32::try_from(value).map(|bits| bits as i32));
         let [a, b, c, d] = narrow.map_err(|_| Errno::ERANGE)?.to_ne_bytes();
         [a, b, c, d, 0, 0, 0, 0]
     };
-    let control = ExtControl { id: control.id, value: bytes, ..ExtControl::default() };
+    let control = ExtControl {
+        id: control.id,
+        value: bytes,
+        ..ExtControl::default()
+    };
     // SAFETY: as in `get_number`.
     unsafe { value_call(file, control, &S_EXT_CTRLS) }.map(drop)
 }
@@ -469,7 +581,18 @@ pub fn get_bytes(file: &File, control: &Control) -> Result<Vec<u8>> {
     let size = bytes.len() as u32;
     let value = address(&mut bytes);
     // SAFETY: the address is of `size` bytes, ours alone.
-    unsafe { value_call(file, ExtControl { id: control.id, size, value, reserved: 0 }, &G_EXT_CTRLS) }?;
+    unsafe {
+        value_call(
+            file,
+            ExtControl {
+                id: control.id,
+                size,
+                value,
+                reserved: 0,
+            },
+            &G_EXT_CTRLS,
+        )
+    }?;
     Ok(bytes)
 }
 
@@ -484,7 +607,19 @@ pub fn set_bytes(file: &File, control: &Control, bytes: &[u8]) -> Result<()> {
     let mut bytes = bytes.to_vec();
     let value = address(&mut bytes);
     // SAFETY: the address is of `size` bytes, ours alone.
-    unsafe { value_call(file, ExtControl { id: control.id, size, value, reserved: 0 }, &S_EXT_CTRLS) }.map(drop)
+    unsafe {
+        value_call(
+            file,
+            ExtControl {
+                id: control.id,
+                size,
+                value,
+                reserved: 0,
+            },
+            &S_EXT_CTRLS,
+        )
+    }
+    .map(drop)
 }
 
 fn payload_bytes(control: &Control) -> Result<usize> {
@@ -492,7 +627,11 @@ fn payload_bytes(control: &Control) -> Result<usize> {
         return Err(Errno::EINVAL);
     }
     let bytes = (control.elem_bytes as usize).saturating_mul(control.elems as usize);
-    if bytes > CONTROL_BYTES_MAX { Err(Errno::EFBIG) } else { Ok(bytes) }
+    if bytes > CONTROL_BYTES_MAX {
+        Err(Errno::EFBIG)
+    } else {
+        Ok(bytes)
+    }
 }
 
 #[cfg(test)]
@@ -546,13 +685,31 @@ mod tests {
     #[test]
     fn what_is_not_a_device_says_so() {
         assert_eq!(query_capabilities(&not_a_device()), Err(Errno::ENOTTY));
-        assert_eq!(dequeue_buffer(&not_a_device(), BufferKind::Multi).err(), Some(Errno::ENOTTY));
-        assert_eq!(query_buffer(&not_a_device(), BufferKind::Single, 0), Err(Errno::ENOTTY));
+        assert_eq!(
+            dequeue_buffer(&not_a_device(), BufferKind::Multi).err(),
+            Some(Errno::ENOTTY)
+        );
+        assert_eq!(
+            query_buffer(&not_a_device(), BufferKind::Single, 0),
+            Err(Errno::ENOTTY)
+        );
     }
 
     fn control(kind: u32, flags: u32, elem_bytes: u32, elems: u32) -> Control {
         let (name, dims) = (String::new(), Vec::new());
-        Control { id: 1, kind, name, minimum: 0, maximum: 0, step: 1, default: 0, flags, elem_bytes, elems, dims }
+        Control {
+            id: 1,
+            kind,
+            name,
+            minimum: 0,
+            maximum: 0,
+            step: 1,
+            default: 0,
+            flags,
+            elem_bytes,
+            elems,
+            dims,
+        }
     }
 
     #[test]

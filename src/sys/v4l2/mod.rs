@@ -35,15 +35,19 @@ impl FourCc {
 
 impl std::fmt::Display for FourCc {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let text = String::from_utf8_lossy(&self.0.to_le_bytes()).into_owned();
-        f.write_str(text.trim_end())
+        // The highest bit is no letter's: `v4l2_fourcc_be`, a format in big-endian order.
+        let letters = (self.0 & !(1 << 31)).to_le_bytes();
+        let order = if self.0 >> 31 == 1 { "-BE" } else { "" };
+        write!(f, "{}{order}", String::from_utf8_lossy(&letters).trim_end())
     }
 }
 
 /// The text in a fixed field: up to the first NUL.
 fn text(field: &[u8]) -> String {
     let end = memchr::memchr(0, field).unwrap_or(field.len());
-    String::from_utf8_lossy(field.get(..end).unwrap_or(field)).trim().to_owned()
+    String::from_utf8_lossy(field.get(..end).unwrap_or(field))
+        .trim()
+        .to_owned()
 }
 
 /// Bits of [`Capability::caps`]: `V4L2_CAP_*`.

@@ -31,11 +31,17 @@ impl Queue {
         if count == 0 {
             return Err(Errno::ENOBUFS);
         }
-        let mut queue = Queue { file, kind, buffers: Vec::new() };
+        let mut queue = Queue {
+            file,
+            kind,
+            buffers: Vec::new(),
+        };
         for index in 0..count {
             let planes = ioctl::query_buffer(&queue.file, kind, index)?;
-            let maps: Result<Vec<Mapping>> =
-                planes.into_iter().map(|(bytes, offset)| Mapping::new(&queue.file, bytes, offset)).collect();
+            let maps: Result<Vec<Mapping>> = planes
+                .into_iter()
+                .map(|(bytes, offset)| Mapping::new(&queue.file, bytes, offset))
+                .collect();
             queue.buffers.push(maps?);
         }
         Ok(queue)
@@ -67,10 +73,19 @@ impl Queue {
     /// # Errors
     /// What VIDIOC_DQBUF says: ENODEV (unplugged), EIO and others; the stream is over then.
     pub fn dequeue(&mut self) -> Result<Option<Lent<'_>>> {
-        let Some((buffer, planes)) = ioctl::dequeue_buffer(&self.file, self.kind)? else { return Ok(None) };
+        let Some((buffer, planes)) = ioctl::dequeue_buffer(&self.file, self.kind)? else {
+            return Ok(None);
+        };
         // An index that was never given out is a driver gone mad: nothing of it can be trusted.
         let maps = self.buffers.get(buffer.index as usize).ok_or(Errno::EPROTO)?;
-        Ok(Some(Lent { file: &self.file, kind: self.kind, maps, buffer, planes, given_back: false }))
+        Ok(Some(Lent {
+            file: &self.file,
+            kind: self.kind,
+            maps,
+            buffer,
+            planes,
+            given_back: false,
+        }))
     }
 }
 
