@@ -3,6 +3,7 @@
 use super::{Drops, Facts, Frame, Signal, Source, controls};
 use crate::config::Setting;
 use crate::error::{Error, Result};
+use crate::sys::clock::monotonic_us;
 use crate::sys::v4l2::{
     self, BufferKind, Capabilities, Control, Format, FourCc, Fraction, FrameIntervals, FrameSizes,
     OfferedFormat, Queue, cap, ctrl,
@@ -10,7 +11,6 @@ use crate::sys::v4l2::{
 use crate::{log_verbose, log_warning};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
-use nix::time::{ClockId, clock_gettime};
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -435,13 +435,6 @@ fn group_name(groups: &str, gid: u32) -> Option<&str> {
     })
 }
 
-/// CLOCK_MONOTONIC in microseconds.
-fn now_us() -> u64 {
-    // It can't fail: the clock is always there.
-    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
-    now.as_micros() as u64
-}
-
 impl Source for Camera {
     fn facts(&self) -> &Facts {
         &self.facts
@@ -533,7 +526,7 @@ impl Camera {
             self.drops.short += 1;
             sink(Signal::Gap);
         } else {
-            let now_us = now_us();
+            let now_us = monotonic_us();
             let captured_us = match buffer.captured_us() {
                 Some(time_us) if time_us.abs_diff(now_us) <= TIME_ERROR_US => time_us,
                 _ => {
