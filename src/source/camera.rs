@@ -62,11 +62,11 @@ pub struct Camera {
     patience: Duration,
 }
 
-/// Opens the camera and starts it as `wanted`, or as near as it gets: controls first (a few cameras want them before
-/// the format), then size and rate.
+/// Opens the camera and starts it as `wanted`, or as near as it gets: controls first (a few cameras want them
+/// before the format), then size and rate.
 ///
-/// What did not go as wanted is logged as warnings, but not what is already in `said`: so a camera that is opened at each wake-up
-/// does not repeat itself.
+/// What did not go as wanted is logged as warnings, but not what is already in `said`: so a camera that is
+/// opened at each wake-up does not repeat itself.
 ///
 /// # Errors
 /// Why it does not stream, in words: not there, not allowed, busy and by whom, not a camera, no H.264.
@@ -143,8 +143,8 @@ pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Camera> {
     })
 }
 
-/// The first capture node with H.264, for when the config names no camera. It only asks; a stream that runs on a
-/// device goes on.
+/// The first capture node with H.264, for when the config names no camera. It only asks; a stream that runs
+/// on a device goes on.
 pub fn find_h264_camera() -> Option<PathBuf> {
     let mut nodes: Vec<(u32, PathBuf)> = fs::read_dir("/dev")
         .ok()?
@@ -209,7 +209,8 @@ fn capture_kind(caps: u32) -> std::result::Result<BufferKind, &'static str> {
         return Err("it is an encoder, decoder or scaler, which changes pictures but has none of its own");
     } else if has(cap::META_CAPTURE | cap::META_OUTPUT) {
         return Err(
-            "it gives data about a camera's frames, not the frames; the camera is most often the node before it",
+            "it gives data about a camera's frames, not the frames; the camera is most often the node \
+             before it",
         );
     } else if has(cap::VIDEO_OUTPUT | cap::VIDEO_OUTPUT_MPLANE) {
         return Err("it is a video output (a loopback device becomes a camera when something feeds it)");
@@ -289,8 +290,9 @@ fn offers(
     let bayer = |f: &OfferedFormat| f.description.contains("Bayer");
     if capabilities.caps & cap::IO_MC != 0 || formats.iter().all(bayer) {
         return format!(
-            "it is the raw sensor of a CSI camera, which needs libcamera; put these two lines into the config: [exec camera] and \
-             command = rpicam-vid -t 0 -n --codec h264 --inline --width {width} --height {height} --framerate {fps} -o -"
+            "it is the raw sensor of a CSI camera, which needs libcamera; put these two lines into the \
+             config: [exec camera] and command = rpicam-vid -t 0 -n --codec h264 --inline --width {width} \
+             --height {height} --framerate {fps} -o -"
         );
     }
     // Formats of the same sizes stand together: "YUYV, NV12 (640x480, 1280x720); MJPG (1920x1080)".
@@ -311,9 +313,9 @@ fn offers(
         .any(|f| f.fourcc == FourCc(u32::from_le_bytes(*b"MJPG")));
     let input = if mjpeg { "-input_format mjpeg " } else { "" };
     format!(
-        "it offers {}. An encoder can go between; put these two lines into the config: [exec camera] and command = \
-         ffmpeg -v error -f v4l2 {input}-video_size {width}x{height} -framerate {fps} -i {path} -pix_fmt yuv420p \
-         -c:v libx264 -preset ultrafast -tune zerolatency -g {fps} -f h264 -",
+        "it offers {}. An encoder can go between; put these two lines into the config: [exec camera] and \
+         command = ffmpeg -v error -f v4l2 {input}-video_size {width}x{height} -framerate {fps} -i {path} \
+         -pix_fmt yuv420p -c:v libx264 -preset ultrafast -tune zerolatency -g {fps} -f h264 -",
         list.join("; ")
     )
 }
@@ -359,13 +361,13 @@ fn difference(file: &File, wanted: &Wanted<'_>, got: Format, fps: Option<f64>) -
 fn start_trouble(errno: Errno, device: u64) -> String {
     match errno {
         Errno::EBUSY => busy(device),
-        Errno::ENOMEM | Errno::ENOBUFS => "no memory for its buffers; a smaller size needs less, and on a Raspberry Pi cma=128M in \
-            /boot/firmware/cmdline.txt gives cameras more"
+        Errno::ENOMEM | Errno::ENOBUFS => "no memory for its buffers; a smaller size needs less, and on a \
+             Raspberry Pi cma=128M in /boot/firmware/cmdline.txt gives cameras more"
             .into(),
-        Errno::ENOSPC => "not enough USB bandwidth; try another port, no hub, fewer devices or a smaller size".into(),
+        Errno::ENOSPC => "not enough USB bandwidth; try another port, no hub or a smaller size".into(),
         Errno::ENODEV => "it was unplugged; it is waited for".into(),
         Errno::ENOTTY if cfg!(target_pointer_width = "32") => {
-            "its driver has no mmap interface, or the kernel is older than Linux 5.6, which 32-bit systems need".into()
+            "its driver has no mmap interface, or this 32-bit kernel is older than Linux 5.6".into()
         }
         errno => errno.desc().into(),
     }
@@ -420,7 +422,8 @@ fn no_permission(path: &Path) -> String {
     let groups = fs::read_to_string("/etc/group").unwrap_or_default();
     match group_name(&groups, metadata.gid()) {
         Some(group) => format!(
-            "no permission: it is for members of the group {group}; run: sudo usermod -aG {group} $USER (and log in again)"
+            "no permission: it is for members of the group {group}; run: sudo usermod -aG {group} $USER (and \
+             log in again)"
         ),
         None => format!("no permission: it is for members of the group {}", metadata.gid()),
     }
@@ -492,7 +495,8 @@ impl Source for Camera {
 }
 
 impl Camera {
-    /// Hands on what the driver has ready, at most one round of its buffers; the answer is how many there were.
+    /// Hands on what the driver has ready, at most one round of its buffers; the answer is how many there
+    /// were.
     fn take(&mut self, sink: &mut dyn FnMut(Signal<'_>)) -> Result<usize> {
         let round = self.queue.count();
         for taken in 0..round {
@@ -513,7 +517,8 @@ impl Camera {
             .next_sequence
             .map_or(0, |next| buffer.sequence().wrapping_sub(next));
         self.next_sequence = Some(buffer.sequence().wrapping_add(1));
-        // A number that repeats or goes back, as of a driver that does not count, looks like a huge gap: it is none.
+        // A number that repeats or goes back, as of a driver that does not count, looks like a huge gap: it
+        // is none.
         if missing != 0 && missing < u32::MAX / 2 {
             self.drops.gaps += u64::from(missing);
             sink(Signal::Gap);

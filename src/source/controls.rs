@@ -1,8 +1,8 @@
 //! The controls of a V4L2 device by name: set from the config, listed for pasting into it.
 //!
-//! Values are written as people do: booleans as yes or no, menus by their text or number, integer menus by their value
-//! (or, if no item has it, by number), bitmasks in decimal or 0x..., arrays as one value for all elements or as many as
-//! there are, with commas between.
+//! Values are written as people do: booleans as yes or no, menus by their text or number, integer menus by
+//! their value (or, if no item has it, by number), bitmasks in decimal or 0x..., arrays as one value for all
+//! elements or as many as there are, with commas between.
 
 use super::camera;
 use crate::config::{Setting, nearest};
@@ -48,8 +48,8 @@ pub fn config_name(name: &str) -> String {
     out
 }
 
-/// What must be the same in two spellings of a name: the letters and digits. The predecessor, v4l2-ctl and kernels
-/// of different ages disagree on the rest.
+/// What must be the same in two spellings of a name: the letters and digits. The predecessor, v4l2-ctl and
+/// kernels of different ages disagree on the rest.
 fn letters(name: &str) -> String {
     name.chars()
         .filter(|c| c.is_alphanumeric())
@@ -105,9 +105,10 @@ fn items(file: &File, control: &Control) -> Vec<Item> {
     (control.minimum..=last).filter_map(item).collect()
 }
 
-/// Sets what the config wants, in its order; but what is inactive waits until the rest is set, since that may be what
-/// makes it active (a manual exposure time before the line that turns the automatic off). Nothing here is
-/// fatal: the answer is what is to be said about it, a sentence for each setting that did not go as written.
+/// Sets what the config wants, in its order; but what is inactive waits until the rest is set, since that may
+/// be what makes it active (a manual exposure time before the line that turns the automatic off). Nothing
+/// here is fatal: the answer is what is to be said about it, a sentence for each setting that did not go as
+/// written.
 pub fn apply(file: &File, device: &str, settings: &[Setting]) -> Vec<String> {
     let controls = if settings.is_empty() {
         Vec::new()
@@ -451,8 +452,8 @@ fn describe(control: &Control, items: &[Item]) -> String {
     }
 }
 
-/// All controls of the device at `path`, with types, ranges and present values, in the form of a config: what can't or
-/// should not be pasted is commented out. The device is only read; a stream that runs on it goes on.
+/// All controls of the device at `path`, with types, ranges and present values, in the form of a config: what
+/// can't or should not be pasted is commented out. The device is only read; a stream that runs on it goes on.
 ///
 /// # Errors
 /// The device can't be opened, or is not a V4L2 device.
@@ -462,7 +463,7 @@ pub fn list(path: &Path) -> Result<String> {
         card, driver, bus, ..
     } = &capabilities;
     let mut out = format!(
-        "# {card} ({driver}, {bus})\n# What is to be set at each start goes into the section [{}] of the config.\n",
+        "# {card} ({driver}, {bus})\n# What is to be set at each start goes into section [{}].\n",
         path.display()
     );
     let controls = all(&file);

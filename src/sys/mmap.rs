@@ -12,16 +12,19 @@ pub struct Mapping {
     bytes: usize,
 }
 
-// SAFETY: the mapping belongs to the process, not to the thread that made it, and nothing here hands its address on.
+// SAFETY: the mapping belongs to the process, not to the thread that made it, and nothing here hands its
+// address on.
 unsafe impl Send for Mapping {}
 
 impl Mapping {
     /// Maps `bytes` of `file` at `offset`, shared with the driver.
     ///
-    /// It is mapped for reading and writing: the V4L2 documentation of mmap() asks for both in either direction.
+    /// It is mapped for reading and writing: the V4L2 documentation of mmap() asks for both in either
+    /// direction.
     ///
     /// # Errors
-    /// What mmap(2) says; EINVAL for an empty buffer, EOVERFLOW for an offset that this machine can't express.
+    /// What mmap(2) says; EINVAL for an empty buffer, EOVERFLOW for an offset that this machine can't
+    /// express.
     pub fn new(file: &File, bytes: usize, offset: u64) -> Result<Mapping, Errno> {
         let length = NonZeroUsize::new(bytes).ok_or(Errno::EINVAL)?;
         let offset = libc::off_t::try_from(offset).map_err(|_| Errno::EOVERFLOW)?;

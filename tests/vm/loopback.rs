@@ -1,5 +1,5 @@
-//! A loopback device as a camera: no monotonic flag, as few buffers as it was loaded with, nothing at all without a feeder.
-//! `v4l2loopback video_nr=40 card_label=cam exclusive_caps=0 max_buffers=2`
+//! A loopback device as a camera: no monotonic flag, as few buffers as it was loaded with, nothing at all
+//! without a feeder. `v4l2loopback video_nr=40 card_label=cam exclusive_caps=0 max_buffers=2`
 
 use super::*;
 

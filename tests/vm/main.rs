@@ -1,8 +1,8 @@
 //! The camera against the kernel's own drivers, in a virtual machine with vivid, uvcvideo (a camera played by
 //! `fakeuvc`), v4l2loopback (fed by `h264feed`) and an encoder device (`vh264enc`).
 //!
-//! To be run in the machine, one test at a time, with the environment variable VM_RIG naming the folder that has
-//! `tools/` and `media/`; anywhere else every test says that it is skipped.
+//! To be run in the machine, one test at a time, with the environment variable VM_RIG naming the folder that
+//! has `tools/` and `media/`; anywhere else every test says that it is skipped.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // all of it is tests
 

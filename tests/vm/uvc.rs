@@ -77,8 +77,8 @@ fn what_is_not_offered_is_said_once() {
         assert_eq!((c.facts().fps, said.len()), (Some(30.0), 2), "{said:?}");
     }
     let words = format!(
-        "{}: 1920x1080 at 60 frames a second is not offered; it gives 640x480 at 30; sizes it offers: 640x480; \
-         rates it offers: 30, 15",
+        "{}: 1920x1080 at 60 frames a second is not offered; it gives 640x480 at 30; sizes it offers: \
+         640x480; rates it offers: 30, 15",
         path.display()
     );
     assert!(said.contains(&words), "{said:?}");

@@ -114,7 +114,8 @@ fn what_can_not_be_set_is_said() {
             "{said:?}"
         );
     }
-    // The gain is inactive while the automatic is on; the line that turns it off comes second and is set first.
+    // The gain is inactive while the automatic is on; the line that turns it off comes second and is set
+    // first.
     assert_eq!(apply(&path, &[("gain", "9"), ("gain_automatic", "no")]), [""; 0]);
     assert_eq!(v4l2_ctl(&path, &["-C", "gain"]).trim(), "gain: 9");
     assert_eq!(apply(&path, &[("gain_automatic", "yes")]), [""; 0]);

@@ -1,6 +1,7 @@
-//! The structs of the kernel's `include/uapi/linux/videodev2.h`, by hand: integers only, and no unions. Where the kernel
-//! has a union, the field here is the raw bytes or words of it (a pointer is a `usize`), so reading one is never unsafe.
-//! A comment names the C struct; the assertions below prove sizes, offsets and alignment on 64- and 32-bit machines.
+//! The structs of the kernel's `include/uapi/linux/videodev2.h`, by hand: integers only, and no unions. Where
+//! the kernel has a union, the field here is the raw bytes or words of it (a pointer is a `usize`), so
+//! reading one is never unsafe. A comment names the C struct; the assertions below prove sizes, offsets and
+//! alignment on 64- and 32-bit machines.
 
 use std::mem::offset_of;
 
@@ -33,8 +34,8 @@ pub struct FmtDesc {
     pub reserved: [u32; 3],
 }
 
-/// `struct v4l2_frmsizeenum`; `size` is its union: `v4l2_frmsize_discrete` (width, height) or `v4l2_frmsize_stepwise`
-/// (min_width, max_width, step_width, min_height, max_height, step_height).
+/// `struct v4l2_frmsizeenum`; `size` is its union: `v4l2_frmsize_discrete` (width, height) or
+/// `v4l2_frmsize_stepwise` (min_width, max_width, step_width, min_height, max_height, step_height).
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 pub struct FrameSizeEnum {
@@ -55,7 +56,8 @@ pub struct Fraction {
     pub denominator: u32,
 }
 
-/// `struct v4l2_frmivalenum`; `interval` is its union: one `v4l2_fract`, or `v4l2_frmival_stepwise` (min, max, step).
+/// `struct v4l2_frmivalenum`; `interval` is its union: one `v4l2_fract`, or `v4l2_frmival_stepwise` (min,
+/// max, step).
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 pub struct FrameIntervalEnum {
@@ -171,13 +173,14 @@ pub struct Plane {
     pub reserved: [u32; 11],
 }
 
-/// `struct v4l2_buffer` as the kernel itself sees it, with `struct __kernel_v4l2_timeval`: two 64-bit integers on every
-/// machine.
+/// `struct v4l2_buffer` as the kernel itself sees it, with `struct __kernel_v4l2_timeval`: two 64-bit
+/// integers on every machine.
 ///
-/// On 32-bit machines a C library decides whether programs use this struct or one with 32-bit times, and the size goes
-/// into the ioctl number; the kernel answers to both. This one is chosen everywhere, so that there is one layout and no
-/// dependence on the C library (musl 1.2 has 64-bit times, the libc crate's `timeval` for it has not). The price:
-/// a 32-bit kernel older than 5.6 (March 2020) does not know it and says ENOTTY to VIDIOC_QUERYBUF.
+/// On 32-bit machines a C library decides whether programs use this struct or one with 32-bit times, and the
+/// size goes into the ioctl number; the kernel answers to both. This one is chosen everywhere, so that there
+/// is one layout and no dependence on the C library (musl 1.2 has 64-bit times, the libc crate's `timeval`
+/// for it has not). The price: a 32-bit kernel older than 5.6 (March 2020) does not know it and says ENOTTY
+/// to VIDIOC_QUERYBUF.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 pub struct Buffer {

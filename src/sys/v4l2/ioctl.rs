@@ -12,7 +12,8 @@ use std::os::fd::AsRawFd;
 pub(super) const MEMORY_MMAP: u32 = 1;
 /// `V4L2_CTRL_FLAG_NEXT_CTRL | V4L2_CTRL_FLAG_NEXT_COMPOUND`
 const NEXT_CONTROL: u32 = 0xc000_0000;
-/// The most bytes of one control's value that are fetched; the largest known ones, tables of a whole picture, are below.
+/// The most bytes of one control's value that are fetched; the largest known ones, tables of a whole picture,
+/// are below.
 const CONTROL_BYTES_MAX: usize = 1 << 20;
 
 /// An ioctl number and the struct that belongs to it: the number has the struct's size in it.
@@ -69,12 +70,13 @@ fn call<T: Plain>(file: &File, request: &Request<T>, argument: &mut T) -> Result
 }
 
 /// # Safety
-/// Every address in `argument` that the kernel would follow must be of memory that it may write to, as long as it
-/// is told there.
+/// Every address in `argument` that the kernel would follow must be of memory that it may write to, as long
+/// as it is told there.
 unsafe fn call_with_addresses<T>(file: &File, request: &Request<T>, argument: &mut T) -> Result<()> {
     loop {
-        // SAFETY: the number says how many bytes the kernel reads and writes, and that is `T`'s size by the way that
-        // `Request` is made; every bit pattern of the ABI structs is a value of theirs; the caller vouches for addresses.
+        // SAFETY: the number says how many bytes the kernel reads and writes, and that is `T`'s size by the
+        // way that `Request` is made; every bit pattern of the ABI structs is a value of theirs; the caller
+        // vouches for addresses.
         let answer = unsafe { libc::ioctl(file.as_raw_fd(), request.0, std::ptr::from_mut(argument)) };
         match Errno::result(answer) {
             Ok(_) => return Ok(()),
@@ -312,7 +314,8 @@ pub fn set_interval(file: &File, kind: BufferKind, interval: Fraction) -> Result
     parameters_call(file, kind, interval, &S_PARM)
 }
 
-/// VIDIOC_REQBUFS: asks for mmap buffers and gives how many there are now. 0 frees them. EBUSY: another file streams.
+/// VIDIOC_REQBUFS: asks for mmap buffers and gives how many there are now. 0 frees them. EBUSY: another file
+/// streams.
 pub(super) fn request_buffers(file: &File, kind: BufferKind, count: u32) -> Result<u32> {
     let mut r = RequestBuffers {
         count,
@@ -342,11 +345,12 @@ fn buffer_call(
         b.m = planes.as_mut_ptr().expose_provenance();
         b.length = MAX_PLANES as u32;
     }
-    // SAFETY: `m` is the address of MAX_PLANES planes that are ours alone, as `length` says, or nothing at all: the
-    // kernel reads no address from a single-planar V4L2_MEMORY_MMAP buffer.
+    // SAFETY: `m` is the address of MAX_PLANES planes that are ours alone, as `length` says, or nothing at
+    // all: the kernel reads no address from a single-planar V4L2_MEMORY_MMAP buffer.
     unsafe { call_with_addresses(file, request, &mut b) }?;
     if kind == BufferKind::Single {
-        // The one plane, in the shape that several have; the union `m` starts with the offset in both structs.
+        // The one plane, in the shape that several have; the union `m` starts with the offset in both
+        // structs.
         planes[0] = Plane {
             bytesused: b.bytesused,
             length: b.length,
@@ -459,7 +463,8 @@ pub fn query_control(file: &File, id: u32) -> Result<Control> {
     control_call(file, id)
 }
 
-/// VIDIOC_QUERY_EXT_CTRL of the control after `id` (0: the first), compound ones and headings too. EINVAL: no more.
+/// VIDIOC_QUERY_EXT_CTRL of the control after `id` (0: the first), compound ones and headings too. EINVAL: no
+/// more.
 pub fn next_control(file: &File, id: u32) -> Result<Control> {
     control_call(file, id | NEXT_CONTROL)
 }
@@ -500,7 +505,8 @@ unsafe fn value_call(
         controls,
         ..ExtControls::default()
     };
-    // SAFETY: `controls` is the address of one control that is ours alone; the caller vouches for the address in it.
+    // SAFETY: `controls` is the address of one control that is ours alone; the caller vouches for the address
+    // in it.
     unsafe { call_with_addresses(file, request, &mut all) }?;
     Ok(control)
 }
@@ -523,8 +529,8 @@ fn address(bytes: &mut [u8]) -> [u8; 8] {
 /// EINVAL for a control that has a payload: its value is not a number. EACCES: write-only.
 pub fn get_number(file: &File, control: &Control) -> Result<i64> {
     let wide = number_is_wide(control)?;
-    // SAFETY: a control without a payload has no address in it; should the driver think otherwise, it is told of
-    // no bytes (`size` 0).
+    // SAFETY: a control without a payload has no address in it; should the driver think otherwise, it is told
+    // of no bytes (`size` 0).
     let got = unsafe {
         value_call(
             file,
@@ -546,7 +552,8 @@ pub fn get_number(file: &File, control: &Control) -> Result<i64> {
 /// VIDIOC_S_EXT_CTRLS of a control without a payload.
 ///
 /// # Errors
-/// ERANGE: it does not fit, or the driver refuses it; EINVAL for a control that has a payload; EACCES: read-only.
+/// ERANGE: it does not fit, or the driver refuses it; EINVAL for a control that has a payload; EACCES:
+/// read-only.
 pub fn set_number(file: &File, control: &Control, value: i64) -> Result<()> {
     let bytes = if number_is_wide(control)? {
         value.to_ne_bytes()
@@ -572,7 +579,8 @@ fn number_is_wide(control: &Control) -> Result<bool> {
     Ok(control.kind == super::ctrl::INTEGER64)
 }
 
-/// VIDIOC_G_EXT_CTRLS: the bytes of a control with a payload: a string with its NUL, or an array in machine order.
+/// VIDIOC_G_EXT_CTRLS: the bytes of a control with a payload: a string with its NUL, or an array in machine
+/// order.
 ///
 /// # Errors
 /// EINVAL for a control without a payload; EFBIG for one of absurd size.

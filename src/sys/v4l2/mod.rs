@@ -1,7 +1,7 @@
 //! Video4Linux 2: the ABI structs, one safe function per ioctl, and the buffer queue of a capture device.
 //!
-//! Names and numbers are those of the kernel's `include/uapi/linux/videodev2.h` and `v4l2-controls.h`; what each call
-//! may answer stands in the kernel's "Linux Media Userspace API", part I.
+//! Names and numbers are those of the kernel's `include/uapi/linux/videodev2.h` and `v4l2-controls.h`; what
+//! each call may answer stands in the kernel's "Linux Media Userspace API", part I.
 
 mod abi;
 mod ioctl;

@@ -25,7 +25,8 @@ impl Queue {
     /// `file` is open for reading and writing, with O_NONBLOCK.
     ///
     /// # Errors
-    /// What VIDIOC_REQBUFS (EBUSY: another file streams; ENOMEM), VIDIOC_QUERYBUF and mmap(2) say; ENOBUFS if the driver gives none.
+    /// What VIDIOC_REQBUFS (EBUSY: another file streams; ENOMEM), VIDIOC_QUERYBUF and mmap(2) say; ENOBUFS if
+    /// the driver gives none.
     pub fn new(file: File, kind: BufferKind, wanted: u32) -> Result<Queue> {
         let count = ioctl::request_buffers(&file, kind, wanted)?;
         if count == 0 {
@@ -120,7 +121,8 @@ impl Lent<'_> {
         self.buffer.flags & FLAG_ERROR != 0
     }
 
-    /// When the frame was captured, CLOCK_MONOTONIC in microseconds; None if the driver's time is of another clock.
+    /// When the frame was captured, CLOCK_MONOTONIC in microseconds; None if the driver's time is of another
+    /// clock.
     pub fn captured_us(&self) -> Option<u64> {
         if self.buffer.flags & FLAG_TIMESTAMP != FLAG_MONOTONIC {
             return None;
@@ -133,9 +135,9 @@ impl Lent<'_> {
     /// What the driver put in each plane.
     pub fn planes(&self) -> impl Iterator<Item = &[u8]> {
         self.maps.iter().zip(&self.planes).map(|(map, plane)| {
-            // SAFETY: between VIDIOC_DQBUF and VIDIOC_QBUF a buffer is the program's; `self` is that time, and the
-            // slice borrows it. (A driver that writes all the same, as v4l2loopback may when its feeder is far
-            // ahead, changes bytes, which are valid as bytes whatever they are.)
+            // SAFETY: between VIDIOC_DQBUF and VIDIOC_QBUF a buffer is the program's; `self` is that time,
+            // and the slice borrows it. (A driver that writes all the same, as v4l2loopback may when its
+            // feeder is far ahead, changes bytes, which are valid as bytes whatever they are.)
             let bytes = unsafe { map.bytes() };
             // v4l2_plane: bytesused counts from the plane's start, data_offset too.
             let end = (plane.bytesused as usize).min(bytes.len());
