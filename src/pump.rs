@@ -9,6 +9,8 @@ use crate::source::{self, Drops, Frame, Signal, Source};
 use crate::stream::{Condition, Losses, State, Stream};
 use crate::{log_info, log_warning};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::collections::HashSet;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -58,6 +60,8 @@ pub fn run(stream: &Stream, camera: &Camera) {
         unwatched_since: None,
         backoff: COMMAND_RETRY,
         last_said: String::new(),
+        said: HashSet::new(),
+        device_said: HashSet::new(),
     };
     while !stream.stopping() {
         if pump.may_sleep(Instant::now()) {
@@ -69,7 +73,7 @@ pub fn run(stream: &Stream, camera: &Camera) {
         if pump.state().condition != Condition::Lost {
             pump.say(Condition::Starting, "");
         }
-        let retry = match source::open(camera) {
+        let retry = match source::open(camera, &mut pump.device_said) {
             Ok(mut source) => {
                 let opened = Instant::now();
                 let close = pump.flow(source.as_mut());
@@ -113,6 +117,8 @@ struct Pump<'a> {
     backoff: Duration,
     /// What the log has about the camera's state, so that it is said once.
     last_said: String,
+    /// What the log has about a device that can't do as wished: waking up is no reason to say it again.
+    device_said: HashSet<String>,
 }
 
 impl Pump<'_> {

@@ -2,5 +2,7 @@
 
 pub mod clock;
 pub mod command;
+pub mod mmap;
 pub mod process;
 pub mod sock;
+pub mod v4l2;
