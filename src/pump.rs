@@ -10,7 +10,6 @@ use crate::stream::{Condition, Losses, State, Stream};
 use crate::{log_info, log_warning};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::collections::HashSet;
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -60,7 +59,6 @@ pub fn run(stream: &Stream, camera: &Camera) {
         unwatched_since: None,
         backoff: COMMAND_RETRY,
         last_said: String::new(),
-        said: HashSet::new(),
         device_said: HashSet::new(),
     };
     while !stream.stopping() {
