@@ -1,6 +1,6 @@
-//! The config file: INI text → [`Config`]. The dialect is in `config/ini.rs`; every key, with its default, its meaning
-//! and its limits, in `config/keys.rs`. All errors are for the person who wrote the file: `file:line`, what is
-//! allowed there, and the nearest known name.
+//! The config file: INI text → [`Config`]. The dialect is in `config/ini.rs`; every key, with its default,
+//! its meaning and its limits, in `config/keys.rs`. All errors are for the person who wrote the file:
+//! `file:line`, what is allowed there, and the nearest known name.
 
 mod ini;
 pub mod keys;
@@ -19,6 +19,10 @@ use std::time::Duration;
 
 /// Where a config is looked for when none is named, in this order.
 pub const DEFAULT_FILES: [&str; 2] = ["./fmp4streamer.conf", "/etc/fmp4streamer.conf"];
+
+const SERVER: &str = "server";
+/// The line of the section that stands in where the file has no camera's.
+const NOT_IN_THE_FILE: usize = 0;
 
 /// All that the program is told to do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -167,11 +171,12 @@ impl Config {
     /// Reads `explicit`, else the first of [`DEFAULT_FILES`] that there is, else gives the defaults.
     ///
     /// # Errors
-    /// The file can't be read (the default ones may be missing), or it is not a good config: see [`Config::parse`].
+    /// The file can't be read (the default ones may be missing), or is no good config: see [`Config::parse`].
     pub fn load(explicit: Option<&Path>) -> Result<Config> {
         if let Some(path) = explicit {
             return Self::load_file(path)?.ok_or_else(|| {
-                let why = "there is no such file; without -c it would be ./fmp4streamer.conf or /etc/fmp4streamer.conf";
+                let why = "there is no such file; without -c it would be ./fmp4streamer.conf or \
+                           /etc/fmp4streamer.conf";
                 Error::new(path.display(), "can't read the config", why)
             });
         }
@@ -228,56 +233,37 @@ impl Config {
     /// As `file:line: what: what is allowed, and the nearest known name`, for the first thing that is wrong.
     pub fn parse(bytes: &[u8], file: &str) -> Result<Config> {
         let (default, sections) = ini::read(bytes, file)?;
+        let auto = Section::new("auto", NOT_IN_THE_FILE);
+        let implied = sections
+            .iter()
+            .all(|section| section.name == SERVER)
+            .then_some(&auto);
         let mut expander = ini::Expander::new(file, &default);
         let mut parts = Vec::new();
-        for section in &sections {
-            let source = if section.name == "server" {
-                None
-            } else {
-                Some(source_of(section, file)?)
-            };
-            parts.push((section, source, expander.expand(section)?));
+        for section in sections.iter().chain(implied) {
+            parts.push((section, expander.expand(section)?));
         }
-        let auto = Section::new("auto", 0);
-        if parts.iter().all(|(_, source, _)| source.is_none()) {
-            parts.push((&auto, Some(SourceKind::Auto), expander.expand(&auto)?));
-        }
+        let variables = expander.referenced;
 
         let mut config = Config {
-            file: Some(file.to_owned()),
+            file: Some(file.into()),
             ..Config::default()
         };
         let mut cameras = Vec::new();
-        for (section, source, entries) in parts {
-            let mut part = Config {
-                file: Some(file.to_owned()),
-                ..Config::default()
-            };
-            match source {
-                None => {
-                    part.fill(&[Scope::Server], section, &entries, &expander.referenced)?;
-                    config.server = part.server;
-                }
-                Some(source) => {
-                    let scopes = source.scopes();
-                    part.camera = Camera {
-                        section: section.name.clone(),
-                        source,
-                        ..Camera::default()
-                    };
-                    part.fill(scopes, section, &entries, &expander.referenced)?;
-                    part.check_camera(section, &entries)?;
-                    cameras.push((section, part));
-                }
+        for (section, entries) in &parts {
+            if section.name == SERVER {
+                config.fill(&[Scope::Server], section, entries, &variables)?;
+            } else {
+                cameras.push((section, Config::of_camera(file, section, entries, &variables)?));
             }
         }
         let is_device = |part: &Config| matches!(part.camera.source, SourceKind::Device { .. });
         if !cameras.iter().any(|(_, part)| is_device(part)) {
-            // A device would have taken an unknown key of [DEFAULT] for a control; else nobody has looked at it.
-            let mut keys = default.keys();
-            let stray = |key: &str| !keys::is_known(key) && !expander.referenced.contains(key);
-            if let Some((key, line)) = keys.find(|(key, _)| stray(key)) {
-                return Err(unknown_key(file, line, "DEFAULT", &keys::ALL, key));
+            // A device's section takes what it does not know for a control. Without one nobody has looked at
+            // it yet.
+            let stray = |key: &str| !keys::is_known(key) && !variables.contains(key);
+            if let Some((key, line)) = default.keys().find(|(key, _)| stray(key)) {
+                return Err(unknown_key(file, line, &default.name, &keys::ALL, key));
             }
         }
         let mut cameras = cameras.into_iter();
@@ -285,15 +271,38 @@ impl Config {
             config.camera = first.camera;
             config.notices = first.notices;
         }
-        let further: Vec<_> = cameras
-            .map(|(s, _)| format!("[{}] (line {})", shown(&s.name), s.line))
-            .collect();
+        let further =
+            cameras.map(|(section, _)| format!("[{}] (line {})", shown(&section.name), section.line));
+        let further = further.collect::<Vec<_>>().join(", ");
         if !further.is_empty() {
-            let (used, further) = (shown(&config.camera.section), further.join(", "));
-            config.notices.push(format!(
-                "{file}: only the first camera, [{used}], is used so far; not {further}"
-            ));
+            let used = shown(&config.camera.section);
+            let notice = format!("{file}: only the first camera, [{used}], is used so far; not {further}");
+            config.notices.push(notice);
         }
+        Ok(config)
+    }
+
+    /// A camera's section, with its notices, in a config of its own.
+    fn of_camera(
+        file: &str,
+        section: &Section,
+        entries: &[Entry],
+        variables: &HashSet<String>,
+    ) -> Result<Config> {
+        let source = source_of(section, file)?;
+        let scopes = source.scopes();
+        let camera = Camera {
+            section: section.name.clone(),
+            source,
+            ..Camera::default()
+        };
+        let mut config = Config {
+            file: Some(file.into()),
+            camera,
+            ..Config::default()
+        };
+        config.fill(scopes, section, entries, variables)?;
+        config.check_camera(section, entries)?;
         Ok(config)
     }
 
@@ -307,47 +316,48 @@ impl Config {
     ) -> Result<()> {
         let file = self.file.clone().unwrap_or_default();
         let mut later = Vec::new();
-        for Entry {
-            key,
-            value,
-            line,
-            inherited,
-        } in entries
-        {
+        for entry in entries {
+            let Entry {
+                key,
+                value,
+                line,
+                inherited,
+            } = entry;
             if let Some(known) = keys::find(scopes, key) {
-                if (known.set)(self, value).is_none() {
-                    return Err(bad_value(&file, *line, key, value, known.allowed));
-                }
+                (known.set)(self, value).ok_or_else(|| bad_value(&file, entry, known.allowed))?;
                 continue;
             }
             let SourceKind::Device { controls, .. } = &mut self.camera.source else {
                 if *inherited {
-                    continue;
+                    continue; // It is another section's.
                 }
                 return Err(unknown_key(&file, *line, &section.name, scopes, key));
             };
-            let place = format!("{file}:{line}");
             if keys::is_later(key) {
                 later.push(format!("{} (line {line})", shown(key)));
-            } else if !inherited || !(keys::is_known(key) || variables.contains(key)) {
-                if let Some(hint) = keys::hint(scopes, key) {
-                    let key = shown(key);
-                    self.notices.push(format!(
-                        "{place}: {key} is taken for a control of the camera; {hint}"
-                    ));
-                }
-                controls.push(Setting {
-                    name: key.clone(),
-                    value: value.clone(),
-                    place,
-                });
+                continue;
             }
+            if *inherited && (keys::is_known(key) || variables.contains(key)) {
+                continue;
+            }
+            let place = format!("{file}:{line}");
+            if let Some(hint) = keys::hint(scopes, key) {
+                let notice = format!(
+                    "{place}: {} is taken for a control of the camera; {hint}",
+                    shown(key)
+                );
+                self.notices.push(notice);
+            }
+            controls.push(Setting {
+                name: key.clone(),
+                value: value.clone(),
+                place,
+            });
         }
         if !later.is_empty() {
-            self.notices.push(format!(
-                "{file}: for a later version, not used yet: {}",
-                later.join(", ")
-            ));
+            let later = later.join(", ");
+            self.notices
+                .push(format!("{file}: for a later version, not used yet: {later}"));
         }
         Ok(())
     }
@@ -373,7 +383,7 @@ impl Config {
                     if let (false, Some(entry)) = (good, entry(key)) {
                         let even = if even { "an even" } else { "a whole" };
                         let allowed = format!("for the test picture {even} number from {from} to {to}");
-                        return Err(bad_value(&file, entry.line, key, &entry.value, &allowed));
+                        return Err(bad_value(&file, entry, &allowed));
                     }
                 }
                 Ok(())
@@ -450,6 +460,9 @@ impl Config {
 
 /// What a section other than `[server]` is about.
 fn source_of(section: &Section, file: &str) -> Result<SourceKind> {
+    if section.line == NOT_IN_THE_FILE {
+        return Ok(SourceKind::Auto);
+    }
     let name = section.name.as_str();
     if name.starts_with('/') {
         return Ok(SourceKind::device(name.into()));
@@ -493,9 +506,10 @@ fn unknown_key(file: &str, line: usize, section: &str, scopes: &[Scope], key: &s
     )
 }
 
-fn bad_value(file: &str, line: usize, key: &str, value: &str, allowed: &str) -> Error {
+fn bad_value(file: &str, entry: &Entry, allowed: &str) -> Error {
+    let Entry { key, value, line, .. } = entry;
     let hint = if value.contains('\n') {
-        "; indented lines go on with the value of the line above them"
+        "; an indented line goes on with the value above it"
     } else if value.contains(" #") || value.contains(" ;") {
         "; a comment needs a line of its own"
     } else {
@@ -513,7 +527,8 @@ fn bad_value(file: &str, line: usize, key: &str, value: &str, allowed: &str) -> 
 pub mod laws {
     use super::{Config, ini};
 
-    /// Reading never panics, every error names a line of the file, and line ends and a byte order mark change nothing.
+    /// Reading never panics, every error names a line of the file, and line ends and a byte order mark change
+    /// nothing.
     pub fn config(data: &[u8]) {
         let result = Config::parse(data, "f").map_err(|e| e.to_string());
         match &result {
@@ -538,3 +553,6 @@ pub mod laws {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

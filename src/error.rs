@@ -76,12 +76,12 @@ pub fn start_log(verbose: bool) {
             for entry in receiver {
                 match entry {
                     Entry::Line(line) => write_stderr(&line),
-                    Entry::Flush(done) => drop(done.try_send(())),
+                    Entry::Flush(done) => _ = done.try_send(()),
                 }
             }
         });
     if thread.is_ok() {
-        drop(QUEUE.set(sender));
+        _ = QUEUE.set(sender);
     }
 }
 
@@ -90,7 +90,7 @@ pub fn flush_log(limit: Duration) {
     let (done, wait) = mpsc::sync_channel(1);
     if let Some(queue) = QUEUE.get() {
         if queue.try_send(Entry::Flush(done)).is_ok() {
-            drop(wait.recv_timeout(limit));
+            _ = wait.recv_timeout(limit);
         }
     }
 }
@@ -129,7 +129,7 @@ pub fn log_line(level: Level, line: fmt::Arguments<'_>) {
 
 fn write_stderr(text: &str) {
     // Nobody is left to tell when stderr is gone.
-    drop(std::io::stderr().write_all(text.as_bytes()));
+    _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// Logs that the program can't do what it is for.

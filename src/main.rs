@@ -25,7 +25,10 @@ const PUMP_END: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
     let options = options();
-    let args: Vec<String> = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let args: Vec<String> = std::env::args_os()
+        .skip(1)
+        .map(|arg| arg.to_string_lossy().into_owned())
+        .collect();
     let matches = match options.parse(&args) {
         Ok(matches) if matches.free.len() <= 1 => matches,
         Ok(_) => return usage_error("more than one device; name one, or use a config file"),
@@ -54,7 +57,8 @@ fn main() -> ExitCode {
         list_controls(&config)
     } else {
         // Before the first thread, so that all of them leave the signals to this one.
-        let held = process::hold_end_signals().map_err(|e| Error::new("fmp4streamer", "can't hold signals", e));
+        let held =
+            process::hold_end_signals().map_err(|e| Error::new("fmp4streamer", "can't hold signals", e));
         start_log(matches.opt_present("verbose"));
         held.and_then(|()| run(config))
     };
@@ -72,11 +76,25 @@ fn main() -> ExitCode {
 fn options() -> Options {
     let mut options = Options::new();
     options
-        .optopt("c", "config", "read this config (default: ./fmp4streamer.conf, then /etc/fmp4streamer.conf)", "FILE")
-        .optflag("l", "list-controls", "list the camera's controls, in the form that the config takes")
+        .optopt(
+            "c",
+            "config",
+            "read this config (default: ./fmp4streamer.conf, then /etc/fmp4streamer.conf)",
+            "FILE",
+        )
+        .optflag(
+            "l",
+            "list-controls",
+            "list the camera's controls, in the form that the config takes",
+        )
         .optflag("", "check", "read the config, say what would run, open nothing")
         .optflag("", "test", "serve the built-in test picture, without a config")
-        .optopt("", "listen", "serve here; an empty ADDR is all addresses", "ADDR:PORT")
+        .optopt(
+            "",
+            "listen",
+            "serve here; an empty ADDR is all addresses",
+            "ADDR:PORT",
+        )
         .optflag("", "verbose", "log each client and request")
         .optflag("h", "help", "print this")
         .optflag("V", "version", "print the version");
@@ -101,17 +119,35 @@ fn configure(matches: &Matches) -> Result<Config> {
     let mut config = match (matches.free.first(), matches.opt_present("test"), &file) {
         (Some(_), true, _) => return Err(Error::new("--test", "can't be used with a device", "choose one")),
         (Some(_), _, Some(_)) | (_, true, Some(_)) => {
-            return Err(Error::new("--config", "can't be used with a device or --test", "put the source into the config"));
+            return Err(Error::new(
+                "--config",
+                "can't be used with a device or --test",
+                "put the source into the config",
+            ));
         }
         (Some(device), ..) => Config::for_device(Path::new(device)),
         (None, true, _) => Config::for_test(),
         (None, false, file) => Config::load(file.as_deref().map(Path::new))?,
     };
     if let Some(listen) = matches.opt_str("listen") {
-        let bad = || Error::new("--listen", format!("can't use {listen:?}"), "it has the form ADDR:PORT, such as 127.0.0.1:8000, [::1]:8000 or :8000");
+        let bad = || {
+            Error::new(
+                "--listen",
+                format!("can't use {listen:?}"),
+                "it has the form ADDR:PORT, such as 127.0.0.1:8000, [::1]:8000 or :8000",
+            )
+        };
         let (address, port) = listen.rsplit_once(':').ok_or_else(bad)?;
+        let bare = address
+            .strip_prefix('[')
+            .and_then(|a| a.strip_suffix(']'))
+            .unwrap_or(address);
         config.server.port = port.parse().map_err(|_| bad())?;
-        config.server.listen = address.to_string();
+        config.server.listen = if bare.is_empty() {
+            None
+        } else {
+            Some(bare.parse().map_err(|_| bad())?)
+        };
     }
     Ok(config)
 }
@@ -119,10 +155,19 @@ fn configure(matches: &Matches) -> Result<Config> {
 fn list_controls(config: &Config) -> Result<()> {
     let path = match &config.camera.source {
         SourceKind::Device { path, .. } => path.clone(),
-        SourceKind::Auto => source::find_camera()
-            .ok_or_else(|| Error::new("/dev/video*", "can't list controls", "no camera gives H.264; name one: fmp4streamer -l /dev/video0"))?,
+        SourceKind::Auto => source::find_camera().ok_or_else(|| {
+            Error::new(
+                "/dev/video*",
+                "can't list controls",
+                "no camera gives H.264; name one: fmp4streamer -l /dev/video0",
+            )
+        })?,
         SourceKind::Exec { .. } | SourceKind::Test => {
-            return Err(Error::new(&config.camera.name, "can't list controls", "it is no V4L2 device; name one: fmp4streamer -l /dev/video0"));
+            return Err(Error::new(
+                &config.camera.name,
+                "can't list controls",
+                "it is no V4L2 device; name one: fmp4streamer -l /dev/video0",
+            ));
         }
     };
     print!("{}", source::controls::list(&path)?);
@@ -130,7 +175,15 @@ fn list_controls(config: &Config) -> Result<()> {
 }
 
 fn run(config: Config) -> Result<()> {
-    let Config { server: settings, camera, notices } = config;
+    let Config {
+        file,
+        server: settings,
+        camera,
+        notices,
+    } = config;
+    if let Some(file) = file {
+        log_info!("config: {file}");
+    }
     for notice in notices {
         log_warning!("{notice}");
     }
@@ -147,12 +200,18 @@ fn run(config: Config) -> Result<()> {
         join_max: settings.join_max,
         join_max_bytes: settings.join_max_bytes,
     };
-    let listener = serve::bind(&settings.listen, settings.port)?;
-    let address = listener.local_addr().map_err(|e| Error::new("listen", "no address", e))?;
+    let listener = serve::bind(settings.listen, settings.port)?;
+    let address = listener
+        .local_addr()
+        .map_err(|e| Error::new("listen", "no address", e))?;
     let stream = Arc::new(Stream::new(&camera.name, limits)?);
     let own_name = process::host_name();
     let server = Server::start(listener, settings, own_name.clone(), Arc::clone(&stream))?;
-    log_info!("fmp4streamer {}: open {}", env!("CARGO_PKG_VERSION"), urls(address, &own_name).join("  "));
+    log_info!(
+        "fmp4streamer {}: open {}",
+        env!("CARGO_PKG_VERSION"),
+        urls(address, &own_name).join("  ")
+    );
 
     let pump_stream = Arc::clone(&stream);
     let ending = Arc::new(AtomicBool::new(false));
@@ -165,7 +224,8 @@ fn run(config: Config) -> Result<()> {
         })
         .map_err(|e| Error::new("fmp4streamer", "can't make a thread", e))?;
 
-    let signal = process::wait_for_end().map_err(|e| Error::new("fmp4streamer", "can't wait for signals", e))?;
+    let signal =
+        process::wait_for_end().map_err(|e| Error::new("fmp4streamer", "can't wait for signals", e))?;
     let fault = ending.load(SeqCst);
     stream.stop();
     server.stop(CLIENTS_END);
@@ -174,7 +234,11 @@ fn run(config: Config) -> Result<()> {
         thread::sleep(Duration::from_millis(5));
     }
     if fault {
-        return Err(Error::new("pump", "ended", "a fault of this program; please report it"));
+        return Err(Error::new(
+            "pump",
+            "ended",
+            "a fault of this program; please report it",
+        ));
     }
     log_info!("ended by {signal}");
     Ok(())

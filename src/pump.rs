@@ -7,9 +7,10 @@ use crate::format::fmp4::{Fragment, Init, Timeline};
 use crate::format::h264::{AccessUnit, Reader, Refused};
 use crate::source::{self, Drops, Frame, Signal, Source};
 use crate::stream::{Condition, Losses, State, Stream};
-use crate::sys::clock;
 use crate::{log_info, log_warning};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::collections::HashSet;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,9 @@ const NO_KEY: Duration = Duration::from_secs(10);
 const KEY_WANTS: Duration = Duration::from_millis(500);
 /// The test picture looks for the camera that it stands in for this often.
 const LOOK_FOR_CAMERA: Duration = Duration::from_secs(1);
+/// At the start the source is looked at for so long, watched or not: what is wrong with it shows in the log while
+/// somebody looks there, and what it gives is known before the first viewer comes.
+const FIRST_LOOK: Duration = Duration::from_secs(10);
 /// Rate and bitrate are measured over at least this.
 const MEASURE: Duration = Duration::from_secs(1);
 
@@ -52,9 +56,12 @@ pub fn run(stream: &Stream, camera: &Camera) {
         timeline: Timeline::new(None),
         init: None,
         epoch: 0,
+        started: Instant::now(),
         unwatched_since: None,
         backoff: COMMAND_RETRY,
         last_said: String::new(),
+        said: HashSet::new(),
+        device_said: HashSet::new(),
     };
     while !stream.stopping() {
         if pump.may_sleep(Instant::now()) {
@@ -66,7 +73,7 @@ pub fn run(stream: &Stream, camera: &Camera) {
         if pump.state().condition != Condition::Lost {
             pump.say(Condition::Starting, "");
         }
-        let retry = match source::open(camera) {
+        let retry = match source::open(camera, &mut pump.device_said) {
             Ok(mut source) => {
                 let opened = Instant::now();
                 let close = pump.flow(source.as_mut());
@@ -105,10 +112,13 @@ struct Pump<'a> {
     /// The newest init segment, kept over reopening: where nothing changed, clients go on with it.
     init: Option<Arc<Init>>,
     epoch: u32,
+    started: Instant,
     unwatched_since: Option<Instant>,
     backoff: Duration,
     /// What the log has about the camera's state, so that it is said once.
     last_said: String,
+    /// What the log has about a device that can't do as wished: waking up is no reason to say it again.
+    device_said: HashSet<String>,
 }
 
 impl Pump<'_> {
@@ -153,6 +163,9 @@ impl Pump<'_> {
             return false;
         }
         let since = *self.unwatched_since.get_or_insert(now);
+        if self.init.is_none() && now.saturating_duration_since(self.started) < FIRST_LOOK {
+            return false;
+        }
         now.saturating_duration_since(since) >= self.camera.linger
     }
 
@@ -177,7 +190,10 @@ impl Pump<'_> {
                 Some(left) => PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX),
                 None => PollTimeout::NONE,
             };
-            drop(poll(&mut [PollFd::new(self.stream.woken(), PollFlags::POLLIN)], timeout));
+            _ = poll(
+                &mut [PollFd::new(self.stream.woken(), PollFlags::POLLIN)],
+                timeout,
+            );
             self.stream.drain_wakes();
             let over = left.is_none_or(|left| left.is_zero());
             // A viewer who comes or goes does not bring a lost camera back sooner.
@@ -205,7 +221,11 @@ impl Pump<'_> {
             unreadable: 0,
             after_loss: 0,
             last_key_us: None,
-            measured: Measured { since: now, frames: 0, bytes: 0 },
+            measured: Measured {
+                since: now,
+                frames: 0,
+                bytes: 0,
+            },
             refused: None,
             first: true,
         };
@@ -213,9 +233,12 @@ impl Pump<'_> {
         let mut key_wanted = false;
         let mut looked = now;
         loop {
-            let polled = source.poll(self.stream.woken(), WAIT, &mut |signal| self.take(&mut intake, signal, &facts));
+            let polled = source.poll(self.stream.woken(), WAIT, &mut |signal| {
+                self.take(&mut intake, signal, &facts)
+            });
             let drops = source.drops();
-            self.stream.publish(|state| state.losses = intake.losses(before, drops));
+            self.stream
+                .publish(|state| state.losses = intake.losses(before, drops));
             if let Some(why) = intake.refused {
                 return Close::Refused(why);
             }
@@ -258,7 +281,8 @@ impl Pump<'_> {
                             Some(init) if Arc::ptr_eq(&init.parameters, &parameters) => init,
                             old => {
                                 let new = Init::new(parameters, self.camera.rotation);
-                                old.filter(|old| old.bytes == new.bytes).unwrap_or_else(|| Arc::new(new))
+                                old.filter(|old| old.bytes == new.bytes)
+                                    .unwrap_or_else(|| Arc::new(new))
                             }
                         };
                         self.init = Some(Arc::clone(&init));
@@ -270,7 +294,10 @@ impl Pump<'_> {
                     intake.unreadable += 1;
                     intake.needs_key = true;
                     if intake.unreadable == 1 {
-                        log_warning!("{}: a frame can't be read as H.264 ({what}); such frames are counted in /status", self.stream.name);
+                        log_warning!(
+                            "{}: a frame can't be read as H.264 ({what}); such frames are counted in /status",
+                            self.stream.name
+                        );
                     }
                 }
                 Err(why) => intake.refused = Some(why),
@@ -278,7 +305,14 @@ impl Pump<'_> {
         }
     }
 
-    fn mux(&mut self, intake: &mut Intake, unit: &AccessUnit<'_>, frame: Frame<'_>, init: Arc<Init>, facts: &source::Facts) {
+    fn mux(
+        &mut self,
+        intake: &mut Intake,
+        unit: &AccessUnit<'_>,
+        frame: Frame<'_>,
+        init: Arc<Init>,
+        facts: &source::Facts,
+    ) {
         if intake.needs_key && !unit.key {
             intake.after_loss += u64::from(!intake.first);
             return;
@@ -303,7 +337,9 @@ impl Pump<'_> {
             intake.needs_key = false;
             intake.key_missed_since = now;
             intake.key_missing_said = false;
-            interval_ms = intake.last_key_us.map(|last| frame.captured_us.saturating_sub(last) / 1000);
+            interval_ms = intake
+                .last_key_us
+                .map(|last| frame.captured_us.saturating_sub(last) / 1000);
             intake.last_key_us = Some(frame.captured_us);
         }
         let first = std::mem::take(&mut intake.first);
@@ -327,7 +363,11 @@ impl Pump<'_> {
                 init.width,
                 init.height,
                 init.codec,
-                if facts.stand_in { ", until a camera appears" } else { "" }
+                if facts.stand_in {
+                    ", until a camera appears"
+                } else {
+                    ""
+                }
             );
             log_info!("{line}");
             self.last_said = line;
@@ -337,7 +377,9 @@ impl Pump<'_> {
     /// Names a stream that can't be joined: without key frames, or with too few of them.
     fn watch_keys(&mut self, intake: &mut Intake, now: Instant) {
         let missed = now.saturating_duration_since(intake.key_missed_since);
-        let frames_come = intake.after_loss > 0 || intake.measured.frames > 0 || intake.first && intake.reader.parameters().is_some();
+        let frames_come = intake.after_loss > 0
+            || intake.measured.frames > 0
+            || intake.first && intake.reader.parameters().is_some();
         if missed >= NO_KEY && !intake.key_missing_said && frames_come {
             intake.key_missing_said = true;
             let why = format!(
@@ -360,9 +402,17 @@ impl Pump<'_> {
         let time = now.saturating_duration_since(measured.since);
         if time >= MEASURE {
             let seconds = time.as_secs_f64();
-            let (fps, bits) = (measured.frames as f64 / seconds, (measured.bytes * 8) as f64 / seconds);
-            *measured = Measured { since: now, frames: 0, bytes: 0 };
-            self.stream.publish(|state| (state.fps, state.bitrate_bps) = (fps, bits as u64));
+            let (fps, bits) = (
+                measured.frames as f64 / seconds,
+                (measured.bytes * 8) as f64 / seconds,
+            );
+            *measured = Measured {
+                since: now,
+                frames: 0,
+                bytes: 0,
+            };
+            self.stream
+                .publish(|state| (state.fps, state.bitrate_bps) = (fps, bits as u64));
         }
     }
 }

@@ -208,7 +208,7 @@ impl Stream {
 
     fn wake(&self) {
         // A full socket is as good: the pump has yet to read the wakes before.
-        drop((&self.wake_pump).write(&[0]));
+        _ = (&self.wake_pump).write(&[0]);
     }
 
     /// Readable when a want has changed; what the pump's source polls beside its own descriptor.
@@ -232,7 +232,9 @@ pub struct Watching<'a> {
 
 impl Drop for Watching<'_> {
     fn drop(&mut self) {
-        self.stream.lock_viewers().retain(|other| !Arc::ptr_eq(other, &self.viewer));
+        self.stream
+            .lock_viewers()
+            .retain(|other| !Arc::ptr_eq(other, &self.viewer));
         self.stream.wake();
     }
 }

@@ -12,7 +12,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("format", &[]),
     ("config", &["error"]),
     ("ring", &["format"]),
-    ("stream", &["ring", "error"]),
+    ("stream", &["ring", "format", "error"]),
     ("notify", &["sys", "error"]),
     ("source", &["sys", "format", "config", "error"]),
     (
@@ -21,7 +21,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "serve",
-        &["sys::sock", "format", "ring", "stream", "config", "error"],
+        &[
+            "sys::sock",
+            "sys::clock",
+            "format",
+            "ring",
+            "stream",
+            "config",
+            "error",
+        ],
     ),
 ];
 
@@ -369,12 +377,13 @@ fn test_lines(source: &str) -> usize {
     let sign = |i: usize, c: char| tokens.get(i).is_some_and(|t| t.1 == Token::Sign(c));
     let mut lines = 0;
     for i in 0..tokens.len() {
-        // # [ cfg ( test ) ] mod name {
-        if !(is(i, "cfg") && is(i + 2, "test") && is(i + 5, "mod") && sign(i + 7, '{')) {
+        // # [ cfg ( test ) ] mod name {, or pub(crate) mod
+        let name = if is(i + 5, "pub") { i + 10 } else { i + 6 };
+        if !(is(i, "cfg") && is(i + 2, "test") && is(name - 1, "mod") && sign(name + 1, '{')) {
             continue;
         }
         let mut depth = 0;
-        let end = (i + 7..tokens.len()).find(|&k| {
+        let end = (name + 1..tokens.len()).find(|&k| {
             depth += i32::from(sign(k, '{')) - i32::from(sign(k, '}'));
             depth == 0
         });

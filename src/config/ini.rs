@@ -1,10 +1,11 @@
 //! The dialect: that of Python's `configparser.ConfigParser()`, which the predecessor used
 //! (docs.python.org/3/library/configparser.html, "Supported INI File Structure", "Interpolation of values").
 //!
-//! `key = value` or `key: value` in sections; `#` and `;` comments on lines of their own; a line indented deeper than
-//! its key goes on with the value; keys without regard to case; `[DEFAULT]` inherited by every section; `%%` for a
-//! percent sign, `%(key)s` for another key's value. Stricter than Python where that does silently something else than
-//! what is written: text after a section's `]`, and control characters.
+//! `key = value` or `key: value` in sections; `#` and `;` comments on lines of their own; a line indented
+//! deeper than its key goes on with the value; keys without regard to case; `[DEFAULT]` inherited by every
+//! section; `%%` for a percent sign, `%(key)s` for another key's value. Stricter than Python where that
+//! silently reads something else than what was meant: a `[` without its `]`, text after the `]`, and control
+//! characters are errors.
 
 use crate::error::{Error, Result};
 use std::collections::HashSet;
@@ -14,7 +15,8 @@ use std::collections::hash_map::{Entry as Slot, HashMap};
 pub const MAX_BYTES: usize = 256 * 1024;
 /// How far one `%(key)s` may lead on to others; ConfigParser's MAX_INTERPOLATION_DEPTH.
 const MAX_DEPTH: usize = 10;
-/// What interpolation and `[DEFAULT]` may make of a file in all: ten keys, each ten times the next, fill any memory.
+/// What interpolation and `[DEFAULT]` may make of a file in all: ten keys, each ten times the next, fill any
+/// memory.
 const MAX_EXPANDED_BYTES: usize = 1024 * 1024;
 
 const DEFAULT: &str = "DEFAULT";

@@ -1,4 +1,5 @@
-//! The table of keys: it drives the reading, the errors, and what `fmp4streamer.conf.dist` and the README must say.
+//! The table of keys: it drives the reading, the errors, and what `fmp4streamer.conf.dist` and the README
+//! must say.
 
 use super::{Config, SourceKind, nearest};
 use std::net::{IpAddr, Ipv4Addr};
@@ -117,7 +118,8 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Server,
         name: "priority",
         default: "0",
-        doc: "The nice value of the program: below 0 it goes before other programs, which takes root's rights.",
+        doc: "The nice value of the program: below 0 it goes before other programs, which takes root's \
+              rights.",
         allowed: "a whole number from -20 to 19",
         set: |config, text| {
             config.server.priority = within(text, -20..=19)?;
@@ -139,8 +141,8 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Server,
         name: "max_age_ms",
         default: "1000",
-        doc: "How far, in milliseconds, a viewer's connection may fall behind the camera before it skips to the \
-              next key frame.",
+        doc: "How far, in milliseconds, a viewer's connection may fall behind the camera before it skips to \
+              the next key frame.",
         allowed: "a whole number from 100 to 60000",
         set: |config, text| {
             config.server.max_age = Duration::from_millis(within(text, 100..=60_000)?);
@@ -151,8 +153,8 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Server,
         name: "join_max_s",
         default: "4",
-        doc: "A new viewer is sent what came since the last key frame, to start at once. If that is longer than this \
-              many seconds, the viewer waits for the next key frame.",
+        doc: "A new viewer is sent what came since the last key frame, to start at once. If that is longer \
+              than this many seconds, the viewer waits for the next key frame.",
         allowed: "a whole number from 1 to 60",
         set: |config, text| {
             config.server.join_max = Duration::from_secs(within(text, 1..=60)?);
@@ -163,8 +165,8 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Server,
         name: "join_max_mb",
         default: "4",
-        doc: "The same in megabytes (millions of bytes): if more than this came since the last key frame, a new \
-              viewer waits for the next one.",
+        doc: "The same in megabytes (millions of bytes): if more than this came since the last key frame, a \
+              new viewer waits for the next one.",
         allowed: "a whole number from 1 to 64",
         set: |config, text| {
             config.server.join_max_bytes = within::<usize>(text, 1..=64)? * 1_000_000;
@@ -175,9 +177,10 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Server,
         name: "hosts",
         default: "",
-        doc: "Further names under which browsers may reach this machine, such as cam.example.org. IP addresses, \
-              localhost, names without a dot, *.local and the machine's own name always work; others are refused, \
-              so that no foreign web page can get at the camera through a name of its own (DNS rebinding).",
+        doc: "Further names under which browsers may reach this machine, such as cam.example.org. IP \
+              addresses, localhost, names without a dot, *.local and the machine's own name always work. \
+              Others are refused, or any web page could get at the camera through a name of its own (DNS \
+              rebinding).",
         allowed: "host names without port, separated by commas, spaces or lines; * for any name",
         set: |config, text| {
             config.server.hosts = list(text, |name| name == "*" || is_host(name))?;
@@ -188,10 +191,10 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Server,
         name: "frame_ancestors",
         default: "",
-        doc: "Web pages elsewhere which may show this one in a frame, such as https://home.example.org:8123. The \
-              machine's own pages always may.",
-        allowed: "origins as http://HOST or https://HOST:PORT (the host may begin with *.), separated by commas, \
-                  spaces or lines; * for any page",
+        doc: "Web pages elsewhere which may show this one in a frame, such as https://home.example.org:8123. \
+              The machine's own pages always may.",
+        allowed: "origins as http://HOST or https://HOST:PORT (the host may begin with *.), separated by \
+                  commas, spaces or lines; * for any page",
         set: |config, text| {
             config.server.frame_ancestors = list(text, |origin| origin == "*" || is_origin(origin))?;
             Some(())
@@ -201,9 +204,9 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "width",
         default: "640",
-        doc: "The picture's width in pixels. If the camera has no such size, the nearest is taken and the log says so. \
-              A command makes its own size, and may use this as %(width)s.",
-        allowed: "a whole number from 16 to 8192",
+        doc: "The picture's width in pixels. If the camera has no such size, the nearest is taken and the \
+              log says so. A command sets its own; what stands here is %(width)s in it.",
+        allowed: "a whole number from 16 to 8192; for the test picture even, from 160 to 3840",
         set: |config, text| {
             config.camera.width = within(text, 16..=8192)?;
             Some(())
@@ -214,7 +217,7 @@ pub static KEYS: &[Key] = &[
         name: "height",
         default: "480",
         doc: "The picture's height in pixels, likewise.",
-        allowed: "a whole number from 16 to 8192",
+        allowed: "a whole number from 16 to 8192; for the test picture even, from 120 to 2160",
         set: |config, text| {
             config.camera.height = within(text, 16..=8192)?;
             Some(())
@@ -225,7 +228,7 @@ pub static KEYS: &[Key] = &[
         name: "fps",
         default: "30",
         doc: "Frames per second, likewise.",
-        allowed: "a whole number from 1 to 240",
+        allowed: "a whole number from 1 to 240; for the test picture up to 120",
         set: |config, text| {
             config.camera.fps = within(text, 1..=240)?;
             Some(())
@@ -235,7 +238,8 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "rotation",
         default: "0",
-        doc: "How far players turn the picture, in degrees clockwise. The frames themselves stay as they are.",
+        doc: "How far players turn the picture, in degrees clockwise. The frames themselves stay as they \
+              are.",
         allowed: "0, 90, 180 or 270",
         set: |config, text| {
             config.camera.rotation = text
@@ -287,9 +291,9 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Exec,
         name: "command",
         default: "",
-        doc: "A shell command which writes H.264 (a byte stream, Annex B, without B-frames) to its standard output. It \
-              may go on over indented lines; a percent sign is written %%. It is started when needed, and again when \
-              it ends.",
+        doc: "A shell command which writes H.264 (a byte stream, Annex B, without B-frames) to its standard \
+              output. It may go on over indented lines; a percent sign is written %%. It is started when \
+              needed, and again when it ends.",
         allowed: "a command for sh",
         set: |config, text| {
             // One line: a newline would end the command for the shell, and a backslash before it is a habit.

@@ -1,7 +1,7 @@
 //! Did you mean ...?
 
-/// The known name that a mistyped one was most likely meant to be: at most a third of its letters (but at least one)
-/// are wrong, missing, too many or swapped with a neighbour.
+/// The known name that a mistyped one was most likely meant to be: at most a third of its letters (but at
+/// least one) are wrong, missing, too many or swapped with a neighbour.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name: Vec<char> = name.chars().collect();
     let near = known.into_iter().filter_map(|known| {
@@ -17,8 +17,8 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     near.min_by_key(|(distance, _)| *distance).map(|(_, known)| known)
 }
 
-/// The optimal string alignment distance: how many single letters to put in, take out, change or swap to get from one
-/// to the other.
+/// The optimal string alignment distance: how many single letters to put in, take out, change or swap to get
+/// from one to the other.
 fn distance(a: &[char], b: &[char]) -> usize {
     let mut table = vec![vec![0; b.len() + 1]; a.len() + 1];
     for i in 0..=a.len() {

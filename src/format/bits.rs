@@ -187,8 +187,8 @@ pub fn unescape(nal: &[u8]) -> Vec<u8> {
     rbsp
 }
 
-/// Appends RBSP bytes to `out` with an emulation_prevention_three_byte wherever two zeros are followed by a byte
-/// under 4, or by the end (clause 7.4.1). What is in `out` before, such as the NAL unit's header, ends in no zero.
+/// Appends RBSP bytes to `out` with an emulation_prevention_three_byte wherever two zeros are followed by a
+/// byte under 4, or by the end (clause 7.4.1). What is in `out` before (a NAL unit's header) ends in no zero.
 pub fn escape(rbsp: &[u8], out: &mut Vec<u8>) {
     let mut zeros = 0;
     for &byte in rbsp {

@@ -42,7 +42,13 @@ pub(super) struct Connection {
 impl Connection {
     pub fn new(socket: TcpStream, address: SocketAddr) -> Connection {
         let made = Instant::now();
-        Connection { socket, address, made, phase: AtomicU8::new(Phase::Head as u8), phase_since: AtomicU64::new(0) }
+        Connection {
+            socket,
+            address,
+            made,
+            phase: AtomicU8::new(Phase::Head as u8),
+            phase_since: AtomicU64::new(0),
+        }
     }
 
     pub fn phase(&self) -> Phase {
@@ -54,17 +60,20 @@ impl Connection {
     }
 
     pub fn phase_age(&self) -> Duration {
-        self.made.elapsed().saturating_sub(Duration::from_millis(self.phase_since.load(Relaxed)))
+        self.made
+            .elapsed()
+            .saturating_sub(Duration::from_millis(self.phase_since.load(Relaxed)))
     }
 
     fn enter(&self, phase: Phase) {
-        self.phase_since.store(self.made.elapsed().as_millis() as u64, Relaxed);
+        self.phase_since
+            .store(self.made.elapsed().as_millis() as u64, Relaxed);
         self.phase.store(phase as u8, Relaxed);
     }
 
     /// Ends it from outside: its thread finds the socket closed.
     pub fn end(&self) {
-        drop(self.socket.shutdown(Shutdown::Both));
+        _ = self.socket.shutdown(Shutdown::Both);
     }
 }
 
@@ -80,7 +89,9 @@ enum Incoming {
 pub(super) fn serve(connection: &Connection, shared: &Shared) {
     let socket = &connection.socket;
     // A listener's O_NONBLOCK is not inherited on Linux (accept(2)).
-    let set_up = socket.set_nodelay(true).and_then(|()| socket.set_write_timeout(Some(WRITE_TIME)));
+    let set_up = socket
+        .set_nodelay(true)
+        .and_then(|()| socket.set_write_timeout(Some(WRITE_TIME)));
     if let Err(e) = set_up {
         log_verbose!("client {}: {e}", connection.address);
         return;
@@ -98,7 +109,7 @@ pub(super) fn serve(connection: &Connection, shared: &Shared) {
                     Incoming::Bad(bad) => routes::refuse(bad),
                     _ => routes::late(),
                 };
-                drop(send(socket, &answer, true, false));
+                _ = send(socket, &answer, true, false);
                 linger(socket);
                 break "refused";
             }
@@ -126,7 +137,12 @@ pub(super) fn serve(connection: &Connection, shared: &Shared) {
 
 /// Reads one head; what came behind it stays in `received`.
 fn read_head(connection: &Connection, received: &mut Vec<u8>, first: bool) -> Incoming {
-    let mut deadline = Instant::now() + if first || !received.is_empty() { HEAD_TIME } else { IDLE_TIME };
+    let mut deadline = Instant::now()
+        + if first || !received.is_empty() {
+            HEAD_TIME
+        } else {
+            IDLE_TIME
+        };
     if !received.is_empty() {
         connection.enter(Phase::Head);
     }
@@ -156,7 +172,11 @@ fn read_head(connection: &Connection, received: &mut Vec<u8>, first: bool) -> In
                 }
                 received.extend_from_slice(&buffer[..n]);
             }
-            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+                ) => {}
             Err(_) => return Incoming::Gone,
         }
     }

@@ -67,7 +67,11 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
         Ok(httparse::Status::Partial) if bytes.len() < HEAD_BYTES => return Ok(None),
         Ok(_) => {
             let first_line = bytes.iter().take(HEAD_BYTES).any(|byte| *byte == b'\n');
-            return Err(if first_line { Bad::TooLarge } else { Bad::TargetTooLong });
+            return Err(if first_line {
+                Bad::TooLarge
+            } else {
+                Bad::TargetTooLong
+            });
         }
         Err(httparse::Error::TooManyHeaders) => return Err(Bad::TooLarge),
         Err(httparse::Error::Version) => return Err(Bad::Version),
@@ -127,10 +131,16 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
     }
     let origin_form = match target.split_once("://") {
         // absolute-form (RFC 9112, 3.2.2): its host counts, not the field's
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") => {
+        Some((scheme, rest))
+            if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") =>
+        {
             let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
             head.host = Some(without_port(authority).ok_or(Bad::Request("the target names no host"))?);
-            if path.starts_with('/') { path.to_string() } else { format!("/{path}") }
+            if path.starts_with('/') {
+                path.to_string()
+            } else {
+                format!("/{path}")
+            }
         }
         _ => target.to_string(),
     };
@@ -151,9 +161,15 @@ fn without_port(authority: &str) -> Option<String> {
     } else {
         authority.split_at(authority.find(':').unwrap_or(authority.len()))
     };
-    let port_is_one = port.is_empty() || port.strip_prefix(':').is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit()));
+    let port_is_one = port.is_empty()
+        || port
+            .strip_prefix(':')
+            .is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit()));
     let host = host.strip_suffix('.').unwrap_or(host);
-    let host_is_one = !host.is_empty() && host.bytes().all(|b| b.is_ascii_graphic() && !b"/?#@\\".contains(&b));
+    let host_is_one = !host.is_empty()
+        && host
+            .bytes()
+            .all(|b| b.is_ascii_graphic() && !b"/?#@\\".contains(&b));
     (port_is_one && host_is_one).then(|| host.to_ascii_lowercase())
 }
 
@@ -161,7 +177,10 @@ fn without_port(authority: &str) -> Option<String> {
 /// rebinding, the way by which a foreign page would read a private camera; a name that can't be one, or that the
 /// config lists, is none.
 pub fn host_allowed(host: &str, own_name: &str, listed: &[String]) -> bool {
-    let literal = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+    let literal = host
+        .strip_prefix('[')
+        .and_then(|h| h.strip_suffix(']'))
+        .unwrap_or(host);
     literal.parse::<IpAddr>().is_ok()
         || !host.contains('.')
         || host.ends_with(".local")
@@ -183,11 +202,24 @@ pub mod laws {
     /// than the limit is ever asked for.
     pub fn request_head(data: &[u8]) {
         match parse(data) {
-            Ok(None) => assert!(data.len() < HEAD_BYTES, "a head over the limit is still waited for"),
+            Ok(None) => assert!(
+                data.len() < HEAD_BYTES,
+                "a head over the limit is still waited for"
+            ),
             Ok(Some((head, length))) => {
-                assert!(length <= data.len() && length <= HEAD_BYTES, "the head is longer than what came");
-                assert_eq!(parse(&data[..length]), Ok(Some((head.clone(), length))), "the head depends on what follows");
-                assert!(!matches!(parse(&data[..length - 1]), Ok(Some(_))), "a part of the head is taken for the whole");
+                assert!(
+                    length <= data.len() && length <= HEAD_BYTES,
+                    "the head is longer than what came"
+                );
+                assert_eq!(
+                    parse(&data[..length]),
+                    Ok(Some((head.clone(), length))),
+                    "the head depends on what follows"
+                );
+                assert!(
+                    !matches!(parse(&data[..length - 1]), Ok(Some(_))),
+                    "a part of the head is taken for the whole"
+                );
                 assert!(head.path.starts_with('/') || head.path == "*", "the path is none");
                 assert!(!head.http11 || head.host.is_some(), "no host in HTTP/1.1");
             }

@@ -67,26 +67,23 @@ impl Shared {
     }
 }
 
-/// Binds the sockets to listen on.
+/// Binds the socket to listen on: at one address, or at all of them.
 ///
 /// # Errors
-/// The address is no address, or is taken, or needs a privilege.
-pub fn bind(listen: &str, port: u16) -> Result<TcpListener> {
-    let addresses: Vec<IpAddr> = match listen {
-        // One socket takes both families (ipv6(7), IPV6_V6ONLY), but for a kernel without IPv6.
-        "" => vec![Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()],
-        one => {
-            let bare = one.strip_prefix('[').and_then(|o| o.strip_suffix(']')).unwrap_or(one);
-            vec![bare.parse().map_err(|_| {
-                Error::new("listen", format!("can't listen on {one:?}"), "it is not an IP address of this machine; leave it empty for all")
-            })?]
-        }
-    };
+/// The address is not this machine's, or is taken, or needs a privilege.
+pub fn bind(listen: Option<IpAddr>, port: u16) -> Result<TcpListener> {
+    // One socket takes both families (ipv6(7), IPV6_V6ONLY), but for a kernel without IPv6.
+    let everywhere = || vec![Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()];
+    let addresses: Vec<IpAddr> = listen.map_or_else(everywhere, |ip| vec![ip]);
     let all: Vec<SocketAddr> = addresses.iter().map(|ip| (*ip, port).into()).collect();
     TcpListener::bind(&all[..]).map_err(|e| {
         let why = match e.kind() {
-            io::ErrorKind::AddrInUse => format!("another program has port {port}; stop it, or choose another port with --listen or `port =`"),
-            io::ErrorKind::PermissionDenied => format!("port {port} needs a privilege; choose one above 1023"),
+            io::ErrorKind::AddrInUse => format!(
+                "another program has port {port}; stop it, or choose another port with --listen or `port =`"
+            ),
+            io::ErrorKind::PermissionDenied => {
+                format!("port {port} needs a privilege; choose one above 1023")
+            }
             io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_string(),
             _ => e.to_string(),
         };
@@ -106,7 +103,12 @@ impl Server {
     ///
     /// # Errors
     /// No thread or file descriptor is to be had.
-    pub fn start(listener: TcpListener, settings: config::Server, own_name: String, stream: Arc<Stream>) -> Result<Server> {
+    pub fn start(
+        listener: TcpListener,
+        settings: config::Server,
+        own_name: String,
+        stream: Arc<Stream>,
+    ) -> Result<Server> {
         let shared = Arc::new(Shared {
             settings,
             stream,
@@ -125,13 +127,17 @@ impl Server {
             .stack_size(STACK_BYTES)
             .spawn(move || accept(&listener, &stopped, &for_acceptor))
             .map_err(cannot)?;
-        Ok(Server { shared, acceptor, stop })
+        Ok(Server {
+            shared,
+            acceptor,
+            stop,
+        })
     }
 
     /// Closes the listening socket, and waits until the streams have ended, at most `limit`. The stream has to be stopped.
     pub fn stop(self, limit: Duration) {
         drop(self.stop);
-        drop(self.acceptor.join());
+        _ = self.acceptor.join();
         let deadline = Instant::now() + limit;
         while self.shared.streams.load(SeqCst) > 0 && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(5));
@@ -144,8 +150,11 @@ fn accept(listener: &TcpListener, stopped: &UnixStream, shared: &Arc<Shared>) {
     let mut number = 0;
     let mut in_trouble = false;
     loop {
-        let mut fds = [PollFd::new(listener.as_fd(), PollFlags::POLLIN), PollFd::new(stopped.as_fd(), PollFlags::POLLIN)];
-        drop(poll(&mut fds, PollTimeout::NONE));
+        let mut fds = [
+            PollFd::new(listener.as_fd(), PollFlags::POLLIN),
+            PollFd::new(stopped.as_fd(), PollFlags::POLLIN),
+        ];
+        _ = poll(&mut fds, PollTimeout::NONE);
         if fds[1].any() == Some(true) {
             return;
         }
@@ -155,7 +164,11 @@ fn accept(listener: &TcpListener, stopped: &UnixStream, shared: &Arc<Shared>) {
                 number += 1;
                 admit(socket, address, number, shared);
             }
-            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) => {}
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted
+                ) => {}
             Err(e) => {
                 // Out of file descriptors or memory. It passes when clients leave.
                 if !in_trouble {
@@ -184,7 +197,10 @@ fn admit(socket: TcpStream, address: SocketAddr, number: u64, shared: &Arc<Share
         }
         connections.insert(number, Arc::clone(&connection));
     }
-    let leaving = Leaving { shared: Arc::clone(shared), number };
+    let leaving = Leaving {
+        shared: Arc::clone(shared),
+        number,
+    };
     let thread = thread::Builder::new()
         .name("client".into())
         .stack_size(STACK_BYTES)
@@ -209,33 +225,26 @@ impl Drop for Leaving {
 
 /// At the limit, ends the connection that has been idle longest; else the one that has owed a head for longest.
 fn make_room(shared: &Shared) {
-    let connections = shared.connections();
+    let mut connections = shared.connections();
     if connections.len() < shared.most_connections() {
         return;
     }
     let longest = |phase: Phase| {
-        let in_phase = connections.values().filter_map(|c| (c.phase() == phase).then(|| (c.phase_age(), c)));
-        in_phase.max_by_key(|(age, _)| *age)
+        let in_phase = connections.iter().filter(|(_, c)| c.phase() == phase);
+        in_phase.map(|(number, c)| (c.phase_age(), *number)).max()
     };
     let victim = longest(Phase::Idle).or_else(|| longest(Phase::Head).filter(|(age, _)| *age >= HEAD_GRACE));
-    let Some((_, victim)) = victim.map(|(age, c)| (age, Arc::clone(c))) else { return };
-    let before = connections.len();
-    drop(connections);
-    victim.end();
-    // Its thread is on its way out; a moment later there is a place.
-    for _ in 0..20 {
-        if shared.connections().len() < before {
-            return;
-        }
-        thread::sleep(Duration::from_millis(1));
+    // Off the list at once: its thread finds the socket closed, and is gone a moment later.
+    if let Some(victim) = victim.and_then(|(_, number)| connections.remove(&number)) {
+        victim.end();
     }
 }
 
 /// Answers 503 without waiting for the request.
 fn turn_away(socket: &TcpStream) {
-    drop(socket.set_nonblocking(true));
+    _ = socket.set_nonblocking(true);
     // Bytes that are left unread would turn the close into a reset, and the answer would be lost.
-    drop(sock::read_now(socket, &mut [0; 4096]));
-    drop((&*socket).write(routes::BUSY));
-    drop(socket.shutdown(std::net::Shutdown::Write));
+    _ = sock::read_now(socket, &mut [0; 4096]);
+    _ = (&*socket).write(routes::BUSY);
+    _ = socket.shutdown(std::net::Shutdown::Write);
 }

@@ -1,10 +1,10 @@
 //! `/stream.mp4`: the init segment, then fragment by fragment for as long as the client stays. Saved to a file, it
 //! is a recording.
 
+use super::Shared;
 use super::connection::{self, Connection, WRITE_TIME};
 use super::head::{Head, Method};
 use super::routes::{self, StreamRequest};
-use super::Shared;
 use crate::format::fmp4::{Fragment, HEAD_BYTES, Init};
 use crate::ring::{BATCH_FRAGMENTS, Follower};
 use crate::sys::{clock, sock};
@@ -21,11 +21,22 @@ const NOTSENT_BYTES: i32 = 16 * 1024;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Sends the stream until the client leaves, the stream ends or the client is stuck; says which.
-pub(super) fn send(connection: &Connection, shared: &Shared, request: StreamRequest, head: &Head) -> &'static str {
+pub(super) fn send(
+    connection: &Connection,
+    shared: &Shared,
+    request: StreamRequest,
+    head: &Head,
+) -> &'static str {
     let socket = &connection.socket;
-    let mut out = Out { socket, chunked: head.http11, sequence: 0, start: None, heads: Vec::new() };
+    let mut out = Out {
+        socket,
+        chunked: head.http11,
+        sequence: 0,
+        start: None,
+        heads: Vec::new(),
+    };
     if head.method == Method::Head {
-        drop(out.begin(shared));
+        _ = out.begin(shared);
         connection::linger(socket);
         return "answered";
     }
@@ -34,12 +45,12 @@ pub(super) fn send(connection: &Connection, shared: &Shared, request: StreamRequ
         let answer = routes::full(shared.settings.max_clients);
         let mut bytes = answer.head(false);
         bytes.extend_from_slice(&answer.body);
-        drop((&*socket).write_all(&bytes));
+        _ = (&*socket).write_all(&bytes);
         connection::linger(socket);
         return "refused";
     };
     // Without it a slow client lags more, and that is all.
-    drop(sock::set_notsent_lowat(socket, NOTSENT_BYTES));
+    _ = sock::set_notsent_lowat(socket, NOTSENT_BYTES);
     let outcome = follow(&mut out, connection, shared, request);
     let reason = match outcome {
         Ok(reason) => out.finish().map_or("left", |()| reason),
@@ -58,7 +69,12 @@ pub(super) fn send(connection: &Connection, shared: &Shared, request: StreamRequ
 
 const ENDED: &str = "stream ended";
 
-fn follow(out: &mut Out<'_>, connection: &Connection, shared: &Shared, request: StreamRequest) -> io::Result<&'static str> {
+fn follow(
+    out: &mut Out<'_>,
+    connection: &Connection,
+    shared: &Shared,
+    request: StreamRequest,
+) -> io::Result<&'static str> {
     let stream = &shared.stream;
     out.begin(shared)?;
     let watching = stream.watch(connection.address);
@@ -77,7 +93,9 @@ fn follow(out: &mut Out<'_>, connection: &Connection, shared: &Shared, request: 
         if let Some(last) = batch.fragments.last() {
             let (sent, whole) = out.fragments(&batch.fragments)?;
             viewer.bytes.fetch_add(sent, Relaxed);
-            viewer.age_us.store(clock::monotonic_us().saturating_sub(last.captured_us), Relaxed);
+            viewer
+                .age_us
+                .store(clock::monotonic_us().saturating_sub(last.captured_us), Relaxed);
             if !whole {
                 return Ok(ENDED);
             }
@@ -87,10 +105,12 @@ fn follow(out: &mut Out<'_>, connection: &Connection, shared: &Shared, request: 
         if looked.elapsed() >= LOOK_EVERY {
             looked = Instant::now();
             // What a client says now has no meaning, but has to be taken, or its end would hide behind it.
-            while let sock::Input::Bytes(_) | sock::Input::Ended = match sock::read_now(out.socket, &mut [0; 512]) {
-                sock::Input::Ended => return Ok("left"),
-                input => input,
-            } {}
+            while let sock::Input::Bytes(_) | sock::Input::Ended =
+                match sock::read_now(out.socket, &mut [0; 512]) {
+                    sock::Input::Ended => return Ok("left"),
+                    input => input,
+                }
+            {}
         }
     }
 }
@@ -102,7 +122,11 @@ impl<'a> Place<'a> {
     fn take(shared: &'a Shared) -> Option<Place<'a>> {
         let most = shared.settings.max_clients;
         let room = |taken| (taken < most).then_some(taken + 1);
-        shared.streams.fetch_update(SeqCst, SeqCst, room).is_ok().then_some(Place(shared))
+        shared
+            .streams
+            .fetch_update(SeqCst, SeqCst, room)
+            .ok()
+            .map(|_| Place(shared))
     }
 }
 
@@ -132,7 +156,11 @@ impl Out<'_> {
             Some(init) => format!("; codecs=\"{}\"", init.codec),
             None => String::new(),
         };
-        let framing = if self.chunked { "Transfer-Encoding: chunked\r\n" } else { "" };
+        let framing = if self.chunked {
+            "Transfer-Encoding: chunked\r\n"
+        } else {
+            ""
+        };
         let head = format!(
             "HTTP/1.1 200 OK\r\nCache-Control: no-store\r\n{}Content-Type: video/mp4{codecs}\r\n{framing}Connection: close\r\n\r\n",
             routes::HYGIENE
@@ -143,7 +171,9 @@ impl Out<'_> {
     /// Sends fragments in one write, after the init segment if they are the first. Gives the bytes sent, and false
     /// where the stream has to end before one that needs another init segment.
     fn fragments(&mut self, fragments: &[Arc<Fragment>]) -> io::Result<(u64, bool)> {
-        let Some(first) = fragments.first() else { return Ok((0, true)) };
+        let Some(first) = fragments.first() else {
+            return Ok((0, true));
+        };
         let mut heads = std::mem::take(&mut self.heads);
         heads.clear();
         let mut init_end = 0;
@@ -158,7 +188,11 @@ impl Out<'_> {
                 (Arc::clone(&first.init), first.time_90k)
             }
         };
-        let same = fragments.iter().take(BATCH_FRAGMENTS).take_while(|f| Arc::ptr_eq(&f.init, &init)).count();
+        let same = fragments
+            .iter()
+            .take(BATCH_FRAGMENTS)
+            .take_while(|f| Arc::ptr_eq(&f.init, &init))
+            .count();
         let mut ends = [0; BATCH_FRAGMENTS];
         for (fragment, end) in fragments[..same].iter().zip(&mut ends) {
             self.sequence = self.sequence.wrapping_add(1);
@@ -170,7 +204,11 @@ impl Out<'_> {
         slices[0] = IoSlice::new(&heads[..init_end]);
         let mut begin = init_end;
         let chunk_end: &[u8] = if self.chunked { b"\r\n" } else { b"" };
-        for ((fragment, end), slices) in fragments[..same].iter().zip(ends).zip(slices[1..].chunks_exact_mut(3)) {
+        for ((fragment, end), slices) in fragments[..same]
+            .iter()
+            .zip(ends)
+            .zip(slices[1..].chunks_exact_mut(3))
+        {
             slices[0] = IoSlice::new(&heads[begin..end]);
             slices[1] = IoSlice::new(fragment.payload());
             slices[2] = IoSlice::new(chunk_end);
@@ -186,7 +224,7 @@ impl Out<'_> {
     fn chunk_size(&self, out: &mut Vec<u8>, bytes: usize) {
         if self.chunked {
             // Writing to a Vec can't fail.
-            drop(write!(out, "{bytes:x}\r\n"));
+            _ = write!(out, "{bytes:x}\r\n");
         }
     }
 

@@ -38,7 +38,8 @@ const NO_STORE: &str = "no-store";
 const NO_CACHE: &str = "no-cache";
 
 /// For those who come when all places are taken, threads too.
-pub(super) const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nCache-Control: no-store\r\n\
+pub(super) const BUSY: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nCache-Control: no-store\r\n\
     Connection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 39\r\n\r\n\
     Too many clients; try again in a while\n";
 
@@ -46,11 +47,23 @@ impl Answer {
     fn text(status: &'static str, text: impl Into<String>) -> Answer {
         let mut body: String = text.into();
         body.push('\n');
-        Answer { status, content_type: TEXT, cache: NO_STORE, more: String::new(), body: body.into_bytes().into() }
+        Answer {
+            status,
+            content_type: TEXT,
+            cache: NO_STORE,
+            more: String::new(),
+            body: body.into_bytes().into(),
+        }
     }
 
     fn asset(content_type: &'static str, body: &'static [u8]) -> Answer {
-        Answer { status: "200 OK", content_type, cache: NO_CACHE, more: String::new(), body: body.into() }
+        Answer {
+            status: "200 OK",
+            content_type,
+            cache: NO_CACHE,
+            more: String::new(),
+            body: body.into(),
+        }
     }
 
     fn with(mut self, header_line: &str) -> Answer {
@@ -60,15 +73,22 @@ impl Answer {
 
     /// The head, with the empty line that ends it.
     pub fn head(&self, keep_alive: bool) -> Vec<u8> {
-        let mut head = format!("HTTP/1.1 {}\r\nCache-Control: {}\r\n{HYGIENE}{}", self.status, self.cache, self.more);
+        let mut head = format!(
+            "HTTP/1.1 {}\r\nCache-Control: {}\r\n{HYGIENE}{}",
+            self.status, self.cache, self.more
+        );
         if !self.body.is_empty() {
             // Writing to a String can't fail.
-            drop(write!(head, "Content-Type: {}\r\n", self.content_type));
+            _ = write!(head, "Content-Type: {}\r\n", self.content_type);
         }
         if self.status != NO_CONTENT {
-            drop(write!(head, "Content-Length: {}\r\n", self.body.len()));
+            _ = write!(head, "Content-Length: {}\r\n", self.body.len());
         }
-        head.push_str(if keep_alive { "Connection: keep-alive\r\n\r\n" } else { "Connection: close\r\n\r\n" });
+        head.push_str(if keep_alive {
+            "Connection: keep-alive\r\n\r\n"
+        } else {
+            "Connection: close\r\n\r\n"
+        });
         head.into_bytes()
     }
 }
@@ -76,7 +96,8 @@ impl Answer {
 const NO_CONTENT: &str = "204 No Content";
 
 /// On every answer: no guessing of types, and no use by pages of other sites.
-pub(super) const HYGIENE: &str = "X-Content-Type-Options: nosniff\r\nCross-Origin-Resource-Policy: same-site\r\n";
+pub(super) const HYGIENE: &str =
+    "X-Content-Type-Options: nosniff\r\nCross-Origin-Resource-Policy: same-site\r\n";
 
 /// The answer to `head`.
 pub(super) fn reply(head: &Head, shared: &Shared) -> Reply {
@@ -89,30 +110,62 @@ pub(super) fn reply(head: &Head, shared: &Shared) -> Reply {
         return Reply::Stream(StreamRequest { live });
     }
     let page: Answer = match head.path.as_str() {
-        "/" | "/index.html" => Answer::asset("text/html; charset=utf-8", include_bytes!("../../assets/index.html"))
-            .with(&content_security_policy(&shared.settings.frame_ancestors)),
-        "/style.css" => Answer::asset("text/css; charset=utf-8", include_bytes!("../../assets/style.css")),
-        "/page.js" => Answer::asset("text/javascript; charset=utf-8", include_bytes!("../../assets/page.js")),
-        "/manifest.json" => Answer::asset("application/manifest+json", include_bytes!("../../assets/manifest.json")),
-        "/logo.png" | "/apple-touch-icon.png" => Answer::asset("image/png", include_bytes!("../../assets/logo.png")),
+        "/" | "/index.html" => Answer::asset(
+            "text/html; charset=utf-8",
+            include_bytes!("../../assets/index.html"),
+        )
+        .with(&content_security_policy(&shared.settings.frame_ancestors)),
+        "/style.css" => Answer::asset(
+            "text/css; charset=utf-8",
+            include_bytes!("../../assets/style.css"),
+        ),
+        "/page.js" => Answer::asset(
+            "text/javascript; charset=utf-8",
+            include_bytes!("../../assets/page.js"),
+        ),
+        "/manifest.json" => Answer::asset(
+            "application/manifest+json",
+            include_bytes!("../../assets/manifest.json"),
+        ),
+        "/logo.png" | "/apple-touch-icon.png" => {
+            Answer::asset("image/png", include_bytes!("../../assets/logo.png"))
+        }
         "/favicon.ico" => Answer::asset("image/png", include_bytes!("../../assets/favicon.png")),
         "/status" => status::report(shared),
         "/healthz" => status::health(shared),
         // What is left for these is OPTIONS and what is not allowed.
         STREAM | "*" => Answer::text("200 OK", ""),
-        _ => return Reply::Answer(Answer::text("404 Not Found", "There is nothing here. The page is at /, the stream at /stream.mp4")),
+        _ => {
+            return Reply::Answer(Answer::text(
+                "404 Not Found",
+                "There is nothing here. The page is at /, the stream at /stream.mp4",
+            ));
+        }
     };
     Reply::Answer(match head.method {
         Method::Get | Method::Head => page,
-        Method::Options => Answer { status: NO_CONTENT, body: Cow::Borrowed(b""), ..page }.with(ALLOW),
-        Method::Other => Answer::text("405 Method Not Allowed", "Only GET, HEAD and OPTIONS here").with(ALLOW),
+        Method::Options => Answer {
+            status: NO_CONTENT,
+            body: Cow::Borrowed(b""),
+            ..page
+        }
+        .with(ALLOW),
+        Method::Other => {
+            Answer::text("405 Method Not Allowed", "Only GET, HEAD and OPTIONS here").with(ALLOW)
+        }
     })
 }
 
 impl Answer {
     /// JSON that is true for this moment only.
     pub fn json(status: &'static str, body: String) -> Answer {
-        Answer { status, content_type: "application/json", cache: NO_STORE, more: String::new(), body: body.into_bytes().into() }
+        Answer {
+            status,
+            content_type: "application/json",
+            cache: NO_STORE,
+            more: String::new(),
+            body: body.into_bytes().into(),
+        }
     }
 
     /// A short text that is true for this moment only.
@@ -132,12 +185,19 @@ fn forbid(head: &Head, shared: &Shared) -> Option<Answer> {
             return Some(Answer::text("421 Misdirected Request", text));
         }
     }
-    let foreign = head.origin.as_deref().is_some_and(|origin| match head::origin_host(origin) {
-        Some(host) => Some(&host) != head.host.as_ref() && !hosts.contains(&host),
-        None => true,
-    });
-    (foreign || head.cross_site)
-        .then(|| Answer::text("403 Forbidden", "This camera does not answer to pages of other sites"))
+    let foreign = head
+        .origin
+        .as_deref()
+        .is_some_and(|origin| match head::origin_host(origin) {
+            Some(host) => Some(&host) != head.host.as_ref() && !hosts.contains(&host),
+            None => true,
+        });
+    (foreign || head.cross_site).then(|| {
+        Answer::text(
+            "403 Forbidden",
+            "This camera does not answer to pages of other sites",
+        )
+    })
 }
 
 fn content_security_policy(frame_ancestors: &[String]) -> String {
@@ -158,8 +218,14 @@ pub(super) fn refuse(bad: Bad) -> Answer {
     match bad {
         Bad::Request(why) => Answer::text("400 Bad Request", why),
         Bad::TargetTooLong => Answer::text("414 URI Too Long", "The address is too long"),
-        Bad::TooLarge => Answer::text("431 Request Header Fields Too Large", "The request has too many or too long header fields"),
-        Bad::Version => Answer::text("505 HTTP Version Not Supported", "This server speaks HTTP/1.1 and HTTP/1.0"),
+        Bad::TooLarge => Answer::text(
+            "431 Request Header Fields Too Large",
+            "The request has too many or too long header fields",
+        ),
+        Bad::Version => Answer::text(
+            "505 HTTP Version Not Supported",
+            "This server speaks HTTP/1.1 and HTTP/1.0",
+        ),
     }
 }
 

@@ -67,7 +67,10 @@ pub(super) fn report(shared: &Shared) -> Answer {
         .text("source", &state.source)
         .text("state", state.condition.word())
         .text("reason", &state.why)
-        .member("since_s", state.since.map_or(0, |since| since.elapsed().as_secs()))
+        .member(
+            "since_s",
+            state.since.map_or(0, |since| since.elapsed().as_secs()),
+        )
         .member("healthy", trouble(&state).is_none())
         .member("stand_in", state.stand_in)
         .member("codec", or_null(init.map(|i| quote(&i.codec))))
@@ -75,9 +78,15 @@ pub(super) fn report(shared: &Shared) -> Answer {
         .member("height", or_null(init.map(|i| i.height.to_string())))
         .member("fps", format_args!("{:.2}", state.fps))
         .member("bitrate_bps", state.bitrate_bps)
-        .member("key_frame_interval_ms", or_null(state.key_interval_ms.map(|ms| ms.to_string())))
+        .member(
+            "key_frame_interval_ms",
+            or_null(state.key_interval_ms.map(|ms| ms.to_string())),
+        )
         .member("frames", state.frames)
-        .member("last_frame_age_ms", or_null(state.last_frame.map(|t| t.elapsed().as_millis().to_string())))
+        .member(
+            "last_frame_age_ms",
+            or_null(state.last_frame.map(|t| t.elapsed().as_millis().to_string())),
+        )
         .member("drops", drops)
         .member("ring_bytes", shared.stream.ring.bytes())
         .member("clients", clients)
@@ -110,7 +119,7 @@ impl Object {
     fn member(mut self, name: &str, value: impl Display) -> Object {
         let comma = if self.0.len() > 1 { "," } else { "" };
         // Writing to a String can't fail.
-        drop(write!(self.0, "{comma}\"{name}\":{value}"));
+        _ = write!(self.0, "{comma}\"{name}\":{value}");
         self
     }
 
@@ -135,7 +144,7 @@ fn quote(text: &str) -> String {
     for c in text.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
-            c if c < ' ' => drop(write!(out, "\\u{:04x}", c as u32)),
+            c if c < ' ' => _ = write!(out, "\\u{:04x}", c as u32),
             c => out.push(c),
         }
     }

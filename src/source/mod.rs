@@ -1,7 +1,20 @@
 //! Where frames come from: a V4L2 camera, a command's standard output, or the built-in test picture.
 
+pub mod camera;
+pub mod controls;
+pub mod exec;
+pub mod pattern;
+
+pub use camera::find_h264_camera as find_camera;
+
+use crate::config::{Camera, Setting, SourceKind};
 use crate::error::Result;
+use camera::Wanted;
+use exec::Exec;
+use pattern::Pattern;
+use std::collections::HashSet;
 use std::os::fd::BorrowedFd;
+use std::path::Path;
 use std::time::Duration;
 
 /// One coded picture, lent by its source for the length of a call.
@@ -22,7 +35,8 @@ pub enum Signal<'a> {
     Gap,
 }
 
-/// What a source knows of itself once it is open; for the log and /status, never for the stream's own description.
+/// What a source knows of itself once it is open; for the log and /status, never for the stream's own
+/// description.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Facts {
     /// In words, such as "HD Pro Webcam C920, H264 1280x720".
@@ -51,8 +65,8 @@ pub trait Source {
     /// What is known of the open source.
     fn facts(&self) -> &Facts;
 
-    /// Waits until there is something, `wake` is readable or `timeout` is over, and gives `sink` what has come.
-    /// Returns early without a frame whenever it likes; never drains `wake`.
+    /// Waits until there is something, `wake` is readable or `timeout` is over, and gives `sink` what has
+    /// come. Returns early without a frame whenever it likes; never drains `wake`.
     ///
     /// # Errors
     /// The source is of no more use (unplugged, ended, broken): drop it and open it again.
@@ -72,4 +86,36 @@ pub trait Source {
     fn drops(&self) -> Drops {
         Drops::default()
     }
+}
+
+/// Opens the source that `camera` names. What a device can't do as wished is logged, but for what is in
+/// `said` already.
+///
+/// # Errors
+/// It is not there or can't be used; the error says what to do.
+pub fn open(camera: &Camera, said: &mut HashSet<String>) -> Result<Box<dyn Source>> {
+    let Camera {
+        width, height, fps, ..
+    } = *camera;
+    let mut device = |path: &Path, controls: &[Setting]| {
+        camera::open(
+            &Wanted {
+                path,
+                width,
+                height,
+                fps,
+                controls,
+            },
+            said,
+        )
+    };
+    Ok(match &camera.source {
+        SourceKind::Device { path, controls, .. } => Box::new(device(path, controls)?),
+        SourceKind::Auto => match find_camera() {
+            Some(path) => Box::new(device(&path, &[])?),
+            None => Box::new(Pattern::new(width, height, fps)?.stand_in()),
+        },
+        SourceKind::Exec { command } => Box::new(Exec::start(&camera.name, command)?),
+        SourceKind::Test => Box::new(Pattern::new(width, height, fps)?),
+    })
 }

@@ -1,9 +1,65 @@
-//! The clocks.
+//! The two clocks: the one that frames are timed by, and the one on the wall.
 
 use nix::time::{ClockId, clock_gettime};
+use std::mem::MaybeUninit;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-/// CLOCK_MONOTONIC in microseconds: the one clock of all capture times.
+/// CLOCK_MONOTONIC in microseconds: what V4L2 drivers stamp their frames with
+/// (V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC).
 pub fn monotonic_us() -> u64 {
-    // The clock always exists on Linux (clock_gettime(2)).
-    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |t| t.tv_sec() as u64 * 1_000_000 + t.tv_nsec() as u64 / 1000)
+    // clock_gettime(2) fails for a clock that is not there only, and Linux always has this one.
+    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |now| {
+        now.tv_sec() as u64 * 1_000_000 + now.tv_nsec() as u64 / 1000
+    })
+}
+
+/// The local time of day: hours, minutes, seconds (60 in a leap second), milliseconds.
+pub fn wall_clock() -> (u32, u32, u32, u32) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let seconds = now.as_secs() as _;
+    let mut local = MaybeUninit::<libc::tm>::zeroed();
+    // SAFETY: both pointers are to live, aligned memory of the right type, and localtime_r(3) keeps neither.
+    // It may read TZ from the environment, which this program never changes.
+    unsafe { libc::localtime_r(&seconds, local.as_mut_ptr()) };
+    // SAFETY: should nothing have been written, zeros are a valid `tm`: integers, and a pointer nobody
+    // follows.
+    let local = unsafe { local.assume_init() };
+    (
+        local.tm_hour as u32,
+        local.tm_min as u32,
+        local.tm_sec as u32,
+        now.subsec_millis(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn monotonic_never_goes_back() {
+        let first = monotonic_us();
+        assert!(first > 0);
+        assert!(monotonic_us() >= first);
+    }
+
+    #[test]
+    fn wall_clock_is_a_time_of_day() {
+        let (hour, minute, second, millisecond) = wall_clock();
+        assert!(hour < 24 && minute < 60 && second <= 60 && millisecond < 1000);
+    }
+
+    #[test]
+    fn wall_clock_agrees_with_the_system() {
+        // Time zones are whole minutes from UTC, so seconds of the minute are the same everywhere.
+        let utc = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() % 60;
+        loop {
+            let before = utc();
+            let (_, _, second, _) = wall_clock();
+            if utc() == before {
+                assert_eq!(u64::from(second), before);
+                return;
+            }
+        }
+    }
 }

@@ -1,5 +1,8 @@
 //! The kernel's interface: the only room with unsafe code. It knows nothing of this program.
 
 pub mod clock;
+pub mod command;
+pub mod mmap;
 pub mod process;
 pub mod sock;
+pub mod v4l2;

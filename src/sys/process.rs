@@ -22,7 +22,11 @@ pub fn raise_open_files() -> io::Result<u64> {
 pub fn set_priority(nice: c_int) -> io::Result<()> {
     // SAFETY: takes numbers only.
     let result = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// This machine's name, or an empty text.
@@ -31,7 +35,11 @@ pub fn host_name() -> String {
     // SAFETY: the kernel writes at most the buffer's length, less one for the 0 byte that is there already.
     let result = unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len() - 1) };
     let end = name.iter().position(|byte| *byte == 0).unwrap_or(0);
-    if result == 0 { String::from_utf8_lossy(&name[..end]).into_owned() } else { String::new() }
+    if result == 0 {
+        String::from_utf8_lossy(&name[..end]).into_owned()
+    } else {
+        String::new()
+    }
 }
 
 /// Keeps SIGTERM and SIGINT waiting until [`wait_for_end`] asks for them. Call it before any thread is made: threads inherit it.
@@ -53,7 +61,7 @@ pub fn wait_for_end() -> io::Result<&'static str> {
 /// Asks this process to end, as SIGTERM from outside does.
 pub fn end() {
     // It can't fail: the process exists, and is ours.
-    drop(nix::sys::signal::kill(nix::unistd::Pid::this(), Signal::SIGTERM));
+    _ = nix::sys::signal::kill(nix::unistd::Pid::this(), Signal::SIGTERM);
 }
 
 fn end_signals() -> SigSet {

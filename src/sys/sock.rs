@@ -9,9 +9,19 @@ fn set_int(socket: &impl AsFd, level: c_int, option: c_int, value: c_int) -> io:
     let size = size_of::<c_int>() as libc::socklen_t;
     // SAFETY: the descriptor is borrowed for the call, and the pointer is to a c_int of the size that is told.
     let result = unsafe {
-        libc::setsockopt(socket.as_fd().as_raw_fd(), level, option, (&raw const value).cast::<c_void>(), size)
+        libc::setsockopt(
+            socket.as_fd().as_raw_fd(),
+            level,
+            option,
+            (&raw const value).cast::<c_void>(),
+            size,
+        )
     };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// The socket takes no more than `bytes` that it can't send yet (TCP_NOTSENT_LOWAT), so that what lags is not
@@ -68,7 +78,9 @@ pub fn addresses() -> Vec<IpAddr> {
     while let Some(entry) = unsafe { next.as_ref() } {
         next = entry.ifa_next;
         // SAFETY: ifa_addr is null or points to a socket address as long as its family says.
-        let Some(family) = (unsafe { entry.ifa_addr.as_ref() }).map(|a| c_int::from(a.sa_family)) else { continue };
+        let Some(family) = (unsafe { entry.ifa_addr.as_ref() }).map(|a| c_int::from(a.sa_family)) else {
+            continue;
+        };
         let address = match family {
             libc::AF_INET => {
                 // SAFETY: an address of family AF_INET is a sockaddr_in; read unaligned, it may stand anywhere.
@@ -99,7 +111,10 @@ pub fn addresses() -> Vec<IpAddr> {
 /// Closing the socket throws away what the other side has not taken, rather than keeping it for a client that is
 /// stuck (SO_LINGER of 0 s, socket(7)).
 pub fn reset_on_close(socket: &impl AsFd) {
-    let at_once = libc::linger { l_onoff: 1, l_linger: 0 };
+    let at_once = libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
     let size = size_of::<libc::linger>() as libc::socklen_t;
     // SAFETY: the descriptor is borrowed for the call, and the pointer is to a linger of the size that is told.
     // It can't fail for a socket, and if it did, the kernel would keep the bytes for a while, no more.

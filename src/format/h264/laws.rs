@@ -13,7 +13,7 @@ pub fn split(data: &[u8]) {
     }
 }
 
-/// Annex B.1, byte by byte: a unit ends at the zeros that a start code prefix follows, or that the end follows.
+/// Annex B.1, byte by byte: a unit ends at the zeros before a start code prefix, or before the end.
 fn split_plainly(data: &[u8]) -> Vec<&[u8]> {
     let prefix_at = |i: usize| data[i..].starts_with(&[0, 0, 1]);
     let mut units = Vec::new();
@@ -39,7 +39,8 @@ fn split_plainly(data: &[u8]) -> Vec<&[u8]> {
     units
 }
 
-/// An SPS NAL unit is read or refused; what is read can be promised to have no reordering, which changes nothing else.
+/// An SPS NAL unit is read or refused; what is read can be promised to have no reordering, which changes
+/// nothing else.
 pub fn sps(data: &[u8]) {
     let (Ok(before), Ok(rewritten)) = (Sps::parse(data), without_reordering(data)) else {
         assert!(Sps::parse(data).is_err() && without_reordering(data).is_err());

@@ -1,6 +1,7 @@
 //! H.264 (ITU-T H.264, ISO/IEC 14496-10): NAL units, parameter sets, slice headers, and what a live stream of
 //! them has to keep to. Clause numbers are those of ITU-T H.264.
 
+pub mod assembler;
 pub mod laws;
 pub mod nal;
 pub mod pps;

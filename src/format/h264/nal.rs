@@ -33,8 +33,9 @@ pub(super) fn is_reference(nal: &[u8]) -> bool {
 
 const START_CODE_PREFIX: &[u8] = &[0, 0, 1];
 
-/// The NAL units of a byte stream as annex B.1 has it: each from behind a start code prefix (00 00 01) to before
-/// the zeros that precede the next one. What stands before the first prefix belongs to none; empty units are left out.
+/// The NAL units of a byte stream as annex B.1 has it: each from behind a start code prefix (00 00 01) to
+/// before the zeros that precede the next one. What stands before the first prefix belongs to none; empty
+/// units are left out.
 ///
 /// Three zeros that no start code follows are not allowed in a stream; they stay where they are.
 pub fn nal_units(annex_b: &[u8]) -> NalUnits<'_> {
@@ -66,7 +67,7 @@ impl<'a> Iterator for NalUnits<'a> {
                 unit = before;
                 self.rest = from.get(START_CODE_PREFIX.len()..);
             }
-            // trailing_zero_8bits, and the zero_byte of a start code of four bytes. No NAL unit ends in a zero (7.4.1).
+            // trailing_zero_8bits, or the next start code's zero_byte: no NAL unit ends in a zero (7.4.1).
             while let [before @ .., 0] = unit {
                 unit = before;
             }
@@ -124,7 +125,7 @@ mod tests {
     fn the_splitter_agrees_with_the_clause() {
         let mut random = Random::new(2);
         for _ in 0..50_000 {
-            // Few values, so that start codes are many; sometimes a long run of anything, so that vectors are used.
+            // Few values, so that start codes are many; sometimes a long run of anything, for the vectors.
             let mut data: Vec<u8> = (0..random.below(20))
                 .map(|_| [0, 0, 0, 1, 3, 0x65][random.below(6)])
                 .collect();

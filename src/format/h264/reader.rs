@@ -14,9 +14,9 @@ use crate::format::bits::{BitReader, SyntaxError, unescape};
 /// The NAL units of one picture that belong into a sample of an `avc1` track.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessUnit<'a> {
-    /// Slices and SEI in their order, without start codes. Delimiters, parameter sets, filler and ends are left out.
+    /// Slices and SEI in their order, without start codes, delimiters, parameter sets, filler and ends.
     pub nals: Vec<&'a [u8]>,
-    /// Decoding can start here: an IDR picture, or an I picture with a recovery point SEI that promises as much.
+    /// Decoding can start here: an IDR, or an I picture with a recovery point SEI that promises as much.
     pub key: bool,
 }
 
@@ -34,8 +34,8 @@ pub struct Parameters {
 /// Why an access unit can't be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refused {
-    /// Pictures come in another order than they are shown in. It is true of the stream and not of one unit alone: all
-    /// units are refused until a whole group of pictures has come without.
+    /// Pictures come in another order than they are shown in. It is true of the stream and not of one unit
+    /// alone: all units are refused until a whole group of pictures has come without.
     BFrames,
     /// The SPS allows fields. It is true of every unit until another SPS comes.
     Interlaced,
@@ -49,13 +49,13 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refused::BFrames => f.write_str(
-                "the video has B-frames: pictures come out of order, which delays each one and can't be shown live. \
-                 Turn them off: x264 --bframes 0, ffmpeg -bf 0 or -tune zerolatency, rpicam-vid --low-latency, \
-                 a camera's or encoder's control video_b_frames = 0 or its Baseline profile",
+                "the video has B-frames: pictures come out of order, which delays each one and can't be \
+                 shown live. Turn them off: x264 --bframes 0; ffmpeg -bf 0 or -tune zerolatency; rpicam-vid \
+                 --low-latency; for a camera or hardware encoder, video_b_frames = 0 or profile Baseline",
             ),
             Refused::Interlaced => f.write_str(
-                "the video is interlaced (each frame is two fields), which browsers do not show well. \
-                 Choose a progressive mode of the source, such as 720p instead of 1080i, or turn interlacing off in the encoder",
+                "the video is interlaced: each frame is two fields, which browsers do not show well. Choose \
+                 a progressive mode (720p, not 1080i), or turn interlacing off in the encoder",
             ),
             Refused::DataPartitioning => f.write_str(
                 "the video uses data partitioning (Extended profile), which browsers do not decode. \
@@ -113,15 +113,16 @@ impl Reader {
         self.parameters.as_ref()
     }
 
-    /// Reads one access unit in Annex B form. None: there is nothing to show in it, or its parameter sets have not come
-    /// yet (a stream joined in its middle). After any refusal the reader can go on with the next unit.
+    /// Reads one access unit in Annex B form. None: there is nothing to show in it, or its parameter sets
+    /// have not come yet (a stream joined in its middle). After any refusal the reader can go on with the
+    /// next unit.
     pub fn read<'a>(&mut self, annex_b: &'a [u8]) -> Result<Option<AccessUnit<'a>>, Refused> {
         let mut nals = Vec::new();
         let mut picture = None;
         let mut complete = true;
         let mut damage = Ok(());
         for nal in nal_units(annex_b) {
-            // What is good of a damaged unit is read all the same: its parameter sets may be the only ones to come.
+            // The rest of a damaged unit is read too: its parameter sets may be the only ones to come.
             let result = match unit_type(nal) {
                 _ if nal.first().is_some_and(|header| header & 0x80 != 0) => {
                     Err(Refused::Damaged("forbidden_zero_bit is set".into()))
@@ -130,7 +131,7 @@ impl Reader {
                     nals.push(nal);
                     self.add_slice(nal, &mut picture).map(|known| complete &= known)
                 }
-                2..=4 => return Err(Refused::DataPartitioning),
+                2..=4 => Err(Refused::DataPartitioning),
                 nal::SEI => {
                     nals.push(nal);
                     Ok(())
@@ -275,8 +276,8 @@ struct Order {
     /// PicOrderCntMsb and pic_order_cnt_lsb of the last reference picture.
     reference_msb: i64,
     reference_lsb: i64,
-    /// PicOrderCnt of the picture before, unless an IDR follows.
-    previous: i64,
+    /// PicOrderCnt of the picture before, where there was one since the last IDR.
+    previous: Option<i64>,
     /// Reordering was seen since the last IDR.
     seen: bool,
     /// It was seen in the group of pictures before.
@@ -284,12 +285,11 @@ struct Order {
 }
 
 impl Order {
-    /// Takes in the next picture. A B picture before its turn tells of reordering; other pictures with a lower count
-    /// do not, since the count also falls where pictures were lost, or where an encoder starts it anew without an IDR
-    /// (memory_management_control_operation 5).
+    /// Takes in the next picture. A B picture before its turn tells of reordering; other pictures with a
+    /// lower count do not, since the count also falls where pictures were lost, or where an encoder starts it
+    /// anew without an IDR (memory_management_control_operation 5).
     fn is_broken_by(&mut self, picture: &Picture, kind: PicOrderCnt) -> bool {
-        let idr = picture.idr_slices > 0;
-        if idr {
+        if picture.idr_slices > 0 {
             *self = Order {
                 seen_before: self.seen,
                 ..Order::default()
@@ -299,11 +299,10 @@ impl Order {
         self.seen |= match kind {
             PicOrderCnt::Lsb(bits) => {
                 let count = self.count(picture, 1 << bits);
-                let falls = !idr && count < self.previous;
-                self.previous = count;
-                b && falls
+                let previous = self.previous.replace(count);
+                b && previous.is_some_and(|previous| count < previous)
             }
-            // The count is not worked out for this rare type: B pictures are nearly always there to be reordered.
+            // This rare type is not worked out: B pictures are nearly always there to be reordered.
             PicOrderCnt::Cycle => b,
             PicOrderCnt::DecodingOrder => false,
         };
@@ -328,8 +327,9 @@ impl Order {
     }
 }
 
-/// Whether an SEI NAL unit has a recovery_point message (clauses D.1.8, D.2.8) that promises a right picture at once:
-/// recovery_frame_cnt 0 and exact_match_flag 1. A broken SEI promises nothing; decoders pass over it.
+/// Whether an SEI NAL unit has a recovery_point message (clauses D.1.8, D.2.8) that promises a right picture
+/// at once: recovery_frame_cnt 0 and exact_match_flag 1. A broken SEI, which decoders skip, promises
+/// nothing.
 fn is_exact_recovery_point(nal: &[u8]) -> bool {
     const RECOVERY_POINT: usize = 6;
     if unit_type(nal) != nal::SEI {
@@ -362,5 +362,363 @@ fn sei_number(bytes: &mut &[u8]) -> Option<usize> {
         if byte < 255 {
             return Some(sum);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::bits::tests::Random;
+    use crate::format::bits::{BitWriter, escape};
+    use crate::format::h264::sps::tests::{X264_BASELINE, X264_HIGH_B, X264_INTERLACED, bytes};
+
+    /// x264 0.164, for the High SPS above.
+    const PPS: &str = "68ebe3cb22c0";
+    /// x264 0.164: a recovery point of frame count 0 with exact match.
+    const RECOVERY_POINT: &str = "060601c480";
+    const I: u32 = 7;
+    const P: u32 = 5;
+    const B: u32 = 6;
+
+    fn annex_b(nals: &[&[u8]]) -> Vec<u8> {
+        nals.iter().flat_map(|nal| [&[0, 0, 1], *nal].concat()).collect()
+    }
+
+    fn nal(header: u8, write: impl FnOnce(&mut BitWriter)) -> Vec<u8> {
+        let mut w = BitWriter::new();
+        write(&mut w);
+        w.trailing_bits();
+        let mut nal = vec![header];
+        escape(&w.into_bytes(), &mut nal);
+        nal
+    }
+
+    fn pps(id: u32, sps_id: u32) -> Vec<u8> {
+        nal(0x68, |w| {
+            w.ue(id);
+            w.ue(sps_id);
+            w.u(2, 0);
+        })
+    }
+
+    /// Baseline, level 1, id 7, 32x16, with the same widths as X264_HIGH_B in its slice headers.
+    fn small_sps() -> Vec<u8> {
+        nal(0x67, |w| {
+            w.u(24, 0x42_00_0a);
+            [7, 0, 0, 2, 1].iter().for_each(|&value| w.ue(value));
+            w.flag(false);
+            w.ue(1);
+            w.ue(0);
+            w.u(4, 0b1100);
+        })
+    }
+
+    /// A slice for the SPS of X264_HIGH_B: four bits of frame_num, six of pic_order_cnt_lsb.
+    fn slice(header: u8, kind: u32, lsb: u32) -> Vec<u8> {
+        slice_of(header, kind, lsb, 0)
+    }
+
+    fn slice_of(header: u8, kind: u32, lsb: u32, pps_id: u32) -> Vec<u8> {
+        nal(header, |w| {
+            w.ue(0);
+            w.ue(kind);
+            w.ue(pps_id);
+            w.u(4, 0);
+            if header & 0x1f == 5 {
+                w.ue(0);
+            }
+            w.u(6, lsb);
+            w.u(32, 0x1234_5678);
+        })
+    }
+
+    /// A reader that has read the SPS, PPS and an IDR picture.
+    fn started(sps: &str) -> Reader {
+        let mut reader = Reader::new();
+        let idr = annex_b(&[&bytes(sps), &bytes(PPS), &slice(0x65, I, 0)]);
+        assert_eq!(reader.read(&idr).unwrap().map(|unit| unit.key), Some(true));
+        reader
+    }
+
+    fn key(reader: &mut Reader, nals: &[&[u8]]) -> bool {
+        reader.read(&annex_b(nals)).unwrap().unwrap().key
+    }
+
+    #[test]
+    fn slices_and_sei_are_kept_and_the_rest_is_not() {
+        let mut reader = Reader::new();
+        let sei = [6, 5, 1, 0xaa, 0x80];
+        let (first, second) = (slice(0x65, I, 0), slice(0x65, I, 0));
+        let left_out: Vec<Vec<u8>> = [0, 10, 11, 12, 13, 14, 15, 19, 20, 31]
+            .map(|kind| vec![kind, 0x80])
+            .into();
+        let mut nals: Vec<&[u8]> = vec![&[9, 0x10]];
+        let (sps, pps) = (bytes(X264_HIGH_B), bytes(PPS));
+        nals.extend([&sps[..], &pps, &sei, &first, &second]);
+        nals.extend(left_out.iter().map(Vec::as_slice));
+        let unit = annex_b(&nals);
+        let unit = reader.read(&unit).unwrap().unwrap();
+        assert_eq!(
+            unit,
+            AccessUnit {
+                nals: vec![&sei, &first, &second],
+                key: true
+            }
+        );
+        let parameters = reader.parameters().unwrap();
+        assert_eq!(parameters.sps, without_reordering(&sps).unwrap());
+        assert_eq!(parameters.pps, [pps]);
+        assert_eq!(parameters.info, Sps::parse(&sps).unwrap());
+    }
+
+    #[test]
+    fn nothing_is_shown_before_its_parameter_sets() {
+        let mut reader = Reader::new();
+        let idr = annex_b(&[&slice(0x65, I, 0)]);
+        assert_eq!(reader.read(&[]), Ok(None));
+        assert_eq!(reader.read(&idr), Ok(None));
+        assert_eq!(reader.read(&annex_b(&[&bytes(PPS)])), Ok(None));
+        assert_eq!(reader.read(&idr), Ok(None));
+        assert_eq!(reader.read(&annex_b(&[&bytes(X264_HIGH_B)])), Ok(None));
+        assert!(reader.parameters().is_none());
+        assert!(reader.read(&idr).unwrap().is_some());
+        // One slice of two is not known: the picture is not whole.
+        assert_eq!(
+            reader.read(&annex_b(&[&slice(0x41, P, 2), &slice_of(0x41, P, 2, 3)])),
+            Ok(None)
+        );
+    }
+
+    #[test]
+    fn parameters_are_new_only_when_their_bytes_are() {
+        let mut reader = started(X264_HIGH_B);
+        let first = Arc::clone(reader.parameters().unwrap());
+        let p = slice(0x41, P, 2);
+        let same = |reader: &mut Reader, nals: &[&[u8]], expected: &Arc<Parameters>| {
+            reader.read(&annex_b(nals)).unwrap().unwrap();
+            Arc::ptr_eq(reader.parameters().unwrap(), expected)
+        };
+        assert!(same(&mut reader, &[&p], &first));
+        assert!(same(
+            &mut reader,
+            &[&bytes(X264_HIGH_B), &bytes(PPS), &slice(0x65, I, 0)],
+            &first
+        ));
+        // A PPS of another SPS, and an SPS that nothing uses.
+        assert!(same(&mut reader, &[&pps(9, 5), &p], &first));
+        assert!(same(&mut reader, &[&small_sps(), &p], &first));
+        // One more PPS of this SPS; then another level.
+        assert!(!same(&mut reader, &[&pps(1, 0), &p], &first));
+        let second = Arc::clone(reader.parameters().unwrap());
+        assert_eq!((second.pps.len(), &second.sps), (2, &first.sps));
+        let mut level = bytes(X264_HIGH_B);
+        level[3] = 41;
+        assert!(!same(&mut reader, &[&level, &slice(0x65, I, 0)], &second));
+        assert_eq!(reader.parameters().unwrap().info.level_idc, 41);
+        assert_eq!(first.info.level_idc, 40);
+    }
+
+    #[test]
+    fn the_active_sps_is_that_of_the_slices() {
+        let mut reader = started(X264_HIGH_B);
+        let first = Arc::clone(reader.parameters().unwrap());
+        let other = slice_of(0x65, I, 0, 8);
+        assert!(!key(&mut reader, &[&small_sps(), &pps(8, 7), &slice(0x41, P, 2)]));
+        assert!(Arc::ptr_eq(reader.parameters().unwrap(), &first));
+        assert!(key(&mut reader, &[&other]));
+        let second = Arc::clone(reader.parameters().unwrap());
+        assert_eq!(
+            (second.info.id, second.info.width, second.info.height),
+            (7, 32, 16)
+        );
+        assert_eq!(second.pps, [pps(8, 7)]);
+        assert!(key(&mut reader, &[&slice(0x65, I, 0)]));
+        assert_eq!(reader.parameters(), Some(&first));
+        let mixed = reader.read(&annex_b(&[&other, &slice(0x65, I, 0)])).unwrap_err();
+        assert_eq!(
+            mixed.to_string(),
+            "damaged H.264: its slices belong to different SPS"
+        );
+    }
+
+    #[test]
+    fn key_frames() {
+        let mut reader = started(X264_HIGH_B);
+        let recovery = bytes(RECOVERY_POINT);
+        let (i, p, idr) = (slice(0x41, I, 2), slice(0x41, P, 2), slice(0x65, I, 0));
+        assert!(key(&mut reader, &[&idr, &idr]));
+        assert!(!key(&mut reader, &[&idr, &i]) && !key(&mut reader, &[&recovery, &idr, &i]));
+        assert!(!key(&mut reader, &[&i]) && !key(&mut reader, &[&p]));
+        assert!(key(&mut reader, &[&recovery, &i, &i]));
+        assert!(!key(&mut reader, &[&recovery, &i, &p]) && !key(&mut reader, &[&recovery, &p]));
+        let sei = |payload: &[u8]| [&[6][..], payload, &[0x80]].concat();
+        let with = |reader: &mut Reader, payload: &[u8]| key(reader, &[&sei(payload), &i]);
+        // Frame count 0 (1) or 1 (010), exact match, then 0s and the fill.
+        assert!(with(&mut reader, &[6, 1, 0b1100_0100]));
+        assert!(!with(&mut reader, &[6, 1, 0b1000_0100]));
+        assert!(!with(&mut reader, &[6, 1, 0b0101_0001]));
+        // After another message, with a payload of 256 bytes and type 261.
+        let long = [&[255, 6, 255, 1][..], &[0x55; 256], &[6, 1, 0b1100_0100]].concat();
+        assert!(with(&mut reader, &long));
+        // Broken ones promise nothing and damage nothing.
+        for broken in [&[6, 9, 0xc4][..], &[6], &[255, 255], &[6, 0], &[]] {
+            assert!(!with(&mut reader, broken));
+        }
+    }
+
+    #[test]
+    fn b_frames_are_refused_once_they_come_out_of_order() {
+        // The first pictures of a real stream: x264 0.164, open GOP, two slices a picture (one is kept here).
+        let sps = bytes("6764000dacd94141fb0110000003001000000303c0f1429960");
+        let mut reader = Reader::new();
+        let read =
+            |reader: &mut Reader, hex: &str| reader.read(&annex_b(&[&bytes(hex)])).map(|unit| unit.is_some());
+        assert_eq!(reader.read(&annex_b(&[&sps, &bytes(PPS)])), Ok(None));
+        assert_eq!(read(&mut reader, "6588840057e9d7ad678dc1e9373a"), Ok(true));
+        assert_eq!(read(&mut reader, "419a236c457fb7e0b47139fc6740"), Ok(true));
+        assert_eq!(
+            read(&mut reader, "419e4178853ff04fb769b73d47aa"),
+            Err(Refused::BFrames)
+        );
+        assert_eq!(
+            read(&mut reader, "419a6749a84168994c08cfdf9082"),
+            Err(Refused::BFrames)
+        );
+        // All of the next group as well, and the one after it is free.
+        assert_eq!(
+            read(&mut reader, "6588840057e9d7ad678dc1e9373a"),
+            Err(Refused::BFrames)
+        );
+        assert_eq!(
+            read(&mut reader, "419a236c457fb7e0b47139fc6740"),
+            Err(Refused::BFrames)
+        );
+        assert_eq!(read(&mut reader, "6588840057e9d7ad678dc1e9373a"), Ok(true));
+        for way_out in [
+            "--bframes 0",
+            "-bf 0",
+            "zerolatency",
+            "--low-latency",
+            "video_b_frames",
+            "Baseline",
+        ] {
+            assert!(Refused::BFrames.to_string().contains(way_out), "{way_out}");
+        }
+    }
+
+    #[test]
+    fn order_is_kept_over_wraps_losses_and_restarts() {
+        let mut reader = started(X264_HIGH_B);
+        // B pictures in decoding order, over three wraps of the six bits; every other one is no reference.
+        for n in 1..100 {
+            let header = if n % 2 == 0 { 0x41 } else { 0x01 };
+            assert!(!key(&mut reader, &[&slice(header, B, n * 2 % 64)]), "{n}");
+        }
+        // P pictures that go back: twenty were lost, or the count began anew.
+        assert!(!key(&mut reader, &[&slice(0x41, P, 46)]));
+        assert!(!key(&mut reader, &[&slice(0x41, P, 0)]));
+        // A B picture just before the wrap, after a P picture behind it.
+        let mut reader = started(X264_HIGH_B);
+        for lsb in [20, 40, 62, 4] {
+            assert!(!key(&mut reader, &[&slice(0x41, P, lsb)]));
+        }
+        assert_eq!(
+            reader.read(&annex_b(&[&slice(0x01, B, 63)])),
+            Err(Refused::BFrames)
+        );
+        // Joined in the middle, with a count in its upper half.
+        let mut reader = Reader::new();
+        let joined = annex_b(&[&bytes(X264_HIGH_B), &bytes(PPS), &slice(0x41, B, 50)]);
+        assert!(reader.read(&joined).unwrap().is_some());
+        assert!(!key(&mut reader, &[&slice(0x41, B, 52)]));
+    }
+
+    #[test]
+    fn a_promise_of_no_reordering_is_trusted() {
+        let promised = without_reordering(&bytes(X264_HIGH_B)).unwrap();
+        let mut reader = Reader::new();
+        let idr = slice(0x65, I, 0);
+        assert!(key(&mut reader, &[&promised, &bytes(PPS), &idr]));
+        assert!(!key(&mut reader, &[&slice(0x41, P, 8)]) && !key(&mut reader, &[&slice(0x01, B, 4)]));
+    }
+
+    #[test]
+    fn interlaced_and_partitioned_are_refused() {
+        let mut reader = Reader::new();
+        let idr = slice(0x65, I, 0);
+        let unit = annex_b(&[&bytes(X264_INTERLACED), &bytes(PPS), &idr]);
+        assert_eq!(reader.read(&unit), Err(Refused::Interlaced));
+        assert!(reader.parameters().is_none());
+        assert!(Refused::Interlaced.to_string().contains("progressive"));
+        // A progressive SPS ends it.
+        assert!(key(&mut reader, &[&bytes(X264_HIGH_B), &idr]));
+        for kind in 2..=4 {
+            assert_eq!(
+                reader.read(&annex_b(&[&[0x40 | kind, 0x80]])),
+                Err(Refused::DataPartitioning)
+            );
+        }
+    }
+
+    #[test]
+    fn damage_is_named_and_passes() {
+        let mut reader = started(X264_HIGH_B);
+        let p = slice(0x41, P, 2);
+        let mut damage = |nals: &[&[u8]]| match reader.read(&annex_b(nals)) {
+            Err(Refused::Damaged(what)) => what,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            damage(&[&p, &[0x41]]),
+            "slice header: the data ends at first_mb_in_slice"
+        );
+        assert_eq!(
+            damage(&[&[0x67, 66], &p]),
+            "SPS: the data ends at constraint_set_flags"
+        );
+        assert_eq!(
+            damage(&[&[0x68, 0x00, 0x80, 0x80], &p]),
+            "PPS: pic_parameter_set_id is 256, which is not allowed"
+        );
+        assert_eq!(damage(&[&[0xc1, 1], &p]), "forbidden_zero_bit is set");
+        let long = vec![0x68; MAX_PARAMETER_SET_BYTES + 1];
+        assert_eq!(damage(&[&long, &p]), "PPS: it has 4097 bytes, over 4096");
+        // The good half of a damaged unit counts: here a PPS that the next unit uses.
+        damage(&[&pps(5, 0), &[0x41]]);
+        assert!(!key(&mut reader, &[&slice_of(0x41, P, 4, 5)]));
+    }
+
+    #[test]
+    fn memory_is_bounded_whatever_comes() {
+        let mut reader = started(X264_HIGH_B);
+        for id in 0..256 {
+            reader.read(&annex_b(&[&pps(id, 0)])).unwrap();
+        }
+        assert!(!key(&mut reader, &[&slice(0x41, P, 2)]));
+        assert_eq!(reader.parameters().unwrap().pps.len(), MAX_AVCC_PPS);
+        let good = annex_b(&[
+            &bytes(X264_HIGH_B),
+            &bytes(X264_BASELINE),
+            &bytes(PPS),
+            &bytes(RECOVERY_POINT),
+            &slice(0x65, I, 0),
+            &slice(0x41, B, 2),
+        ]);
+        let mut random = Random::new(4);
+        for _ in 0..20_000 {
+            let mut unit = good.clone();
+            for _ in 0..random.below(8) {
+                let at = random.below(unit.len());
+                unit[at] = random.next() as u8;
+            }
+            if let Ok(Some(unit)) = reader.read(&unit) {
+                assert!(!unit.nals.is_empty() && reader.parameters().is_some());
+            }
+        }
+        assert!(reader.sps.len() <= 32 && reader.pps.len() <= 256);
+        // And it still reads what is good.
+        let idr = annex_b(&[&bytes(X264_HIGH_B), &bytes(PPS), &slice(0x65, I, 0)]);
+        drop(reader.read(&idr)); // ends a group that may have had B pictures in any order
+        assert_eq!(reader.read(&idr).unwrap().map(|unit| unit.key), Some(true));
     }
 }

@@ -1,0 +1,298 @@
+//! Fan-out to many clients, and the floor under it.
+
+use crate::feed;
+use fmp4streamer::sys::clock::monotonic_us;
+use memchr::memmem;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use std::error::Error;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+const CLIENTS: [usize; 4] = [1, 20, 100, 500];
+const SETTLE: Duration = Duration::from_secs(2);
+const MEASURE: Duration = Duration::from_secs(8);
+/// The kernel's USER_HZ, in which /proc counts CPU time (proc(5)); it is 100 on every Linux that people have.
+const TICKS_A_SECOND: f64 = 100.0;
+
+/// What one run shows.
+struct Run {
+    cpu_percent: f64,
+    rss_mb: f64,
+    frames: usize,
+    lost: u64,
+    p50_ms: f64,
+    p99_ms: f64,
+    first_ms: f64,
+}
+
+/// Prints the table.
+pub fn table() {
+    println!(
+        "\nFan-out of 1080p30 4 Mbit/s (age in ms; lost = frames missing at a client; first = connect to first frame, ms):\n\
+         {:>8} {:>9} {:>7} {:>7} {:>7} {:>7} {:>8} {:>6} {:>7} {:>10}",
+        "server", "clients", "CPU %", "RSS MB", "p50", "p99", "frames", "lost", "first", "CPU ratio"
+    );
+    for clients in CLIENTS {
+        let mut floor_cpu = None;
+        for (name, server) in [
+            ("floor", start_floor as fn() -> Result<Server>),
+            ("ours", start_ours),
+        ] {
+            match server().and_then(|server| measure(&server, clients)) {
+                Ok(run) => {
+                    let ratio = floor_cpu.map(|floor: f64| run.cpu_percent / floor);
+                    println!(
+                        "{name:>8} {clients:>9} {:>7.1} {:>7.1} {:>7.2} {:>7.2} {:>8} {:>6} {:>7.1} {:>10}",
+                        run.cpu_percent,
+                        run.rss_mb,
+                        run.p50_ms,
+                        run.p99_ms,
+                        run.frames,
+                        run.lost,
+                        run.first_ms,
+                        ratio.map_or(String::new(), |r| format!("{r:.2}"))
+                    );
+                    floor_cpu = floor_cpu.or(Some(run.cpu_percent));
+                }
+                Err(e) => println!("{name:>8} {clients:>9} failed: {e}"),
+            }
+        }
+    }
+    ages_by_delimiter();
+}
+
+/// How old a frame is at one client, by how the source ends its access units.
+fn ages_by_delimiter() {
+    println!("\nAge of a frame at one client, by the source's delimiters:");
+    for delimiters in ["aud-after", "aud-first", "none"] {
+        match start_server(delimiters).and_then(|server| measure(&server, 1)) {
+            Ok(run) => println!(
+                "{delimiters:>10}: p50 {:.2} ms, p99 {:.2} ms",
+                run.p50_ms, run.p99_ms
+            ),
+            Err(e) => println!("{delimiters:>10}: failed: {e}"),
+        }
+    }
+}
+
+struct Server {
+    process: Child,
+    address: String,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // The floor has a feeder of its own: its group is ended.
+        _ = Command::new("kill")
+            .args(["-TERM", "--", &format!("-{}", self.process.id())])
+            .status();
+        _ = self.process.wait();
+    }
+}
+
+fn start(mut command: Command) -> Result<Server> {
+    let mut process = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()?;
+    let mut lines = BufReader::new(process.stderr.take().ok_or("no stderr")?).lines();
+    let address = loop {
+        let line = lines.next().ok_or("it said no address")??;
+        if let Some((_, rest)) = line.split_once("http://") {
+            break rest.split('/').next().unwrap_or_default().to_string();
+        }
+    };
+    std::thread::spawn(move || lines.for_each(drop));
+    Ok(Server { process, address })
+}
+
+fn start_ours() -> Result<Server> {
+    start_server("aud-after")
+}
+
+fn start_server(delimiters: &str) -> Result<Server> {
+    let config = std::env::temp_dir().join(format!("fmp4streamer-bench-{}.conf", std::process::id()));
+    let feeder = std::env::current_exe()?;
+    std::fs::write(
+        &config,
+        format!(
+            "[server]\nmax_clients = 600\n[exec]\ncommand = exec {} feed {delimiters}\n",
+            feeder.display()
+        ),
+    )?;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fmp4streamer"));
+    command.arg("-c").arg(&config).args(["--listen", "127.0.0.1:0"]);
+    let server = start(command);
+    std::fs::remove_file(&config)?;
+    server
+}
+
+fn start_floor() -> Result<Server> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("floor");
+    start(command)
+}
+
+/// CPU time in seconds, and resident memory in MB.
+fn usage(process: &Child) -> Result<(f64, f64)> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.id()))?;
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
+    let ticks = |field: usize| {
+        fields
+            .get(field)
+            .and_then(|f| f.parse::<f64>().ok())
+            .ok_or("no CPU time")
+    };
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id()))?;
+    let rss = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .ok_or("no VmRSS")?;
+    let kb: f64 = rss.trim().trim_end_matches(" kB").parse()?;
+    // utime and stime are fields 14 and 15 of the line; the name and what is before it are off.
+    Ok(((ticks(11)? + ticks(12)?) / TICKS_A_SECOND, kb / 1024.0))
+}
+
+struct Client {
+    socket: TcpStream,
+    /// The end of what was read, which may be the start of a mark.
+    carry: Vec<u8>,
+    last: Option<u64>,
+}
+
+/// Longest piece to search for: the mark, the number and the time.
+const RECORD_BYTES: usize = feed::MARK.len() + 32;
+
+fn measure(server: &Server, count: usize) -> Result<Run> {
+    let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+    let mut clients = Vec::new();
+    for index in 0..count {
+        let mut socket = TcpStream::connect(&server.address)?;
+        socket.write_all(b"GET /stream.mp4 HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+        socket.set_nonblocking(true)?;
+        epoll.add(&socket, EpollEvent::new(EpollFlags::EPOLLIN, index as u64))?;
+        clients.push(Client {
+            socket,
+            carry: Vec::new(),
+            last: None,
+        });
+    }
+    let mut ages = Vec::new();
+    let mut lost = 0;
+    let mut buffer = vec![0; 512 * 1024];
+    let mut events = [EpollEvent::empty(); 512];
+    let begin = Instant::now() + SETTLE;
+    let end = begin + MEASURE;
+    let mut before = None;
+    let finder = memmem::Finder::new(feed::MARK);
+    while Instant::now() < end {
+        if before.is_none() && Instant::now() >= begin {
+            before = Some(usage(&server.process)?.0);
+        }
+        let ready = epoll.wait(&mut events, EpollTimeout::from(100u8))?;
+        for event in &events[..ready] {
+            let client = &mut clients[event.data() as usize];
+            let carried = client.carry.len();
+            buffer[..carried].copy_from_slice(&client.carry);
+            let read = match client.socket.read(&mut buffer[carried..]) {
+                Ok(0) => return Err("the server ended a stream".into()),
+                Ok(read) => read,
+                Err(e) if e.kind() == ErrorKind::WouldBlock => continue,
+                Err(e) => return Err(e.into()),
+            };
+            let now_us = monotonic_us();
+            let got = &buffer[..carried + read];
+            let mut searched = 0;
+            for at in finder.find_iter(got) {
+                let Some(record) = got.get(at + feed::MARK.len()..at + RECORD_BYTES) else {
+                    break;
+                };
+                searched = at + RECORD_BYTES;
+                let text = std::str::from_utf8(record)?;
+                let (number, written_us) = (
+                    u64::from_str_radix(&text[..16], 16)?,
+                    u64::from_str_radix(&text[16..], 16)?,
+                );
+                if before.is_some() {
+                    ages.push(now_us.saturating_sub(written_us));
+                    lost += client.last.map_or(0, |last| number - last - 1);
+                }
+                client.last = Some(number);
+            }
+            let keep = searched.max(got.len().saturating_sub(RECORD_BYTES - 1));
+            client.carry = got[keep..].to_vec();
+        }
+    }
+    let (cpu, rss_mb) = usage(&server.process)?;
+    // The ring is warm now: how long does a newcomer wait?
+    let connect = Instant::now();
+    let mut newcomer = TcpStream::connect(&server.address)?;
+    newcomer.write_all(b"GET /stream.mp4 HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+    let mut got = Vec::new();
+    while finder.find(&got).is_none() {
+        let read = newcomer.read(&mut buffer)?;
+        got.extend_from_slice(&buffer[..read]);
+    }
+    let first_ms = connect.elapsed().as_secs_f64() * 1e3;
+    ages.sort_unstable();
+    let at = |part: f64| {
+        ages.get((ages.len() as f64 * part) as usize)
+            .map_or(f64::NAN, |us| *us as f64 / 1000.0)
+    };
+    Ok(Run {
+        cpu_percent: (cpu - before.unwrap_or(cpu)) / MEASURE.as_secs_f64() * 100.0,
+        rss_mb,
+        frames: ages.len(),
+        lost,
+        p50_ms: at(0.5),
+        p99_ms: at(0.99),
+        first_ms,
+    })
+}
+
+/// The floor: reads the feed, and sends each unit to each client with one non-blocking send. No HTTP, no mux, no ring.
+pub fn floor() {
+    if let Err(e) = run_floor() {
+        eprintln!("floor: {e}");
+    }
+}
+
+fn run_floor() -> Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let mut feeder = Command::new(std::env::current_exe()?)
+        .args(["feed", "aud-after"])
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut pipe = feeder.stdout.take().ok_or("no stdout")?;
+    eprintln!("open http://{}/", listener.local_addr()?);
+    listener.set_nonblocking(true)?;
+    let mut clients: Vec<TcpStream> = Vec::new();
+    let mut buffer = vec![0; 512 * 1024];
+    let mut filled = 0;
+    loop {
+        filled += pipe.read(&mut buffer[filled..])?;
+        if !buffer[..filled].ends_with(&feed::AUD) {
+            continue;
+        }
+        while let Ok((socket, _)) = listener.accept() {
+            socket.set_nonblocking(true)?;
+            socket.set_nodelay(true)?;
+            clients.push(socket);
+        }
+        for client in &mut clients {
+            _ = client.write(&buffer[..filled]);
+        }
+        filled = 0;
+    }
+}

@@ -1,0 +1,584 @@
+use super::*;
+
+fn parse(text: &str) -> Config {
+    Config::parse(text.as_bytes(), "f").unwrap_or_else(|e| panic!("{e}\n{text}"))
+}
+
+fn error(text: &str) -> String {
+    match Config::parse(text.as_bytes(), "f") {
+        Err(e) => e.to_string(),
+        Ok(config) => panic!("accepted: {text:?} as {config:?}"),
+    }
+}
+
+fn repository_file(name: &str) -> String {
+    std::fs::read_to_string(format!("{}/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+/// What the README and `fmp4streamer.conf.dist` say of a key.
+fn meaning(key: &keys::Key) -> String {
+    format!("{} Allowed: {}.", key.doc, key.allowed)
+}
+
+fn setting<'a>(name: &str, value: &'a str) -> (String, &'a str) {
+    (name.to_owned(), value)
+}
+
+fn controls(config: &Config) -> Vec<(String, &str)> {
+    match &config.camera.source {
+        SourceKind::Device { controls, .. } => controls.iter().map(|s| setting(&s.name, &s.value)).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The settings of the predecessor's own fmp4streamer.conf.dist, line by line; its comments are left out.
+const PREDECESSOR_DIST: &str = "[server]
+listen =
+port = 8000
+[/dev/video0]
+width = 640
+height = 480
+fps = 30
+
+# a comment
+h264_profile = High
+h264_level = 4.2
+h264_i_frame_period = 15
+
+uvcx_h264_i_frame_period = 1000
+uvcx_h264_profile = High
+";
+
+#[test]
+fn the_predecessors_dist_is_accepted_as_it_is() {
+    let config = parse(PREDECESSOR_DIST);
+    assert_eq!(config.server, Server::default());
+    let profile = [setting("h264_profile", "High"), setting("h264_level", "4.2")];
+    assert_eq!(
+        controls(&config),
+        [&profile[..], &[setting("h264_i_frame_period", "15")]].concat()
+    );
+    assert_eq!(
+        config.notices,
+        [
+            "f: for a later version, not used yet: uvcx_h264_i_frame_period (line 14), uvcx_h264_profile \
+             (line 15)"
+        ]
+    );
+}
+
+#[test]
+fn a_predecessors_config_for_a_decoder_and_an_encoder_is_accepted() {
+    let text = "[DEFAULT]
+width = 1280
+height = 720
+[server]
+port: 8080
+priority = -5
+[/dev/v4l/by-id/usb-046d_C920-video-index0]
+capture_format = MJPG
+decoder = /dev/video10
+Encoder = /dev/video11
+capture_memory = DMABUF
+Brightness = 128
+rotation = 180
+auto_sleep = Off
+[/dev/video11]
+h264_profile = High
+video_bitrate = 4000000
+";
+    let config = parse(text);
+    assert_eq!((config.server.port, config.server.priority), (8080, -5));
+    let Camera {
+        width,
+        height,
+        rotation,
+        auto_sleep,
+        source,
+        ..
+    } = &config.camera;
+    assert_eq!((*width, *height, *rotation, *auto_sleep), (1280, 720, 180, false));
+    let SourceKind::Device {
+        path,
+        capture_format,
+        controls,
+    } = source
+    else {
+        panic!("{source:?}")
+    };
+    assert_eq!(path, Path::new("/dev/v4l/by-id/usb-046d_C920-video-index0"));
+    assert_eq!(capture_format, "MJPG");
+    let brightness = Setting {
+        name: "brightness".into(),
+        value: "128".into(),
+        place: "f:12".into(),
+    };
+    assert_eq!(*controls, [brightness]);
+    assert_eq!(
+        config.notices,
+        [
+            "f: for a later version, not used yet: decoder (line 9), encoder (line 10), capture_memory (line \
+             11)",
+            "f:8: capture_format = MJPG: only H264 is served so far, other formats by a later version",
+            "f: only the first camera, [/dev/v4l/by-id/usb-046d_C920-video-index0], is used so far; \
+             not [/dev/video11] (line 15)",
+        ]
+    );
+}
+
+#[test]
+fn without_a_camera_the_first_one_is_taken_with_what_default_says() {
+    for text in ["", "[server]\nport = 1\n", "# nothing\n"] {
+        assert_eq!(parse(text).camera, Camera::default());
+    }
+    let camera = parse("[server]\n[DEFAULT]\nwidth = 1280\nlinger_s = 0\n").camera;
+    assert_eq!(camera.source, SourceKind::Auto);
+    assert_eq!((camera.width, camera.linger), (1280, Duration::ZERO));
+}
+
+#[test]
+fn commands_are_one_line_for_the_shell() {
+    let text = "[exec pi]
+width = 1280
+command = rpicam-vid -t 0 \\
+    --width %(width)s
+
+    # not this
+    -o - | tee \"$(date +%%s)\"
+";
+    let camera = parse(text).camera;
+    let command = "rpicam-vid -t 0 --width 1280 -o - | tee \"$(date +%s)\"".to_owned();
+    assert_eq!(
+        (camera.source, camera.section.as_str()),
+        (SourceKind::Exec { command }, "exec pi")
+    );
+}
+
+#[test]
+fn lists_are_separated_by_commas_spaces_or_lines() {
+    let text = "[server]
+hosts = Cam.Example.org, cam2
+    [::1]
+frame_ancestors = https://Home.example:8123 http://*.local,*
+";
+    let server = parse(text).server;
+    assert_eq!(server.hosts, ["cam.example.org", "cam2", "[::1]"]);
+    assert_eq!(
+        server.frame_ancestors,
+        ["https://home.example:8123", "http://*.local", "*"]
+    );
+    for origin in [
+        "home.example",
+        "https://",
+        "https://a/b",
+        "https://a;script-src",
+        "https://a:0",
+        "'self'",
+        "https://*",
+        "http://a:b:1",
+    ] {
+        let text = format!("[server]\nframe_ancestors = {origin}\n");
+        assert!(error(&text).starts_with("f:2: frame_ancestors = "), "{origin}");
+    }
+    for host in ["http://a", "a:80", "a/b", "[x]", "ä"] {
+        assert!(
+            error(&format!("[server]\nhosts = {host}\n")).starts_with("f:2: hosts = "),
+            "{host}"
+        );
+    }
+}
+
+#[test]
+fn listen_takes_addresses() {
+    let listen = |text: &str| parse(&format!("[server]\nlisten = {text}\n")).server.listen;
+    assert_eq!(listen(""), None);
+    for (text, address) in [("0.0.0.0", "0.0.0.0"), ("::", "::"), ("localhost", "127.0.0.1")] {
+        assert_eq!(listen(text).unwrap().to_string(), address);
+    }
+    assert!(
+        error("[server]\nlisten = example.org\n")
+            .starts_with("f:2: listen = example.org: allowed: nothing, an")
+    );
+}
+
+#[test]
+fn errors_tell_what_is_allowed_and_what_was_meant() {
+    for (text, expected) in [
+        (
+            "[server]\nprot = 80\n",
+            "f:2: prot: no such key in [server]: allowed: listen, port, priority, max_clients, max_age_ms, \
+             join_max_s, join_max_mb, hosts, frame_ancestors; did you mean port?",
+        ),
+        (
+            "[server]\nwidth = 640\n",
+            "f:2: width: no such key in [server]: allowed: listen, port, priority, max_clients, max_age_ms, \
+             join_max_s, join_max_mb, hosts, frame_ancestors; width belongs in a camera's section, such as \
+             [/dev/video0], or [DEFAULT]",
+        ),
+        (
+            "[test]\ncapture_format = H264\n",
+            "f:2: capture_format: no such key in [test]: allowed: width, height, fps, rotation, auto_sleep, \
+             linger_s; capture_format belongs in a device's section, such as [/dev/video0]",
+        ),
+        (
+            "[exec x]\ncomand = true\n",
+            "f:2: comand: no such key in [exec x]: allowed: width, height, fps, rotation, auto_sleep, \
+             linger_s, command; did you mean command?",
+        ),
+        (
+            "[DEFAULT]\nheigth = 640\n",
+            "f:2: heigth: no such key in [DEFAULT]: allowed: listen, port, priority, max_clients, \
+             max_age_ms, join_max_s, join_max_mb, hosts, frame_ancestors, width, height, fps, rotation, \
+             auto_sleep, linger_s, capture_format, command; did you mean height?",
+        ),
+        (
+            "[sever]\n",
+            "f:1: [sever]: no such section: allowed: [server], [DEFAULT], and for a camera [/dev/...], [exec \
+             NAME] or [test NAME]; did you mean [server]?",
+        ),
+        (
+            "[server]\nport = 65536\n",
+            "f:2: port = 65536: allowed: a whole number from 0 to 65535",
+        ),
+        (
+            "[server]\nport = 80 # web\n",
+            "f:2: port = 80 # web: allowed: a whole number from 0 to 65535; a comment needs a line of its \
+             own",
+        ),
+        (
+            "[server]\nport = 80\n  [/dev/video0]\n",
+            "f:2: port = 80 [/dev/video0]: allowed: a whole number from 0 to 65535; an indented line goes on \
+             with the value above it",
+        ),
+        (
+            "[test]\nauto_sleep = maybe\n",
+            "f:2: auto_sleep = maybe: allowed: yes or no (also true, false, on, off, 1, 0)",
+        ),
+        (
+            "[exec]\nwidth = 640\n",
+            "f:1: [exec] has no command: put command = ... below it, with what writes H.264 to its standard \
+             output",
+        ),
+        (
+            "[DEFAULT]\nwidth = 641\n[test]\n",
+            "f:2: width = 641: allowed: for the test picture an even number from 160 to 3840",
+        ),
+        (
+            "[exec x]\ncommand =\n",
+            "f:2: command = : allowed: a command for sh",
+        ),
+    ] {
+        assert_eq!(error(text), expected);
+    }
+    for (section, hint) in [
+        ("Exec pi", "[exec]"),
+        ("default", "[DEFAULT]"),
+        (" server ", ""),
+        ("video0", ""),
+    ] {
+        let error = error(&format!("[{section}]\n"));
+        assert_eq!(
+            error
+                .rsplit_once("did you mean ")
+                .map_or("", |(_, hint)| hint.trim_end_matches('?')),
+            hint
+        );
+    }
+}
+
+#[test]
+fn default_gives_each_section_what_it_knows() {
+    let text =
+        "[DEFAULT]\nport = 81\nfps = 15\ndir = /opt\ngain = 3\n[server]\n[/dev/video0]\nname = %(dir)s/x\n";
+    let config = parse(text);
+    assert_eq!((config.server.port, config.camera.fps), (81, 15));
+    assert_eq!(
+        controls(&config),
+        [setting("name", "/opt/x"), setting("gain", "3")]
+    );
+    let exec = parse("[DEFAULT]\ndir = /opt\n[exec]\ncommand = %(dir)s/x\n")
+        .camera
+        .source;
+    assert_eq!(
+        exec,
+        SourceKind::Exec {
+            command: "/opt/x".into()
+        }
+    );
+}
+
+#[test]
+fn a_mistyped_key_of_a_device_is_pointed_at() {
+    let config = parse("[/dev/video0]\nwidht = 1280\nport = 80\ngain = 1\n");
+    assert_eq!(controls(&config).len(), 3);
+    assert_eq!(
+        config.notices,
+        [
+            "f:2: widht is taken for a control of the camera; did you mean width?",
+            "f:3: port is taken for a control of the camera; port belongs in [server]",
+        ]
+    );
+}
+
+#[test]
+fn every_limit_holds() {
+    let within =
+        |key: &keys::Key, value: i64| (key.set)(&mut Config::default(), &value.to_string()).is_some();
+    let mut ranges = 0;
+    for key in keys::KEYS {
+        let Some((_, range)) = key.allowed.split_once("a whole number from ") else {
+            continue;
+        };
+        let (from, to) = range.split(';').next().unwrap().split_once(" to ").unwrap();
+        let (from, to): (i64, i64) = (from.parse().unwrap(), to.parse().unwrap());
+        let edges = [from - 1, from, to, to + 1].map(|value| within(key, value));
+        assert_eq!(edges, [false, true, true, false], "{}", key.name);
+        assert!((key.set)(&mut Config::default(), "").is_none(), "{}", key.name);
+        ranges += 1;
+    }
+    assert_eq!(ranges, 10);
+    for (key, from, to) in [("width", 160, 3840), ("height", 120, 2160), ("fps", 1, 120)] {
+        let step = if key == "fps" { 1 } else { 2 };
+        for (value, good) in [(from - step, false), (from, true), (to, true), (to + step, false)] {
+            let text = format!("[test]\n{key} = {value}\n");
+            assert_eq!(Config::parse(text.as_bytes(), "f").is_ok(), good, "{text}");
+        }
+    }
+    for degrees in [0, 90, 180, 270] {
+        assert_eq!(
+            parse(&format!("[test]\nrotation = {degrees}\n")).camera.rotation,
+            degrees
+        );
+    }
+    for degrees in ["45", "-90", "360", "90.0"] {
+        assert!(error(&format!("[test]\nrotation = {degrees}\n")).contains("allowed: 0, 90, 180 or 270"));
+    }
+    for word in ["yes", "TRUE", "on", "1"] {
+        assert!(parse(&format!("[test]\nauto_sleep = {word}\n")).camera.auto_sleep);
+    }
+    for word in ["no", "false", "Off", "0"] {
+        assert!(!parse(&format!("[test]\nauto_sleep = {word}\n")).camera.auto_sleep);
+    }
+}
+
+#[test]
+fn units_are_what_their_names_say() {
+    let config = parse("[server]\nmax_age_ms=250\njoin_max_s=3\njoin_max_mb=2\n[test]\nlinger_s=7\n");
+    assert_eq!(config.server.max_age, Duration::from_millis(250));
+    assert_eq!(config.server.join_max, Duration::from_secs(3));
+    assert_eq!(config.server.join_max_bytes, 2_000_000);
+    assert_eq!(config.camera.linger, Duration::from_secs(7));
+}
+
+#[test]
+fn the_defaults_are_those_of_the_table() {
+    let mut config = Config::default();
+    for key in keys::KEYS.iter().filter(|key| key.scope != Scope::Exec) {
+        assert!((key.set)(&mut config, key.default).is_some(), "{}", key.name);
+    }
+    assert_eq!(config, Config::default());
+    let mut device = Config::for_device(Path::new("/dev/video0"));
+    let format = keys::find(&[Scope::Device], "capture_format").unwrap();
+    assert!((format.set)(&mut device, format.default).is_some());
+    assert_eq!(device, Config::for_device(Path::new("/dev/video0")));
+}
+
+/// The file as it is when every setting in it is taken out of its comment.
+fn dist_in_use() -> String {
+    let dist = repository_file("fmp4streamer.conf.dist");
+    let lines = dist.lines().map(|line| match line.strip_prefix('#') {
+        Some(setting) if setting.starts_with(|c: char| c != ' ' && c != '#') => setting,
+        _ => line,
+    });
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn dist_holds_every_key_with_its_default_and_meaning() {
+    let mut scope = None;
+    let mut comment = Vec::new();
+    let mut found = Vec::new();
+    for line in dist_in_use().lines() {
+        if let Some(text) = line.strip_prefix("# ") {
+            comment.push(text.to_owned());
+            continue;
+        }
+        let comment = std::mem::take(&mut comment).join(" ");
+        if let Some(section) = line.strip_prefix('[') {
+            scope = Some(match section.split([' ', ']']).next() {
+                Some("server") => Scope::Server,
+                Some("DEFAULT") => Scope::Camera,
+                Some("exec") => Scope::Exec,
+                _ => Scope::Device,
+            });
+        }
+        let Some((name, value)) = line.split_once(" =") else {
+            continue;
+        };
+        // What no table knows is a control, for example; and a command has no default, so an example stands
+        // there.
+        let Some(key) = keys::find(&[scope.unwrap()], name) else {
+            assert_eq!(scope, Some(Scope::Device), "{line}");
+            continue;
+        };
+        assert_eq!(comment, meaning(key), "{name}");
+        if key.scope != Scope::Exec {
+            assert_eq!(value.trim(), key.default, "{name}");
+        }
+        found.push(name.to_owned());
+    }
+    assert_eq!(found, keys::KEYS.iter().map(|key| key.name).collect::<Vec<_>>());
+}
+
+#[test]
+fn dist_runs_with_the_defaults_in_use_or_not() {
+    let dist = parse(&repository_file("fmp4streamer.conf.dist"));
+    assert_eq!(
+        dist,
+        Config {
+            file: Some("f".into()),
+            ..Config::default()
+        }
+    );
+
+    let config = parse(&dist_in_use());
+    assert_eq!(config.server, Server::default());
+    let device = Camera {
+        section: "/dev/video0".into(),
+        source: config.camera.source.clone(),
+        ..Camera::default()
+    };
+    assert_eq!(config.camera, device);
+    let further = "is used so far; not [exec pi] (line ";
+    assert!(
+        config.notices.len() == 1 && config.notices[0].contains(further),
+        "{:?}",
+        config.notices
+    );
+}
+
+#[test]
+fn the_readme_holds_the_table() {
+    let readme = repository_file("README.md");
+    let (_, rest) = readme.split_once("<!-- keys -->\n").unwrap();
+    let (table, _) = rest.split_once("<!-- /keys -->").unwrap();
+    let mut expected = String::from("| Section | Key | Default | Meaning |\n|---|---|---|---|\n");
+    for key in keys::KEYS {
+        let section = match key.scope {
+            Scope::Server => "`[server]`",
+            Scope::Camera => "any camera",
+            Scope::Device => "`[/dev/...]`",
+            Scope::Exec => "`[exec NAME]`",
+        };
+        let default = if key.default.is_empty() {
+            "–".into()
+        } else {
+            format!("`{}`", key.default)
+        };
+        let meaning = meaning(key).replace('*', "\\*");
+        expected += &format!("| {section} | `{}` | {default} | {meaning} |\n", key.name);
+    }
+    assert_eq!(table, expected, "what the README must hold:\n{expected}");
+}
+
+#[test]
+fn describe_says_what_would_run() {
+    let config = parse(PREDECESSOR_DIST);
+    assert_eq!(
+        config.describe(),
+        "config: f
+server: port 8000 on all addresses, at most 100 streams
+camera0: /dev/video0, H264 640x480 at 30 fps
+camera0: sleeps 5 s after the last viewer left
+camera0: sets h264_profile = High
+camera0: sets h264_level = 4.2
+camera0: sets h264_i_frame_period = 15
+warning: f: for a later version, not used yet: uvcx_h264_i_frame_period (line 14), uvcx_h264_profile (line 15)
+"
+    );
+    let text = "[server]\nlisten=::1\n[exec a]\ncommand=cat x\nauto_sleep=no\nrotation=90\n";
+    assert_eq!(
+        parse(text).describe(),
+        "config: f
+server: port 8000 on ::1, at most 100 streams
+camera0: the command cat x
+camera0: players turn it by 90 degrees
+camera0: never sleeps
+"
+    );
+    assert!(
+        Config::for_test()
+            .describe()
+            .contains("camera0: the test picture, 640x480 at 30 fps\n")
+    );
+    assert!(
+        Config::default()
+            .describe()
+            .starts_with("config: no file, all defaults\n")
+    );
+}
+
+#[test]
+fn a_file_that_was_named_must_be_there() {
+    let folder = std::env::temp_dir().join(format!("fmp4streamer-config-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (file, missing) = (folder.join("a.conf"), folder.join("b.conf"));
+    std::fs::write(&file, "[server]\nport = x\n").unwrap();
+    let load = |path: &Path| Config::load(Some(path)).unwrap_err().to_string();
+    assert!(load(&file).starts_with(&format!("{}:2: port = x: allowed: ", file.display())));
+    assert!(load(&missing).contains("there is no such file"));
+    assert!(load(&folder).contains("can't read the config"));
+    std::fs::write(&file, vec![b'#'; ini::MAX_BYTES + 1]).unwrap();
+    assert!(load(&file).contains(":1: the file is too large"));
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn the_laws_hold_for_mutated_configs() {
+    // SplitMix64: any fixed sequence will do.
+    let mut state = 7u64;
+    let mut random = |below: usize| {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        ((z ^ (z >> 27)) % below as u64) as usize
+    };
+    let dist = dist_in_use();
+    let settings: String = dist
+        .lines()
+        .filter(|l| !l.starts_with("# "))
+        .map(|l| format!("{l}\n"))
+        .collect();
+    let seeds = [
+        settings.as_bytes(),
+        PREDECESSOR_DIST.as_bytes(),
+        b"[DEFAULT]\na=%(b)s%%\nb=1\n c\n[exec]\ncommand:%(a)s",
+    ];
+    let words: [&[u8]; 12] = [
+        b"[",
+        b"]",
+        b"=",
+        b":",
+        b"%",
+        b"%%",
+        b"%(a)s",
+        b"\n",
+        b"\n ",
+        b"[DEFAULT]\n",
+        b"\xff",
+        b"\r",
+    ];
+    for round in 0..100_000 {
+        let mut data = seeds[round % seeds.len()].to_vec();
+        for _ in 0..=random(3) {
+            let at = random(data.len() + 1);
+            let to = (at + random(8)).min(data.len());
+            match random(4) {
+                0 => drop(data.splice(at..to, [])),
+                1 => drop(data.splice(at..to, [random(256) as u8])),
+                2 => drop(data.splice(at..at, words[random(words.len())].iter().copied())),
+                _ => drop(data.splice(at..at, data[at..to].to_vec())),
+            }
+        }
+        laws::config(&data);
+    }
+}

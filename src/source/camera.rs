@@ -1,0 +1,655 @@
+//! A V4L2 camera that gives H.264.
+
+use super::{Drops, Facts, Frame, Signal, Source, controls};
+use crate::config::Setting;
+use crate::error::{Error, Result};
+use crate::sys::clock::monotonic_us;
+use crate::sys::v4l2::{
+    self, BufferKind, Capabilities, Control, Format, FourCc, Fraction, FrameIntervals, FrameSizes,
+    OfferedFormat, Queue, cap, ctrl,
+};
+use crate::{log_verbose, log_warning};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout};
+use std::collections::HashSet;
+use std::fs::{self, File, OpenOptions};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Buffers that the driver is asked for: at 30 frames a second we may be held up for 0.2 s and lose nothing.
+const BUFFERS: u32 = 6;
+/// The longest wait for the first frame; some webcams take two or three seconds.
+const FIRST_FRAME: Duration = Duration::from_secs(5);
+/// The longest silence afterwards, or three frame intervals if that is more.
+const SILENCE: Duration = Duration::from_secs(3);
+/// A driver's time further than this from now is of another clock.
+const TIME_ERROR_US: u64 = 1_000_000;
+/// A NAL unit's start code and header: less can't hold anything.
+const SHORT_BYTES: usize = 5;
+/// Formats, sizes and rates that are asked for; a driver that never says "no more" would hold us.
+const OFFERS_MAX: u32 = 100;
+
+/// What the config wants of a camera.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The device node or a symlink to it.
+    pub path: &'a Path,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// Frames a second.
+    pub fps: u32,
+    /// Controls to set before it streams, in this order.
+    pub controls: &'a [Setting],
+}
+
+/// An open camera that streams. Dropping it stops the stream, gives the memory back and closes the device.
+pub struct Camera {
+    path: PathBuf,
+    queue: Queue,
+    facts: Facts,
+    drops: Drops,
+    /// The control that makes a key frame, where there is one.
+    key_button: Option<Control>,
+    /// The sequence number after that of the last buffer; None before the first.
+    next_sequence: Option<u32>,
+    /// When the last good frame came, or the stream started.
+    last_frame: Instant,
+    /// The longest silence from here on.
+    patience: Duration,
+}
+
+/// Opens the camera and starts it as `wanted`, or as near as it gets: controls first (a few cameras want them
+/// before the format), then size and rate.
+///
+/// What did not go as wanted is logged as warnings, but not what is already in `said`: so a camera that is
+/// opened at each wake-up does not repeat itself.
+///
+/// # Errors
+/// Why it does not stream, in words: not there, not allowed, busy and by whom, not a camera, no H.264.
+pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Camera> {
+    let mut warn = |words: String| {
+        if !said.contains(&words) {
+            log_warning!("{words}");
+            said.insert(words);
+        }
+    };
+    let path = &wanted.path.display().to_string();
+    let (file, capabilities) = open_device(wanted.path)?;
+    let kind = capture_kind(capabilities.caps).map_err(|what| Error::new(path, "not a camera", what))?;
+    let formats = formats(&file, kind);
+    if !formats.iter().any(|f| f.fourcc == FourCc::H264) {
+        let tried = format!("{} gives no H.264", capabilities.card);
+        return Err(Error::new(
+            path,
+            tried,
+            offers(&file, &formats, &capabilities, wanted),
+        ));
+    }
+    controls::apply(&file, path, wanted.controls)
+        .into_iter()
+        .for_each(&mut warn);
+
+    // From here on EBUSY means that another program streams; drivers differ in which call says it.
+    let device = file.metadata().map_or(0, |m| m.rdev());
+    let failed = |tried: &str, errno: Errno| Error::new(path, tried, start_trouble(errno, device));
+    let asked = Format {
+        width: wanted.width,
+        height: wanted.height,
+        fourcc: FourCc::H264,
+    };
+    v4l2::set_format(&file, kind, asked).map_err(|e| failed("can't set the format", e))?;
+    let interval = Fraction {
+        numerator: 1,
+        denominator: wanted.fps,
+    };
+    if let Err(errno) = v4l2::set_interval(&file, kind, interval) {
+        log_verbose!("{path}: the frame rate can't be set: {}", errno.desc());
+    }
+    let format = v4l2::get_format(&file, kind).map_err(|e| failed("can't get the format", e))?;
+    if format.fourcc != FourCc::H264 {
+        return Err(Error::new(
+            path,
+            "can't set the format",
+            format!("it gives {} though it offers H264", format.fourcc),
+        ));
+    }
+    let fps = v4l2::get_interval(&file, kind).ok().flatten().map(per_second);
+    if let Some(words) = difference(&file, wanted, format, fps) {
+        warn(format!("{path}: {words}"));
+    }
+    let key_button = v4l2::query_control(&file, ctrl::FORCE_KEY_FRAME).ok();
+
+    let mut queue = Queue::new(file, kind, BUFFERS).map_err(|e| failed("can't get buffers", e))?;
+    queue.start().map_err(|e| failed("can't start the stream", e))?;
+    log_verbose!("{path}: streams with {} buffers", queue.count());
+    let Format { width, height, .. } = format;
+    Ok(Camera {
+        path: wanted.path.to_owned(),
+        queue,
+        facts: Facts {
+            description: format!("{}, H264 {width}x{height}", capabilities.card),
+            fps,
+            stand_in: false,
+        },
+        drops: Drops::default(),
+        key_button,
+        next_sequence: None,
+        last_frame: Instant::now(),
+        patience: FIRST_FRAME.max(three_frames(fps)),
+    })
+}
+
+/// The first capture node with H.264, for when the config names no camera. It only asks; a stream that runs
+/// on a device goes on.
+pub fn find_h264_camera() -> Option<PathBuf> {
+    let mut nodes: Vec<(u32, PathBuf)> = fs::read_dir("/dev")
+        .ok()?
+        .flatten()
+        .filter_map(|entry| {
+            Some((
+                entry.file_name().to_str()?.strip_prefix("video")?.parse().ok()?,
+                entry.path(),
+            ))
+        })
+        .collect();
+    nodes.sort();
+    nodes.into_iter().map(|(_, path)| path).find(|path| {
+        let Ok((file, capabilities)) = open_device(path) else {
+            return false;
+        };
+        let formats = capture_kind(capabilities.caps).map(|kind| formats(&file, kind));
+        formats.is_ok_and(|formats| formats.iter().any(|f| f.fourcc == FourCc::H264))
+    })
+}
+
+/// Opens a V4L2 device of any sort and asks who it is.
+pub(super) fn open_device(path: &Path) -> Result<(File, Capabilities)> {
+    let device = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path);
+    let file = device.map_err(|e| {
+        let why = match Errno::from_raw(e.raw_os_error().unwrap_or(0)) {
+            Errno::ENOENT => "no such device; it is waited for".into(),
+            Errno::EACCES | Errno::EPERM => no_permission(path),
+            Errno::EBUSY => busy(fs::metadata(path).map_or(0, |m| m.rdev())),
+            Errno::ENXIO | Errno::ENODEV => {
+                "there is no device behind this node now; it is waited for".into()
+            }
+            errno => errno.desc().into(),
+        };
+        Error::new(path.display(), "can't open it", why)
+    })?;
+    let capabilities = v4l2::query_capabilities(&file).map_err(|errno| {
+        let why = if errno == Errno::ENOTTY {
+            "it is not a video device"
+        } else {
+            errno.desc()
+        };
+        Error::new(path.display(), "not a camera", why)
+    })?;
+    Ok((file, capabilities))
+}
+
+/// How a node captures video; the error says what it is instead.
+fn capture_kind(caps: u32) -> std::result::Result<BufferKind, &'static str> {
+    let has = |bits: u32| caps & bits != 0;
+    let kind = if has(cap::TOUCH) {
+        return Err("it is a touch panel");
+    } else if has(cap::VIDEO_CAPTURE) {
+        BufferKind::Single
+    } else if has(cap::VIDEO_CAPTURE_MPLANE) {
+        BufferKind::Multi
+    } else if has(cap::VIDEO_M2M | cap::VIDEO_M2M_MPLANE) {
+        return Err("it is an encoder, decoder or scaler, which changes pictures but has none of its own");
+    } else if has(cap::META_CAPTURE | cap::META_OUTPUT) {
+        return Err(
+            "it gives data about a camera's frames, not the frames; the camera is most often the node \
+             before it",
+        );
+    } else if has(cap::VIDEO_OUTPUT | cap::VIDEO_OUTPUT_MPLANE) {
+        return Err("it is a video output (a loopback device becomes a camera when something feeds it)");
+    } else if has(cap::RADIO | cap::MODULATOR | cap::SDR_CAPTURE | cap::SDR_OUTPUT) {
+        return Err("it is a radio");
+    } else if has(cap::VBI_CAPTURE | cap::VBI_OUTPUT | cap::SLICED_VBI_CAPTURE | cap::SLICED_VBI_OUTPUT) {
+        return Err("it is for teletext and the like (VBI)");
+    } else {
+        return Err("it does not capture video");
+    };
+    if has(cap::STREAMING) {
+        Ok(kind)
+    } else {
+        Err("its driver has no streaming (mmap) interface")
+    }
+}
+
+fn formats(file: &File, kind: BufferKind) -> Vec<OfferedFormat> {
+    (0..OFFERS_MAX)
+        .map_while(|index| v4l2::enum_format(file, kind, index).ok())
+        .collect()
+}
+
+/// Such as "640x480, 1280x720"; empty if the driver doesn't tell.
+fn sizes(file: &File, fourcc: FourCc) -> String {
+    let sizes = (0..OFFERS_MAX).map_while(|index| v4l2::enum_frame_sizes(file, fourcc, index).ok());
+    let words = sizes.map(|size| match size {
+        FrameSizes::One(width, height) => format!("{width}x{height}"),
+        FrameSizes::Range([w, h], [to_w, to_h]) => format!("{w}x{h} to {to_w}x{to_h}"),
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// Such as "30, 15"; empty if the driver doesn't tell.
+fn rates(file: &File, format: Format) -> String {
+    let size = (format.width, format.height);
+    let intervals =
+        (0..OFFERS_MAX).map_while(|index| v4l2::enum_frame_intervals(file, format.fourcc, size, index).ok());
+    let words = intervals.map(|interval| match interval {
+        FrameIntervals::One(interval) => short(per_second(interval)),
+        FrameIntervals::Range(a, b) => format!("{} to {}", short(per_second(b)), short(per_second(a))),
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+fn per_second(interval: Fraction) -> f64 {
+    f64::from(interval.denominator) / f64::from(interval.numerator)
+}
+
+/// "30", "29.97"
+fn short(rate: f64) -> String {
+    let text = format!("{rate:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn three_frames(fps: Option<f64>) -> Duration {
+    // What is no time at all (from a rate of 0) or absurdly long comes out as the default.
+    fps.and_then(|fps| Duration::try_from_secs_f64(3.0 / fps).ok())
+        .unwrap_or(SILENCE)
+}
+
+/// What the camera offers in place of H.264, and what can be done about it.
+fn offers(
+    file: &File,
+    formats: &[OfferedFormat],
+    capabilities: &Capabilities,
+    wanted: &Wanted<'_>,
+) -> String {
+    let Wanted {
+        width, height, fps, ..
+    } = wanted;
+    let path = wanted.path.display();
+    if formats.is_empty() {
+        return "it offers no format at all now (a loopback device needs a program that feeds it)".into();
+    }
+    // The raw end of a CSI camera (unicam, rp1-cfe and others) needs a program that develops the picture.
+    let bayer = |f: &OfferedFormat| f.description.contains("Bayer");
+    if capabilities.caps & cap::IO_MC != 0 || formats.iter().all(bayer) {
+        return format!(
+            "it is the raw sensor of a CSI camera, which needs libcamera; put these two lines into the \
+             config: [exec camera] and command = rpicam-vid -t 0 -n --codec h264 --inline --width {width} \
+             --height {height} --framerate {fps} -o -"
+        );
+    }
+    // Formats of the same sizes stand together: "YUYV, NV12 (640x480, 1280x720); MJPG (1920x1080)".
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    for format in formats {
+        let sizes = sizes(file, format.fourcc);
+        match groups.iter_mut().find(|(of, _)| *of == sizes) {
+            Some((_, names)) => names.push(format.fourcc.to_string()),
+            None => groups.push((sizes, vec![format.fourcc.to_string()])),
+        }
+    }
+    let list: Vec<String> = groups
+        .iter()
+        .map(|(sizes, names)| format!("{} ({sizes})", names.join(", ")))
+        .collect();
+    let mjpeg = formats
+        .iter()
+        .any(|f| f.fourcc == FourCc(u32::from_le_bytes(*b"MJPG")));
+    let input = if mjpeg { "-input_format mjpeg " } else { "" };
+    format!(
+        "it offers {}. An encoder can go between; put these two lines into the config: [exec camera] and \
+         command = ffmpeg -v error -f v4l2 {input}-video_size {width}x{height} -framerate {fps} -i {path} \
+         -pix_fmt yuv420p -c:v libx264 -preset ultrafast -tune zerolatency -g {fps} -f h264 -",
+        list.join("; ")
+    )
+}
+
+/// What is not as wanted, if anything, and what could be had.
+fn difference(file: &File, wanted: &Wanted<'_>, got: Format, fps: Option<f64>) -> Option<String> {
+    let same_size = (wanted.width, wanted.height) == (got.width, got.height);
+    // 29.97 passes for 30.
+    let same_rate =
+        fps.is_none_or(|fps| (fps - f64::from(wanted.fps)).abs() <= f64::from(wanted.fps) / 100.0);
+    if same_size && same_rate {
+        return None;
+    }
+    let offered = |what: &str, list: String| {
+        if list.is_empty() {
+            list
+        } else {
+            format!("; {what} it offers: {list}")
+        }
+    };
+    let rate = fps.map_or(String::new(), |fps| format!(" at {}", short(fps)));
+    Some(format!(
+        "{}x{} at {} frames a second is not offered; it gives {}x{}{rate}{}{}",
+        wanted.width,
+        wanted.height,
+        wanted.fps,
+        got.width,
+        got.height,
+        if same_size {
+            String::new()
+        } else {
+            offered("sizes", sizes(file, got.fourcc))
+        },
+        if same_rate {
+            String::new()
+        } else {
+            offered("rates", rates(file, got))
+        },
+    ))
+}
+
+/// Why a camera did not start, in words.
+fn start_trouble(errno: Errno, device: u64) -> String {
+    match errno {
+        Errno::EBUSY => busy(device),
+        Errno::ENOMEM | Errno::ENOBUFS => "no memory for its buffers; a smaller size needs less, and on a \
+             Raspberry Pi cma=128M in /boot/firmware/cmdline.txt gives cameras more"
+            .into(),
+        Errno::ENOSPC => "not enough USB bandwidth; try another port, no hub or a smaller size".into(),
+        Errno::ENODEV => "it was unplugged; it is waited for".into(),
+        Errno::ENOTTY if cfg!(target_pointer_width = "32") => {
+            "its driver has no mmap interface, or this 32-bit kernel is older than Linux 5.6".into()
+        }
+        errno => errno.desc().into(),
+    }
+}
+
+/// Who holds the device, as far as /proc shows it to us: "another program has it open (pid 812, motion)".
+fn busy(device: u64) -> String {
+    let holders = holders(device);
+    let list = if holders.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", holders.join("; "))
+    };
+    format!("busy: another program has it open{list}")
+}
+
+/// The processes, but for this one, with an open file of the device: "pid 812, motion".
+fn holders(device: u64) -> Vec<String> {
+    let holds = |process: &Path| {
+        let Ok(files) = fs::read_dir(process.join("fd")) else {
+            return false;
+        };
+        files.flatten().any(|file| {
+            // The link's text first: asking a file on a dead network mount who it is would block.
+            fs::read_link(file.path()).is_ok_and(|link| link.starts_with("/dev"))
+                && fs::metadata(file.path())
+                    .is_ok_and(|m| m.file_type().is_char_device() && m.rdev() == device)
+        })
+    };
+    let Ok(processes) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let others = processes.flatten().filter_map(|entry| {
+        let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+        (pid != std::process::id() && holds(&entry.path())).then(|| (pid, entry.path().join("comm")))
+    });
+    others
+        .map(|(pid, comm)| match fs::read_to_string(comm) {
+            Ok(name) => format!("pid {pid}, {}", name.trim_end()),
+            Err(_) => format!("pid {pid}"),
+        })
+        .collect()
+}
+
+fn no_permission(path: &Path) -> String {
+    let Ok(metadata) = fs::metadata(path) else {
+        return "no permission".into();
+    };
+    if metadata.mode() & 0o060 != 0o060 || metadata.gid() == 0 {
+        return "no permission: only root may use it".into();
+    }
+    let groups = fs::read_to_string("/etc/group").unwrap_or_default();
+    match group_name(&groups, metadata.gid()) {
+        Some(group) => format!(
+            "no permission: it is for members of the group {group}; run: sudo usermod -aG {group} $USER (and \
+             log in again)"
+        ),
+        None => format!("no permission: it is for members of the group {}", metadata.gid()),
+    }
+}
+
+/// The name of group `gid` in a text like that of /etc/group, see group(5).
+fn group_name(groups: &str, gid: u32) -> Option<&str> {
+    groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(gid)).then_some(name)
+    })
+}
+
+impl Source for Camera {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn poll(
+        &mut self,
+        wake: BorrowedFd<'_>,
+        timeout: Duration,
+        sink: &mut dyn FnMut(Signal<'_>),
+    ) -> Result<()> {
+        let left = self.patience.saturating_sub(self.last_frame.elapsed());
+        // poll(2) counts in milliseconds; rounding down would end in a busy loop.
+        let wait = timeout.min(left) + Duration::from_millis(1);
+        let mut files = [
+            PollFd::new(self.queue.file().as_fd(), PollFlags::POLLIN),
+            PollFd::new(wake, PollFlags::POLLIN),
+        ];
+        match nix::poll::poll(
+            &mut files,
+            PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX),
+        ) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(self.lost(errno)),
+        }
+        let [camera, _] = files;
+        let events = camera.revents().unwrap_or(PollFlags::empty());
+        if !events.is_empty() {
+            let taken = self.take(sink)?;
+            // VIDIOC_DQBUF told nothing of what is wrong, and poll(2) would say it for ever.
+            if taken == 0 && !events.contains(PollFlags::POLLIN) {
+                return Err(self.lost(Errno::EIO));
+            }
+        }
+        if self.last_frame.elapsed() >= self.patience {
+            let seconds = self.patience.as_secs_f64();
+            return Err(Error::new(
+                self.path.display(),
+                "camera lost",
+                format!("no frame for {} s; it is opened again", short(seconds)),
+            ));
+        }
+        Ok(())
+    }
+
+    fn force_key(&mut self) -> bool {
+        self.key_button
+            .as_ref()
+            .is_some_and(|button| v4l2::set_number(self.queue.file(), button, 1).is_ok())
+    }
+
+    fn drops(&self) -> Drops {
+        self.drops
+    }
+}
+
+impl Camera {
+    /// Hands on what the driver has ready, at most one round of its buffers; the answer is how many there
+    /// were.
+    fn take(&mut self, sink: &mut dyn FnMut(Signal<'_>)) -> Result<usize> {
+        let round = self.queue.count();
+        for taken in 0..round {
+            match self.take_one(sink) {
+                Ok(true) => {}
+                Ok(false) => return Ok(taken),
+                Err(errno) => return Err(self.lost(errno)),
+            }
+        }
+        Ok(round)
+    }
+
+    fn take_one(&mut self, sink: &mut dyn FnMut(Signal<'_>)) -> std::result::Result<bool, Errno> {
+        let Some(buffer) = self.queue.dequeue()? else {
+            return Ok(false);
+        };
+        let missing = self
+            .next_sequence
+            .map_or(0, |next| buffer.sequence().wrapping_sub(next));
+        self.next_sequence = Some(buffer.sequence().wrapping_add(1));
+        // A number that repeats or goes back, as of a driver that does not count, looks like a huge gap: it
+        // is none.
+        if missing != 0 && missing < u32::MAX / 2 {
+            self.drops.gaps += u64::from(missing);
+            sink(Signal::Gap);
+        }
+        let data = buffer.data();
+        if buffer.damaged() {
+            self.drops.damaged += 1;
+            sink(Signal::Gap);
+        } else if data.len() < SHORT_BYTES {
+            self.drops.short += 1;
+            sink(Signal::Gap);
+        } else {
+            let now_us = monotonic_us();
+            let captured_us = match buffer.captured_us() {
+                Some(time_us) if time_us.abs_diff(now_us) <= TIME_ERROR_US => time_us,
+                _ => {
+                    self.drops.bad_time += 1;
+                    now_us
+                }
+            };
+            self.last_frame = Instant::now();
+            self.patience = SILENCE.max(three_frames(self.facts.fps));
+            sink(Signal::Frame(Frame { data, captured_us }));
+        }
+        buffer.give_back()?;
+        Ok(true)
+    }
+
+    fn lost(&self, errno: Errno) -> Error {
+        let why = match errno {
+            Errno::ENODEV => "it was unplugged; it is waited for".into(),
+            errno => format!("its driver gave up ({}); it is opened again", errno.desc()),
+        };
+        Error::new(self.path.display(), "camera lost", why)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_are_told_apart() {
+        let streaming = cap::STREAMING;
+        assert_eq!(
+            capture_kind(cap::VIDEO_CAPTURE | streaming),
+            Ok(BufferKind::Single)
+        );
+        assert_eq!(
+            capture_kind(cap::VIDEO_CAPTURE_MPLANE | streaming),
+            Ok(BufferKind::Multi)
+        );
+        assert_eq!(
+            capture_kind(cap::VIDEO_CAPTURE | cap::VIDEO_OUTPUT | streaming),
+            Ok(BufferKind::Single)
+        );
+        for (caps, word) in [
+            (cap::VIDEO_CAPTURE, "mmap"),
+            (cap::META_CAPTURE | streaming, "data about"),
+            (cap::VIDEO_M2M_MPLANE | streaming, "encoder"),
+            (cap::VIDEO_OUTPUT | streaming, "output"),
+            (cap::RADIO, "radio"),
+            (cap::VBI_CAPTURE | streaming, "VBI"),
+            (cap::TOUCH | cap::VIDEO_CAPTURE | streaming, "touch"),
+            (0, "does not capture"),
+        ] {
+            assert!(capture_kind(caps).unwrap_err().contains(word), "{caps:#x}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_camera_is_refused_in_words() {
+        let words = |path: &str| open_device(Path::new(path)).err().unwrap().to_string();
+        assert_eq!(
+            words("/dev/no-such-video"),
+            "/dev/no-such-video: can't open it: no such device; it is waited for"
+        );
+        assert_eq!(
+            words("/dev/null"),
+            "/dev/null: not a camera: it is not a video device"
+        );
+    }
+
+    #[test]
+    fn holders_of_a_device_are_named() {
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .stdin(File::open("/dev/full").unwrap())
+            .spawn()
+            .unwrap();
+        let holders = holders(fs::metadata("/dev/full").unwrap().rdev());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(
+            holders.contains(&format!("pid {}, sleep", child.id())),
+            "{holders:?}"
+        );
+    }
+
+    #[test]
+    fn groups_have_names() {
+        let groups = "root:x:0:\nvideo:x:44:pi,eve\nbroken\n";
+        assert_eq!(group_name(groups, 44), Some("video"));
+        assert_eq!(group_name(groups, 4), None);
+    }
+
+    #[test]
+    fn rates_are_short() {
+        assert_eq!(
+            short(per_second(Fraction {
+                numerator: 1,
+                denominator: 30
+            })),
+            "30"
+        );
+        assert_eq!(
+            short(per_second(Fraction {
+                numerator: 1001,
+                denominator: 30_000
+            })),
+            "29.97"
+        );
+        assert_eq!(
+            short(per_second(Fraction {
+                numerator: 2,
+                denominator: 1
+            })),
+            "0.5"
+        );
+        assert_eq!(three_frames(Some(0.5)), Duration::from_secs(6));
+        assert_eq!(three_frames(Some(0.0)), SILENCE);
+        assert_eq!(three_frames(None), SILENCE);
+    }
+}

@@ -1,0 +1,784 @@
+//! The controls of a V4L2 device by name: set from the config, listed for pasting into it.
+//!
+//! Values are written as people do: booleans as yes or no, menus by their text or number, integer menus by
+//! their value (or, if no item has it, by number), bitmasks in decimal or 0x..., arrays as one value for all
+//! elements or as many as there are, with commas between.
+
+use super::camera;
+use crate::config::{Setting, nearest};
+use crate::error::Result;
+use crate::sys::v4l2::{self, Control, ctrl};
+use nix::errno::Errno;
+use std::fmt::Write;
+use std::fs::File;
+use std::path::Path;
+
+/// Items of a menu that are asked for; the longest in the kernel are well below.
+const MENU_MAX: i64 = 512;
+/// Elements of an array that are listed one by one.
+const LISTED_MAX: usize = 1024;
+
+/// Names that Linux 5.16 changed when uvcvideo took those of the control framework, old and new.
+const RENAMED: [(&str, &str); 9] = [
+    ("exposure_auto", "auto_exposure"),
+    ("exposure_auto_priority", "exposure_dynamic_framerate"),
+    ("exposure_absolute", "exposure_time_absolute"),
+    ("focus_auto", "focus_automatic_continuous"),
+    ("hue_auto", "hue_automatic"),
+    ("white_balance_temperature_auto", "white_balance_automatic"),
+    ("white_balance_component_auto", "white_balance_automatic"),
+    ("white_balance_blue_component", "blue_balance"),
+    ("white_balance_red_component", "red_balance"),
+];
+
+/// A control's name as it stands in a config: "Exposure Time, Absolute" is `exposure_time_absolute`.
+pub fn config_name(name: &str) -> String {
+    let mut out = String::new();
+    for c in name.chars().filter(|c| !",&(.)".contains(*c)) {
+        let c = if c.is_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else {
+            '_'
+        };
+        if c != '_' || !(out.is_empty() || out.ends_with('_')) {
+            out.push(c);
+        }
+    }
+    out.truncate(out.trim_end_matches('_').len());
+    out
+}
+
+/// What must be the same in two spellings of a name: the letters and digits. The predecessor, v4l2-ctl and
+/// kernels of different ages disagree on the rest.
+fn letters(name: &str) -> String {
+    name.chars()
+        .filter(|c| c.is_alphanumeric())
+        .map(|c| c.to_ascii_lowercase())
+        .collect()
+}
+
+fn find<'a>(controls: &'a [Control], name: &str) -> Option<&'a Control> {
+    let named = |name: &str| controls.iter().find(|c| letters(&c.name) == letters(name));
+    named(name).or_else(|| {
+        let other = |(old, new): &(&'static str, &'static str)| match letters(name) {
+            name if name == letters(old) => Some(*new),
+            name if name == letters(new) => Some(*old),
+            _ => None,
+        };
+        RENAMED.iter().filter_map(other).find_map(named)
+    })
+}
+
+/// Every control and heading of the device, in its order.
+fn all(file: &File) -> Vec<Control> {
+    let mut controls: Vec<Control> = Vec::new();
+    while let Ok(control) = v4l2::next_control(file, controls.last().map_or(0, |c| c.id)) {
+        // A driver that does not move on would hold us here.
+        if controls.last().is_some_and(|last| control.id <= last.id) {
+            break;
+        }
+        controls.push(control);
+    }
+    controls
+}
+
+/// An item of a menu; in an integer menu the text is the value in decimal.
+struct Item {
+    number: i64,
+    text: String,
+}
+
+fn items(file: &File, control: &Control) -> Vec<Item> {
+    if control.kind != ctrl::MENU && control.kind != ctrl::INTEGER_MENU {
+        return Vec::new();
+    }
+    let last = control.maximum.min(control.minimum.saturating_add(MENU_MAX));
+    let item = |number: i64| {
+        let index = u32::try_from(number).ok()?;
+        let text = if control.kind == ctrl::MENU {
+            v4l2::menu_text(file, control.id, index).ok()?
+        } else {
+            v4l2::menu_integer(file, control.id, index).ok()?.to_string()
+        };
+        Some(Item { number, text })
+    };
+    (control.minimum..=last).filter_map(item).collect()
+}
+
+/// Sets what the config wants, in its order; but what is inactive waits until the rest is set, since that may
+/// be what makes it active (a manual exposure time before the line that turns the automatic off). Nothing
+/// here is fatal: the answer is what is to be said about it, a sentence for each setting that did not go as
+/// written.
+pub fn apply(file: &File, device: &str, settings: &[Setting]) -> Vec<String> {
+    let controls = if settings.is_empty() {
+        Vec::new()
+    } else {
+        all(file)
+    };
+    let inactive = |setting: &&Setting| {
+        let control = find(&controls, &setting.name).map(|c| v4l2::query_control(file, c.id));
+        matches!(control, Some(Ok(c)) if c.flags & ctrl::FLAG_INACTIVE != 0)
+    };
+    let set = |setting: &Setting| match set(file, &controls, setting) {
+        Ok(()) => None,
+        Err(why) => Some(format!(
+            "{}: {device}: {} = {}: {why}",
+            setting.place, setting.name, setting.value
+        )),
+    };
+    let mut waiting = Vec::new();
+    let mut notices = Vec::new();
+    for setting in settings {
+        if inactive(&setting) {
+            waiting.push(setting);
+        } else {
+            notices.extend(set(setting));
+        }
+    }
+    notices.extend(waiting.into_iter().filter_map(set));
+    notices
+}
+
+/// Sets one control; the error is the end of a sentence.
+fn set(file: &File, controls: &[Control], setting: &Setting) -> std::result::Result<(), String> {
+    let Some(found) = find(controls, &setting.name) else {
+        return Err(unknown(controls, &setting.name));
+    };
+    // Other controls that were set just now may have changed the range.
+    let control = v4l2::query_control(file, found.id).unwrap_or_else(|_| found.clone());
+    let items = items(file, &control);
+    if control.flags & (ctrl::FLAG_READ_ONLY | ctrl::FLAG_DISABLED) != 0 {
+        return Err("not set: it can only be read".into());
+    }
+    let allowed = || format!("not set: allowed is {}", describe(&control, &items));
+    let refused = |errno: Errno| match errno {
+        Errno::ERANGE | Errno::EINVAL | Errno::E2BIG => allowed(),
+        Errno::EBUSY => "not set: another program has taken it".into(),
+        _ if control.flags & ctrl::FLAG_INACTIVE != 0 => {
+            "not set: another control (such as an automatic mode) is in charge of it".into()
+        }
+        _ => format!("not set: the camera refuses it ({})", errno.desc()),
+    };
+    let Wanted { value, clamped } = parse(&control, &items, &setting.value).ok_or_else(allowed)?;
+    match &value {
+        Value::Nothing => {}
+        Value::Number(number) => v4l2::set_number(file, &control, *number).map_err(refused)?,
+        Value::Bytes(bytes) => v4l2::set_bytes(file, &control, bytes).map_err(refused)?,
+    }
+    if clamped {
+        return Err(format!(
+            "{} is set instead: allowed is {}",
+            show(&control, &items, &value),
+            describe(&control, &items)
+        ));
+    }
+    if control.flags & ctrl::FLAG_INACTIVE != 0 {
+        return Err(
+            "has no effect now: another control (such as an automatic mode) is in charge of it".into(),
+        );
+    }
+    let unreadable = ctrl::FLAG_WRITE_ONLY | ctrl::FLAG_VOLATILE;
+    if let Value::Number(wanted) = value {
+        if control.flags & unreadable == 0 && control.kind != ctrl::BUTTON {
+            let got = v4l2::get_number(file, &control).unwrap_or(wanted);
+            // Of a bitmask the sign is a bit like the others.
+            let same = if control.kind == ctrl::BITMASK {
+                got as u32 == wanted as u32
+            } else {
+                got == wanted
+            };
+            if !same {
+                return Err(format!(
+                    "the camera took {} instead",
+                    show(&control, &items, &Value::Number(got))
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn unknown(controls: &[Control], name: &str) -> String {
+    let known: Vec<String> = controls
+        .iter()
+        .filter(|c| c.kind != ctrl::CLASS)
+        .map(|c| config_name(&c.name))
+        .collect();
+    let hint = match nearest(name, known.iter().map(String::as_str)) {
+        Some(near) => format!("; did you mean {near}?"),
+        None if known.is_empty() => "; it has none at all".into(),
+        None => "; fmp4streamer -l lists those that it has".into(),
+    };
+    format!("not set: there is no such control{hint}")
+}
+
+/// A control's value as the kernel takes it.
+#[derive(Debug, PartialEq)]
+enum Value {
+    /// Leave it alone: a button that is not to be pressed.
+    Nothing,
+    Number(i64),
+    Bytes(Vec<u8>),
+}
+
+#[derive(Debug, PartialEq)]
+struct Wanted {
+    value: Value,
+    /// It is not what was written but the nearest that is allowed.
+    clamped: bool,
+}
+
+/// What is written in a config as a value for `control`; None if it means nothing to it.
+fn parse(control: &Control, items: &[Item], text: &str) -> Option<Wanted> {
+    let exactly = |value| {
+        Some(Wanted {
+            value,
+            clamped: false,
+        })
+    };
+    if control.kind == ctrl::STRING {
+        let fits = i64::try_from(text.len()).is_ok_and(|n| n <= control.maximum) && !text.contains('\0');
+        return if fits {
+            exactly(Value::Bytes([text.as_bytes(), b"\0"].concat()))
+        } else {
+            None
+        };
+    }
+    if control.kind == ctrl::BUTTON {
+        return exactly(if boolean(text) == Some(false) {
+            Value::Nothing
+        } else {
+            Value::Number(1)
+        });
+    }
+    if control.flags & ctrl::FLAG_HAS_PAYLOAD == 0 {
+        let (number, clamped) = number(control, items, text)?;
+        return Some(Wanted {
+            value: Value::Number(number),
+            clamped,
+        });
+    }
+    let width = element_bytes(control)?;
+    let elements: Vec<(i64, bool)> = text
+        .split(',')
+        .map(|element| number(control, items, element.trim()))
+        .collect::<Option<_>>()?;
+    let dynamic = control.flags & ctrl::FLAG_DYNAMIC_ARRAY != 0;
+    let count = if dynamic {
+        elements.len()
+    } else {
+        control.elems as usize
+    };
+    let fits = match elements.len() {
+        n if dynamic => n <= control.dims.first().map_or(0, |max| *max as usize),
+        n => n == 1 || n == count,
+    };
+    if !fits {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    for (element, _) in elements.iter().cycle().take(count) {
+        bytes.extend(to_bytes(*element, width));
+    }
+    Some(Wanted {
+        value: Value::Bytes(bytes),
+        clamped: elements.iter().any(|(_, clamped)| *clamped),
+    })
+}
+
+/// One value, and whether it had to be moved into the range.
+fn number(control: &Control, items: &[Item], text: &str) -> Option<(i64, bool)> {
+    match control.kind {
+        ctrl::BOOLEAN => boolean(text).map(|b| (b.into(), false)),
+        ctrl::MENU | ctrl::INTEGER_MENU => {
+            let number = integer(text);
+            let value = number.map(|n| n.to_string());
+            items
+                .iter()
+                .find(|i| i.text == text)
+                .or_else(|| items.iter().find(|i| i.text.eq_ignore_ascii_case(text)))
+                .or_else(|| {
+                    items
+                        .iter()
+                        .find(|i| control.kind == ctrl::INTEGER_MENU && Some(&i.text) == value.as_ref())
+                })
+                .or_else(|| items.iter().find(|i| Some(i.number) == number))
+                .map(|item| (item.number, false))
+        }
+        ctrl::BITMASK => {
+            let (wanted, mask) = (integer(text)?, i64::from(control.maximum as u32));
+            Some((wanted & mask, wanted & !mask != 0))
+        }
+        ctrl::INTEGER | ctrl::INTEGER64 | ctrl::U8 | ctrl::U16 | ctrl::U32 => {
+            let wanted = integer(text)?;
+            // `clamp` panics if a driver has them the wrong way round.
+            let inside = wanted.max(control.minimum).min(control.maximum);
+            Some((inside, inside != wanted))
+        }
+        _ => None,
+    }
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "yes" | "on" | "true" | "1" => Some(true),
+        "no" | "off" | "false" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+fn integer(text: &str) -> Option<i64> {
+    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(hex) => u64::from_str_radix(hex, 16).ok().map(|bits| bits as i64),
+        None => text.parse().ok(),
+    }
+}
+
+/// Bytes of an array's element; None for structures.
+fn element_bytes(control: &Control) -> Option<usize> {
+    match control.kind {
+        ctrl::U8 => Some(1),
+        ctrl::U16 => Some(2),
+        ctrl::INTEGER64 => Some(8),
+        ctrl::U32 | ctrl::INTEGER | ctrl::BOOLEAN | ctrl::MENU | ctrl::BITMASK | ctrl::INTEGER_MENU => {
+            Some(4)
+        }
+        _ => None,
+    }
+}
+
+/// The low `width` bytes, in machine order.
+fn to_bytes(number: i64, width: usize) -> Vec<u8> {
+    match width {
+        1 => (number as u8).to_ne_bytes().to_vec(),
+        2 => (number as u16).to_ne_bytes().to_vec(),
+        4 => (number as u32).to_ne_bytes().to_vec(),
+        _ => number.to_ne_bytes().to_vec(),
+    }
+}
+
+fn from_bytes(control: &Control, bytes: &[u8]) -> i64 {
+    match (bytes, control.kind) {
+        (&[a], _) => a.into(),
+        (&[a, b], _) => u16::from_ne_bytes([a, b]).into(),
+        (&[a, b, c, d], ctrl::U32 | ctrl::BITMASK) => u32::from_ne_bytes([a, b, c, d]).into(),
+        (&[a, b, c, d], _) => i32::from_ne_bytes([a, b, c, d]).into(),
+        (&[a, b, c, d, e, f, g, h], _) => i64::from_ne_bytes([a, b, c, d, e, f, g, h]),
+        _ => 0,
+    }
+}
+
+/// A value as it is written in a config. ConfigParser's `%` is doubled there.
+fn show(control: &Control, items: &[Item], value: &Value) -> String {
+    match value {
+        Value::Nothing => "no".into(),
+        Value::Number(number) => show_number(control, items, *number),
+        Value::Bytes(bytes) if control.kind == ctrl::STRING => {
+            let text = bytes.split(|b| *b == 0).next().unwrap_or_default();
+            String::from_utf8_lossy(text).replace('%', "%%")
+        }
+        Value::Bytes(bytes) => {
+            let Some(width) = element_bytes(control) else {
+                return String::new();
+            };
+            let elements: Vec<i64> = bytes
+                .chunks(width)
+                .map(|element| from_bytes(control, element))
+                .collect();
+            let dynamic = control.flags & ctrl::FLAG_DYNAMIC_ARRAY != 0;
+            let alike = !dynamic && elements.windows(2).all(|pair| pair.first() == pair.last());
+            let shown = if alike {
+                elements.iter().take(1)
+            } else {
+                elements.iter().take(LISTED_MAX)
+            };
+            shown
+                .map(|e| show_number(control, items, *e))
+                .collect::<Vec<_>>()
+                .join(", ")
+        }
+    }
+}
+
+fn show_number(control: &Control, items: &[Item], number: i64) -> String {
+    match control.kind {
+        ctrl::BOOLEAN => if number == 0 { "no" } else { "yes" }.into(),
+        ctrl::BITMASK => format!("0x{:08x}", number as u32),
+        ctrl::MENU | ctrl::INTEGER_MENU => match items.iter().find(|item| item.number == number) {
+            Some(item) if !item.text.is_empty() => item.text.replace('%', "%%"),
+            _ => number.to_string(),
+        },
+        _ => number.to_string(),
+    }
+}
+
+/// The type, range and default, such as "integer, 0 to 255, default 128".
+fn describe(control: &Control, items: &[Item]) -> String {
+    let range = || {
+        let step = if control.step > 1 {
+            format!(" in steps of {}", control.step)
+        } else {
+            String::new()
+        };
+        format!("{} to {}{step}", control.minimum, control.maximum)
+    };
+    let default = || format!("default {}", show_number(control, items, control.default));
+    let one = match control.kind {
+        ctrl::INTEGER => format!("integer, {}, {}", range(), default()),
+        ctrl::INTEGER64 => format!("64-bit integer, {}, {}", range(), default()),
+        ctrl::BOOLEAN => format!("yes or no, {}", default()),
+        ctrl::MENU => {
+            let list: Vec<String> = items
+                .iter()
+                .map(|i| format!("{} ({})", i.text, i.number))
+                .collect();
+            format!("one of {}; {}", list.join(", "), default())
+        }
+        ctrl::INTEGER_MENU => {
+            let list: Vec<&str> = items.iter().map(|i| i.text.as_str()).collect();
+            format!("one of {}; {}", list.join(", "), default())
+        }
+        ctrl::BITMASK => format!("bits of 0x{:08x}, {}", control.maximum as u32, default()),
+        ctrl::BUTTON => "button; pressed at each start unless the value is no".into(),
+        ctrl::STRING => format!("text of {} to {} bytes", control.minimum, control.maximum),
+        ctrl::U8 | ctrl::U16 | ctrl::U32 => format!("integer, {}, {}", range(), default()),
+        _ => return "a structure, which can't be written in a config".into(),
+    };
+    let count: Vec<String> = control.dims.iter().map(u32::to_string).collect();
+    match control.flags & ctrl::FLAG_DYNAMIC_ARRAY != 0 {
+        _ if control.dims.is_empty() => one,
+        true => format!("up to {} of: {one}", count.join("x")),
+        false => format!("array of {}, each: {one}", count.join("x")),
+    }
+}
+
+/// All controls of the device at `path`, with types, ranges and present values, in the form of a config: what
+/// can't or should not be pasted is commented out. The device is only read; a stream that runs on it goes on.
+///
+/// # Errors
+/// The device can't be opened, or is not a V4L2 device.
+pub fn list(path: &Path) -> Result<String> {
+    let (file, capabilities) = camera::open_device(path)?;
+    let v4l2::Capabilities {
+        card, driver, bus, ..
+    } = &capabilities;
+    let mut out = format!(
+        "# {card} ({driver}, {bus})\n# What is to be set at each start goes into section [{}].\n",
+        path.display()
+    );
+    let controls = all(&file);
+    for control in controls.iter().filter(|c| c.flags & ctrl::FLAG_DISABLED == 0) {
+        // Writing into a String can't fail.
+        let _ = if control.kind == ctrl::CLASS {
+            write!(out, "\n# == {} ==\n", control.name)
+        } else {
+            write!(out, "\n{}", entry(&file, control))
+        };
+    }
+    if controls.is_empty() {
+        out.push_str("\n# It has no controls.\n");
+    }
+    Ok(out)
+}
+
+/// A control's lines in the list.
+fn entry(file: &File, control: &Control) -> String {
+    let items = items(file, control);
+    let has = |flag: u32| control.flags & flag != 0;
+    let value = if control.kind == ctrl::BUTTON {
+        Ok(Value::Number(1))
+    } else if control.kind == ctrl::STRING || has(ctrl::FLAG_HAS_PAYLOAD) {
+        v4l2::get_bytes(file, control).map(Value::Bytes)
+    } else {
+        v4l2::get_number(file, control).map(Value::Number)
+    };
+    let button = control.kind == ctrl::BUTTON;
+    let array = has(ctrl::FLAG_HAS_PAYLOAD) && control.kind != ctrl::STRING;
+    let in_the_way = [
+        (button, "commented out, so that it is not pressed by accident"),
+        (array && element_bytes(control).is_none(), "not shown"),
+        (
+            array && control.elems as usize > LISTED_MAX,
+            "too long to be shown",
+        ),
+        (has(ctrl::FLAG_READ_ONLY), "read-only"),
+        (has(ctrl::FLAG_INACTIVE), "inactive: another control is in charge"),
+        (has(ctrl::FLAG_WRITE_ONLY) && !button, "can't be read"),
+        (
+            value.is_err() && !has(ctrl::FLAG_WRITE_ONLY),
+            "can't be read just now",
+        ),
+    ];
+    let worth_knowing = [
+        (has(ctrl::FLAG_GRABBED), "taken by another program now"),
+        (has(ctrl::FLAG_VOLATILE), "changes by itself"),
+    ];
+    let remarks: String = in_the_way
+        .iter()
+        .chain(&worth_knowing)
+        .filter(|(applies, _)| *applies)
+        .map(|(_, words)| format!("; {words}"))
+        .collect();
+    let shown = match (&value, control.kind) {
+        (_, ctrl::BUTTON) => "yes".into(),
+        (Ok(value), _) => show(control, &items, value),
+        (Err(_), _) => String::new(),
+    };
+    // A text with a line break would be something else when pasted.
+    let as_it_is = !shown.contains(['\n', '\r']) && !in_the_way.iter().any(|(applies, _)| *applies);
+    let comment = if as_it_is { "" } else { "# " };
+    let shown = shown.replace(['\n', '\r'], " ");
+    format!(
+        "# {}{remarks}\n{comment}{} = {shown}\n",
+        describe(control, &items),
+        config_name(&control.name)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn control(kind: u32, minimum: i64, maximum: i64) -> Control {
+        Control {
+            id: 1,
+            kind,
+            name: "Some Control".into(),
+            minimum,
+            maximum,
+            step: 1,
+            default: minimum,
+            flags: 0,
+            elem_bytes: 4,
+            elems: 1,
+            dims: Vec::new(),
+        }
+    }
+
+    fn array(kind: u32, elems: u32, flags: u32) -> Control {
+        let flags = flags | ctrl::FLAG_HAS_PAYLOAD;
+        Control {
+            elems,
+            dims: vec![elems],
+            flags,
+            ..control(kind, 0, 1000)
+        }
+    }
+
+    fn menu(items: &[(i64, &str)]) -> Vec<Item> {
+        items
+            .iter()
+            .map(|(number, text)| Item {
+                number: *number,
+                text: (*text).into(),
+            })
+            .collect()
+    }
+
+    fn number_of(control: &Control, items: &[Item], text: &str) -> Option<i64> {
+        match parse(control, items, text)? {
+            Wanted {
+                value: Value::Number(number),
+                clamped: false,
+            } => Some(number),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn names_are_the_predecessors() {
+        for (name, expected) in [
+            ("Brightness", "brightness"),
+            (
+                "White Balance Temperature, Auto",
+                "white_balance_temperature_auto",
+            ),
+            ("Exposure (Absolute)", "exposure_absolute"),
+            ("Exposure Time, Absolute", "exposure_time_absolute"),
+            ("H264 I-Frame Period", "h264_i_frame_period"),
+            ("Pan & Tilt", "pan_tilt"),
+            ("LED1 Mode.", "led1_mode"),
+            ("Gain = 2", "gain_2"),
+            ("(odd)", "odd"),
+        ] {
+            assert_eq!(config_name(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn old_and_new_names_both_find_the_control() {
+        let named = |name: &str| Control {
+            name: name.into(),
+            ..control(ctrl::INTEGER, 0, 1)
+        };
+        let old = [
+            named("Exposure, Auto"),
+            named("Exposure (Absolute)"),
+            named("White Balance Blue Component"),
+        ];
+        let new = [
+            named("Auto Exposure"),
+            named("Exposure Time, Absolute"),
+            named("Blue Balance"),
+            named("Gain/2"),
+        ];
+        for (name, in_old, in_new) in [
+            ("exposure_auto", Some(0), Some(0)),
+            ("auto_exposure", Some(0), Some(0)),
+            ("exposure_absolute", Some(1), Some(1)),
+            ("exposure_time_absolute", Some(1), Some(1)),
+            ("white_balance_blue_component", Some(2), Some(2)),
+            ("blue_balance", Some(2), Some(2)),
+            ("gain_2", None, Some(3)),
+            ("gain/2", None, Some(3)),
+            ("gain", None, None),
+        ] {
+            let index = |list: &[Control]| find(list, name).and_then(|c| list.iter().position(|d| d == c));
+            assert_eq!((index(&old), index(&new)), (in_old, in_new), "{name}");
+        }
+    }
+
+    #[test]
+    fn booleans_can_be_switched_off() {
+        let c = control(ctrl::BOOLEAN, 0, 1);
+        for text in ["yes", "On", "TRUE", "1"] {
+            assert_eq!(number_of(&c, &[], text), Some(1), "{text}");
+        }
+        for text in ["no", "Off", "false", "0"] {
+            assert_eq!(number_of(&c, &[], text), Some(0), "{text}");
+        }
+        for text in ["", "2", "maybe"] {
+            assert_eq!(parse(&c, &[], text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn menus_by_text_or_number() {
+        let c = control(ctrl::MENU, 0, 3);
+        let items = menu(&[(0, "auto"), (1, "Auto"), (3, "50 Hz"), (4, "1")]);
+        for (text, expected) in [
+            ("Auto", Some(1)),
+            ("auto", Some(0)),
+            ("AUTO", Some(0)),
+            ("50 hz", Some(3)),
+            ("3", Some(3)),
+            ("1", Some(4)),
+        ] {
+            assert_eq!(number_of(&c, &items, text), expected, "{text}");
+        }
+        assert_eq!(parse(&c, &items, "2"), None, "a hole in the numbers");
+        assert_eq!(parse(&c, &items, "60 Hz"), None);
+    }
+
+    #[test]
+    fn integer_menus_by_value_then_number() {
+        let c = control(ctrl::INTEGER_MENU, 1, 3);
+        let items = menu(&[(1, "10"), (2, "20"), (3, "2")]);
+        for (text, expected) in [
+            ("20", Some(2)),
+            ("2", Some(3)),
+            ("0x14", Some(2)),
+            ("1", Some(1)),
+            ("3", Some(3)),
+        ] {
+            assert_eq!(number_of(&c, &items, text), expected, "{text}");
+        }
+        assert_eq!(parse(&c, &items, "5"), None);
+    }
+
+    #[test]
+    fn numbers_are_moved_into_the_range() {
+        let c = control(ctrl::INTEGER, -10, 10);
+        let clamped = |value| {
+            Some(Wanted {
+                value: Value::Number(value),
+                clamped: true,
+            })
+        };
+        assert_eq!(number_of(&c, &[], "-10"), Some(-10));
+        assert_eq!(number_of(&c, &[], "+10"), Some(10));
+        assert_eq!(number_of(&c, &[], "0x0a"), Some(10));
+        assert_eq!(parse(&c, &[], "11"), clamped(10));
+        assert_eq!(parse(&c, &[], "-11"), clamped(-10));
+        assert_eq!(parse(&c, &[], "1.5"), None);
+        assert_eq!(parse(&c, &[], ""), None);
+        let wide = control(ctrl::INTEGER64, i64::MIN, i64::MAX);
+        assert_eq!(number_of(&wide, &[], "-9223372036854775808"), Some(i64::MIN));
+        assert_eq!(number_of(&wide, &[], "9223372036854775807"), Some(i64::MAX));
+        assert_eq!(parse(&wide, &[], "9223372036854775808"), None);
+        let bits = control(
+            ctrl::BITMASK,
+            0,
+            i64::from(i32::from_ne_bytes(0x8040_2010_u32.to_ne_bytes())),
+        );
+        assert_eq!(number_of(&bits, &[], "0x80000010"), Some(0x8000_0010));
+        assert_eq!(parse(&bits, &[], "0x11"), clamped(0x10));
+    }
+
+    #[test]
+    fn buttons_strings_and_arrays() {
+        let value = |c: &Control, text: &str| parse(c, &[], text).map(|w| w.value);
+        let button = control(ctrl::BUTTON, 0, 0);
+        assert_eq!(value(&button, "yes"), Some(Value::Number(1)));
+        assert_eq!(value(&button, "press"), Some(Value::Number(1)));
+        assert_eq!(value(&button, "no"), Some(Value::Nothing));
+        let string = control(ctrl::STRING, 0, 4);
+        assert_eq!(value(&string, "abcd"), Some(Value::Bytes(b"abcd\0".to_vec())));
+        assert_eq!(value(&string, "abcde"), None);
+        let fixed = array(ctrl::U16, 3, 0);
+        let bytes = |elements: &[u16]| {
+            Some(Value::Bytes(
+                elements.iter().flat_map(|e| e.to_ne_bytes()).collect(),
+            ))
+        };
+        assert_eq!(value(&fixed, "7"), bytes(&[7, 7, 7]));
+        assert_eq!(value(&fixed, "1, 2,3"), bytes(&[1, 2, 3]));
+        assert_eq!(value(&fixed, "1, 2"), None);
+        assert_eq!(value(&fixed, "1, 2, x"), None);
+        assert!(parse(&fixed, &[], "1, 2, 1001").is_some_and(|w| w.clamped));
+        let dynamic = array(ctrl::U16, 3, ctrl::FLAG_DYNAMIC_ARRAY);
+        assert_eq!(value(&dynamic, "7"), bytes(&[7]));
+        assert_eq!(value(&dynamic, "1, 2"), bytes(&[1, 2]));
+        assert_eq!(value(&dynamic, "1, 2, 3, 4"), None);
+        assert_eq!(value(&array(0x106, 1, 0), "1"), None, "a structure");
+    }
+
+    #[test]
+    fn what_is_shown_is_what_is_read() {
+        let items = menu(&[(0, "75% Colorbar"), (2, "")]);
+        let c = control(ctrl::MENU, 0, 2);
+        assert_eq!(show(&c, &items, &Value::Number(0)), "75%% Colorbar");
+        assert_eq!(show(&c, &items, &Value::Number(2)), "2");
+        let fixed = array(ctrl::U16, 3, 0);
+        for text in ["7", "1, 2, 3", "7, 7, 8"] {
+            let value = parse(&fixed, &[], text).unwrap().value;
+            assert_eq!(show(&fixed, &[], &value), text);
+        }
+        let dynamic = array(ctrl::INTEGER64, 3, ctrl::FLAG_DYNAMIC_ARRAY);
+        let value = parse(&dynamic, &[], "7, 7").unwrap().value;
+        assert_eq!(show(&dynamic, &[], &value), "7, 7");
+        assert_eq!(
+            show(&control(ctrl::BITMASK, 0, -1), &[], &Value::Number(-2)),
+            "0xfffffffe"
+        );
+        assert_eq!(
+            show(
+                &control(ctrl::STRING, 0, 9),
+                &[],
+                &Value::Bytes(b"a%b\0\0".to_vec())
+            ),
+            "a%%b"
+        );
+    }
+
+    #[test]
+    fn an_unknown_name_gets_the_nearest() {
+        let known = [Control {
+            name: "Brightness".into(),
+            ..control(ctrl::INTEGER, 0, 1)
+        }];
+        assert!(unknown(&known, "brigthness").contains("did you mean brightness?"));
+        assert!(unknown(&known, "h264_profile").contains("fmp4streamer -l"));
+        assert!(unknown(&[], "gain").contains("none at all"));
+    }
+}

@@ -1,0 +1,625 @@
+//! A command from the config whose standard output is H.264 in the byte stream format: `rpicam-vid`,
+//! `ffmpeg`, `gst-launch-1.0` and the like.
+//!
+//! This is one run of the command. That it is started again, and after how long, is the pump's business.
+
+use super::{Drops, Facts, Frame, Signal, Source};
+use crate::error::{Error, Result};
+use crate::format::h264::assembler::{Assembler, Piece};
+use crate::sys::clock::monotonic_us;
+use crate::sys::command::{Chunk, Command, Exit, Packets};
+use crate::{log_info, log_verbose};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+/// Quiet for this long closes an access unit, where that is a sign (see [`Assembler`]).
+const QUIET: Duration = Duration::from_millis(2);
+/// A command that has given nothing yet is given up after this: it may have to connect first, ...
+const NO_DATA_YET: Duration = Duration::from_secs(30);
+/// ... and one that falls silent after this.
+const NO_DATA: Duration = Duration::from_secs(10);
+/// A command whose output ended has this long to end too, so that its exit status can be told.
+const EXIT_WAIT: Duration = Duration::from_millis(200);
+/// So many bytes with no access unit in them are not H.264.
+const MOST_GARBAGE_BYTES: u64 = 4 << 20;
+/// As much of the output's beginning is kept as tells what else it is: a packet of MPEG-TS and the next one's
+/// first byte.
+const HEAD_BYTES: usize = 189;
+/// Reads before the caller has its turn.
+const READS: usize = 256;
+
+/// What a command of the config must write.
+const ADVICE: &str = "it must write raw H.264 (Annex B) to its standard output, as these do: \
+    rpicam-vid -t 0 -n --codec h264 --inline --flush -o -  or  ffmpeg -i SOURCE -c:v copy -f h264 -";
+
+/// A running command.
+pub struct Exec {
+    name: String,
+    facts: Facts,
+    drops: Drops,
+    command: Command,
+    assembler: Assembler,
+    /// When the last bytes came; `None` before the first.
+    data_at: Option<Instant>,
+    started: Instant,
+    /// The first bytes of the output, until an access unit has come.
+    head: Option<Vec<u8>>,
+    chatter: Chatter,
+    stderr_open: bool,
+}
+
+impl Exec {
+    /// Runs `command` by `/bin/sh`. `name` is the source's name in the config; it stands before what the
+    /// command says on its standard error.
+    ///
+    /// # Errors
+    /// When no process can be made; a command that does not exist shows itself at the first poll.
+    pub fn start(name: &str, command: &str) -> Result<Exec> {
+        let now = Instant::now();
+        Ok(Exec {
+            name: name.to_string(),
+            facts: Facts {
+                description: first_words(command),
+                ..Facts::default()
+            },
+            drops: Drops::default(),
+            command: Command::start(command)
+                .map_err(|e| Error::new(first_words(command), "can't start the command", e))?,
+            assembler: Assembler::new(),
+            data_at: None,
+            started: now,
+            head: Some(Vec::with_capacity(HEAD_BYTES)),
+            chatter: Chatter::new(now),
+            stderr_open: true,
+        })
+    }
+
+    /// Reads what has come; whether anything has come out of it.
+    fn read(&mut self, sink: &mut dyn FnMut(Signal<'_>)) -> Result<bool> {
+        let mut gave = false;
+        for _ in 0..READS {
+            let room = self.assembler.room(Packets::MIN_READ_BYTES);
+            let chunk = self.command.stdout.read(room);
+            let (count, ends_write) =
+                match chunk.map_err(|e| Error::new(&self.facts.description, "can't read its output", e))? {
+                    Chunk::Bytes { count, ends_write } => (count, ends_write),
+                    Chunk::Nothing => break,
+                    Chunk::End => return Err(self.ended(sink)),
+                };
+            self.data_at = Some(Instant::now());
+            if let Some(head) = &mut self.head {
+                let missing = HEAD_BYTES - head.len();
+                head.extend(room.iter().take(count.min(missing)));
+                if let Some(kind) = other_kind(head) {
+                    let why = format!("this is {kind}; {ADVICE}");
+                    return Err(Error::new(
+                        &self.facts.description,
+                        "can't use what the command writes",
+                        why,
+                    ));
+                }
+            }
+            let (drops, head) = (&mut self.drops, &mut self.head);
+            let mut take = |piece: Piece<'_>| {
+                gave = true;
+                if matches!(piece, Piece::Unit { .. }) {
+                    *head = None;
+                }
+                pass(piece, drops, sink);
+            };
+            self.assembler
+                .filled(count, ends_write, monotonic_us(), &mut take);
+            if let Some(head) = &self.head {
+                if self.assembler.dropped_bytes() > MOST_GARBAGE_BYTES {
+                    let why = format!("no H.264 is in it; it begins with {}; {ADVICE}", show(head));
+                    return Err(Error::new(
+                        &self.facts.description,
+                        "can't use what the command writes",
+                        why,
+                    ));
+                }
+            }
+        }
+        Ok(gave)
+    }
+
+    /// The end of the output: hands out the last unit, and says how the command ended.
+    fn ended(&mut self, sink: &mut dyn FnMut(Signal<'_>)) -> Error {
+        let exit = self.command.exit(EXIT_WAIT);
+        self.read_stderr();
+        let drops = &mut self.drops;
+        // A command that was killed may have been killed in the middle of a unit.
+        self.assembler
+            .finish(exit == Some(Exit::Status(0)), &mut |piece| {
+                pass(piece, drops, sink)
+            });
+        let mut why = match exit {
+            None => "closed its output".to_string(),
+            Some(Exit::Signal(signal)) => format!("ended by {signal}"),
+            Some(Exit::Status(status)) => format!("exited with status {status}"),
+        };
+        let last = self.chatter.last_line();
+        if !last.is_empty() {
+            why = format!("{why}: {last}");
+        }
+        if let Some(head) = self.head.as_ref().filter(|head| !head.is_empty()) {
+            why = format!(
+                "{why}. No H.264 was in what it wrote, which begins with {}; {ADVICE}",
+                show(head)
+            );
+        }
+        Error::new(&self.facts.description, "the command ended", why)
+    }
+
+    fn read_stderr(&mut self) {
+        let mut buffer = [0; 4096];
+        for _ in 0..READS {
+            match self.command.read_stderr(&mut buffer) {
+                Ok(Chunk::Bytes { count, .. }) => {
+                    let bytes = buffer.iter().take(count).copied();
+                    self.chatter.hear(&self.name, bytes, Instant::now());
+                }
+                Ok(Chunk::Nothing) => return,
+                // It may have closed it and go on.
+                Ok(Chunk::End) | Err(_) => {
+                    self.stderr_open = false;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// An error once the command has been silent for too long.
+    fn check_silence(&self, now: Instant) -> Result<()> {
+        let (since, limit) = self
+            .data_at
+            .map_or((self.started, NO_DATA_YET), |at| (at, NO_DATA));
+        if now.saturating_duration_since(since) < limit {
+            return Ok(());
+        }
+        let why = format!("no data for {} s, so it is ended", limit.as_secs());
+        Err(Error::new(
+            &self.facts.description,
+            "waiting for the command",
+            why,
+        ))
+    }
+}
+
+impl Source for Exec {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn poll(
+        &mut self,
+        wake: BorrowedFd<'_>,
+        timeout: Duration,
+        sink: &mut dyn FnMut(Signal<'_>),
+    ) -> Result<()> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            let now = Instant::now();
+            self.check_silence(now)?;
+            let quiet_at = self
+                .data_at
+                .filter(|_| self.assembler.awaits_quiet())
+                .map(|at| at + QUIET);
+            let until = quiet_at.map_or(deadline, |at| at.min(deadline));
+            let mut files = [
+                PollFd::new(wake, PollFlags::POLLIN),
+                PollFd::new(self.command.stdout.as_fd(), PollFlags::POLLIN),
+                PollFd::new(self.command.stderr(), PollFlags::POLLIN),
+            ];
+            // A closed one would always be ready.
+            let open = if self.stderr_open {
+                &mut files[..]
+            } else {
+                &mut files[..2]
+            };
+            match poll(open, round_up(until.saturating_duration_since(now))) {
+                Ok(_) => {}
+                Err(Errno::EINTR) => continue,
+                Err(e) => {
+                    return Err(Error::new(
+                        &self.facts.description,
+                        "can't wait for its output",
+                        e,
+                    ));
+                }
+            }
+            let [woken, stdout, stderr] = files.map(|file| file.any() == Some(true));
+            let mut gave = false;
+            if stderr {
+                self.read_stderr();
+            }
+            if stdout {
+                gave = self.read(sink)?;
+            } else if quiet_at.is_some_and(|at| now >= at) {
+                // Looked at after the quiet had passed: had only this thread been late, bytes would be there.
+                let drops = &mut self.drops;
+                self.assembler.quiet(&mut |piece| {
+                    gave = true;
+                    pass(piece, drops, sink);
+                });
+            }
+            if gave || woken || Instant::now() >= deadline {
+                return Ok(());
+            }
+        }
+    }
+
+    fn drops(&self) -> Drops {
+        self.drops
+    }
+}
+
+fn pass(piece: Piece<'_>, drops: &mut Drops, sink: &mut dyn FnMut(Signal<'_>)) {
+    match piece {
+        Piece::Unit { data, arrived_us } => sink(Signal::Frame(Frame {
+            data,
+            captured_us: arrived_us,
+        })),
+        Piece::Gap => {
+            drops.damaged += 1;
+            sink(Signal::Gap);
+        }
+    }
+}
+
+/// A poll's timeout, never shorter than `time`.
+fn round_up(time: Duration) -> PollTimeout {
+    let ms = time.as_micros().div_ceil(1000);
+    PollTimeout::try_from(ms).unwrap_or(PollTimeout::MAX)
+}
+
+/// The beginning of a command, for people.
+fn first_words(command: &str) -> String {
+    const MOST: usize = 40;
+    let words = command.split_whitespace().collect::<Vec<_>>().join(" ");
+    if words.chars().count() <= MOST {
+        return words;
+    }
+    let cut: String = words.chars().take(MOST).collect();
+    format!("{} …", cut.rsplit_once(' ').map_or(&*cut, |(whole, _)| whole))
+}
+
+/// What the output is when it begins as something else than H.264 does.
+fn other_kind(head: &[u8]) -> Option<&'static str> {
+    match head {
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => Some("MP4"),
+        [0x47, ..] if head.get(HEAD_BYTES - 1) == Some(&0x47) => Some("MPEG-TS"),
+        [0x1a, 0x45, 0xdf, 0xa3, ..] => Some("Matroska or WebM"),
+        [b'F', b'L', b'V', 1, ..] => Some("FLV"),
+        [b'R', b'I', b'F', b'F', ..] => Some("AVI"),
+        [0xff, 0xd8, 0xff, ..] => Some("JPEG pictures"),
+        [b'Y', b'U', b'V', b'4', b'M', b'P', b'E', b'G', ..] => Some("uncompressed video"),
+        // A video parameter set, or a delimiter, by the two-byte header of H.265 7.3.1.2.
+        [0, 0, 0, 1, 0x40 | 0x46, 1, ..] => Some("H.265"),
+        _ => None,
+    }
+}
+
+/// The first bytes, as text if they are some.
+fn show(head: &[u8]) -> String {
+    const MOST: usize = 60;
+    let printable = |byte: &u8| (b' '..0x7f).contains(byte) || byte.is_ascii_whitespace();
+    if head.iter().all(printable) {
+        let text: String = head.iter().take(MOST).map(|&byte| char::from(byte)).collect();
+        return format!("{:?}", text.trim());
+    }
+    head.iter()
+        .take(12)
+        .map(|byte| format!("{byte:02x}"))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// What a command says on its standard error: into the log line by line, but not more than is fit to be read.
+struct Chatter {
+    line: Vec<u8>,
+    last: String,
+    /// Lines that may still be logged now, ...
+    allowed: u32,
+    /// ... counted up since then.
+    refilled: Instant,
+    left_out: u64,
+}
+
+impl Chatter {
+    /// Lines that are logged at once, ...
+    const BURST: u32 = 20;
+    /// ... and one more for each time that this passes: `rpicam-vid` says a line with every frame.
+    const REFILL: Duration = Duration::from_secs(5);
+    /// A line is cut here.
+    const LINE_BYTES: usize = 500;
+
+    fn new(now: Instant) -> Chatter {
+        Chatter {
+            line: Vec::new(),
+            last: String::new(),
+            allowed: Self::BURST,
+            refilled: now,
+            left_out: 0,
+        }
+    }
+
+    fn hear(&mut self, name: &str, bytes: impl Iterator<Item = u8>, now: Instant) {
+        for byte in bytes {
+            match byte {
+                b'\n' => self.end_line(name, now),
+                // A line that is written over again and again, such as the progress of ffmpeg.
+                b'\r' => {
+                    let progress = text(&self.line);
+                    if !progress.is_empty() {
+                        log_verbose!("{name}: {progress}");
+                    }
+                    self.line.clear();
+                }
+                _ if self.line.len() < Self::LINE_BYTES => self.line.push(byte),
+                _ => {}
+            }
+        }
+    }
+
+    fn end_line(&mut self, name: &str, now: Instant) {
+        let line = text(&self.line);
+        self.line.clear();
+        if line.is_empty() {
+            return;
+        }
+        while self.allowed < Self::BURST && now.saturating_duration_since(self.refilled) >= Self::REFILL {
+            self.allowed += 1;
+            self.refilled += Self::REFILL;
+        }
+        if self.allowed == 0 {
+            self.left_out += 1;
+        } else {
+            if self.allowed == Self::BURST {
+                self.refilled = now;
+            }
+            self.allowed -= 1;
+            match std::mem::take(&mut self.left_out) {
+                0 => log_info!("{name}: {line}"),
+                lines => log_info!("{name}: ({lines} lines left out) {line}"),
+            }
+        }
+        self.last = line;
+    }
+
+    /// The last line, be it finished or not.
+    fn last_line(&self) -> String {
+        let unfinished = text(&self.line);
+        if unfinished.is_empty() {
+            self.last.clone()
+        } else {
+            unfinished
+        }
+    }
+}
+
+/// What can be shown of a line: no control characters, which could play tricks on a terminal.
+fn text(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(line);
+    text.chars()
+        .filter(|c| !c.is_control())
+        .collect::<String>()
+        .trim()
+        .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::wait::waitpid;
+    use nix::unistd::{Pid, pipe};
+    use std::fs::File;
+    use std::io::{Read, Write};
+    use std::path::PathBuf;
+
+    const KEY: &[u8] = &[
+        0, 0, 0, 1, 0x67, 9, 9, 0, 0, 0, 1, 0x68, 8, 0, 0, 1, 0x65, 0x88, 7, 7,
+    ];
+    const DELTA: &[u8] = &[0, 0, 0, 1, 0x41, 0x9a, 5, 5, 5];
+
+    /// Polls in vain before a test gives up: a minute, which only a failure needs.
+    const TRIES: usize = 600;
+
+    fn poll_once(exec: &mut Exec, units: &mut Vec<Vec<u8>>) -> Result<()> {
+        let (quiet, _writer) = pipe().unwrap();
+        exec.poll(
+            quiet.as_fd(),
+            Duration::from_millis(100),
+            &mut |signal| match signal {
+                Signal::Frame(frame) => units.push(frame.data.to_vec()),
+                Signal::Gap => panic!("no gap"),
+            },
+        )
+    }
+
+    /// The units that a command gives, and why it ended.
+    fn run(command: &str) -> (Vec<Vec<u8>>, String) {
+        let mut exec = Exec::start("test", command).unwrap();
+        let mut units = Vec::new();
+        for _ in 0..TRIES {
+            if let Err(e) = poll_once(&mut exec, &mut units) {
+                return (units, e.to_string());
+            }
+        }
+        panic!("it did not end");
+    }
+
+    /// A file for a command to read, gone with the test.
+    struct Given(PathBuf);
+
+    impl Given {
+        fn new(name: &str, parts: &[&[u8]]) -> Given {
+            let path = std::env::temp_dir().join(format!("fmp4streamer-{}-{name}", std::process::id()));
+            std::fs::write(&path, parts.concat()).unwrap();
+            Given(path)
+        }
+
+        fn path(&self) -> String {
+            self.0.display().to_string()
+        }
+    }
+
+    impl Drop for Given {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_file(&self.0);
+        }
+    }
+
+    #[test]
+    fn all_units_come_out_and_the_last_one_at_the_end() {
+        let long = [KEY, &[3; 50_000]].concat();
+        let file = Given::new("all", &[&long, DELTA, DELTA, &long, DELTA]);
+        let command = format!("cat {}", file.path());
+        let (units, why) = run(&command);
+        assert_eq!(units, [&long[..], DELTA, DELTA, &long, DELTA]);
+        assert_eq!(
+            why,
+            format!(
+                "{}: the command ended: exited with status 0",
+                first_words(&command)
+            )
+        );
+        let (units, _) = run(&format!("dd if={} bs=7 2>/dev/null", file.path()));
+        assert_eq!(units, [&long[..], DELTA, DELTA, &long, DELTA]);
+    }
+
+    #[test]
+    fn quiet_closes_the_last_unit_of_a_source_that_writes_whole_ones() {
+        let file = Given::new("whole", &[KEY]);
+        let count = 20;
+        let lines = format!("cat {}\n", file.path()).repeat(count);
+        let mut exec = Exec::start("test", &format!("{lines} sleep 1000")).unwrap();
+        let mut units = Vec::new();
+        for _ in 0..TRIES {
+            poll_once(&mut exec, &mut units).unwrap();
+            if units.len() == count {
+                break;
+            }
+        }
+        assert_eq!(units, vec![KEY; count]);
+    }
+
+    #[test]
+    fn the_reason_for_an_end_is_given() {
+        let (_, why) = run("no-such-program-here -t 0");
+        assert!(why.contains("exited with status 127: "), "{why}");
+        assert!(why.contains("no-such-program-here"), "{why}");
+        let (_, why) = run("echo first >&2; echo; printf 'the camera is busy' >&2; exit 3");
+        assert!(
+            why.contains("exited with status 3: the camera is busy. No H.264 was in what it wrote"),
+            "{why}"
+        );
+        assert_eq!(
+            run("kill -9 $$").1,
+            "kill -9 $$: the command ended: ended by SIGKILL"
+        );
+        assert_eq!(
+            run("exec 1>&-; sleep 1000").1,
+            "exec 1>&-; sleep 1000: the command ended: closed its output"
+        );
+    }
+
+    #[test]
+    fn a_unit_that_may_have_been_cut_off_is_not_handed_out() {
+        let file = Given::new("cut", &[KEY, DELTA, DELTA]);
+        let (units, _) = run(&format!("cat {}; kill -9 $$", file.path()));
+        assert_eq!(units, [KEY, DELTA]);
+    }
+
+    #[test]
+    fn what_is_not_h264_is_named() {
+        let (units, why) = run("head -c 6000000 /dev/zero | tr '\\0' x");
+        assert!(units.is_empty());
+        assert!(why.contains("no H.264 is in it; it begins with \"xxxx"), "{why}");
+        assert!(why.contains("-f h264"), "{why}");
+        let file = Given::new("ts", &[&[0x47], &[1; 187], &[0x47], KEY, KEY]);
+        let (_, why) = run(&format!("dd if={} bs=50", file.path()));
+        assert!(why.contains("this is MPEG-TS"), "{why}");
+        assert_eq!(other_kind(b"\0\0\0\x20ftypisom"), Some("MP4"));
+        assert_eq!(other_kind(&[0, 0, 0, 1, 0x40, 1, 0xc]), Some("H.265"));
+        assert_eq!(other_kind(KEY), None);
+        assert_eq!(show(&[0xde, 0xad]), "de ad");
+    }
+
+    #[test]
+    fn the_drop_ends_the_whole_group() {
+        for command in [
+            "sleep 1000 | sleep 1000",
+            "trap '' TERM; sleep 1000 & sleep 1000",
+            "sleep 1000",
+        ] {
+            let exec = Exec::start("test", command).unwrap();
+            let output = exec.command.stdout.as_fd().try_clone_to_owned().unwrap();
+            let group = Pid::from_raw(exec.command.group());
+            drop(exec);
+            // It ends when nobody is left to write to it; it would give WouldBlock before.
+            assert_eq!(File::from(output).read(&mut [0; 10]).unwrap(), 0, "{command}");
+            assert_eq!(waitpid(group, None), Err(Errno::ECHILD), "no zombie: {command}");
+        }
+    }
+
+    #[test]
+    fn a_wake_is_seen_and_left() {
+        let (wake, writer) = pipe().unwrap();
+        File::from(writer).write_all(&[1]).unwrap();
+        let mut exec = Exec::start("test", "sleep 1000").unwrap();
+        for _ in 0..2 {
+            // Nobody would wait for an hour.
+            exec.poll(wake.as_fd(), Duration::from_secs(3600), &mut |_| {
+                panic!("nothing")
+            })
+            .unwrap();
+        }
+        assert_eq!(File::from(wake).read(&mut [0; 10]).unwrap(), 1);
+    }
+
+    #[test]
+    fn a_silent_command_is_given_up() {
+        let mut exec = Exec::start("test", "sleep 1000").unwrap();
+        let soon = exec.started + NO_DATA;
+        assert!(exec.check_silence(soon).is_ok());
+        assert!(exec.check_silence(exec.started + NO_DATA_YET).is_err());
+        exec.data_at = Some(exec.started);
+        let silent = exec.check_silence(soon).unwrap_err().to_string();
+        assert!(silent.contains("no data for 10 s"), "{silent}");
+    }
+
+    #[test]
+    fn chatter_is_bounded() {
+        let start = Instant::now();
+        let mut chatter = Chatter::new(start);
+        let mut hear = |text: &str, after_s: u64| {
+            chatter.hear("test", text.bytes(), start + Duration::from_secs(after_s));
+            (chatter.allowed, chatter.left_out, chatter.last_line())
+        };
+        assert_eq!(
+            hear("one\n\n  \r\ntwo\nthr", 0),
+            (Chatter::BURST - 2, 0, "thr".into())
+        );
+        assert_eq!(
+            hear("ee\n frame 1\r frame 2\r", 0),
+            (Chatter::BURST - 3, 0, "three".into())
+        );
+        assert_eq!(hear(&"x\n".repeat(100), 0), (0, 83, "x".into()));
+        assert_eq!(hear("y\n", 4), (0, 84, "y".into()));
+        // One more by now, and it tells of the others.
+        assert_eq!(hear("\x1b[31mz\n", 5), (0, 0, "[31mz".into()));
+        assert_eq!(hear("z\n", 3600).0, Chatter::BURST - 1);
+        assert_eq!(hear(&"long".repeat(1_000_000), 3600).2.len(), Chatter::LINE_BYTES);
+    }
+
+    #[test]
+    fn a_command_is_described_by_its_first_words() {
+        assert_eq!(first_words("cat  a\n b"), "cat a b");
+        let long = "rpicam-vid -t 0 -n --codec h264 --width 1280 --height 720 -o -";
+        assert_eq!(first_words(long), "rpicam-vid -t 0 -n --codec h264 --width …");
+        assert_eq!(first_words(&"é".repeat(50)), format!("{} …", "é".repeat(40)));
+    }
+}

@@ -1,0 +1,166 @@
+//! The built-in test picture: colour bars, a ball, the clock and the frame number, as real H.264.
+
+mod cavlc;
+mod encoder;
+mod font;
+mod picture;
+mod transform;
+
+use super::{Facts, Frame, Signal, Source};
+use crate::error::{Error, Result};
+use crate::sys::clock;
+use encoder::Encoder;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
+use picture::Picture;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+/// Frames by which delivery may be late and still catch up, as with a driver's few buffers. Later than that,
+/// the missed ones are never drawn.
+const LATE_FRAMES: u64 = 4;
+
+/// The test picture as a source. Its frame numbers begin at 0 and rise by exactly one with each frame given.
+pub struct Pattern {
+    facts: Facts,
+    picture: Picture,
+    encoder: Encoder,
+    /// The access unit, kept for its memory.
+    data: Vec<u8>,
+    schedule: Schedule,
+    /// The next frame's number.
+    number: u32,
+    key_wanted: bool,
+    frames_since_key: u64,
+}
+
+impl Pattern {
+    /// Opens the picture in a size in pixels at a rate in frames a second.
+    ///
+    /// # Errors
+    /// The size or the rate is not one that it can have.
+    pub fn new(width: u32, height: u32, fps: u32) -> Result<Pattern> {
+        let refuse = |why| {
+            Err(Error::new(
+                "test picture",
+                format!("can't draw {width}x{height} at {fps} fps"),
+                why,
+            ))
+        };
+        if width % 2 != 0 || height % 2 != 0 {
+            return refuse("width and height have to be even");
+        }
+        if !(160..=3840).contains(&width) || !(120..=2160).contains(&height) {
+            return refuse("the size has to be from 160x120 to 3840x2160");
+        }
+        if !(1..=120).contains(&fps) {
+            return refuse("the rate has to be from 1 to 120 frames a second");
+        }
+        Ok(Pattern {
+            facts: Facts {
+                description: format!("test picture, H264 {width}x{height}"),
+                fps: Some(f64::from(fps)),
+                stand_in: false,
+            },
+            picture: Picture::new(width, height, fps),
+            encoder: Encoder::new(width, height, fps),
+            data: Vec::new(),
+            schedule: Schedule {
+                fps: u64::from(fps),
+                start_us: clock::monotonic_us(),
+                frames: 0,
+            },
+            number: 0,
+            key_wanted: true,
+            frames_since_key: 0,
+        })
+    }
+
+    /// Says of itself that it is there in place of a camera.
+    pub fn stand_in(mut self) -> Pattern {
+        self.facts.stand_in = true;
+        self
+    }
+
+    /// Draws and codes the next frame into `data`.
+    fn next(&mut self) {
+        let key = self.key_wanted || self.frames_since_key >= self.schedule.fps;
+        self.key_wanted = false;
+        self.frames_since_key = if key { 1 } else { self.frames_since_key + 1 };
+        self.picture.draw(self.number, clock::wall_clock());
+        self.data.clear();
+        self.encoder.encode(&self.picture, key, &mut self.data);
+        self.number = self.number.wrapping_add(1);
+    }
+}
+
+impl Source for Pattern {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn poll(
+        &mut self,
+        wake: BorrowedFd<'_>,
+        timeout: Duration,
+        sink: &mut dyn FnMut(Signal<'_>),
+    ) -> Result<()> {
+        let wait = Duration::from_micros(self.schedule.due_us().saturating_sub(clock::monotonic_us()));
+        if !wait.is_zero() {
+            let mut fds = [PollFd::new(wake, PollFlags::POLLIN)];
+            match ppoll(&mut fds, Some(TimeSpec::from_duration(wait.min(timeout))), None) {
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(errno) => {
+                    return Err(Error::new(
+                        "test picture",
+                        "can't wait for the next frame",
+                        errno.desc(),
+                    ));
+                }
+            }
+        }
+        if let Some(captured_us) = self.schedule.take(clock::monotonic_us()) {
+            self.next();
+            sink(Signal::Frame(Frame {
+                data: &self.data,
+                captured_us,
+            }));
+        }
+        Ok(())
+    }
+
+    fn force_key(&mut self) -> bool {
+        self.key_wanted = true;
+        true
+    }
+}
+
+/// When frames are due: at even steps from a start, with no error that adds up.
+struct Schedule {
+    fps: u64,
+    start_us: u64,
+    /// Frames since the start.
+    frames: u64,
+}
+
+impl Schedule {
+    /// When the next frame is due.
+    fn due_us(&self) -> u64 {
+        self.start_us + self.frames * 1_000_000 / self.fps
+    }
+
+    /// Takes the next frame off the schedule once it is due; gives its capture time.
+    fn take(&mut self, now_us: u64) -> Option<u64> {
+        let late_us = now_us.checked_sub(self.due_us())?;
+        if late_us > LATE_FRAMES * 1_000_000 / self.fps {
+            (self.start_us, self.frames) = (now_us, 0);
+        }
+        let due_us = self.due_us();
+        self.frames += 1;
+        Some(due_us)
+    }
+}
+
+#[cfg(test)]
+mod tests;

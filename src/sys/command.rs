@@ -1,0 +1,311 @@
+//! A shell command in a process group of its own, whose output shows where each of its writes ends.
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::{Pid, pipe2};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// After SIGTERM a command has this long to leave; then it is killed.
+const GRACE: Duration = Duration::from_millis(200);
+/// A killed process that is not gone by then sits in a driver, and is not waited for.
+const KILLED: Duration = Duration::from_millis(50);
+/// How often the end of a process is looked for.
+const LOOK: Duration = Duration::from_millis(2);
+/// What a pipe should hold, in bytes: a large key frame, so that its writer is not held up. Unprivileged
+/// processes get as much by default (pipe(7), /proc/sys/fs/pipe-max-size).
+const PIPE_BYTES: i32 = 1 << 20;
+
+/// What one read of a pipe gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chunk {
+    /// Nothing now.
+    Nothing,
+    /// This many bytes.
+    Bytes {
+        /// How many; not 0.
+        count: usize,
+        /// They are the last that one `write()` gave, for certain; where false it is not known.
+        ends_write: bool,
+    },
+    /// All writers have closed it.
+    End,
+}
+
+/// The reading end of a pipe in packet mode (pipe2(2), O_DIRECT): what one `write()` gave arrives in packets
+/// of one page and a last one of the rest, and a read takes one packet. So a packet shorter than a page ends
+/// a write, however late it is read. The mode belongs to the writing end, so it goes through fork, dup and
+/// exec with it, but not through a new open() of /dev/stdout, and splice(2) goes around it. Such a pipe shows
+/// itself by longer reads.
+pub struct Packets {
+    file: File,
+    /// How the kernel splits: by pages, whatever PIPE_BUF is (fs/pipe.c; a Raspberry Pi 5 has pages of 16
+    /// KiB).
+    page_bytes: usize,
+    whole: bool,
+}
+
+impl Packets {
+    /// What a buffer for [`Packets::read`] must hold at least: the rest of a packet that does not fit is
+    /// lost.
+    pub const MIN_READ_BYTES: usize = 128 << 10;
+
+    fn new() -> io::Result<(Packets, OwnedFd)> {
+        let (reader, writer) = pipe2(OFlag::O_CLOEXEC | OFlag::O_DIRECT)?;
+        fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        // Less will do.
+        let _ = fcntl(&reader, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
+        Ok((
+            Packets {
+                file: reader.into(),
+                page_bytes: page_bytes(),
+                whole: true,
+            },
+            writer,
+        ))
+    }
+
+    /// Reads what is there, at most one packet. `buffer` has at least [`Packets::MIN_READ_BYTES`].
+    ///
+    /// # Errors
+    /// The kernel's, and InvalidInput for a short buffer.
+    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<Chunk> {
+        if buffer.len() < Packets::MIN_READ_BYTES {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let chunk = read(&mut self.file, buffer)?;
+        if let Chunk::Bytes { count, .. } = chunk {
+            self.whole &= count <= self.page_bytes;
+            return Ok(Chunk::Bytes {
+                count,
+                ends_write: self.whole && count < self.page_bytes,
+            });
+        }
+        Ok(chunk)
+    }
+}
+
+impl AsFd for Packets {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+fn read(file: &mut File, buffer: &mut [u8]) -> io::Result<Chunk> {
+    loop {
+        return match file.read(buffer) {
+            Ok(0) => Ok(Chunk::End),
+            Ok(count) => Ok(Chunk::Bytes {
+                count,
+                ends_write: false,
+            }),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Chunk::Nothing),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => Err(e),
+        };
+    }
+}
+
+fn page_bytes() -> usize {
+    // SAFETY: takes a number, gives a number.
+    let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(bytes).unwrap_or(4096)
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// With this status.
+    Status(i32),
+    /// By this signal.
+    Signal(&'static str),
+}
+
+/// A running `/bin/sh -c`. Dropping it ends the whole process group.
+pub struct Command {
+    /// Its standard output.
+    pub stdout: Packets,
+    /// Its standard error; [`Command::read_stderr`] reads it.
+    stderr: File,
+    /// Not reaped before the drop, so that its number, which is the group's too, is nobody else's.
+    shell: Option<Child>,
+    group: Pid,
+}
+
+impl Command {
+    /// Starts `command` with nothing to read, no file of ours but its output pipes, and no signal blocked.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn start(command: &str) -> io::Result<Command> {
+        let (stdout, stdout_writer) = Packets::new()?;
+        let (stderr, stderr_writer) = pipe2(OFlag::O_CLOEXEC)?;
+        fcntl(&stderr, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        let mut sh = std::process::Command::new("/bin/sh");
+        // The mask goes through fork and exec, and this program blocks the very signal that is to end the
+        // command.
+        let unblock = || SigSet::empty().thread_set_mask().map_err(io::Error::from);
+        // SAFETY: between fork and exec `unblock` makes one call, pthread_sigmask, which is async-signal-safe
+        // (signal-safety(7)), and allocates nothing.
+        unsafe { sh.pre_exec(unblock) };
+        let shell = sh
+            .args(["-c", command])
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(stdout_writer)
+            .stderr(stderr_writer)
+            .spawn()?;
+        let group = Pid::from_raw(i32::try_from(shell.id()).map_err(io::Error::other)?);
+        Ok(Command {
+            stdout,
+            stderr: stderr.into(),
+            shell: Some(shell),
+            group,
+        })
+    }
+
+    /// The standard error, to wait for.
+    pub fn stderr(&self) -> BorrowedFd<'_> {
+        self.stderr.as_fd()
+    }
+
+    /// Reads what is there of the standard error.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn read_stderr(&mut self, buffer: &mut [u8]) -> io::Result<Chunk> {
+        read(&mut self.stderr, buffer)
+    }
+
+    /// The process group's number, which is the shell's too.
+    pub fn group(&self) -> i32 {
+        self.group.as_raw()
+    }
+
+    /// How the shell ended, if it has, within `limit`.
+    pub fn exit(&self, limit: Duration) -> Option<Exit> {
+        let peek = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        within(limit, || match waitid(Id::Pid(self.group), peek) {
+            Ok(WaitStatus::Exited(_, status)) => Some(Exit::Status(status)),
+            Ok(WaitStatus::Signaled(_, signal, _)) => Some(Exit::Signal(signal.as_str())),
+            _ => None,
+        })
+    }
+
+    /// No process has its output open any more, and the shell has ended.
+    fn is_gone(&self) -> bool {
+        let mut ends =
+            [self.stdout.as_fd(), self.stderr.as_fd()].map(|end| PollFd::new(end, PollFlags::empty()));
+        let polled = poll(&mut ends, PollTimeout::ZERO);
+        let hung_up = |end: &PollFd<'_>| end.revents().is_some_and(|is| is.contains(PollFlags::POLLHUP));
+        polled.is_ok() && ends.iter().all(hung_up) && self.exit(Duration::ZERO).is_some()
+    }
+}
+
+impl Drop for Command {
+    fn drop(&mut self) {
+        let _ = killpg(self.group, Signal::SIGTERM);
+        within(GRACE, || self.is_gone().then_some(()));
+        // Whatever closed its output and stayed, too. The shell is not reaped yet, so the number is still the
+        // group's.
+        let _ = killpg(self.group, Signal::SIGKILL);
+        within(KILLED, || self.is_gone().then_some(()));
+        let Some(mut shell) = self.shell.take() else {
+            return;
+        };
+        if !matches!(shell.try_wait(), Ok(Some(_))) {
+            let reaper = thread::Builder::new().name("reaper".into()).stack_size(64 << 10);
+            drop(reaper.spawn(move || shell.wait()));
+        }
+    }
+}
+
+/// Asks until there is an answer, but not for longer than `limit`.
+fn within<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+    let deadline = Instant::now() + limit;
+    loop {
+        let answer = ask();
+        if answer.is_some() || Instant::now() >= deadline {
+            return answer;
+        }
+        thread::sleep(LOOK);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::os::fd::AsRawFd;
+
+    fn read_all(packets: &mut Packets) -> Vec<(usize, bool)> {
+        let mut buffer = vec![0; Packets::MIN_READ_BYTES];
+        std::iter::from_fn(|| match packets.read(&mut buffer).unwrap() {
+            Chunk::Bytes { count, ends_write } => Some((count, ends_write)),
+            _ => None,
+        })
+        .collect()
+    }
+
+    #[test]
+    fn a_packet_shorter_than_a_page_ends_a_write() {
+        let (mut packets, writer) = Packets::new().unwrap();
+        let (mut writer, page) = (File::from(writer), page_bytes());
+        for count in [page + 9, 1, 2 * page, page - 1] {
+            writer.write_all(&vec![7; count]).unwrap();
+        }
+        let full = (page, false);
+        assert_eq!(
+            read_all(&mut packets),
+            [full, (9, true), (1, true), full, full, (page - 1, true)]
+        );
+        assert_eq!(
+            packets.read(&mut [0; 100]).unwrap_err().kind(),
+            io::ErrorKind::InvalidInput
+        );
+        drop(writer);
+        assert_eq!(
+            packets.read(&mut vec![0; Packets::MIN_READ_BYTES]).unwrap(),
+            Chunk::End
+        );
+    }
+
+    #[test]
+    fn a_pipe_that_was_opened_anew_has_no_packets() {
+        let (mut packets, writer) = Packets::new().unwrap();
+        let path = format!("/proc/self/fd/{}", writer.as_raw_fd());
+        let mut anew = File::options().write(true).open(path).unwrap();
+        let count = page_bytes() + 9;
+        anew.write_all(&vec![7; count]).unwrap();
+        assert_eq!(read_all(&mut packets), [(count, false)]);
+        anew.write_all(&[7]).unwrap();
+        assert_eq!(read_all(&mut packets), [(1, false)]);
+    }
+
+    #[test]
+    fn the_command_has_no_signal_blocked() {
+        SigSet::all().thread_block().unwrap();
+        // Read by the shell itself: it unblocks all for the programs that it starts.
+        let started = Command::start(
+            "while read name value; do [ $name != SigBlk: ] || echo $value; done </proc/$$/status",
+        );
+        SigSet::all().thread_unblock().unwrap();
+        let mut command = started.unwrap();
+        assert_eq!(command.exit(Duration::from_secs(60)), Some(Exit::Status(0)));
+        let mut buffer = vec![0; Packets::MIN_READ_BYTES];
+        let Chunk::Bytes { count, .. } = command.stdout.read(&mut buffer).unwrap() else {
+            panic!("nothing")
+        };
+        assert_eq!(
+            String::from_utf8_lossy(&buffer[..count]).trim(),
+            "0000000000000000"
+        );
+    }
+}

@@ -1,0 +1,739 @@
+//! One safe function per ioctl: inputs as parameters, outputs as the return. Only EINTR is tried again.
+
+use super::abi::*;
+use super::{BufferKind, FourCc, Result, cap, text};
+use nix::errno::Errno;
+use nix::{request_code_read, request_code_readwrite, request_code_write};
+use std::fs::File;
+use std::marker::PhantomData;
+use std::os::fd::AsRawFd;
+
+/// `V4L2_MEMORY_MMAP`
+pub(super) const MEMORY_MMAP: u32 = 1;
+/// `V4L2_CTRL_FLAG_NEXT_CTRL | V4L2_CTRL_FLAG_NEXT_COMPOUND`
+const NEXT_CONTROL: u32 = 0xc000_0000;
+/// The most bytes of one control's value that are fetched; the largest known ones, tables of a whole picture,
+/// are below.
+const CONTROL_BYTES_MAX: usize = 1 << 20;
+
+/// An ioctl number and the struct that belongs to it: the number has the struct's size in it.
+struct Request<T>(libc::Ioctl, PhantomData<T>);
+
+const fn read<T>(number: u8) -> Request<T> {
+    Request(request_code_read!(b'V', number, size_of::<T>()), PhantomData)
+}
+const fn write<T>(number: u8) -> Request<T> {
+    Request(request_code_write!(b'V', number, size_of::<T>()), PhantomData)
+}
+const fn read_write<T>(number: u8) -> Request<T> {
+    Request(request_code_readwrite!(b'V', number, size_of::<T>()), PhantomData)
+}
+
+const QUERYCAP: Request<Capability> = read(0);
+const ENUM_FMT: Request<FmtDesc> = read_write(2);
+const G_FMT_SINGLE: Request<SingleFormat> = read_write(4);
+const G_FMT_MULTI: Request<MultiFormat> = read_write(4);
+const S_FMT_SINGLE: Request<SingleFormat> = read_write(5);
+const S_FMT_MULTI: Request<MultiFormat> = read_write(5);
+const REQBUFS: Request<RequestBuffers> = read_write(8);
+const QUERYBUF: Request<Buffer> = read_write(9);
+const QBUF: Request<Buffer> = read_write(15);
+const DQBUF: Request<Buffer> = read_write(17);
+const STREAMON: Request<u32> = write(18);
+const STREAMOFF: Request<u32> = write(19);
+const G_PARM: Request<StreamParm> = read_write(21);
+const S_PARM: Request<StreamParm> = read_write(22);
+const QUERYMENU: Request<QueryMenu> = read_write(37);
+const G_EXT_CTRLS: Request<ExtControls> = read_write(71);
+const S_EXT_CTRLS: Request<ExtControls> = read_write(72);
+const ENUM_FRAMESIZES: Request<FrameSizeEnum> = read_write(74);
+const ENUM_FRAMEINTERVALS: Request<FrameIntervalEnum> = read_write(75);
+const QUERY_EXT_CTRL: Request<QueryExtCtrl> = read_write(103);
+
+/// A struct without any address in it that the kernel would follow.
+trait Plain {}
+impl Plain for Capability {}
+impl Plain for FmtDesc {}
+impl Plain for SingleFormat {}
+impl Plain for MultiFormat {}
+impl Plain for RequestBuffers {}
+impl Plain for StreamParm {}
+impl Plain for QueryMenu {}
+impl Plain for FrameSizeEnum {}
+impl Plain for FrameIntervalEnum {}
+impl Plain for QueryExtCtrl {}
+impl Plain for u32 {}
+
+fn call<T: Plain>(file: &File, request: &Request<T>, argument: &mut T) -> Result<()> {
+    // SAFETY: a `Plain` argument has no address in it.
+    unsafe { call_with_addresses(file, request, argument) }
+}
+
+/// # Safety
+/// Every address in `argument` that the kernel would follow must be of memory that it may write to, as long
+/// as it is told there.
+unsafe fn call_with_addresses<T>(file: &File, request: &Request<T>, argument: &mut T) -> Result<()> {
+    loop {
+        // SAFETY: the number says how many bytes the kernel reads and writes, and that is `T`'s size by the
+        // way that `Request` is made; every bit pattern of the ABI structs is a value of theirs; the caller
+        // vouches for addresses.
+        let answer = unsafe { libc::ioctl(file.as_raw_fd(), request.0, std::ptr::from_mut(argument)) };
+        match Errno::result(answer) {
+            Ok(_) => return Ok(()),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+/// Who a device is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capabilities {
+    /// The driver's name, such as "uvcvideo".
+    pub driver: String,
+    /// The device's name, for people.
+    pub card: String,
+    /// Where it is plugged in, such as "usb-0000:01:00.0-1.2".
+    pub bus: String,
+    /// What this node (not the whole device) can do: bits of [`cap`].
+    pub caps: u32,
+}
+
+/// VIDIOC_QUERYCAP. ENOTTY: not a V4L2 device.
+pub fn query_capabilities(file: &File) -> Result<Capabilities> {
+    let mut c = Capability::default();
+    call(file, &QUERYCAP, &mut c)?;
+    // Without the flag (kernels before 3.4) the node's own capabilities are not told.
+    let caps = if c.capabilities & cap::DEVICE_CAPS != 0 {
+        c.device_caps
+    } else {
+        c.capabilities
+    };
+    Ok(Capabilities {
+        driver: text(&c.driver),
+        card: text(&c.card),
+        bus: text(&c.bus_info),
+        caps,
+    })
+}
+
+/// A pixel format that a device offers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfferedFormat {
+    /// Its code.
+    pub fourcc: FourCc,
+    /// Its name, for people.
+    pub description: String,
+}
+
+/// VIDIOC_ENUM_FMT. EINVAL: no more.
+pub fn enum_format(file: &File, kind: BufferKind, index: u32) -> Result<OfferedFormat> {
+    let mut f = FmtDesc {
+        index,
+        kind: kind as u32,
+        ..FmtDesc::default()
+    };
+    call(file, &ENUM_FMT, &mut f)?;
+    Ok(OfferedFormat {
+        fourcc: FourCc(f.pixelformat),
+        description: text(&f.description),
+    })
+}
+
+/// A size or a range of sizes, in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameSizes {
+    /// Width and height.
+    One(u32, u32),
+    /// Least and greatest width and height; not every size between needs to be there.
+    Range([u32; 2], [u32; 2]),
+}
+
+/// VIDIOC_ENUM_FRAMESIZES. EINVAL: no more; ENOTTY: the driver doesn't tell.
+pub fn enum_frame_sizes(file: &File, fourcc: FourCc, index: u32) -> Result<FrameSizes> {
+    let mut s = FrameSizeEnum {
+        index,
+        pixel_format: fourcc.0,
+        ..FrameSizeEnum::default()
+    };
+    call(file, &ENUM_FRAMESIZES, &mut s)?;
+    let [a, b, _, c, d, _] = s.size;
+    // V4L2_FRMSIZE_TYPE_DISCRETE
+    Ok(if s.kind == 1 {
+        FrameSizes::One(a, b)
+    } else {
+        FrameSizes::Range([a, c], [b, d])
+    })
+}
+
+/// A frame interval or a range of them, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum FrameIntervals {
+    /// Just this.
+    One(Fraction),
+    /// The shortest and the longest.
+    Range(Fraction, Fraction),
+}
+
+/// VIDIOC_ENUM_FRAMEINTERVALS. EINVAL: no more; ENOTTY: the driver doesn't tell.
+pub fn enum_frame_intervals(
+    file: &File,
+    fourcc: FourCc,
+    (width, height): (u32, u32),
+    index: u32,
+) -> Result<FrameIntervals> {
+    let mut i = FrameIntervalEnum {
+        index,
+        pixel_format: fourcc.0,
+        width,
+        height,
+        ..FrameIntervalEnum::default()
+    };
+    call(file, &ENUM_FRAMEINTERVALS, &mut i)?;
+    let [shortest, longest, _] = i.interval;
+    // V4L2_FRMIVAL_TYPE_DISCRETE
+    Ok(if i.kind == 1 {
+        FrameIntervals::One(shortest)
+    } else {
+        FrameIntervals::Range(shortest, longest)
+    })
+}
+
+/// What frames a queue carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Format {
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// The pixel format.
+    pub fourcc: FourCc,
+}
+
+fn format_call(
+    file: &File,
+    kind: BufferKind,
+    wanted: Option<Format>,
+    (single, multi): (&Request<SingleFormat>, &Request<MultiFormat>),
+) -> Result<Format> {
+    let Format {
+        width,
+        height,
+        fourcc,
+    } = wanted.unwrap_or(Format {
+        width: 0,
+        height: 0,
+        fourcc: FourCc(0),
+    });
+    let pixelformat = fourcc.0;
+    match kind {
+        BufferKind::Single => {
+            let mut f = SingleFormat {
+                kind: kind as u32,
+                #[cfg(target_pointer_width = "64")]
+                align: 0,
+                pix: PixFormat {
+                    width,
+                    height,
+                    pixelformat,
+                    ..PixFormat::default()
+                },
+                rest: [0; 200 - size_of::<PixFormat>()],
+            };
+            call(file, single, &mut f)?;
+            Ok(Format {
+                width: f.pix.width,
+                height: f.pix.height,
+                fourcc: FourCc(f.pix.pixelformat),
+            })
+        }
+        BufferKind::Multi => {
+            let mut f = MultiFormat {
+                kind: kind as u32,
+                #[cfg(target_pointer_width = "64")]
+                align: 0,
+                // One plane is what compressed formats have; a driver knows better for the others.
+                pix: PixFormatMplane {
+                    width,
+                    height,
+                    pixelformat,
+                    num_planes: 1,
+                    ..PixFormatMplane::default()
+                },
+                rest: [0; 200 - size_of::<PixFormatMplane>()],
+            };
+            call(file, multi, &mut f)?;
+            Ok(Format {
+                width: f.pix.width,
+                height: f.pix.height,
+                fourcc: FourCc(f.pix.pixelformat),
+            })
+        }
+    }
+}
+
+/// VIDIOC_G_FMT: what the device is set to.
+pub fn get_format(file: &File, kind: BufferKind) -> Result<Format> {
+    format_call(file, kind, None, (&G_FMT_SINGLE, &G_FMT_MULTI))
+}
+
+/// VIDIOC_S_FMT: sets the device to `wanted` or what it has nearest to that, and gives which.
+/// The rest (interlacing, sizes of buffers, colours) is left to the driver.
+pub fn set_format(file: &File, kind: BufferKind, wanted: Format) -> Result<Format> {
+    format_call(file, kind, Some(wanted), (&S_FMT_SINGLE, &S_FMT_MULTI))
+}
+
+fn parameters_call(
+    file: &File,
+    kind: BufferKind,
+    timeperframe: Fraction,
+    request: &Request<StreamParm>,
+) -> Result<Option<Fraction>> {
+    let mut p = StreamParm {
+        kind: kind as u32,
+        capability: 0,
+        capturemode: 0,
+        timeperframe,
+        extendedmode: 0,
+        readbuffers: 0,
+        rest: [0; 200 - 24],
+    };
+    call(file, request, &mut p)?;
+    // V4L2_CAP_TIMEPERFRAME: without it the field says nothing. A zero says nothing either.
+    let told = p.capability & 0x1000 != 0 && p.timeperframe.numerator != 0 && p.timeperframe.denominator != 0;
+    Ok(told.then_some(p.timeperframe))
+}
+
+/// VIDIOC_G_PARM: the present frame interval in seconds, if the driver knows one.
+pub fn get_interval(file: &File, kind: BufferKind) -> Result<Option<Fraction>> {
+    parameters_call(file, kind, Fraction::default(), &G_PARM)
+}
+
+/// VIDIOC_S_PARM: sets the frame interval or the nearest that there is, and gives which, if the driver says.
+pub fn set_interval(file: &File, kind: BufferKind, interval: Fraction) -> Result<Option<Fraction>> {
+    parameters_call(file, kind, interval, &S_PARM)
+}
+
+/// VIDIOC_REQBUFS: asks for mmap buffers and gives how many there are now. 0 frees them. EBUSY: another file
+/// streams.
+pub(super) fn request_buffers(file: &File, kind: BufferKind, count: u32) -> Result<u32> {
+    let mut r = RequestBuffers {
+        count,
+        kind: kind as u32,
+        memory: MEMORY_MMAP,
+        ..RequestBuffers::default()
+    };
+    call(file, &REQBUFS, &mut r)?;
+    Ok(r.count)
+}
+
+/// Calls with a `v4l2_buffer`, and `planes` behind it if `kind` has them.
+fn buffer_call(
+    file: &File,
+    kind: BufferKind,
+    index: u32,
+    planes: &mut [Plane; MAX_PLANES],
+    request: &Request<Buffer>,
+) -> Result<Buffer> {
+    let mut b = Buffer {
+        index,
+        kind: kind as u32,
+        memory: MEMORY_MMAP,
+        ..Buffer::default()
+    };
+    if kind == BufferKind::Multi {
+        b.m = planes.as_mut_ptr().expose_provenance();
+        b.length = MAX_PLANES as u32;
+    }
+    // SAFETY: `m` is the address of MAX_PLANES planes that are ours alone, as `length` says, or nothing at
+    // all: the kernel reads no address from a single-planar V4L2_MEMORY_MMAP buffer.
+    unsafe { call_with_addresses(file, request, &mut b) }?;
+    if kind == BufferKind::Single {
+        // The one plane, in the shape that several have; the union `m` starts with the offset in both
+        // structs.
+        planes[0] = Plane {
+            bytesused: b.bytesused,
+            length: b.length,
+            m: b.m,
+            ..Plane::default()
+        };
+        b.length = 1;
+    }
+    Ok(b)
+}
+
+/// Where a buffer's planes are, for mmap(2): bytes and offset of each.
+pub(super) fn query_buffer(file: &File, kind: BufferKind, index: u32) -> Result<Vec<(usize, u64)>> {
+    let mut planes = [Plane::default(); MAX_PLANES];
+    let b = buffer_call(file, kind, index, &mut planes, &QUERYBUF)?;
+    let offset = |m: usize| u64::from(u32::from_ne_bytes(std::array::from_fn(|i| m.to_ne_bytes()[i])));
+    Ok(planes
+        .iter()
+        .take(b.length as usize)
+        .map(|p| (p.length as usize, offset(p.m)))
+        .collect())
+}
+
+/// VIDIOC_QBUF: gives a buffer to the driver to fill.
+pub(super) fn queue_buffer(file: &File, kind: BufferKind, index: u32) -> Result<()> {
+    buffer_call(file, kind, index, &mut [Plane::default(); MAX_PLANES], &QBUF).map(drop)
+}
+
+/// VIDIOC_DQBUF: takes a filled buffer, or None when there is none (the file is open with O_NONBLOCK).
+pub(super) fn dequeue_buffer(file: &File, kind: BufferKind) -> Result<Option<(Buffer, [Plane; MAX_PLANES])>> {
+    let mut planes = [Plane::default(); MAX_PLANES];
+    match buffer_call(file, kind, 0, &mut planes, &DQBUF) {
+        Ok(buffer) => Ok(Some((buffer, planes))),
+        Err(Errno::EAGAIN) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// VIDIOC_STREAMON
+pub(super) fn stream_on(file: &File, kind: BufferKind) -> Result<()> {
+    call(file, &STREAMON, &mut (kind as u32))
+}
+
+/// VIDIOC_STREAMOFF: also takes all buffers back from the driver.
+pub(super) fn stream_off(file: &File, kind: BufferKind) -> Result<()> {
+    call(file, &STREAMOFF, &mut (kind as u32))
+}
+
+/// What a control is, whatever its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Control {
+    /// `V4L2_CID_*` or a driver's own.
+    pub id: u32,
+    /// A type of [`super::ctrl`]; the kernel may know more.
+    pub kind: u32,
+    /// Its name, for people.
+    pub name: String,
+    /// Least value; of a text, the least length.
+    pub minimum: i64,
+    /// Greatest value; of a bitmask, all bits that may be set; of a text, the greatest length.
+    pub maximum: i64,
+    /// Steps between allowed values.
+    pub step: u64,
+    /// The driver's default.
+    pub default: i64,
+    /// `FLAG_*` of [`super::ctrl`].
+    pub flags: u32,
+    /// Bytes of an element.
+    pub elem_bytes: u32,
+    /// Elements: 1, or those of an array.
+    pub elems: u32,
+    /// Lengths in each direction of an array; empty for a single value.
+    pub dims: Vec<u32>,
+}
+
+fn control_call(file: &File, id: u32) -> Result<Control> {
+    let mut q = QueryExtCtrl {
+        id,
+        kind: 0,
+        name: [0; 32],
+        minimum: 0,
+        maximum: 0,
+        step: 0,
+        default_value: 0,
+        flags: 0,
+        elem_size: 0,
+        elems: 0,
+        nr_of_dims: 0,
+        dims: [0; 4],
+        reserved: [0; 32],
+    };
+    call(file, &QUERY_EXT_CTRL, &mut q)?;
+    Ok(Control {
+        id: q.id,
+        kind: q.kind,
+        name: text(&q.name),
+        minimum: q.minimum,
+        maximum: q.maximum,
+        step: q.step,
+        default: q.default_value,
+        flags: q.flags,
+        elem_bytes: q.elem_size,
+        elems: q.elems,
+        dims: q.dims.into_iter().take(q.nr_of_dims as usize).collect(),
+    })
+}
+
+/// VIDIOC_QUERY_EXT_CTRL of one control. EINVAL: there is none with this id.
+pub fn query_control(file: &File, id: u32) -> Result<Control> {
+    control_call(file, id)
+}
+
+/// VIDIOC_QUERY_EXT_CTRL of the control after `id` (0: the first), compound ones and headings too. EINVAL: no
+/// more.
+pub fn next_control(file: &File, id: u32) -> Result<Control> {
+    control_call(file, id | NEXT_CONTROL)
+}
+
+/// VIDIOC_QUERYMENU: an item's text. EINVAL: no such item; the numbers may have holes.
+pub fn menu_text(file: &File, id: u32, index: u32) -> Result<String> {
+    menu_call(file, id, index).map(|item| text(&item))
+}
+
+/// VIDIOC_QUERYMENU: an item's value in an integer menu. EINVAL: no such item; the numbers may have holes.
+pub fn menu_integer(file: &File, id: u32, index: u32) -> Result<i64> {
+    menu_call(file, id, index).map(|item| i64::from_ne_bytes(std::array::from_fn(|i| item[i])))
+}
+
+fn menu_call(file: &File, id: u32, index: u32) -> Result<[u8; 32]> {
+    let mut m = QueryMenu {
+        id,
+        index,
+        ..QueryMenu::default()
+    };
+    call(file, &QUERYMENU, &mut m)?;
+    Ok(m.item)
+}
+
+/// G_EXT_CTRLS or S_EXT_CTRLS with one control.
+///
+/// # Safety
+/// If the control's value is an address, it must be of `size` bytes that the kernel may write to.
+unsafe fn value_call(
+    file: &File,
+    mut control: ExtControl,
+    request: &Request<ExtControls>,
+) -> Result<ExtControl> {
+    // `which` 0 is V4L2_CTRL_WHICH_CUR_VAL: the present value of controls of any class.
+    let controls = std::ptr::from_mut(&mut control).expose_provenance();
+    let mut all = ExtControls {
+        count: 1,
+        controls,
+        ..ExtControls::default()
+    };
+    // SAFETY: `controls` is the address of one control that is ours alone; the caller vouches for the address
+    // in it.
+    unsafe { call_with_addresses(file, request, &mut all) }?;
+    Ok(control)
+}
+
+/// An address in the union of `v4l2_ext_control`: its first bytes, as many as an address has.
+fn address(bytes: &mut [u8]) -> [u8; 8] {
+    let mut value = [0; 8];
+    for (to, from) in value
+        .iter_mut()
+        .zip(bytes.as_mut_ptr().expose_provenance().to_ne_bytes())
+    {
+        *to = from;
+    }
+    value
+}
+
+/// VIDIOC_G_EXT_CTRLS: the value of a control without a payload.
+///
+/// # Errors
+/// EINVAL for a control that has a payload: its value is not a number. EACCES: write-only.
+pub fn get_number(file: &File, control: &Control) -> Result<i64> {
+    let wide = number_is_wide(control)?;
+    // SAFETY: a control without a payload has no address in it; should the driver think otherwise, it is told
+    // of no bytes (`size` 0).
+    let got = unsafe {
+        value_call(
+            file,
+            ExtControl {
+                id: control.id,
+                ..ExtControl::default()
+            },
+            &G_EXT_CTRLS,
+        )
+    }?;
+    let [a, b, c, d, ..] = got.value;
+    Ok(if wide {
+        i64::from_ne_bytes(got.value)
+    } else {
+        i32::from_ne_bytes([a, b, c, d]).into()
+    })
+}
+
+/// VIDIOC_S_EXT_CTRLS of a control without a payload.
+///
+/// # Errors
+/// ERANGE: it does not fit, or the driver refuses it; EINVAL for a control that has a payload; EACCES:
+/// read-only.
+pub fn set_number(file: &File, control: &Control, value: i64) -> Result<()> {
+    let bytes = if number_is_wide(control)? {
+        value.to_ne_bytes()
+    } else {
+        // Bitmasks and unsigned values use all 32 bits.
+        let narrow = i32::try_from(value).or_else(|_| u32::try_from(value).map(|bits| bits as i32));
+        let [a, b, c, d] = narrow.map_err(|_| Errno::ERANGE)?.to_ne_bytes();
+        [a, b, c, d, 0, 0, 0, 0]
+    };
+    let control = ExtControl {
+        id: control.id,
+        value: bytes,
+        ..ExtControl::default()
+    };
+    // SAFETY: as in `get_number`.
+    unsafe { value_call(file, control, &S_EXT_CTRLS) }.map(drop)
+}
+
+fn number_is_wide(control: &Control) -> Result<bool> {
+    if control.flags & super::ctrl::FLAG_HAS_PAYLOAD != 0 || control.kind == super::ctrl::STRING {
+        return Err(Errno::EINVAL);
+    }
+    Ok(control.kind == super::ctrl::INTEGER64)
+}
+
+/// VIDIOC_G_EXT_CTRLS: the bytes of a control with a payload: a string with its NUL, or an array in machine
+/// order.
+///
+/// # Errors
+/// EINVAL for a control without a payload; EFBIG for one of absurd size.
+pub fn get_bytes(file: &File, control: &Control) -> Result<Vec<u8>> {
+    let mut bytes = vec![0; payload_bytes(control)?];
+    let size = bytes.len() as u32;
+    let value = address(&mut bytes);
+    // SAFETY: the address is of `size` bytes, ours alone.
+    unsafe {
+        value_call(
+            file,
+            ExtControl {
+                id: control.id,
+                size,
+                value,
+                reserved: 0,
+            },
+            &G_EXT_CTRLS,
+        )
+    }?;
+    Ok(bytes)
+}
+
+/// VIDIOC_S_EXT_CTRLS of a control with a payload: a string with its NUL, or an array in machine order.
+///
+/// # Errors
+/// EINVAL for a control without a payload; ERANGE or E2BIG for what the control can't hold.
+pub fn set_bytes(file: &File, control: &Control, bytes: &[u8]) -> Result<()> {
+    payload_bytes(control)?;
+    let size = u32::try_from(bytes.len()).map_err(|_| Errno::E2BIG)?;
+    // The kernel may write the value that was really set to the same place.
+    let mut bytes = bytes.to_vec();
+    let value = address(&mut bytes);
+    // SAFETY: the address is of `size` bytes, ours alone.
+    unsafe {
+        value_call(
+            file,
+            ExtControl {
+                id: control.id,
+                size,
+                value,
+                reserved: 0,
+            },
+            &S_EXT_CTRLS,
+        )
+    }
+    .map(drop)
+}
+
+fn payload_bytes(control: &Control) -> Result<usize> {
+    if number_is_wide(control).is_ok() {
+        return Err(Errno::EINVAL);
+    }
+    let bytes = (control.elem_bytes as usize).saturating_mul(control.elems as usize);
+    if bytes > CONTROL_BYTES_MAX {
+        Err(Errno::EFBIG)
+    } else {
+        Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn not_a_device() -> File {
+        File::open("/dev/null").unwrap()
+    }
+
+    #[test]
+    fn numbers_are_the_kernels() {
+        // As strace and kernel logs print them; these do not depend on the machine.
+        assert_eq!(QUERYCAP.0 as u32, 0x8068_5600);
+        assert_eq!(ENUM_FMT.0 as u32, 0xc040_5602);
+        assert_eq!(REQBUFS.0 as u32, 0xc014_5608);
+        assert_eq!(STREAMON.0 as u32, 0x4004_5612);
+        assert_eq!(STREAMOFF.0 as u32, 0x4004_5613);
+        assert_eq!(G_PARM.0 as u32, 0xc0cc_5615);
+        assert_eq!(S_PARM.0 as u32, 0xc0cc_5616);
+        assert_eq!(QUERYMENU.0 as u32, 0xc02c_5625);
+        assert_eq!(ENUM_FRAMESIZES.0 as u32, 0xc02c_564a);
+        assert_eq!(ENUM_FRAMEINTERVALS.0 as u32, 0xc034_564b);
+        assert_eq!(QUERY_EXT_CTRL.0 as u32, 0xc0e8_5667);
+    }
+
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn numbers_are_the_kernels_on_64_bit() {
+        assert_eq!(G_FMT_SINGLE.0 as u32, 0xc0d0_5604);
+        assert_eq!(G_FMT_MULTI.0 as u32, 0xc0d0_5604);
+        assert_eq!(S_FMT_SINGLE.0 as u32, 0xc0d0_5605);
+        assert_eq!(S_FMT_MULTI.0 as u32, 0xc0d0_5605);
+        assert_eq!(QUERYBUF.0 as u32, 0xc058_5609);
+        assert_eq!(QBUF.0 as u32, 0xc058_560f);
+        assert_eq!(DQBUF.0 as u32, 0xc058_5611);
+        assert_eq!(G_EXT_CTRLS.0 as u32, 0xc020_5647);
+        assert_eq!(S_EXT_CTRLS.0 as u32, 0xc020_5648);
+    }
+
+    #[test]
+    #[cfg(all(target_pointer_width = "32", not(target_arch = "x86")))]
+    fn numbers_are_the_kernels_on_32_bit() {
+        assert_eq!(G_FMT_SINGLE.0 as u32, 0xc0cc_5604);
+        assert_eq!(QUERYBUF.0 as u32, 0xc050_5609);
+        assert_eq!(QBUF.0 as u32, 0xc050_560f);
+        assert_eq!(DQBUF.0 as u32, 0xc050_5611);
+        assert_eq!(G_EXT_CTRLS.0 as u32, 0xc018_5647);
+    }
+
+    #[test]
+    fn what_is_not_a_device_says_so() {
+        assert_eq!(query_capabilities(&not_a_device()), Err(Errno::ENOTTY));
+        assert_eq!(
+            dequeue_buffer(&not_a_device(), BufferKind::Multi).err(),
+            Some(Errno::ENOTTY)
+        );
+        assert_eq!(
+            query_buffer(&not_a_device(), BufferKind::Single, 0),
+            Err(Errno::ENOTTY)
+        );
+    }
+
+    fn control(kind: u32, flags: u32, elem_bytes: u32, elems: u32) -> Control {
+        let (name, dims) = (String::new(), Vec::new());
+        Control {
+            id: 1,
+            kind,
+            name,
+            minimum: 0,
+            maximum: 0,
+            step: 1,
+            default: 0,
+            flags,
+            elem_bytes,
+            elems,
+            dims,
+        }
+    }
+
+    #[test]
+    fn numbers_and_payloads_are_not_mixed_up() {
+        use super::super::ctrl;
+        let file = not_a_device();
+        let array = control(ctrl::INTEGER, ctrl::FLAG_HAS_PAYLOAD, 4, 4);
+        assert_eq!(get_number(&file, &array), Err(Errno::EINVAL));
+        assert_eq!(set_number(&file, &array, 1), Err(Errno::EINVAL));
+        assert_eq!(get_bytes(&file, &array), Err(Errno::ENOTTY));
+        let number = control(ctrl::INTEGER, 0, 4, 1);
+        assert_eq!(get_bytes(&file, &number), Err(Errno::EINVAL));
+        assert_eq!(set_bytes(&file, &number, &[0; 4]), Err(Errno::EINVAL));
+        assert_eq!(get_number(&file, &number), Err(Errno::ENOTTY));
+        assert_eq!(set_number(&file, &number, i64::MAX), Err(Errno::ERANGE));
+        let absurd = control(ctrl::U32, ctrl::FLAG_HAS_PAYLOAD, u32::MAX, u32::MAX);
+        assert_eq!(get_bytes(&file, &absurd), Err(Errno::EFBIG));
+    }
+}

@@ -1,0 +1,143 @@
+//! Video4Linux 2: the ABI structs, one safe function per ioctl, and the buffer queue of a capture device.
+//!
+//! Names and numbers are those of the kernel's `include/uapi/linux/videodev2.h` and `v4l2-controls.h`; what
+//! each call may answer stands in the kernel's "Linux Media Userspace API", part I.
+
+mod abi;
+mod ioctl;
+mod queue;
+
+pub use abi::Fraction;
+pub use ioctl::*;
+pub use queue::{Lent, Queue};
+
+/// What most calls here give back: the kernel's own error number.
+pub type Result<T> = std::result::Result<T, nix::errno::Errno>;
+
+/// `enum v4l2_buf_type`, the two that capture video.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum BufferKind {
+    /// `V4L2_BUF_TYPE_VIDEO_CAPTURE`: a frame is one piece of memory.
+    Single = 1,
+    /// `V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE`: a frame may be in several.
+    Multi = 9,
+}
+
+/// A pixel format's four letters, first one lowest: `v4l2_fourcc`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FourCc(pub u32);
+
+impl FourCc {
+    /// `V4L2_PIX_FMT_H264`: H.264 with start codes, one access unit a buffer.
+    pub const H264: FourCc = FourCc(u32::from_le_bytes(*b"H264"));
+}
+
+impl std::fmt::Display for FourCc {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The highest bit is no letter's: `v4l2_fourcc_be`, a format in big-endian order.
+        let letters = (self.0 & !(1 << 31)).to_le_bytes();
+        let order = if self.0 >> 31 == 1 { "-BE" } else { "" };
+        write!(f, "{}{order}", String::from_utf8_lossy(&letters).trim_end())
+    }
+}
+
+/// The text in a fixed field: up to the first NUL.
+fn text(field: &[u8]) -> String {
+    let end = memchr::memchr(0, field).unwrap_or(field.len());
+    String::from_utf8_lossy(field.get(..end).unwrap_or(field))
+        .trim()
+        .to_owned()
+}
+
+/// Bits of [`Capability::caps`]: `V4L2_CAP_*`.
+pub mod cap {
+    /// Captures video, single-planar.
+    pub const VIDEO_CAPTURE: u32 = 0x0000_0001;
+    /// Shows video.
+    pub const VIDEO_OUTPUT: u32 = 0x0000_0002;
+    /// Captures raw VBI.
+    pub const VBI_CAPTURE: u32 = 0x0000_0010;
+    /// Sends raw VBI.
+    pub const VBI_OUTPUT: u32 = 0x0000_0020;
+    /// Captures sliced VBI.
+    pub const SLICED_VBI_CAPTURE: u32 = 0x0000_0040;
+    /// Sends sliced VBI.
+    pub const SLICED_VBI_OUTPUT: u32 = 0x0000_0080;
+    /// Captures video, multi-planar.
+    pub const VIDEO_CAPTURE_MPLANE: u32 = 0x0000_1000;
+    /// Shows video, multi-planar.
+    pub const VIDEO_OUTPUT_MPLANE: u32 = 0x0000_2000;
+    /// Memory to memory, multi-planar.
+    pub const VIDEO_M2M_MPLANE: u32 = 0x0000_4000;
+    /// Memory to memory: an encoder, a decoder, a scaler.
+    pub const VIDEO_M2M: u32 = 0x0000_8000;
+    /// A radio.
+    pub const RADIO: u32 = 0x0004_0000;
+    /// A radio transmitter.
+    pub const MODULATOR: u32 = 0x0008_0000;
+    /// Software-defined radio, receiving.
+    pub const SDR_CAPTURE: u32 = 0x0010_0000;
+    /// Software-defined radio, sending.
+    pub const SDR_OUTPUT: u32 = 0x0040_0000;
+    /// Captures what goes with the frames, not the frames.
+    pub const META_CAPTURE: u32 = 0x0080_0000;
+    /// mmap buffers and the ioctls that go with them.
+    pub const STREAMING: u32 = 0x0400_0000;
+    /// Takes metadata.
+    pub const META_OUTPUT: u32 = 0x0800_0000;
+    /// A touch panel.
+    pub const TOUCH: u32 = 0x1000_0000;
+    /// Set up through the media controller: the raw end of a CSI camera.
+    pub const IO_MC: u32 = 0x2000_0000;
+    /// `device_caps` is filled in.
+    pub(super) const DEVICE_CAPS: u32 = 0x8000_0000;
+}
+
+/// Control types (`enum v4l2_ctrl_type`), flags (`V4L2_CTRL_FLAG_*`) and ids (`V4L2_CID_*`).
+pub mod ctrl {
+    /// An `i32`.
+    pub const INTEGER: u32 = 1;
+    /// 0 or 1.
+    pub const BOOLEAN: u32 = 2;
+    /// One of a list of texts.
+    pub const MENU: u32 = 3;
+    /// Does something when written.
+    pub const BUTTON: u32 = 4;
+    /// An `i64`.
+    pub const INTEGER64: u32 = 5;
+    /// Not a control: the heading of those that follow.
+    pub const CLASS: u32 = 6;
+    /// A text.
+    pub const STRING: u32 = 7;
+    /// A set of bits.
+    pub const BITMASK: u32 = 8;
+    /// One of a list of numbers.
+    pub const INTEGER_MENU: u32 = 9;
+    /// An array of `u8`.
+    pub const U8: u32 = 0x100;
+    /// An array of `u16`.
+    pub const U16: u32 = 0x101;
+    /// An array of `u32`.
+    pub const U32: u32 = 0x102;
+
+    /// Not there at all.
+    pub const FLAG_DISABLED: u32 = 0x0001;
+    /// Taken by another program for now.
+    pub const FLAG_GRABBED: u32 = 0x0002;
+    /// Can't be set.
+    pub const FLAG_READ_ONLY: u32 = 0x0004;
+    /// Has no effect for now: another control is in charge.
+    pub const FLAG_INACTIVE: u32 = 0x0010;
+    /// Can't be read.
+    pub const FLAG_WRITE_ONLY: u32 = 0x0040;
+    /// Changes by itself.
+    pub const FLAG_VOLATILE: u32 = 0x0080;
+    /// The value is behind a pointer.
+    pub const FLAG_HAS_PAYLOAD: u32 = 0x0100;
+    /// The number of elements may change: `elems` is the present one, `dims[0]` the most.
+    pub const FLAG_DYNAMIC_ARRAY: u32 = 0x0800;
+
+    /// `V4L2_CID_MPEG_VIDEO_FORCE_KEY_FRAME`, a button: the next frame is a key frame.
+    pub const FORCE_KEY_FRAME: u32 = 0x0099_09e5;
+}

@@ -1,0 +1,318 @@
+//! Requests, good and bad, as raw bytes.
+
+mod support;
+
+use std::io::Read;
+use std::net::TcpStream;
+use std::thread;
+use support::{PATIENCE, Server, until};
+
+fn status_of(answer: &str) -> u16 {
+    answer
+        .split(' ')
+        .nth(1)
+        .unwrap_or_else(|| panic!("no status in {answer:?}"))
+        .parse()
+        .unwrap()
+}
+
+#[test]
+fn answers_have_the_right_status() {
+    let server = Server::test_picture(&[]);
+    let close = "Connection: close\r\n\r\n";
+    let long = "a".repeat(9000);
+    for (request, status) in [
+        (format!("GET / HTTP/1.1\r\nHost: localhost\r\n{close}"), 200),
+        (
+            format!("GET /index.html HTTP/1.1\r\nHost: localhost\r\n{close}"),
+            200,
+        ),
+        (format!("GET /?a=b HTTP/1.1\r\nHost: localhost\r\n{close}"), 200),
+        (
+            format!("GET http://localhost/ HTTP/1.1\r\nHost: evil.example\r\n{close}"),
+            200,
+        ),
+        (
+            format!("GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n{close}"),
+            421,
+        ),
+        (format!("HEAD / HTTP/1.1\r\nHost: localhost\r\n{close}"), 200),
+        (
+            format!("HEAD /stream.mp4 HTTP/1.1\r\nHost: localhost\r\n{close}"),
+            200,
+        ),
+        (
+            format!("OPTIONS /stream.mp4 HTTP/1.1\r\nHost: localhost\r\n{close}"),
+            204,
+        ),
+        (format!("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n{close}"), 204),
+        (
+            format!("POST /status HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n{close}abc"),
+            405,
+        ),
+        (
+            format!("DELETE /stream.mp4 HTTP/1.1\r\nHost: localhost\r\n{close}"),
+            405,
+        ),
+        (
+            format!("GET /nothing HTTP/1.1\r\nHost: localhost\r\n{close}"),
+            404,
+        ),
+        (
+            format!("GET /../etc/passwd HTTP/1.1\r\nHost: localhost\r\n{close}"),
+            404,
+        ),
+        (
+            format!("GET /status/ HTTP/1.1\r\nHost: localhost\r\n{close}"),
+            404,
+        ),
+        (format!("GET / HTTP/1.1\r\n{close}"), 400),
+        (format!("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n{close}"), 400),
+        (format!("GET / HTTP/1.1\r\nHost: a b\r\n{close}"), 400),
+        (format!("GET status HTTP/1.1\r\nHost: localhost\r\n{close}"), 400),
+        ("GET / HTTP/1.0\r\n\r\n".into(), 200),
+        ("nonsense\r\n\r\n".into(), 400),
+        ("\0\0\0\0".into(), 400),
+        ("PRI * HTTP/2.0\r\n\r\n".into(), 505),
+        (format!("GET /{long} HTTP/1.1\r\nHost: localhost\r\n{close}"), 414),
+        (
+            format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {long}\r\n{close}"),
+            431,
+        ),
+        (
+            format!(
+                "GET / HTTP/1.1\r\nHost: localhost\r\n{}{close}",
+                "X: y\r\n".repeat(100)
+            ),
+            431,
+        ),
+        (
+            format!(
+                "GET / HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\n{close}"
+            ),
+            403,
+        ),
+        (
+            format!(
+                "GET / HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\n{close}"
+            ),
+            200,
+        ),
+        (
+            format!("GET /status HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\n{close}"),
+            403,
+        ),
+        (
+            format!("GET /status HTTP/1.1\r\nHost: localhost\r\nOrigin: null\r\n{close}"),
+            403,
+        ),
+        (
+            format!("GET /status HTTP/1.1\r\nHost: localhost:8000\r\nOrigin: http://localhost\r\n{close}"),
+            200,
+        ),
+    ] {
+        let answer = server.ask(&request);
+        assert_eq!(status_of(&answer), status, "{request:?} got {answer:?}");
+        if status == 405 || status == 204 {
+            assert!(answer.contains("\r\nAllow: GET, HEAD, OPTIONS\r\n"), "{answer}");
+        }
+        assert!(!answer.contains("Server:"), "no version banner");
+    }
+}
+
+#[test]
+fn only_names_that_can_be_ours_are_answered() {
+    let server = Server::with_config("[server]\nhosts = cam.example.org\n[test]\n");
+    let status = |host: &str| {
+        status_of(&server.ask(&format!(
+            "GET /status HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        )))
+    };
+    for host in [
+        "localhost",
+        "127.0.0.1:8000",
+        "[::1]:8000",
+        "[fe80::1]",
+        "192.168.1.5",
+        "pi",
+        "pi.local",
+        "PI.LOCAL.",
+        "cam.example.org:80",
+    ] {
+        assert_eq!(status(host), 200, "{host}");
+    }
+    for host in [
+        "evil.example",
+        "cam.example.org.evil.example",
+        "local.evil.example",
+        "1.2.3.4.evil.example",
+    ] {
+        assert_eq!(status(host), 421, "{host}");
+    }
+    let answer = server.ask("GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n");
+    assert!(answer.contains("hosts ="), "the way out is named: {answer}");
+    assert_eq!(server.number("forbidden"), 5);
+}
+
+#[test]
+fn a_connection_serves_request_after_request() {
+    let server = Server::test_picture(&[]);
+    // Two requests in one write, and a third that ends it.
+    let request = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let last = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let answer = server.ask(&format!("{request}{request}{last}"));
+    assert_eq!(answer.matches("HTTP/1.1 200 OK\r\n").count(), 3, "{answer}");
+    // A body is no request.
+    let answer = server
+        .ask("GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 22\r\n\r\nGET / HTTP/1.0\r\n\r\nabcd");
+    assert_eq!(answer.matches("HTTP/1.1 ").count(), 1);
+}
+
+#[test]
+fn head_gives_the_same_head_and_no_body() {
+    let server = Server::test_picture(&[]);
+    for path in [
+        "/",
+        "/style.css",
+        "/page.js",
+        "/manifest.json",
+        "/logo.png",
+        "/favicon.ico",
+        "/apple-touch-icon.png",
+    ] {
+        let get = server.ask(&format!("GET {path} HTTP/1.0\r\n\r\n"));
+        let head = server.ask(&format!("HEAD {path} HTTP/1.0\r\n\r\n"));
+        assert!(head.ends_with("\r\n\r\n"), "{head}");
+        assert!(get.starts_with(&head) && get.len() > head.len(), "{path}: {head}");
+        assert!(head.contains("X-Content-Type-Options: nosniff\r\n"));
+    }
+    let page = server.get("/");
+    assert!(
+        page.contains("frame-ancestors 'self'\r\n") && !page.contains("unsafe-inline"),
+        "{page}"
+    );
+}
+
+#[test]
+fn the_stream_s_head_wakes_no_camera() {
+    let server = Server::with_config("[server]\n[test]\nlinger_s = 0\n");
+    until("it sleeps", || server.camera("state") == "asleep");
+    let before = server.camera("frames");
+    let head = server.ask("HEAD /stream.mp4 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(
+        head.contains("Content-Type: video/mp4; codecs=\"avc1.42c01e\"\r\n"),
+        "{head}"
+    );
+    assert!(
+        head.contains("Transfer-Encoding: chunked\r\n") && head.contains("Cache-Control: no-store\r\n"),
+        "{head}"
+    );
+    for path in ["/", "/status", "/healthz"] {
+        assert_eq!(status_of(&server.get(path)), 200);
+    }
+    assert_eq!(
+        (server.camera("state").as_str(), server.camera("frames")),
+        ("asleep", before)
+    );
+}
+
+#[test]
+fn with_all_places_taken_the_rest_still_answers() {
+    let server = Server::with_config("[server]\nmax_clients = 3\n[test]\n");
+    let mut viewers: Vec<_> = (0..3).map(|_| server.follow("")).collect();
+    for viewer in &mut viewers {
+        viewer.next_fragment().unwrap();
+    }
+    let answer = server.get("/stream.mp4");
+    assert_eq!(status_of(&answer), 503, "{answer}");
+    assert!(
+        answer.contains("Retry-After:") && answer.contains("max_clients"),
+        "{answer}"
+    );
+    assert_eq!(status_of(&server.get("/healthz")), 200);
+    assert_eq!(server.number("clients"), 3);
+    drop(viewers.pop());
+    until("the place is free again", || server.number("clients") == 2);
+    server.follow("").next_fragment().unwrap();
+}
+
+/// Silent connections, in numbers over all limits, make room for those who ask.
+#[test]
+fn connections_that_ask_nothing_do_not_keep_others_out() {
+    let server = Server::with_config("[server]\nmax_clients = 2\n[test]\n");
+    let mut viewer = server.follow("");
+    viewer.next_fragment().unwrap();
+    // Idle ones first: they had an answer and stay.
+    let mut idle: Vec<TcpStream> = (0..200)
+        .map(|_| server.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+        .collect();
+    for socket in &mut idle {
+        assert!(socket.read(&mut [0; 16]).is_ok());
+    }
+    until("the page is answered", || {
+        server.get("/").starts_with("HTTP/1.1 200")
+    });
+    drop(idle);
+    // Then ones that never send a whole head.
+    let silent: Vec<TcpStream> = (0..200).map(|_| server.send(b"GET / HT")).collect();
+    until("the page is answered", || {
+        server.get("/").starts_with("HTTP/1.1 200")
+    });
+    viewer.next_fragment().unwrap();
+    drop(silent);
+    until("all are gone", || server.number("connections") <= 2);
+}
+
+#[test]
+fn ten_thousand_connects_leave_nothing_behind() {
+    let server = Server::test_picture(&[]);
+    let mut viewer = server.follow("");
+    let watching = thread::spawn(move || {
+        let mut last = 0;
+        while let Some(fragment) = viewer.next_fragment() {
+            assert_eq!(fragment.sequence(), last + 1);
+            last = fragment.sequence();
+        }
+    });
+    for round in 0..10_000 {
+        match round % 4 {
+            0 => drop(server.send(b"")),
+            1 => drop(server.send(b"GET /status HT")),
+            2 => drop(server.send(b"GET /stream.mp4 HTTP/1.1\r\nHost: localhost\r\n\r\n")),
+            _ => drop(server.send(b"\xff\xfe garbage \r\n\r\n")),
+        }
+    }
+    until("only the viewer is left", || {
+        server.number("clients") == 1 && server.number("connections") <= 2
+    });
+    until("threads are gone", || server.proc_status("Threads") <= 6);
+    assert_eq!(server.status_after("connected_s", "frames_skipped"), "0");
+    server.signal("-TERM");
+    watching.join().unwrap();
+}
+
+#[test]
+fn a_head_a_byte_a_second_is_cut_off() {
+    let server = Server::test_picture(&[]);
+    let mut socket = server.send(b"G");
+    let mut slow = socket.try_clone().unwrap();
+    let drip = thread::spawn(move || {
+        use std::io::Write;
+        for byte in b"ET / HTTP/1.1\r\nHost: localhost\r\nA: aaaaaaaaaaaaaaaaaaa"
+            .iter()
+            .chain([b'b'; 60].iter())
+        {
+            thread::sleep(std::time::Duration::from_millis(500));
+            if slow.write_all(&[*byte]).is_err() {
+                return;
+            }
+        }
+    });
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut answer = String::new();
+    _ = socket.read_to_string(&mut answer);
+    assert_eq!(status_of(&answer), 408);
+    drop(socket);
+    drip.join().unwrap();
+    assert_eq!(server.number("bad_requests"), 1);
+}

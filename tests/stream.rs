@@ -1,0 +1,361 @@
+//! The stream as its clients get it: recorded with curl, judged by ffprobe, GStreamer and GPAC, and followed by
+//! clients that behave and clients that do not.
+
+mod support;
+
+use std::collections::HashSet;
+use std::io::Read;
+use std::process::{Command, Stdio};
+use std::thread;
+use support::{Dir, Server, Stream, decode, have, run, until};
+
+/// Records with curl until `enough` bytes are there, then stops the server, so that the recording ends in order.
+fn record(mut server: Server, dir: &Dir, enough: u64) -> std::path::PathBuf {
+    let file = dir.file("a.mp4");
+    let mut curl = Command::new("curl")
+        .args(["-sS", "-o", file.to_str().unwrap(), &server.url("/stream.mp4")])
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap();
+    until("enough is recorded", || {
+        std::fs::metadata(&file).is_ok_and(|m| m.len() > enough)
+    });
+    server.signal("-TERM");
+    assert!(
+        curl.wait().unwrap().success(),
+        "an orderly end has the last chunk"
+    );
+    assert!(server.wait().success());
+    file
+}
+
+/// The frame numbers in the pictures of a recording of the test picture, in their order.
+fn numbers_in_pictures(file: &str, width: usize, height: usize) -> Vec<u32> {
+    let raw = run(
+        "ffmpeg",
+        &[
+            "-v",
+            "error",
+            "-i",
+            file,
+            "-fps_mode",
+            "passthrough",
+            "-f",
+            "rawvideo",
+            "-pix_fmt",
+            "gray",
+            "-",
+        ],
+    );
+    let block = width / 40 & !1;
+    let bit = |picture: &[u8], index: usize| picture[(block / 2) * width + index * block + block / 2] >= 128;
+    raw.stdout
+        .chunks_exact(width * height)
+        .map(|picture| {
+            assert!(
+                bit(picture, 0) && !bit(picture, 1),
+                "the row begins with white and black"
+            );
+            (2..34).fold(0, |number, index| number << 1 | u32::from(bit(picture, index)))
+        })
+        .collect()
+}
+
+#[test]
+fn curl_to_a_file_is_a_recording() {
+    if !have("curl") || !have("ffmpeg") {
+        return;
+    }
+    let dir = Dir::new();
+    let file = record(Server::test_picture(&[]), &dir, 150_000);
+    let frames = decode(&file);
+    assert!(frames > 60, "{frames} frames");
+    let file = file.to_str().unwrap();
+    let numbers = numbers_in_pictures(file, 640, 480);
+    assert_eq!(numbers.len() as u64, frames);
+    assert!(
+        numbers.windows(2).all(|pair| pair[1] == pair[0] + 1),
+        "{numbers:?}"
+    );
+
+    // Times fit the number of frames: 30 a second.
+    let probe = run(
+        "ffprobe",
+        &[
+            "-v",
+            "error",
+            "-show_entries",
+            "packet=pts",
+            "-of",
+            "csv=p=0",
+            file,
+        ],
+    );
+    let times: Vec<u64> = String::from_utf8_lossy(&probe.stdout)
+        .lines()
+        .map(|line| line.parse().unwrap())
+        .collect();
+    assert_eq!(
+        (times[0], times.len() as u64),
+        (0, frames),
+        "a recording starts at zero"
+    );
+    for (number, time) in (0u64..).zip(&times) {
+        assert!(time.abs_diff(number * 3000) <= 3000, "frame {number} at {time}");
+    }
+
+    if have("gst-launch-1.0") {
+        let path = format!("location={file}");
+        let gst = run(
+            "gst-launch-1.0",
+            &[
+                "-q",
+                "filesrc",
+                &path,
+                "!",
+                "qtdemux",
+                "!",
+                "h264parse",
+                "!",
+                "avdec_h264",
+                "!",
+                "fakesink",
+            ],
+        );
+        assert!(
+            gst.status.success() && gst.stderr.is_empty(),
+            "{}",
+            String::from_utf8_lossy(&gst.stderr)
+        );
+    }
+    if have("MP4Box") {
+        let info = run("MP4Box", &["-info", file]);
+        let text =
+            String::from_utf8_lossy(&info.stderr).into_owned() + &String::from_utf8_lossy(&info.stdout);
+        assert!(
+            info.status.success() && text.contains("AVC/H264") && !text.contains("Warning"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn sizes_and_rotations_come_out_as_asked() {
+    if !have("ffmpeg") || !have("curl") {
+        return;
+    }
+    for (width, height, rotation) in [(160, 120, 0), (322, 182, 90), (640, 480, 180), (1280, 720, 270)] {
+        let dir = Dir::new();
+        let config = format!("[test]\nwidth = {width}\nheight = {height}\nrotation = {rotation}\n");
+        let file = record(Server::with_config(&config), &dir, 30_000);
+        decode(&file);
+        let probe = run(
+            "ffprobe",
+            &[
+                "-v",
+                "error",
+                "-show_entries",
+                "stream=width,height:stream_side_data=rotation",
+                "-of",
+                "csv=p=0",
+                file.to_str().unwrap(),
+            ],
+        );
+        let said = String::from_utf8_lossy(&probe.stdout).trim().to_string();
+        // ffprobe counts counter-clockwise, from -180 to 180.
+        let turned = match rotation {
+            0 => String::new(),
+            90 => ",-90".into(),
+            180 => ",-180".into(),
+            _ => ",90".into(),
+        };
+        assert_eq!(said.replace(",180", ",-180"), format!("{width},{height}{turned}"));
+    }
+}
+
+#[test]
+fn a_newcomer_starts_at_zero_with_a_key_frame_and_a_warm_ring_gives_it_the_group() {
+    let server = Server::test_picture(&[]);
+    let mut early = server.follow("");
+    let first = early.next_fragment().unwrap();
+    assert!(first.key() && first.time() == 0 && first.sequence() == 1);
+    let mut end = u64::from(first.duration());
+    for number in 2..40 {
+        let fragment = early.next_fragment().unwrap();
+        assert_eq!((fragment.sequence(), fragment.time()), (number, end));
+        end += u64::from(fragment.duration());
+    }
+    let late = server.follow("?start=live&x=y").next_fragment().unwrap();
+    assert!(late.key() && late.time() == 0 && late.sequence() == 1);
+    let late = server.follow("").next_fragment().unwrap();
+    assert!(late.key() && late.time() == 0 && late.sequence() == 1);
+}
+
+#[test]
+fn http_1_1_is_chunked_a_fragment_a_chunk() {
+    let server = Server::test_picture(&[]);
+    let mut socket = server.send(b"GET /stream.mp4 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        socket.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    let mut chunk = || {
+        let mut size = Vec::new();
+        while !size.ends_with(b"\r\n") {
+            socket.read_exact(&mut byte).unwrap();
+            size.push(byte[0]);
+        }
+        let size = usize::from_str_radix(std::str::from_utf8(&size).unwrap().trim(), 16).unwrap();
+        let mut data = vec![0; size + 2];
+        socket.read_exact(&mut data).unwrap();
+        assert!(data.ends_with(b"\r\n"));
+        data.truncate(size);
+        data
+    };
+    let init = chunk();
+    assert_eq!(&init[4..8], b"ftyp");
+    for _ in 0..40 {
+        let fragment = chunk();
+        let moof = u32::from_be_bytes(fragment[..4].try_into().unwrap()) as usize;
+        let mdat = u32::from_be_bytes(fragment[moof..moof + 4].try_into().unwrap()) as usize;
+        assert_eq!(
+            (&fragment[4..8], &fragment[moof + 4..moof + 8]),
+            (&b"moof"[..], &b"mdat"[..])
+        );
+        assert_eq!(moof + mdat, fragment.len());
+    }
+    server.signal("-TERM");
+    while !chunk().is_empty() {}
+}
+
+/// Frames flow to those who read while others never do; those are gone after the write timeout.
+#[test]
+fn clients_that_never_read_cost_the_others_nothing() {
+    let server = Server::with_config("[test]\nwidth = 1920\nheight = 1080\n");
+    let mut readers: Vec<_> = (0..10)
+        .map(|_| {
+            let mut stream = server.follow("");
+            let mut last = stream.next_fragment().unwrap();
+            thread::spawn(move || {
+                while let Some(next) = stream.next_fragment() {
+                    assert_eq!(next.sequence(), last.sequence() + 1);
+                    assert_eq!(
+                        next.time(),
+                        last.time() + u64::from(last.duration()),
+                        "a reader lost a frame"
+                    );
+                    last = next;
+                }
+                last.sequence()
+            })
+        })
+        .collect();
+    let stuck: Vec<_> = (0..10)
+        .map(|_| server.send(b"GET /stream.mp4 HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+        .collect();
+    until("all have come", || server.number("clients") == 20);
+    until("the stuck ones are gone", || server.number("clients") == 10);
+    assert_eq!(server.number("stuck_clients"), 10);
+    drop(stuck);
+    server.signal("-TERM");
+    for reader in readers.drain(..) {
+        assert!(reader.join().unwrap() > 30);
+    }
+}
+
+/// A client that stops for longer than the age limit goes on with a newer key frame: the times tell of the gap, and
+/// what it gets decodes.
+#[test]
+fn a_client_that_lags_goes_on_with_a_key_frame() {
+    let server = Server::with_config("[server]\nmax_age_ms = 300\n[test]\nwidth = 1920\nheight = 1080\n");
+    let mut stream = server.follow("");
+    let mut last = stream.next_fragment().unwrap();
+    until("frames are left out", || {
+        // It reads a little now and then, so that it lags but is not stuck.
+        for _ in 0..3 {
+            let next = stream.next_fragment().unwrap();
+            let contiguous = next.time() == last.time() + u64::from(last.duration());
+            assert!(contiguous || next.key(), "after a gap comes a key frame");
+            assert!(next.time() > last.time(), "never backwards");
+            assert_eq!(next.sequence(), last.sequence() + 1);
+            last = next;
+        }
+        thread::sleep(std::time::Duration::from_millis(300));
+        server.status_after("connected_s", "frames_skipped") != "0"
+    });
+}
+
+#[test]
+fn viewers_are_counted_and_the_camera_sleeps_and_wakes() {
+    let server = Server::with_config("[test]\nlinger_s = 0\n");
+    for round in 0..3 {
+        until("it sleeps", || server.camera("state") == "asleep");
+        assert!(server.get("/healthz").starts_with("HTTP/1.1 200"));
+        let mut stream = server.follow("");
+        let first = stream.next_fragment().unwrap();
+        assert!(first.key() && first.time() == 0, "round {round}");
+        assert_eq!(server.camera("state"), "live");
+        assert_eq!(server.number("clients"), 1);
+    }
+    let server = Server::with_config("[test]\nlinger_s = 0\nauto_sleep = no\n");
+    until("it runs unwatched", || {
+        server.camera("frames").parse::<u64>().unwrap() > 60
+    });
+    assert_eq!(server.camera("state"), "live");
+}
+
+#[test]
+fn sigterm_ends_a_hundred_streams_in_order() {
+    let mut server = Server::test_picture(&[]);
+    let clients: Vec<_> = (0..100)
+        .map(|_| {
+            let mut socket = server.send(b"GET /stream.mp4 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+            thread::spawn(move || {
+                let mut all = Vec::new();
+                socket
+                    .read_to_end(&mut all)
+                    .map(|_| all.ends_with(b"\r\n0\r\n\r\n"))
+            })
+        })
+        .collect();
+    until("all have come", || server.number("clients") == 100);
+    until("frames flow", || server.number("bytes_sent") > 10_000);
+    server.signal("-TERM");
+    assert_eq!(server.wait().code(), Some(0));
+    for client in clients {
+        assert!(client.join().unwrap().unwrap(), "an orderly end");
+    }
+}
+
+/// Nobody waits for frames that never come: who leaves is noticed, and then the command is stopped.
+#[test]
+fn who_leaves_while_nothing_flows_is_noticed() {
+    let server = Server::with_config(
+        "[server]\nmax_clients = 300\n[exec quiet]\ncommand = exec sleep 1000\nlinger_s = 0\n",
+    );
+    let clients: Vec<_> = (0..200)
+        .map(|_| server.send(b"GET /stream.mp4 HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+        .collect();
+    until("all have come", || server.number("clients") == 200);
+    drop(clients);
+    until("all are gone", || {
+        server.number("clients") == 0 && server.proc_status("Threads") <= 6
+    });
+    until("the camera sleeps", || server.camera("state") == "asleep");
+}
+
+#[test]
+fn streams_of_many_clients_are_the_same() {
+    let server = Server::test_picture(&[]);
+    let mut streams: Vec<Stream> = (0..5).map(|_| server.follow("?start=live")).collect();
+    let firsts: HashSet<Vec<u8>> = streams
+        .iter_mut()
+        .map(|s| s.next_fragment().unwrap().nal_units().concat())
+        .collect();
+    assert!(
+        firsts.len() <= 2,
+        "they start on one key frame, or on two if one came in between"
+    );
+}

@@ -1,0 +1,395 @@
+//! The program, started as its users start it, and small clients for it. Everything listens on loopback.
+
+#![allow(dead_code)] // each test file uses its part
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// How long a condition may take to come true before the test gives up: far more than it needs, on any machine.
+pub const PATIENCE: Duration = Duration::from_secs(40);
+
+/// A directory of the test's own, removed with it.
+pub struct Dir(PathBuf);
+
+impl Dir {
+    pub fn new() -> Dir {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("fmp4streamer-test-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Dir(path)
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.file(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The running program.
+pub struct Server {
+    pub process: Child,
+    pub address: SocketAddr,
+    log: Arc<Mutex<String>>,
+    pub dir: Dir,
+}
+
+impl Server {
+    /// With the test picture, and what else `args` say.
+    pub fn test_picture(args: &[&str]) -> Server {
+        Server::start(&[&["--test"], args].concat(), Dir::new())
+    }
+
+    /// With a config of this text.
+    pub fn with_config(text: &str) -> Server {
+        let dir = Dir::new();
+        let file = dir.write("test.conf", text);
+        Server::start(&["-c", file.to_str().unwrap()], dir)
+    }
+
+    fn start(args: &[&str], dir: Dir) -> Server {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_fmp4streamer"))
+            .args(args)
+            .args(["--listen", "127.0.0.1:0"])
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let log = Arc::new(Mutex::new(String::new()));
+        let address = loop {
+            let line = lines
+                .next()
+                .expect("it ended without saying where it serves")
+                .unwrap();
+            writeln!(log.lock().unwrap(), "{line}").unwrap();
+            if let Some((_, rest)) = line.split_once("http://") {
+                break rest.split('/').next().unwrap().parse().unwrap();
+            }
+        };
+        let rest = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                writeln!(rest.lock().unwrap(), "{line}").unwrap();
+            }
+        });
+        Server {
+            process,
+            address,
+            log,
+            dir,
+        }
+    }
+
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Connects and sends `bytes`.
+    pub fn send(&self, bytes: &[u8]) -> TcpStream {
+        let mut socket = TcpStream::connect(self.address).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        // A server that refuses early may have closed already.
+        _ = socket.write_all(bytes);
+        socket
+    }
+
+    /// Sends a whole request and reads the answer to its end.
+    pub fn ask(&self, request: &str) -> String {
+        let mut socket = self.send(request.as_bytes());
+        let mut answer = Vec::new();
+        _ = socket.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// The whole answer to a GET.
+    pub fn get(&self, path: &str) -> String {
+        self.ask(&format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        ))
+    }
+
+    /// The value of a field of /status; the first of that name after `after`.
+    pub fn status_after(&self, after: &str, field: &str) -> String {
+        let status = self.get("/status");
+        let from = status
+            .find(after)
+            .unwrap_or_else(|| panic!("no {after:?} in {status}"));
+        let name = format!("\"{field}\":");
+        let at = from
+            + status[from..]
+                .find(&name)
+                .unwrap_or_else(|| panic!("no {field} in {status}"))
+            + name.len();
+        let value = &status[at..];
+        match value.strip_prefix('"') {
+            Some(text) => text[..text.find('"').unwrap()].to_string(),
+            None => value[..value.find([',', '}', ']']).unwrap()].to_string(),
+        }
+    }
+
+    pub fn status(&self, field: &str) -> String {
+        self.status_after("{", field)
+    }
+
+    pub fn number(&self, field: &str) -> u64 {
+        self.status(field).parse().unwrap()
+    }
+
+    /// What the camera is doing.
+    pub fn camera(&self, field: &str) -> String {
+        self.status_after("\"cameras\"", field)
+    }
+
+    /// A client that follows the stream.
+    pub fn follow(&self, query: &str) -> Stream {
+        let request = format!("GET /stream.mp4{query} HTTP/1.0\r\n\r\n");
+        Stream::new(self.send(request.as_bytes()))
+    }
+
+    /// Sends a signal by name.
+    pub fn signal(&self, name: &str) {
+        assert!(
+            Command::new("kill")
+                .args([name, &self.process.id().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    /// Waits for the process to end by itself.
+    pub fn wait(&mut self) -> ExitStatus {
+        let mut status = None;
+        until("the process ends", || {
+            status = self.process.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap()
+    }
+
+    /// A line of /proc/PID/status, as a number.
+    pub fn proc_status(&self, field: &str) -> u64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))
+            .unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        _ = self.process.kill();
+        _ = self.process.wait();
+        if std::thread::panicking() {
+            eprintln!("--- log of the program ---\n{}", self.log());
+        }
+    }
+}
+
+/// Waits until `condition` holds.
+pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A box of an MP4 file, with its header.
+pub struct Mp4Box {
+    pub kind: [u8; 4],
+    pub bytes: Vec<u8>,
+}
+
+/// The body of an endless answer in HTTP/1.0, box by box.
+pub struct Stream {
+    input: BufReader<TcpStream>,
+    pub head: String,
+}
+
+impl Stream {
+    pub fn new(socket: TcpStream) -> Stream {
+        let mut input = BufReader::new(socket);
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert!(
+                input.read_line(&mut head).unwrap() > 0,
+                "the answer ended in its head: {head}"
+            );
+        }
+        Stream { input, head }
+    }
+
+    /// The next box; `None` where the stream ends between two.
+    pub fn next_box(&mut self) -> Option<Mp4Box> {
+        let mut header = [0; 8];
+        match self.input.read(&mut header[..1]) {
+            Ok(1) => self.input.read_exact(&mut header[1..]).unwrap(),
+            Ok(_) => return None,
+            Err(e) => panic!("no box came: {e}"),
+        }
+        let size = u32::from_be_bytes(header[..4].try_into().unwrap()) as usize;
+        let mut bytes = vec![0; size];
+        bytes[..8].copy_from_slice(&header);
+        self.input.read_exact(&mut bytes[8..]).unwrap();
+        Some(Mp4Box {
+            kind: header[4..].try_into().unwrap(),
+            bytes,
+        })
+    }
+
+    /// The next fragment; boxes of the init segment before it are passed over.
+    pub fn next_fragment(&mut self) -> Option<Fragment> {
+        loop {
+            let moof = self.next_box()?;
+            if &moof.kind == b"moof" {
+                let mdat = self.next_box().expect("a moof without its mdat");
+                assert_eq!(&mdat.kind, b"mdat");
+                return Some(Fragment {
+                    moof: moof.bytes,
+                    mdat: mdat.bytes,
+                });
+            }
+        }
+    }
+
+    pub fn socket(&self) -> &TcpStream {
+        self.input.get_ref()
+    }
+}
+
+pub struct Fragment {
+    moof: Vec<u8>,
+    mdat: Vec<u8>,
+}
+
+impl Fragment {
+    fn u32_after(&self, kind: &[u8], offset: usize) -> u32 {
+        let at = self.moof.windows(4).position(|w| w == kind).unwrap() + 4 + offset;
+        u32::from_be_bytes(self.moof[at..at + 4].try_into().unwrap())
+    }
+
+    pub fn sequence(&self) -> u32 {
+        self.u32_after(b"mfhd", 4)
+    }
+
+    /// tfdt, version 1.
+    pub fn time(&self) -> u64 {
+        u64::from(self.u32_after(b"tfdt", 4)) << 32 | u64::from(self.u32_after(b"tfdt", 8))
+    }
+
+    /// trun: flags, count, offset, first sample's flags, duration.
+    pub fn duration(&self) -> u32 {
+        self.u32_after(b"trun", 16)
+    }
+
+    /// sample_is_non_sync_sample is not set.
+    pub fn key(&self) -> bool {
+        self.u32_after(b"trun", 12) & 0x1_0000 == 0
+    }
+
+    /// The NAL units, by their lengths.
+    pub fn nal_units(&self) -> Vec<&[u8]> {
+        let mut rest = &self.mdat[8..];
+        let mut nals = Vec::new();
+        while !rest.is_empty() {
+            let length = u32::from_be_bytes(rest[..4].try_into().unwrap()) as usize;
+            nals.push(&rest[4..4 + length]);
+            rest = &rest[4 + length..];
+        }
+        nals
+    }
+}
+
+/// Says that a check can't run; the runner counts it.
+pub fn skip(why: &str) {
+    println!("skipped: {why}");
+    if let Some(file) = std::env::var_os("FMP4_SKIPS") {
+        let mut file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(file)
+            .unwrap();
+        writeln!(file, "skipped: {why}").unwrap();
+    }
+}
+
+/// Whether a tool is there; if not, the check that wants it is skipped.
+pub fn have(tool: &str) -> bool {
+    let found = std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(tool).is_file()));
+    if !found {
+        skip(&format!("{tool} is not installed"));
+    }
+    found
+}
+
+/// Runs a tool to its end.
+pub fn run(tool: &str, args: &[&str]) -> Output {
+    Command::new(tool)
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+/// ffmpeg decodes the whole file without a word of complaint; gives the number of frames.
+pub fn decode(file: &Path) -> u64 {
+    let file = file.to_str().unwrap();
+    let decoded = run(
+        "ffmpeg",
+        &["-v", "warning", "-xerror", "-i", file, "-f", "null", "-"],
+    );
+    assert!(
+        decoded.status.success() && decoded.stderr.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&decoded.stderr)
+    );
+    let probe = run(
+        "ffprobe",
+        &[
+            "-v",
+            "warning",
+            "-count_frames",
+            "-show_entries",
+            "stream=nb_read_frames",
+            "-of",
+            "csv=p=0",
+            file,
+        ],
+    );
+    assert!(
+        probe.stderr.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&probe.stderr)
+    );
+    String::from_utf8_lossy(&probe.stdout)
+        .trim()
+        .trim_end_matches(',')
+        .parse()
+        .unwrap()
+}

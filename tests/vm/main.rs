@@ -1,0 +1,172 @@
+//! The camera against the kernel's own drivers, in a virtual machine with vivid, uvcvideo (a camera played by
+//! `fakeuvc`), v4l2loopback (fed by `h264feed`) and an encoder device (`vh264enc`).
+//!
+//! To be run in the machine, one test at a time, with the environment variable VM_RIG naming the folder that
+//! has `tools/` and `media/`; anywhere else every test says that it is skipped.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // all of it is tests
+
+mod loopback;
+mod uvc;
+mod vivid;
+
+use fmp4streamer::config::Setting;
+use fmp4streamer::error::Error;
+use fmp4streamer::source::camera::{self, Camera, Wanted};
+use fmp4streamer::source::{Signal, Source};
+use fmp4streamer::sys::v4l2;
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+/// The rig's folder, or None after having said so.
+fn rig() -> Option<PathBuf> {
+    let rig = std::env::var_os("VM_RIG").map(PathBuf::from);
+    if rig.is_none() {
+        println!("skipped: not in the virtual machine (VM_RIG is not set)");
+    }
+    rig
+}
+
+/// Nodes below /dev, in the order of their numbers.
+fn nodes(prefix: &str) -> Vec<PathBuf> {
+    let mut nodes: Vec<(u32, PathBuf)> = fs::read_dir("/dev")
+        .unwrap()
+        .flatten()
+        .filter_map(|e| {
+            Some((
+                e.file_name().to_str()?.strip_prefix(prefix)?.parse().ok()?,
+                e.path(),
+            ))
+        })
+        .collect();
+    nodes.sort();
+    nodes.into_iter().map(|(_, path)| path).collect()
+}
+
+/// The nodes of a driver.
+fn driven_by(driver: &str) -> Vec<PathBuf> {
+    let of = |path: &PathBuf| {
+        let file = open_raw(path).ok()?;
+        v4l2::query_capabilities(&file).ok()
+    };
+    nodes("video")
+        .into_iter()
+        .filter(|path| of(path).is_some_and(|c| c.driver == driver))
+        .collect()
+}
+
+fn open_raw(path: &Path) -> std::io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    File::options()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)
+}
+
+/// Runs v4l2-ctl on `device` and gives what it prints.
+fn v4l2_ctl(device: &Path, arguments: &[&str]) -> String {
+    let output = Command::new("v4l2-ctl")
+        .arg("-d")
+        .arg(device)
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "v4l2-ctl {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Waits for something that other processes bring about.
+fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(done) = attempt() {
+            return done;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "{what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn signal(child: &Child, name: &str) {
+    assert!(
+        Command::new("kill")
+            .args(["-s", name, &child.id().to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
+/// A program that ends with the test.
+struct Running(Child);
+
+impl Running {
+    fn start(command: &mut Command) -> Running {
+        Running(command.spawn().unwrap())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        signal(&self.0, "TERM");
+        self.0.wait().unwrap();
+    }
+}
+
+fn setting(name: &str, value: &str) -> Setting {
+    Setting {
+        name: name.into(),
+        value: value.into(),
+        place: "fmp4streamer.conf:9".into(),
+    }
+}
+
+/// Opens at 640x480, 30 frames a second.
+fn open(path: &Path) -> Result<Camera, Error> {
+    let wanted = Wanted {
+        path,
+        width: 640,
+        height: 480,
+        fps: 30,
+        controls: &[],
+    };
+    camera::open(&wanted, &mut HashSet::new())
+}
+
+/// What came of polling for a while.
+#[derive(Default)]
+struct Got {
+    frames: Vec<Vec<u8>>,
+    captured_us: Vec<u64>,
+    /// How many frames had come at each gap.
+    gaps: Vec<usize>,
+}
+
+/// Polls until there are `count` frames, or the camera is lost.
+fn read(camera: &mut Camera, count: usize) -> (Got, Option<Error>) {
+    let (wake, _never) = UnixStream::pair().unwrap();
+    let mut got = Got::default();
+    while got.frames.len() < count {
+        let polled = camera.poll(wake.as_fd(), Duration::from_secs(1), &mut |signal| match signal {
+            Signal::Frame(frame) => {
+                got.frames.push(frame.data.to_vec());
+                got.captured_us.push(frame.captured_us);
+            }
+            Signal::Gap => got.gaps.push(got.frames.len()),
+        });
+        if let Err(error) = polled {
+            return (got, Some(error));
+        }
+    }
+    (got, None)
+}

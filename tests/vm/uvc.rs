@@ -1,0 +1,267 @@
+//! A USB camera: the kernel's own uvcvideo, and a camera played by fakeuvc.
+//! `vhci-hcd`, `uvcvideo`
+
+use super::*;
+use fmp4streamer::source::controls;
+
+/// Plugs the camera in and gives its nodes: capture and metadata.
+fn plug(rig: &Path, options: &[&str]) -> (Running, [PathBuf; 2]) {
+    let mut command = Command::new(rig.join("tools/fakeuvc"));
+    let running = Running::start(command.arg("-h").arg(rig.join("media/640.h264")).args(options));
+    (running, two_nodes())
+}
+
+fn two_nodes() -> [PathBuf; 2] {
+    eventually("uvcvideo makes two nodes", || {
+        driven_by("uvcvideo").try_into().ok()
+    })
+}
+
+#[test]
+fn frames_are_those_that_were_fed() {
+    let Some(rig) = rig() else { return };
+    let fed = fs::read(rig.join("media/640.h264")).unwrap();
+    for transfer in [&["-r", "10"][..], &["-r", "10", "-i"]] {
+        let (camera, [path, _]) = plug(&rig, transfer);
+        let mut c = camera::open(
+            &Wanted {
+                path: &path,
+                width: 640,
+                height: 480,
+                fps: 10,
+                controls: &[],
+            },
+            &mut HashSet::new(),
+        )
+        .unwrap();
+        assert!(
+            c.facts().description.ends_with(", H264 640x480"),
+            "{:?}",
+            c.facts()
+        );
+        assert_eq!(c.facts().fps, Some(10.0));
+        assert!(!c.force_key());
+        let (got, error) = read(&mut c, 300);
+        assert_eq!((error, &got.gaps, c.drops()), (None, &vec![], Default::default()));
+        let bytes = got.frames.concat();
+        assert!(
+            bytes.len() > 100_000 && bytes == fed.get(..bytes.len()).unwrap(),
+            "{transfer:?}"
+        );
+        assert!(got.captured_us.is_sorted());
+        let seconds = (got.captured_us[299] - got.captured_us[0]) as f64 / 1e6;
+        assert!(
+            (25.0..35.0).contains(&seconds),
+            "299 frames at 10 a second took {seconds} s"
+        );
+        drop(c);
+        drop(camera);
+        eventually("the nodes go", || driven_by("uvcvideo").is_empty().then_some(()));
+    }
+}
+
+#[test]
+fn what_is_not_offered_is_said_once() {
+    let Some(rig) = rig() else { return };
+    let (_camera, [path, metadata]) = plug(&rig, &["-y"]);
+    let wanted = Wanted {
+        path: &path,
+        width: 1920,
+        height: 1080,
+        fps: 60,
+        controls: &[setting("brightness", "999")],
+    };
+    let mut said = HashSet::new();
+    for _ in 0..2 {
+        let c = camera::open(&wanted, &mut said).unwrap();
+        assert_eq!((c.facts().fps, said.len()), (Some(30.0), 2), "{said:?}");
+    }
+    let words = format!(
+        "{}: 1920x1080 at 60 frames a second is not offered; it gives 640x480 at 30; sizes it offers: \
+         640x480; rates it offers: 30, 15",
+        path.display()
+    );
+    assert!(said.contains(&words), "{said:?}");
+    assert!(
+        said.iter()
+            .any(|w| w.contains("brightness = 999: 255 is set instead")),
+        "{said:?}"
+    );
+    assert_eq!(v4l2_ctl(&path, &["-C", "brightness"]).trim(), "brightness: 255");
+    assert_eq!(camera::find_h264_camera(), Some(path));
+    let words = open(&metadata).err().unwrap().to_string();
+    assert!(words.contains("data about a camera's frames"), "{words}");
+}
+
+#[test]
+fn a_slower_rate_is_taken() {
+    let Some(rig) = rig() else { return };
+    let (_camera, [path, _]) = plug(&rig, &[]);
+    let wanted = Wanted {
+        path: &path,
+        width: 640,
+        height: 480,
+        fps: 15,
+        controls: &[],
+    };
+    let mut said = HashSet::new();
+    let c = camera::open(&wanted, &mut said).unwrap();
+    assert_eq!((c.facts().fps, said.len()), (Some(15.0), 0), "{said:?}");
+}
+
+#[test]
+fn a_symlink_will_do_and_the_list_disturbs_nobody() {
+    let Some(rig) = rig() else { return };
+    let (_camera, [path, _]) = plug(&rig, &["-r", "10"]);
+    let link = PathBuf::from("/dev/v4l-by-id-test");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let mut c = camera::open(
+        &Wanted {
+            path: &link,
+            width: 640,
+            height: 480,
+            fps: 10,
+            controls: &[],
+        },
+        &mut HashSet::new(),
+    )
+    .unwrap();
+    read(&mut c, 5);
+    let list = controls::list(&link).unwrap();
+    println!("{list}");
+    assert!(
+        list.contains("\n# integer, 0 to 255, default 128\nbrightness = "),
+        "{list}"
+    );
+    assert_eq!(camera::find_h264_camera(), Some(path));
+    let (got, error) = read(&mut c, 10);
+    assert_eq!((error, got.gaps, c.drops()), (None, vec![], Default::default()));
+    fs::remove_file(&link).unwrap();
+}
+
+#[test]
+fn busy_says_who() {
+    let Some(rig) = rig() else { return };
+    let (_camera, [path, _]) = plug(&rig, &[]);
+    let mut other = Command::new("v4l2-ctl");
+    other.arg("-d").arg(&path).args([
+        "--set-fmt-video",
+        "pixelformat=H264",
+        "--stream-mmap",
+        "--stream-count=100000",
+    ]);
+    other
+        .stderr(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null());
+    let other = Running::start(&mut other);
+    let words = eventually("the other one streams", || open(&path).err()).to_string();
+    let holder = format!(
+        "busy: another program has it open (pid {}, v4l2-ctl)",
+        other.0.id()
+    );
+    assert!(
+        words.starts_with(&path.display().to_string()) && words.ends_with(&holder),
+        "{words}"
+    );
+    drop(other);
+    assert_eq!(read(&mut open(&path).unwrap(), 3).1, None);
+}
+
+#[test]
+fn unplugged_and_back() {
+    let Some(rig) = rig() else { return };
+    let (camera, [path, _]) = plug(&rig, &[]);
+    let mut c = open(&path).unwrap();
+    assert_eq!(read(&mut c, 5).1, None);
+    signal(&camera.0, "USR1");
+    let (_, error) = read(&mut c, 100_000);
+    let words = error.unwrap().to_string();
+    assert_eq!(
+        words,
+        format!(
+            "{}: camera lost: it was unplugged; it is waited for",
+            path.display()
+        )
+    );
+    // Before the old one is closed.
+    let words = open(&path).err().unwrap().to_string();
+    assert!(words.ends_with("it is waited for"), "{words}");
+    drop(c);
+    let words = open(&path).err().unwrap().to_string();
+    assert_eq!(
+        words,
+        format!(
+            "{}: can't open it: no such device; it is waited for",
+            path.display()
+        )
+    );
+    signal(&camera.0, "USR1");
+    assert_eq!(two_nodes()[0], path);
+    assert_eq!(read(&mut open(&path).unwrap(), 5).1, None);
+}
+
+#[test]
+fn a_stall_is_noticed() {
+    let Some(rig) = rig() else { return };
+    let (camera, [path, _]) = plug(&rig, &[]);
+    let mut c = open(&path).unwrap();
+    assert_eq!(read(&mut c, 5).1, None);
+    signal(&camera.0, "USR2");
+    let (_, error) = read(&mut c, 100_000);
+    assert!(
+        error
+            .unwrap()
+            .to_string()
+            .ends_with("camera lost: no frame for 3 s; it is opened again")
+    );
+    drop(c);
+    signal(&camera.0, "USR2");
+    assert_eq!(read(&mut open(&path).unwrap(), 5).1, None);
+}
+
+/// Whether uvcvideo hands on the damaged frames of cameras plugged in from now on, or leaves them out.
+fn hand_on_damaged_frames(on: bool) {
+    fs::write(
+        "/sys/module/uvcvideo/parameters/nodrop",
+        if on { "1" } else { "0" },
+    )
+    .unwrap();
+}
+
+#[test]
+fn lost_frames_are_gaps() {
+    let Some(rig) = rig() else { return };
+    hand_on_damaged_frames(false);
+    let (camera, [path, _]) = plug(&rig, &["-r", "10"]);
+    let mut c = open(&path).unwrap();
+    read(&mut c, 3);
+    signal(&camera.0, "HUP");
+    let (got, error) = read(&mut c, 10);
+    assert_eq!((error, got.gaps.len()), (None, 1));
+    assert_eq!(
+        c.drops(),
+        fmp4streamer::source::Drops {
+            gaps: 1,
+            ..Default::default()
+        }
+    );
+}
+
+#[test]
+fn damaged_frames_are_gaps() {
+    let Some(rig) = rig() else { return };
+    hand_on_damaged_frames(true);
+    let (camera, [path, _]) = plug(&rig, &["-r", "10"]);
+    let mut c = open(&path).unwrap();
+    read(&mut c, 3);
+    for damaged in 1..=3 {
+        signal(&camera.0, "HUP");
+        while c.drops().damaged < damaged {
+            let (_, error) = read(&mut c, 1);
+            assert_eq!(error, None);
+        }
+    }
+    let (got, error) = read(&mut c, 5);
+    assert_eq!((error, got.frames.len(), got.gaps.len()), (None, 5, 0));
+    assert_eq!(c.drops().damaged, 3);
+}
