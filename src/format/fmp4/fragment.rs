@@ -67,7 +67,8 @@ impl Fragment {
         }
         let mut w = Writer::with_capacity(HEAD_BYTES + payload_bytes);
         moof(&mut w, unit.key, span, payload_bytes as u32);
-        // 8.1.1; each NAL unit behind its length, lengthSizeMinusOne of the avcC being 3 (14496-15, 5.3.3.1.3).
+        // 8.1.1; each NAL unit behind its length, lengthSizeMinusOne of the avcC being 3 (14496-15,
+        // 5.3.3.1.3).
         w.boxed(b"mdat", |w| {
             for nal in &unit.nals {
                 w.u32(nal.len() as u32);
@@ -86,8 +87,8 @@ impl Fragment {
         })
     }
 
-    /// The moof and the header of the mdat, with a client's own sequence number (from 1 upwards) and the time counted
-    /// from `base_90k`, its zero. [`payload`](Self::payload) follows them on the wire.
+    /// The moof and the header of the mdat, with a client's own sequence number (from 1 upwards) and the time
+    /// counted from `base_90k`, its zero. [`payload`](Self::payload) follows them on the wire.
     pub fn head(&self, sequence: u32, base_90k: u64) -> [u8; HEAD_BYTES] {
         let mut head = [0; HEAD_BYTES];
         head.copy_from_slice(&self.bytes[..HEAD_BYTES]);
@@ -212,7 +213,8 @@ mod tests {
         assert_eq!(fragment.size_bytes(), expected.len());
     }
 
-    /// Whatever the payload, a fragment reads back as what went in, and the client's numbers stand where they belong.
+    /// Whatever the payload, a fragment reads back as what went in, and the client's numbers stand where they
+    /// belong.
     #[test]
     fn reads_back() {
         let mut random = Random(1);

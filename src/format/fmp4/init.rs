@@ -5,10 +5,15 @@ use super::{TIMESCALE, VIDEO_TRACK};
 use crate::format::h264::Parameters;
 use std::sync::Arc;
 
-/// Duration of a live stream: "if the duration cannot be determined, all 1s" (8.2.2.3, 8.3.2.3, 8.4.2.3).
-/// Zero would be wrong for browsers: Safari 18 pauses after some seconds, and Chromium shows frames at once,
-/// instead of smoothing them, only where the duration is unknown.
+/// Duration of the movie: "if the duration cannot be determined, all 1s" (8.2.2.3, 8.3.2.3). Zero would be
+/// wrong for browsers: Safari 18 pauses after some seconds, and Chromium shows frames at once, instead of
+/// smoothing them, only where the duration is unknown. Of 32 bits (version 0), as VLC 3 refuses a movie with
+/// 64 ones.
 const UNKNOWN_DURATION: u32 = u32::MAX;
+
+/// Duration of the track's media, unknown as well (8.4.2.3). Of 64 bits (version 1), as FFmpeg takes 32 ones
+/// for 13 hours here, and makes them the length of every recording.
+const UNKNOWN_MEDIA_DURATION: u64 = u64::MAX;
 
 /// Flags of a frame that needs another one: sample_depends_on 1, sample_is_non_sync_sample (8.8.3.1).
 pub(super) const NON_SYNC_SAMPLE: u32 = 0x0101_0000;
@@ -31,8 +36,8 @@ pub struct Init {
 }
 
 impl Init {
-    /// Makes the init segment for a stream with these parameter sets, to be shown turned clockwise by `rotation`
-    /// degrees (0, 90, 180 or 270; anything else is shown as it is).
+    /// Makes the init segment for a stream with these parameter sets, to be shown turned clockwise by
+    /// `rotation` degrees (0, 90, 180 or 270; anything else is shown as it is).
     pub fn new(parameters: Arc<Parameters>, rotation: u16) -> Init {
         let info = &parameters.info;
         let codec = format!(
@@ -59,9 +64,9 @@ impl Init {
     }
 }
 
-/// 4.3. iso6 is the brand that has all we use (default-base-is-moof came with iso5, tfdt with iso6), avc1 the one of
-/// 14496-15; mp41 calms players that look for an MP4 brand.
-/// Not cmfc: CMAF wants an identity matrix, and so no rotation.
+/// 4.3. iso6 is the brand that has all we use (default-base-is-moof came with iso5, tfdt with iso6), avc1 the
+/// one of 14496-15; mp41 calms players that look for an MP4 brand. Not cmfc: CMAF wants an identity matrix,
+/// and so no rotation.
 fn ftyp(w: &mut Writer) {
     w.boxed(b"ftyp", |w| {
         w.bytes(b"iso6");
@@ -94,8 +99,8 @@ const UNITY: [u32; 9] = [ONE, 0, 0, 0, ONE, 0, 0, 0, 1 << 30];
 const ONE: u32 = 1 << 16;
 const MINUS_ONE: u32 = ONE.wrapping_neg();
 
-/// The matrix that turns a picture of `width` by `height` (16.16) clockwise. A point (p, q) goes to
-/// (ap + cq + x, bp + dq + y) (6.2.2): without x and y the turned picture would lie left of or above the origin.
+/// The matrix that turns a picture of `width` by `height` (16.16) clockwise. A point (p, q) goes to (ap + cq
+/// + x, bp + dq + y) (6.2.2): without x and y the turned picture would lie left of or above the origin.
 fn matrix(rotation: u16, width: u32, height: u32) -> [u32; 9] {
     let (a, b, c, d, x, y) = match rotation {
         90 => (0, ONE, MINUS_ONE, 0, height, 0),
@@ -145,8 +150,8 @@ fn tkhd(w: &mut Writer, parameters: &Parameters, rotation: u16) {
     });
 }
 
-/// Width and height in square pixels, before rotation, as 16.16 (8.3.2.3). What an SPS claims beyond 16 bits is
-/// cut: no level of H.264 goes that far.
+/// Width and height in square pixels, before rotation, as 16.16 (8.3.2.3). What an SPS claims beyond 16 bits
+/// is cut: no level of H.264 goes that far.
 fn presented(parameters: &Parameters) -> (u32, u32) {
     let info = &parameters.info;
     let (across, down) = info.sar.unwrap_or((1, 1));
@@ -158,11 +163,11 @@ fn presented(parameters: &Parameters) -> (u32, u32) {
 
 /// 8.4.2
 fn mdhd(w: &mut Writer) {
-    w.full_box(b"mdhd", 0, 0, |w| {
-        w.u32(0); // creation_time
-        w.u32(0); // modification_time
+    w.full_box(b"mdhd", 1, 0, |w| {
+        w.u64(0); // creation_time
+        w.u64(0); // modification_time
         w.u32(TIMESCALE);
-        w.u32(UNKNOWN_DURATION);
+        w.u64(UNKNOWN_MEDIA_DURATION);
         w.u16(0x55c4); // language "und"
         w.u16(0); // pre_defined
     });
@@ -245,8 +250,8 @@ fn avc1(w: &mut Writer, parameters: &Parameters) {
     });
 }
 
-/// AVCDecoderConfigurationRecord (14496-15, 5.3.3.1.2). Its lengths have 16 bits and its counts 5 and 8: a parameter
-/// set that does not fit is left out (no decoder would take one of 64 KiB).
+/// AVCDecoderConfigurationRecord (14496-15, 5.3.3.1.2). Its lengths have 16 bits and its counts 5 and 8: a
+/// parameter set that does not fit is left out (no decoder would take one of 64 KiB).
 fn avc_configuration(w: &mut Writer, parameters: &Parameters) {
     let info = &parameters.info;
     let fits = |set: &&Vec<u8>| set.len() <= usize::from(u16::MAX);
@@ -265,9 +270,9 @@ fn avc_configuration(w: &mut Writer, parameters: &Parameters) {
     pps().for_each(|set| parameter_set(w, set));
     // Baseline, Main and Extended end here.
     if !matches!(info.profile_idc, 66 | 77 | 88) {
-        w.u8(0xfc | (info.chroma_format_idc as u8 & 3));
-        w.u8(0xf8 | ((info.bit_depth_luma as u8).saturating_sub(8) & 7));
-        w.u8(0xf8 | ((info.bit_depth_chroma as u8).saturating_sub(8) & 7));
+        w.u8(0xfc | (info.chroma_format_idc & 3));
+        w.u8(0xf8 | (info.bit_depth_luma.saturating_sub(8) & 7));
+        w.u8(0xf8 | (info.bit_depth_chroma.saturating_sub(8) & 7));
         w.u8(0); // numOfSequenceParameterSetExt
     }
 }
@@ -291,26 +296,238 @@ pub(super) mod tests {
     use super::super::tests::hex;
     use super::*;
     use crate::format::h264::Sps;
+    use crate::format::h264::sps::Colour;
 
     /// What x264 says of 640x480 High 3.0.
     pub(in super::super) fn parameters() -> Parameters {
-        let sps = hex("6764001eac");
-        let info = Sps {
-            profile_idc: 100,
-            constraint_flags: 0,
-            level_idc: 30,
-            chroma_format_idc: 1,
-            bit_depth_luma: 8,
-            bit_depth_chroma: 8,
-            width: 640,
-            height: 480,
-            sar: None,
-            colour: None,
-        };
+        let sps = hex("6764001eacb201407b6022000003000200000300791e2c5c90");
+        let info = Sps::parse(&sps).unwrap();
         Parameters {
             sps,
-            pps: vec![hex("68ebe3cb")],
+            pps: vec![hex("68ebc3cb22c0")],
             info,
         }
+    }
+
+    fn init(change: impl FnOnce(&mut Parameters), rotation: u16) -> Init {
+        let mut parameters = parameters();
+        change(&mut parameters);
+        Init::new(Arc::new(parameters), rotation)
+    }
+
+    fn body<'a>(init: &'a Init, path: &str) -> &'a [u8] {
+        find(&init.bytes, path).unwrap()
+    }
+
+    fn u32s(bytes: &[u8]) -> Vec<u32> {
+        bytes
+            .chunks_exact(4)
+            .map(|c| u32::from_be_bytes(c.try_into().unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn describes_itself() {
+        let init = init(|_| (), 0);
+        assert_eq!(
+            (init.codec.as_str(), init.width, init.height, init.rotation),
+            ("avc1.64001e", 640, 480, 0)
+        );
+    }
+
+    #[test]
+    fn golden() {
+        let expected = hex("
+            00000020 66747970 69736f36 00000000 69736f36 69736f35 61766331 6d703431
+            00000283 6d6f6f76
+                0000006c 6d766864 00000000 00000000 00000000
+                    00015f90 ffffffff                               // timescale, duration
+                    00010000 0100 0000 00000000 00000000            // rate, volume
+                    00010000 00000000 00000000
+                    00000000 00010000 00000000
+                    00000000 00000000 40000000
+                    00000000 00000000 00000000 00000000 00000000 00000000 00000002
+                000001e7 7472616b
+                    0000005c 746b6864 00000003 00000000 00000000
+                        00000001 00000000 ffffffff                  // track_ID, duration
+                        00000000 00000000 0000 0000 0000 0000
+                        00010000 00000000 00000000
+                        00000000 00010000 00000000
+                        00000000 00000000 40000000
+                        02800000 01e00000                           // width, height
+                    00000183 6d646961
+                        0000002c 6d646864 01000000 0000000000000000 0000000000000000
+                            00015f90 ffffffffffffffff 55c4 0000
+                        00000027 68646c72 00000000 00000000 76696465 00000000 00000000 00000000
+                            63616d65726100
+                        00000128 6d696e66
+                            00000014 766d6864 00000001 0000 0000 0000 0000
+                            00000024 64696e66
+                                0000001c 64726566 00000000 00000001
+                                    0000000c 75726c20 00000001
+                            000000e8 7374626c
+                                0000009c 73747364 00000000 00000001
+                                    0000008c 61766331 000000000000 0001
+                                        0000 0000 00000000 00000000 00000000
+                                        0280 01e0 00480000 00480000 00000000 0001
+                                        0000000000000000000000000000000000000000000000000000000000000000
+                                        0018 ffff
+                                        00000036 61766343 01 64 00 1e ff
+                                            e1 0019 6764001eacb201407b6022000003000200000300791e2c5c90
+                                            01 0006 68ebc3cb22c0
+                                            fd f8 f8 00
+                                00000010 73747473 00000000 00000000
+                                00000010 73747363 00000000 00000000
+                                00000014 7374737a 00000000 00000000 00000000
+                                00000010 7374636f 00000000 00000000
+                00000028 6d766578
+                    00000020 74726578 00000000 00000001 00000001 00000000 00000000 01010000
+        ");
+        let init = init(|_| (), 0);
+        assert_eq!(init.bytes, expected);
+    }
+
+    #[test]
+    fn boxes() {
+        let init = init(|_| (), 0);
+        let paths: Vec<String> = walk(&init.bytes)
+            .unwrap()
+            .into_iter()
+            .map(|found| found.path)
+            .collect();
+        assert_eq!(
+            paths.join(" ").replace("moov/trak/mdia/minf", "*"),
+            "ftyp moov moov/mvhd moov/trak moov/trak/tkhd \
+             moov/trak/mdia moov/trak/mdia/mdhd moov/trak/mdia/hdlr \
+             * */vmhd */dinf */dinf/dref */dinf/dref/url  */stbl */stbl/stsd */stbl/stsd/avc1 \
+             */stbl/stsd/avc1/avcC */stbl/stts */stbl/stsc */stbl/stsz */stbl/stco moov/mvex moov/mvex/trex"
+        );
+    }
+
+    /// All four corners of the turned picture stand in the quarter right of and below the origin, and touch
+    /// its edges; the picture's top left is where a clockwise turn puts it.
+    #[test]
+    fn rotations() {
+        for (rotation, top_left) in [(0, (0, 0)), (90, (480, 0)), (180, (640, 480)), (270, (0, 640))] {
+            let init = init(|_| (), rotation);
+            let tkhd = u32s(&body(&init, "moov/trak/tkhd")[40..]);
+            let m: Vec<i64> = tkhd.iter().map(|&entry| i64::from(entry as i32)).collect();
+            assert_eq!((m[2], m[5], m[8]), (0, 0, 1 << 30));
+            let placed = |p: i64, q: i64| {
+                (
+                    (m[0] * p + m[3] * q + m[6]) >> 16,
+                    (m[1] * p + m[4] * q + m[7]) >> 16,
+                )
+            };
+            assert_eq!(placed(0, 0), top_left, "{rotation}");
+            let corners = [placed(0, 0), placed(640, 0), placed(0, 480), placed(640, 480)];
+            let (w, h) = if rotation % 180 == 0 {
+                (640, 480)
+            } else {
+                (480, 640)
+            };
+            for corner in [(0, 0), (w, 0), (0, h), (w, h)] {
+                assert!(
+                    corners.contains(&corner),
+                    "{rotation}: {corners:?} without {corner:?}"
+                );
+            }
+            assert_eq!(
+                tkhd[9..],
+                [640 << 16, 480 << 16],
+                "width and height are those before the turn"
+            );
+        }
+        assert_eq!(init(|_| (), 45).bytes, init(|_| (), 0).bytes);
+    }
+
+    #[test]
+    fn pixels_that_are_not_square() {
+        let init = init(|p| p.info.sar = Some((12, 11)), 90);
+        assert_eq!(
+            body(&init, "moov/trak/mdia/minf/stbl/stsd/avc1/pasp"),
+            hex("0000000c 0000000b")
+        );
+        let tkhd = u32s(&body(&init, "moov/trak/tkhd")[40..]);
+        let width = (640 << 16) * 12 / 11;
+        assert_eq!(
+            tkhd[6..],
+            [480 << 16, 0, 1 << 30, width, 480 << 16],
+            "shown wide, then turned"
+        );
+        assert_eq!((init.width, init.height), (640, 480));
+        for odd in [Some((1, 1)), Some((7, 7)), None] {
+            let init = self::init(|p| p.info.sar = odd, 0);
+            assert_eq!(find(&init.bytes, "moov/trak/mdia/minf/stbl/stsd/avc1/pasp"), None);
+        }
+    }
+
+    #[test]
+    fn colours() {
+        let path = "moov/trak/mdia/minf/stbl/stsd/avc1/colr";
+        for (full_range, last) in [(false, "00"), (true, "80")] {
+            let colour = Colour {
+                primaries: 1,
+                transfer: 13,
+                matrix: 6,
+                full_range,
+            };
+            let init = init(|p| p.info.colour = Some(colour), 0);
+            assert_eq!(body(&init, path), hex(&format!("6e636c78 0001 000d 0006 {last}")));
+        }
+        assert_eq!(find(&init(|p| p.info.colour = None, 0).bytes, path), None);
+    }
+
+    #[test]
+    fn avcc_of_each_profile() {
+        let avcc = |change: fn(&mut Parameters)| {
+            let init = init(
+                |p| {
+                    p.sps = hex("67 aa");
+                    p.pps = vec![hex("68 bb cc"), hex("68")];
+                    change(p);
+                },
+                0,
+            );
+            body(&init, "moov/trak/mdia/minf/stbl/stsd/avc1/avcC").to_vec()
+        };
+        let sets = "ff e1 0002 67aa 02 0003 68bbcc 0001 68";
+        let baseline = |p: &mut Parameters| (p.info.profile_idc, p.info.constraint_flags) = (66, 0xc0);
+        assert_eq!(avcc(baseline), hex(&format!("01 42 c0 1e {sets}")));
+        assert_eq!(
+            avcc(|p| p.info.profile_idc = 77),
+            hex(&format!("01 4d 00 1e {sets}"))
+        );
+        assert_eq!(avcc(|_| ()), hex(&format!("01 64 00 1e {sets} fd f8 f8 00")));
+        let high_4_2_2 = |p: &mut Parameters| {
+            (p.info.profile_idc, p.info.chroma_format_idc) = (122, 2);
+            (p.info.bit_depth_luma, p.info.bit_depth_chroma) = (10, 9);
+        };
+        assert_eq!(avcc(high_4_2_2), hex(&format!("01 7a 00 1e {sets} fe fa f9 00")));
+        let too_long = |p: &mut Parameters| {
+            p.sps = vec![0x67; 65536];
+            p.pps = [vec![vec![0x68; 65536]], vec![vec![0x68]; 300]].concat();
+        };
+        let expected = [
+            hex("01 64 00 1e ff e0 ff"),
+            [0, 1, 0x68].repeat(255),
+            hex("fd f8 f8 00"),
+        ]
+        .concat();
+        assert_eq!(avcc(too_long), expected);
+    }
+
+    /// No level goes there, but an SPS can say it.
+    #[test]
+    fn sizes_beyond_all_levels() {
+        let init = init(
+            |p| (p.info.width, p.info.height, p.info.sar) = (1 << 20, u32::MAX, Some((65535, 1))),
+            270,
+        );
+        walk(&init.bytes).unwrap();
+        assert_eq!(
+            body(&init, "moov/trak/mdia/minf/stbl/stsd/avc1")[24..28],
+            [0xff; 4]
+        );
     }
 }

@@ -2,8 +2,8 @@
 
 use super::reader::{self, Found, fields_before_children};
 
-/// Walking any bytes comes to an end, and what is found nests: side by side, the boxes of a level are what the boxes
-/// around them hold, and those of the top are all of `data`.
+/// Walking any bytes comes to an end, and what is found nests: side by side, the boxes of a level are what
+/// the boxes around them hold, and those of the top are all of `data`.
 pub fn walk(data: &[u8]) {
     let Ok(found) = reader::walk(data) else { return };
     let mut around = data.to_vec();

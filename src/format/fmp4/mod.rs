@@ -16,8 +16,9 @@
 //! moof mdat moof mdat …
 //! ```
 //!
-//! [`Timeline`] says when each frame stands in media time, [`Fragment`] is the frame's only copy, and a client takes
-//! [`Fragment::head`] (its own numbers) and [`Fragment::payload`] (shared) to its socket in one write.
+//! [`Timeline`] says when each frame stands in media time, [`Fragment`] is the frame's only copy, and a
+//! client takes [`Fragment::head`] (its own numbers) and [`Fragment::payload`] (shared) to its socket in one
+//! write.
 //!
 //! Clause numbers are those of ISO/IEC 14496-12:2015 and 14496-15:2017.
 

@@ -8,7 +8,8 @@ const MAX_DEPTH: usize = 12;
 /// One box, as [`walk`] met it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found<'a> {
-    /// Its type and those of the boxes around it, as in "moov/trak/tkhd". Bytes but letters, digits and spaces are `?`.
+    /// Its type and those of the boxes around it, as in "moov/trak/tkhd". Bytes but letters, digits and
+    /// spaces are `?`.
     pub path: String,
     /// All of it, with its size and type.
     pub whole: &'a [u8],

@@ -1,10 +1,11 @@
 //! When a frame stands in media time.
 //!
-//! A frame must be sent before anybody knows when the next one comes, and yet players stall on holes between a
-//! frame's end and the next frame's start. So a frame begins where the one before it ended, and ends one nominal step
-//! after its own capture. At a steady rate that is the capture time, exactly. Where frames come late, the next one
-//! begins early and lasts longer, by as much: a frame's duration is the step before it, and media time is never more
-//! than a frame away from the capture clock. All ends are absolute, so no error adds up.
+//! A frame must be sent before anybody knows when the next one comes, and yet players stall on holes between
+//! a frame's end and the next frame's start. So a frame begins where the one before it ended, and ends one
+//! nominal step after its own capture. At a steady rate that is the capture time, exactly. Where frames come
+//! late, the next one begins early and lasts longer, by as much: a frame's duration is the step before it,
+//! and media time is never more than a frame away from the capture clock. All ends are absolute, so no error
+//! adds up.
 //!
 //! ```text
 //! capture    0     1     2           3     4         a frame was dropped between 2 and 3
@@ -13,15 +14,15 @@
 
 use super::TIMESCALE;
 
-/// A step longer than this is a silence: media time jumps over it to the capture clock. (Players see a hole, and step
-/// over it; a frame that lasted as long would leave them behind by it.)
+/// A step longer than this is a silence: media time jumps over it to the capture clock. (Players see a hole,
+/// and step over it; a frame that lasted as long would leave them behind by it.)
 const SILENCE_90K: u64 = TIMESCALE as u64 / 2;
 
 /// A slow stream is no silence: a step may be twice the one before it, up to this.
 const LONGEST_STEP_90K: u64 = 2 * TIMESCALE as u64;
 
-/// The step of a source that names no frame rate. Too short only means that media time is behind the capture clock, by
-/// the rest of the step.
+/// The step of a source that names no frame rate. Too short only means that media time is behind the capture
+/// clock, by the rest of the step.
 const UNKNOWN_STEP_90K: u64 = TIMESCALE as u64 / 60;
 
 /// A frame's place in media time.
@@ -33,8 +34,8 @@ pub struct Span {
     pub duration_90k: u32,
 }
 
-/// Turns capture times into media times that have no holes but for silences, follow the capture clock, and never go
-/// back.
+/// Turns capture times into media times that have no holes but for silences, follow the capture clock, and
+/// never go back.
 #[derive(Debug, Clone)]
 pub struct Timeline {
     /// Capture time of the first frame.
@@ -62,7 +63,8 @@ impl Timeline {
         }
     }
 
-    /// The source was reopened, and says to give `fps` frames a second: the next frame stands at the capture clock.
+    /// The source was reopened, and says to give `fps` frames a second: the next frame stands at the capture
+    /// clock.
     pub fn restart(&mut self, fps: Option<f64>) {
         self.nominal_90k = nominal_step_90k(fps);
         self.step_90k = None;
@@ -82,8 +84,8 @@ impl Timeline {
         } else {
             self.end_90k
         };
-        // Frames that come faster than the source said would stand ahead of their capture. Only a part of the step is
-        // taken back at a time, so that each frame keeps a duration that it can be shown for.
+        // Frames that come faster than the source said would stand ahead of their capture. Only a part of the
+        // step is taken back at a time, so that each frame keeps a duration that it can be shown for.
         self.nominal_90k -= self.nominal_90k.saturating_sub(step_90k).min(step_90k / 8);
         let end_90k = (clock_90k + self.nominal_90k).max(time_90k + 1);
 
@@ -113,9 +115,9 @@ mod tests {
     use super::super::tests::Random;
     use super::*;
 
-    /// The media times of frames captured after each of `steps_us`, and what always holds of them:
-    /// they go on without a hole, but for silences, where they jump to the capture clock and never back; and they are
-    /// at most a frame away from it.
+    /// The media times of frames captured after each of `steps_us`, and what always holds of them: they go on
+    /// without a hole, but for silences, where they jump to the capture clock and never back; and they are at
+    /// most a frame away from it.
     fn placed(fps: Option<f64>, steps_us: impl IntoIterator<Item = i64>) -> Vec<Span> {
         let mut timeline = Timeline::new(fps);
         let start_us: i64 = 1_000_000_000_007;
@@ -223,7 +225,8 @@ mod tests {
         }
     }
 
-    /// A source that gives twice the frames it said: media time comes back to the clock, and no frame is squeezed out.
+    /// A source that gives twice the frames it said: media time comes back to the clock, and no frame is
+    /// squeezed out.
     #[test]
     fn faster_than_said() {
         for (said, gives) in [
@@ -335,7 +338,8 @@ mod tests {
         assert!(timeline.place(u64::MAX).time_90k > far.time_90k);
     }
 
-    /// Steady, jittering, changing, dropping, bursting, silent, still and backward: the laws of `placed` hold.
+    /// Steady, jittering, changing, dropping, bursting, silent, still and backward: the laws of `placed`
+    /// hold.
     #[test]
     fn any_steps() {
         for seed in 1..=300 {
