@@ -17,12 +17,10 @@ use std::time::{Duration, Instant};
 const WAIT: Duration = Duration::from_millis(500);
 /// A device is looked for again after this.
 const DEVICE_RETRY: Duration = Duration::from_secs(1);
-/// A command is started again after this, and after twice as long each time that it fails at once, ...
+/// A command is started again after this, and after twice as long each time that it ends without a frame, ...
 const COMMAND_RETRY: Duration = Duration::from_secs(1);
 /// ... up to this.
 const COMMAND_RETRY_MOST: Duration = Duration::from_secs(30);
-/// A command that ran for this long did not fail at once.
-const RAN_WELL: Duration = Duration::from_secs(10);
 /// A stream that can't be served is looked at again after this: somebody may have mended its source.
 const REFUSED_RETRY: Duration = Duration::from_secs(10);
 /// A stream without a key frame for so long is named.
@@ -73,7 +71,7 @@ pub fn run(stream: &Stream, camera: &Camera) {
         }
         let retry = match source::open(camera, &mut pump.device_said) {
             Ok(mut source) => {
-                let opened = Instant::now();
+                let frames = pump.state().frames;
                 let close = pump.flow(source.as_mut());
                 drop(source);
                 // What comes after is not to be mixed with what was before.
@@ -82,7 +80,7 @@ pub fn run(stream: &Stream, camera: &Camera) {
                 match close {
                     Close::Stop | Close::Unwatched | Close::Replaced => continue,
                     Close::Lost(e) => {
-                        if opened.elapsed() >= RAN_WELL {
+                        if pump.state().frames > frames {
                             pump.backoff = COMMAND_RETRY;
                         }
                         pump.say(Condition::Lost, &e.to_string());

@@ -1,5 +1,7 @@
 //! Requests, good and bad, as raw bytes.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod support;
 
 use std::io::Read;

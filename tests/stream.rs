@@ -1,6 +1,8 @@
 //! The stream as its clients get it: recorded with curl, judged by ffprobe, GStreamer and GPAC, and followed by
 //! clients that behave and clients that do not.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod support;
 
 use std::collections::HashSet;
@@ -47,7 +49,7 @@ fn numbers_in_pictures(file: &str, width: usize, height: usize) -> Vec<u32> {
             "-",
         ],
     );
-    let block = width / 40 & !1;
+    let block = (width / 40) & !1;
     let bit = |picture: &[u8], index: usize| picture[(block / 2) * width + index * block + block / 2] >= 128;
     raw.stdout
         .chunks_exact(width * height)

@@ -145,7 +145,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
         _ => target.to_string(),
     };
     let (path, query) = origin_form.split_once('?').unwrap_or((&origin_form, ""));
-    if !path.starts_with('/') && !(path == "*" && head.method == Method::Options) {
+    if !(path.starts_with('/') || path == "*" && head.method == Method::Options) {
         return Err(Bad::Request("the target is no path"));
     }
     head.path = path.to_string();
