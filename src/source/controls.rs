@@ -110,33 +110,22 @@ fn items(file: &File, control: &Control) -> Vec<Item> {
 /// here is fatal: the answer is what is to be said about it, a sentence for each setting that did not go as
 /// written.
 pub fn apply(file: &File, device: &str, settings: &[Setting]) -> Vec<String> {
-    let controls = if settings.is_empty() {
-        Vec::new()
-    } else {
-        all(file)
-    };
-    let inactive = |setting: &&Setting| {
-        let control = find(&controls, &setting.name).map(|c| v4l2::query_control(file, c.id));
-        matches!(control, Some(Ok(c)) if c.flags & ctrl::FLAG_INACTIVE != 0)
-    };
-    let set = |setting: &Setting| match set(file, &controls, setting) {
-        Ok(()) => None,
-        Err(why) => Some(format!(
-            "{}: {device}: {} = {}: {why}",
-            setting.place, setting.name, setting.value
-        )),
-    };
-    let mut waiting = Vec::new();
-    let mut notices = Vec::new();
-    for setting in settings {
-        if inactive(&setting) {
-            waiting.push(setting);
-        } else {
-            notices.extend(set(setting));
-        }
+    if settings.is_empty() {
+        return Vec::new();
     }
-    notices.extend(waiting.into_iter().filter_map(set));
-    notices
+    let controls = all(file);
+    let inactive =
+        |s: &&Setting| find(&controls, &s.name).is_some_and(|c| c.flags & ctrl::FLAG_INACTIVE != 0);
+    let (later, first): (Vec<_>, Vec<_>) = settings.iter().partition(inactive);
+    let set = first
+        .into_iter()
+        .chain(later)
+        .map(|s| (s, set(file, &controls, s)));
+    set.filter_map(|(Setting { name, value, place }, done)| {
+        let why = done.err()?;
+        Some(format!("{place}: {device}: {name} = {value}: {why}"))
+    })
+    .collect()
 }
 
 /// Sets one control; the error is the end of a sentence.

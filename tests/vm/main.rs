@@ -2,7 +2,8 @@
 //! `fakeuvc`), v4l2loopback (fed by `h264feed`) and an encoder device (`vh264enc`).
 //!
 //! To be run in the machine, one test at a time, with the environment variable VM_RIG naming the folder that
-//! has `tools/` and `media/`; anywhere else every test says that it is skipped.
+//! has `tools/` and `media/`; anywhere else every test says that it is skipped. The modules, with their
+//! parameters, stand at the top of each file; `vh264enc` is loaded as it is.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // all of it is tests
 

@@ -265,3 +265,24 @@ fn damaged_frames_are_gaps() {
     assert_eq!((error, got.frames.len(), got.gaps.len()), (None, 5, 0));
     assert_eq!(c.drops().damaged, 3);
 }
+
+#[test]
+fn openings_leave_nothing_behind() {
+    let Some(rig) = rig() else { return };
+    let (_camera, [path, _]) = plug(&rig, &[]);
+    let left = || {
+        let files = fs::read_dir("/proc/self/fd").unwrap().count();
+        let maps = fs::read_to_string("/proc/self/maps").unwrap();
+        (
+            files,
+            maps.lines().filter(|line| line.contains("/dev/video")).count(),
+        )
+    };
+    let before = left();
+    for _ in 0..20 {
+        let mut c = open(&path).unwrap();
+        assert_eq!(read(&mut c, 1).1, None);
+        assert_eq!(left(), (before.0 + 1, 6), "the device and its buffers");
+    }
+    assert_eq!((before.1, left()), (0, before));
+}

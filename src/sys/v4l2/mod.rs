@@ -50,7 +50,7 @@ fn text(field: &[u8]) -> String {
         .to_owned()
 }
 
-/// Bits of [`Capability::caps`]: `V4L2_CAP_*`.
+/// Bits of [`Capabilities::caps`]: `V4L2_CAP_*`.
 pub mod cap {
     /// Captures video, single-planar.
     pub const VIDEO_CAPTURE: u32 = 0x0000_0001;
