@@ -18,6 +18,7 @@ fn x264(dir: &Dir, options: &str) -> Option<std::path::PathBuf> {
         "ffmpeg",
         &[
             &[
+                "-y",
                 "-v",
                 "error",
                 "-f",

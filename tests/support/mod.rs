@@ -362,7 +362,18 @@ pub fn decode(file: &Path) -> u64 {
     let file = file.to_str().unwrap();
     let decoded = run(
         "ffmpeg",
-        &["-v", "warning", "-xerror", "-i", file, "-f", "null", "-"],
+        &[
+            "-v",
+            "warning",
+            "-xerror",
+            "-i",
+            file,
+            "-fps_mode",
+            "passthrough",
+            "-f",
+            "null",
+            "-",
+        ],
     );
     assert!(
         decoded.status.success() && decoded.stderr.is_empty(),
