@@ -1,7 +1,7 @@
 //! The ring: the newest fragments of one camera, in bytes and seconds bounded, and the followers that read it.
 //!
-//! [`Frames`] is pure data and takes the time as a parameter; [`Ring`] puts a lock and a condition variable around
-//! it; a [`Follower`] is one client's place in it. What every follower may rely on:
+//! [`Frames`] is pure data and takes the time as a parameter; [`Ring`] puts a lock around it, and condition variables
+//! to wait at; a [`Follower`] is one client's place in it. What every follower may rely on:
 //!
 //! - It starts on a key frame, and after any loss it goes on with a newer key frame: it never gets a frame whose
 //!   references it did not get.
@@ -10,8 +10,9 @@
 //!   waits for the next one.
 
 use crate::format::fmp4::Fragment;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// What bounds the ring and its followers.
@@ -85,7 +86,8 @@ impl Frames {
             .get(usize::try_from(number.checked_sub(self.first)?).ok()?)
     }
 
-    fn push(&mut self, fragment: Arc<Fragment>, now: Instant) {
+    /// Adds the newest fragment; gives what had to leave for it.
+    fn push(&mut self, fragment: Arc<Fragment>, now: Instant) -> Vec<Entry> {
         let bytes = fragment.size_bytes();
         if fragment.key {
             self.key = Some(self.end());
@@ -97,6 +99,7 @@ impl Frames {
             fragment,
             pushed: now,
         });
+        let mut evicted = Vec::new();
         while let Some(oldest) = self.entries.front() {
             let age = now.saturating_duration_since(oldest.pushed);
             let in_newest_group = self.key.is_some_and(|key| self.first >= key);
@@ -109,9 +112,10 @@ impl Frames {
                 break;
             }
             self.bytes -= oldest.fragment.size_bytes();
-            self.entries.pop_front();
+            evicted.extend(self.entries.pop_front());
             self.first += 1;
         }
+        evicted
     }
 
     /// Nothing that is held now is given to a newcomer any more.
@@ -196,15 +200,104 @@ pub struct Batch {
     pub skipped: u64,
     /// The follower waits for a key frame that only the encoder can give.
     pub wants_key: bool,
-    /// The ring is closed and there is nothing more.
-    pub closed: bool,
+}
+
+impl Batch {
+    fn clear(&mut self) {
+        self.fragments.clear();
+        (self.skipped, self.wants_key) = (0, false);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.fragments.is_empty() && self.skipped == 0
+    }
+}
+
+/// What a follower's thread has to do.
+#[derive(Debug)]
+pub enum Next<'a> {
+    /// Send this.
+    Batch(&'a Batch),
+    /// The outlet could not take all that it was offered: see to it.
+    Held,
+    /// Nothing: the time is over.
+    Nothing,
+    /// The ring is closed, and there is nothing more in it.
+    Closed,
+}
+
+/// The way to a follower's client, for the time in which its thread waits. See [`Follower::next`].
+pub trait Outlet: Send + Sync {
+    /// Sends what it can without waiting. False: the follower's own thread has to go on (with what is left, with a
+    /// client that has gone, or with anything else that takes its time).
+    fn offer(&self, batch: &Batch) -> bool;
+}
+
+/// What stands for a follower while its thread waits.
+struct Seat {
+    place: Place,
+    state: SeatState,
+    outlet: Arc<dyn Outlet>,
+    wake: Arc<Condvar>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SeatState {
+    /// Has all that there is.
+    Idle,
+    /// There is something for it.
+    Due,
+    /// Is being served by another follower's thread.
+    Served,
+    /// Its own thread has to go on.
+    Held,
+}
+
+/// All seats, and who is to be served.
+#[derive(Default)]
+struct Seats {
+    by_number: HashMap<u64, Seat>,
+    idle: Vec<u64>,
+    due: VecDeque<u64>,
+    next_number: u64,
+    /// Threads that serve seats now.
+    servers: usize,
+}
+
+impl Seats {
+    fn all_are_due(&mut self) {
+        for number in self.idle.drain(..) {
+            if let Some(seat) = self.by_number.get_mut(&number) {
+                seat.state = SeatState::Due;
+                self.due.push_back(number);
+            }
+        }
+    }
+
+    /// Wakes a thread to serve: the one that waits for what is first in the row.
+    fn call(&self) {
+        if let Some(seat) = self.due.front().and_then(|number| self.by_number.get(number)) {
+            seat.wake.notify_one();
+        }
+    }
+}
+
+struct Inner {
+    frames: Frames,
+    seats: Seats,
 }
 
 /// The shared ring.
 pub struct Ring {
-    frames: Mutex<Frames>,
-    changed: Condvar,
+    inner: Mutex<Inner>,
+    /// Threads that may serve seats at a time: more than there are processors only get into each other's way.
+    most_servers: usize,
 }
+
+/// A thread that serves calls another one to help when so many wait behind it, ...
+const CALL_HELP: usize = 16;
+/// ... and leaves the rest to another one after so many: it has a client of its own.
+const SERVE_AT_MOST: usize = 128;
 
 impl Ring {
     /// An empty ring.
@@ -219,42 +312,55 @@ impl Ring {
             closed: false,
         };
         Ring {
-            frames: Mutex::new(frames),
-            changed: Condvar::new(),
+            inner: Mutex::new(Inner {
+                frames,
+                seats: Seats::default(),
+            }),
+            most_servers: thread::available_parallelism().map_or(1, usize::from),
         }
     }
 
     /// Nothing that runs under the lock can leave the data half changed, so a panic elsewhere does not spoil it.
-    fn lock(&self) -> MutexGuard<'_, Frames> {
-        self.frames.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds the newest fragment and wakes the followers.
+    /// Adds the newest fragment, and sees to it that the followers get it.
     pub fn push(&self, fragment: Arc<Fragment>) {
-        self.lock().push(fragment, Instant::now());
-        self.changed.notify_all();
+        let mut inner = self.lock();
+        let evicted = inner.frames.push(fragment, Instant::now());
+        inner.seats.all_are_due();
+        if inner.seats.servers == 0 {
+            inner.seats.call();
+        }
+        drop(inner);
+        // Memory is given back outside the lock.
+        drop(evicted);
     }
 
     /// What is pushed from now on belongs together; nothing older is given to a newcomer.
     pub fn begin_epoch(&self) {
-        self.lock().begin_epoch();
+        self.lock().frames.begin_epoch();
     }
 
     /// Ends all followers, once they have what is in the ring.
     pub fn close(&self) {
-        self.lock().closed = true;
-        self.changed.notify_all();
+        let mut inner = self.lock();
+        inner.frames.closed = true;
+        for seat in inner.seats.by_number.values() {
+            seat.wake.notify_one();
+        }
     }
 
     /// Bytes held now.
     pub fn bytes(&self) -> usize {
-        self.lock().bytes
+        self.lock().frames.bytes
     }
 
     /// True if a newcomer would have to wait for a new key frame although frames flow: the newest group is too large
     /// or too long to be joined.
     pub fn too_long_to_join(&self) -> bool {
-        let frames = self.lock();
+        let frames = &self.lock().frames;
         let now = Instant::now();
         frames.key.is_some() && frames.start_for(&frames.newcomer(false, now), now).is_none()
     }
@@ -263,48 +369,194 @@ impl Ring {
 /// One client's place in a ring.
 pub struct Follower<'a> {
     ring: &'a Ring,
+    number: u64,
+    /// Where it is, but while it has a seat.
     place: Place,
+    seated: bool,
+    outlet: Arc<dyn Outlet>,
+    wake: Arc<Condvar>,
     /// Kept from batch to batch for its allocation.
     batch: Batch,
 }
 
 impl<'a> Follower<'a> {
     /// A newcomer, who starts on the newest key frame if there is one to join; if `live`, on the next one.
-    pub fn new(ring: &'a Ring, live: bool) -> Follower<'a> {
-        let place = ring.lock().newcomer(live, Instant::now());
+    pub fn new(ring: &'a Ring, live: bool, outlet: Arc<dyn Outlet>) -> Follower<'a> {
+        let mut inner = ring.lock();
+        inner.seats.next_number += 1;
         Follower {
             ring,
-            place,
+            number: inner.seats.next_number,
+            place: inner.frames.newcomer(live, Instant::now()),
+            seated: false,
+            outlet,
+            wake: Arc::default(),
             batch: Batch::default(),
         }
     }
 
-    /// Waits at most `timeout` for the next fragments.
-    pub fn next(&mut self, timeout: Duration) -> &Batch {
-        let Follower { ring, place, batch } = self;
-        batch.fragments.clear();
-        batch.skipped = 0;
-        batch.wants_key = false;
-        let mut deadline = None;
-        let mut frames = ring.lock();
+    /// Waits at most `timeout` for something to do.
+    ///
+    /// A hundred threads that are woken for each frame, only to send it and wait again, cost more than the sending. So
+    /// while a thread waits here, its outlet stands in for it: one of those that wait is woken, and offers the new
+    /// fragments to its own outlet and to the others'. Only where an outlet can't take them without waiting does
+    /// the follower's own thread go on: a client that is slow costs its own thread, as ever.
+    pub fn next(&mut self, timeout: Duration) -> Next<'_> {
+        let ring = self.ring;
+        let mut inner = ring.lock();
+        let deadline = Instant::now() + timeout;
         loop {
             // The time is read under the lock, so that no fragment is pushed "later than now".
             let now = Instant::now();
-            let deadline = *deadline.get_or_insert(now + timeout);
-            if frames.advance(place, batch, now) {
-                break;
+            let closed = inner.frames.closed;
+            if self.seated {
+                let state = inner
+                    .seats
+                    .by_number
+                    .get(&self.number)
+                    .map_or(SeatState::Held, |seat| seat.state);
+                let own = match state {
+                    SeatState::Held => true,
+                    SeatState::Idle | SeatState::Due => closed,
+                    SeatState::Served => false,
+                };
+                if own {
+                    self.stand_up(&mut inner);
+                    if state == SeatState::Held {
+                        return Next::Held;
+                    }
+                }
             }
-            batch.closed = frames.closed;
-            if batch.closed || batch.wants_key && batch.skipped > 0 || now >= deadline {
-                break;
+            if !self.seated {
+                self.batch.clear();
+                inner.frames.advance(&mut self.place, &mut self.batch, now);
+                if !self.batch.is_empty() {
+                    return Next::Batch(&self.batch);
+                }
+                if closed {
+                    return Next::Closed;
+                }
+                self.sit_down(&mut inner);
             }
-            frames = match ring.changed.wait_timeout(frames, deadline - now) {
-                Ok((frames, _)) => frames,
-                Err(poisoned) => poisoned.into_inner().0,
-            };
+            if !inner.seats.due.is_empty() && inner.seats.servers < ring.most_servers {
+                inner = self.serve(inner);
+            } else if now >= deadline {
+                return Next::Nothing;
+            } else {
+                inner = match self.wake.wait_timeout(inner, deadline - now) {
+                    Ok((inner, _)) => inner,
+                    Err(poisoned) => poisoned.into_inner().0,
+                };
+            }
         }
-        drop(frames);
-        batch
+    }
+
+    fn sit_down(&mut self, inner: &mut Inner) {
+        let seat = Seat {
+            place: self.place,
+            state: SeatState::Idle,
+            outlet: Arc::clone(&self.outlet),
+            wake: Arc::clone(&self.wake),
+        };
+        inner.seats.by_number.insert(self.number, seat);
+        inner.seats.idle.push(self.number);
+        self.seated = true;
+    }
+
+    fn stand_up(&mut self, inner: &mut Inner) {
+        if let Some(seat) = inner.seats.by_number.remove(&self.number) {
+            self.place = seat.place;
+        }
+        let other = |number: &u64| *number != self.number;
+        inner.seats.idle.retain(other);
+        inner.seats.due.retain(other);
+        self.seated = false;
+    }
+
+    /// Offers what there is to those who sit, for as long as there is some, but to no more than a fair share of them.
+    fn serve(&mut self, mut inner: MutexGuard<'a, Inner>) -> MutexGuard<'a, Inner> {
+        let ring = self.ring;
+        let mut serving = Serving { ring, number: None };
+        inner.seats.servers += 1;
+        for _ in 0..SERVE_AT_MOST {
+            let Inner { frames, seats } = &mut *inner;
+            let Some(number) = seats.due.pop_front() else {
+                break;
+            };
+            if seats.due.len() >= CALL_HELP && seats.servers < ring.most_servers {
+                seats.call();
+            }
+            let Some(seat) = seats.by_number.get_mut(&number) else {
+                continue;
+            };
+            self.batch.clear();
+            frames.advance(&mut seat.place, &mut self.batch, Instant::now());
+            if self.batch.is_empty() {
+                seat.state = SeatState::Idle;
+                seats.idle.push(number);
+                continue;
+            }
+            seat.state = SeatState::Served;
+            let outlet = Arc::clone(&seat.outlet);
+            serving.number = Some(number);
+            drop(inner);
+            let taken = outlet.offer(&self.batch);
+            inner = ring.lock();
+            serving.number = None;
+            inner.after_offer(number, taken);
+        }
+        self.batch.clear();
+        drop(inner);
+        drop(serving);
+        ring.lock()
+    }
+}
+
+impl Inner {
+    fn after_offer(&mut self, number: u64, taken: bool) {
+        let Inner { frames, seats } = self;
+        let Some(seat) = seats.by_number.get_mut(&number) else {
+            return;
+        };
+        if !taken || frames.closed {
+            seat.state = if taken { SeatState::Idle } else { SeatState::Held };
+            seat.wake.notify_one();
+        } else if seat.place.next < frames.end() {
+            seat.state = SeatState::Due;
+            seats.due.push_back(number);
+        } else {
+            seat.state = SeatState::Idle;
+            seats.idle.push(number);
+        }
+    }
+}
+
+impl Drop for Follower<'_> {
+    fn drop(&mut self) {
+        if self.seated {
+            let mut inner = self.ring.lock();
+            self.stand_up(&mut inner);
+        }
+    }
+}
+
+/// A thread at serving. However it ends, it is counted off, whom it served is not forgotten, and the rest is left
+/// to another.
+struct Serving<'a> {
+    ring: &'a Ring,
+    number: Option<u64>,
+}
+
+impl Drop for Serving<'_> {
+    fn drop(&mut self) {
+        let mut inner = self.ring.lock();
+        inner.seats.servers -= 1;
+        if let Some(number) = self.number {
+            inner.after_offer(number, false);
+        }
+        if inner.seats.servers == 0 {
+            inner.seats.call();
+        }
     }
 }
 
@@ -346,7 +598,7 @@ mod tests {
         fn new(limits: Limits) -> Rig {
             let ring = Ring::new(limits);
             Rig {
-                frames: ring.frames.into_inner().unwrap(),
+                frames: ring.inner.into_inner().unwrap().frames,
                 init: init(),
                 now: Instant::now(),
                 pushed: 0,
@@ -589,16 +841,141 @@ mod tests {
         }
     }
 
+    /// An outlet that keeps the numbers of what it is offered, and says that it can't go on when told to.
+    #[derive(Default)]
+    struct Kept {
+        numbers: Mutex<Vec<u64>>,
+        skipped: Mutex<u64>,
+        /// Every so many offers it says that its thread has to go on; 0: never.
+        holds_every: usize,
+        panics_at: Option<u64>,
+    }
+
+    impl Outlet for Kept {
+        fn offer(&self, batch: &Batch) -> bool {
+            let numbers = batch.fragments.iter().map(|f| f.time_90k);
+            assert!(
+                self.panics_at.is_none_or(|at| numbers.clone().all(|n| n < at)),
+                "told to panic"
+            );
+            *self.skipped.lock().unwrap() += batch.skipped;
+            let mut kept = self.numbers.lock().unwrap();
+            kept.extend(numbers);
+            self.holds_every == 0 || kept.len() % self.holds_every != 0
+        }
+    }
+
+    /// Follows until the ring is closed, as a client's thread does.
+    fn follow(ring: &Ring, outlet: &Arc<Kept>) {
+        let mut follower = Follower::new(ring, false, Arc::clone(outlet) as Arc<dyn Outlet>);
+        loop {
+            match follower.next(Duration::from_millis(20)) {
+                Next::Batch(batch) => _ = outlet.offer(batch),
+                Next::Held | Next::Nothing => {}
+                Next::Closed => return,
+            }
+        }
+    }
+
+    fn play_to(ring: &Ring, outlets: &[Arc<Kept>], frames: u64) {
+        let mut rig = Rig::new(LIMITS);
+        thread::scope(|scope| {
+            for outlet in outlets {
+                scope.spawn(|| follow(ring, outlet));
+            }
+            // All have come before the first key frame.
+            while ring.lock().seats.next_number < outlets.len() as u64 {
+                thread::yield_now();
+            }
+            for number in 0..frames {
+                ring.push(rig.fragment(number % 10 == 0, 100));
+                if number % 7 == 0 {
+                    thread::sleep(Duration::from_millis(1));
+                }
+            }
+            ring.close();
+        });
+    }
+
+    #[test]
+    fn every_follower_gets_every_fragment_whoever_offers_it() {
+        let ring = Ring::new(LIMITS);
+        let holding = |number: usize| Kept {
+            holds_every: number % 4,
+            ..Kept::default()
+        };
+        let outlets: Vec<_> = (0..40).map(|number| Arc::new(holding(number))).collect();
+        play_to(&ring, &outlets, 300);
+        let all: Vec<u64> = (0..300).collect();
+        for outlet in outlets {
+            assert_eq!(
+                (&*outlet.numbers.lock().unwrap(), *outlet.skipped.lock().unwrap()),
+                (&all, 0)
+            );
+        }
+        let inner = ring.lock();
+        assert!(
+            inner.seats.by_number.is_empty() && inner.seats.servers == 0,
+            "nobody is left sitting"
+        );
+    }
+
+    #[test]
+    fn a_panic_in_an_outlet_costs_no_other_follower_a_fragment() {
+        let ring = Arc::new(Ring::new(LIMITS));
+        let good: Vec<_> = (0..20).map(|_| Arc::new(Kept::default())).collect();
+        // It panics in the thread of whoever offers to it, and that thread's client is lost with it.
+        let bad = Arc::new(Kept {
+            panics_at: Some(50),
+            ..Kept::default()
+        });
+        let lost = {
+            let ring = Arc::clone(&ring);
+            let bad = Arc::clone(&bad);
+            let good = good.clone();
+            let mut threads: Vec<_> = good
+                .into_iter()
+                .map(|outlet| {
+                    let ring = Arc::clone(&ring);
+                    thread::spawn(move || follow(&ring, &outlet))
+                })
+                .collect();
+            let to_bad = Arc::clone(&ring);
+            threads.push(thread::spawn(move || follow(&to_bad, &bad)));
+            let mut rig = Rig::new(LIMITS);
+            while ring.lock().seats.next_number < 21 {
+                thread::yield_now();
+            }
+            for number in 0..200 {
+                ring.push(rig.fragment(number % 10 == 0, 100));
+                thread::sleep(Duration::from_micros(200));
+            }
+            ring.close();
+            threads
+                .into_iter()
+                .map(|t| usize::from(t.join().is_err()))
+                .sum::<usize>()
+        };
+        assert!(
+            (1..=2).contains(&lost),
+            "{lost} threads lost: the one that offered, and the one whose outlet it was"
+        );
+        let all: Vec<u64> = (0..200).collect();
+        let whole = good
+            .iter()
+            .filter(|outlet| *outlet.numbers.lock().unwrap() == all)
+            .count();
+        assert!(whole >= 19, "{whole} of 20 got everything");
+    }
+
     #[test]
     fn a_closed_ring_ends_its_followers_after_what_it_holds() {
         let mut rig = Rig::new(LIMITS);
         let ring = Ring::new(LIMITS);
-        let mut follower = Follower::new(&ring, false);
+        let mut follower = Follower::new(&ring, false, Arc::new(Kept::default()));
         ring.push(rig.fragment(true, 10));
         ring.close();
-        let batch = follower.next(Duration::ZERO);
-        assert_eq!((batch.fragments.len(), batch.closed), (1, false));
-        let batch = follower.next(Duration::from_secs(60));
-        assert_eq!((batch.fragments.len(), batch.closed), (0, true));
+        assert!(matches!(follower.next(Duration::ZERO), Next::Batch(batch) if batch.fragments.len() == 1));
+        assert!(matches!(follower.next(Duration::from_secs(60)), Next::Closed));
     }
 }

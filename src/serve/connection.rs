@@ -6,6 +6,7 @@ use super::{Shared, mp4};
 use crate::log_verbose;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -86,7 +87,7 @@ enum Incoming {
 }
 
 /// Answers one client until it leaves.
-pub(super) fn serve(connection: &Connection, shared: &Shared) {
+pub(super) fn serve(connection: &Arc<Connection>, shared: &Shared) {
     let socket = &connection.socket;
     // A listener's O_NONBLOCK is not inherited on Linux (accept(2)).
     let set_up = socket
@@ -128,7 +129,7 @@ pub(super) fn serve(connection: &Connection, shared: &Shared) {
                     break "answered";
                 }
             }
-            Reply::Stream(stream) => break mp4::send(connection, shared, stream, &head),
+            Reply::Stream(stream) => break mp4::send(connection, shared, &stream, &head),
         }
         connection.enter(Phase::Idle);
     };
@@ -183,7 +184,12 @@ fn read_head(connection: &Connection, received: &mut Vec<u8>, first: bool) -> In
 }
 
 /// Sends a finite answer.
-fn send(mut socket: &TcpStream, answer: &Answer, with_body: bool, keep_alive: bool) -> io::Result<()> {
+pub(super) fn send(
+    mut socket: &TcpStream,
+    answer: &Answer,
+    with_body: bool,
+    keep_alive: bool,
+) -> io::Result<()> {
     let mut bytes = answer.head(keep_alive);
     if with_body {
         bytes.extend_from_slice(&answer.body);

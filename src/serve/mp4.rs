@@ -6,12 +6,15 @@ use super::connection::{self, Connection, WRITE_TIME};
 use super::head::{Head, Method};
 use super::routes::{self, StreamRequest};
 use crate::format::fmp4::{Fragment, HEAD_BYTES, Init};
-use crate::ring::{BATCH_FRAGMENTS, Follower};
-use crate::sys::{clock, sock};
+use crate::ring::{BATCH_FRAGMENTS, Batch, Follower, Next, Outlet};
+use crate::stream::{Stream, Viewer};
+use crate::sys::clock;
+use crate::sys::sock::{self, Input};
 use std::io::{self, ErrorKind, IoSlice, Write};
+use std::mem;
 use std::net::TcpStream;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The kernel takes no more than this beyond what the client's window lets it send: what lags must stay where it can
@@ -22,95 +25,122 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Sends the stream until the client leaves, the stream ends or the client is stuck; says which.
 pub(super) fn send(
-    connection: &Connection,
+    connection: &Arc<Connection>,
     shared: &Shared,
-    request: StreamRequest,
+    request: &StreamRequest,
     head: &Head,
 ) -> &'static str {
     let socket = &connection.socket;
-    let mut out = Out {
-        socket,
-        chunked: head.http11,
-        sequence: 0,
-        start: None,
-        heads: Vec::new(),
-    };
+    let begin = begin(shared, head.http11);
     if head.method == Method::Head {
-        _ = out.begin(shared);
+        _ = (&*socket).write_all(&begin);
         connection::linger(socket);
         return "answered";
     }
     let Some(_place) = Place::take(shared) else {
         shared.counters.refused.fetch_add(1, Relaxed);
         let answer = routes::full(shared.settings.max_clients);
-        let mut bytes = answer.head(false);
-        bytes.extend_from_slice(&answer.body);
-        _ = (&*socket).write_all(&bytes);
+        _ = connection::send(socket, &answer, true, false);
         connection::linger(socket);
         return "refused";
     };
     // Without it a slow client lags more, and that is all.
     _ = sock::set_notsent_lowat(socket, NOTSENT_BYTES);
-    let outcome = follow(&mut out, connection, shared, request);
-    let reason = match outcome {
-        Ok(reason) => out.finish().map_or("left", |()| reason),
-        Err(e) if e.kind() == ErrorKind::TimedOut => {
+    let outcome = (&*socket)
+        .write_all(&begin)
+        .and_then(|()| follow(connection, shared, request, head.http11));
+    match outcome {
+        Ok(End::Stream) => {
+            connection::linger(socket);
+            "stream ended"
+        }
+        Err(e) if matches!(e.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock) => {
             shared.counters.stuck.fetch_add(1, Relaxed);
             sock::reset_on_close(socket);
             "stuck"
         }
-        Err(_) => "left",
-    };
-    if reason == ENDED {
-        connection::linger(socket);
+        Ok(End::Client) | Err(_) => "left",
     }
-    reason
 }
 
-const ENDED: &str = "stream ended";
+/// The response's head.
+fn begin(shared: &Shared, chunked: bool) -> Vec<u8> {
+    let codecs = match shared.stream.state().init {
+        Some(init) => format!("; codecs=\"{}\"", init.codec),
+        None => String::new(),
+    };
+    let framing = if chunked {
+        "Transfer-Encoding: chunked\r\n"
+    } else {
+        ""
+    };
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nCache-Control: no-store\r\n{}Content-Type: video/mp4{codecs}\r\n{framing}Connection: close\r\n\r\n",
+        routes::HYGIENE
+    );
+    head.into_bytes()
+}
+
+/// Who ended it.
+enum End {
+    Stream,
+    Client,
+}
 
 fn follow(
-    out: &mut Out<'_>,
-    connection: &Connection,
+    connection: &Arc<Connection>,
     shared: &Shared,
-    request: StreamRequest,
-) -> io::Result<&'static str> {
+    request: &StreamRequest,
+    chunked: bool,
+) -> io::Result<End> {
     let stream = &shared.stream;
-    out.begin(shared)?;
     let watching = stream.watch(connection.address);
-    let viewer = &watching.viewer;
-    let mut follower = Follower::new(&stream.ring, request.live);
+    let outlet = Arc::new(Mp4 {
+        connection: Arc::clone(connection),
+        stream: Arc::clone(stream),
+        viewer: Arc::clone(&watching.viewer),
+        out: Mutex::new(Out {
+            chunked,
+            sequence: 0,
+            start: None,
+            heads: Vec::new(),
+            rest: Vec::new(),
+            ended: false,
+            broken: None,
+        }),
+    });
+    let mut follower = Follower::new(&stream.ring, request.live, Arc::clone(&outlet) as Arc<dyn Outlet>);
     stream.want_key();
     let mut looked = Instant::now();
     loop {
-        let batch = follower.next(LOOK_EVERY);
-        if batch.skipped > 0 {
-            viewer.skipped.fetch_add(batch.skipped, Relaxed);
-        }
-        if batch.wants_key {
-            stream.want_key();
-        }
-        if let Some(last) = batch.fragments.last() {
-            let (sent, whole) = out.fragments(&batch.fragments)?;
-            viewer.bytes.fetch_add(sent, Relaxed);
-            viewer
-                .age_us
-                .store(clock::monotonic_us().saturating_sub(last.captured_us), Relaxed);
-            if !whole {
-                return Ok(ENDED);
+        match follower.next(LOOK_EVERY) {
+            Next::Batch(batch) => {
+                outlet.offer(batch);
+                outlet.see_to_it()?;
             }
-        } else if batch.closed {
-            return Ok(ENDED);
+            Next::Held => outlet.see_to_it()?,
+            Next::Nothing => {}
+            Next::Closed => return outlet.finish().map(|()| End::Stream),
+        }
+        if outlet.ended() {
+            return outlet.finish().map(|()| End::Stream);
         }
         if looked.elapsed() >= LOOK_EVERY {
             looked = Instant::now();
-            // What a client says now has no meaning, but has to be taken, or its end would hide behind it.
-            while let sock::Input::Bytes(_) | sock::Input::Ended =
-                match sock::read_now(out.socket, &mut [0; 512]) {
-                    sock::Input::Ended => return Ok("left"),
-                    input => input,
-                }
-            {}
+            if has_left(&connection.socket) {
+                return Ok(End::Client);
+            }
+        }
+    }
+}
+
+/// What a client says now has no meaning, but has to be taken, or its end would hide behind it.
+fn has_left(socket: &TcpStream) -> bool {
+    loop {
+        match sock::read_now(socket, &mut [0; 512]) {
+            Input::Bytes(_) => {}
+            Input::Nothing => return false,
+            Input::Ended => return true,
         }
     }
 }
@@ -122,11 +152,8 @@ impl<'a> Place<'a> {
     fn take(shared: &'a Shared) -> Option<Place<'a>> {
         let most = shared.settings.max_clients;
         let room = |taken| (taken < most).then_some(taken + 1);
-        shared
-            .streams
-            .fetch_update(SeqCst, SeqCst, room)
-            .ok()
-            .map(|_| Place(shared))
+        let taken = shared.streams.fetch_update(SeqCst, SeqCst, room);
+        taken.ok().map(|_| Place(shared))
     }
 }
 
@@ -136,9 +163,15 @@ impl Drop for Place<'_> {
     }
 }
 
-/// The way out to one client.
-struct Out<'a> {
-    socket: &'a TcpStream,
+/// The way out to one client, for its own thread and for those that stand in for it.
+struct Mp4 {
+    connection: Arc<Connection>,
+    stream: Arc<Stream>,
+    viewer: Arc<Viewer>,
+    out: Mutex<Out>,
+}
+
+struct Out {
     /// HTTP/1.1: a chunk a fragment (RFC 9112, 7.1). Else the end of the connection is the end of the stream.
     chunked: bool,
     /// Of the fragment sent last; the first has 1.
@@ -147,78 +180,128 @@ struct Out<'a> {
     start: Option<(Arc<Init>, u64)>,
     /// Kept from write to write for its allocation.
     heads: Vec<u8>,
+    /// What the socket did not take at once; nothing may go before it.
+    rest: Vec<u8>,
+    /// What comes now needs another init segment, which a plain recording can't have.
+    ended: bool,
+    broken: Option<io::Error>,
 }
 
-impl Out<'_> {
-    /// Sends the response's head.
-    fn begin(&mut self, shared: &Shared) -> io::Result<()> {
-        let codecs = match shared.stream.state().init {
-            Some(init) => format!("; codecs=\"{}\"", init.codec),
-            None => String::new(),
-        };
-        let framing = if self.chunked {
-            "Transfer-Encoding: chunked\r\n"
-        } else {
-            ""
-        };
-        let head = format!(
-            "HTTP/1.1 200 OK\r\nCache-Control: no-store\r\n{}Content-Type: video/mp4{codecs}\r\n{framing}Connection: close\r\n\r\n",
-            routes::HYGIENE
-        );
-        self.write(&mut [IoSlice::new(head.as_bytes())])
+impl Outlet for Mp4 {
+    fn offer(&self, batch: &Batch) -> bool {
+        if batch.skipped > 0 {
+            self.viewer.skipped.fetch_add(batch.skipped, Relaxed);
+        }
+        if batch.wants_key {
+            self.stream.want_key();
+        }
+        let mut out = self.lock();
+        let sent = out.send(&self.connection.socket, &batch.fragments);
+        self.viewer.bytes.fetch_add(sent, Relaxed);
+        if let Some(last) = batch.fragments.last() {
+            self.viewer
+                .age_us
+                .store(clock::monotonic_us().saturating_sub(last.captured_us), Relaxed);
+        }
+        out.rest.is_empty() && !out.ended && out.broken.is_none()
+    }
+}
+
+impl Mp4 {
+    fn lock(&self) -> MutexGuard<'_, Out> {
+        self.out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends fragments in one write, after the init segment if they are the first. Gives the bytes sent, and false
-    /// where the stream has to end before one that needs another init segment.
-    fn fragments(&mut self, fragments: &[Arc<Fragment>]) -> io::Result<(u64, bool)> {
-        let Some(first) = fragments.first() else {
-            return Ok((0, true));
-        };
-        let mut heads = std::mem::take(&mut self.heads);
+    fn ended(&self) -> bool {
+        self.lock().ended
+    }
+
+    /// Sends what an offer left, and waits for it.
+    ///
+    /// # Errors
+    /// `TimedOut` or `WouldBlock` if the client does not take it; others if it has left.
+    fn see_to_it(&self) -> io::Result<()> {
+        let mut out = self.lock();
+        if let Some(e) = out.broken.take() {
+            return Err(e);
+        }
+        let rest = mem::take(&mut out.rest);
+        write_within(&self.connection.socket, &rest, WRITE_TIME)
+    }
+
+    /// Ends the body in order: a client can tell this from a broken connection.
+    fn finish(&self) -> io::Result<()> {
+        self.see_to_it()?;
+        let last: &[u8] = if self.lock().chunked { b"0\r\n\r\n" } else { b"" };
+        write_within(&self.connection.socket, last, WRITE_TIME)
+    }
+}
+
+/// Writes all of it; the socket's own timeout holds for each write, and `limit` for all of them.
+fn write_within(mut socket: &TcpStream, mut bytes: &[u8], limit: Duration) -> io::Result<()> {
+    let begun = Instant::now();
+    while !bytes.is_empty() {
+        match socket.write(bytes) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = &bytes[written..],
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+        if !bytes.is_empty() && begun.elapsed() >= limit {
+            return Err(ErrorKind::TimedOut.into());
+        }
+    }
+    Ok(())
+}
+
+impl Out {
+    /// Sends fragments without waiting, in one write, after the init segment if they are the first. What the socket
+    /// does not take is kept in `rest`. Gives the bytes of it all.
+    fn send(&mut self, socket: &TcpStream, fragments: &[Arc<Fragment>]) -> u64 {
+        let Some(first) = fragments.first() else { return 0 };
+        let mut heads = mem::take(&mut self.heads);
         heads.clear();
-        let mut init_end = 0;
         let (init, base_90k) = match &self.start {
-            Some((init, base)) => (Arc::clone(init), *base),
+            Some((init, base_90k)) => (Arc::clone(init), *base_90k),
             None => {
                 self.chunk_size(&mut heads, first.init.bytes.len());
                 heads.extend_from_slice(&first.init.bytes);
-                self.chunk_end(&mut heads);
-                init_end = heads.len();
+                heads.extend_from_slice(self.chunk_end());
                 self.start = Some((Arc::clone(&first.init), first.time_90k));
                 (Arc::clone(&first.init), first.time_90k)
             }
         };
-        let same = fragments
+        let of_this_init = |fragment: &&Arc<Fragment>| Arc::ptr_eq(&fragment.init, &init);
+        let count = fragments
             .iter()
             .take(BATCH_FRAGMENTS)
-            .take_while(|f| Arc::ptr_eq(&f.init, &init))
+            .take_while(of_this_init)
             .count();
+        self.ended = count < fragments.len();
+        let fragments = &fragments[..count];
         let mut ends = [0; BATCH_FRAGMENTS];
-        for (fragment, end) in fragments[..same].iter().zip(&mut ends) {
+        for (fragment, end) in fragments.iter().zip(&mut ends) {
             self.sequence = self.sequence.wrapping_add(1);
             self.chunk_size(&mut heads, HEAD_BYTES + fragment.payload().len());
             heads.extend_from_slice(&fragment.head(self.sequence, base_90k));
             *end = heads.len();
         }
-        let mut slices = [IoSlice::new(&[]); 1 + 3 * BATCH_FRAGMENTS];
-        slices[0] = IoSlice::new(&heads[..init_end]);
-        let mut begin = init_end;
-        let chunk_end: &[u8] = if self.chunked { b"\r\n" } else { b"" };
-        for ((fragment, end), slices) in fragments[..same]
-            .iter()
-            .zip(ends)
-            .zip(slices[1..].chunks_exact_mut(3))
-        {
+        let mut slices = [IoSlice::new(&[]); 3 * BATCH_FRAGMENTS];
+        let mut begin = 0;
+        for ((fragment, end), slices) in fragments.iter().zip(ends).zip(slices.chunks_exact_mut(3)) {
             slices[0] = IoSlice::new(&heads[begin..end]);
             slices[1] = IoSlice::new(fragment.payload());
-            slices[2] = IoSlice::new(chunk_end);
+            slices[2] = IoSlice::new(self.chunk_end());
             begin = end;
         }
-        let slices = &mut slices[..1 + 3 * same];
-        let bytes = slices.iter().map(|s| s.len() as u64).sum();
-        let written = self.write(slices);
+        let slices = &slices[..3 * count];
+        match sock::send_now(socket, slices) {
+            Ok(sent) => keep_rest(slices, sent, &mut self.rest),
+            Err(e) => self.broken = Some(e),
+        }
+        let bytes = slices.iter().map(|slice| slice.len() as u64).sum();
         self.heads = heads;
-        written.map(|()| (bytes, same == fragments.len()))
+        bytes
     }
 
     fn chunk_size(&self, out: &mut Vec<u8>, bytes: usize) {
@@ -228,38 +311,16 @@ impl Out<'_> {
         }
     }
 
-    fn chunk_end(&self, out: &mut Vec<u8>) {
-        if self.chunked {
-            out.extend_from_slice(b"\r\n");
-        }
+    fn chunk_end(&self) -> &'static [u8] {
+        if self.chunked { b"\r\n" } else { b"" }
     }
+}
 
-    /// Ends the body in order: a client can tell this from a broken connection.
-    fn finish(&mut self) -> io::Result<()> {
-        let last: &[u8] = if self.chunked { b"0\r\n\r\n" } else { b"" };
-        self.write(&mut [IoSlice::new(last)])
-    }
-
-    /// Writes all, within the time for a write.
-    ///
-    /// # Errors
-    /// `TimedOut` if the client does not take it; others if it has left.
-    fn write(&mut self, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
-        let mut socket = self.socket;
-        let begun = Instant::now();
-        IoSlice::advance_slices(&mut slices, 0); // takes off the empty ones
-        while !slices.is_empty() {
-            match socket.write_vectored(slices) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(n) => IoSlice::advance_slices(&mut slices, n),
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) if e.kind() == ErrorKind::WouldBlock => return Err(ErrorKind::TimedOut.into()),
-                Err(e) => return Err(e),
-            }
-            if !slices.is_empty() && begun.elapsed() >= WRITE_TIME {
-                return Err(ErrorKind::TimedOut.into());
-            }
-        }
-        Ok(())
+/// Keeps what comes after the first `sent` bytes.
+fn keep_rest(slices: &[IoSlice<'_>], mut sent: usize, rest: &mut Vec<u8>) {
+    for slice in slices {
+        let skip = sent.min(slice.len());
+        rest.extend_from_slice(&slice[skip..]);
+        sent -= skip;
     }
 }

@@ -1,7 +1,7 @@
 //! What std::net leaves out: socket options of tcp(7) and ip(7), a read that never waits, this machine's addresses.
 
 use std::ffi::{c_int, c_void};
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -61,6 +61,28 @@ pub fn read_now(socket: &impl AsFd, buffer: &mut [u8]) -> Input {
         Err(_) => match io::Error::last_os_error().kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Input::Nothing,
             _ => Input::Ended,
+        },
+    }
+}
+
+/// Sends what the socket takes without waiting (sendmsg(2), MSG_DONTWAIT); gives how many bytes that were, 0 if none.
+///
+/// # Errors
+/// The connection is broken.
+pub fn send_now(socket: &impl AsFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    // SAFETY: all zeros are a valid msghdr: no address, no buffers, no control data. (It has private padding in musl.)
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    // IoSlice is an iovec in memory (std's documented guarantee on Unix); the kernel only reads through it.
+    message.msg_iov = slices.as_ptr().cast_mut().cast::<libc::iovec>();
+    message.msg_iovlen = slices.len() as _;
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    // SAFETY: the descriptor is borrowed for the call, and the message's slices live longer than that.
+    let sent = unsafe { libc::sendmsg(socket.as_fd().as_raw_fd(), &raw const message, flags) };
+    match usize::try_from(sent) {
+        Ok(sent) => Ok(sent),
+        Err(_) => match io::Error::last_os_error() {
+            e if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(0),
+            e => Err(e),
         },
     }
 }
