@@ -1,5 +1,7 @@
 //! The laws of the fuzz targets on stable Rust: over their seeds, and over 10^5 mutations of them each.
 
+#![allow(clippy::unwrap_used)] // all of it is tests
+
 use fmp4streamer::{config, format, serve};
 use std::panic;
 use std::path::Path;
