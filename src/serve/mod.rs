@@ -25,6 +25,8 @@ use std::time::{Duration, Instant};
 
 /// Connections that may be open beside the streams, for the page, /status and /healthz.
 const RESERVE: usize = 32;
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 1024;
 /// A client's thread needs little: heads, frames and answers are on the heap.
 const STACK_BYTES: usize = 128 * 1024;
 /// What a connection takes at most to be thrown out in favour of a new one: it has been given this long for its head.
@@ -120,6 +122,7 @@ impl Server {
         });
         let cannot = |e: io::Error| Error::new("server", "can't start", e);
         listener.set_nonblocking(true).map_err(cannot)?;
+        sock::set_backlog(&listener, BACKLOG).map_err(cannot)?;
         let (stop, stopped) = UnixStream::pair().map_err(cannot)?;
         let for_acceptor = Arc::clone(&shared);
         let acceptor = thread::Builder::new()

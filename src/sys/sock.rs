@@ -33,6 +33,21 @@ pub fn set_notsent_lowat(socket: &impl AsFd, bytes: c_int) -> io::Result<()> {
     set_int(socket, libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, bytes)
 }
 
+/// So many connections may wait to be accepted (listen(2); std's own call allows 128): a client that finds no place
+/// there tries again after a second.
+///
+/// # Errors
+/// The kernel's.
+pub fn set_backlog(listener: &impl AsFd, connections: c_int) -> io::Result<()> {
+    // SAFETY: takes numbers only, and the descriptor is borrowed for the call.
+    let result = unsafe { libc::listen(listener.as_fd().as_raw_fd(), connections) };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
 /// What a look into a socket's input finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input {
