@@ -57,7 +57,7 @@ pub fn run(stream: &Stream, camera: &Camera) {
         unwatched_since: None,
         backoff: COMMAND_RETRY,
         last_said: String::new(),
-        device_said: HashSet::new(),
+        said_once: HashSet::new(),
     };
     while !stream.stopping() {
         if pump.may_sleep(Instant::now()) {
@@ -69,7 +69,7 @@ pub fn run(stream: &Stream, camera: &Camera) {
         if pump.state().condition != Condition::Lost {
             pump.say(Condition::Starting, "");
         }
-        let retry = match source::open(camera, &mut pump.device_said) {
+        let retry = match source::open(camera, &mut pump.said_once) {
             Ok(mut source) => {
                 let frames = pump.state().frames;
                 let close = pump.flow(source.as_mut());
@@ -113,8 +113,8 @@ struct Pump<'a> {
     backoff: Duration,
     /// What the log has about the camera's state, so that it is said once.
     last_said: String,
-    /// What the log has about a device that can't do as wished: waking up is no reason to say it again.
-    device_said: HashSet<String>,
+    /// What the log has about a source that can't do as wished: waking up is no reason to say it again.
+    said_once: HashSet<String>,
 }
 
 impl Pump<'_> {
@@ -213,7 +213,8 @@ impl Pump<'_> {
             reader: Reader::new(),
             needs_key: true,
             key_missed_since: now,
-            key_missing_said: false,
+            key_trouble: String::new(),
+            long_groups: false,
             unreadable: 0,
             after_loss: 0,
             last_key_us: None,
@@ -262,8 +263,10 @@ impl Pump<'_> {
                     return Close::Replaced;
                 }
             }
-            self.watch_keys(&mut intake, now);
-            self.measure(&mut intake, now);
+            if now.saturating_duration_since(intake.measured.since) >= MEASURE {
+                self.watch_keys(&mut intake, now);
+                self.measure(&mut intake, now);
+            }
         }
     }
 
@@ -332,7 +335,6 @@ impl Pump<'_> {
         if key {
             intake.needs_key = false;
             intake.key_missed_since = now;
-            intake.key_missing_said = false;
             interval_ms = intake
                 .last_key_us
                 .map(|last| frame.captured_us.saturating_sub(last) / 1000);
@@ -370,46 +372,43 @@ impl Pump<'_> {
         }
     }
 
-    /// Names a stream that can't be joined: without key frames, or with too few of them.
+    /// Names a stream that can't be joined, or not at any time: without key frames, or with too few of them.
     fn watch_keys(&mut self, intake: &mut Intake, now: Instant) {
         let missed = now.saturating_duration_since(intake.key_missed_since);
-        let frames_come = intake.after_loss > 0
-            || intake.measured.frames > 0
-            || intake.first && intake.reader.parameters().is_some();
-        if missed >= NO_KEY && !intake.key_missing_said && frames_come {
-            intake.key_missing_said = true;
-            let why = format!(
+        let why = if missed >= NO_KEY && intake.frames_come() {
+            format!(
                 "no key frame for {} s: nobody can join before the next one. Set the encoder to one every second or two",
-                missed.as_secs()
-            );
-            log_warning!("{}: {why}", self.stream.name);
+                NO_KEY.as_secs()
+            )
+        } else if intake.long_groups || self.stream.ring.too_long_to_join() {
+            intake.long_groups = true;
+            "key frames are far apart: who comes in between waits for the next one (join_max_s, join_max_mb). \
+             Set the encoder to one every second or two"
+                .to_string()
+        } else {
+            String::new()
+        };
+        if why != intake.key_trouble {
+            if !why.is_empty() && self.said_once.insert(why.clone()) {
+                log_warning!("{}: {why}", self.stream.name);
+            }
+            intake.key_trouble.clone_from(&why);
             self.stream.publish(|state| state.why = why);
-        } else if missed < NO_KEY && !intake.first {
-            self.stream.publish(|state| {
-                if state.condition == Condition::Live {
-                    state.why.clear();
-                }
-            });
         }
     }
 
     fn measure(&mut self, intake: &mut Intake, now: Instant) {
         let measured = &mut intake.measured;
-        let time = now.saturating_duration_since(measured.since);
-        if time >= MEASURE {
-            let seconds = time.as_secs_f64();
-            let (fps, bits) = (
-                measured.frames as f64 / seconds,
-                (measured.bytes * 8) as f64 / seconds,
-            );
-            *measured = Measured {
-                since: now,
-                frames: 0,
-                bytes: 0,
-            };
-            self.stream
-                .publish(|state| (state.fps, state.bitrate_bps) = (fps, bits as u64));
-        }
+        let seconds = now.saturating_duration_since(measured.since).as_secs_f64();
+        let fps = measured.frames as f64 / seconds;
+        let bits = (measured.bytes * 8) as f64 / seconds;
+        *measured = Measured {
+            since: now,
+            frames: 0,
+            bytes: 0,
+        };
+        self.stream
+            .publish(|state| (state.fps, state.bitrate_bps) = (fps, bits as u64));
     }
 }
 
@@ -419,7 +418,9 @@ struct Intake {
     /// What comes before the next key frame can't be decoded.
     needs_key: bool,
     key_missed_since: Instant,
-    key_missing_said: bool,
+    /// What has been said of key frames that are missing or far apart.
+    key_trouble: String,
+    long_groups: bool,
     unreadable: u64,
     after_loss: u64,
     last_key_us: Option<u64>,
@@ -430,6 +431,10 @@ struct Intake {
 }
 
 impl Intake {
+    fn frames_come(&self) -> bool {
+        self.after_loss > 0 || self.measured.frames > 0 || self.first && self.reader.parameters().is_some()
+    }
+
     /// All losses since the program started, with those of this source.
     fn losses(&self, before: Losses, drops: Drops) -> Losses {
         Losses {

@@ -16,9 +16,6 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 const CLIENTS: [usize; 4] = [1, 20, 100, 500];
 const SETTLE: Duration = Duration::from_secs(2);
 const MEASURE: Duration = Duration::from_secs(8);
-/// The kernel's USER_HZ, in which /proc counts CPU time (proc(5)); it is 100 on every Linux that people have.
-const TICKS_A_SECOND: f64 = 100.0;
-
 /// What one run shows.
 struct Run {
     cpu_percent: f64,
@@ -47,7 +44,7 @@ pub fn table() {
                 Ok(run) => {
                     let ratio = floor_cpu.map(|floor: f64| run.cpu_percent / floor);
                     println!(
-                        "{name:>8} {clients:>9} {:>7.1} {:>7.1} {:>7.2} {:>7.2} {:>8} {:>6} {:>7.1} {:>10}",
+                        "{name:>8} {clients:>9} {:>7.2} {:>7.1} {:>7.2} {:>7.2} {:>8} {:>6} {:>7.1} {:>10}",
                         run.cpu_percent,
                         run.rss_mb,
                         run.p50_ms,
@@ -139,29 +136,24 @@ fn start_floor() -> Result<Server> {
     start(command)
 }
 
-/// CPU time in seconds, and resident memory in MB.
+/// CPU time of all threads in seconds (proc(5), schedstat: nanoseconds come first), and resident memory in MB.
 fn usage(process: &Child) -> Result<(f64, f64)> {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.id()))?;
-    let fields: Vec<&str> = stat
-        .rsplit(')')
-        .next()
-        .unwrap_or_default()
-        .split_whitespace()
-        .collect();
-    let ticks = |field: usize| {
-        fields
-            .get(field)
-            .and_then(|f| f.parse::<f64>().ok())
-            .ok_or("no CPU time")
-    };
+    let mut nanoseconds = 0;
+    for thread in std::fs::read_dir(format!("/proc/{}/task", process.id()))? {
+        let text = std::fs::read_to_string(thread?.path().join("schedstat")).unwrap_or_default();
+        nanoseconds += text
+            .split(' ')
+            .next()
+            .and_then(|n| n.parse::<u64>().ok())
+            .unwrap_or(0);
+    }
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.id()))?;
     let rss = status
         .lines()
         .find_map(|line| line.strip_prefix("VmRSS:"))
         .ok_or("no VmRSS")?;
     let kb: f64 = rss.trim().trim_end_matches(" kB").parse()?;
-    // utime and stime are fields 14 and 15 of the line; the name and what is before it are off.
-    Ok(((ticks(11)? + ticks(12)?) / TICKS_A_SECOND, kb / 1024.0))
+    Ok((nanoseconds as f64 / 1e9, kb / 1024.0))
 }
 
 struct Client {

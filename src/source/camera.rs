@@ -126,12 +126,11 @@ pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Camera> {
     let mut queue = Queue::new(file, kind, BUFFERS).map_err(|e| failed("can't get buffers", e))?;
     queue.start().map_err(|e| failed("can't start the stream", e))?;
     log_verbose!("{path}: streams with {} buffers", queue.count());
-    let Format { width, height, .. } = format;
     Ok(Camera {
         path: wanted.path.to_owned(),
         queue,
         facts: Facts {
-            description: format!("{}, H264 {width}x{height}", capabilities.card),
+            description: capabilities.card.clone(),
             fps,
             stand_in: false,
         },

@@ -39,7 +39,7 @@ pub enum Signal<'a> {
 /// description.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Facts {
-    /// In words, such as "HD Pro Webcam C920, H264 1280x720".
+    /// In words, such as "HD Pro Webcam C920".
     pub description: String,
     /// The driver's word on the frame rate, in frames a second.
     pub fps: Option<f64>,

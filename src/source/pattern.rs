@@ -59,7 +59,7 @@ impl Pattern {
         }
         Ok(Pattern {
             facts: Facts {
-                description: format!("test picture, H264 {width}x{height}"),
+                description: "test picture".into(),
                 fps: Some(f64::from(fps)),
                 stand_in: false,
             },
