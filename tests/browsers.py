@@ -7,6 +7,7 @@ Prints "ok NAME", "FAILED NAME: why" or "skipped: why" for each check; exit stat
 and what was made on the way are kept in target/browsers.
 """
 import base64
+import functools
 import http.server
 import json
 import os
@@ -328,11 +329,10 @@ def raw_frames(width, height, count):
         yield (blocks + shade[len(blocks):]) * block + bytes(row) * (height - block) + chroma
 
 
+@functools.cache
 def high_file():
     """x264's High profile, 30 s at 30 fps, no B-frames, three reference pictures, its own full VUI."""
     path = OUT / "high.h264"
-    if path.exists():
-        return path
     if not shutil.which("ffmpeg"):
         raise Skip("no ffmpeg here")
     width, height = 640, 480
@@ -467,8 +467,8 @@ def measure(browser, name, command, seconds, settle):
     return seen
 
 
-def feed(path, plan=""):
-    return f"{sys.executable} {HERE / 'feed.py'} {path} {plan}"
+def replay(path, rate="30"):
+    return f"{sys.executable} {HERE / 'tools' / 'replay.py'} {path} {rate} units"
 
 
 def no_decoder_holds_pictures_back(browser):
@@ -479,7 +479,7 @@ def no_decoder_holds_pictures_back(browser):
     for name, data in ("vui", stream), ("no-vui", edit_sps(stream, no_vui)), ("reorder", edit_sps(stream, reorder_two)):
         path = OUT / f"high-{name}.h264"
         path.write_bytes(data)
-        seen = measure(browser, name, feed(path), seconds=6, settle=4)
+        seen = measure(browser, name, replay(path), seconds=6, settle=4)
         check(seen["codec"].startswith("avc1.64"), f"not High: {seen['codec']}")
         lag[name] = statistics.median(seen["lags"]) * 30
     text = "frames behind: " + ", ".join(f"{name} {frames:.1f}" for name, frames in lag.items())
@@ -489,7 +489,7 @@ def no_decoder_holds_pictures_back(browser):
 
 def uneven_rates_play_without_a_stall(browser):
     """30, 10, 30 fps with jitter and single missed pictures: no hole in the timeline, so nothing to get stuck at."""
-    seen = measure(browser, "uneven", feed(high_file(), "30x90,10x40,30x60j"), seconds=20, settle=2)
+    seen = measure(browser, "uneven", replay(high_file(), "30x90,10x40,30x60j"), seconds=20, settle=2)
     text = (f"{seen['arrivals']} arrivals, {seen['shown']} shown, {seen['ranges']} ranges, the picture stood still "
             f"while data came {seen['longest']} times at most")
     print(f"   {browser.name}: {text}")

@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
-"""Writes an H.264 byte stream to stdout as a camera would: replay.py FILE FPS HOW
+"""Writes an H.264 byte stream to stdout as a camera would: replay.py FILE RATE HOW
 
+RATE is in pictures a second, or a plan that is gone through again and again: `30x90,10x40` is 90 pictures at 30 and 40
+at 10. With a `j` at its end, pictures come late by up to 0.3 of a step, and now and then one is missed by the camera.
 HOW is how it is written: `units` (each access unit in one write), `odd` (in chunks of odd sizes that fall anywhere, a
 unit's bytes when it is due) or `nals` (each NAL unit in a write of its own). An access unit begins where FILE has a
 delimiter, an SPS, or a slice of type 1 or 5 with first_mb_in_slice = 0 that has no SEI, SPS or PPS before it.
 At the end of FILE it begins again, without a gap.
 """
+import itertools
 import os
+import random
 import re
 import sys
 import time
@@ -27,26 +31,34 @@ def access_units(data):
     return units + [unit]
 
 
+def times(rate):
+    """When each picture is due, in seconds from the first one."""
+    jitter, chance, due = rate.endswith("j"), random.Random(1), 0
+    for part in itertools.cycle(rate.rstrip("j").split(",")):
+        fps, _, count = part.partition("x")
+        step = 1 / float(fps)
+        for _ in range(int(count or 1)):
+            yield due + (chance.uniform(0, 0.3 * step) if jitter else 0)
+            due += step * (2 if jitter and chance.random() < 0.03 else 1)
+
+
 def main():
-    path, fps, how = sys.argv[1], float(sys.argv[2]), sys.argv[3]
+    path, rate, how = sys.argv[1:]
     with open(path, "rb") as file:
         units = access_units(file.read())
-    due, sizes, size = time.monotonic(), (1, 3, 4095, 4097, 333, 7001, 17, 65537), 0
-    while True:
-        for unit in units:
-            time.sleep(max(0, due - time.monotonic()))
-            due += 1 / fps
-            pieces = unit if how == "nals" else [b"".join(unit)]
-            if how == "odd":
-                whole, pieces = pieces[0], []
-                while whole:
-                    size += 1
-                    n = sizes[size % len(sizes)]
-                    pieces.append(whole[:n])
-                    whole = whole[n:]
-            for piece in pieces:
-                while piece:
-                    piece = piece[os.write(1, piece):]
+    begun, sizes = time.monotonic(), itertools.cycle((3, 4095, 4097, 333, 7001, 17, 65537, 1))
+    for unit, due in zip(itertools.cycle(units), times(rate)):
+        time.sleep(max(0, begun + due - time.monotonic()))
+        pieces = unit if how == "nals" else [b"".join(unit)]
+        if how == "odd":
+            whole, pieces = pieces[0], []
+            while whole:
+                n = next(sizes)
+                pieces.append(whole[:n])
+                whole = whole[n:]
+        for piece in pieces:
+            while piece:
+                piece = piece[os.write(1, piece):]
 
 
 try:
