@@ -1,5 +1,6 @@
 //! The program: argv, config, wiring, signals, exit code.
 
+use fmp4streamer::config::keys::{self, Scope};
 use fmp4streamer::config::{Config, SourceKind};
 use fmp4streamer::error::{Error, Result, flush_log, start_log};
 use fmp4streamer::ring::Limits;
@@ -142,12 +143,10 @@ fn configure(matches: &Matches) -> Result<Config> {
             .strip_prefix('[')
             .and_then(|a| a.strip_suffix(']'))
             .unwrap_or(address);
-        config.server.port = port.parse().map_err(|_| bad())?;
-        config.server.listen = if bare.is_empty() {
-            None
-        } else {
-            Some(bare.parse().map_err(|_| bad())?)
-        };
+        for (name, text) in [("listen", bare), ("port", port)] {
+            let key = keys::find(&[Scope::Server], name).ok_or_else(bad)?;
+            (key.set)(&mut config, text).ok_or_else(bad)?;
+        }
     }
     Ok(config)
 }
