@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, SyncSender};
@@ -100,9 +101,9 @@ pub fn log_line(level: Level, line: fmt::Arguments<'_>) {
     if level == Level::Verbose && !VERBOSE.load(Ordering::Relaxed) {
         return;
     }
-    // journald sets JOURNAL_STREAM and takes the priority off the line's start (sd-daemon(3)); people see words.
+    // journald takes the priority off the line's start (sd-daemon(3)); people see words.
     static JOURNAL: OnceLock<bool> = OnceLock::new();
-    let text = if *JOURNAL.get_or_init(|| std::env::var_os("JOURNAL_STREAM").is_some()) {
+    let text = if *JOURNAL.get_or_init(stderr_is_the_journal) {
         format!("<{}>{line}\n", level as u8)
     } else {
         match level {
@@ -125,6 +126,14 @@ pub fn log_line(level: Level, line: fmt::Arguments<'_>) {
             }
         }
     }
+}
+
+/// JOURNAL_STREAM names the device and inode that stderr has if it still goes to journald (systemd.exec(5)).
+fn stderr_is_the_journal() -> bool {
+    let Ok(journal) = std::env::var("JOURNAL_STREAM") else {
+        return false;
+    };
+    std::fs::metadata("/proc/self/fd/2").is_ok_and(|file| journal == format!("{}:{}", file.dev(), file.ino()))
 }
 
 fn write_stderr(text: &str) {
