@@ -482,7 +482,7 @@ fn source_of(section: &Section, file: &str) -> Result<SourceKind> {
                 None => String::new(),
             };
             let why = "allowed: [server], [DEFAULT], and for a camera [/dev/...], [exec NAME] or [test NAME]";
-            let place = format_args!("{file}:{}", section.line);
+            let place = format!("{file}:{}", section.line);
             Err(Error::new(
                 place,
                 format_args!("[{}]: no such section", shown(name)),
@@ -498,7 +498,7 @@ fn unknown_key(file: &str, line: usize, section: &str, scopes: &[Scope], key: &s
         .collect::<Vec<_>>()
         .join(", ");
     let hint = keys::hint(scopes, key).map_or(String::new(), |hint| format!("; {hint}"));
-    let tried = format_args!("{}: no such key in [{}]", shown(key), shown(section));
+    let tried = format!("{}: no such key in [{}]", shown(key), shown(section));
     Error::new(
         format_args!("{file}:{line}"),
         tried,
@@ -515,7 +515,7 @@ fn bad_value(file: &str, entry: &Entry, allowed: &str) -> Error {
     } else {
         ""
     };
-    let tried = format_args!("{key} = {}", shown(value));
+    let tried = format!("{key} = {}", shown(value));
     Error::new(
         format_args!("{file}:{line}"),
         tried,

@@ -193,7 +193,7 @@ pub fn read(bytes: &[u8], file: &str) -> Result<(Section, Vec<Section>)> {
 /// The bytes as text with `\n` line ends, without a byte order mark.
 fn text(bytes: &[u8], file: &str) -> Result<String> {
     if bytes.len() > MAX_BYTES {
-        let why = format_args!("more than {} KiB; this is no config", MAX_BYTES / 1024);
+        let why = format!("more than {} KiB; this is no config", MAX_BYTES / 1024);
         return Err(Error::new(format_args!("{file}:1"), "the file is too large", why));
     }
     match std::str::from_utf8(bytes) {

@@ -3,6 +3,7 @@
 use super::*;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
 /// What ffmpeg makes of a byte stream: the planes of all frames one after the other (4:2:0). None, and a
@@ -199,7 +200,7 @@ fn next_frame(pattern: &mut Pattern, wake: &impl AsFd) -> (bool, u32, u64) {
 
 #[test]
 fn frames_are_numbered_and_begin_groups_each_second_or_when_asked() {
-    let (wake, _wake_writer) = std::io::pipe().unwrap();
+    let (wake, _wake_writer) = UnixStream::pair().unwrap();
     let mut pattern = Pattern::new(160, 120, 120).unwrap();
     let mut last_us = 0;
     for i in 0..130 {
@@ -216,7 +217,7 @@ fn frames_are_numbered_and_begin_groups_each_second_or_when_asked() {
 
 #[test]
 fn a_wake_ends_the_wait() {
-    let (wake, mut wake_writer) = std::io::pipe().unwrap();
+    let (wake, mut wake_writer) = UnixStream::pair().unwrap();
     let mut pattern = Pattern::new(160, 120, 1).unwrap();
     next_frame(&mut pattern, &wake);
     wake_writer.write_all(&[1]).unwrap();
