@@ -436,6 +436,22 @@ def the_page_comes_back_after_the_server(browser):
         browser.errors()    # the browser's own word on the server that was away
 
 
+def a_picture_that_fell_behind_is_loaded_anew(browser):
+    with Server(f"{browser.name}-behind") as server:
+        browser.open(server.url())
+        moves(browser)
+        browser.run("window.loads = 0; const video = document.querySelector('video');"
+                    "video.addEventListener('loadstart', () => window.loads++); ")
+        time.sleep(8)       # more than two looks of page.js
+        check(browser.run("return window.loads") == 0, "a picture that is not late was loaded anew")
+        browser.run("document.querySelector('video').pause()")
+        time.sleep(6)
+        check(browser.run("return window.loads") == 0, "a picture that the viewer stopped was loaded anew")
+        browser.run("document.querySelector('video').play()")
+        wait_for("the page loads the stream anew", 30, lambda: browser.run("return window.loads"))
+        moves(browser)
+
+
 def the_page_works_on_a_sub_path(browser):
     with Server(f"{browser.name}-proxy") as server, Proxy(server) as proxy:
         browser.open(proxy.url())
@@ -529,8 +545,9 @@ def the_manifest_is_valid(browser):
         check(not (problems := browser.devtools("Page.getInstallabilityErrors")["installabilityErrors"]), problems)
 
 
-EVERYWHERE = [the_page_plays, the_page_comes_back_after_the_server, the_page_works_on_a_sub_path, rotation_is_shown,
-              no_decoder_holds_pictures_back, uneven_rates_play_without_a_stall]
+EVERYWHERE = [the_page_plays, the_page_comes_back_after_the_server, a_picture_that_fell_behind_is_loaded_anew,
+              the_page_works_on_a_sub_path, rotation_is_shown, no_decoder_holds_pictures_back,
+              uneven_rates_play_without_a_stall]
 IN_CHROMIUM = [the_page_fits_a_phone, the_page_plays_without_javascript, the_manifest_is_valid]
 
 
