@@ -160,6 +160,13 @@ class Chromium:
         self.profile = tempfile.mkdtemp()
         self.driver = subprocess.Popen(["chromedriver", "--port=0"], stdin=subprocess.DEVNULL,
                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        try:
+            self.begin()
+        except BaseException:
+            self.end()
+            raise
+
+    def begin(self):
         while not (port := re.search(r"successfully on port (\d+)", line := self.driver.stdout.readline())):
             check(line, "chromedriver ended")
         threading.Thread(target=self.driver.stdout.read, daemon=True).start()
@@ -201,9 +208,12 @@ class Chromium:
         try:
             self.call("DELETE", "")
         finally:
-            self.driver.terminate()
-            self.driver.wait()
-            shutil.rmtree(self.profile, ignore_errors=True)
+            self.end()
+
+    def end(self):
+        self.driver.terminate()
+        self.driver.wait()
+        shutil.rmtree(self.profile, ignore_errors=True)
 
 
 class Firefox:
@@ -229,6 +239,13 @@ class Firefox:
             [binary, "--headless", "--no-remote", "--marionette", "--remote-allow-system-access",
              "--profile", self.profile], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
             env=os.environ | {"MOZ_HEADLESS_WIDTH": "1280", "MOZ_HEADLESS_HEIGHT": "900", "HOME": self.profile})
+        try:
+            self.begin()
+        except BaseException:
+            self.end()
+            raise
+
+    def begin(self):
         port_file = pathlib.Path(self.profile, "MarionetteActivePort")
         wait_for("Firefox starts", 60, lambda: port_file.exists() and port_file.read_text().strip())
         self.socket = socket.create_connection(("127.0.0.1", int(port_file.read_text())), timeout=60)
@@ -282,8 +299,12 @@ class Firefox:
             self.call("Marionette:Quit", flags=["eForceQuit"])
             self.process.wait(20)
         except (AssertionError, OSError, subprocess.TimeoutExpired):
-            self.process.kill()
-            self.process.wait()
+            pass
+        self.end()
+
+    def end(self):
+        self.process.kill()     # does nothing to one that has ended
+        self.process.wait()
         self.log.close()
         shutil.rmtree(self.profile, ignore_errors=True)
 
