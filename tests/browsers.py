@@ -572,28 +572,40 @@ EVERYWHERE = [the_page_plays, the_page_comes_back_after_the_server, a_picture_th
 IN_CHROMIUM = [the_page_fits_a_phone, the_page_plays_without_javascript, the_manifest_is_valid]
 
 
+def title(kind, one):
+    return f"{kind.name}: {one.__name__.replace('_', ' ')}"
+
+
 def main():
     OUT.mkdir(parents=True, exist_ok=True)
     failed = False
     # One after the other: two browsers at once on a small machine disturb each other.
     for kind in Chromium, Firefox:
         checks = [c for c in EVERYWHERE + (IN_CHROMIUM if kind is Chromium else []) if ONLY in c.__name__]
-        browser = None
+        if not checks:
+            continue
+        try:
+            browser = kind()
+        except Skip as why:
+            for one in checks:
+                print(f"skipped: {title(kind, one)}: {why}", flush=True)
+            continue
+        except Exception as why:
+            failed = True
+            print(f"FAILED {kind.name} does not start: {why}", flush=True)
+            continue
         for one in checks:
-            name = f"{kind.name}: {one.__name__.replace('_', ' ')}"
+            began = time.monotonic()
             try:
-                browser = browser or kind()
-                began = time.monotonic()
                 one(browser)
-                print(f"ok {name} ({time.monotonic() - began:.0f} s)", flush=True)
+                print(f"ok {title(kind, one)} ({time.monotonic() - began:.0f} s)", flush=True)
             except Skip as why:
-                print(f"skipped: {name}: {why}", flush=True)
+                print(f"skipped: {title(kind, one)}: {why}", flush=True)
             except Exception as why:    # whatever it was, the others are still to run
                 failed = True
-                print(f"FAILED {name}: {why or type(why).__name__}", flush=True)
+                print(f"FAILED {title(kind, one)}: {why or type(why).__name__}", flush=True)
                 traceback.print_exc()
-        if browser:
-            browser.quit()
+        browser.quit()
     return 1 if failed else 0
 
 
