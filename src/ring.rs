@@ -441,6 +441,8 @@ impl<'a> Follower<'a> {
             if !inner.seats.due.is_empty() && inner.seats.servers < ring.most_servers {
                 inner = self.serve(inner);
             } else if now >= deadline {
+                // Nobody may count on a thread that is elsewhere: it could be called to serve, and not hear it.
+                self.stand_up_unless_served(&mut inner);
                 return Next::Nothing;
             } else {
                 inner = match self.wake.wait_timeout(inner, deadline - now) {
@@ -461,6 +463,14 @@ impl<'a> Follower<'a> {
         inner.seats.by_number.insert(self.number, seat);
         inner.seats.idle.push(self.number);
         self.seated = true;
+    }
+
+    fn stand_up_unless_served(&mut self, inner: &mut Inner) {
+        let state = inner.seats.by_number.get(&self.number).map(|seat| seat.state);
+        // What another thread is sending may be left in the outlet, and nothing may go before it.
+        if state != Some(SeatState::Served) {
+            self.stand_up(inner);
+        }
     }
 
     fn stand_up(&mut self, inner: &mut Inner) {
@@ -536,6 +546,10 @@ impl Drop for Follower<'_> {
         if self.seated {
             let mut inner = self.ring.lock();
             self.stand_up(&mut inner);
+            // It may have been called to serve.
+            if inner.seats.servers == 0 {
+                inner.seats.call();
+            }
         }
     }
 }
@@ -966,6 +980,33 @@ mod tests {
             .filter(|outlet| *outlet.numbers.lock().unwrap() == all)
             .count();
         assert!(whole >= 19, "{whole} of 20 got everything");
+    }
+
+    #[test]
+    fn a_thread_that_is_elsewhere_keeps_nobody_waiting() {
+        let ring = Ring::new(LIMITS);
+        let outlet = Arc::new(Kept {
+            holds_every: 1,
+            ..Kept::default()
+        });
+        let mut elsewhere = Follower::new(&ring, false, Arc::new(Kept::default()));
+        assert!(matches!(elsewhere.next(Duration::ZERO), Next::Nothing));
+        let (sender, offered) = std::sync::mpsc::channel();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut follower = Follower::new(&ring, false, Arc::clone(&outlet) as Arc<dyn Outlet>);
+                let held = matches!(follower.next(Duration::from_secs(60)), Next::Held);
+                sender.send(held).unwrap();
+            });
+            let seats = || ring.lock().seats.by_number.contains_key(&2);
+            while !seats() {
+                thread::yield_now();
+            }
+            ring.push(Rig::new(LIMITS).fragment(true, 10));
+            let offered = offered.recv_timeout(Duration::from_secs(10));
+            ring.close();
+            assert_eq!(offered, Ok(true), "the one that waits is offered the fragment");
+        });
     }
 
     #[test]
