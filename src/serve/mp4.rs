@@ -122,6 +122,7 @@ fn follow(
             }
             Next::Held => outlet.see_to_it()?,
             Next::Nothing => {}
+            Next::Broken => return Err(io::Error::other("a fault of this program")),
             Next::Closed => return outlet.finish().map(|()| End::Stream),
         }
         if outlet.ended() {
