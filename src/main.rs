@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 const EXIT_USAGE: u8 = 2;
 /// Clients have this long to take the end of their streams, ...
 const CLIENTS_END: Duration = Duration::from_millis(400);
-/// ... and a driver to let its device go.
+/// ... and a driver, at the same time, to let its device go.
 const PUMP_END: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
@@ -226,9 +226,9 @@ fn run(config: Config) -> Result<()> {
     let signal =
         process::wait_for_end().map_err(|e| Error::new("fmp4streamer", "can't wait for signals", e))?;
     let fault = ending.load(SeqCst);
+    let deadline = Instant::now() + PUMP_END;
     stream.stop();
     server.stop(CLIENTS_END);
-    let deadline = Instant::now() + PUMP_END;
     while !pump.is_finished() && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(5));
     }
