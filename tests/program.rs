@@ -57,3 +57,15 @@ fn lines_have_priorities_where_stderr_is_the_journal() {
         assert!(said.starts_with(begins) && !status.success(), "{said}");
     }
 }
+
+#[test]
+fn who_has_read_enough_may_close_the_pipe() {
+    let (reader, writer) = UnixStream::pair().unwrap();
+    drop(reader);
+    let output = Command::new(env!("CARGO_BIN_EXE_fmp4streamer"))
+        .arg("--help")
+        .stdout(OwnedFd::from(writer))
+        .output()
+        .unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}
