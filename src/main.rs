@@ -47,8 +47,7 @@ fn main() -> ExitCode {
         Err(e) => return usage_error(&e.to_string()),
     };
     if matches.opt_present("check") {
-        let notices: String = config.notices.iter().map(|n| format!("{n}\n")).collect();
-        return show(&(notices + &config.describe()));
+        return show(&config.describe());
     }
     let result = if matches.opt_present("list-controls") {
         list_controls(&config).map(|list| show(&list))
