@@ -10,7 +10,7 @@
 //! # The threads
 //! | thread | made by | does | ends |
 //! |---|---|---|---|
-//! | main | the system | reads the config, starts the others, waits for SIGTERM or SIGINT | with the program |
+//! | main | the system | reads the config, starts the others, waits for SIGTERM, SIGINT or SIGHUP | with the program |
 //! | log | `error` | writes log lines, so that nobody else waits for a terminal or a pipe | with the program |
 //! | pump | `main`, one a camera | source → format → ring, sleeps when unwatched | at stop |
 //! | accept | `serve` | accepts connections, refuses those over the limits | at stop |

@@ -9,6 +9,7 @@ use fmp4streamer::stream::Stream;
 use fmp4streamer::sys::{process, sock};
 use fmp4streamer::{log_error, log_info, log_warning, pump, source};
 use getopts::{Matches, Options};
+use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 const EXIT_USAGE: u8 = 2;
 /// Clients have this long to take the end of their streams, ...
 const CLIENTS_END: Duration = Duration::from_millis(400);
-/// ... and a driver to let its device go.
+/// ... and a driver, at the same time, to let its device go.
 const PUMP_END: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
@@ -36,42 +37,45 @@ fn main() -> ExitCode {
         Err(e) => return usage_error(&e.to_string()),
     };
     if matches.opt_present("help") {
-        print!("{}", options.usage(&brief()));
-        return ExitCode::SUCCESS;
+        return show(&options.usage(&brief()));
     }
     if matches.opt_present("version") {
-        println!("fmp4streamer {}", env!("CARGO_PKG_VERSION"));
-        return ExitCode::SUCCESS;
+        return show(&format!("fmp4streamer {}\n", env!("CARGO_PKG_VERSION")));
     }
     let config = match configure(&matches) {
         Ok(config) => config,
         Err(e) => return usage_error(&e.to_string()),
     };
     if matches.opt_present("check") {
-        for notice in &config.notices {
-            println!("{notice}");
-        }
-        print!("{}", config.describe());
-        return ExitCode::SUCCESS;
+        return show(&config.describe());
     }
     let result = if matches.opt_present("list-controls") {
-        list_controls(&config)
+        list_controls(&config).map(|list| show(&list))
     } else {
         // Before the first thread, so that all of them leave the signals to this one.
         let held =
             process::hold_end_signals().map_err(|e| Error::new("fmp4streamer", "can't hold signals", e));
         start_log(matches.opt_present("verbose"));
-        held.and_then(|()| run(config))
+        held.and_then(|()| run(config)).map(|()| ExitCode::SUCCESS)
     };
-    let code = match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(e) => {
-            log_error!("{e}");
-            ExitCode::FAILURE
-        }
-    };
+    let code = result.unwrap_or_else(|e| {
+        log_error!("{e}");
+        ExitCode::FAILURE
+    });
     flush_log(Duration::from_millis(100));
     code
+}
+
+/// Prints what was asked for. Whoever closes the pipe (`| head`) has read enough.
+fn show(text: &str) -> ExitCode {
+    let mut out = io::stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("fmp4streamer: can't print it: {e}");
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
+    }
 }
 
 fn options() -> Options {
@@ -151,7 +155,7 @@ fn configure(matches: &Matches) -> Result<Config> {
     Ok(config)
 }
 
-fn list_controls(config: &Config) -> Result<()> {
+fn list_controls(config: &Config) -> Result<String> {
     let path = match &config.camera.source {
         SourceKind::Device { path, .. } => path.clone(),
         SourceKind::Auto => source::find_camera().ok_or_else(|| {
@@ -169,8 +173,7 @@ fn list_controls(config: &Config) -> Result<()> {
             ));
         }
     };
-    print!("{}", source::controls::list(&path)?);
-    Ok(())
+    source::controls::list(&path)
 }
 
 fn run(config: Config) -> Result<()> {
@@ -226,9 +229,9 @@ fn run(config: Config) -> Result<()> {
     let signal =
         process::wait_for_end().map_err(|e| Error::new("fmp4streamer", "can't wait for signals", e))?;
     let fault = ending.load(SeqCst);
+    let deadline = Instant::now() + PUMP_END;
     stream.stop();
     server.stop(CLIENTS_END);
-    let deadline = Instant::now() + PUMP_END;
     while !pump.is_finished() && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(5));
     }
@@ -261,8 +264,10 @@ fn urls(address: SocketAddr, own_name: &str) -> Vec<String> {
         return vec![url(address.ip())];
     }
     let mut urls = vec![format!("http://localhost:{port}/")];
-    if !own_name.is_empty() && own_name != "localhost" {
-        urls.push(format!("http://{own_name}.local:{port}/"));
+    // mDNS goes by the first label of the name (RFC 6762, 3).
+    let label = own_name.split('.').next().unwrap_or_default();
+    if !label.is_empty() && label != "localhost" {
+        urls.push(format!("http://{label}.local:{port}/"));
     }
     let serves = |ip: &IpAddr| ip.is_ipv4() || address.is_ipv6();
     urls.extend(sock::addresses().into_iter().filter(serves).map(url));

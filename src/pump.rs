@@ -66,17 +66,18 @@ pub fn run(stream: &Stream, camera: &Camera) {
             pump.backoff = COMMAND_RETRY;
             continue;
         }
-        if pump.state().condition != Condition::Lost {
+        // What was wrong is so until a frame proves otherwise.
+        if !matches!(pump.state().condition, Condition::Lost | Condition::Refused) {
             pump.say(Condition::Starting, "");
         }
         let retry = match source::open(camera, &mut pump.said_once) {
             Ok(mut source) => {
                 let frames = pump.state().frames;
                 let close = pump.flow(source.as_mut());
-                drop(source);
-                // What comes after is not to be mixed with what was before.
+                // What comes after is not to be mixed with what was before. First of all: closing takes its time.
                 stream.ring.begin_epoch();
                 pump.epoch += 1;
+                drop(source);
                 match close {
                     Close::Stop | Close::Unwatched | Close::Replaced => continue,
                     Close::Lost(e) => {
@@ -124,7 +125,6 @@ impl Pump<'_> {
 
     /// Publishes a condition, and logs it if it is another one than before.
     fn say(&mut self, condition: Condition, why: &str) {
-        let mut changed = false;
         self.stream.publish(|state| {
             if state.condition != condition || state.since.is_none() {
                 state.since = Some(Instant::now());
@@ -136,20 +136,19 @@ impl Pump<'_> {
             }
         });
         let line = match condition {
-            Condition::Starting => return,
-            Condition::Live => return,
+            Condition::Starting | Condition::Live => return,
             Condition::Asleep => format!("{}: sleeps until somebody watches", self.stream.name),
             Condition::Lost | Condition::Refused => format!("{}: {why}", self.stream.name),
         };
-        if line != self.last_said {
-            changed = true;
-            self.last_said.clone_from(&line);
+        if line == self.last_said {
+            return;
         }
-        match (changed, condition) {
-            (true, Condition::Asleep) => log_info!("{line}"),
-            (true, _) => log_warning!("{line}"),
-            _ => {}
+        if condition == Condition::Asleep {
+            log_info!("{line}");
+        } else {
+            log_warning!("{line}");
         }
+        self.last_said = line;
     }
 
     /// Nobody watches, for long enough.
@@ -213,6 +212,7 @@ impl Pump<'_> {
             reader: Reader::new(),
             needs_key: true,
             key_missed_since: now,
+            keyless: false,
             key_trouble: String::new(),
             long_groups: false,
             unreadable: 0,
@@ -271,6 +271,7 @@ impl Pump<'_> {
     }
 
     fn take(&mut self, intake: &mut Intake, signal: Signal<'_>, facts: &source::Facts) {
+        intake.keyless |= matches!(signal, Signal::Frame(_));
         match signal {
             Signal::Gap => intake.needs_key = true,
             Signal::Frame(frame) => match intake.reader.read(frame.data) {
@@ -329,12 +330,11 @@ impl Pump<'_> {
         intake.measured.frames += 1;
         intake.measured.bytes += fragment.size_bytes();
         let key = fragment.key;
-        self.stream.ring.push(Arc::new(fragment));
         let now = Instant::now();
         let mut interval_ms = None;
         if key {
             intake.needs_key = false;
-            intake.key_missed_since = now;
+            (intake.key_missed_since, intake.keyless) = (now, false);
             interval_ms = intake
                 .last_key_us
                 .map(|last| frame.captured_us.saturating_sub(last) / 1000);
@@ -353,6 +353,8 @@ impl Pump<'_> {
             }
             state.init = Some(Arc::clone(&init));
         });
+        // After the state: who has the first frame finds the camera live.
+        self.stream.ring.push(Arc::new(fragment));
         if first {
             let line = format!(
                 "{}: live: {}, {}x{}, {}{}",
@@ -375,7 +377,7 @@ impl Pump<'_> {
     /// Names a stream that can't be joined, or not at any time: without key frames, or with too few of them.
     fn watch_keys(&mut self, intake: &mut Intake, now: Instant) {
         let missed = now.saturating_duration_since(intake.key_missed_since);
-        let why = if missed >= NO_KEY && intake.frames_come() {
+        let why = if missed >= NO_KEY && intake.keyless {
             format!(
                 "no key frame for {} s: nobody can join before the next one. Set the encoder to one every second or two",
                 NO_KEY.as_secs()
@@ -418,6 +420,8 @@ struct Intake {
     /// What comes before the next key frame can't be decoded.
     needs_key: bool,
     key_missed_since: Instant,
+    /// Frames have come since then, whether of use or not.
+    keyless: bool,
     /// What has been said of key frames that are missing or far apart.
     key_trouble: String,
     long_groups: bool,
@@ -431,10 +435,6 @@ struct Intake {
 }
 
 impl Intake {
-    fn frames_come(&self) -> bool {
-        self.after_loss > 0 || self.measured.frames > 0 || self.first && self.reader.parameters().is_some()
-    }
-
     /// All losses since the program started, with those of this source.
     fn losses(&self, before: Losses, drops: Drops) -> Losses {
         Losses {

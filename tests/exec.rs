@@ -163,14 +163,17 @@ fn the_command_ends_when_nobody_watches_and_with_the_program() {
     drop(client);
     until("the command is gone", || children(server.process.id()).is_empty());
     assert_eq!(server.camera("state"), "asleep");
-    server.follow("").next_fragment().unwrap();
-    let pid = children(server.process.id()).pop().expect("the command runs");
-    server.signal("-INT");
-    assert!(server.wait().success());
-    assert!(
-        !Path::new(&format!("/proc/{pid}/stat")).exists(),
-        "the command outlives the program"
-    );
+    for signal in ["-INT", "-HUP"] {
+        server.follow("").next_fragment().unwrap();
+        let pid = children(server.process.id()).pop().expect("the command runs");
+        server.signal(signal);
+        assert!(server.wait().success());
+        assert!(
+            !Path::new(&format!("/proc/{pid}/stat")).exists(),
+            "the command outlives the program"
+        );
+        server = replay(&file, 30, "units");
+    }
 }
 
 #[test]

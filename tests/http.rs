@@ -168,6 +168,17 @@ fn a_connection_serves_request_after_request() {
     let answer = server
         .ask("GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 22\r\n\r\nGET / HTTP/1.0\r\n\r\nabcd");
     assert_eq!(answer.matches("HTTP/1.1 ").count(), 1);
+    // Nor where the connection would stay open in HTTP/1.0, whatever the order of the fields.
+    for fields in [
+        "Content-Length: 19\r\nConnection: keep-alive",
+        "Connection: keep-alive\r\nContent-Length: 19",
+        "Connection: close, keep-alive",
+    ] {
+        let answer = server.ask(&format!(
+            "GET / HTTP/1.0\r\n{fields}\r\n\r\nGET / HTTP/1.0\r\n\r\n"
+        ));
+        assert_eq!(answer.matches("HTTP/1.1 200").count(), 1, "{fields}");
+    }
 }
 
 #[test]

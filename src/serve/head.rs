@@ -97,6 +97,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
     };
     let mut cross_site = false;
     let mut navigates = false;
+    let mut close = false;
     for field in request.headers.iter() {
         let value = std::str::from_utf8(field.value).map(str::trim).ok();
         let is = |name| field.name.eq_ignore_ascii_case(name);
@@ -108,15 +109,12 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
             head.host = Some(without_port(value).ok_or(Bad::Request("the Host field names no host"))?);
         } else if is("Connection") {
             for option in value.unwrap_or_default().split(',').map(str::trim) {
-                if option.eq_ignore_ascii_case("close") {
-                    head.keep_alive = false;
-                } else if option.eq_ignore_ascii_case("keep-alive") && version == 0 {
-                    head.keep_alive = true;
-                }
+                close |= option.eq_ignore_ascii_case("close");
+                head.keep_alive |= option.eq_ignore_ascii_case("keep-alive");
             }
         } else if is("Content-Length") && value != Some("0") || is("Transfer-Encoding") {
             // Nothing here takes a body. Its bytes are not to be read as the next request.
-            head.keep_alive = false;
+            close = true;
         } else if is("Origin") {
             head.origin = Some(value.unwrap_or("null").to_string());
         } else if is("Sec-Fetch-Site") {
@@ -126,6 +124,8 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
         }
     }
     head.cross_site = cross_site && !navigates;
+    // RFC 9112, 9.3: close goes before keep-alive, wherever it stands.
+    head.keep_alive &= !close;
     if head.http11 && head.host.is_none() {
         return Err(Bad::Request("the Host field is missing (RFC 9112, 3.2)"));
     }

@@ -22,6 +22,8 @@ use std::time::{Duration, Instant};
 const NOTSENT_BYTES: i32 = 16 * 1024;
 /// While nothing flows, this often a client is looked at: has it left?
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Reads in one look.
+const READS: usize = 16;
 
 /// Sends the stream until the client leaves, the stream ends or the client is stuck; says which.
 pub(super) fn send(
@@ -120,6 +122,7 @@ fn follow(
             }
             Next::Held => outlet.see_to_it()?,
             Next::Nothing => {}
+            Next::Broken => return Err(io::Error::other("a fault of this program")),
             Next::Closed => return outlet.finish().map(|()| End::Stream),
         }
         if outlet.ended() {
@@ -135,14 +138,16 @@ fn follow(
 }
 
 /// What a client says now has no meaning, but has to be taken, or its end would hide behind it.
+/// Who talks without end is looked at again at the next turn.
 fn has_left(socket: &TcpStream) -> bool {
-    loop {
-        match sock::read_now(socket, &mut [0; 512]) {
+    for _ in 0..READS {
+        match sock::read_now(socket, &mut [0; 4096]) {
             Input::Bytes(_) => {}
             Input::Nothing => return false,
             Input::Ended => return true,
         }
     }
+    false
 }
 
 /// A place among the streams.

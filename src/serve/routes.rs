@@ -44,12 +44,24 @@ pub(super) const BUSY: &[u8] =
     Too many clients; try again in a while\n";
 
 impl Answer {
-    fn text(status: &'static str, text: impl Into<String>) -> Answer {
+    /// A short text that is true for this moment only.
+    pub fn text(status: &'static str, text: impl Into<String>) -> Answer {
         let mut body: String = text.into();
         body.push('\n');
         Answer {
             status,
             content_type: TEXT,
+            cache: NO_STORE,
+            more: String::new(),
+            body: body.into_bytes().into(),
+        }
+    }
+
+    /// JSON that is true for this moment only.
+    pub fn json(status: &'static str, body: String) -> Answer {
+        Answer {
+            status,
+            content_type: "application/json",
             cache: NO_STORE,
             more: String::new(),
             body: body.into_bytes().into(),
@@ -154,24 +166,6 @@ pub(super) fn reply(head: &Head, shared: &Shared) -> Reply {
             Answer::text("405 Method Not Allowed", "Only GET, HEAD and OPTIONS here").with(ALLOW)
         }
     })
-}
-
-impl Answer {
-    /// JSON that is true for this moment only.
-    pub fn json(status: &'static str, body: String) -> Answer {
-        Answer {
-            status,
-            content_type: "application/json",
-            cache: NO_STORE,
-            more: String::new(),
-            body: body.into_bytes().into(),
-        }
-    }
-
-    /// A short text that is true for this moment only.
-    pub fn now(status: &'static str, text: impl Into<String>) -> Answer {
-        Answer::text(status, text)
-    }
 }
 
 /// Keeps off who comes by a name that is not ours, and the pages of other sites.

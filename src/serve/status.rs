@@ -32,8 +32,8 @@ fn trouble(state: &State) -> Option<String> {
 pub(super) fn health(shared: &Shared) -> Answer {
     let state = shared.stream.state();
     match trouble(&state) {
-        None => Answer::now("200 OK", state.condition.word()),
-        Some(why) => Answer::now("503 Service Unavailable", why),
+        None => Answer::text("200 OK", state.condition.word()),
+        Some(why) => Answer::text("503 Service Unavailable", why),
     }
 }
 

@@ -42,7 +42,7 @@ pub fn host_name() -> String {
     }
 }
 
-/// Keeps SIGTERM and SIGINT waiting until [`wait_for_end`] asks for them. Call it before any thread is made: threads inherit it.
+/// Keeps SIGTERM, SIGINT and SIGHUP (the terminal is gone) waiting until [`wait_for_end`] asks for them. Call it before any thread is made: threads inherit it.
 ///
 /// # Errors
 /// The kernel's.
@@ -65,5 +65,7 @@ pub fn end() {
 }
 
 fn end_signals() -> SigSet {
-    [Signal::SIGTERM, Signal::SIGINT].into_iter().collect()
+    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]
+        .into_iter()
+        .collect()
 }

@@ -113,8 +113,8 @@ impl Reader {
         self.parameters.as_ref()
     }
 
-    /// Reads one access unit in Annex B form. None: there is nothing to show in it, or its parameter sets
-    /// have not come yet (a stream joined in its middle). After any refusal the reader can go on with the
+    /// Reads one access unit in Annex B form. None: there is nothing to show in it, or no parameter sets have
+    /// come yet (a stream joined in its middle). After any refusal the reader can go on with the
     /// next unit.
     pub fn read<'a>(&mut self, annex_b: &'a [u8]) -> Result<Option<AccessUnit<'a>>, Refused> {
         let mut nals = Vec::new();
@@ -144,6 +144,10 @@ impl Reader {
             damage = damage.and(result);
         }
         damage?;
+        if !complete && self.parameters.is_some() {
+            let what = "its slices belong to parameter sets that have not come";
+            return Err(Refused::Damaged(what.into()));
+        }
         let Some(picture) = picture.filter(|_| complete) else {
             return Ok(None);
         };
@@ -482,11 +486,11 @@ mod tests {
         assert_eq!(reader.read(&annex_b(&[&bytes(X264_HIGH_B)])), Ok(None));
         assert!(reader.parameters().is_none());
         assert!(reader.read(&idr).unwrap().is_some());
-        // One slice of two is not known: the picture is not whole.
-        assert_eq!(
+        // One slice of two is not known: the picture is not whole, and those after it lean on it.
+        assert!(matches!(
             reader.read(&annex_b(&[&slice(0x41, P, 2), &slice_of(0x41, P, 2, 3)])),
-            Ok(None)
-        );
+            Err(Refused::Damaged(_))
+        ));
     }
 
     #[test]

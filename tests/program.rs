@@ -1,0 +1,71 @@
+//! The program as a shell and a service manager see it: exit codes and log lines.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::io::Read;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Output};
+
+/// Nobody has this address (RFC 5737), so the program ends at once.
+const CANNOT_LISTEN: [&str; 3] = ["--test", "--listen", "192.0.2.1:8000"];
+
+fn run(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_fmp4streamer"))
+        .args(args)
+        .env_remove("JOURNAL_STREAM")
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn exit_codes_tell_a_mistake_from_a_failure() {
+    for (args, code) in [
+        (&["--version"][..], 0),
+        (&["--help"], 0),
+        (&["--test", "--check"], 0),
+        (&["--no-such-option"], 2),
+        (&["/dev/video0", "/dev/video1"], 2),
+        (&["--test", "/dev/video0"], 2),
+        (&["--config", "/no/such/file"], 2),
+        (&["--test", "--listen", "nowhere"], 2),
+        (&CANNOT_LISTEN, 1),
+    ] {
+        let output = run(args);
+        let said = String::from_utf8_lossy(if code == 0 { &output.stdout } else { &output.stderr });
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+        assert!(!said.is_empty(), "{args:?}");
+    }
+}
+
+/// A shell in a desktop's terminal inherits JOURNAL_STREAM, though its stderr is the terminal.
+#[test]
+fn lines_have_priorities_where_stderr_is_the_journal() {
+    for (journal, begins) in [(true, "<3>"), (false, "error: ")] {
+        let (mut reader, writer) = UnixStream::pair().unwrap();
+        let socket = std::fs::metadata(format!("/proc/self/fd/{}", writer.as_raw_fd())).unwrap();
+        let inode = socket.ino() + u64::from(!journal);
+        let status = Command::new(env!("CARGO_BIN_EXE_fmp4streamer"))
+            .args(CANNOT_LISTEN)
+            .env("JOURNAL_STREAM", format!("{}:{inode}", socket.dev()))
+            .stderr(OwnedFd::from(writer))
+            .status()
+            .unwrap();
+        let mut said = String::new();
+        reader.read_to_string(&mut said).unwrap();
+        assert!(said.starts_with(begins) && !status.success(), "{said}");
+    }
+}
+
+#[test]
+fn who_has_read_enough_may_close_the_pipe() {
+    let (reader, writer) = UnixStream::pair().unwrap();
+    drop(reader);
+    let output = Command::new(env!("CARGO_BIN_EXE_fmp4streamer"))
+        .arg("--help")
+        .stdout(OwnedFd::from(writer))
+        .output()
+        .unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}
