@@ -904,8 +904,8 @@ mod tests {
             for outlet in outlets {
                 scope.spawn(|| follow(ring, outlet));
             }
-            // All have come before the first key frame.
-            while ring.lock().seats.next_number < outlets.len() as u64 {
+            // All wait before the first key frame.
+            while ring.lock().seats.by_number.len() < outlets.len() {
                 thread::yield_now();
             }
             for number in 0..frames {
@@ -964,7 +964,7 @@ mod tests {
             let to_bad = Arc::clone(&ring);
             threads.push(thread::spawn(move || follow(&to_bad, &bad)));
             let mut rig = Rig::new(LIMITS);
-            while ring.lock().seats.next_number < 21 {
+            while ring.lock().seats.by_number.len() < 21 {
                 thread::yield_now();
             }
             for number in 0..200 {
