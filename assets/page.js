@@ -60,7 +60,7 @@
   async function poll() {
     if (document.hidden) return;
     try {
-      const answer = await fetch('status', { cache: 'no-store', signal: AbortSignal.timeout(POLL_MS) });
+      const answer = await fetch('status', { cache: 'no-store', signal: AbortSignal.timeout?.(POLL_MS) });    // Safari has it since 16
       const camera = (await answer.json()).cameras[0];
       const live = !!camera && camera.state === 'live';
       show(words(camera), live);

@@ -142,6 +142,15 @@ impl Frames {
         (joinable || !place.newcomer).then_some(key)
     }
 
+    /// By the time of the newest frame: a source that pauses has no long group.
+    fn too_long_to_join(&self) -> bool {
+        let Some(newest) = self.entries.back() else {
+            return false;
+        };
+        let newcomer = self.newcomer(false, newest.pushed);
+        self.key.is_some() && self.start_for(&newcomer, newest.pushed).is_none()
+    }
+
     /// Moves `place` to what it gets next and puts that into `batch`; false if it has to wait.
     fn advance(&self, place: &mut Place, batch: &mut Batch, now: Instant) -> bool {
         if !place.waiting {
@@ -361,12 +370,10 @@ impl Ring {
         self.lock().frames.bytes
     }
 
-    /// True if a newcomer would have to wait for a new key frame although frames flow: the newest group is too large
-    /// or too long to be joined.
+    /// True if a newcomer has to wait for a new key frame although frames flow: the newest group is too large or
+    /// too long to be joined.
     pub fn too_long_to_join(&self) -> bool {
-        let frames = &self.lock().frames;
-        let now = Instant::now();
-        frames.key.is_some() && frames.start_for(&frames.newcomer(false, now), now).is_none()
+        self.lock().frames.too_long_to_join()
     }
 }
 
@@ -718,6 +725,19 @@ mod tests {
         rig.play(&"p".repeat(100));
         let mut place = rig.newcomer(false);
         assert_eq!(rig.take(&mut place), (vec![], 0));
+        assert!(rig.frames.too_long_to_join());
+    }
+
+    #[test]
+    fn a_group_is_as_long_as_its_frames_say() {
+        let mut rig = Rig::new(LIMITS);
+        assert!(!rig.frames.too_long_to_join());
+        rig.play(&format!("K{}", ".".repeat(60)));
+        assert!(!rig.frames.too_long_to_join(), "a pause");
+        rig.play("p");
+        assert!(rig.frames.too_long_to_join());
+        rig.play("K");
+        assert!(!rig.frames.too_long_to_join());
     }
 
     #[test]

@@ -190,6 +190,23 @@ fn what_is_wrong_with_a_command_is_said() {
     }
 }
 
+/// A stream that turns into something else is not live for ever.
+#[test]
+fn a_command_that_goes_on_with_garbage_is_ended() {
+    let dir = Dir::new();
+    let Some(file) = x264(&dir, "") else { return };
+    let garbage = "while :; do echo garbage; sleep 0.1; done";
+    let server = Server::with_config(&format!("[exec]\ncommand = cat {}; {garbage}\n", file.display()));
+    server.follow("").next_fragment().unwrap();
+    let _viewer = server.follow("");
+    until("it is lost", || server.camera("state") == "lost");
+    assert!(
+        server.camera("reason").contains("no picture in it"),
+        "{}",
+        server.camera("reason")
+    );
+}
+
 #[test]
 fn streams_that_cannot_be_shown_are_refused_with_the_way_out() {
     let dir = Dir::new();

@@ -43,6 +43,8 @@ pub struct Exec {
     assembler: Assembler,
     /// When the last bytes came; `None` before the first.
     data_at: Option<Instant>,
+    /// When the last access unit came out of them; `None` before the first.
+    unit_at: Option<Instant>,
     started: Instant,
     /// The first bytes of the output, until an access unit has come.
     head: Option<Vec<u8>>,
@@ -69,6 +71,7 @@ impl Exec {
                 .map_err(|e| Error::new(first_words(command), "can't start the command", e))?,
             assembler: Assembler::new(),
             data_at: None,
+            unit_at: None,
             started: now,
             head: Some(Vec::with_capacity(HEAD_BYTES)),
             chatter: Chatter::new(now),
@@ -88,7 +91,8 @@ impl Exec {
                     Chunk::Nothing => break,
                     Chunk::End => return Err(self.ended(sink)),
                 };
-            self.data_at = Some(Instant::now());
+            let now = Instant::now();
+            self.data_at = Some(now);
             if let Some(head) = &mut self.head {
                 let missing = HEAD_BYTES - head.len();
                 head.extend(room.iter().take(count.min(missing)));
@@ -101,11 +105,11 @@ impl Exec {
                     ));
                 }
             }
-            let (drops, head) = (&mut self.drops, &mut self.head);
+            let (drops, head, unit_at) = (&mut self.drops, &mut self.head, &mut self.unit_at);
             let mut take = |piece: Piece<'_>| {
                 gave = true;
                 if matches!(piece, Piece::Unit { .. }) {
-                    *head = None;
+                    (*head, *unit_at) = (None, Some(now));
                 }
                 pass(piece, drops, sink);
             };
@@ -171,20 +175,20 @@ impl Exec {
         }
     }
 
-    /// An error once the command has been silent for too long.
+    /// An error once the command has been silent for too long, or has written what is no video.
     fn check_silence(&self, now: Instant) -> Result<()> {
-        let (since, limit) = self
-            .data_at
-            .map_or((self.started, NO_DATA_YET), |at| (at, NO_DATA));
-        if now.saturating_duration_since(since) < limit {
-            return Ok(());
+        for (last, what) in [
+            (self.data_at, "no data"),
+            (self.unit_at, "data, but no picture in it,"),
+        ] {
+            let (since, limit) = last.map_or((self.started, NO_DATA_YET), |at| (at, NO_DATA));
+            if now.saturating_duration_since(since) >= limit {
+                let why = format!("{what} for {} s, so it is ended", limit.as_secs());
+                let tried = "waiting for the command";
+                return Err(Error::new(&self.facts.description, tried, why));
+            }
         }
-        let why = format!("no data for {} s, so it is ended", limit.as_secs());
-        Err(Error::new(
-            &self.facts.description,
-            "waiting for the command",
-            why,
-        ))
+        Ok(())
     }
 }
 
@@ -244,6 +248,7 @@ impl Source for Exec {
                     gave = true;
                     pass(piece, drops, sink);
                 });
+                self.unit_at = Some(now);
             }
             if gave || woken || Instant::now() >= deadline {
                 return Ok(());
