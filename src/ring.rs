@@ -118,6 +118,12 @@ impl Frames {
         evicted
     }
 
+    fn clear(&mut self) -> VecDeque<Entry> {
+        self.first = self.end();
+        self.bytes = 0;
+        std::mem::take(&mut self.entries)
+    }
+
     /// Nothing that is held now is given to a newcomer any more.
     fn begin_epoch(&mut self) {
         self.key = None;
@@ -309,7 +315,7 @@ pub struct Ring {
 
 /// A thread that serves calls another one to help when so many wait behind it, ...
 const CALL_HELP: usize = 16;
-/// ... and leaves the rest to another one after so many: it has a client of its own.
+/// ... and looks after so many whether its own client needs it.
 const SERVE_AT_MOST: usize = 128;
 
 impl Ring {
@@ -354,6 +360,15 @@ impl Ring {
     /// What is pushed from now on belongs together; nothing older is given to a newcomer.
     pub fn begin_epoch(&self) {
         self.lock().frames.begin_epoch();
+    }
+
+    /// Gives the memory back; for when nobody follows, and what is held is of no more use.
+    pub fn clear(&self) {
+        let mut inner = self.lock();
+        inner.frames.begin_epoch();
+        let cleared = inner.frames.clear();
+        drop(inner);
+        drop(cleared);
     }
 
     /// Ends all followers, once they have what is in the ring.
@@ -603,6 +618,12 @@ mod tests {
         max_age: Duration::from_secs(1),
         join_max: Duration::from_secs(4),
         join_max_bytes: 100_000,
+    };
+
+    /// For threads, which may be held up.
+    const PATIENT: Limits = Limits {
+        max_age: Duration::from_secs(600),
+        ..LIMITS
     };
 
     fn init() -> Arc<Init> {
@@ -940,7 +961,7 @@ mod tests {
 
     #[test]
     fn every_follower_gets_every_fragment_whoever_offers_it() {
-        let ring = Ring::new(LIMITS);
+        let ring = Ring::new(PATIENT);
         let holding = |number: usize| Kept {
             holds_every: number % 4,
             ..Kept::default()
@@ -963,7 +984,7 @@ mod tests {
 
     #[test]
     fn a_panic_in_an_outlet_costs_no_other_follower_a_fragment() {
-        let ring = Arc::new(Ring::new(LIMITS));
+        let ring = Arc::new(Ring::new(PATIENT));
         let good: Vec<_> = (0..20).map(|_| Arc::new(Kept::default())).collect();
         // It panics in the thread of whoever offers to it, and that thread's client is lost with it.
         let bad = Arc::new(Kept {

@@ -101,6 +101,12 @@ fn answers_have_the_right_status() {
             200,
         ),
         (
+            format!(
+                "GET / HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: iframe\r\n{close}"
+            ),
+            403,
+        ),
+        (
             format!("GET /status HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\n{close}"),
             403,
         ),
@@ -278,7 +284,7 @@ fn connections_that_ask_nothing_do_not_keep_others_out() {
 
 #[test]
 fn ten_thousand_connects_leave_nothing_behind() {
-    let server = Server::test_picture(&[]);
+    let server = Server::with_config("[server]\nmax_age_ms = 60000\n[test]\n");
     let mut viewer = server.follow("");
     let watching = thread::spawn(move || {
         let mut last = 0;

@@ -36,8 +36,10 @@ pub struct Head {
     pub host: Option<String>,
     /// Origin (RFC 6454), if sent.
     pub origin: Option<String>,
-    /// A browser says that another site's page asks, and not by going here (Fetch metadata).
+    /// A browser says that another site's page asks for this, and not by going here (Fetch metadata).
     pub cross_site: bool,
+    /// A browser says that another site's page wants this in a frame.
+    pub framed: bool,
     /// The connection may be used again after a finite answer.
     pub keep_alive: bool,
 }
@@ -93,10 +95,12 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
         host: None,
         origin: None,
         cross_site: false,
+        framed: false,
         keep_alive: version == 1,
     };
     let mut cross_site = false;
     let mut navigates = false;
+    let mut to_frame = false;
     let mut close = false;
     for field in request.headers.iter() {
         let value = std::str::from_utf8(field.value).map(str::trim).ok();
@@ -121,9 +125,12 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
             cross_site = value == Some("cross-site");
         } else if is("Sec-Fetch-Mode") {
             navigates = value == Some("navigate");
+        } else if is("Sec-Fetch-Dest") {
+            to_frame = value.is_some_and(|to| ["iframe", "frame", "embed", "object"].contains(&to));
         }
     }
     head.cross_site = cross_site && !navigates;
+    head.framed = cross_site && navigates && to_frame;
     // RFC 9112, 9.3: close goes before keep-alive, wherever it stands.
     head.keep_alive &= !close;
     if head.http11 && head.host.is_none() {

@@ -186,7 +186,9 @@ fn forbid(head: &Head, shared: &Shared) -> Option<Answer> {
             Some(host) => Some(&host) != head.host.as_ref() && !hosts.contains(&host),
             None => true,
         });
-    (foreign || head.cross_site).then(|| {
+    // Who may frame the page is the browser's to enforce (frame-ancestors); where nobody may, nothing is sent at all.
+    let framed = head.framed && shared.settings.frame_ancestors.is_empty();
+    (foreign || head.cross_site || framed).then(|| {
         Answer::text(
             "403 Forbidden",
             "This camera does not answer to pages of other sites",

@@ -132,7 +132,12 @@ impl Server {
 
     /// The value of a field of /status; the first of that name after `after`.
     pub fn status_after(&self, after: &str, field: &str) -> String {
-        let status = self.get("/status");
+        let mut status = String::new();
+        // A crowd of clients that have just left may still fill the places.
+        until("/status answers", || {
+            status = self.get("/status");
+            status.starts_with("HTTP/1.1 200")
+        });
         let from = status
             .find(after)
             .unwrap_or_else(|| panic!("no {after:?} in {status}"));
