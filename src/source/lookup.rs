@@ -131,8 +131,14 @@ pub fn find(name: &DeviceName) -> Result<PathBuf> {
     if let DeviceName::Usb(id) = name {
         // Other cameras are left alone: opening one may wake it up.
         let usb_id = |path: &PathBuf| usb_id(Path::new(CLASS), path);
-        let others = nodes.iter().filter_map(|path| Some((path, usb_id(path)?)));
+        let mut others: Vec<(&PathBuf, UsbId)> = nodes
+            .iter()
+            .filter_map(|path| Some((path, usb_id(path)?)))
+            .collect();
+        // The nodes of a camera stand together.
+        others.dedup_by(|(_, a), (_, b)| a == b);
         let others: Vec<String> = others
+            .iter()
             .map(|(path, id)| format!("{id} ({})", path.display()))
             .collect();
         nodes.retain(|path| usb_id(path).is_some_and(|found| id.means(&found)));
