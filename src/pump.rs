@@ -19,9 +19,9 @@ use std::time::{Duration, Instant};
 const WAIT: Duration = Duration::from_millis(500);
 /// A device that can't be used is tried again after this.
 const DEVICE_RETRY: Duration = Duration::from_secs(1);
-/// One that is not there is looked for as often as this, behind the kernel's word that a node came ...
+/// One that is not there is looked for when the kernel tells of a node, and after this in any case.
 const ABSENT_RETRY: Duration = Duration::from_secs(5);
-/// ... which is waited for so long after the first: several come for a camera, and then its permissions.
+/// What it tells comes in bursts (a camera's nodes, their permissions, links): the look is so much later.
 const NEWS_TOGETHER: Duration = Duration::from_millis(20);
 /// A node that came can be the system's own for so long, while udev sets its permissions: no word of what is
 /// wrong with it until then, ...
