@@ -2,11 +2,13 @@
 //! its meaning and its limits, in `config/keys.rs`. All errors are for the person who wrote the file:
 //! `file:line`, what is allowed there, and the nearest known name.
 
+mod device;
 mod ini;
 pub mod keys;
 mod nearest;
 
 use crate::error::{Error, Result};
+pub use device::{DeviceName, UsbId};
 use ini::{Entry, Section, shown};
 use keys::Scope;
 pub use nearest::nearest;
@@ -14,7 +16,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 /// Where a config is looked for when none is named, in this order.
@@ -122,8 +124,8 @@ pub enum SourceKind {
     Auto,
     /// A V4L2 device, waited for when it is not there.
     Device {
-        /// The device node or a symlink to it.
-        path: PathBuf,
+        /// Which one.
+        device: DeviceName,
         /// What to set on it before it streams, in this order.
         controls: Vec<Setting>,
         /// A V4L2 fourcc, four characters.
@@ -139,9 +141,9 @@ pub enum SourceKind {
 }
 
 impl SourceKind {
-    fn device(path: PathBuf) -> SourceKind {
+    fn device(device: DeviceName) -> SourceKind {
         SourceKind::Device {
-            path,
+            device,
             controls: Vec::new(),
             capture_format: "H264".into(),
         }
@@ -200,18 +202,22 @@ impl Config {
         }
     }
 
-    /// The defaults with a camera at that path.
-    pub fn for_device(path: &Path) -> Config {
-        let section = path.display().to_string();
-        let source = SourceKind::device(path.to_owned());
-        Config {
+    /// The defaults with the camera of that name, as it would stand in a section; anything else is taken for
+    /// a path.
+    ///
+    /// # Errors
+    /// It begins like a name but is none.
+    pub fn for_device(text: &str) -> Result<Config> {
+        let device = DeviceName::parse(text).unwrap_or_else(|| Ok(DeviceName::Path(text.into())));
+        let device = device.map_err(|how| Error::new(shown(text), "no such device", how))?;
+        Ok(Config {
             camera: Camera {
-                section,
-                source,
+                section: device.to_string(),
+                source: SourceKind::device(device),
                 ..Camera::default()
             },
             ..Config::default()
-        }
+        })
     }
 
     /// The defaults with the test picture.
@@ -425,10 +431,10 @@ impl Config {
                 format!("the first camera with H.264, {size}; the test picture until there is one")
             }
             SourceKind::Device {
-                path, capture_format, ..
-            } => {
-                format!("{}, {capture_format} {size}", path.display())
-            }
+                device,
+                capture_format,
+                ..
+            } => format!("{device}, {capture_format} {size}"),
             SourceKind::Exec { command } => format!("the command {command}"),
             SourceKind::Test => format!("the test picture, {size}"),
         };
@@ -464,8 +470,10 @@ fn source_of(section: &Section, file: &str) -> Result<SourceKind> {
         return Ok(SourceKind::Auto);
     }
     let name = section.name.as_str();
-    if name.starts_with('/') {
-        return Ok(SourceKind::device(name.into()));
+    let place = format!("{file}:{}", section.line);
+    if let Some(device) = DeviceName::parse(name) {
+        let bad = |how| Error::new(&place, format_args!("[{}]: no such section", shown(name)), how);
+        return device.map(SourceKind::device).map_err(bad);
     }
     let kind = name.split_once(' ').map_or(name, |(kind, _)| kind);
     match kind {
@@ -481,8 +489,8 @@ fn source_of(section: &Section, file: &str) -> Result<SourceKind> {
                 Some(known) => format!("; did you mean [{known}]?"),
                 None => String::new(),
             };
-            let why = "allowed: [server], [DEFAULT], and for a camera [/dev/...], [exec NAME] or [test NAME]";
-            let place = format!("{file}:{}", section.line);
+            let why = "allowed: [server], [DEFAULT], and for a camera [/dev/...], [usb:VID:PID], \
+                       [card:NAME], [exec NAME] or [test NAME]";
             Err(Error::new(
                 place,
                 format_args!("[{}]: no such section", shown(name)),

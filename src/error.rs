@@ -17,6 +17,7 @@ pub struct Error {
     on: String,
     tried: String,
     why: String,
+    absent: bool,
 }
 
 /// What most calls that can fail give back.
@@ -29,7 +30,18 @@ impl Error {
             on: on.to_string(),
             tried: tried.to_string(),
             why: why.to_string(),
+            absent: false,
         }
+    }
+
+    /// The same, told apart if the thing is just not there, which is expected of a camera: it is waited for.
+    pub fn absent(self, absent: bool) -> Error {
+        Error { absent, ..self }
+    }
+
+    /// Whether the thing is just not there.
+    pub fn is_absent(&self) -> bool {
+        self.absent
     }
 }
 

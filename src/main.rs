@@ -42,6 +42,10 @@ fn main() -> ExitCode {
     if matches.opt_present("version") {
         return show(&format!("fmp4streamer {}\n", env!("CARGO_PKG_VERSION")));
     }
+    if matches.opt_present("list-devices") {
+        print!("{}", source::lookup::list());
+        return ExitCode::SUCCESS;
+    }
     let config = match configure(&matches) {
         Ok(config) => config,
         Err(e) => return usage_error(&e.to_string()),
@@ -88,6 +92,11 @@ fn options() -> Options {
             "FILE",
         )
         .optflag(
+            "L",
+            "list-devices",
+            "list the video devices, what each is good for, and what to put into the config for it",
+        )
+        .optflag(
             "l",
             "list-controls",
             "list the camera's controls, in the form that the config takes",
@@ -108,8 +117,8 @@ fn options() -> Options {
 
 fn brief() -> String {
     "Live video from a camera in every browser.\n\nUsage: fmp4streamer [OPTIONS] [DEVICE]\n\n\
-     DEVICE is a camera such as /dev/video0, served without a config. With neither, the first camera that gives H.264 is\n\
-     served, and a test picture until there is one."
+     DEVICE is a camera such as /dev/video0 or usb:046d:082d, served without a config. With neither, the first camera\n\
+     that gives H.264 is served, and a test picture until there is one."
         .to_string()
 }
 
@@ -130,7 +139,7 @@ fn configure(matches: &Matches) -> Result<Config> {
                 "put the source into the config",
             ));
         }
-        (Some(device), ..) => Config::for_device(Path::new(device)),
+        (Some(device), ..) => Config::for_device(device)?,
         (None, true, _) => Config::for_test(),
         (None, false, file) => Config::load(file.as_deref().map(Path::new))?,
     };
@@ -157,7 +166,7 @@ fn configure(matches: &Matches) -> Result<Config> {
 
 fn list_controls(config: &Config) -> Result<String> {
     let path = match &config.camera.source {
-        SourceKind::Device { path, .. } => path.clone(),
+        SourceKind::Device { device, .. } => source::lookup::find(device)?,
         SourceKind::Auto => source::find_camera().ok_or_else(|| {
             Error::new(
                 "/dev/video*",

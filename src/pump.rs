@@ -5,18 +5,29 @@ use crate::config::{Camera, SourceKind};
 use crate::error::Error;
 use crate::format::fmp4::{Fragment, Init, Timeline};
 use crate::format::h264::{AccessUnit, Reader, Refused};
-use crate::source::{self, Drops, Frame, Signal, Source};
+use crate::source::{self, Drops, Frame, Signal, Source, Watch};
 use crate::stream::{Condition, Losses, State, Stream};
 use crate::{log_info, log_warning};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::collections::HashSet;
+use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long one wait for frames may take: how soon the pump looks at the clock again.
 const WAIT: Duration = Duration::from_millis(500);
-/// A device is looked for again after this.
+/// A device that can't be used is tried again after this.
 const DEVICE_RETRY: Duration = Duration::from_secs(1);
+/// One that is not there is looked for when the kernel tells of a node, and after this in any case.
+const ABSENT_RETRY: Duration = Duration::from_secs(5);
+/// What it tells comes in bursts (a camera's nodes, their permissions, links): the look is so much later.
+const NEWS_TOGETHER: Duration = Duration::from_millis(20);
+/// A node that came can be the system's own for so long, while udev sets its permissions: no word of what is
+/// wrong with it until then, ...
+const SETTLE: Duration = Duration::from_secs(1);
+/// ... and a try as often as this.
+const SETTLE_RETRY: Duration = Duration::from_millis(100);
 /// A command is started again after this, and after twice as long each time that it ends without a frame, ...
 const COMMAND_RETRY: Duration = Duration::from_secs(1);
 /// ... up to this.
@@ -27,8 +38,6 @@ const REFUSED_RETRY: Duration = Duration::from_secs(10);
 const NO_KEY: Duration = Duration::from_secs(10);
 /// Key frames are not asked for more often than this, however many want one.
 const KEY_WANTS: Duration = Duration::from_millis(500);
-/// The test picture looks for the camera that it stands in for this often.
-const LOOK_FOR_CAMERA: Duration = Duration::from_secs(1);
 /// At the start the source is looked at for so long, watched or not: what is wrong with it shows in the log while
 /// somebody looks there, and what it gives is known before the first viewer comes.
 const FIRST_LOOK: Duration = Duration::from_secs(10);
@@ -47,22 +56,11 @@ enum Close {
 
 /// Runs until the stream is stopped.
 pub fn run(stream: &Stream, camera: &Camera) {
-    let mut pump = Pump {
-        stream,
-        camera,
-        timeline: Timeline::new(None),
-        init: None,
-        epoch: 0,
-        started: Instant::now(),
-        unwatched_since: None,
-        backoff: COMMAND_RETRY,
-        last_said: String::new(),
-        said_once: HashSet::new(),
-    };
+    let mut pump = Pump::new(stream, camera);
     while !stream.stopping() {
         if pump.may_sleep(Instant::now()) {
             pump.say(Condition::Asleep, "");
-            pump.wait(None);
+            pump.wait(None, None);
             pump.backoff = COMMAND_RETRY;
             continue;
         }
@@ -70,10 +68,13 @@ pub fn run(stream: &Stream, camera: &Camera) {
         if !matches!(pump.state().condition, Condition::Lost | Condition::Refused) {
             pump.say(Condition::Starting, "");
         }
+        // Before the look, so that nothing comes unseen between the two.
+        let mut watch = source::watch(&camera.source);
         let retry = match source::open(camera, &mut pump.said_once) {
             Ok(mut source) => {
+                pump.device = Presence::There;
                 let frames = pump.state().frames;
-                let close = pump.flow(source.as_mut());
+                let close = pump.flow(source.as_mut(), &mut watch);
                 // What comes after is not to be mixed with what was before. First of all: closing takes its time.
                 stream.ring.begin_epoch();
                 pump.epoch += 1;
@@ -84,8 +85,7 @@ pub fn run(stream: &Stream, camera: &Camera) {
                         if pump.state().frames > frames {
                             pump.backoff = COMMAND_RETRY;
                         }
-                        pump.say(Condition::Lost, &e.to_string());
-                        pump.retry()
+                        pump.lose(&e, watch.is_some(), Instant::now())
                     }
                     Close::Refused(why) => {
                         pump.say(Condition::Refused, &format!("the stream can't be served: {why}"));
@@ -93,13 +93,19 @@ pub fn run(stream: &Stream, camera: &Camera) {
                     }
                 }
             }
-            Err(e) => {
-                pump.say(Condition::Lost, &e.to_string());
-                pump.retry()
-            }
+            Err(e) => pump.lose(&e, watch.is_some(), Instant::now()),
         };
-        pump.wait(Some(retry));
+        pump.wait(Some(retry), watch.as_ref());
     }
+}
+
+/// Whether a device's node is there, as far as its last opening told.
+#[derive(Clone, Copy)]
+enum Presence {
+    There,
+    Away,
+    /// It came back at that time, and can't be opened yet.
+    Back(Instant),
 }
 
 struct Pump<'a> {
@@ -112,13 +118,30 @@ struct Pump<'a> {
     started: Instant,
     unwatched_since: Option<Instant>,
     backoff: Duration,
+    device: Presence,
     /// What the log has about the camera's state, so that it is said once.
     last_said: String,
     /// What the log has about a source that can't do as wished: waking up is no reason to say it again.
     said_once: HashSet<String>,
 }
 
-impl Pump<'_> {
+impl<'a> Pump<'a> {
+    fn new(stream: &'a Stream, camera: &'a Camera) -> Pump<'a> {
+        Pump {
+            stream,
+            camera,
+            timeline: Timeline::new(None),
+            init: None,
+            epoch: 0,
+            started: Instant::now(),
+            unwatched_since: None,
+            backoff: COMMAND_RETRY,
+            device: Presence::There,
+            last_said: String::new(),
+            said_once: HashSet::new(),
+        }
+    }
+
     fn state(&self) -> State {
         self.stream.state()
     }
@@ -164,20 +187,36 @@ impl Pump<'_> {
         now.saturating_duration_since(since) >= self.camera.linger
     }
 
-    /// After a loss: how long until the next try.
-    fn retry(&mut self) -> Duration {
-        match self.camera.source {
-            SourceKind::Exec { .. } => {
+    /// Says that the source is lost, and tells how long to wait until the next try. As long as a device is
+    /// just away, the first reason stays.
+    fn lose(&mut self, e: &Error, watched: bool, now: Instant) -> Duration {
+        let before = self.device;
+        self.device = match before {
+            _ if e.is_absent() => Presence::Away,
+            Presence::Away => Presence::Back(now),
+            Presence::Back(since) if now.saturating_duration_since(since) < SETTLE => before,
+            _ => Presence::There,
+        };
+        let known = self.state().condition == Condition::Lost && !matches!(before, Presence::There);
+        match self.device {
+            Presence::Away if known => {}
+            Presence::Back(_) => {}
+            _ => self.say(Condition::Lost, &e.to_string()),
+        }
+        match (self.device, &self.camera.source) {
+            (Presence::Back(_), _) => SETTLE_RETRY,
+            (_, SourceKind::Exec { .. }) => {
                 let wait = self.backoff;
                 self.backoff = (self.backoff * 2).min(COMMAND_RETRY_MOST);
                 wait
             }
+            (Presence::Away, SourceKind::Device { .. }) if watched => ABSENT_RETRY,
             _ => DEVICE_RETRY,
         }
     }
 
-    /// Waits for a want to change or for the time to pass.
-    fn wait(&mut self, most: Option<Duration>) {
+    /// Waits for a want to change, for the time to pass, or for news of devices.
+    fn wait(&mut self, most: Option<Duration>, watch: Option<&Watch>) {
         let deadline = most.map(|most| Instant::now() + most);
         loop {
             let left = deadline.map(|d| d.saturating_duration_since(Instant::now()));
@@ -185,11 +224,15 @@ impl Pump<'_> {
                 Some(left) => PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX),
                 None => PollTimeout::NONE,
             };
-            _ = poll(
-                &mut [PollFd::new(self.stream.woken(), PollFlags::POLLIN)],
-                timeout,
-            );
+            let files = [Some(self.stream.woken()), watch.map(Watch::as_fd)];
+            let files = files.into_iter().flatten();
+            let mut files: Vec<PollFd<'_>> = files.map(|file| PollFd::new(file, PollFlags::POLLIN)).collect();
+            _ = poll(&mut files, timeout);
             self.stream.drain_wakes();
+            if watch.is_some_and(Watch::take_news) {
+                thread::sleep(NEWS_TOGETHER);
+                return;
+            }
             let over = left.is_none_or(|left| left.is_zero());
             // A viewer who comes or goes does not bring a lost camera back sooner.
             if over || self.stream.stopping() {
@@ -199,7 +242,7 @@ impl Pump<'_> {
     }
 
     /// Moves frames until the source is to be closed.
-    fn flow(&mut self, source: &mut dyn Source) -> Close {
+    fn flow(&mut self, source: &mut dyn Source, watch: &mut Option<Watch>) -> Close {
         let facts = source.facts().clone();
         self.stream.publish(|state| {
             state.source.clone_from(&facts.description);
@@ -256,8 +299,9 @@ impl Pump<'_> {
                 key_asked = Some(now);
                 source.force_key();
             }
-            if facts.stand_in && now.saturating_duration_since(looked) >= LOOK_FOR_CAMERA {
+            if facts.stand_in && Pump::may_look(now.saturating_duration_since(looked), watch.as_ref()) {
                 looked = now;
+                *watch = source::watch(&self.camera.source);
                 if let Some(path) = source::find_camera() {
                     log_info!("{}: a camera appears: {}", self.stream.name, path.display());
                     return Close::Replaced;
@@ -267,6 +311,14 @@ impl Pump<'_> {
                 self.watch_keys(&mut intake, now);
                 self.measure(&mut intake, now);
             }
+        }
+    }
+
+    /// Whether the test picture should look for a camera now, so long after the last time.
+    fn may_look(after: Duration, watch: Option<&Watch>) -> bool {
+        match watch {
+            Some(watch) => after >= ABSENT_RETRY || after >= SETTLE_RETRY && watch.take_news(),
+            None => after >= DEVICE_RETRY,
         }
     }
 
@@ -452,4 +504,65 @@ struct Measured {
     since: Instant,
     frames: u64,
     bytes: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::ring::Limits;
+
+    const LIMITS: Limits = Limits {
+        max_age: Duration::from_secs(1),
+        join_max: Duration::from_secs(4),
+        join_max_bytes: 1_000_000,
+    };
+
+    #[test]
+    fn an_absence_has_one_reason_and_permissions_have_time_to_settle() {
+        let (stream, config) = (
+            Stream::new("camera0", LIMITS).unwrap(),
+            Config::for_device("/dev/video0").unwrap(),
+        );
+        let mut pump = Pump::new(&stream, &config.camera);
+        let start = Instant::now();
+        let unplugged = Error::new("a", "camera lost", "unplugged").absent(true);
+        let none = Error::new("a", "can't open it", "no such device").absent(true);
+        let refused = Error::new("a", "can't open it", "no permission");
+        let (none_why, refused_why) = (none.to_string(), refused.to_string());
+        let mut lose = |e: &Error, at_ms: u64| {
+            let retry = pump.lose(e, true, start + Duration::from_millis(at_ms));
+            (retry, stream.state().why)
+        };
+        let why = unplugged.to_string();
+        for (e, at_ms, retry, why) in [
+            (&unplugged, 0, ABSENT_RETRY, &why),
+            (&none, 0, ABSENT_RETRY, &why),
+            (&refused, 5000, SETTLE_RETRY, &why),
+            (&none, 5100, ABSENT_RETRY, &why),
+            (&refused, 9000, SETTLE_RETRY, &why),
+            (&refused, 9999, SETTLE_RETRY, &why),
+            (&refused, 10_000, DEVICE_RETRY, &refused_why),
+            (&refused, 11_000, DEVICE_RETRY, &refused_why),
+            (&none, 12_000, ABSENT_RETRY, &none_why),
+        ] {
+            assert_eq!(lose(e, at_ms), (retry, why.clone()), "at {at_ms}");
+        }
+
+        // Somebody comes, and it is still away.
+        for condition in [Condition::Asleep, Condition::Starting] {
+            pump.say(condition, "");
+        }
+        assert_eq!(pump.lose(&none, false, start), DEVICE_RETRY);
+        let state = stream.state();
+        assert_eq!((state.condition, state.why), (Condition::Lost, none_why));
+    }
+
+    #[test]
+    fn the_picture_that_stands_in_is_not_kept_waiting() {
+        let (stream, config) = (Stream::new("camera0", LIMITS).unwrap(), Config::default());
+        let mut pump = Pump::new(&stream, &config.camera);
+        let unplugged = Error::new("a", "camera lost", "unplugged").absent(true);
+        assert_eq!(pump.lose(&unplugged, true, Instant::now()), DEVICE_RETRY);
+    }
 }

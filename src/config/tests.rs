@@ -99,14 +99,14 @@ video_bitrate = 4000000
     } = &config.camera;
     assert_eq!((*width, *height, *rotation, *auto_sleep), (1280, 720, 180, false));
     let SourceKind::Device {
-        path,
+        device,
         capture_format,
         controls,
     } = source
     else {
         panic!("{source:?}")
     };
-    assert_eq!(path, Path::new("/dev/v4l/by-id/usb-046d_C920-video-index0"));
+    assert_eq!(device.to_string(), "/dev/v4l/by-id/usb-046d_C920-video-index0");
     assert_eq!(capture_format, "MJPG");
     let brightness = Setting {
         name: "brightness".into(),
@@ -151,6 +151,44 @@ command = rpicam-vid -t 0 \\
     assert_eq!(
         (camera.source, camera.section.as_str()),
         (SourceKind::Exec { command }, "exec pi")
+    );
+}
+
+#[test]
+fn a_camera_may_be_named_by_what_it_says_of_itself() {
+    let source = |section: &str| parse(&format!("[{section}]\nBrightness = 1\n")).camera.source;
+    let device = |name: DeviceName| {
+        let mut source = SourceKind::device(name);
+        if let SourceKind::Device { controls, .. } = &mut source {
+            let (name, value, place) = ("brightness".into(), "1".into(), "f:2".into());
+            controls.push(Setting { name, value, place });
+        }
+        source
+    };
+    let serial = Some("A 1:2".into());
+    let (vendor, product) = (0x46d, 0x82d);
+    let usb = UsbId {
+        vendor,
+        product,
+        serial,
+    };
+    assert_eq!(source("usb:046D:082d:A 1:2"), device(DeviceName::Usb(usb)));
+    assert_eq!(
+        source("card: exec 100%"),
+        device(DeviceName::Card("exec 100%".into()))
+    );
+    assert!(
+        error("[usb:46d:82d]\n").starts_with("f:1: [usb:46d:82d]: no such section: a USB camera is usb:")
+    );
+
+    let command_line = |text: &str| Config::for_device(text).map(|config| config.camera.section);
+    for name in ["video0", "usb:046d:082d", "card:vivid"] {
+        assert_eq!(command_line(name).unwrap(), name);
+    }
+    let words = command_line("usb:camera").unwrap_err().to_string();
+    assert!(
+        words.starts_with("usb:camera: no such device: a USB camera is usb:VID:PID "),
+        "{words}"
     );
 }
 
@@ -233,8 +271,8 @@ fn errors_tell_what_is_allowed_and_what_was_meant() {
         ),
         (
             "[sever]\n",
-            "f:1: [sever]: no such section: allowed: [server], [DEFAULT], and for a camera [/dev/...], [exec \
-             NAME] or [test NAME]; did you mean [server]?",
+            "f:1: [sever]: no such section: allowed: [server], [DEFAULT], and for a camera [/dev/...], \
+             [usb:VID:PID], [card:NAME], [exec NAME] or [test NAME]; did you mean [server]?",
         ),
         (
             "[server]\nport = 65536\n",
@@ -377,10 +415,10 @@ fn the_defaults_are_those_of_the_table() {
         assert!((key.set)(&mut config, key.default).is_some(), "{}", key.name);
     }
     assert_eq!(config, Config::default());
-    let mut device = Config::for_device(Path::new("/dev/video0"));
+    let mut device = Config::for_device("/dev/video0").unwrap();
     let format = keys::find(&[Scope::Device], "capture_format").unwrap();
     assert!((format.set)(&mut device, format.default).is_some());
-    assert_eq!(device, Config::for_device(Path::new("/dev/video0")));
+    assert_eq!(device, Config::for_device("/dev/video0").unwrap());
 }
 
 /// The file as it is when every setting in it is taken out of its comment.

@@ -1,12 +1,12 @@
 //! A V4L2 camera that gives H.264.
 
-use super::{Drops, Facts, Frame, Signal, Source, controls};
+use super::offer::{self, WithoutH264, formats, per_second, rates, short, sizes};
+use super::{Drops, Facts, Frame, Signal, Source, controls, lookup};
 use crate::config::Setting;
 use crate::error::{Error, Result};
 use crate::sys::clock::monotonic_us;
 use crate::sys::v4l2::{
-    self, BufferKind, Capabilities, Control, Format, FourCc, Fraction, FrameIntervals, FrameSizes,
-    OfferedFormat, Queue, cap, ctrl,
+    self, BufferKind, Capabilities, Control, Format, FourCc, Fraction, OfferedFormat, Queue, cap, ctrl,
 };
 use crate::{log_verbose, log_warning};
 use nix::errno::Errno;
@@ -28,8 +28,6 @@ const SILENCE: Duration = Duration::from_secs(3);
 const TIME_ERROR_US: u64 = 1_000_000;
 /// A NAL unit's start code and header: less can't hold anything.
 const SHORT_BYTES: usize = 5;
-/// Formats, sizes and rates that are asked for; a driver that never says "no more" would hold us.
-const OFFERS_MAX: u32 = 100;
 
 /// What the config wants of a camera.
 #[derive(Debug, Clone, Copy)]
@@ -86,7 +84,7 @@ pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Camera> {
         return Err(Error::new(
             path,
             tried,
-            offers(&file, &formats, &capabilities, wanted),
+            no_h264(&file, &formats, &capabilities, wanted),
         ));
     }
     controls::apply(&file, path, wanted.controls)
@@ -95,7 +93,8 @@ pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Camera> {
 
     // From here on EBUSY means that another program streams; drivers differ in which call says it.
     let device = file.metadata().map_or(0, |m| m.rdev());
-    let failed = |tried: &str, errno: Errno| Error::new(path, tried, start_trouble(errno, device));
+    let failed =
+        |tried: &str, errno: Errno| Error::new(path, tried, start_trouble(errno, device)).absent(gone(errno));
     let asked = Format {
         width: wanted.width,
         height: wanted.height,
@@ -145,24 +144,18 @@ pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Camera> {
 /// The first capture node with H.264, for when the config names no camera. It only asks; a stream that runs
 /// on a device goes on.
 pub fn find_h264_camera() -> Option<PathBuf> {
-    let mut nodes: Vec<(u32, PathBuf)> = fs::read_dir("/dev")
-        .ok()?
-        .flatten()
-        .filter_map(|entry| {
-            Some((
-                entry.file_name().to_str()?.strip_prefix("video")?.parse().ok()?,
-                entry.path(),
-            ))
-        })
-        .collect();
-    nodes.sort();
-    nodes.into_iter().map(|(_, path)| path).find(|path| {
+    lookup::nodes().into_iter().find(|path| {
         let Ok((file, capabilities)) = open_device(path) else {
             return false;
         };
         let formats = capture_kind(capabilities.caps).map(|kind| formats(&file, kind));
         formats.is_ok_and(|formats| formats.iter().any(|f| f.fourcc == FourCc::H264))
     })
+}
+
+/// Whether it is an answer of a device that is not there, or not any more.
+fn gone(errno: Errno) -> bool {
+    matches!(errno, Errno::ENOENT | Errno::ENXIO | Errno::ENODEV)
 }
 
 /// Opens a V4L2 device of any sort and asks who it is.
@@ -173,7 +166,8 @@ pub(super) fn open_device(path: &Path) -> Result<(File, Capabilities)> {
         .custom_flags(libc::O_NONBLOCK)
         .open(path);
     let file = device.map_err(|e| {
-        let why = match Errno::from_raw(e.raw_os_error().unwrap_or(0)) {
+        let errno = Errno::from_raw(e.raw_os_error().unwrap_or(0));
+        let why = match errno {
             Errno::ENOENT => "no such device; it is waited for".into(),
             Errno::EACCES | Errno::EPERM => no_permission(path),
             Errno::EBUSY => busy(fs::metadata(path).map_or(0, |m| m.rdev())),
@@ -182,7 +176,7 @@ pub(super) fn open_device(path: &Path) -> Result<(File, Capabilities)> {
             }
             errno => errno.desc().into(),
         };
-        Error::new(path.display(), "can't open it", why)
+        Error::new(path.display(), "can't open it", why).absent(gone(errno))
     })?;
     let capabilities = v4l2::query_capabilities(&file).map_err(|errno| {
         let why = if errno == Errno::ENOTTY {
@@ -190,13 +184,13 @@ pub(super) fn open_device(path: &Path) -> Result<(File, Capabilities)> {
         } else {
             errno.desc()
         };
-        Error::new(path.display(), "not a camera", why)
+        Error::new(path.display(), "not a camera", why).absent(gone(errno))
     })?;
     Ok((file, capabilities))
 }
 
 /// How a node captures video; the error says what it is instead.
-fn capture_kind(caps: u32) -> std::result::Result<BufferKind, &'static str> {
+pub(super) fn capture_kind(caps: u32) -> std::result::Result<BufferKind, &'static str> {
     let has = |bits: u32| caps & bits != 0;
     let kind = if has(cap::TOUCH) {
         return Err("it is a touch panel");
@@ -208,8 +202,8 @@ fn capture_kind(caps: u32) -> std::result::Result<BufferKind, &'static str> {
         return Err("it is an encoder, decoder or scaler, which changes pictures but has none of its own");
     } else if has(cap::META_CAPTURE | cap::META_OUTPUT) {
         return Err(
-            "it gives data about a camera's frames, not the frames; the camera is most often the node \
-             before it",
+            "it gives metadata (data about a camera's frames), not the frames; the camera is most often the \
+             node before it",
         );
     } else if has(cap::VIDEO_OUTPUT | cap::VIDEO_OUTPUT_MPLANE) {
         return Err("it is a video output (a loopback device becomes a camera when something feeds it)");
@@ -227,96 +221,36 @@ fn capture_kind(caps: u32) -> std::result::Result<BufferKind, &'static str> {
     }
 }
 
-fn formats(file: &File, kind: BufferKind) -> Vec<OfferedFormat> {
-    (0..OFFERS_MAX)
-        .map_while(|index| v4l2::enum_format(file, kind, index).ok())
-        .collect()
-}
-
-/// Such as "640x480, 1280x720"; empty if the driver doesn't tell.
-fn sizes(file: &File, fourcc: FourCc) -> String {
-    let sizes = (0..OFFERS_MAX).map_while(|index| v4l2::enum_frame_sizes(file, fourcc, index).ok());
-    let words = sizes.map(|size| match size {
-        FrameSizes::One(width, height) => format!("{width}x{height}"),
-        FrameSizes::Range([w, h], [to_w, to_h]) => format!("{w}x{h} to {to_w}x{to_h}"),
-    });
-    words.collect::<Vec<_>>().join(", ")
-}
-
-/// Such as "30, 15"; empty if the driver doesn't tell.
-fn rates(file: &File, format: Format) -> String {
-    let size = (format.width, format.height);
-    let intervals =
-        (0..OFFERS_MAX).map_while(|index| v4l2::enum_frame_intervals(file, format.fourcc, size, index).ok());
-    let words = intervals.map(|interval| match interval {
-        FrameIntervals::One(interval) => short(per_second(interval)),
-        FrameIntervals::Range(a, b) => format!("{} to {}", short(per_second(b)), short(per_second(a))),
-    });
-    words.collect::<Vec<_>>().join(", ")
-}
-
-fn per_second(interval: Fraction) -> f64 {
-    f64::from(interval.denominator) / f64::from(interval.numerator)
-}
-
-/// "30", "29.97"
-fn short(rate: f64) -> String {
-    let text = format!("{rate:.2}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
 fn three_frames(fps: Option<f64>) -> Duration {
     // What is no time at all (from a rate of 0) or absurdly long comes out as the default.
     fps.and_then(|fps| Duration::try_from_secs_f64(3.0 / fps).ok())
         .unwrap_or(SILENCE)
 }
 
-/// What the camera offers in place of H.264, and what can be done about it.
-fn offers(
+/// Why a camera without H.264 can't be served, and the way out.
+fn no_h264(
     file: &File,
     formats: &[OfferedFormat],
     capabilities: &Capabilities,
     wanted: &Wanted<'_>,
 ) -> String {
-    let Wanted {
-        width, height, fps, ..
-    } = wanted;
-    let path = wanted.path.display();
-    if formats.is_empty() {
-        return "it offers no format at all now (a loopback device needs a program that feeds it)".into();
-    }
-    // The raw end of a CSI camera (unicam, rp1-cfe and others) needs a program that develops the picture.
-    let bayer = |f: &OfferedFormat| f.description.contains("Bayer");
-    if capabilities.caps & cap::IO_MC != 0 || formats.iter().all(bayer) {
-        return format!(
-            "it is the raw sensor of a CSI camera, which needs libcamera; put these two lines into the \
-             config: [exec camera] and command = rpicam-vid -t 0 -n --codec h264 --inline --width {width} \
-             --height {height} --framerate {fps} -o -"
-        );
-    }
-    // Formats of the same sizes stand together: "YUYV, NV12 (640x480, 1280x720); MJPG (1920x1080)".
-    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
-    for format in formats {
-        let sizes = sizes(file, format.fourcc);
-        match groups.iter_mut().find(|(of, _)| *of == sizes) {
-            Some((_, names)) => names.push(format.fourcc.to_string()),
-            None => groups.push((sizes, vec![format.fourcc.to_string()])),
+    let (why, command) = match offer::without_h264(capabilities, formats, wanted) {
+        WithoutH264::Nothing => {
+            return "it offers no format at all now (a loopback device needs a program that feeds it)".into();
         }
-    }
-    let list: Vec<String> = groups
-        .iter()
-        .map(|(sizes, names)| format!("{} ({sizes})", names.join(", ")))
-        .collect();
-    let mjpeg = formats
-        .iter()
-        .any(|f| f.fourcc == FourCc(u32::from_le_bytes(*b"MJPG")));
-    let input = if mjpeg { "-input_format mjpeg " } else { "" };
-    format!(
-        "it offers {}. An encoder can go between; put these two lines into the config: [exec camera] and \
-         command = ffmpeg -v error -f v4l2 {input}-video_size {width}x{height} -framerate {fps} -i {path} \
-         -pix_fmt yuv420p -c:v libx264 -preset ultrafast -tune zerolatency -g {fps} -f h264 -",
-        list.join("; ")
-    )
+        WithoutH264::Processor => {
+            return "it is a part of the image processor that libcamera works with".into();
+        }
+        WithoutH264::Sensor(command) => (
+            "it is the raw sensor of a CSI camera, which needs libcamera".into(),
+            command,
+        ),
+        WithoutH264::Mjpeg(command) | WithoutH264::Raw(command) => {
+            let offered = offer::line(file, formats);
+            (format!("it offers {offered}. An encoder can go between"), command)
+        }
+    };
+    format!("{why}; put these two lines into the config: [exec camera] and command = {command}")
 }
 
 /// What is not as wanted, if anything, and what could be had.
@@ -551,7 +485,7 @@ impl Camera {
             Errno::ENODEV => "it was unplugged; it is waited for".into(),
             errno => format!("its driver gave up ({}); it is opened again", errno.desc()),
         };
-        Error::new(self.path.display(), "camera lost", why)
+        Error::new(self.path.display(), "camera lost", why).absent(gone(errno))
     }
 }
 
@@ -625,28 +559,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_short() {
-        assert_eq!(
-            short(per_second(Fraction {
-                numerator: 1,
-                denominator: 30
-            })),
-            "30"
-        );
-        assert_eq!(
-            short(per_second(Fraction {
-                numerator: 1001,
-                denominator: 30_000
-            })),
-            "29.97"
-        );
-        assert_eq!(
-            short(per_second(Fraction {
-                numerator: 2,
-                denominator: 1
-            })),
-            "0.5"
-        );
+    fn three_frames_are_of_a_sensible_rate() {
         assert_eq!(three_frames(Some(0.5)), Duration::from_secs(6));
         assert_eq!(three_frames(Some(0.0)), SILENCE);
         assert_eq!(three_frames(None), SILENCE);

@@ -3,12 +3,17 @@
 pub mod camera;
 pub mod controls;
 pub mod exec;
+pub mod lookup;
+mod offer;
 pub mod pattern;
+mod watch;
 
 pub use camera::find_h264_camera as find_camera;
+pub use watch::Watch;
 
-use crate::config::{Camera, Setting, SourceKind};
+use crate::config::{Camera, DeviceName, Setting, SourceKind};
 use crate::error::Result;
+use crate::log_verbose;
 use camera::Wanted;
 use exec::Exec;
 use pattern::Pattern;
@@ -110,7 +115,17 @@ pub fn open(camera: &Camera, said: &mut HashSet<String>) -> Result<Box<dyn Sourc
         )
     };
     Ok(match &camera.source {
-        SourceKind::Device { path, controls, .. } => Box::new(device(path, controls)?),
+        SourceKind::Device {
+            device: name,
+            controls,
+            ..
+        } => {
+            let path = lookup::find(name)?;
+            if !matches!(name, DeviceName::Path(_)) {
+                log_verbose!("{name} is {}", path.display());
+            }
+            Box::new(device(&path, controls)?)
+        }
         SourceKind::Auto => match find_camera() {
             Some(path) => Box::new(device(&path, &[])?),
             None => Box::new(Pattern::new(width, height, fps)?.stand_in()),
@@ -118,4 +133,21 @@ pub fn open(camera: &Camera, said: &mut HashSet<String>) -> Result<Box<dyn Sourc
         SourceKind::Exec { command } => Box::new(Exec::start(&camera.name, command)?),
         SourceKind::Test => Box::new(Pattern::new(width, height, fps)?),
     })
+}
+
+/// A watch for what `kind` may wait for, be it a device of its own or any; None if that is no device, or if
+/// there can be no watch.
+pub fn watch(kind: &SourceKind) -> Option<Watch> {
+    let path = match kind {
+        SourceKind::Device {
+            device: DeviceName::Path(path),
+            ..
+        } => Some(path.as_path()),
+        SourceKind::Device { .. } | SourceKind::Auto => None,
+        SourceKind::Exec { .. } | SourceKind::Test => return None,
+    };
+    let watch = Watch::new(Path::new(lookup::DEV), path);
+    watch
+        .inspect_err(|errno| log_verbose!("/dev: can't be watched: {}", errno.desc()))
+        .ok()
 }

@@ -1,7 +1,7 @@
 //! One safe function per ioctl: inputs as parameters, outputs as the return. Only EINTR is tried again.
 
 use super::abi::*;
-use super::{BufferKind, FourCc, Result, cap, text};
+use super::{BufferKind, FourCc, FrameIntervals, FrameSizes, OfferedFormat, Result, cap, text};
 use nix::errno::Errno;
 use nix::{request_code_read, request_code_readwrite, request_code_write};
 use std::fs::File;
@@ -117,36 +117,34 @@ pub fn query_capabilities(file: &File) -> Result<Capabilities> {
     })
 }
 
-/// A pixel format that a device offers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OfferedFormat {
-    /// Its code.
-    pub fourcc: FourCc,
-    /// Its name, for people.
-    pub description: String,
+/// VIDIOC_ENUM_FMT: a format in which frames are captured. EINVAL: no more.
+pub fn enum_format(file: &File, kind: BufferKind, index: u32) -> Result<OfferedFormat> {
+    enum_format_of(file, kind as u32, index)
 }
 
-/// VIDIOC_ENUM_FMT. EINVAL: no more.
-pub fn enum_format(file: &File, kind: BufferKind, index: u32) -> Result<OfferedFormat> {
+/// VIDIOC_ENUM_FMT: a format in which an encoder or the like takes frames. EINVAL: no more.
+pub fn enum_input_format(file: &File, kind: BufferKind, index: u32) -> Result<OfferedFormat> {
+    let kind = match kind {
+        // V4L2_BUF_TYPE_VIDEO_OUTPUT: "output" is that of the program.
+        BufferKind::Single => 2,
+        // V4L2_BUF_TYPE_VIDEO_OUTPUT_MPLANE
+        BufferKind::Multi => 10,
+    };
+    enum_format_of(file, kind, index)
+}
+
+fn enum_format_of(file: &File, kind: u32, index: u32) -> Result<OfferedFormat> {
     let mut f = FmtDesc {
         index,
-        kind: kind as u32,
+        kind,
         ..FmtDesc::default()
     };
     call(file, &ENUM_FMT, &mut f)?;
     Ok(OfferedFormat {
         fourcc: FourCc(f.pixelformat),
         description: text(&f.description),
+        compressed: f.flags & 1 != 0,
     })
-}
-
-/// A size or a range of sizes, in pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FrameSizes {
-    /// Width and height.
-    One(u32, u32),
-    /// Least and greatest width and height; not every size between needs to be there.
-    Range([u32; 2], [u32; 2]),
 }
 
 /// VIDIOC_ENUM_FRAMESIZES. EINVAL: no more; ENOTTY: the driver doesn't tell.
@@ -164,15 +162,6 @@ pub fn enum_frame_sizes(file: &File, fourcc: FourCc, index: u32) -> Result<Frame
     } else {
         FrameSizes::Range([a, c], [b, d])
     })
-}
-
-/// A frame interval or a range of them, in seconds.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum FrameIntervals {
-    /// Just this.
-    One(Fraction),
-    /// The shortest and the longest.
-    Range(Fraction, Fraction),
 }
 
 /// VIDIOC_ENUM_FRAMEINTERVALS. EINVAL: no more; ENOTTY: the driver doesn't tell.

@@ -42,12 +42,42 @@ impl std::fmt::Display for FourCc {
     }
 }
 
-/// The text in a fixed field: up to the first NUL.
+/// A pixel format that a device offers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfferedFormat {
+    /// Its code.
+    pub fourcc: FourCc,
+    /// Its name, for people.
+    pub description: String,
+    /// It is coded (`V4L2_FMT_FLAG_COMPRESSED`), not raw.
+    pub compressed: bool,
+}
+
+/// A size or a range of sizes, in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameSizes {
+    /// Width and height.
+    One(u32, u32),
+    /// Least and greatest width and height; not every size between needs to be there.
+    Range([u32; 2], [u32; 2]),
+}
+
+/// A frame interval or a range of them, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum FrameIntervals {
+    /// Just this.
+    One(Fraction),
+    /// The shortest and the longest.
+    Range(Fraction, Fraction),
+}
+
+/// The text in a fixed field: up to the first NUL, without control characters, with which a device could play
+/// tricks on a terminal.
 fn text(field: &[u8]) -> String {
     let end = memchr::memchr(0, field).unwrap_or(field.len());
-    String::from_utf8_lossy(field.get(..end).unwrap_or(field))
-        .trim()
-        .to_owned()
+    let text = String::from_utf8_lossy(field.get(..end).unwrap_or(field));
+    let text: String = text.chars().filter(|c| !c.is_control()).collect();
+    text.trim().to_owned()
 }
 
 /// Bits of [`Capabilities::caps`]: `V4L2_CAP_*`.
@@ -140,4 +170,16 @@ pub mod ctrl {
 
     /// `V4L2_CID_MPEG_VIDEO_FORCE_KEY_FRAME`, a button: the next frame is a key frame.
     pub const FORCE_KEY_FRAME: u32 = 0x0099_09e5;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_ends_at_its_nul_and_has_no_control_characters() {
+        assert_eq!(text(b" HD Pro\x1b[31m\n Webcam \0\0C920"), "HD Pro[31m Webcam");
+        assert_eq!(text(b"four"), "four");
+        assert_eq!(text("ä\u{85}".as_bytes()), "ä");
+    }
 }

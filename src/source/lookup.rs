@@ -1,0 +1,374 @@
+//! Which video devices there are, which of them a config means, and what each is good for.
+//!
+//! Devices are opened, asked and closed; nothing is set on them, and a stream that runs on one goes on.
+
+use super::camera::{Wanted, capture_kind, open_device};
+use super::offer::{self, MJPEG, WithoutH264};
+use crate::config::{Camera, DeviceName, UsbId};
+use crate::error::{Error, Result};
+use crate::sys::v4l2::{BufferKind, Capabilities, FourCc, OfferedFormat, cap};
+use std::fmt::Write;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+/// Where the nodes are.
+pub const DEV: &str = "/dev";
+/// Where the kernel tells of each node what it belongs to (sysfs).
+const CLASS: &str = "/sys/class/video4linux";
+
+/// All nodes /dev/videoN, in the order of their numbers.
+pub fn nodes() -> Vec<PathBuf> {
+    nodes_in(Path::new(DEV))
+}
+
+fn nodes_in(dev: &Path) -> Vec<PathBuf> {
+    let number = |entry: &fs::DirEntry| {
+        entry
+            .file_name()
+            .to_str()?
+            .strip_prefix("video")?
+            .parse::<u32>()
+            .ok()
+    };
+    let entries = fs::read_dir(dev).into_iter().flatten().flatten();
+    let mut nodes: Vec<(u32, PathBuf)> = entries
+        .filter_map(|entry| Some((number(&entry)?, entry.path())))
+        .collect();
+    nodes.sort();
+    nodes.into_iter().map(|(_, path)| path).collect()
+}
+
+/// What the USB device behind a node says of itself; None if there is none.
+fn usb_id(class: &Path, node: &Path) -> Option<UsbId> {
+    // `device` is a symlink to the USB interface, and what is above that, the USB device.
+    let device = class.join(node.file_name()?).join("device/..");
+    let text = |file: &str| {
+        // The serial number is the device's own text; control characters could play tricks on a terminal.
+        let text = fs::read_to_string(device.join(file)).ok()?;
+        let text: String = text.chars().filter(|c| !c.is_control()).collect();
+        Some(text.trim().to_owned())
+    };
+    let id = |file: &str| u16::from_str_radix(&text(file)?, 16).ok();
+    Some(UsbId {
+        vendor: id("idVendor")?,
+        product: id("idProduct")?,
+        serial: text("serial").filter(|serial| !serial.is_empty()),
+    })
+}
+
+/// udev's symlink to a node that stays the same: by what it is, else by where it is plugged in.
+fn link(dev: &Path, node: &Path) -> Option<PathBuf> {
+    let node = fs::canonicalize(node).ok()?;
+    ["v4l/by-id", "v4l/by-path"].iter().find_map(|folder| {
+        let links = fs::read_dir(dev.join(folder)).ok()?.flatten();
+        let mut links: Vec<PathBuf> = links
+            .map(|link| link.path())
+            .filter(|link| fs::canonicalize(link).is_ok_and(|target| target == node))
+            .collect();
+        links.sort();
+        links.into_iter().next()
+    })
+}
+
+/// A node that was looked at.
+struct Seen {
+    path: PathBuf,
+    usb: Option<UsbId>,
+    found: Result<Found>,
+}
+
+struct Found {
+    file: File,
+    capabilities: Capabilities,
+    /// How it captures video; or what it is instead.
+    capture: std::result::Result<BufferKind, &'static str>,
+    /// What it captures, if it does.
+    formats: Vec<OfferedFormat>,
+}
+
+impl Found {
+    fn gives_h264(&self) -> bool {
+        self.formats.iter().any(|f| f.fourcc == FourCc::H264)
+    }
+}
+
+impl Seen {
+    fn look(path: PathBuf) -> Seen {
+        let found = open_device(&path).map(|(file, capabilities)| {
+            let capture = capture_kind(capabilities.caps);
+            let formats = capture.map_or(Vec::new(), |kind| offer::formats(&file, kind));
+            Found {
+                file,
+                capabilities,
+                capture,
+                formats,
+            }
+        });
+        let usb = usb_id(Path::new(CLASS), &path);
+        Seen { path, usb, found }
+    }
+
+    fn is(&self, name: &DeviceName) -> bool {
+        match name {
+            DeviceName::Path(path) => self.path == *path,
+            DeviceName::Usb(id) => self.usb.as_ref().is_some_and(|found| id.means(found)),
+            DeviceName::Card(card) => self.found.as_ref().is_ok_and(|f| f.capabilities.card == *card),
+        }
+    }
+}
+
+/// The node that a name means at this moment.
+///
+/// A camera may have several nodes: of those that capture video it is the one with H.264, else the first.
+///
+/// # Errors
+/// There is no such camera (the error is one of absence), there are several, or it can't be opened.
+pub fn find(name: &DeviceName) -> Result<PathBuf> {
+    if let DeviceName::Path(path) = name {
+        return Ok(path.clone());
+    }
+    let mut nodes = nodes();
+    if let DeviceName::Usb(id) = name {
+        // Other cameras are left alone: opening one may wake it up.
+        let usb_id = |path: &PathBuf| usb_id(Path::new(CLASS), path);
+        let mut others: Vec<(&PathBuf, UsbId)> = nodes
+            .iter()
+            .filter_map(|path| Some((path, usb_id(path)?)))
+            .collect();
+        // The nodes of a camera stand together.
+        others.dedup_by(|(_, a), (_, b)| a == b);
+        let others: Vec<String> = others
+            .iter()
+            .map(|(path, id)| format!("{id} ({})", path.display()))
+            .collect();
+        nodes.retain(|path| usb_id(path).is_some_and(|found| id.means(&found)));
+        if nodes.is_empty() {
+            return Err(absent(name, &others));
+        }
+    }
+    let seen: Vec<Seen> = nodes.into_iter().map(Seen::look).collect();
+    choose(name, &seen).map(Path::to_owned)
+}
+
+/// No such camera, but these others.
+fn absent(name: &DeviceName, others: &[String]) -> Error {
+    let why = match (others, name) {
+        ([], DeviceName::Usb(_)) => "there is no USB camera at all".into(),
+        ([], _) => "there is no camera at all".into(),
+        _ => format!("there is {}", others.join(", ")),
+    };
+    Error::new(name, "no such camera", format_args!("{why}; it is waited for")).absent(true)
+}
+
+fn choose<'a>(name: &DeviceName, seen: &'a [Seen]) -> Result<&'a Path> {
+    let named: Vec<&Seen> = seen.iter().filter(|seen| seen.is(name)).collect();
+    // One for each camera: what is plugged in at the same place is one, by whatever name.
+    let mut cameras: Vec<(&Seen, &Found)> = Vec::new();
+    for node in &named {
+        let Ok(found) = &node.found else { continue };
+        let same = |other: &Found| other.capabilities.bus == found.capabilities.bus;
+        match cameras.iter_mut().find(|(_, other)| same(other)) {
+            _ if found.capture.is_err() => {}
+            Some((_, other)) if other.gives_h264() || !found.gives_h264() => {}
+            Some(camera) => *camera = (node, found),
+            None => cameras.push((node, found)),
+        }
+    }
+    match cameras.as_slice() {
+        [(camera, _)] => Ok(&camera.path),
+        [] => match named.iter().find_map(|node| node.found.as_ref().err()) {
+            Some(error) => Err(error.clone()),
+            None => Err(absent(name, &cameras_of(seen))),
+        },
+        several => {
+            let words = |(node, found): &(&Seen, &Found)| match &node.usb {
+                Some(usb) => format!("{} ({usb})", node.path.display()),
+                None => format!("{} ({})", node.path.display(), found.capabilities.bus),
+            };
+            let list: Vec<String> = several.iter().map(words).collect();
+            let why = format!(
+                "{} cameras match: {}. Name one by its serial number, if it has one (usb:VID:PID:SERIAL), or \
+                 by its path, such as one in /dev/v4l/by-path, which stays the same for a socket",
+                list.len(),
+                list.join(", ")
+            );
+            Err(Error::new(name, "can't choose", why))
+        }
+    }
+}
+
+/// The names of all cameras, and what could not be opened with the reason.
+fn cameras_of(seen: &[Seen]) -> Vec<String> {
+    let words = |node: &Seen| match &node.found {
+        Ok(found) if found.capture.is_err() => None,
+        Ok(found) => Some(format!(
+            "card:{} ({})",
+            found.capabilities.card,
+            node.path.display()
+        )),
+        Err(error) => Some(error.to_string()),
+    };
+    seen.iter().filter_map(words).collect()
+}
+
+/// All nodes /dev/videoN with what they are, what they offer and what this program does with them, in the
+/// form of a config: all but the sections is commented out.
+pub fn list() -> String {
+    let seen: Vec<Seen> = nodes().into_iter().map(Seen::look).collect();
+    if seen.is_empty() {
+        return "# There is no video device at all (no /dev/video*).\n".into();
+    }
+    let entries = seen.iter().map(|node| entry(node, &seen, Path::new(DEV)));
+    entries.collect::<Vec<_>>().join("\n")
+}
+
+fn entry(node: &Seen, all: &[Seen], dev: &Path) -> String {
+    let found = match &node.found {
+        Ok(found) => found,
+        Err(error) => return format!("# {error}\n"),
+    };
+    let Found {
+        file,
+        capabilities,
+        capture,
+        formats,
+    } = found;
+    let Capabilities {
+        card, driver, bus, ..
+    } = capabilities;
+    let mut out = format!("# {}: {card} ({driver}, {bus})\n", node.path.display());
+    let mut say = |words: &str| {
+        // Writing into a String can't fail.
+        let _ = writeln!(out, "# {words}");
+    };
+    if let Err(what) = capture {
+        say(&format!(
+            "Not a camera: {}.",
+            m2m(found).as_deref().unwrap_or(what)
+        ));
+        return out;
+    }
+    let lasting = link(dev, &node.path);
+    let path = lasting.as_ref().unwrap_or(&node.path);
+    let Camera {
+        width, height, fps, ..
+    } = Camera::default();
+    let wanted = Wanted {
+        path,
+        width,
+        height,
+        fps,
+        controls: &[],
+    };
+    let between = "An encoder has to go between, such as this command:";
+    let (words, command) = if found.gives_h264() {
+        ("It gives H.264, which is served as it is.".to_owned(), None)
+    } else {
+        match offer::without_h264(capabilities, formats, &wanted) {
+            WithoutH264::Nothing => (
+                "It offers nothing now (a loopback device needs a program that feeds it).".into(),
+                None,
+            ),
+            WithoutH264::Processor => (
+                "Not a camera: it is a part of the image processor that libcamera works with.".into(),
+                None,
+            ),
+            WithoutH264::Sensor(command) => (
+                "It is the raw sensor of a CSI camera, which needs libcamera, as in this command:".into(),
+                Some(command),
+            ),
+            WithoutH264::Mjpeg(command) if formats.iter().all(|f| f.fourcc == MJPEG) => {
+                (format!("It gives MJPEG only, no H.264. {between}"), Some(command))
+            }
+            WithoutH264::Mjpeg(command) => (
+                format!("It gives MJPEG and raw pictures, no H.264. {between}"),
+                Some(command),
+            ),
+            WithoutH264::Raw(command) => (
+                format!("It gives raw pictures only, no H.264. {between}"),
+                Some(command),
+            ),
+        }
+    };
+    for line in offer::lines(file, formats) {
+        say(&line);
+    }
+    say(&words);
+    let names = names(node, all, lasting);
+    if found.gives_h264() && names.len() > 1 {
+        say(&format!(
+            "It may also be named {}.",
+            names.get(1..).unwrap_or_default().join(" or ")
+        ));
+    }
+    let _ = match (command, names.first()) {
+        (Some(command), _) => {
+            let name = node.path.file_name().unwrap_or_default().to_string_lossy();
+            writeln!(out, "[exec {name}]\ncommand = {}", command.replace('%', "%%"))
+        }
+        (None, Some(name)) if found.gives_h264() => writeln!(out, "{name}"),
+        _ => Ok(()),
+    };
+    out
+}
+
+/// The sections that mean this node, the one that lasts best first.
+fn names(node: &Seen, all: &[Seen], lasting: Option<PathBuf>) -> Vec<String> {
+    let card = node.found.as_ref().map(|f| f.capabilities.card.clone());
+    // A USB camera is known by its numbers wherever it is; any other is where it is.
+    let names = [
+        node.usb.clone().map(DeviceName::Usb),
+        lasting.map(DeviceName::Path),
+        node.usb.is_none().then(|| DeviceName::Path(node.path.clone())),
+        card.ok().filter(|card| !card.is_empty()).map(DeviceName::Card),
+    ];
+    let only_this =
+        |name: &DeviceName| matches!(name, DeviceName::Path(_)) || choose(name, all) == Ok(&node.path);
+    let sections = names.into_iter().flatten().filter(only_this);
+    // What would end the section's name too early can't stand in it.
+    let sections = sections
+        .map(|name| name.to_string())
+        .filter(|name| !name.contains(']'));
+    let mut sections: Vec<String> = sections.map(|name| format!("[{name}]")).collect();
+    if sections.is_empty() {
+        sections.push(format!("[{}]", node.path.display()));
+    }
+    sections
+}
+
+/// What a device does that takes pictures and gives them back otherwise; None if it is no such device.
+fn m2m(found: &Found) -> Option<String> {
+    let kind = match found.capabilities.caps {
+        caps if caps & cap::VIDEO_M2M_MPLANE != 0 => BufferKind::Multi,
+        caps if caps & cap::VIDEO_M2M != 0 => BufferKind::Single,
+        _ => return None,
+    };
+    let (takes, gives) = (
+        offer::input_formats(&found.file, kind),
+        offer::formats(&found.file, kind),
+    );
+    Some(m2m_words(&takes, &gives))
+}
+
+fn m2m_words(takes: &[OfferedFormat], gives: &[OfferedFormat]) -> String {
+    let list = |formats: &[OfferedFormat]| {
+        let names: Vec<String> = formats.iter().map(|f| f.fourcc.to_string()).collect();
+        names.join(", ")
+    };
+    let coded = |formats: &[OfferedFormat]| formats.iter().any(|f| f.compressed);
+    let what = if gives.iter().any(|f| f.fourcc == FourCc::H264) {
+        "an H.264 encoder, for cameras that give raw pictures; not used yet"
+    } else if coded(gives) {
+        "an encoder, but not for H.264; of no use here"
+    } else if takes.iter().any(|f| f.fourcc == MJPEG) {
+        "a decoder, for cameras that give MJPEG; not used yet"
+    } else if coded(takes) {
+        "a decoder, but not for MJPEG; of no use here"
+    } else {
+        "a scaler or converter; of no use here"
+    };
+    format!("it is {what} (takes {}; gives {})", list(takes), list(gives))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,251 @@
+//! What a capture device offers, and what has to stand between one without H.264 and this program.
+
+use super::camera::Wanted;
+use crate::sys::v4l2::{
+    self, BufferKind, Capabilities, Format, FourCc, Fraction, FrameIntervals, FrameSizes, OfferedFormat, cap,
+};
+use std::fs::File;
+
+/// Formats, sizes and rates that are asked for; a driver that never says "no more" would hold us.
+const OFFERS_MAX: u32 = 100;
+/// Drivers of the processors behind a Raspberry Pi's sensors. Their nodes look like cameras with raw formats.
+const IMAGE_PROCESSORS: [&str; 2] = ["bcm2835-isp", "pispbe"];
+/// The driver of a Raspberry Pi 5's sensors. That machine has no H.264 encoder in hardware.
+const PI_5: &str = "rp1-cfe";
+
+pub(super) const MJPEG: FourCc = FourCc(u32::from_le_bytes(*b"MJPG"));
+
+pub(super) fn formats(file: &File, kind: BufferKind) -> Vec<OfferedFormat> {
+    (0..OFFERS_MAX)
+        .map_while(|index| v4l2::enum_format(file, kind, index).ok())
+        .collect()
+}
+
+/// The formats in which a device takes pictures, rather than gives them.
+pub(super) fn input_formats(file: &File, kind: BufferKind) -> Vec<OfferedFormat> {
+    (0..OFFERS_MAX)
+        .map_while(|index| v4l2::enum_input_format(file, kind, index).ok())
+        .collect()
+}
+
+fn frame_sizes(file: &File, fourcc: FourCc) -> impl Iterator<Item = FrameSizes> {
+    (0..OFFERS_MAX).map_while(move |index| v4l2::enum_frame_sizes(file, fourcc, index).ok())
+}
+
+fn size_words(size: FrameSizes) -> String {
+    match size {
+        FrameSizes::One(width, height) => format!("{width}x{height}"),
+        FrameSizes::Range([w, h], [to_w, to_h]) => format!("{w}x{h} to {to_w}x{to_h}"),
+    }
+}
+
+/// Such as "640x480, 1280x720"; empty if the driver doesn't tell.
+pub(super) fn sizes(file: &File, fourcc: FourCc) -> String {
+    let words = frame_sizes(file, fourcc).map(size_words);
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// Such as "30, 15"; empty if the driver doesn't tell.
+pub(super) fn rates(file: &File, format: Format) -> String {
+    let size = (format.width, format.height);
+    let intervals =
+        (0..OFFERS_MAX).map_while(|index| v4l2::enum_frame_intervals(file, format.fourcc, size, index).ok());
+    let words = intervals.map(|interval| match interval {
+        FrameIntervals::One(interval) => short(per_second(interval)),
+        FrameIntervals::Range(a, b) => format!("{} to {}", short(per_second(b)), short(per_second(a))),
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// Such as "640x480, 1280x720 at 30, 15; 1920x1080 at 5": what has the same rates stands together.
+fn sizes_and_rates(file: &File, fourcc: FourCc) -> String {
+    let each = frame_sizes(file, fourcc).map(|size| {
+        let (FrameSizes::One(width, height) | FrameSizes::Range(_, [width, height])) = size;
+        let format = Format {
+            width,
+            height,
+            fourcc,
+        };
+        (rates(file, format), size_words(size))
+    });
+    let groups = grouped(each)
+        .into_iter()
+        .map(|(rates, sizes)| match rates.as_str() {
+            "" => sizes.join(", "),
+            rates => format!("{} at {rates}", sizes.join(", ")),
+        });
+    groups.collect::<Vec<_>>().join("; ")
+}
+
+/// A line for each format, but one for those of the same sizes and rates: "YUYV, NV12: 640x480 at 30, 15".
+pub(super) fn lines(file: &File, formats: &[OfferedFormat]) -> Vec<String> {
+    let each = formats
+        .iter()
+        .map(|format| (sizes_and_rates(file, format.fourcc), format.fourcc.to_string()));
+    let groups = grouped(each)
+        .into_iter()
+        .map(|(sizes, formats)| match sizes.as_str() {
+            "" => formats.join(", "),
+            sizes => format!("{}: {sizes}", formats.join(", ")),
+        });
+    groups.collect()
+}
+
+/// The same for one line, without the rates: "YUYV, NV12 (640x480, 1280x720); MJPG (1920x1080)".
+pub(super) fn line(file: &File, formats: &[OfferedFormat]) -> String {
+    let each = formats
+        .iter()
+        .map(|format| (sizes(file, format.fourcc), format.fourcc.to_string()));
+    let groups = grouped(each)
+        .into_iter()
+        .map(|(sizes, formats)| format!("{} ({sizes})", formats.join(", ")));
+    groups.collect::<Vec<_>>().join("; ")
+}
+
+/// What has the same words put together, in the order in which they came first.
+fn grouped(each: impl Iterator<Item = (String, String)>) -> Vec<(String, Vec<String>)> {
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    for (words, member) in each {
+        match groups.iter_mut().find(|(of, _)| *of == words) {
+            Some((_, members)) => members.push(member),
+            None => groups.push((words, vec![member])),
+        }
+    }
+    groups
+}
+
+pub(super) fn per_second(interval: Fraction) -> f64 {
+    f64::from(interval.denominator) / f64::from(interval.numerator)
+}
+
+/// "30", "29.97"
+pub(super) fn short(rate: f64) -> String {
+    let text = format!("{rate:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// What a capture node without H.264 is, and the command for an `[exec]` section that makes H.264 of it.
+#[derive(Debug, PartialEq)]
+pub(super) enum WithoutH264 {
+    /// It offers nothing at all.
+    Nothing,
+    /// A part of a board's image processor.
+    Processor,
+    /// The raw sensor of a CSI camera.
+    Sensor(String),
+    /// A camera that gives MJPEG, maybe raw pictures too.
+    Mjpeg(String),
+    /// A camera that gives raw pictures only.
+    Raw(String),
+}
+
+/// Tells what a capture node that gives no H.264 is good for.
+pub(super) fn without_h264(
+    capabilities: &Capabilities,
+    formats: &[OfferedFormat],
+    wanted: &Wanted<'_>,
+) -> WithoutH264 {
+    let Wanted {
+        width, height, fps, ..
+    } = wanted;
+    let path = wanted.path.display();
+    let Capabilities { driver, caps, .. } = capabilities;
+    if formats.is_empty() {
+        return WithoutH264::Nothing;
+    }
+    if IMAGE_PROCESSORS.contains(&driver.as_str()) {
+        return WithoutH264::Processor;
+    }
+    // The raw end of a CSI camera (unicam, rp1-cfe and others) needs a program that develops the picture.
+    let bayer = |f: &OfferedFormat| f.description.contains("Bayer");
+    if caps & cap::IO_MC != 0 || formats.iter().all(bayer) {
+        // Without --low-latency its software encoder makes B-frames.
+        let encoder = if driver == PI_5 {
+            "libav --libav-video-codec libx264 --libav-format h264 --low-latency"
+        } else {
+            "h264 --inline --flush"
+        };
+        return WithoutH264::Sensor(format!(
+            "rpicam-vid -t 0 -n --codec {encoder} --intra {fps} --width {width} --height {height} \
+             --framerate {fps} -o -"
+        ));
+    }
+    let mjpeg = formats.iter().any(|f| f.fourcc == MJPEG);
+    let input = if mjpeg { "-input_format mjpeg " } else { "" };
+    let command = format!(
+        "ffmpeg -v error -f v4l2 {input}-video_size {width}x{height} -framerate {fps} -i {path} \
+         -pix_fmt yuv420p -c:v libx264 -preset ultrafast -tune zerolatency -g {fps} -f h264 -"
+    );
+    if mjpeg {
+        WithoutH264::Mjpeg(command)
+    } else {
+        WithoutH264::Raw(command)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn told(driver: &str, caps: u32, formats: &[(&[u8; 4], &str)]) -> WithoutH264 {
+        let formats: Vec<OfferedFormat> = formats
+            .iter()
+            .map(|(fourcc, description)| OfferedFormat {
+                fourcc: FourCc(u32::from_le_bytes(**fourcc)),
+                description: (*description).into(),
+                compressed: false,
+            })
+            .collect();
+        let capabilities = Capabilities {
+            driver: driver.into(),
+            card: String::new(),
+            bus: String::new(),
+            caps,
+        };
+        let wanted = Wanted {
+            path: Path::new("/dev/video0"),
+            width: 640,
+            height: 480,
+            fps: 30,
+            controls: &[],
+        };
+        without_h264(&capabilities, &formats, &wanted)
+    }
+
+    #[test]
+    fn what_a_node_without_h264_is_good_for() {
+        let (yuyv, mjpg) = ((b"YUYV", "YUYV 4:2:2"), (b"MJPG", "Motion-JPEG"));
+        let bayer = (b"pGAA", "10-bit Bayer GRGR/BGBG Packed");
+        assert_eq!(told("v4l2 loopback", 0, &[]), WithoutH264::Nothing);
+        assert_eq!(told("bcm2835-isp", 0, &[yuyv]), WithoutH264::Processor);
+        assert_eq!(told("pispbe", cap::IO_MC, &[yuyv]), WithoutH264::Processor);
+        let command = |told: WithoutH264| match told {
+            WithoutH264::Sensor(command) => command,
+            other => panic!("{other:?}"),
+        };
+        assert!(command(told("unicam", 0, &[bayer])).contains("--codec h264 --inline --flush --intra 30 "));
+        assert!(command(told("rp1-cfe", cap::IO_MC, &[bayer, yuyv])).contains("--low-latency"));
+        // A unicam behind which an HDMI adapter is plugged in gives pictures that need no developing.
+        for (formats, mjpeg) in [(&[yuyv][..], false), (&[yuyv, mjpg], true), (&[mjpg], true)] {
+            match told("unicam", 0, formats) {
+                WithoutH264::Mjpeg(command) => assert!(mjpeg && command.contains(" -input_format mjpeg ")),
+                WithoutH264::Raw(command) => assert!(!mjpeg && command.contains(" -i /dev/video0 ")),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn rates_are_short() {
+        let rate = |numerator, denominator| {
+            short(per_second(Fraction {
+                numerator,
+                denominator,
+            }))
+        };
+        assert_eq!(rate(1, 30), "30");
+        assert_eq!(rate(1001, 30_000), "29.97");
+        assert_eq!(rate(2, 1), "0.5");
+    }
+}
