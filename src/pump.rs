@@ -59,9 +59,7 @@ pub fn run(stream: &Stream, camera: &Camera) {
     let mut pump = Pump::new(stream, camera);
     while !stream.stopping() {
         if pump.may_sleep(Instant::now()) {
-            pump.say(Condition::Asleep, "");
-            pump.wait(None, None);
-            pump.backoff = COMMAND_RETRY;
+            pump.sleep();
             continue;
         }
         // What was wrong is so until a frame proves otherwise.
@@ -80,7 +78,11 @@ pub fn run(stream: &Stream, camera: &Camera) {
                 pump.epoch += 1;
                 drop(source);
                 match close {
-                    Close::Stop | Close::Unwatched | Close::Replaced => continue,
+                    Close::Unwatched => {
+                        stream.ring.clear();
+                        continue;
+                    }
+                    Close::Stop | Close::Replaced => continue,
                     Close::Lost(e) => {
                         if pump.state().frames > frames {
                             pump.backoff = COMMAND_RETRY;
@@ -95,7 +97,7 @@ pub fn run(stream: &Stream, camera: &Camera) {
             }
             Err(e) => pump.lose(&e, watch.is_some(), Instant::now()),
         };
-        pump.wait(Some(retry), watch.as_ref());
+        pump.wait(retry, COMMAND_RETRY.min(retry), watch.as_ref());
     }
 }
 
@@ -187,6 +189,29 @@ impl<'a> Pump<'a> {
         now.saturating_duration_since(since) >= self.camera.linger
     }
 
+    /// Waits for a viewer. A device may go and come in the meantime, and that is told; nothing is opened.
+    fn sleep(&mut self) {
+        // Before the look, so that nothing goes unseen between the two.
+        let watch = source::watch(&self.camera.source);
+        match source::absence(&self.camera.source) {
+            Some(e) => _ = self.lose(&e, watch.is_some(), Instant::now()),
+            None => {
+                let state = self.state();
+                let why = match state.condition {
+                    Condition::Refused => format!("at the last try: {}", state.why),
+                    Condition::Lost if matches!(self.device, Presence::There) => {
+                        format!("at the last try: {}", state.why)
+                    }
+                    Condition::Asleep => state.why,
+                    _ => String::new(),
+                };
+                self.say(Condition::Asleep, &why);
+            }
+        }
+        self.wait(ABSENT_RETRY, Duration::ZERO, watch.as_ref());
+        self.backoff = COMMAND_RETRY;
+    }
+
     /// Says that the source is lost, and tells how long to wait until the next try. As long as a device is
     /// just away, the first reason stays.
     fn lose(&mut self, e: &Error, watched: bool, now: Instant) -> Duration {
@@ -215,27 +240,27 @@ impl<'a> Pump<'a> {
         }
     }
 
-    /// Waits for a want to change, for the time to pass, or for news of devices.
-    fn wait(&mut self, most: Option<Duration>, watch: Option<&Watch>) {
-        let deadline = most.map(|most| Instant::now() + most);
+    /// Waits for the time to pass, or for news of devices, or, `soonest` after the beginning, for a first viewer.
+    fn wait(&mut self, most: Duration, soonest: Duration, watch: Option<&Watch>) {
+        let begun = Instant::now();
+        let unwatched = self.stream.viewer_count() == 0;
         loop {
-            let left = deadline.map(|d| d.saturating_duration_since(Instant::now()));
-            let timeout = match left {
-                Some(left) => PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX),
-                None => PollTimeout::NONE,
-            };
+            let somebody_came = unwatched && self.stream.viewer_count() > 0;
+            let until = if somebody_came { soonest } else { most };
+            let left = until.saturating_sub(begun.elapsed());
+            if left.is_zero() || self.stream.stopping() {
+                return;
+            }
             let files = [Some(self.stream.woken()), watch.map(Watch::as_fd)];
             let files = files.into_iter().flatten();
             let mut files: Vec<PollFd<'_>> = files.map(|file| PollFd::new(file, PollFlags::POLLIN)).collect();
-            _ = poll(&mut files, timeout);
+            _ = poll(
+                &mut files,
+                PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX),
+            );
             self.stream.drain_wakes();
             if watch.is_some_and(Watch::take_news) {
                 thread::sleep(NEWS_TOGETHER);
-                return;
-            }
-            let over = left.is_none_or(|left| left.is_zero());
-            // A viewer who comes or goes does not bring a lost camera back sooner.
-            if over || self.stream.stopping() {
                 return;
             }
         }

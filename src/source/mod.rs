@@ -12,7 +12,7 @@ pub use camera::find_h264_camera as find_camera;
 pub use watch::Watch;
 
 use crate::config::{Camera, DeviceName, Setting, SourceKind};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::log_verbose;
 use camera::Wanted;
 use exec::Exec;
@@ -133,6 +133,20 @@ pub fn open(camera: &Camera, said: &mut HashSet<String>) -> Result<Box<dyn Sourc
         SourceKind::Exec { command } => Box::new(Exec::start(&camera.name, command)?),
         SourceKind::Test => Box::new(Pattern::new(width, height, fps)?),
     })
+}
+
+/// Why `kind` can't be had at all, if it is a device that is not there. Nothing is started.
+pub fn absence(kind: &SourceKind) -> Option<Error> {
+    let SourceKind::Device { device, .. } = kind else {
+        return None;
+    };
+    match device {
+        DeviceName::Path(path) if !path.exists() => {
+            Some(Error::new(path.display(), "no such device", "it is waited for").absent(true))
+        }
+        DeviceName::Path(_) => None,
+        name => lookup::find(name).err().filter(Error::is_absent),
+    }
 }
 
 /// A watch for what `kind` may wait for, be it a device of its own or any; None if that is no device, or if

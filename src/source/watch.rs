@@ -1,4 +1,4 @@
-//! Notices that a device may have come.
+//! Notices that a device may have come or gone.
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -7,7 +7,7 @@ use std::path::Path;
 /// Folders of the device folder in which udev makes symlinks, some time after the node itself.
 const LINKS: [&str; 3] = ["v4l", "v4l/by-id", "v4l/by-path"];
 
-/// A watch over the folders where device nodes and their symlinks appear (inotify(7)).
+/// A watch over the folders where device nodes and their symlinks come and go (inotify(7)).
 ///
 /// It knows the folders that there were when it was made, and a folder that comes later is news: so make a new
 /// one each time before looking for a device, and nothing is missed in between.
@@ -22,7 +22,8 @@ impl Watch {
         let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
         // The kernel makes a node for root only; then udev changes its owner, which is IN_ATTRIB, and renames
         // symlinks into place.
-        let news = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_ATTRIB;
+        let comes = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_ATTRIB;
+        let news = comes | AddWatchFlags::IN_DELETE;
         inotify.add_watch(dev, news)?;
         for folder in LINKS.iter().map(|folder| dev.join(folder)) {
             // There is none without udev, or before the first camera.
@@ -74,7 +75,7 @@ mod tests {
         fs::rename(by_id.join(".tmp"), by_id.join("usb-camera")).unwrap();
         assert!(watch.take_news(), "a symlink");
         fs::remove_file(&node).unwrap();
-        assert!(!watch.take_news(), "what goes is none");
+        assert!(watch.take_news(), "what goes");
 
         let elsewhere = dev.join("elsewhere");
         fs::create_dir(&elsewhere).unwrap();
