@@ -3,7 +3,7 @@
 'use strict';
 (() => {
   const POLL_MS = 3000;
-  const LATE_S = 3;     // a plain <video> is about 1 s late from its start; this much more is not live any longer
+  const LATE_S = 3;     // a plain <video> is 1 to 3 s late from its start; this much more is not live any longer
   const START_S = 20;   // no picture this long after a load, though the camera is live: something hangs
   const LONGEST_WAIT_S = 30;
 

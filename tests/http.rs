@@ -4,9 +4,10 @@
 
 mod support;
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::thread;
+use std::time::Duration;
 use support::{PATIENCE, Server, until};
 
 fn status_of(answer: &str) -> u16 {
@@ -282,6 +283,29 @@ fn connections_that_ask_nothing_do_not_keep_others_out() {
     until("all are gone", || server.number("connections") <= 2);
 }
 
+/// Clients that ask again and again and take next to nothing of the answers make room too.
+#[test]
+fn clients_that_do_not_take_their_answers_keep_nobody_out() {
+    let server = Server::with_config("[server]\nmax_clients = 2\n[test]\n");
+    let ask = "GET /logo.png HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(2000);
+    let greedy: Vec<TcpStream> = (0..60)
+        .map(|_| {
+            let mut socket = server.send(b"");
+            socket.set_write_timeout(Some(Duration::from_millis(50))).unwrap();
+            _ = socket.write_all(ask.as_bytes());
+            socket
+        })
+        .collect();
+    for _ in 0..5 {
+        until("the page is answered", || {
+            server.get("/").starts_with("HTTP/1.1 200")
+        });
+    }
+    // Without anybody else who wants their places, those that are left are given up as stuck.
+    until("they are counted", || server.number("stuck_clients") > 0);
+    drop(greedy);
+}
+
 #[test]
 fn ten_thousand_connects_leave_nothing_behind() {
     let server = Server::with_config("[server]\nmax_age_ms = 60000\n[test]\n");
@@ -316,12 +340,11 @@ fn a_head_a_byte_a_second_is_cut_off() {
     let mut socket = server.send(b"G");
     let mut slow = socket.try_clone().unwrap();
     let drip = thread::spawn(move || {
-        use std::io::Write;
         for byte in b"ET / HTTP/1.1\r\nHost: localhost\r\nA: aaaaaaaaaaaaaaaaaaa"
             .iter()
             .chain([b'b'; 60].iter())
         {
-            thread::sleep(std::time::Duration::from_millis(500));
+            thread::sleep(Duration::from_millis(500));
             if slow.write_all(&[*byte]).is_err() {
                 return;
             }

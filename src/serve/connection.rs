@@ -4,6 +4,7 @@ use super::head::{self, Bad, HEAD_BYTES, Head, Method};
 use super::routes::{self, Answer, Reply};
 use super::{Shared, mp4};
 use crate::log_verbose;
+use crate::sys::sock;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -24,8 +25,10 @@ const LINGER_TIME: Duration = Duration::from_millis(500);
 pub(super) enum Phase {
     /// Sends its head.
     Head,
-    /// Is answered.
-    Busy,
+    /// Is sent a finite answer.
+    Answer,
+    /// Is sent a stream.
+    Stream,
     /// Has had its answer, and may ask again.
     Idle,
 }
@@ -56,7 +59,8 @@ impl Connection {
         match self.phase.load(Relaxed) {
             p if p == Phase::Head as u8 => Phase::Head,
             p if p == Phase::Idle as u8 => Phase::Idle,
-            _ => Phase::Busy,
+            p if p == Phase::Stream as u8 => Phase::Stream,
+            _ => Phase::Answer,
         }
     }
 
@@ -66,7 +70,7 @@ impl Connection {
             .saturating_sub(Duration::from_millis(self.phase_since.load(Relaxed)))
     }
 
-    fn enter(&self, phase: Phase) {
+    pub fn enter(&self, phase: Phase) {
         self.phase_since
             .store(self.made.elapsed().as_millis() as u64, Relaxed);
         self.phase.store(phase as u8, Relaxed);
@@ -110,19 +114,20 @@ pub(super) fn serve(connection: &Arc<Connection>, shared: &Shared) {
                     Incoming::Bad(bad) => routes::refuse(bad),
                     _ => routes::late(),
                 };
-                _ = send(socket, &answer, true, false);
+                _ = send(socket, shared, &answer, true, false);
                 linger(socket);
                 break "refused";
             }
         };
         first = false;
-        connection.enter(Phase::Busy);
+        connection.enter(Phase::Answer);
         shared.counters.requests.fetch_add(1, Relaxed);
         log_verbose!("client {}: {:?} {}", connection.address, head.method, head.path);
         match routes::reply(&head, shared) {
             Reply::Answer(answer) => {
-                if send(socket, &answer, head.method != Method::Head, head.keep_alive).is_err() {
-                    break "left";
+                let with_body = head.method != Method::Head;
+                if let Err(e) = send(socket, shared, &answer, with_body, head.keep_alive) {
+                    break give_up(socket, shared, &e);
                 }
                 if !head.keep_alive {
                     linger(socket);
@@ -184,17 +189,51 @@ fn read_head(connection: &Connection, received: &mut Vec<u8>, first: bool) -> In
 }
 
 /// Sends a finite answer.
+///
+/// # Errors
+/// `TimedOut` or `WouldBlock` if the client does not take it; others if it has left.
 pub(super) fn send(
-    mut socket: &TcpStream,
+    socket: &TcpStream,
+    shared: &Shared,
     answer: &Answer,
     with_body: bool,
     keep_alive: bool,
 ) -> io::Result<()> {
-    let mut bytes = answer.head(keep_alive);
+    let mut bytes = answer.head(&shared.hygiene, keep_alive);
     if with_body {
         bytes.extend_from_slice(&answer.body);
     }
-    socket.write_all(&bytes)
+    write_within(socket, &bytes, WRITE_TIME)
+}
+
+/// Writes all of it; the socket's own timeout holds for each write, and `limit` for all of them.
+///
+/// # Errors
+/// `TimedOut` or `WouldBlock` if the client does not take it; others if it has left.
+pub(super) fn write_within(mut socket: &TcpStream, mut bytes: &[u8], limit: Duration) -> io::Result<()> {
+    let begun = Instant::now();
+    while !bytes.is_empty() {
+        match socket.write(bytes) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = &bytes[written..],
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+        if !bytes.is_empty() && begun.elapsed() >= limit {
+            return Err(ErrorKind::TimedOut.into());
+        }
+    }
+    Ok(())
+}
+
+/// After an error of [`write_within`]: says whether the client is stuck or has left.
+pub(super) fn give_up(socket: &TcpStream, shared: &Shared, e: &io::Error) -> &'static str {
+    if !matches!(e.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock) {
+        return "left";
+    }
+    shared.counters.stuck.fetch_add(1, Relaxed);
+    sock::reset_on_close(socket);
+    "stuck"
 }
 
 /// Ends our side and lets the client take in the answer: a close with bytes unread would be a reset, and the answer lost.

@@ -29,8 +29,8 @@ const RESERVE: usize = 32;
 const BACKLOG: i32 = 1024;
 /// A client's thread needs little: heads, frames and answers are on the heap.
 const STACK_BYTES: usize = 128 * 1024;
-/// What a connection takes at most to be thrown out in favour of a new one: it has been given this long for its head.
-const HEAD_GRACE: Duration = Duration::from_secs(1);
+/// A client has this long for its head, and for its answer, whoever else wants its place.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// What went wrong between us and our clients since the start; for /status.
 #[derive(Debug, Default)]
@@ -52,6 +52,8 @@ struct Shared {
     settings: config::Server,
     stream: Arc<Stream>,
     own_name: String,
+    /// Header lines for every answer.
+    hygiene: String,
     started: Instant,
     counters: Counters,
     /// Streams being sent.
@@ -112,6 +114,7 @@ impl Server {
         stream: Arc<Stream>,
     ) -> Result<Server> {
         let shared = Arc::new(Shared {
+            hygiene: routes::hygiene(&settings.frame_ancestors),
             settings,
             stream,
             own_name,
@@ -226,7 +229,8 @@ impl Drop for Leaving {
     }
 }
 
-/// At the limit, ends the connection that has been idle longest; else the one that has owed a head for longest.
+/// At the limit, ends the connection that has been idle longest; else the one that has taken longest to send its head,
+/// or to take its answer.
 fn make_room(shared: &Shared) {
     let mut connections = shared.connections();
     if connections.len() < shared.most_connections() {
@@ -236,7 +240,10 @@ fn make_room(shared: &Shared) {
         let in_phase = connections.iter().filter(|(_, c)| c.phase() == phase);
         in_phase.map(|(number, c)| (c.phase_age(), *number)).max()
     };
-    let victim = longest(Phase::Idle).or_else(|| longest(Phase::Head).filter(|(age, _)| *age >= HEAD_GRACE));
+    let slowest = |phase| longest(phase).filter(|(age, _)| *age >= GRACE);
+    let victim = longest(Phase::Idle)
+        .or_else(|| slowest(Phase::Head))
+        .or_else(|| slowest(Phase::Answer));
     // Off the list at once: its thread finds the socket closed, and is gone a moment later.
     if let Some(victim) = victim.and_then(|(_, number)| connections.remove(&number)) {
         victim.end();

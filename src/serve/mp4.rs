@@ -2,7 +2,7 @@
 //! is a recording.
 
 use super::Shared;
-use super::connection::{self, Connection, WRITE_TIME};
+use super::connection::{self, Connection, Phase, WRITE_TIME, write_within};
 use super::head::{Head, Method};
 use super::routes::{self, StreamRequest};
 use crate::format::fmp4::{Fragment, HEAD_BYTES, Init};
@@ -10,7 +10,7 @@ use crate::ring::{BATCH_FRAGMENTS, Batch, Follower, Next, Outlet};
 use crate::stream::{Stream, Viewer};
 use crate::sys::clock;
 use crate::sys::sock::{self, Input};
-use std::io::{self, ErrorKind, IoSlice, Write};
+use std::io::{self, IoSlice, Write};
 use std::mem;
 use std::net::TcpStream;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -35,33 +35,29 @@ pub(super) fn send(
     let socket = &connection.socket;
     let begin = begin(shared, head.http11);
     if head.method == Method::Head {
-        _ = (&*socket).write_all(&begin);
+        _ = write_within(socket, &begin, WRITE_TIME);
         connection::linger(socket);
         return "answered";
     }
     let Some(_place) = Place::take(shared) else {
         shared.counters.refused.fetch_add(1, Relaxed);
         let answer = routes::full(shared.settings.max_clients);
-        _ = connection::send(socket, &answer, true, false);
+        _ = connection::send(socket, shared, &answer, true, false);
         connection::linger(socket);
         return "refused";
     };
+    connection.enter(Phase::Stream);
     // Without it a slow client lags more, and that is all.
     _ = sock::set_notsent_lowat(socket, NOTSENT_BYTES);
-    let outcome = (&*socket)
-        .write_all(&begin)
+    let outcome = write_within(socket, &begin, WRITE_TIME)
         .and_then(|()| follow(connection, shared, request, head.http11));
     match outcome {
         Ok(End::Stream) => {
             connection::linger(socket);
             "stream ended"
         }
-        Err(e) if matches!(e.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock) => {
-            shared.counters.stuck.fetch_add(1, Relaxed);
-            sock::reset_on_close(socket);
-            "stuck"
-        }
-        Ok(End::Client) | Err(_) => "left",
+        Ok(End::Client) => "left",
+        Err(e) => connection::give_up(socket, shared, &e),
     }
 }
 
@@ -78,7 +74,7 @@ fn begin(shared: &Shared, chunked: bool) -> Vec<u8> {
     };
     let head = format!(
         "HTTP/1.1 200 OK\r\nCache-Control: no-store\r\n{}Content-Type: video/mp4{codecs}\r\n{framing}Connection: close\r\n\r\n",
-        routes::HYGIENE
+        shared.hygiene
     );
     head.into_bytes()
 }
@@ -240,23 +236,6 @@ impl Mp4 {
         let last: &[u8] = if self.lock().chunked { b"0\r\n\r\n" } else { b"" };
         write_within(&self.connection.socket, last, WRITE_TIME)
     }
-}
-
-/// Writes all of it; the socket's own timeout holds for each write, and `limit` for all of them.
-fn write_within(mut socket: &TcpStream, mut bytes: &[u8], limit: Duration) -> io::Result<()> {
-    let begun = Instant::now();
-    while !bytes.is_empty() {
-        match socket.write(bytes) {
-            Ok(0) => return Err(ErrorKind::WriteZero.into()),
-            Ok(written) => bytes = &bytes[written..],
-            Err(e) if e.kind() == ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
-        if !bytes.is_empty() && begun.elapsed() >= limit {
-            return Err(ErrorKind::TimedOut.into());
-        }
-    }
-    Ok(())
 }
 
 impl Out {

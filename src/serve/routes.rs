@@ -83,10 +83,10 @@ impl Answer {
         self
     }
 
-    /// The head, with the empty line that ends it.
-    pub fn head(&self, keep_alive: bool) -> Vec<u8> {
+    /// The head, with the lines of [`hygiene`] and the empty line that ends it.
+    pub fn head(&self, hygiene: &str, keep_alive: bool) -> Vec<u8> {
         let mut head = format!(
-            "HTTP/1.1 {}\r\nCache-Control: {}\r\n{HYGIENE}{}",
+            "HTTP/1.1 {}\r\nCache-Control: {}\r\n{hygiene}{}",
             self.status, self.cache, self.more
         );
         if !self.body.is_empty() {
@@ -107,9 +107,24 @@ impl Answer {
 
 const NO_CONTENT: &str = "204 No Content";
 
-/// On every answer: no guessing of types, and no use by pages of other sites.
-pub(super) const HYGIENE: &str =
-    "X-Content-Type-Options: nosniff\r\nCross-Origin-Resource-Policy: same-site\r\n";
+/// Lines for every answer: no guessing of types, no use by pages of other sites, and no frame around it but on pages
+/// that may (Content Security Policy, frame-ancestors). On plain http a browser does not tell who asks, so that this is
+/// what keeps the stream out of others' frames.
+pub(super) fn hygiene(frame_ancestors: &[String]) -> String {
+    let ancestors: String = frame_ancestors
+        .iter()
+        .map(|origin| format!(" {origin}"))
+        .collect();
+    format!(
+        "X-Content-Type-Options: nosniff\r\nCross-Origin-Resource-Policy: same-site\r\n\
+         Content-Security-Policy: frame-ancestors 'self'{ancestors}\r\n"
+    )
+}
+
+/// What the page may load, beside what [`hygiene`] says of its frames; both policies hold.
+const PAGE_POLICY: &str = "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; manifest-src 'self'; base-uri 'none'; \
+    form-action 'none'\r\n";
 
 /// The answer to `head`.
 pub(super) fn reply(head: &Head, shared: &Shared) -> Reply {
@@ -126,7 +141,7 @@ pub(super) fn reply(head: &Head, shared: &Shared) -> Reply {
             "text/html; charset=utf-8",
             include_bytes!("../../assets/index.html"),
         )
-        .with(&content_security_policy(&shared.settings.frame_ancestors)),
+        .with(PAGE_POLICY),
         "/style.css" => Answer::asset(
             "text/css; charset=utf-8",
             include_bytes!("../../assets/style.css"),
@@ -194,19 +209,6 @@ fn forbid(head: &Head, shared: &Shared) -> Option<Answer> {
             "This camera does not answer to pages of other sites",
         )
     })
-}
-
-fn content_security_policy(frame_ancestors: &[String]) -> String {
-    let mut line = String::from(
-        "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
-         media-src 'self' blob:; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
-    );
-    for origin in frame_ancestors {
-        line.push(' ');
-        line.push_str(origin);
-    }
-    line.push_str("\r\n");
-    line
 }
 
 /// The answer to a head that is no good.

@@ -29,6 +29,10 @@ const MOST_GARBAGE_BYTES: u64 = 4 << 20;
 const HEAD_BYTES: usize = 189;
 /// Reads before the caller has its turn.
 const READS: usize = 256;
+/// The same for its standard error, ...
+const STDERR_READS: usize = 16;
+/// ... which is left alone for so long when it says more than is logged: reading it is not to cost a processor.
+const STDERR_REST: Duration = Duration::from_millis(50);
 
 /// What a command of the config must write.
 const ADVICE: &str = "it must write raw H.264 (Annex B) to its standard output, as these do: \
@@ -50,6 +54,7 @@ pub struct Exec {
     head: Option<Vec<u8>>,
     chatter: Chatter,
     stderr_open: bool,
+    stderr_rests_until: Instant,
 }
 
 impl Exec {
@@ -76,6 +81,7 @@ impl Exec {
             head: Some(Vec::with_capacity(HEAD_BYTES)),
             chatter: Chatter::new(now),
             stderr_open: true,
+            stderr_rests_until: now,
         })
     }
 
@@ -159,7 +165,7 @@ impl Exec {
 
     fn read_stderr(&mut self) {
         let mut buffer = [0; 4096];
-        for _ in 0..READS {
+        for _ in 0..STDERR_READS {
             match self.command.read_stderr(&mut buffer) {
                 Ok(Chunk::Bytes { count, .. }) => {
                     let bytes = buffer.iter().take(count).copied();
@@ -218,7 +224,7 @@ impl Source for Exec {
                 PollFd::new(self.command.stderr(), PollFlags::POLLIN),
             ];
             // A closed one would always be ready.
-            let open = if self.stderr_open {
+            let open = if self.stderr_open && now >= self.stderr_rests_until {
                 &mut files[..]
             } else {
                 &mut files[..2]
@@ -238,6 +244,9 @@ impl Source for Exec {
             let mut gave = false;
             if stderr {
                 self.read_stderr();
+                if self.chatter.allowed == 0 {
+                    self.stderr_rests_until = now + STDERR_REST;
+                }
             }
             if stdout {
                 gave = self.read(sink)?;
