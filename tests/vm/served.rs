@@ -68,27 +68,33 @@ fn three_hundred(transfer: &[&str]) {
 
     // The camera's first picture is the clip's first one, and has sequence number 0.
     let captured_us = captured_us();
-    let seen = viewer.seen();
+    let seen = viewer.seen().clone();
     let first = seen[0];
     let zero_us = captured_us[&first.number];
-    let errors_us: Vec<i64> = seen[..300]
+    // How far media time is from the driver's, at the start and at the end of each picture.
+    let errors_us: Vec<(i64, i64)> = seen[..300]
         .iter()
         .enumerate()
         .filter_map(|(i, one)| {
             // A line of the log that another one was put into is not found.
             let driver_us = captured_us.get(&(first.number + i))? - zero_us;
-            Some((one.time_90k - first.time_90k) as i64 * 100 / 9 - driver_us)
+            let start_us = (one.time_90k - first.time_90k) as i64 * 100 / 9 - driver_us;
+            Some((
+                start_us,
+                start_us + i64::from(one.duration_90k) * 100 / 9 - 100_000,
+            ))
         })
         .collect();
     assert!(errors_us.len() > 250, "{} of 300", errors_us.len());
-    let mean = |part: &[i64]| part.iter().sum::<i64>() / part.len() as i64;
-    let worst = errors_us.iter().map(|e| e.abs()).max().unwrap();
+    let worst = errors_us.iter().map(|(start, _)| start.abs()).max().unwrap();
+    let mean = |part: &[(i64, i64)]| part.iter().map(|(_, end)| end).sum::<i64>() / part.len() as i64;
     let (early, late) = (mean(&errors_us[..30]), mean(&errors_us[errors_us.len() - 30..]));
     println!(
-        "media time against the driver's: at most {worst} us off; mean of 30: {early} us, then {late} us"
+        "media time against the driver's, in us: {worst} at most; mean of 30 ends: {early}, then {late}"
     );
     assert!(worst <= 100_000, "more than a frame");
-    assert!((late - early).abs() < 10_000, "it drifts");
+    // A picture may begin early, by as much as the camera was late with it; they end in step with the driver.
+    assert!((late - early).abs() < 1000, "it drifts");
 }
 
 #[test]
@@ -113,13 +119,12 @@ fn other_sizes_and_rates() {
         viewer.judge();
         let described = format!("{}x{}", server.camera("width"), server.camera("height"));
         assert_eq!(described, size);
-        let seen = viewer.seen();
+        let seen = viewer.seen().clone();
         let seconds = (seen[20].time_90k - seen[0].time_90k) as f64 / 90_000.0;
         let rate = 20.0 / seconds;
         println!("{size}: {rate:.2} of {fps} frames a second");
         // Media time is the driver's, not ours; still a loaded machine may be late with some.
         assert!(rate > f64::from(fps) * 0.7 && rate < f64::from(fps) * 1.3);
-        drop(seen);
         drop(server);
         drop(camera);
         no_nodes();
@@ -148,7 +153,7 @@ fn a_loopback_device_is_served() {
     assert_eq!(server.camera("state"), "live");
     drop(feed);
     until("the silence is noticed", || health(&server).0 == "503");
-    assert!(health(&server).1.contains("no frame for 3 s"));
+    assert!(health(&server).1.contains("no frame for over 3 s"));
 }
 
 #[test]

@@ -194,7 +194,7 @@ fn a_stall_is_noticed() {
         error
             .unwrap()
             .to_string()
-            .ends_with("camera lost: no frame for 3 s; it is opened again")
+            .ends_with("camera lost: no frame for over 3 s; it is opened again")
     );
     drop(c);
     signal(&camera.0, "USR2");

@@ -1,6 +1,6 @@
 // h264feed DEVICE FILE WIDTHxHEIGHT FPS: feeds a v4l2loopback device as a camera program would.
-// FILE is H.264 in the byte stream format (Annex B); each access unit is one write(2). The file goes round and round
-// until a signal ends it.
+// FILE is H.264 in the byte stream format (Annex B); each access unit is one write(2). The file goes round and
+// round until a signal ends it.
 #include <fcntl.h>
 #include <linux/videodev2.h>
 #include <stdio.h>
@@ -16,8 +16,8 @@ static double now(void)
     return t.tv_sec + t.tv_nsec / 1e9;
 }
 
-// Length of the first access unit: after a slice, a delimiter, parameter set, SEI or a slice with first_mb_in_slice = 0
-// begins the next one (H.264, 7.4.1.2.3).
+// Length of the first access unit: after a slice, a delimiter, parameter set, SEI or a slice with
+// first_mb_in_slice = 0 begins the next one (H.264, 7.4.1.2.3).
 static size_t access_unit(const unsigned char *d, size_t n)
 {
     int slice = 0;
