@@ -94,7 +94,8 @@ fn three_hundred(transfer: &[&str]) {
     );
     assert!(worst <= 100_000, "more than a frame");
     // A picture may begin early, by as much as the camera was late with it; they end in step with the driver.
-    assert!((late - early).abs() < 1000, "it drifts");
+    // A tenth of a picture is left for pictures that came too fast after late ones, see fmp4::Timeline.
+    assert!((late - early).abs() < 10_000, "it drifts");
 }
 
 #[test]
