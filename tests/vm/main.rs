@@ -147,6 +147,14 @@ fn no_nodes() {
     eventually("the nodes go", || driven_by("uvcvideo").is_empty().then_some(()));
 }
 
+/// What udev does on a real machine: a symlink below /dev/v4l.
+fn link(link: &Path, node: &Path) {
+    fs::create_dir_all(link.parent().unwrap()).unwrap();
+    _ = fs::remove_file(link);
+    let target = Path::new("../..").join(node.file_name().unwrap());
+    std::os::unix::fs::symlink(target, link).unwrap();
+}
+
 /// Whether uvcvideo hands on the damaged frames of cameras plugged in from now on, or leaves them out.
 fn hand_on_damaged_frames(on: bool) {
     fs::write(

@@ -94,8 +94,9 @@ fn three_hundred(transfer: &[&str]) {
     );
     assert!(worst <= 100_000, "more than a frame");
     // A picture may begin early, by as much as the camera was late with it; they end in step with the driver.
-    // A tenth of a picture is left for pictures that came too fast after late ones, see fmp4::Timeline.
-    assert!((late - early).abs() < 10_000, "it drifts");
+    // Half a picture is left for a machine so busy that pictures come late and then too fast: fmp4::Timeline stays
+    // behind after that. A rate that is off by a five hundredth would take more.
+    assert!((late - early).abs() < 50_000, "it drifts");
 }
 
 #[test]
@@ -114,7 +115,9 @@ fn other_sizes_and_rates() {
     for (size, fps) in [("320x240", 15), ("1280x720", 5)] {
         let clip = Clip::new(&rig, size);
         let (camera, [path, _]) = plug(&rig, size, &["-r", &fps.to_string()]);
-        let server = serve(&path, size, fps, "");
+        let by_path = Path::new("/dev/v4l/by-path/platform-vhci_hcd.0-usb-0:1:1.0-video-index0");
+        link(by_path, &path);
+        let server = serve(by_path, size, fps, "");
         let viewer = Viewer::new(&server, &clip);
         viewer.more(25);
         viewer.judge();
@@ -129,6 +132,43 @@ fn other_sizes_and_rates() {
         drop(server);
         drop(camera);
         no_nodes();
+    }
+}
+
+#[test]
+fn each_node_is_listed_as_what_it_is() {
+    let Some(rig) = rig() else { return };
+    let (_camera, [path, metadata]) = plug(&rig, "640x480", &["-y", "-r", "10"]);
+    let by_id = Path::new("/dev/v4l/by-id/usb-fmp4streamer_fakeuvc_camera_0001-video-index0");
+    link(by_id, &path);
+    let list = Command::new(Server::PROGRAM)
+        .arg("--list-devices")
+        .output()
+        .unwrap();
+    assert!(list.status.success() && list.stderr.is_empty());
+    let list = String::from_utf8(list.stdout).unwrap();
+    println!("{list}");
+    let part = |node: &Path| {
+        let head = format!("# {}: ", node.display());
+        let part = list.split("\n\n").find(|part| part.starts_with(&head));
+        part.unwrap_or_else(|| panic!("no part of {}", node.display()))
+    };
+    let vivid = driven_by("vivid");
+    for (node, words) in [
+        (&path, "fakeuvc camera (uvcvideo, usb-vhci_hcd.0-1)"),
+        (&path, "H264, YUYV: 640x480 at 10, 5"),
+        (&path, "gives H.264, which is served as it is"),
+        (&path, by_id.to_str().unwrap()),
+        (&path, "\n[usb:1d6b:0104:0001]"),
+        (&metadata, "metadata"),
+        (&vivid[0], "raw pictures only"),
+        (&vivid[1], "raw pictures only"),
+        (&vivid[2], "a video output"),
+        (&vivid[3], "metadata"),
+        (&PathBuf::from("/dev/video11"), "an H.264 encoder"),
+        (&PathBuf::from(loopback::DEVICE), "offers nothing now"),
+    ] {
+        assert!(part(node).contains(words), "{words}");
     }
 }
 
