@@ -17,14 +17,14 @@ struct Scene {
 
 impl Scene {
     fn new() -> Option<Scene> {
-        Scene::with("auto_sleep = no", Command::new(Server::PROGRAM))
+        Scene::with(Command::new(Server::PROGRAM))
     }
 
-    fn with(keys: &str, program: Command) -> Option<Scene> {
+    fn with(program: Command) -> Option<Scene> {
         let rig = rig()?;
         let clip = Clip::new(&rig, "640x480");
         let (camera, [path, _]) = plug(&rig, "640x480", &["-r", "10"]);
-        let server = Server::with_config_as(program, &config(&path, "640x480", 10, keys));
+        let server = Server::with_config_as(program, &config(&path, "640x480", 10, "auto_sleep = no"));
         let viewer = Viewer::new(&server, &clip);
         viewer.more(5);
         Some(Scene {
@@ -87,8 +87,8 @@ const LIVE: &str = ": live: fakeuvc camera, ";
 const UNPLUGGED: &str = "camera lost: it was unplugged; it is waited for";
 const ABSENT: &str = ": no such device";
 
-/// The device is there: pictures come again within 2 s. The bound leaves them three more, for this machine is slow
-/// and the camera's next key frame may be a second away.
+/// The device is there: pictures come again within 2 s. The bound leaves them three more, for this machine is
+/// slow and the camera's next key frame may be a second away.
 fn recovers(viewer: &Viewer) {
     let start = Instant::now();
     viewer.more(1);
@@ -294,7 +294,7 @@ fn ioctls_that_fail_once() {
     program
         .env("LD_PRELOAD", rig.join("tools/failonce.so"))
         .env("FAILONCE", &order);
-    let Some(scene) = Scene::with("auto_sleep = no", program) else {
+    let Some(scene) = Scene::with(program) else {
         return;
     };
     let fail = |request: u32, errno: i32| {

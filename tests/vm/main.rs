@@ -2,8 +2,8 @@
 //! `fakeuvc`), v4l2loopback (fed by `h264feed`) and an encoder device (`vh264enc`).
 //!
 //! To be run in the machine, one test at a time, with the environment variable VM_RIG naming the folder that
-//! has `tools/` and `media/`; anywhere else every test says that it is skipped. `tests/vm/run` does all of it, and
-//! loads the modules, with their parameters; see README.md.
+//! has `tools/` and `media/`; anywhere else every test says that it is skipped. `tests/vm/run` does all of
+//! it, and loads the modules, with their parameters; see README.md.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // all of it is tests
 

@@ -25,9 +25,9 @@ pub fn health(server: &Server) -> (String, String) {
     )
 }
 
-/// When the driver captured each buffer that it gave, in microseconds by sequence number, from the kernel's log. That
-/// has them once dev_debug is set (Linux Documentation/driver-api/media/v4l2-dev.rst, "video device debugging"), as
-/// hours:minutes:seconds.microseconds, though with nine digits.
+/// When the driver captured each buffer that it gave, in microseconds by sequence number, from the kernel's
+/// log. That has them once dev_debug is set (Linux Documentation/driver-api/media/v4l2-dev.rst, "video device
+/// debugging"), as hours:minutes:seconds.microseconds, though with nine digits.
 fn captured_us() -> std::collections::BTreeMap<usize, i64> {
     let log = Command::new("dmesg").arg("--raw").output().unwrap();
     let log = String::from_utf8_lossy(&log.stdout).into_owned();
@@ -94,8 +94,8 @@ fn three_hundred(transfer: &[&str]) {
     );
     assert!(worst <= 100_000, "more than a frame");
     // A picture may begin early, by as much as the camera was late with it; they end in step with the driver.
-    // Half a picture is left for a machine so busy that pictures come late and then too fast: fmp4::Timeline stays
-    // behind after that. A rate that is off by a five hundredth would take more.
+    // Half a picture is left for a machine so busy that pictures come late and then too fast: fmp4::Timeline
+    // stays behind after that. A rate that is off by a five hundredth would take more.
     assert!((late - early).abs() < 50_000, "it drifts");
 }
 

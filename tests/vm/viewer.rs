@@ -110,8 +110,8 @@ impl Viewer {
         self.thread.take().unwrap().join().unwrap();
     }
 
-    /// What no fault may bring about. Gives how often the pictures did not go on with the next one: each time it is
-    /// a key picture.
+    /// What no fault may bring about. Gives how often the pictures did not go on with the next one: each time
+    /// it is a key picture.
     pub fn judge(&self) -> usize {
         let seen = self.seen();
         assert!(seen.first().is_some_and(|first| first.key), "{:?}", seen.first());

@@ -2,9 +2,9 @@
 // socketpair, so the kernel's own uvcvideo driver binds to it and makes a real /dev/videoN.
 //   modprobe vhci-hcd; modprobe uvcvideo
 //   fakeuvc [-m FILE.mjpeg] [-h FILE.h264] [-y] [-s WxH] [-r FPS] [-i] [-v]
-// Formats are offered in the order given: -m Motion-JPEG, -h frame-based H.264, -y YUYV; 640x480 and 30 frames
-// a second unless -s and -r say otherwise, and half as many. -i: isochronous, else bulk. A file goes round and
-// round.
+// Formats are offered in the order given: -m Motion-JPEG, -h frame-based H.264, -y YUYV; 640x480 and 30
+// frames a second unless -s and -r say otherwise, and half as many. -i: isochronous, else bulk. A file goes
+// round and round.
 // Signals:
 //   USR1   unplug / plug again
 //   USR2   stall / go on

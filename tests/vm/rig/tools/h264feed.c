@@ -1,6 +1,6 @@
 // h264feed DEVICE FILE WIDTHxHEIGHT FPS: feeds a v4l2loopback device as a camera program would.
-// FILE is H.264 in the byte stream format (Annex B); each access unit is one write(2). The file goes round and
-// round until a signal ends it.
+// FILE is H.264 in the byte stream format (Annex B); each access unit is one write(2). The file goes round
+// and round until a signal ends it.
 #include <fcntl.h>
 #include <linux/videodev2.h>
 #include <stdio.h>
