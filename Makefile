@@ -3,6 +3,7 @@
 # make check   the first minutes of that: format, lints, rooms, unit tests
 # make bench   what it costs, as ratios
 # make fuzz    60 s of fuzzing for each target (needs a nightly Rust)
+# make soak    clients coming and going and cameras unplugged: does anything grow? MINUTES=20
 # make install, make uninstall   PREFIX=/usr/local DESTDIR=
 
 PREFIX  ?= /usr/local
@@ -13,7 +14,7 @@ BIN    = $(DESTDIR)$(PREFIX)/bin/fmp4streamer
 UNIT   = $(DESTDIR)/etc/systemd/system/fmp4streamer.service
 CONFIG = $(DESTDIR)/etc/fmp4streamer.conf
 
-.PHONY: run build test check bench fuzz install uninstall
+.PHONY: run build test check bench fuzz soak install uninstall
 
 run: build
 	target/release/fmp4streamer $(ARGS)
@@ -37,6 +38,9 @@ bench:
 fuzz:
 	@tests/need run
 	@fuzz/run
+
+soak: build
+	@tests/soak $(MINUTES)
 
 # Builds as the user, then `sudo make install` only copies.
 install:

@@ -406,11 +406,12 @@ impl Source for Camera {
             }
         }
         if self.last_frame.elapsed() >= self.patience {
-            let seconds = self.patience.as_secs_f64();
+            // The same words before and after its first frame, so that the log has a long silence once.
+            let seconds = SILENCE.max(three_frames(self.facts.fps)).as_secs_f64();
             return Err(Error::new(
                 self.path.display(),
                 "camera lost",
-                format!("no frame for {} s; it is opened again", short(seconds)),
+                format!("no frame for over {} s; it is opened again", short(seconds)),
             ));
         }
         Ok(())

@@ -59,13 +59,24 @@ impl Server {
 
     /// With a config of this text.
     pub fn with_config(text: &str) -> Server {
-        let dir = Dir::new();
-        let file = dir.write("test.conf", text);
-        Server::start(&["-c", file.to_str().unwrap()], dir)
+        Server::with_config_as(Command::new(Server::PROGRAM), text)
     }
 
+    /// The same, started by `program`: another user, another environment.
+    pub fn with_config_as(program: Command, text: &str) -> Server {
+        let dir = Dir::new();
+        let file = dir.write("test.conf", text);
+        Server::run(program, &["-c", file.to_str().unwrap()], dir)
+    }
+
+    pub const PROGRAM: &str = env!("CARGO_BIN_EXE_fmp4streamer");
+
     fn start(args: &[&str], dir: Dir) -> Server {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_fmp4streamer"))
+        Server::run(Command::new(Server::PROGRAM), args, dir)
+    }
+
+    fn run(mut program: Command, args: &[&str], dir: Dir) -> Server {
+        let mut process = program
             .args(args)
             .args(["--listen", "127.0.0.1:0"])
             .stdin(Stdio::null())

@@ -2,13 +2,18 @@
 //! `fakeuvc`), v4l2loopback (fed by `h264feed`) and an encoder device (`vh264enc`).
 //!
 //! To be run in the machine, one test at a time, with the environment variable VM_RIG naming the folder that
-//! has `tools/` and `media/`; anywhere else every test says that it is skipped. The modules, with their
-//! parameters, stand at the top of each file; `vh264enc` is loaded as it is.
+//! has `tools/` and `media/`; anywhere else every test says that it is skipped. `tests/vm/run` does all of
+//! it, and loads the modules, with their parameters; see README.md.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // all of it is tests
 
+mod faults;
 mod loopback;
+mod served;
+#[path = "../support/mod.rs"]
+mod support;
 mod uvc;
+mod viewer;
 mod vivid;
 
 use fmp4streamer::config::Setting;
@@ -93,7 +98,7 @@ fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
         if let Some(done) = attempt() {
             return done;
         }
-        assert!(start.elapsed() < Duration::from_secs(60), "{what}");
+        assert!(start.elapsed() < Duration::from_secs(20), "{what}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }
@@ -122,6 +127,41 @@ impl Drop for Running {
         signal(&self.0, "TERM");
         self.0.wait().unwrap();
     }
+}
+
+/// Plugs a USB camera in that shows `clip` ("640x480"), and gives its nodes: capture and metadata.
+fn plug(rig: &Path, clip: &str, options: &[&str]) -> (Running, [PathBuf; 2]) {
+    let mut command = Command::new(rig.join("tools/fakeuvc"));
+    command.arg("-h").arg(rig.join(format!("media/{clip}.h264")));
+    let running = Running::start(command.args(["-s", clip]).args(options));
+    (running, two_nodes())
+}
+
+fn two_nodes() -> [PathBuf; 2] {
+    eventually("uvcvideo makes two nodes", || {
+        driven_by("uvcvideo").try_into().ok()
+    })
+}
+
+fn no_nodes() {
+    eventually("the nodes go", || driven_by("uvcvideo").is_empty().then_some(()));
+}
+
+/// What udev does on a real machine: a symlink below /dev/v4l.
+fn link(link: &Path, node: &Path) {
+    fs::create_dir_all(link.parent().unwrap()).unwrap();
+    _ = fs::remove_file(link);
+    let target = Path::new("../..").join(node.file_name().unwrap());
+    std::os::unix::fs::symlink(target, link).unwrap();
+}
+
+/// Whether uvcvideo hands on the damaged frames of cameras plugged in from now on, or leaves them out.
+fn hand_on_damaged_frames(on: bool) {
+    fs::write(
+        "/sys/module/uvcvideo/parameters/nodrop",
+        if on { "1" } else { "0" },
+    )
+    .unwrap();
 }
 
 fn setting(name: &str, value: &str) -> Setting {
