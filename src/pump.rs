@@ -235,7 +235,8 @@ impl<'a> Pump<'a> {
                 self.backoff = (self.backoff * 2).min(COMMAND_RETRY_MOST);
                 wait
             }
-            (Presence::Away, SourceKind::Device { .. }) if watched => ABSENT_RETRY,
+            // A driver can be gone and its node be there: nothing tells when that is over.
+            (Presence::Away, kind) if watched && source::absence(kind).is_some() => ABSENT_RETRY,
             _ => DEVICE_RETRY,
         }
     }
@@ -547,7 +548,7 @@ mod tests {
     fn an_absence_has_one_reason_and_permissions_have_time_to_settle() {
         let (stream, config) = (
             Stream::new("camera0", LIMITS).unwrap(),
-            Config::for_device("/dev/video0").unwrap(),
+            Config::for_device("/dev/no-such-video").unwrap(),
         );
         let mut pump = Pump::new(&stream, &config.camera);
         let start = Instant::now();

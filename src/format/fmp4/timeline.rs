@@ -44,7 +44,9 @@ pub struct Timeline {
     clock_90k: u64,
     /// Where the frame before ends.
     end_90k: u64,
-    /// How long after its capture a frame ends.
+    /// The step that the source said to have.
+    said_90k: u64,
+    /// How long after its capture a frame ends: as long as was said, or shorter.
     nominal_90k: u64,
     /// The step between the two frames before; None: the next frame begins a new run.
     step_90k: Option<u64>,
@@ -58,6 +60,7 @@ impl Timeline {
             zero_us: None,
             clock_90k: 0,
             end_90k: 0,
+            said_90k: nominal_90k,
             nominal_90k,
             step_90k: None,
         }
@@ -66,7 +69,8 @@ impl Timeline {
     /// The source was reopened, and says to give `fps` frames a second: the next frame stands at the capture
     /// clock.
     pub fn restart(&mut self, fps: Option<f64>) {
-        self.nominal_90k = nominal_step_90k(fps);
+        self.said_90k = nominal_step_90k(fps);
+        self.nominal_90k = self.said_90k;
         self.step_90k = None;
     }
 
@@ -86,7 +90,9 @@ impl Timeline {
         };
         // Frames that come faster than the source said would stand ahead of their capture. Only a part of the
         // step is taken back at a time, so that each frame keeps a duration that it can be shown for.
+        // What some frames took that were late, and then too fast, those after them give back, by and by.
         self.nominal_90k -= self.nominal_90k.saturating_sub(step_90k).min(step_90k / 8);
+        self.nominal_90k += self.said_90k.min(step_90k).saturating_sub(self.nominal_90k) / 16;
         let end_90k = (clock_90k + self.nominal_90k).max(time_90k + 1);
 
         // The way into the first run, and out of a long silence, tells nothing of the rate.
@@ -246,6 +252,25 @@ mod tests {
             let ahead_90k = spans[1000].time_90k as f64 - 1000.0 * step_90k;
             assert!(ahead_90k.abs() <= 3.0, "{said:?}: {ahead_90k}");
         }
+    }
+
+    /// A busy machine takes some frames late and then all at once: media time is behind for that, and then no longer.
+    #[test]
+    fn after_a_hold_up_media_time_is_in_step_again() {
+        let mut timeline = Timeline::new(Some(10.0));
+        let steps_us = [
+            vec![100_000; 20],
+            vec![250_000, 10_000, 40_000, 100_000],
+            vec![100_000; 100],
+        ]
+        .concat();
+        let mut captured_us = 0;
+        let mut last = timeline.place(captured_us);
+        for step_us in steps_us {
+            captured_us += step_us;
+            last = timeline.place(captured_us);
+        }
+        assert!(last.time_90k.abs_diff(captured_us * 9 / 100) <= 16, "{last:?}");
     }
 
     #[test]
