@@ -4,7 +4,7 @@
 use crate::config::{Camera, SourceKind};
 use crate::error::Error;
 use crate::format::fmp4::{Fragment, Init, Timeline};
-use crate::format::h264::{AccessUnit, Reader, Refused};
+use crate::format::h264::{AccessUnit, Parameters, Reader, Refused};
 use crate::source::{self, Drops, Frame, Signal, Source, Watch};
 use crate::stream::{Condition, Losses, State, Stream};
 use crate::{log_info, log_warning};
@@ -116,6 +116,8 @@ struct Pump<'a> {
     timeline: Timeline,
     /// The newest init segment, kept over reopening: where nothing changed, clients go on with it.
     init: Option<Arc<Init>>,
+    /// The parameter sets that it was last made or found good for.
+    parameters: Option<Arc<Parameters>>,
     epoch: u32,
     started: Instant,
     unwatched_since: Option<Instant>,
@@ -134,6 +136,7 @@ impl<'a> Pump<'a> {
             camera,
             timeline: Timeline::new(None),
             init: None,
+            parameters: None,
             epoch: 0,
             started: Instant::now(),
             unwatched_since: None,
@@ -244,7 +247,8 @@ impl<'a> Pump<'a> {
     /// Waits for the time to pass, or for news of devices, or, `soonest` after the beginning, for a first viewer.
     fn wait(&mut self, most: Duration, soonest: Duration, watch: Option<&Watch>) {
         let begun = Instant::now();
-        let unwatched = self.stream.viewer_count() == 0;
+        // Who came before the wait began is told of here too where there is no time to keep.
+        let unwatched = soonest.is_zero() || self.stream.viewer_count() == 0;
         loop {
             let somebody_came = unwatched && self.stream.viewer_count() > 0;
             let until = if somebody_came { soonest } else { most };
@@ -354,16 +358,8 @@ impl<'a> Pump<'a> {
             Signal::Gap => intake.needs_key = true,
             Signal::Frame(frame) => match intake.reader.read(frame.data) {
                 Ok(Some(unit)) => {
-                    if let Some(parameters) = intake.reader.parameters().cloned() {
-                        let init = match self.init.take() {
-                            Some(init) if Arc::ptr_eq(&init.parameters, &parameters) => init,
-                            old => {
-                                let new = Init::new(parameters, self.camera.rotation);
-                                old.filter(|old| old.bytes == new.bytes)
-                                    .unwrap_or_else(|| Arc::new(new))
-                            }
-                        };
-                        self.init = Some(Arc::clone(&init));
+                    let parameters = intake.reader.parameters().cloned();
+                    if let Some(init) = parameters.and_then(|parameters| self.init_for(parameters)) {
                         self.mux(intake, &unit, frame, init, facts);
                     }
                 }
@@ -381,6 +377,19 @@ impl<'a> Pump<'a> {
                 Err(why) => intake.refused = Some(why),
             },
         }
+    }
+
+    /// The init segment for these parameter sets: another one only if its bytes are.
+    fn init_for(&mut self, parameters: Arc<Parameters>) -> Option<Arc<Init>> {
+        let known = self.parameters.as_ref();
+        if known.is_none_or(|known| !Arc::ptr_eq(known, &parameters)) {
+            let new = Init::new(Arc::clone(&parameters), self.camera.rotation);
+            if self.init.as_ref().is_none_or(|old| old.bytes != new.bytes) {
+                self.init = Some(Arc::new(new));
+            }
+            self.parameters = Some(parameters);
+        }
+        self.init.clone()
     }
 
     fn mux(
