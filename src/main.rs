@@ -43,8 +43,7 @@ fn main() -> ExitCode {
         return show(&format!("fmp4streamer {}\n", env!("CARGO_PKG_VERSION")));
     }
     if matches.opt_present("list-devices") {
-        print!("{}", source::lookup::list());
-        return ExitCode::SUCCESS;
+        return show(&source::lookup::list());
     }
     let config = match configure(&matches) {
         Ok(config) => config,

@@ -192,7 +192,7 @@ impl<'a> Pump<'a> {
         now.saturating_duration_since(since) >= self.camera.linger
     }
 
-    /// Waits for a viewer. A device may go and come in the meantime, and that is told; nothing is opened.
+    /// Waits for a viewer. A device may go and come in the meantime, and that is told; nothing is started.
     fn sleep(&mut self) {
         // Before the look, so that nothing goes unseen between the two.
         let watch = source::watch(&self.camera.source);
@@ -248,9 +248,11 @@ impl<'a> Pump<'a> {
     fn wait(&mut self, most: Duration, soonest: Duration, watch: Option<&Watch>) {
         let begun = Instant::now();
         // Who came before the wait began is told of here too where there is no time to keep.
-        let unwatched = soonest.is_zero() || self.stream.viewer_count() == 0;
+        let mut unwatched = soonest.is_zero();
         loop {
-            let somebody_came = unwatched && self.stream.viewer_count() > 0;
+            let viewers = self.stream.viewer_count();
+            unwatched |= viewers == 0;
+            let somebody_came = unwatched && viewers > 0;
             let until = if somebody_came { soonest } else { most };
             let left = until.saturating_sub(begun.elapsed());
             if left.is_zero() || self.stream.stopping() {
@@ -374,7 +376,10 @@ impl<'a> Pump<'a> {
                         );
                     }
                 }
-                Err(why) => intake.refused = Some(why),
+                Err(why) => {
+                    intake.needs_key = true;
+                    intake.refused = Some(why);
+                }
             },
         }
     }
@@ -591,6 +596,30 @@ mod tests {
         assert_eq!(pump.lose(&none, false, start), DEVICE_RETRY);
         let state = stream.state();
         assert_eq!((state.condition, state.why), (Condition::Lost, none_why));
+    }
+
+    #[test]
+    fn who_comes_when_the_others_have_left_is_a_first_viewer() {
+        let (stream, config) = (Stream::new("camera0", LIMITS).unwrap(), Config::default());
+        let mut pump = Pump::new(&stream, &config.camera);
+        let address = "192.0.2.1:1".parse().unwrap();
+        let early = stream.watch(address);
+        let (sender, woke) = std::sync::mpsc::channel();
+        let woke = thread::scope(|scope| {
+            let stream = &stream;
+            scope.spawn(move || {
+                pump.wait(Duration::from_secs(600), Duration::from_millis(1), None);
+                sender.send(()).unwrap();
+            });
+            let waited_on = woke.recv_timeout(Duration::from_millis(100)).is_err();
+            drop(early);
+            thread::sleep(Duration::from_millis(100));
+            let _late = stream.watch(address);
+            let woke = woke.recv_timeout(Duration::from_secs(60)).is_ok();
+            stream.stop();
+            waited_on && woke
+        });
+        assert!(woke);
     }
 
     #[test]

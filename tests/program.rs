@@ -60,12 +60,14 @@ fn lines_have_priorities_where_stderr_is_the_journal() {
 
 #[test]
 fn who_has_read_enough_may_close_the_pipe() {
-    let (reader, writer) = UnixStream::pair().unwrap();
-    drop(reader);
-    let output = Command::new(env!("CARGO_BIN_EXE_fmp4streamer"))
-        .arg("--help")
-        .stdout(OwnedFd::from(writer))
-        .output()
-        .unwrap();
-    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    for option in ["--help", "--list-devices"] {
+        let (reader, writer) = UnixStream::pair().unwrap();
+        drop(reader);
+        let output = Command::new(env!("CARGO_BIN_EXE_fmp4streamer"))
+            .arg(option)
+            .stdout(OwnedFd::from(writer))
+            .output()
+            .unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    }
 }

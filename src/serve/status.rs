@@ -22,7 +22,11 @@ fn trouble(state: &State) -> Option<String> {
         },
         Condition::Starting => {
             let age = state.since.map_or(Duration::ZERO, |since| since.elapsed());
-            (age > START_TIME).then(|| format!("no picture for {} s {}", age.as_secs(), state.why))
+            let why = match state.why.as_str() {
+                "" => String::new(),
+                why => format!(": {why}"),
+            };
+            (age > START_TIME).then(|| format!("no picture for {} s{why}", age.as_secs()))
         }
         Condition::Lost | Condition::Refused => Some(state.why.clone()),
     }

@@ -5,6 +5,7 @@
 //! elements or as many as there are, with commas between.
 
 use super::camera;
+use crate::config::keys::switch;
 use crate::config::{Setting, nearest};
 use crate::error::Result;
 use crate::sys::v4l2::{self, Control, ctrl};
@@ -234,7 +235,7 @@ fn parse(control: &Control, items: &[Item], text: &str) -> Option<Wanted> {
         };
     }
     if control.kind == ctrl::BUTTON {
-        return exactly(if boolean(text) == Some(false) {
+        return exactly(if switch(text) == Some(false) {
             Value::Nothing
         } else {
             Value::Number(1)
@@ -278,7 +279,7 @@ fn parse(control: &Control, items: &[Item], text: &str) -> Option<Wanted> {
 /// One value, and whether it had to be moved into the range.
 fn number(control: &Control, items: &[Item], text: &str) -> Option<(i64, bool)> {
     match control.kind {
-        ctrl::BOOLEAN => boolean(text).map(|b| (b.into(), false)),
+        ctrl::BOOLEAN => switch(text).map(|b| (b.into(), false)),
         ctrl::MENU | ctrl::INTEGER_MENU => {
             let number = integer(text);
             let value = number.map(|n| n.to_string());
@@ -304,14 +305,6 @@ fn number(control: &Control, items: &[Item], text: &str) -> Option<(i64, bool)> 
             let inside = wanted.max(control.minimum).min(control.maximum);
             Some((inside, inside != wanted))
         }
-        _ => None,
-    }
-}
-
-fn boolean(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "yes" | "on" | "true" | "1" => Some(true),
-        "no" | "off" | "false" | "0" => Some(false),
         _ => None,
     }
 }

@@ -217,14 +217,18 @@ impl Source for Exec {
                 .data_at
                 .filter(|_| self.assembler.awaits_quiet())
                 .map(|at| at + QUIET);
-            let until = quiet_at.map_or(deadline, |at| at.min(deadline));
+            let stderr_rests = self.stderr_open && now < self.stderr_rests_until;
+            let until = [quiet_at, stderr_rests.then_some(self.stderr_rests_until)]
+                .into_iter()
+                .flatten()
+                .fold(deadline, Instant::min);
             let mut files = [
                 PollFd::new(wake, PollFlags::POLLIN),
                 PollFd::new(self.command.stdout.as_fd(), PollFlags::POLLIN),
                 PollFd::new(self.command.stderr(), PollFlags::POLLIN),
             ];
             // A closed one would always be ready.
-            let open = if self.stderr_open && now >= self.stderr_rests_until {
+            let open = if self.stderr_open && !stderr_rests {
                 &mut files[..]
             } else {
                 &mut files[..2]

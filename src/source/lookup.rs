@@ -56,10 +56,15 @@ fn usb_id(class: &Path, node: &Path) -> Option<UsbId> {
     })
 }
 
-/// udev's symlink to a node that stays the same: by what it is, else by where it is plugged in.
-fn link(dev: &Path, node: &Path) -> Option<PathBuf> {
+/// udev's symlink to a node that stays the same: by what it is, else by where it is plugged in. Of cameras that are
+/// `alike` only the second tells them apart: they have the first in common, and it means now one, now the other.
+fn link(dev: &Path, node: &Path, alike: bool) -> Option<PathBuf> {
     let node = fs::canonicalize(node).ok()?;
-    ["v4l/by-id", "v4l/by-path"].iter().find_map(|folder| {
+    let mut folders = ["v4l/by-id", "v4l/by-path"];
+    if alike {
+        folders.reverse();
+    }
+    folders.iter().find_map(|folder| {
         let links = fs::read_dir(dev.join(folder)).ok()?.flatten();
         let mut links: Vec<PathBuf> = links
             .map(|link| link.path())
@@ -127,27 +132,35 @@ pub fn find(name: &DeviceName) -> Result<PathBuf> {
     if let DeviceName::Path(path) = name {
         return Ok(path.clone());
     }
-    let mut nodes = nodes();
-    if let DeviceName::Usb(id) = name {
+    let nodes = match name {
         // Other cameras are left alone: opening one may wake it up.
-        let usb_id = |path: &PathBuf| usb_id(Path::new(CLASS), path);
-        let mut others: Vec<(&PathBuf, UsbId)> = nodes
-            .iter()
-            .filter_map(|path| Some((path, usb_id(path)?)))
-            .collect();
-        // The nodes of a camera stand together.
-        others.dedup_by(|(_, a), (_, b)| a == b);
-        let others: Vec<String> = others
-            .iter()
-            .map(|(path, id)| format!("{id} ({})", path.display()))
-            .collect();
-        nodes.retain(|path| usb_id(path).is_some_and(|found| id.means(&found)));
-        if nodes.is_empty() {
-            return Err(absent(name, &others));
-        }
-    }
+        DeviceName::Usb(id) => usb_nodes(id)?,
+        _ => nodes(),
+    };
     let seen: Vec<Seen> = nodes.into_iter().map(Seen::look).collect();
     choose(name, &seen).map(Path::to_owned)
+}
+
+/// The nodes of the USB cameras that `id` means. The kernel tells without any of them being opened.
+///
+/// # Errors
+/// There is none (the error is one of absence).
+pub fn usb_nodes(id: &UsbId) -> Result<Vec<PathBuf>> {
+    let usb: Vec<(PathBuf, UsbId)> = nodes()
+        .into_iter()
+        .filter_map(|path| usb_id(Path::new(CLASS), &path).map(|found| (path, found)))
+        .collect();
+    let (named, mut others): (Vec<_>, Vec<_>) = usb.into_iter().partition(|(_, found)| id.means(found));
+    if named.is_empty() {
+        // The nodes of a camera stand together.
+        others.dedup_by(|(_, a), (_, b)| a == b);
+        let others = others
+            .iter()
+            .map(|(path, id)| format!("{id} ({})", path.display()));
+        let others: Vec<String> = others.collect();
+        return Err(absent(&DeviceName::Usb(id.clone()), &others));
+    }
+    Ok(named.into_iter().map(|(path, _)| path).collect())
 }
 
 /// No such camera, but these others.
@@ -248,7 +261,9 @@ fn entry(node: &Seen, all: &[Seen], dev: &Path) -> String {
         ));
         return out;
     }
-    let lasting = link(dev, &node.path);
+    let usb = node.usb.clone().map(DeviceName::Usb);
+    let alike = usb.is_some_and(|name| choose(&name, all).is_err());
+    let lasting = link(dev, &node.path, alike);
     let path = lasting.as_ref().unwrap_or(&node.path);
     let Camera {
         width, height, fps, ..

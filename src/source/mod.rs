@@ -135,7 +135,8 @@ pub fn open(camera: &Camera, said: &mut HashSet<String>) -> Result<Box<dyn Sourc
     })
 }
 
-/// Why `kind` can't be had at all, if it is a device that is not there. Nothing is started.
+/// Why `kind` can't be had at all, if it is a device that is not there. Nothing is started, and nothing opened but
+/// to ask for a card's name: a camera that sleeps is not to be woken up each time.
 pub fn absence(kind: &SourceKind) -> Option<Error> {
     let SourceKind::Device { device, .. } = kind else {
         return None;
@@ -145,7 +146,8 @@ pub fn absence(kind: &SourceKind) -> Option<Error> {
             Some(Error::new(path.display(), "no such device", "it is waited for").absent(true))
         }
         DeviceName::Path(_) => None,
-        name => lookup::find(name).err().filter(Error::is_absent),
+        DeviceName::Usb(id) => lookup::usb_nodes(id).err(),
+        DeviceName::Card(_) => lookup::find(device).err().filter(Error::is_absent),
     }
 }
 

@@ -150,11 +150,15 @@ fn the_link_by_id_goes_before_the_one_by_path() {
     dev.link("v4l/by-path/pci-usb-0:1", "../../video0");
     dev.link("v4l/by-path/platform-b", "../../video2");
     dev.link("v4l/by-path/gone", "../../video9");
-    let of = |number: u32| link(&dev.0, &dev.0.join(format!("video{number}")));
+    let node = |number: u32| dev.0.join(format!("video{number}"));
+    let of = |number: u32| link(&dev.0, &node(number), false);
     assert_eq!(of(0), Some(dev.0.join("v4l/by-id/usb-A-video-index0")));
     assert_eq!(of(1), Some(dev.0.join("v4l/by-id/usb-A-video-index1")));
     assert_eq!(of(2), Some(dev.0.join("v4l/by-path/platform-b")));
     assert_eq!((of(3), of(9)), (None, None));
+    let of_alike = |number: u32| link(&dev.0, &node(number), true);
+    assert_eq!(of_alike(0), Some(dev.0.join("v4l/by-path/pci-usb-0:1")));
+    assert_eq!(of_alike(1), of(1), "there is no other");
 }
 
 #[test]
