@@ -73,9 +73,9 @@ pub struct State {
 /// Frames that did not make it into the ring.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Losses {
-    /// Missing by the driver's sequence numbers, or lost in a pipe.
+    /// Missing by the driver's sequence numbers.
     pub gaps: u64,
-    /// Marked as damaged by the driver.
+    /// Marked as damaged by the driver, or not whole in a command's output.
     pub damaged: u64,
     /// Too short to hold anything.
     pub short: u64,

@@ -57,7 +57,7 @@ pub struct Facts {
 pub struct Drops {
     /// Frames missing by the driver's sequence numbers.
     pub gaps: u64,
-    /// Frames that the driver marked as damaged.
+    /// Frames that the driver marked as damaged, or that were not whole in a command's output.
     pub damaged: u64,
     /// Frames too short to hold anything.
     pub short: u64,

@@ -378,6 +378,9 @@ pub fn decode(file: &Path) -> u64 {
             file,
             "-fps_mode",
             "passthrough",
+            // Else it counts in frames of the rate that it guesses, and two that came close together get one number.
+            "-enc_time_base",
+            "1:90000",
             "-f",
             "null",
             "-",
