@@ -210,6 +210,10 @@ impl Config {
     pub fn for_device(text: &str) -> Result<Config> {
         let device = DeviceName::parse(text).unwrap_or_else(|| Ok(DeviceName::Path(text.into())));
         let device = device.map_err(|how| Error::new(shown(text), "no such device", how))?;
+        if !text.contains(['/', ':']) {
+            let why = format!("a device is named by its path, such as /dev/{text}, or as -L lists it");
+            return Err(Error::new(shown(text), "no such device", why));
+        }
         Ok(Config {
             camera: Camera {
                 section: device.to_string(),

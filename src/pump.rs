@@ -267,7 +267,8 @@ impl<'a> Pump<'a> {
             );
             self.stream.drain_wakes();
             if watch.is_some_and(Watch::take_news) {
-                thread::sleep(NEWS_TOGETHER);
+                // However much comes and goes there, no more tries than these.
+                thread::sleep(NEWS_TOGETHER.max(SETTLE_RETRY.saturating_sub(begun.elapsed())));
                 return;
             }
         }

@@ -182,9 +182,11 @@ fn a_camera_may_be_named_by_what_it_says_of_itself() {
     );
 
     let command_line = |text: &str| Config::for_device(text).map(|config| config.camera.section);
-    for name in ["video0", "usb:046d:082d", "card:vivid"] {
+    for name in ["/dev/video0", "./video0", "usb:046d:082d", "card:vivid"] {
         assert_eq!(command_line(name).unwrap(), name);
     }
+    let words = command_line("video0").unwrap_err().to_string();
+    assert!(words.contains("/dev/video0"), "{words}");
     let words = command_line("usb:camera").unwrap_err().to_string();
     assert!(
         words.starts_with("usb:camera: no such device: a USB camera is usb:VID:PID "),

@@ -93,11 +93,7 @@ enum Incoming {
 /// Answers one client until it leaves.
 pub(super) fn serve(connection: &Arc<Connection>, shared: &Shared) {
     let socket = &connection.socket;
-    // A listener's O_NONBLOCK is not inherited on Linux (accept(2)).
-    let set_up = socket
-        .set_nodelay(true)
-        .and_then(|()| socket.set_write_timeout(Some(WRITE_TIME)));
-    if let Err(e) = set_up {
+    if let Err(e) = socket.set_nodelay(true) {
         log_verbose!("client {}: {e}", connection.address);
         return;
     }
@@ -206,21 +202,23 @@ pub(super) fn send(
     write_within(socket, &bytes, WRITE_TIME)
 }
 
-/// Writes all of it; the socket's own timeout holds for each write, and `limit` for all of them.
+/// Writes all of it within `limit`.
 ///
 /// # Errors
 /// `TimedOut` or `WouldBlock` if the client does not take it; others if it has left.
 pub(super) fn write_within(mut socket: &TcpStream, mut bytes: &[u8], limit: Duration) -> io::Result<()> {
     let begun = Instant::now();
     while !bytes.is_empty() {
+        let left = limit.saturating_sub(begun.elapsed());
+        if left.is_zero() {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        socket.set_write_timeout(Some(left))?;
         match socket.write(bytes) {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
             Ok(written) => bytes = &bytes[written..],
             Err(e) if e.kind() == ErrorKind::Interrupted => {}
             Err(e) => return Err(e),
-        }
-        if !bytes.is_empty() && begun.elapsed() >= limit {
-            return Err(ErrorKind::TimedOut.into());
         }
     }
     Ok(())
