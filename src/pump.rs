@@ -68,9 +68,10 @@ pub fn run(stream: &Stream, camera: &Camera) {
         }
         // Before the look, so that nothing comes unseen between the two.
         let mut watch = source::watch(&camera.source);
-        let retry = match source::open(camera, &mut pump.said_once) {
+        let retry = match source::open(camera, pump.had_camera, &mut pump.said_once) {
             Ok(mut source) => {
                 pump.device = Presence::There;
+                pump.had_camera |= !source.facts().stand_in;
                 let frames = pump.state().frames;
                 let close = pump.flow(source.as_mut(), &mut watch);
                 // What comes after is not to be mixed with what was before. First of all: closing takes its time.
@@ -123,6 +124,8 @@ struct Pump<'a> {
     unwatched_since: Option<Instant>,
     backoff: Duration,
     device: Presence,
+    /// The source was there once, and not just the test picture in its place.
+    had_camera: bool,
     /// What the log has about the camera's state, so that it is said once.
     last_said: String,
     /// What the log has about a source that can't do as wished: waking up is no reason to say it again.
@@ -142,6 +145,7 @@ impl<'a> Pump<'a> {
             unwatched_since: None,
             backoff: COMMAND_RETRY,
             device: Presence::There,
+            had_camera: false,
             last_said: String::new(),
             said_once: HashSet::new(),
         }

@@ -94,11 +94,11 @@ pub trait Source {
 }
 
 /// Opens the source that `camera` names. What a device can't do as wished is logged, but for what is in
-/// `said` already.
+/// `said` already. Where no camera is named, and none `was_there` yet, the test picture stands in for it.
 ///
 /// # Errors
 /// It is not there or can't be used; the error says what to do.
-pub fn open(camera: &Camera, said: &mut HashSet<String>) -> Result<Box<dyn Source>> {
+pub fn open(camera: &Camera, was_there: bool, said: &mut HashSet<String>) -> Result<Box<dyn Source>> {
     let Camera {
         width, height, fps, ..
     } = *camera;
@@ -128,6 +128,11 @@ pub fn open(camera: &Camera, said: &mut HashSet<String>) -> Result<Box<dyn Sourc
         }
         SourceKind::Auto => match find_camera() {
             Some(path) => Box::new(device(&path, &[])?),
+            // Who watched a camera is not to be shown another picture in its place.
+            None if was_there => {
+                let why = "no camera here gives H.264 now; it is waited for";
+                return Err(Error::new("/dev/video*", "camera lost", why).absent(true));
+            }
             None => Box::new(Pattern::new(width, height, fps)?.stand_in()),
         },
         SourceKind::Exec { command } => Box::new(Exec::start(&camera.name, command)?),

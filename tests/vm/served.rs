@@ -212,7 +212,7 @@ fn without_a_config_the_camera_is_found_among_all_nodes() {
     let mut early = server.follow("");
     assert!(early.next_fragment().is_some());
     assert_eq!(server.camera("stand_in"), "true");
-    let (_camera, [path, metadata]) = plug(&rig, "640x480", &["-r", "10"]);
+    let (camera, [path, metadata]) = plug(&rig, "640x480", &["-r", "10"]);
     until("the camera takes the test picture's place", || {
         server.camera("source") == "fakeuvc camera" && server.camera("state") == "live"
     });
@@ -224,6 +224,16 @@ fn without_a_config_the_camera_is_found_among_all_nodes() {
     while early.next_fragment().is_some() {}
     let taken = format!("a camera appears: {}\n", path.display());
     assert!(server.log().contains(&taken));
+
+    // Once it was there it is waited for, and nothing else is shown in its place.
+    signal(&camera.0, "USR1");
+    until("the loss is told", || health(&server).0 == "503");
+    until("the node is gone", || !path.exists());
+    assert_eq!(server.camera("stand_in"), "false");
+    signal(&camera.0, "USR1");
+    viewer.more(15);
+    viewer.judge();
+    assert_eq!(health(&server), ("200".into(), "live".into()));
 
     let other = serve(&metadata, "640x480", 10, "");
     until("the metadata node is refused", || health(&other).0 == "503");
