@@ -44,6 +44,7 @@ pub(super) fn health(shared: &Shared) -> Answer {
 /// Everything that is known, as JSON.
 pub(super) fn report(shared: &Shared) -> Answer {
     let state = shared.stream.state();
+    let trouble = trouble(&state);
     let viewers = shared.stream.viewers();
     let counters = &shared.counters;
     let clients = array(viewers.iter().map(|viewer| {
@@ -70,12 +71,12 @@ pub(super) fn report(shared: &Shared) -> Answer {
         .text("name", &shared.stream.name)
         .text("source", &state.source)
         .text("state", state.condition.word())
-        .text("reason", &state.why)
+        .text("reason", trouble.as_deref().unwrap_or(&state.why))
         .member(
             "since_s",
             state.since.map_or(0, |since| since.elapsed().as_secs()),
         )
-        .member("healthy", trouble(&state).is_none())
+        .member("healthy", trouble.is_none())
         .member("stand_in", state.stand_in)
         .member("codec", or_null(init.map(|i| quote(&i.codec))))
         .member("width", or_null(init.map(|i| i.width.to_string())))
