@@ -8,7 +8,7 @@ use crate::format::h264::{AccessUnit, Parameters, Reader, Refused};
 use crate::source::{self, Drops, Frame, Signal, Source, Watch};
 use crate::stream::{Condition, Losses, State, Stream};
 use crate::{log_info, log_warning};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 use std::collections::HashSet;
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -265,10 +265,7 @@ impl<'a> Pump<'a> {
             let files = [Some(self.stream.woken()), watch.map(Watch::as_fd)];
             let files = files.into_iter().flatten();
             let mut files: Vec<PollFd<'_>> = files.map(|file| PollFd::new(file, PollFlags::POLLIN)).collect();
-            _ = poll(
-                &mut files,
-                PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX),
-            );
+            _ = poll(&mut files, source::poll_timeout(left));
             self.stream.drain_wakes();
             if watch.is_some_and(Watch::take_news) {
                 // However much comes and goes there, no more tries than these.

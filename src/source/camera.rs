@@ -1,7 +1,7 @@
 //! A V4L2 camera that gives H.264.
 
 use super::offer::{self, WithoutH264, formats, per_second, rates, short, sizes};
-use super::{Drops, Facts, Frame, Signal, Source, controls, lookup};
+use super::{Drops, Facts, Frame, Signal, Source, controls, lookup, poll_timeout};
 use crate::config::Setting;
 use crate::error::{Error, Result};
 use crate::sys::clock::monotonic_us;
@@ -10,7 +10,7 @@ use crate::sys::v4l2::{
 };
 use crate::{log_verbose, log_warning};
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout};
+use nix::poll::{PollFd, PollFlags};
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -383,16 +383,11 @@ impl Source for Camera {
         sink: &mut dyn FnMut(Signal<'_>),
     ) -> Result<()> {
         let left = self.patience.saturating_sub(self.last_frame.elapsed());
-        // poll(2) counts in milliseconds; rounding down would end in a busy loop.
-        let wait = timeout.min(left) + Duration::from_millis(1);
         let mut files = [
             PollFd::new(self.queue.file().as_fd(), PollFlags::POLLIN),
             PollFd::new(wake, PollFlags::POLLIN),
         ];
-        match nix::poll::poll(
-            &mut files,
-            PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX),
-        ) {
+        match nix::poll::poll(&mut files, poll_timeout(timeout.min(left))) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(self.lost(errno)),
         }

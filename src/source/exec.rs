@@ -3,14 +3,14 @@
 //!
 //! This is one run of the command. That it is started again, and after how long, is the pump's business.
 
-use super::{Drops, Facts, Frame, Signal, Source};
+use super::{Drops, Facts, Frame, Signal, Source, poll_timeout};
 use crate::error::{Error, Result};
 use crate::format::h264::assembler::{Assembler, Piece};
 use crate::sys::clock::monotonic_us;
 use crate::sys::command::{Chunk, Command, Exit, Packets};
 use crate::{log_info, log_verbose};
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
@@ -233,7 +233,7 @@ impl Source for Exec {
             } else {
                 &mut files[..2]
             };
-            match poll(open, round_up(until.saturating_duration_since(now))) {
+            match poll(open, poll_timeout(until.saturating_duration_since(now))) {
                 Ok(_) => {}
                 Err(Errno::EINTR) => continue,
                 Err(e) => {
@@ -285,12 +285,6 @@ fn pass(piece: Piece<'_>, drops: &mut Drops, sink: &mut dyn FnMut(Signal<'_>)) {
             sink(Signal::Gap);
         }
     }
-}
-
-/// A poll's timeout, never shorter than `time`.
-fn round_up(time: Duration) -> PollTimeout {
-    let ms = time.as_micros().div_ceil(1000);
-    PollTimeout::try_from(ms).unwrap_or(PollTimeout::MAX)
 }
 
 /// The beginning of a command, for people.

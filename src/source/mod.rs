@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::log_verbose;
 use camera::Wanted;
 use exec::Exec;
+use nix::poll::PollTimeout;
 use pattern::Pattern;
 use std::collections::HashSet;
 use std::os::fd::BorrowedFd;
@@ -91,6 +92,13 @@ pub trait Source {
     fn drops(&self) -> Drops {
         Drops::default()
     }
+}
+
+/// A timeout for poll(2), never shorter than `time`: it counts in milliseconds, and rounding down would end in a busy
+/// loop.
+pub fn poll_timeout(time: Duration) -> PollTimeout {
+    let ms = time.as_micros().div_ceil(1000);
+    PollTimeout::try_from(ms).unwrap_or(PollTimeout::MAX)
 }
 
 /// Opens the source that `camera` names. What a device can't do as wished is logged, but for what is in

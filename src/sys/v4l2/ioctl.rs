@@ -575,21 +575,7 @@ fn number_is_wide(control: &Control) -> Result<bool> {
 /// EINVAL for a control without a payload; EFBIG for one of absurd size.
 pub fn get_bytes(file: &File, control: &Control) -> Result<Vec<u8>> {
     let mut bytes = vec![0; payload_bytes(control)?];
-    let size = bytes.len() as u32;
-    let value = address(&mut bytes);
-    // SAFETY: the address is of `size` bytes, ours alone.
-    unsafe {
-        value_call(
-            file,
-            ExtControl {
-                id: control.id,
-                size,
-                value,
-                reserved: 0,
-            },
-            &G_EXT_CTRLS,
-        )
-    }?;
+    payload_call(file, control, &mut bytes, &G_EXT_CTRLS)?;
     Ok(bytes)
 }
 
@@ -599,24 +585,25 @@ pub fn get_bytes(file: &File, control: &Control) -> Result<Vec<u8>> {
 /// EINVAL for a control without a payload; ERANGE or E2BIG for what the control can't hold.
 pub fn set_bytes(file: &File, control: &Control, bytes: &[u8]) -> Result<()> {
     payload_bytes(control)?;
-    let size = u32::try_from(bytes.len()).map_err(|_| Errno::E2BIG)?;
     // The kernel may write the value that was really set to the same place.
-    let mut bytes = bytes.to_vec();
-    let value = address(&mut bytes);
-    // SAFETY: the address is of `size` bytes, ours alone.
-    unsafe {
-        value_call(
-            file,
-            ExtControl {
-                id: control.id,
-                size,
-                value,
-                reserved: 0,
-            },
-            &S_EXT_CTRLS,
-        )
-    }
-    .map(drop)
+    payload_call(file, control, &mut bytes.to_vec(), &S_EXT_CTRLS)
+}
+
+/// G_EXT_CTRLS or S_EXT_CTRLS of a control whose value is in `bytes`.
+fn payload_call(
+    file: &File,
+    control: &Control,
+    bytes: &mut [u8],
+    request: &Request<ExtControls>,
+) -> Result<()> {
+    let control = ExtControl {
+        id: control.id,
+        size: u32::try_from(bytes.len()).map_err(|_| Errno::E2BIG)?,
+        value: address(bytes),
+        reserved: 0,
+    };
+    // SAFETY: the address is of `size` bytes, lent to this call alone.
+    unsafe { value_call(file, control, request) }.map(drop)
 }
 
 fn payload_bytes(control: &Control) -> Result<usize> {
