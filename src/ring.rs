@@ -939,17 +939,22 @@ mod tests {
         }
     }
 
+    /// Pushes the first key frame and waits until all have it: a newcomer that is held up starts on a later one.
+    fn start(ring: &Ring, rig: &mut Rig, outlets: &[Arc<Kept>]) {
+        ring.push(rig.fragment(true, 100));
+        while outlets.iter().any(|outlet| outlet.numbers.lock().unwrap().is_empty()) {
+            thread::yield_now();
+        }
+    }
+
     fn play_to(ring: &Ring, outlets: &[Arc<Kept>], frames: u64) {
         let mut rig = Rig::new(LIMITS);
         thread::scope(|scope| {
             for outlet in outlets {
                 scope.spawn(|| follow(ring, outlet));
             }
-            // All wait before the first key frame.
-            while ring.lock().seats.by_number.len() < outlets.len() {
-                thread::yield_now();
-            }
-            for number in 0..frames {
+            start(ring, &mut rig, outlets);
+            for number in 1..frames {
                 ring.push(rig.fragment(number % 10 == 0, 100));
                 if number % 7 == 0 {
                     thread::sleep(Duration::from_millis(1));
@@ -995,6 +1000,7 @@ mod tests {
             let ring = Arc::clone(&ring);
             let bad = Arc::clone(&bad);
             let good = good.clone();
+            let all: Vec<_> = good.iter().chain([&bad]).map(Arc::clone).collect();
             let mut threads: Vec<_> = good
                 .into_iter()
                 .map(|outlet| {
@@ -1005,10 +1011,8 @@ mod tests {
             let to_bad = Arc::clone(&ring);
             threads.push(thread::spawn(move || follow(&to_bad, &bad)));
             let mut rig = Rig::new(LIMITS);
-            while ring.lock().seats.by_number.len() < 21 {
-                thread::yield_now();
-            }
-            for number in 0..200 {
+            start(&ring, &mut rig, &all);
+            for number in 1..200 {
                 ring.push(rig.fragment(number % 10 == 0, 100));
                 thread::sleep(Duration::from_micros(200));
             }
