@@ -605,7 +605,7 @@ mod tests {
         let (stream, config) = (Stream::new("camera0", LIMITS).unwrap(), Config::default());
         let mut pump = Pump::new(&stream, &config.camera);
         let address = "192.0.2.1:1".parse().unwrap();
-        let early = stream.watch(address);
+        let early = stream.watch(address, "mp4");
         let (sender, woke) = std::sync::mpsc::channel();
         let woke = thread::scope(|scope| {
             let stream = &stream;
@@ -616,7 +616,7 @@ mod tests {
             let waited_on = woke.recv_timeout(Duration::from_millis(100)).is_err();
             drop(early);
             thread::sleep(Duration::from_millis(100));
-            let _late = stream.watch(address);
+            let _late = stream.watch(address, "mp4");
             let woke = woke.recv_timeout(Duration::from_secs(60)).is_ok();
             stream.stop();
             waited_on && woke

@@ -942,7 +942,10 @@ mod tests {
     /// Pushes the first key frame and waits until all have it: a newcomer that is held up starts on a later one.
     fn start(ring: &Ring, rig: &mut Rig, outlets: &[Arc<Kept>]) {
         ring.push(rig.fragment(true, 100));
-        while outlets.iter().any(|outlet| outlet.numbers.lock().unwrap().is_empty()) {
+        while outlets
+            .iter()
+            .any(|outlet| outlet.numbers.lock().unwrap().is_empty())
+        {
             thread::yield_now();
         }
     }

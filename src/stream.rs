@@ -93,6 +93,8 @@ pub struct Viewer {
     pub address: SocketAddr,
     /// Since when.
     pub since: Instant,
+    /// The way that it is sent the stream: "mp4" and so on.
+    pub way: &'static str,
     /// Bytes sent.
     pub bytes: AtomicU64,
     /// Frames left out because the client was too slow.
@@ -158,11 +160,12 @@ impl Stream {
         self.viewers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a viewer, for as long as the answer lives, and wakes the pump.
-    pub fn watch(&self, address: SocketAddr) -> Watching<'_> {
+    /// Counts a viewer who is sent the stream in this `way`, for as long as the answer lives, and wakes the pump.
+    pub fn watch(&self, address: SocketAddr, way: &'static str) -> Watching<'_> {
         let viewer = Arc::new(Viewer {
             address,
             since: Instant::now(),
+            way,
             bytes: AtomicU64::new(0),
             skipped: AtomicU64::new(0),
             age_us: AtomicU64::new(0),

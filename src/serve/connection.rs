@@ -2,9 +2,9 @@
 
 use super::head::{self, Bad, HEAD_BYTES, Head, Method};
 use super::routes::{self, Answer, Reply};
-use super::{Shared, mp4};
+use super::{Place, Shared, mp4};
 use crate::log_verbose;
-use crate::sys::sock;
+use crate::sys::sock::{self, Input};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -19,6 +19,14 @@ const IDLE_TIME: Duration = Duration::from_secs(30);
 pub(super) const WRITE_TIME: Duration = Duration::from_secs(10);
 /// After an answer that ends the connection, this long for the client to take it in before the socket is closed.
 const LINGER_TIME: Duration = Duration::from_millis(500);
+
+/// The kernel takes no more than this beyond what the client's window lets it send: what lags must stay where it can
+/// still be dropped.
+const NOTSENT_BYTES: i32 = 16 * 1024;
+/// While nothing flows, this often a client is looked at: has it left?
+pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Reads in one look.
+const READS: usize = 16;
 
 /// What a connection is doing, as far as it matters for who has to make room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +84,22 @@ impl Connection {
         self.phase.store(phase as u8, Relaxed);
     }
 
+    /// Takes a place for an endless answer, and makes the socket ready for one. Where no place is left, answers so.
+    pub fn begin_stream<'a>(&self, shared: &'a Shared) -> Option<Place<'a>> {
+        let place = Place::take(shared);
+        if place.is_none() {
+            shared.counters.refused.fetch_add(1, Relaxed);
+            let answer = routes::full(shared.settings.max_clients);
+            _ = send(&self.socket, shared, &answer, true, false);
+            linger(&self.socket);
+            return None;
+        }
+        self.enter(Phase::Stream);
+        // Without it a slow client lags more, and that is all.
+        _ = sock::set_notsent_lowat(&self.socket, NOTSENT_BYTES);
+        place
+    }
+
     /// Ends it from outside: its thread finds the socket closed.
     pub fn end(&self) {
         _ = self.socket.shutdown(Shutdown::Both);
@@ -130,7 +154,7 @@ pub(super) fn serve(connection: &Arc<Connection>, shared: &Shared) {
                     break "answered";
                 }
             }
-            Reply::Stream(stream) => break mp4::send(connection, shared, &stream, &head),
+            Reply::Mp4(request) => break mp4::send(connection, shared, &request, &head),
         }
         connection.enter(Phase::Idle);
     };
@@ -242,4 +266,17 @@ pub(super) fn linger(socket: &TcpStream) {
     let deadline = Instant::now() + LINGER_TIME;
     let mut buffer = [0; 2048];
     while matches!((&mut &*socket).read(&mut buffer), Ok(n) if n > 0) && Instant::now() < deadline {}
+}
+
+/// What a client says now has no meaning, but has to be taken, or its end would hide behind it.
+/// Who talks without end is looked at again at the next turn.
+pub(super) fn has_left(socket: &TcpStream) -> bool {
+    for _ in 0..READS {
+        match sock::read_now(socket, &mut [0; 4096]) {
+            Input::Bytes(_) => {}
+            Input::Nothing => return false,
+            Input::Ended => return true,
+        }
+    }
+    false
 }

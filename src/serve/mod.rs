@@ -71,6 +71,24 @@ impl Shared {
     }
 }
 
+/// A place among the streams, of which there are `max_clients`.
+struct Place<'a>(&'a Shared);
+
+impl<'a> Place<'a> {
+    fn take(shared: &'a Shared) -> Option<Place<'a>> {
+        let most = shared.settings.max_clients;
+        let room = |taken| (taken < most).then_some(taken + 1);
+        let taken = shared.streams.fetch_update(SeqCst, SeqCst, room);
+        taken.ok().map(|_| Place(shared))
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.streams.fetch_sub(1, SeqCst);
+    }
+}
+
 /// Binds the socket to listen on: at one address, or at all of them.
 ///
 /// # Errors

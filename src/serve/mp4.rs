@@ -2,34 +2,26 @@
 //! is a recording.
 
 use super::Shared;
-use super::connection::{self, Connection, Phase, WRITE_TIME, write_within};
+use super::connection::{self, Connection, LOOK_EVERY, WRITE_TIME, has_left, write_within};
 use super::head::{Head, Method};
-use super::routes::{self, StreamRequest};
+use super::routes::Mp4Request;
 use crate::format::fmp4::{Fragment, HEAD_BYTES, Init};
 use crate::ring::{BATCH_FRAGMENTS, Batch, Follower, Next, Outlet};
 use crate::stream::{Stream, Viewer};
 use crate::sys::clock;
-use crate::sys::sock::{self, Input};
+use crate::sys::sock;
 use std::io::{self, IoSlice, Write};
 use std::mem;
 use std::net::TcpStream;
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
-
-/// The kernel takes no more than this beyond what the client's window lets it send: what lags must stay where it can
-/// still be dropped.
-const NOTSENT_BYTES: i32 = 16 * 1024;
-/// While nothing flows, this often a client is looked at: has it left?
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Reads in one look.
-const READS: usize = 16;
+use std::time::Instant;
 
 /// Sends the stream until the client leaves, the stream ends or the client is stuck; says which.
 pub(super) fn send(
     connection: &Arc<Connection>,
     shared: &Shared,
-    request: &StreamRequest,
+    request: &Mp4Request,
     head: &Head,
 ) -> &'static str {
     let socket = &connection.socket;
@@ -39,16 +31,9 @@ pub(super) fn send(
         connection::linger(socket);
         return "answered";
     }
-    let Some(_place) = Place::take(shared) else {
-        shared.counters.refused.fetch_add(1, Relaxed);
-        let answer = routes::full(shared.settings.max_clients);
-        _ = connection::send(socket, shared, &answer, true, false);
-        connection::linger(socket);
+    let Some(_place) = connection.begin_stream(shared) else {
         return "refused";
     };
-    connection.enter(Phase::Stream);
-    // Without it a slow client lags more, and that is all.
-    _ = sock::set_notsent_lowat(socket, NOTSENT_BYTES);
     let outcome = write_within(socket, &begin, WRITE_TIME)
         .and_then(|()| follow(connection, shared, request, head.http11));
     match outcome {
@@ -88,11 +73,11 @@ enum End {
 fn follow(
     connection: &Arc<Connection>,
     shared: &Shared,
-    request: &StreamRequest,
+    request: &Mp4Request,
     chunked: bool,
 ) -> io::Result<End> {
     let stream = &shared.stream;
-    let watching = stream.watch(connection.address);
+    let watching = stream.watch(connection.address, "mp4");
     let outlet = Arc::new(Mp4 {
         connection: Arc::clone(connection),
         stream: Arc::clone(stream),
@@ -130,37 +115,6 @@ fn follow(
                 return Ok(End::Client);
             }
         }
-    }
-}
-
-/// What a client says now has no meaning, but has to be taken, or its end would hide behind it.
-/// Who talks without end is looked at again at the next turn.
-fn has_left(socket: &TcpStream) -> bool {
-    for _ in 0..READS {
-        match sock::read_now(socket, &mut [0; 4096]) {
-            Input::Bytes(_) => {}
-            Input::Nothing => return false,
-            Input::Ended => return true,
-        }
-    }
-    false
-}
-
-/// A place among the streams.
-struct Place<'a>(&'a Shared);
-
-impl<'a> Place<'a> {
-    fn take(shared: &'a Shared) -> Option<Place<'a>> {
-        let most = shared.settings.max_clients;
-        let room = |taken| (taken < most).then_some(taken + 1);
-        let taken = shared.streams.fetch_update(SeqCst, SeqCst, room);
-        taken.ok().map(|_| Place(shared))
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.streams.fetch_sub(1, SeqCst);
     }
 }
 

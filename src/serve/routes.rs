@@ -11,11 +11,11 @@ pub(super) enum Reply {
     /// A finite answer.
     Answer(Answer),
     /// The fragments, from now on.
-    Stream(StreamRequest),
+    Mp4(Mp4Request),
 }
 
 /// How a client wants its stream.
-pub(super) struct StreamRequest {
+pub(super) struct Mp4Request {
     /// From the next key frame on, rather than from the newest one.
     pub live: bool,
 }
@@ -134,7 +134,7 @@ pub(super) fn reply(head: &Head, shared: &Shared) -> Reply {
     }
     if head.path == STREAM && matches!(head.method, Method::Get | Method::Head) {
         let live = head.query.split('&').any(|pair| pair == "start=live");
-        return Reply::Stream(StreamRequest { live });
+        return Reply::Mp4(Mp4Request { live });
     }
     let page: Answer = match head.path.as_str() {
         "/" | "/index.html" => Answer::asset(

@@ -50,6 +50,7 @@ pub(super) fn report(shared: &Shared) -> Answer {
     let clients = array(viewers.iter().map(|viewer| {
         Object::new()
             .text("address", &viewer.address.to_string())
+            .text("way", viewer.way)
             .member("connected_s", viewer.since.elapsed().as_secs())
             .member("bytes_sent", viewer.bytes.load(Relaxed))
             .member("frames_skipped", viewer.skipped.load(Relaxed))
