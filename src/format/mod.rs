@@ -3,3 +3,4 @@
 pub mod bits;
 pub mod fmp4;
 pub mod h264;
+pub mod ws;

@@ -2,7 +2,7 @@
 
 use super::Shared;
 use super::routes::Answer;
-use crate::stream::{Condition, State};
+use crate::stream::{Condition, State, Viewer};
 use std::fmt::{Display, Write};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -47,7 +47,9 @@ pub(super) fn report(shared: &Shared) -> Answer {
     let trouble = trouble(&state);
     let viewers = shared.stream.viewers();
     let counters = &shared.counters;
+    let or_null = |value: Option<String>| value.unwrap_or_else(|| "null".into());
     let clients = array(viewers.iter().map(|viewer| {
+        let lag_ms = Some(viewer.lag_ms.load(Relaxed)).filter(|ms| *ms != Viewer::UNTOLD);
         Object::new()
             .text("address", &viewer.address.to_string())
             .text("way", viewer.way)
@@ -55,6 +57,7 @@ pub(super) fn report(shared: &Shared) -> Answer {
             .member("bytes_sent", viewer.bytes.load(Relaxed))
             .member("frames_skipped", viewer.skipped.load(Relaxed))
             .member("age_ms", viewer.age_us.load(Relaxed) as f64 / 1000.0)
+            .member("lag_ms", or_null(lag_ms.map(|ms| ms.to_string())))
             .end()
     }));
     let losses = state.losses;
@@ -66,7 +69,6 @@ pub(super) fn report(shared: &Shared) -> Answer {
         .member("after_loss", losses.after_loss)
         .member("bad_time", losses.bad_time)
         .end();
-    let or_null = |value: Option<String>| value.unwrap_or_else(|| "null".into());
     let init = state.init.as_deref();
     let camera = Object::new()
         .text("name", &shared.stream.name)
@@ -114,26 +116,26 @@ pub(super) fn report(shared: &Shared) -> Answer {
 }
 
 /// A JSON object being written (RFC 8259).
-struct Object(String);
+pub(super) struct Object(String);
 
 impl Object {
-    fn new() -> Object {
+    pub fn new() -> Object {
         Object("{".into())
     }
 
     /// A member whose value is JSON as it stands.
-    fn member(mut self, name: &str, value: impl Display) -> Object {
+    pub fn member(mut self, name: &str, value: impl Display) -> Object {
         let comma = if self.0.len() > 1 { "," } else { "" };
         // Writing to a String can't fail.
         _ = write!(self.0, "{comma}\"{name}\":{value}");
         self
     }
 
-    fn text(self, name: &str, value: &str) -> Object {
+    pub fn text(self, name: &str, value: &str) -> Object {
         self.member(name, quote(value))
     }
 
-    fn end(mut self) -> String {
+    pub fn end(mut self) -> String {
         self.0.push('}');
         self.0
     }
