@@ -91,6 +91,7 @@ function mse() {
 	let end = 0; // of the newest fragment, on that line
 	let margin = MARGIN_S;
 	let begun = 0; // when it jumped last, ms
+	let presented;
 	let least, until; // what was left to play, and when to judge it
 
 	function newest() {
@@ -173,6 +174,8 @@ function mse() {
 
 	function onFrame(when, frame) {
 		if (engine !== self) return;
+		if (presented) count.shown += frame.presentedFrames - presented - 1; // of which no call told
+		presented = frame.presentedFrames;
 		sighted(frame.mediaTime - offset, frame.expectedDisplayTime || when);
 		video.requestVideoFrameCallback(onFrame);
 	}
