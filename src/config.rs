@@ -486,7 +486,7 @@ fn source_of(section: &Section, file: &str) -> Result<SourceKind> {
         }),
         "test" => Ok(SourceKind::Test),
         _ => {
-            let kind = kind.to_lowercase();
+            let kind = kind.to_ascii_lowercase();
             let known = ["server", "default", "exec", "test"];
             let hint = match nearest(&kind, known) {
                 Some("default") => "; did you mean [DEFAULT]?".into(),

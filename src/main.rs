@@ -209,6 +209,7 @@ fn run(config: Config) -> Result<()> {
         max_age: settings.max_age,
         join_max: settings.join_max,
         join_max_bytes: settings.join_max_bytes,
+        servers: process::processors(),
     };
     let listener = serve::bind(settings.listen, settings.port)?;
     let address = listener

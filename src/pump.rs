@@ -558,6 +558,7 @@ mod tests {
         max_age: Duration::from_secs(1),
         join_max: Duration::from_secs(4),
         join_max_bytes: 1_000_000,
+        servers: 1,
     };
 
     #[test]

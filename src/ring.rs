@@ -12,7 +12,6 @@
 use crate::format::fmp4::Fragment;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// What bounds the ring and its followers.
@@ -24,6 +23,9 @@ pub struct Limits {
     pub join_max: Duration,
     /// A group of pictures larger than this is not sent to a newcomer.
     pub join_max_bytes: usize,
+    /// So many threads may serve the followers at a time: more than there are processors only get into each other's
+    /// way.
+    pub servers: usize,
 }
 
 impl Limits {
@@ -309,7 +311,6 @@ struct Inner {
 /// The shared ring.
 pub struct Ring {
     inner: Mutex<Inner>,
-    /// Threads that may serve seats at a time: more than there are processors only get into each other's way.
     most_servers: usize,
 }
 
@@ -335,7 +336,7 @@ impl Ring {
                 frames,
                 seats: Seats::default(),
             }),
-            most_servers: thread::available_parallelism().map_or(1, usize::from),
+            most_servers: limits.servers,
         }
     }
 
@@ -608,6 +609,7 @@ mod tests {
     use super::*;
     use crate::format::fmp4::{Init, Span};
     use crate::format::h264::{AccessUnit, Parameters, Sps};
+    use std::thread;
 
     /// x264, 320x240, Baseline.
     const SPS: &[u8] = &[
@@ -618,6 +620,7 @@ mod tests {
         max_age: Duration::from_secs(1),
         join_max: Duration::from_secs(4),
         join_max_bytes: 100_000,
+        servers: 2,
     };
 
     /// For threads, which may be held up.

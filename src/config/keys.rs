@@ -332,7 +332,7 @@ pub fn switch(text: &str) -> Option<bool> {
 fn list(text: &str, good: fn(&str) -> bool) -> Option<Vec<String>> {
     let items = text.split([',', ' ', '\t', '\n']).filter(|item| !item.is_empty());
     items
-        .map(|item| Some(item.to_lowercase()).filter(|item| good(item)))
+        .map(|item| Some(item.to_ascii_lowercase()).filter(|item| good(item)))
         .collect()
 }
 

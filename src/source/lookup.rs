@@ -34,7 +34,7 @@ fn nodes_in(dev: &Path) -> Vec<PathBuf> {
     let mut nodes: Vec<(u32, PathBuf)> = entries
         .filter_map(|entry| Some((number(&entry)?, entry.path())))
         .collect();
-    nodes.sort();
+    nodes.sort_unstable();
     nodes.into_iter().map(|(_, path)| path).collect()
 }
 
@@ -70,7 +70,7 @@ fn link(dev: &Path, node: &Path, alike: bool) -> Option<PathBuf> {
             .map(|link| link.path())
             .filter(|link| fs::canonicalize(link).is_ok_and(|target| target == node))
             .collect();
-        links.sort();
+        links.sort_unstable();
         links.into_iter().next()
     })
 }
