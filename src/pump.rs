@@ -3,6 +3,7 @@
 
 use crate::config::{Camera, SourceKind};
 use crate::error::Error;
+use crate::format::Codec;
 use crate::format::fmp4::{Fragment, Init, Timeline};
 use crate::format::h264::{AccessUnit, Parameters, Reader, Refused};
 use crate::source::{self, Drops, Frame, Signal, Source, Watch};
@@ -57,6 +58,7 @@ enum Close {
 /// Runs until the stream is stopped.
 pub fn run(stream: &Stream, camera: &Camera) {
     let mut pump = Pump::new(stream, camera);
+    stream.publish(|state| state.codec = codec_of(&camera.source));
     while !stream.stopping() {
         if pump.may_sleep(Instant::now()) {
             pump.sleep();
@@ -99,6 +101,15 @@ pub fn run(stream: &Stream, camera: &Camera) {
             Err(e) => pump.lose(&e, watch.is_some(), Instant::now()),
         };
         pump.wait(retry, COMMAND_RETRY.min(retry), watch.as_ref());
+    }
+}
+
+/// What a source of this kind gives, as far as that is known before it is open.
+fn codec_of(kind: &SourceKind) -> Option<Codec> {
+    match kind {
+        SourceKind::Auto | SourceKind::Device { .. } | SourceKind::Test => Some(Codec::H264),
+        // What it writes tells.
+        SourceKind::Exec { .. } => None,
     }
 }
 
@@ -443,6 +454,7 @@ impl<'a> Pump<'a> {
             }
             if first {
                 (state.condition, state.since) = (Condition::Live, Some(now));
+                state.codec = Some(Codec::H264);
                 state.why.clear();
             }
             state.init = Some(Arc::clone(&init));

@@ -2,6 +2,7 @@
 //! server reads the state and writes the wants. Neither waits for the other.
 
 use crate::error::{Error, Result};
+pub use crate::format::Codec;
 use crate::format::fmp4::Init;
 use crate::ring::{Limits, Ring};
 use std::io::{Read, Write};
@@ -54,6 +55,8 @@ pub struct State {
     pub source: String,
     /// The test picture that stands in for a camera until one appears.
     pub stand_in: bool,
+    /// What the open or configured source gives; `None` until it is known.
+    pub codec: Option<Codec>,
     /// The stream's own description; kept over sleep and loss.
     pub init: Option<Arc<Init>>,
     /// Frames a second, measured over the last second or two.

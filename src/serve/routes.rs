@@ -2,6 +2,7 @@
 
 use super::head::{self, Bad, Head, Method};
 use super::{Shared, status};
+use crate::stream::Codec;
 use std::borrow::Cow;
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
@@ -133,6 +134,9 @@ pub(super) fn reply(head: &Head, shared: &Shared) -> Reply {
         return Reply::Answer(answer);
     }
     if head.path == STREAM && matches!(head.method, Method::Get | Method::Head) {
+        if let Some(answer) = no_h264(shared) {
+            return Reply::Answer(answer);
+        }
         let live = head.query.split('&').any(|pair| pair == "start=live");
         return Reply::Mp4(Mp4Request { live });
     }
@@ -230,6 +234,15 @@ pub(super) fn refuse(bad: Bad) -> Answer {
 /// The answer to a head that did not come in time.
 pub(super) fn late() -> Answer {
     Answer::text("408 Request Timeout", "The request was not whole in time")
+}
+
+/// The answer to who wants H.264, where the camera is known to give none.
+pub(super) fn no_h264(shared: &Shared) -> Option<Answer> {
+    let jpeg = shared.stream.state().codec == Some(Codec::Jpeg);
+    jpeg.then(|| {
+        let text = "This camera gives JPEG pictures and no H.264; its video is at /stream.mjpeg";
+        Answer::text("501 Not Implemented", text)
+    })
 }
 
 /// The answer to a stream too many.
