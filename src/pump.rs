@@ -178,6 +178,7 @@ impl<'a> Pump<'a> {
                 state.stand_in = false;
             }
         });
+        self.stream.tell();
         let line = match condition {
             Condition::Starting | Condition::Live => return,
             Condition::Asleep => format!("{}: sleeps until somebody watches", self.stream.name),
@@ -293,6 +294,7 @@ impl<'a> Pump<'a> {
             state.source.clone_from(&facts.description);
             state.stand_in = facts.stand_in;
         });
+        self.stream.tell();
         self.timeline.restart(facts.fps);
         let before = self.state().losses;
         let now = Instant::now();
@@ -459,6 +461,9 @@ impl<'a> Pump<'a> {
             }
             state.init = Some(Arc::clone(&init));
         });
+        if first {
+            self.stream.tell();
+        }
         // After the state: who has the first frame finds the camera live.
         self.stream.ring.push(Arc::new(fragment));
         if first {
@@ -502,6 +507,7 @@ impl<'a> Pump<'a> {
             }
             intake.key_trouble.clone_from(&why);
             self.stream.publish(|state| state.why = why);
+            self.stream.tell();
         }
     }
 

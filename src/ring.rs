@@ -9,8 +9,15 @@
 //! - A fragment that waits for it longer than the age limit is not sent: it jumps to the newest key frame, or
 //!   waits for the next one.
 
+mod seats;
+
 use crate::format::fmp4::Fragment;
-use std::collections::{HashMap, VecDeque};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use seats::{Seat, SeatState, Seats, Wake};
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -239,7 +246,9 @@ pub enum Next<'a> {
     Held,
     /// Another thread panicked while it offered to the outlet: nobody can say what was sent, so end it.
     Broken,
-    /// Nothing: the time is over.
+    /// [`Ring::call`] was called.
+    Called,
+    /// Nothing: the time is over, or the client has sent something.
     Nothing,
     /// The ring is closed, and there is nothing more in it.
     Closed,
@@ -252,60 +261,11 @@ pub trait Outlet: Send + Sync {
     fn offer(&self, batch: &Batch) -> bool;
 }
 
-/// What stands for a follower while its thread waits.
-struct Seat {
-    place: Place,
-    state: SeatState,
-    outlet: Arc<dyn Outlet>,
-    wake: Arc<Condvar>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum SeatState {
-    /// Has all that there is.
-    Idle,
-    /// There is something for it.
-    Due,
-    /// Is being served by another follower's thread.
-    Served,
-    /// Its own thread has to go on.
-    Held,
-    /// A thread that served it panicked: no other one is to try it.
-    Broken,
-}
-
-/// All seats, and who is to be served.
-#[derive(Default)]
-struct Seats {
-    by_number: HashMap<u64, Seat>,
-    idle: Vec<u64>,
-    due: VecDeque<u64>,
-    next_number: u64,
-    /// Threads that serve seats now.
-    servers: usize,
-}
-
-impl Seats {
-    fn all_are_due(&mut self) {
-        for number in self.idle.drain(..) {
-            if let Some(seat) = self.by_number.get_mut(&number) {
-                seat.state = SeatState::Due;
-                self.due.push_back(number);
-            }
-        }
-    }
-
-    /// Wakes a thread to serve: the one that waits for what is first in the row.
-    fn call(&self) {
-        if let Some(seat) = self.due.front().and_then(|number| self.by_number.get(number)) {
-            seat.wake.notify_one();
-        }
-    }
-}
-
 struct Inner {
     frames: Frames,
     seats: Seats,
+    /// How often all followers were called.
+    calls: u64,
 }
 
 /// The shared ring.
@@ -313,6 +273,9 @@ pub struct Ring {
     inner: Mutex<Inner>,
     most_servers: usize,
 }
+
+/// An offer takes much less: it never waits, and its end wakes who waits for it.
+const OFFER_TIME: Duration = Duration::from_secs(1);
 
 /// A thread that serves calls another one to help when so many wait behind it, ...
 const CALL_HELP: usize = 16;
@@ -335,6 +298,7 @@ impl Ring {
             inner: Mutex::new(Inner {
                 frames,
                 seats: Seats::default(),
+                calls: 0,
             }),
             most_servers: limits.servers,
         }
@@ -376,9 +340,14 @@ impl Ring {
     pub fn close(&self) {
         let mut inner = self.lock();
         inner.frames.closed = true;
-        for seat in inner.seats.by_number.values() {
-            seat.wake.notify_one();
-        }
+        inner.seats.all_wake();
+    }
+
+    /// Has each follower's thread look at something else than the ring.
+    pub fn call(&self) {
+        let mut inner = self.lock();
+        inner.calls += 1;
+        inner.seats.all_wake();
     }
 
     /// Bytes held now.
@@ -401,7 +370,11 @@ pub struct Follower<'a> {
     place: Place,
     seated: bool,
     outlet: Arc<dyn Outlet>,
-    wake: Arc<Condvar>,
+    wake: Arc<Wake>,
+    /// What its thread waits for beside the ring.
+    input: Option<BorrowedFd<'a>>,
+    /// The calls that it has heard.
+    calls: u64,
     /// Kept from batch to batch for its allocation.
     batch: Batch,
 }
@@ -417,9 +390,29 @@ impl<'a> Follower<'a> {
             place: inner.frames.newcomer(live, Instant::now()),
             seated: false,
             outlet,
-            wake: Arc::default(),
+            wake: Arc::new(Wake::Condvar(Condvar::new())),
+            input: None,
+            calls: inner.calls,
             batch: Batch::default(),
         }
+    }
+
+    /// The same, for a client that is heard too: [`next`](Self::next) also returns when there is something to be read
+    /// from `input`.
+    ///
+    /// # Errors
+    /// No file descriptor is to be had.
+    pub fn with_input(
+        ring: &'a Ring,
+        live: bool,
+        outlet: Arc<dyn Outlet>,
+        input: BorrowedFd<'a>,
+    ) -> io::Result<Follower<'a>> {
+        let event = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?;
+        let mut follower = Follower::new(ring, live, outlet);
+        follower.wake = Arc::new(Wake::Event(event));
+        follower.input = Some(input);
+        Ok(follower)
     }
 
     /// Waits at most `timeout` for something to do.
@@ -428,10 +421,13 @@ impl<'a> Follower<'a> {
     /// while a thread waits here, its outlet stands in for it: one of those that wait is woken, and offers the new
     /// fragments to its own outlet and to the others'. Only where an outlet can't take them without waiting does
     /// the follower's own thread go on: a client that is slow costs its own thread, as ever.
+    ///
+    /// Once this has returned, no other thread is at the outlet until the next call.
     pub fn next(&mut self, timeout: Duration) -> Next<'_> {
         let ring = self.ring;
         let mut inner = ring.lock();
         let deadline = Instant::now() + timeout;
+        let mut heard = false;
         loop {
             // The time is read under the lock, so that no fragment is pushed "later than now".
             let now = Instant::now();
@@ -456,7 +452,12 @@ impl<'a> Follower<'a> {
                     }
                 }
             }
+            let called = inner.calls != self.calls;
             if !self.seated {
+                if called {
+                    self.calls = inner.calls;
+                    return Next::Called;
+                }
                 self.batch.clear();
                 inner.frames.advance(&mut self.place, &mut self.batch, now);
                 if !self.batch.is_empty() {
@@ -469,17 +470,46 @@ impl<'a> Follower<'a> {
             }
             if !inner.seats.due.is_empty() && inner.seats.servers < ring.most_servers {
                 inner = self.serve(inner);
-            } else if now >= deadline {
-                // Nobody may count on a thread that is elsewhere: it could be called to serve, and not hear it.
-                self.stand_up_unless_served(&mut inner);
-                return Next::Nothing;
+            } else if called || heard || now >= deadline {
+                // Nobody may count on a thread that is elsewhere: it could be called to serve, and not hear it. And what
+                // another thread is sending may be left in the outlet, where nothing may go before it.
+                if self.recall(&mut inner) {
+                    (inner, _) = self.wait(inner, OFFER_TIME, false);
+                    continue;
+                }
+                self.stand_up(&mut inner);
+                if !called {
+                    return Next::Nothing;
+                }
             } else {
-                inner = match self.wake.wait_timeout(inner, deadline - now) {
-                    Ok((inner, _)) => inner,
-                    Err(poisoned) => poisoned.into_inner().0,
-                };
+                (inner, heard) = self.wait(inner, deadline - now, true);
             }
         }
+    }
+
+    /// Waits until it is woken or `timeout` is over, or until there is something to be read, if it listens; true for that.
+    fn wait(
+        &self,
+        inner: MutexGuard<'a, Inner>,
+        timeout: Duration,
+        listens: bool,
+    ) -> (MutexGuard<'a, Inner>, bool) {
+        let event = match &*self.wake {
+            Wake::Event(event) => event,
+            Wake::Condvar(condvar) => {
+                let waited = condvar.wait_timeout(inner, timeout);
+                return (waited.unwrap_or_else(PoisonError::into_inner).0, false);
+            }
+        };
+        drop(inner);
+        let fds = [Some(event.as_fd()), self.input.filter(|_| listens)];
+        let poll_fd = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        let mut fds: Vec<PollFd<'_>> = fds.into_iter().flatten().map(poll_fd).collect();
+        let ms = timeout.as_micros().div_ceil(1000);
+        _ = poll(&mut fds, PollTimeout::try_from(ms).unwrap_or(PollTimeout::MAX));
+        _ = event.read();
+        let heard = fds.get(1).is_some_and(|input| input.any() == Some(true));
+        (self.ring.lock(), heard)
     }
 
     fn sit_down(&mut self, inner: &mut Inner) {
@@ -488,18 +518,18 @@ impl<'a> Follower<'a> {
             state: SeatState::Idle,
             outlet: Arc::clone(&self.outlet),
             wake: Arc::clone(&self.wake),
+            recalled: false,
         };
         inner.seats.by_number.insert(self.number, seat);
         inner.seats.idle.push(self.number);
         self.seated = true;
     }
 
-    fn stand_up_unless_served(&mut self, inner: &mut Inner) {
-        let state = inner.seats.by_number.get(&self.number).map(|seat| seat.state);
-        // What another thread is sending may be left in the outlet, and nothing may go before it.
-        if state != Some(SeatState::Served) {
-            self.stand_up(inner);
-        }
+    /// Whether another thread serves it now. The end of that will wake this one.
+    fn recall(&self, inner: &mut Inner) -> bool {
+        let seat = inner.seats.by_number.get_mut(&self.number);
+        let served = seat.filter(|seat| seat.state == SeatState::Served);
+        served.map(|seat| seat.recalled = true).is_some()
     }
 
     fn stand_up(&mut self, inner: &mut Inner) {
@@ -518,7 +548,7 @@ impl<'a> Follower<'a> {
         let mut serving = Serving { ring, number: None };
         inner.seats.servers += 1;
         for _ in 0..SERVE_AT_MOST {
-            let Inner { frames, seats } = &mut *inner;
+            let Inner { frames, seats, .. } = &mut *inner;
             let Some(number) = seats.due.pop_front() else {
                 break;
             };
@@ -553,13 +583,13 @@ impl<'a> Follower<'a> {
 
 impl Inner {
     fn after_offer(&mut self, number: u64, taken: bool) {
-        let Inner { frames, seats } = self;
+        let Inner { frames, seats, .. } = self;
         let Some(seat) = seats.by_number.get_mut(&number) else {
             return;
         };
-        if !taken || frames.closed {
+        if !taken || frames.closed || seat.recalled {
             seat.state = if taken { SeatState::Idle } else { SeatState::Held };
-            seat.wake.notify_one();
+            seat.wake.up();
         } else if seat.place.next < frames.end() {
             seat.state = SeatState::Due;
             seats.due.push_back(number);
@@ -596,7 +626,7 @@ impl Drop for Serving<'_> {
         inner.seats.servers -= 1;
         if let Some(seat) = self.number.and_then(|n| inner.seats.by_number.get_mut(&n)) {
             seat.state = SeatState::Broken;
-            seat.wake.notify_one();
+            seat.wake.up();
         }
         if inner.seats.servers == 0 {
             inner.seats.call();
@@ -936,7 +966,7 @@ mod tests {
         loop {
             match follower.next(Duration::from_millis(20)) {
                 Next::Batch(batch) => _ = outlet.offer(batch),
-                Next::Held | Next::Nothing => {}
+                Next::Held | Next::Called | Next::Nothing => {}
                 Next::Broken | Next::Closed => return,
             }
         }

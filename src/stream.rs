@@ -104,6 +104,13 @@ pub struct Viewer {
     pub skipped: AtomicU64,
     /// From the capture of the last frame to the end of its sending, µs.
     pub age_us: AtomicU64,
+    /// How far the picture at the client is behind, as it says: ms; [`Viewer::UNTOLD`] if it never did.
+    pub lag_ms: AtomicU64,
+}
+
+impl Viewer {
+    /// No lag was told.
+    pub const UNTOLD: u64 = u64::MAX;
 }
 
 /// One camera's stream.
@@ -155,6 +162,11 @@ impl Stream {
         change(&mut self.lock_state());
     }
 
+    /// For the pump alone: has the viewers look at the state.
+    pub fn tell(&self) {
+        self.ring.call();
+    }
+
     fn lock_state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -172,6 +184,7 @@ impl Stream {
             bytes: AtomicU64::new(0),
             skipped: AtomicU64::new(0),
             age_us: AtomicU64::new(0),
+            lag_ms: AtomicU64::new(Viewer::UNTOLD),
         });
         self.lock_viewers().push(Arc::clone(&viewer));
         self.wake();

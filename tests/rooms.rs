@@ -94,6 +94,7 @@ const CRATES: &[&str] = &[
     "libc",
     "memchr",
     "nix",
+    "sha1_smol",
 ];
 
 #[derive(Debug, Clone, PartialEq)]

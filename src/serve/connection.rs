@@ -2,7 +2,7 @@
 
 use super::head::{self, Bad, HEAD_BYTES, Head, Method};
 use super::routes::{self, Answer, Reply};
-use super::{Place, Shared, mp4};
+use super::{Place, Shared, mp4, ws};
 use crate::log_verbose;
 use crate::sys::sock::{self, Input};
 use std::io::{self, ErrorKind, Read, Write};
@@ -26,7 +26,7 @@ const NOTSENT_BYTES: i32 = 16 * 1024;
 /// While nothing flows, this often a client is looked at: has it left?
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Reads in one look.
-const READS: usize = 16;
+pub(super) const READS: usize = 16;
 
 /// What a connection is doing, as far as it matters for who has to make room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,6 +155,7 @@ pub(super) fn serve(connection: &Arc<Connection>, shared: &Shared) {
                 }
             }
             Reply::Mp4(request) => break mp4::send(connection, shared, &request, &head),
+            Reply::Ws(request) => break ws::send(connection, shared, &request, &received),
         }
         connection.enter(Phase::Idle);
     };

@@ -34,6 +34,8 @@ pub struct Head {
     pub http11: bool,
     /// The host that the client means, without the port; `None` only in HTTP/1.0.
     pub host: Option<String>,
+    /// The port that it names with it.
+    pub port: Option<u16>,
     /// Origin (RFC 6454), if sent.
     pub origin: Option<String>,
     /// A browser says that another site's page asks for this, and not by going here (Fetch metadata).
@@ -42,6 +44,21 @@ pub struct Head {
     pub framed: bool,
     /// The connection may be used again after a finite answer.
     pub keep_alive: bool,
+    /// What asks for a WebSocket.
+    pub upgrade: Upgrade,
+}
+
+/// The fields of a WebSocket's handshake (RFC 6455, 4.2.1).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Upgrade {
+    /// Connection has `upgrade`.
+    pub connection: bool,
+    /// Upgrade has `websocket`.
+    pub websocket: bool,
+    /// Sec-WebSocket-Version is 13.
+    pub version_13: bool,
+    /// Sec-WebSocket-Key, if there is one and not more.
+    pub key: Option<String>,
 }
 
 /// Why a head is refused.
@@ -93,11 +110,14 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
         query: String::new(),
         http11: version == 1,
         host: None,
+        port: None,
         origin: None,
         cross_site: false,
         framed: false,
         keep_alive: version == 1,
+        upgrade: Upgrade::default(),
     };
+    let mut keys = 0;
     let mut cross_site = false;
     let mut navigates = false;
     let mut to_frame = false;
@@ -110,12 +130,22 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
             if head.host.is_some() {
                 return Err(Bad::Request("there are two Host fields"));
             }
-            head.host = Some(without_port(value).ok_or(Bad::Request("the Host field names no host"))?);
+            let (host, port) = authority(value).ok_or(Bad::Request("the Host field names no host"))?;
+            (head.host, head.port) = (Some(host), port);
         } else if is("Connection") {
             for option in value.unwrap_or_default().split(',').map(str::trim) {
                 close |= option.eq_ignore_ascii_case("close");
                 head.keep_alive |= option.eq_ignore_ascii_case("keep-alive");
+                head.upgrade.connection |= option.eq_ignore_ascii_case("upgrade");
             }
+        } else if is("Upgrade") {
+            let mut protocols = value.unwrap_or_default().split(',').map(str::trim);
+            head.upgrade.websocket |= protocols.any(|protocol| protocol.eq_ignore_ascii_case("websocket"));
+        } else if is("Sec-WebSocket-Version") {
+            head.upgrade.version_13 = value == Some("13");
+        } else if is("Sec-WebSocket-Key") {
+            keys += 1;
+            head.upgrade.key = value.filter(|_| keys == 1).map(str::to_string);
         } else if is("Content-Length") && value != Some("0") || is("Transfer-Encoding") {
             // Nothing here takes a body. Its bytes are not to be read as the next request.
             close = true;
@@ -141,8 +171,9 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
         Some((scheme, rest))
             if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") =>
         {
-            let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-            head.host = Some(without_port(authority).ok_or(Bad::Request("the target names no host"))?);
+            let (named, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+            let (host, port) = authority(named).ok_or(Bad::Request("the target names no host"))?;
+            (head.host, head.port) = (Some(host), port);
             if path.starts_with('/') {
                 path.to_string()
             } else {
@@ -160,24 +191,27 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
     Ok(Some((head, length)))
 }
 
-/// The host of `host[:port]` (RFC 3986, 3.2.2), in lower case and without the dot that may end it.
-fn without_port(authority: &str) -> Option<String> {
+/// The two parts of `host[:port]` (RFC 3986, 3.2.2), the host in lower case and without the dot that may end it.
+fn authority(authority: &str) -> Option<(String, Option<u16>)> {
     let (host, port) = if authority.starts_with('[') {
         let end = authority.find(']')?;
         (&authority[..=end], &authority[end + 1..])
     } else {
         authority.split_at(authority.find(':').unwrap_or(authority.len()))
     };
-    let port_is_one = port.is_empty()
-        || port
-            .strip_prefix(':')
-            .is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit()));
+    let port = match port.strip_prefix(':') {
+        Some("") => None,
+        // Not by `parse` alone, which takes a plus sign.
+        Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => Some(digits.parse().ok()?),
+        _ if port.is_empty() => None,
+        _ => return None,
+    };
     let host = host.strip_suffix('.').unwrap_or(host);
     let host_is_one = !host.is_empty()
         && host
             .bytes()
             .all(|b| b.is_ascii_graphic() && !b"/?#@\\".contains(&b));
-    (port_is_one && host_is_one).then(|| host.to_ascii_lowercase())
+    host_is_one.then(|| (host.to_ascii_lowercase(), port))
 }
 
 /// Whether a browser may be here under this name. A name of the outside world that was made to point here is DNS
@@ -198,7 +232,20 @@ pub fn host_allowed(host: &str, own_name: &str, listed: &[String]) -> bool {
 
 /// The host in an Origin field, if it has one (`null` has none).
 pub fn origin_host(origin: &str) -> Option<String> {
-    without_port(origin.split_once("://")?.1)
+    Some(authority(origin.split_once("://")?.1)?.0)
+}
+
+/// Whether an Origin field is that of this server's own pages, as far as `head` tells. A proxy may speak https where
+/// we don't, so the scheme matters for the port alone, where one is not named.
+pub fn is_same_origin(origin: &str, head: &Head) -> bool {
+    let (default, named) = match origin.split_once("://") {
+        Some(("http", named)) => (80, named),
+        Some(("https", named)) => (443, named),
+        _ => return false,
+    };
+    let port = |port: Option<u16>| port.unwrap_or(default);
+    authority(named)
+        .is_some_and(|(host, of_page)| Some(host) == head.host && port(of_page) == port(head.port))
 }
 
 /// What has to hold whatever bytes come; for the fuzzer and the tests.

@@ -5,6 +5,8 @@ pub mod head;
 mod mp4;
 mod routes;
 mod status;
+mod unsent;
+mod ws;
 
 use crate::config;
 use crate::error::{Error, Result};

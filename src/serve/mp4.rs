@@ -5,15 +5,13 @@ use super::Shared;
 use super::connection::{self, Connection, LOOK_EVERY, WRITE_TIME, has_left, write_within};
 use super::head::{Head, Method};
 use super::routes::Mp4Request;
+use super::unsent::{Unsent, account};
 use crate::format::fmp4::{Fragment, HEAD_BYTES, Init};
 use crate::ring::{BATCH_FRAGMENTS, Batch, Follower, Next, Outlet};
 use crate::stream::{Stream, Viewer};
-use crate::sys::clock;
-use crate::sys::sock;
 use std::io::{self, IoSlice, Write};
 use std::mem;
 use std::net::TcpStream;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -87,9 +85,8 @@ fn follow(
             sequence: 0,
             start: None,
             heads: Vec::new(),
-            rest: Vec::new(),
+            unsent: Unsent::default(),
             ended: false,
-            broken: None,
         }),
     });
     let mut follower = Follower::new(&stream.ring, request.live, Arc::clone(&outlet) as Arc<dyn Outlet>);
@@ -102,7 +99,7 @@ fn follow(
                 outlet.see_to_it()?;
             }
             Next::Held => outlet.see_to_it()?,
-            Next::Nothing => {}
+            Next::Nothing | Next::Called => {}
             Next::Broken => return Err(io::Error::other("a fault of this program")),
             Next::Closed => return outlet.finish().map(|()| End::Stream),
         }
@@ -135,30 +132,17 @@ struct Out {
     start: Option<(Arc<Init>, u64)>,
     /// Kept from write to write for its allocation.
     heads: Vec<u8>,
-    /// What the socket did not take at once; nothing may go before it.
-    rest: Vec<u8>,
+    unsent: Unsent,
     /// What comes now needs another init segment, which a plain recording can't have.
     ended: bool,
-    broken: Option<io::Error>,
 }
 
 impl Outlet for Mp4 {
     fn offer(&self, batch: &Batch) -> bool {
-        if batch.skipped > 0 {
-            self.viewer.skipped.fetch_add(batch.skipped, Relaxed);
-        }
-        if batch.wants_key {
-            self.stream.want_key();
-        }
         let mut out = self.lock();
         let sent = out.send(&self.connection.socket, &batch.fragments);
-        self.viewer.bytes.fetch_add(sent, Relaxed);
-        if let Some(last) = batch.fragments.last() {
-            self.viewer
-                .age_us
-                .store(clock::monotonic_us().saturating_sub(last.captured_us), Relaxed);
-        }
-        out.rest.is_empty() && !out.ended && out.broken.is_none()
+        account(batch, sent, &self.stream, &self.viewer);
+        out.unsent.is_none() && !out.ended
     }
 }
 
@@ -176,12 +160,7 @@ impl Mp4 {
     /// # Errors
     /// `TimedOut` or `WouldBlock` if the client does not take it; others if it has left.
     fn see_to_it(&self) -> io::Result<()> {
-        let mut out = self.lock();
-        if let Some(e) = out.broken.take() {
-            return Err(e);
-        }
-        let rest = mem::take(&mut out.rest);
-        write_within(&self.connection.socket, &rest, WRITE_TIME)
+        self.lock().unsent.flush(&self.connection.socket)
     }
 
     /// Ends the body in order: a client can tell this from a broken connection.
@@ -194,7 +173,7 @@ impl Mp4 {
 
 impl Out {
     /// Sends fragments without waiting, in one write, after the init segment if they are the first. What the socket
-    /// does not take is kept in `rest`. Gives the bytes of it all.
+    /// does not take is kept. Gives the bytes of it all.
     fn send(&mut self, socket: &TcpStream, fragments: &[Arc<Fragment>]) -> u64 {
         let Some(first) = fragments.first() else { return 0 };
         let mut heads = mem::take(&mut self.heads);
@@ -232,12 +211,7 @@ impl Out {
             slices[2] = IoSlice::new(self.chunk_end());
             begin = end;
         }
-        let slices = &slices[..3 * count];
-        match sock::send_now(socket, slices) {
-            Ok(sent) => keep_rest(slices, sent, &mut self.rest),
-            Err(e) => self.broken = Some(e),
-        }
-        let bytes = slices.iter().map(|slice| slice.len() as u64).sum();
+        let bytes = self.unsent.send(socket, &slices[..3 * count]);
         self.heads = heads;
         bytes
     }
@@ -251,14 +225,5 @@ impl Out {
 
     fn chunk_end(&self) -> &'static [u8] {
         if self.chunked { b"\r\n" } else { b"" }
-    }
-}
-
-/// Keeps what comes after the first `sent` bytes.
-fn keep_rest(slices: &[IoSlice<'_>], mut sent: usize, rest: &mut Vec<u8>) {
-    for slice in slices {
-        let skip = sent.min(slice.len());
-        rest.extend_from_slice(&slice[skip..]);
-        sent -= skip;
     }
 }

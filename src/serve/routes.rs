@@ -1,7 +1,7 @@
 //! Which request gets which answer.
 
 use super::head::{self, Bad, Head, Method};
-use super::{Shared, status};
+use super::{Shared, status, ws};
 use crate::stream::Codec;
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -13,6 +13,8 @@ pub(super) enum Reply {
     Answer(Answer),
     /// The fragments, from now on.
     Mp4(Mp4Request),
+    /// The same as messages.
+    Ws(ws::Request),
 }
 
 /// How a client wants its stream.
@@ -33,6 +35,7 @@ pub(super) struct Answer {
 
 const ALLOW: &str = "Allow: GET, HEAD, OPTIONS\r\n";
 const STREAM: &str = "/stream.mp4";
+const WEB_SOCKET: &str = "/ws";
 const TEXT: &str = "text/plain; charset=utf-8";
 const NO_STORE: &str = "no-store";
 /// May be kept, but has to be asked for again: the next version of the program brings its own.
@@ -79,7 +82,7 @@ impl Answer {
         }
     }
 
-    fn with(mut self, header_line: &str) -> Answer {
+    pub fn with(mut self, header_line: &str) -> Answer {
         self.more.push_str(header_line);
         self
     }
@@ -140,6 +143,9 @@ pub(super) fn reply(head: &Head, shared: &Shared) -> Reply {
         let live = head.query.split('&').any(|pair| pair == "start=live");
         return Reply::Mp4(Mp4Request { live });
     }
+    if head.path == WEB_SOCKET && matches!(head.method, Method::Get | Method::Head) {
+        return ws::request(head).map_or_else(Reply::Answer, Reply::Ws);
+    }
     let page: Answer = match head.path.as_str() {
         "/" | "/index.html" => Answer::asset(
             "text/html; charset=utf-8",
@@ -165,7 +171,7 @@ pub(super) fn reply(head: &Head, shared: &Shared) -> Reply {
         "/status" => status::report(shared),
         "/healthz" => status::health(shared),
         // What is left for these is OPTIONS and what is not allowed.
-        STREAM | "*" => Answer::text("200 OK", ""),
+        STREAM | WEB_SOCKET | "*" => Answer::text("200 OK", ""),
         _ => {
             return Reply::Answer(Answer::text(
                 "404 Not Found",

@@ -2,7 +2,7 @@
 
 use super::Shared;
 use super::routes::Answer;
-use crate::stream::{Condition, State};
+use crate::stream::{Condition, State, Viewer};
 use std::fmt::{Display, Write};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -48,6 +48,7 @@ pub(super) fn report(shared: &Shared) -> Answer {
     let viewers = shared.stream.viewers();
     let counters = &shared.counters;
     let clients = array(viewers.iter().map(|viewer| {
+        let lag_ms = Some(viewer.lag_ms.load(Relaxed)).filter(|ms| *ms != Viewer::UNTOLD);
         Object::new()
             .text("address", &viewer.address.to_string())
             .text("way", viewer.way)
@@ -55,6 +56,7 @@ pub(super) fn report(shared: &Shared) -> Answer {
             .member("bytes_sent", viewer.bytes.load(Relaxed))
             .member("frames_skipped", viewer.skipped.load(Relaxed))
             .member("age_ms", viewer.age_us.load(Relaxed) as f64 / 1000.0)
+            .member("lag_ms", or_null(lag_ms.map(|ms| ms.to_string())))
             .end()
     }));
     let losses = state.losses;
@@ -66,7 +68,6 @@ pub(super) fn report(shared: &Shared) -> Answer {
         .member("after_loss", losses.after_loss)
         .member("bad_time", losses.bad_time)
         .end();
-    let or_null = |value: Option<String>| value.unwrap_or_else(|| "null".into());
     let init = state.init.as_deref();
     let camera = Object::new()
         .text("name", &shared.stream.name)
@@ -79,7 +80,7 @@ pub(super) fn report(shared: &Shared) -> Answer {
         )
         .member("healthy", trouble.is_none())
         .member("stand_in", state.stand_in)
-        .member("codec", or_null(state.codec.map(|codec| quote(codec.word()))))
+        .member("codec", codec(&state))
         .member("codecs", or_null(init.map(|i| quote(&i.codec))))
         .member("width", or_null(init.map(|i| i.width.to_string())))
         .member("height", or_null(init.map(|i| i.height.to_string())))
@@ -115,29 +116,38 @@ pub(super) fn report(shared: &Shared) -> Answer {
 }
 
 /// A JSON object being written (RFC 8259).
-struct Object(String);
+pub(super) struct Object(String);
 
 impl Object {
-    fn new() -> Object {
+    pub fn new() -> Object {
         Object("{".into())
     }
 
     /// A member whose value is JSON as it stands.
-    fn member(mut self, name: &str, value: impl Display) -> Object {
+    pub fn member(mut self, name: &str, value: impl Display) -> Object {
         let comma = if self.0.len() > 1 { "," } else { "" };
         // Writing to a String can't fail.
         _ = write!(self.0, "{comma}\"{name}\":{value}");
         self
     }
 
-    fn text(self, name: &str, value: &str) -> Object {
+    pub fn text(self, name: &str, value: &str) -> Object {
         self.member(name, quote(value))
     }
 
-    fn end(mut self) -> String {
+    pub fn end(mut self) -> String {
         self.0.push('}');
         self.0
     }
+}
+
+fn or_null(value: Option<String>) -> String {
+    value.unwrap_or_else(|| "null".into())
+}
+
+/// What the camera's pictures are coded as, in JSON.
+pub(super) fn codec(state: &State) -> String {
+    or_null(state.codec.map(|codec| quote(codec.word())))
 }
 
 fn array(values: impl IntoIterator<Item = String>) -> String {
