@@ -55,7 +55,7 @@ pub(super) fn report(shared: &Shared) -> Answer {
             .member("connected_s", viewer.since.elapsed().as_secs())
             .member("bytes_sent", viewer.bytes.load(Relaxed))
             .member("frames_skipped", viewer.skipped.load(Relaxed))
-            .member("age_ms", viewer.age_us.load(Relaxed) as f64 / 1000.0)
+            .member("age_ms", decimal(viewer.age_us.load(Relaxed), 3))
             .member("lag_ms", or_null(lag_ms.map(|ms| ms.to_string())))
             .end()
     }));
@@ -84,7 +84,7 @@ pub(super) fn report(shared: &Shared) -> Answer {
         .member("codecs", or_null(init.map(|i| quote(&i.codec))))
         .member("width", or_null(init.map(|i| i.width.to_string())))
         .member("height", or_null(init.map(|i| i.height.to_string())))
-        .member("fps", format_args!("{:.2}", state.fps))
+        .member("fps", decimal((state.fps * 100.0).round() as u64, 2))
         .member("bitrate_bps", state.bitrate_bps)
         .member(
             "key_frame_interval_ms",
@@ -139,6 +139,12 @@ impl Object {
         self.0.push('}');
         self.0
     }
+}
+
+/// A number of which the last `digits` digits stand behind the point.
+fn decimal(number: u64, digits: usize) -> String {
+    let scale = 10_u64.pow(digits as u32);
+    format!("{}.{:0digits$}", number / scale, number % scale)
 }
 
 fn or_null(value: Option<String>) -> String {

@@ -120,7 +120,9 @@ pub(super) fn per_second(interval: Fraction) -> f64 {
 
 /// "30", "29.97"
 pub(super) fn short(rate: f64) -> String {
-    let text = format!("{rate:.2}");
+    // In whole numbers: std's way to show floating-point ones is 14 kB of code.
+    let hundredths = (rate * 100.0).round() as u64;
+    let text = format!("{}.{:02}", hundredths / 100, hundredths % 100);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
