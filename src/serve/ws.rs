@@ -61,9 +61,13 @@ pub(super) fn request(head: &Head, shared: &Shared) -> Result<Request, Answer> {
         return Err(routes::foreign_page());
     }
     let asks = |pair| head.query.split('&').any(|it| it == pair);
+    let annex_b = asks("format=h264");
+    if let Some(answer) = routes::no_h264(shared).filter(|_| annex_b) {
+        return Err(answer);
+    }
     Ok(Request {
         live: asks("start=live"),
-        annex_b: asks("format=h264"),
+        annex_b,
         accept,
     })
 }
