@@ -60,6 +60,10 @@ pub struct Server {
     pub hosts: Vec<String>,
     /// Origins beside 'self' for CSP's frame-ancestors, fit to be put into the header as they are.
     pub frame_ancestors: Vec<String>,
+    /// Origins whose pages may use the stream, in lower case; `*` is any.
+    pub cors_origins: Vec<String>,
+    /// The path that a proxy passes on in front of all others, such as `/cam`; empty for none.
+    pub base_path: String,
 }
 
 impl Default for Server {
@@ -74,6 +78,8 @@ impl Default for Server {
             join_max_bytes: 4_000_000,
             hosts: Vec::new(),
             frame_ancestors: Vec::new(),
+            cors_origins: Vec::new(),
+            base_path: String::new(),
         }
     }
 }

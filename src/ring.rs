@@ -639,6 +639,8 @@ mod tests {
     use super::*;
     use crate::format::fmp4::{Init, Span};
     use crate::format::h264::{AccessUnit, Parameters, Sps};
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
     use std::thread;
 
     /// x264, 320x240, Baseline.
@@ -1091,6 +1093,123 @@ mod tests {
             let offered = offered.recv_timeout(Duration::from_secs(10));
             ring.close();
             assert_eq!(offered, Ok(true), "the one that waits is offered the fragment");
+        });
+    }
+
+    /// A call is not missed, whether the thread waits, is elsewhere, or has something to send.
+    #[test]
+    fn a_call_reaches_each_follower_once() {
+        let mut rig = Rig::new(LIMITS);
+        let ring = Ring::new(LIMITS);
+        let outlet = || Arc::new(Kept::default());
+        let mut follower = Follower::new(&ring, false, outlet());
+        ring.call();
+        ring.push(rig.fragment(true, 10));
+        assert!(matches!(follower.next(Duration::ZERO), Next::Called));
+        assert!(matches!(follower.next(Duration::ZERO), Next::Batch(_)));
+        assert!(matches!(follower.next(Duration::ZERO), Next::Nothing));
+        let mut newcomer = Follower::new(&ring, true, outlet());
+        assert!(matches!(newcomer.next(Duration::ZERO), Next::Nothing));
+        thread::scope(|scope| {
+            let waiting = scope.spawn(move || matches!(follower.next(Duration::from_secs(60)), Next::Called));
+            while ring.lock().seats.by_number.is_empty() {
+                thread::yield_now();
+            }
+            ring.call();
+            assert!(waiting.join().unwrap());
+        });
+    }
+
+    /// A thread that waits for its client too hears it at once, is woken for the ring as any other, and gets every fragment.
+    #[test]
+    fn a_client_is_heard_while_its_thread_waits() {
+        let (mut client, input) = UnixStream::pair().unwrap();
+        let ring = Ring::new(PATIENT);
+        let outlet = Arc::new(Kept::default());
+        let mut rig = Rig::new(LIMITS);
+        thread::scope(|scope| {
+            let for_ring = Arc::clone(&outlet) as Arc<dyn Outlet>;
+            let (ring, mut input) = (&ring, &input);
+            let following = scope.spawn(move || {
+                let mut follower = Follower::with_input(ring, false, for_ring, input.as_fd()).unwrap();
+                let mut heard = 0;
+                loop {
+                    match follower.next(Duration::from_secs(60)) {
+                        Next::Batch(batch) => _ = outlet.offer(batch),
+                        Next::Nothing => heard += input.read(&mut [0]).unwrap(),
+                        Next::Called | Next::Held => {}
+                        Next::Broken => panic!("nobody panicked"),
+                        Next::Closed => return (heard, outlet.numbers.lock().unwrap().clone()),
+                    }
+                }
+            });
+            let sits = || !ring.lock().seats.by_number.is_empty();
+            for number in 0..50 {
+                while !sits() {
+                    thread::yield_now();
+                }
+                client.write_all(&[0]).unwrap();
+                ring.push(rig.fragment(number == 0, 100));
+            }
+            ring.close();
+            let (heard, numbers) = following.join().unwrap();
+            assert_eq!(numbers, (0..50).collect::<Vec<u64>>());
+            assert!(heard > 0);
+        });
+    }
+
+    /// A thread that is to go while another one sends for it goes when that is done: nobody is at the outlet then.
+    #[test]
+    fn nobody_is_at_the_outlet_of_a_thread_that_goes() {
+        struct Slow {
+            offered: std::sync::mpsc::Sender<()>,
+            go_on: Mutex<std::sync::mpsc::Receiver<()>>,
+        }
+        impl Outlet for Slow {
+            fn offer(&self, _: &Batch) -> bool {
+                self.offered.send(()).unwrap();
+                self.go_on.lock().unwrap().recv().unwrap();
+                true
+            }
+        }
+        let (offered, is_offered) = std::sync::mpsc::channel();
+        let (go, go_on) = std::sync::mpsc::channel();
+        let slow = Arc::new(Slow {
+            offered,
+            go_on: Mutex::new(go_on),
+        });
+        let ring = Ring::new(PATIENT);
+        let (mut client, input) = UnixStream::pair().unwrap();
+        thread::scope(|scope| {
+            // It serves, as it sits first in the row.
+            let ring = &ring;
+            scope.spawn(move || {
+                let mut follower = Follower::new(ring, false, Arc::new(Kept::default()));
+                while !matches!(follower.next(Duration::from_secs(60)), Next::Closed) {}
+            });
+            let seats = |count| {
+                while ring.lock().seats.by_number.len() < count {
+                    thread::yield_now();
+                }
+            };
+            seats(1);
+            let input = &input;
+            let going = scope.spawn(move || {
+                let mut follower = Follower::with_input(ring, false, slow, input.as_fd()).unwrap();
+                matches!(follower.next(Duration::from_secs(60)), Next::Nothing)
+            });
+            seats(2);
+            ring.push(Rig::new(LIMITS).fragment(true, 10));
+            is_offered.recv().unwrap();
+            client.write_all(&[0]).unwrap();
+            let recalled = || ring.lock().seats.by_number.values().any(|seat| seat.recalled);
+            while !recalled() {
+                thread::yield_now();
+            }
+            assert!(!going.is_finished());
+            go.send(()).unwrap();
+            assert!(going.join().unwrap());
+            ring.close();
         });
     }
 

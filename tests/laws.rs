@@ -125,6 +125,11 @@ fn config_file() {
     hold("config", config::laws::config);
 }
 
+#[test]
+fn websocket() {
+    hold("websocket", format::ws::laws::websocket);
+}
+
 /// A law that does not hold is found, and a target without a law here as well.
 #[test]
 fn a_broken_law_is_found() {

@@ -201,6 +201,41 @@ pub static KEYS: &[Key] = &[
         },
     },
     Key {
+        scope: Scope::Server,
+        name: "cors_origins",
+        default: "",
+        doc: "Web pages elsewhere whose scripts may use the stream and /status, by fetch (CORS) and WebSocket, such as \
+              those of http://home.example.org:8123.",
+        allowed: "origins as http://HOST or https://HOST:PORT, separated by commas, spaces or lines; * for any page",
+        set: |config, text| {
+            let exact = |origin: &str| origin == "*" || is_origin(origin) && !origin.contains('*');
+            config.server.cors_origins = list(text, exact)?;
+            Some(())
+        },
+    },
+    Key {
+        scope: Scope::Server,
+        name: "base_path",
+        default: "",
+        doc: "The path at which a proxy shows this server, such as /cam, if it passes that path on. Everything is then at \
+              /cam/ as well as at the root. A proxy that takes the path away needs nothing here.",
+        allowed: "nothing, or a path as /cam or /house/cam: letters, digits and -._~ between slashes",
+        set: |config, text| {
+            let path = text.trim_end_matches('/');
+            let good = |part: &str| {
+                !part.is_empty()
+                    && part
+                        .bytes()
+                        .all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
+            };
+            let parts = path.strip_prefix('/').map(|rest| rest.split('/').all(good));
+            config.server.base_path = Some(path)
+                .filter(|path| parts.unwrap_or(path.is_empty()))?
+                .to_string();
+            Some(())
+        },
+    },
+    Key {
         scope: Scope::Camera,
         name: "width",
         default: "640",

@@ -85,12 +85,13 @@ impl Connection {
     }
 
     /// Takes a place for an endless answer, and makes the socket ready for one. Where no place is left, answers so.
-    pub fn begin_stream<'a>(&self, shared: &'a Shared) -> Option<Place<'a>> {
+    pub fn begin_stream<'a>(&self, shared: &'a Shared, head: &Head) -> Option<Place<'a>> {
         let place = Place::take(shared);
         if place.is_none() {
             shared.counters.refused.fetch_add(1, Relaxed);
             let answer = routes::full(shared.settings.max_clients);
-            _ = send(&self.socket, shared, &answer, true, false);
+            let hygiene = routes::hygiene_for(head, shared);
+            _ = send(&self.socket, &hygiene, &answer, true, false);
             linger(&self.socket);
             return None;
         }
@@ -124,7 +125,7 @@ pub(super) fn serve(connection: &Arc<Connection>, shared: &Shared) {
     let mut received = Vec::new();
     let mut first = true;
     let reason = loop {
-        let head = match read_head(connection, &mut received, first) {
+        let mut head = match read_head(connection, &mut received, first) {
             Incoming::Head(head) => head,
             Incoming::Gone => break "left",
             Incoming::TimedOut if !first && received.is_empty() => break "idle",
@@ -134,7 +135,7 @@ pub(super) fn serve(connection: &Arc<Connection>, shared: &Shared) {
                     Incoming::Bad(bad) => routes::refuse(bad),
                     _ => routes::late(),
                 };
-                _ = send(socket, shared, &answer, true, false);
+                _ = send(socket, &shared.hygiene, &answer, true, false);
                 linger(socket);
                 break "refused";
             }
@@ -143,10 +144,12 @@ pub(super) fn serve(connection: &Arc<Connection>, shared: &Shared) {
         connection.enter(Phase::Answer);
         shared.counters.requests.fetch_add(1, Relaxed);
         log_verbose!("client {}: {:?} {}", connection.address, head.method, head.path);
+        routes::strip_base(&mut head, &shared.settings.base_path);
         match routes::reply(&head, shared) {
             Reply::Answer(answer) => {
+                let hygiene = routes::hygiene_for(&head, shared);
                 let with_body = head.method != Method::Head;
-                if let Err(e) = send(socket, shared, &answer, with_body, head.keep_alive) {
+                if let Err(e) = send(socket, &hygiene, &answer, with_body, head.keep_alive) {
                     break give_up(socket, shared, &e);
                 }
                 if !head.keep_alive {
@@ -155,7 +158,7 @@ pub(super) fn serve(connection: &Arc<Connection>, shared: &Shared) {
                 }
             }
             Reply::Mp4(request) => break mp4::send(connection, shared, &request, &head),
-            Reply::Ws(request) => break ws::send(connection, shared, &request, &received),
+            Reply::Ws(request) => break ws::send(connection, shared, &request, &head, &received),
         }
         connection.enter(Phase::Idle);
     };
@@ -209,18 +212,18 @@ fn read_head(connection: &Connection, received: &mut Vec<u8>, first: bool) -> In
     }
 }
 
-/// Sends a finite answer.
+/// Sends a finite answer, with the lines of [`routes::hygiene`].
 ///
 /// # Errors
 /// `TimedOut` or `WouldBlock` if the client does not take it; others if it has left.
 pub(super) fn send(
     socket: &TcpStream,
-    shared: &Shared,
+    hygiene: &str,
     answer: &Answer,
     with_body: bool,
     keep_alive: bool,
 ) -> io::Result<()> {
-    let mut bytes = answer.head(&shared.hygiene, keep_alive);
+    let mut bytes = answer.head(hygiene, keep_alive);
     if with_body {
         bytes.extend_from_slice(&answer.body);
     }

@@ -54,7 +54,7 @@ struct Shared {
     settings: config::Server,
     stream: Arc<Stream>,
     own_name: String,
-    /// Header lines for every answer.
+    /// Header lines for every answer, but to listed pages of other sites.
     hygiene: String,
     started: Instant,
     counters: Counters,
@@ -134,7 +134,7 @@ impl Server {
         stream: Arc<Stream>,
     ) -> Result<Server> {
         let shared = Arc::new(Shared {
-            hygiene: routes::hygiene(&settings.frame_ancestors),
+            hygiene: routes::hygiene(&settings, None),
             settings,
             stream,
             own_name,

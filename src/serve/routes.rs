@@ -2,6 +2,7 @@
 
 use super::head::{self, Bad, Head, Method};
 use super::{Shared, status, ws};
+use crate::config;
 use crate::stream::Codec;
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -34,6 +35,9 @@ pub(super) struct Answer {
 }
 
 const ALLOW: &str = "Allow: GET, HEAD, OPTIONS\r\n";
+/// To a page that asks before it asks (Fetch, 4.8).
+const PREFLIGHT: &str =
+    "Access-Control-Allow-Methods: GET, HEAD, OPTIONS\r\nAccess-Control-Max-Age: 7200\r\n";
 const STREAM: &str = "/stream.mp4";
 const WEB_SOCKET: &str = "/ws";
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -111,18 +115,63 @@ impl Answer {
 
 const NO_CONTENT: &str = "204 No Content";
 
-/// Lines for every answer: no guessing of types, no use by pages of other sites, and no frame around it but on pages
-/// that may (Content Security Policy, frame-ancestors). On plain http a browser does not tell who asks, so that this is
-/// what keeps the stream out of others' frames.
-pub(super) fn hygiene(frame_ancestors: &[String]) -> String {
-    let ancestors: String = frame_ancestors
+/// Lines for every answer: no guessing of types, no use by pages of other sites but of a listed `origin` (CORS: Fetch,
+/// 3.3), and no frame around it but on pages that may (Content Security Policy, frame-ancestors). On plain http a
+/// browser does not tell who asks, so that this is what keeps the stream out of others' frames.
+pub(super) fn hygiene(settings: &config::Server, origin: Option<&str>) -> String {
+    let ancestors: String = settings
+        .frame_ancestors
         .iter()
         .map(|origin| format!(" {origin}"))
         .collect();
-    format!(
-        "X-Content-Type-Options: nosniff\r\nCross-Origin-Resource-Policy: same-site\r\n\
-         Content-Security-Policy: frame-ancestors 'self'{ancestors}\r\n"
-    )
+    let mut lines = format!(
+        "X-Content-Type-Options: nosniff\r\nContent-Security-Policy: frame-ancestors 'self'{ancestors}\r\n\
+         Cross-Origin-Resource-Policy: {}\r\n",
+        if origin.is_some() || is_open(settings) {
+            "cross-origin"
+        } else {
+            "same-site"
+        }
+    );
+    if let Some(origin) = origin {
+        // Writing to a String can't fail.
+        _ = write!(lines, "Access-Control-Allow-Origin: {origin}\r\n");
+    }
+    if !settings.cors_origins.is_empty() {
+        lines.push_str("Vary: Origin\r\n");
+    }
+    lines
+}
+
+/// The lines of [`hygiene`] for the answer to `head`.
+pub(super) fn hygiene_for<'a>(head: &Head, shared: &'a Shared) -> Cow<'a, str> {
+    match listed(head, shared) {
+        None => Cow::Borrowed(&shared.hygiene),
+        origin => Cow::Owned(hygiene(&shared.settings, origin)),
+    }
+}
+
+/// Pages of any site may use it.
+fn is_open(settings: &config::Server) -> bool {
+    settings.cors_origins.iter().any(|origin| origin == "*")
+}
+
+/// The origin of the page that asks, if the config lists it.
+pub(super) fn listed<'a>(head: &'a Head, shared: &Shared) -> Option<&'a str> {
+    let origins = &shared.settings.cors_origins;
+    let is_listed = |origin: &&str| origins.iter().any(|it| it.eq_ignore_ascii_case(origin));
+    let origin = head.origin.as_deref();
+    origin.filter(|origin| is_open(&shared.settings) || is_listed(origin))
+}
+
+/// Takes the config's `base_path` off the front: what is in there stands at the root as well. Nothing is left of the
+/// bare `base_path`.
+pub(super) fn strip_base(head: &mut Head, base_path: &str) {
+    if let Some(rest) = head.path.strip_prefix(base_path) {
+        if rest.is_empty() || rest.starts_with('/') {
+            head.path = rest.to_string();
+        }
+    }
 }
 
 /// What the page may load, beside what [`hygiene`] says of its frames; both policies hold.
@@ -144,7 +193,7 @@ pub(super) fn reply(head: &Head, shared: &Shared) -> Reply {
         return Reply::Mp4(Mp4Request { live });
     }
     if head.path == WEB_SOCKET && matches!(head.method, Method::Get | Method::Head) {
-        return ws::request(head).map_or_else(Reply::Answer, Reply::Ws);
+        return ws::request(head, shared).map_or_else(Reply::Answer, Reply::Ws);
     }
     let page: Answer = match head.path.as_str() {
         "/" | "/index.html" => Answer::asset(
@@ -170,6 +219,12 @@ pub(super) fn reply(head: &Head, shared: &Shared) -> Reply {
         "/favicon.ico" => Answer::asset("image/png", include_bytes!("../../assets/favicon.png")),
         "/status" => status::report(shared),
         "/healthz" => status::health(shared),
+        "" => {
+            let query = if head.query.is_empty() { "" } else { "?" };
+            let page = format!("{}/{query}{}", shared.settings.base_path, head.query);
+            Answer::text("301 Moved Permanently", format!("The page is at {page}"))
+                .with(&format!("Location: {page}\r\n"))
+        }
         // What is left for these is OPTIONS and what is not allowed.
         STREAM | WEB_SOCKET | "*" => Answer::text("200 OK", ""),
         _ => {
@@ -186,7 +241,8 @@ pub(super) fn reply(head: &Head, shared: &Shared) -> Reply {
             body: Cow::Borrowed(b""),
             ..page
         }
-        .with(ALLOW),
+        .with(ALLOW)
+        .with(listed(head, shared).map_or("", |_| PREFLIGHT)),
         Method::Other => {
             Answer::text("405 Method Not Allowed", "Only GET, HEAD and OPTIONS here").with(ALLOW)
         }
@@ -211,14 +267,19 @@ fn forbid(head: &Head, shared: &Shared) -> Option<Answer> {
             Some(host) => Some(&host) != head.host.as_ref() && !hosts.contains(&host),
             None => true,
         });
+    let welcome = listed(head, shared).is_some() || is_open(&shared.settings);
+    let foreign = (foreign || head.cross_site) && !welcome;
     // Who may frame the page is the browser's to enforce (frame-ancestors); where nobody may, nothing is sent at all.
     let framed = head.framed && shared.settings.frame_ancestors.is_empty();
-    (foreign || head.cross_site || framed).then(|| {
-        Answer::text(
-            "403 Forbidden",
-            "This camera does not answer to pages of other sites",
-        )
-    })
+    (foreign || framed).then(foreign_page)
+}
+
+/// The answer to a page of another site.
+pub(super) fn foreign_page() -> Answer {
+    Answer::text(
+        "403 Forbidden",
+        "This camera does not answer to pages of other sites, but those that `cors_origins =` in [server] of the config lists",
+    )
 }
 
 /// The answer to a head that is no good.
