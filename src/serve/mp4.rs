@@ -7,7 +7,7 @@ use super::head::{Head, Method};
 use super::routes::Mp4Request;
 use crate::format::fmp4::{Fragment, HEAD_BYTES, Init};
 use crate::ring::{BATCH_FRAGMENTS, Batch, Follower, Next, Outlet};
-use crate::stream::{Stream, Viewer};
+use crate::stream::{Codec, Stream, Viewer};
 use crate::sys::clock;
 use crate::sys::sock;
 use std::io::{self, IoSlice, Write};
@@ -102,6 +102,10 @@ fn follow(
                 outlet.see_to_it()?;
             }
             Next::Held => outlet.see_to_it()?,
+            // What a command gives may have become known only now.
+            Next::Nothing if stream.state().codec == Some(Codec::Jpeg) => {
+                return outlet.finish().map(|()| End::Stream);
+            }
             Next::Nothing => {}
             Next::Broken => return Err(io::Error::other("a fault of this program")),
             Next::Closed => return outlet.finish().map(|()| End::Stream),

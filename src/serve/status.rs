@@ -81,8 +81,11 @@ pub(super) fn report(shared: &Shared) -> Answer {
         .member("stand_in", state.stand_in)
         .member("codec", or_null(state.codec.map(|codec| quote(codec.word()))))
         .member("codecs", or_null(init.map(|i| quote(&i.codec))))
-        .member("width", or_null(init.map(|i| i.width.to_string())))
-        .member("height", or_null(init.map(|i| i.height.to_string())))
+        .member("width", or_null(state.size.map(|(width, _)| width.to_string())))
+        .member(
+            "height",
+            or_null(state.size.map(|(_, height)| height.to_string())),
+        )
         .member("fps", format_args!("{:.2}", state.fps))
         .member("bitrate_bps", state.bitrate_bps)
         .member(
@@ -95,7 +98,10 @@ pub(super) fn report(shared: &Shared) -> Answer {
             or_null(state.last_frame.map(|t| t.elapsed().as_millis().to_string())),
         )
         .member("drops", drops)
-        .member("ring_bytes", shared.stream.ring.bytes())
+        .member(
+            "ring_bytes",
+            shared.stream.ring.bytes() + shared.stream.pictures.bytes(),
+        )
         .member("clients", clients)
         .end();
     let report = Object::new()
