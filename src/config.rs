@@ -134,10 +134,10 @@ pub enum SourceKind {
         device: DeviceName,
         /// What to set on it before it streams, in this order.
         controls: Vec<Setting>,
-        /// A V4L2 fourcc, four characters.
+        /// H264, MJPG or JPEG; anything else is for a later version, and stands for H264.
         capture_format: String,
     },
-    /// The standard output of a command for `sh -c`, H.264 in the byte stream format.
+    /// The standard output of a command for `sh -c`: H.264 in the byte stream format, or JPEG pictures.
     Exec {
         /// The command, in one line, not empty.
         command: String,
@@ -387,7 +387,7 @@ impl Config {
             SourceKind::Exec { command } if command.is_empty() => Err(Error::new(
                 format_args!("{file}:{}", section.line),
                 format_args!("[{}] has no command", shown(&section.name)),
-                "put command = ... below it, with what writes H.264 to its standard output",
+                "put command = ... below it, with what writes H.264 or JPEG to its standard output",
             )),
             SourceKind::Test => {
                 for (key, number, (from, to), even) in [
@@ -404,10 +404,12 @@ impl Config {
                 }
                 Ok(())
             }
-            SourceKind::Device { capture_format, .. } if capture_format != "H264" => {
+            SourceKind::Device { capture_format, .. }
+                if !["H264", "MJPG", "JPEG"].contains(&capture_format.as_str()) =>
+            {
                 if let Some(Entry { value, line, .. }) = entry("capture_format") {
                     let value = shown(value);
-                    let why = "only H264 is served so far, other formats by a later version";
+                    let why = "only H264 and MJPG are served so far, other formats by a later version";
                     self.notices
                         .push(format!("{file}:{line}: capture_format = {value}: {why}"));
                 }

@@ -9,6 +9,7 @@
 //! - A fragment that waits for it longer than the age limit is not sent: it jumps to the newest key frame, or
 //!   waits for the next one.
 
+pub mod pictures;
 mod seats;
 
 use crate::format::fmp4::Fragment;

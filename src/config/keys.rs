@@ -310,14 +310,15 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Device,
         name: "capture_format",
         default: "H264",
-        doc: "The format in which the camera gives its frames. Only H264 is served so far.",
-        allowed: "the four letters of a V4L2 format (what follows them is for a later version)",
+        doc: "The format in which the camera gives its frames: H264, or MJPG for JPEG pictures, which take many \
+              times the network.",
+        allowed: "H264, MJPG or JPEG (other V4L2 formats are for a later version)",
         set: |config, text| {
-            let fourcc = text
-                .get(..4)
-                .filter(|fourcc| fourcc.bytes().all(|b| (b' '..=b'~').contains(&b)))?;
+            if text.len() < 4 || !text.bytes().all(|b| (b' '..=b'~').contains(&b)) {
+                return None;
+            }
             if let SourceKind::Device { capture_format, .. } = &mut config.camera.source {
-                *capture_format = fourcc.to_owned();
+                *capture_format = text.to_ascii_uppercase();
             }
             Some(())
         },
@@ -326,8 +327,8 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Exec,
         name: "command",
         default: "",
-        doc: "A shell command which writes H.264 (a byte stream, Annex B, without B-frames) to its standard \
-              output. It may go on over indented lines; a percent sign is written %%. It is started when \
+        doc: "A shell command which writes H.264 (a byte stream, Annex B, without B-frames) or JPEG pictures, \
+              one after the other, to its standard output. It may go on over indented lines; a percent sign is written %%. It is started when \
               needed, and again when it ends.",
         allowed: "a command for sh",
         set: |config, text| {

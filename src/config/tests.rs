@@ -119,7 +119,6 @@ video_bitrate = 4000000
         [
             "f: for a later version, not used yet: decoder (line 9), encoder (line 10), capture_memory (line \
              11)",
-            "f:8: capture_format = MJPG: only H264 is served so far, other formats by a later version",
             "f: only the first camera, [/dev/v4l/by-id/usb-046d_C920-video-index0], is used so far; \
              not [/dev/video11] (line 15)",
         ]
@@ -329,8 +328,8 @@ fn errors_tell_what_is_allowed_and_what_was_meant() {
         ),
         (
             "[exec]\nwidth = 640\n",
-            "f:1: [exec] has no command: put command = ... below it, with what writes H.264 to its standard \
-             output",
+            "f:1: [exec] has no command: put command = ... below it, with what writes H.264 or JPEG to its \
+             standard output",
         ),
         (
             "[DEFAULT]\nwidth = 641\n[test]\n",

@@ -3,6 +3,7 @@
 pub mod bits;
 pub mod fmp4;
 pub mod h264;
+pub mod jpeg;
 pub mod ws;
 
 /// How a source codes its pictures.
@@ -22,4 +23,18 @@ impl Codec {
             Codec::Jpeg => "mjpeg",
         }
     }
+}
+
+/// What comes out of a byte stream that is cut into pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// One coded picture: an access unit in the byte stream format (H.264 Annex B), or a JPEG picture.
+    Unit {
+        /// Its bytes, lent from the buffer of what cuts.
+        data: &'a [u8],
+        /// When it arrived, on the clock of the caller.
+        arrived_us: u64,
+    },
+    /// A picture was lost here, or the one before was not whole.
+    Gap,
 }

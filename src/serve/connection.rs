@@ -2,7 +2,7 @@
 
 use super::head::{self, Bad, HEAD_BYTES, Head, Method};
 use super::routes::{self, Answer, Reply};
-use super::{Place, Shared, mp4, ws};
+use super::{Place, Shared, mjpeg, mp4, snapshot, ws};
 use crate::log_verbose;
 use crate::sys::sock::{self, Input};
 use std::io::{self, ErrorKind, Read, Write};
@@ -145,20 +145,21 @@ pub(super) fn serve(connection: &Arc<Connection>, shared: &Shared) {
         shared.counters.requests.fetch_add(1, Relaxed);
         log_verbose!("client {}: {:?} {}", connection.address, head.method, head.path);
         routes::strip_base(&mut head, &shared.settings.base_path);
-        match routes::reply(&head, shared) {
-            Reply::Answer(answer) => {
-                let hygiene = routes::hygiene_for(&head, shared);
-                let with_body = head.method != Method::Head;
-                if let Err(e) = send(socket, &hygiene, &answer, with_body, head.keep_alive) {
-                    break give_up(socket, shared, &e);
-                }
-                if !head.keep_alive {
-                    linger(socket);
-                    break "answered";
-                }
-            }
+        let answer = match routes::reply(&head, shared) {
+            Reply::Answer(answer) => answer,
+            Reply::Snapshot(codec) => snapshot::take(connection, shared, codec, &head),
             Reply::Mp4(request) => break mp4::send(connection, shared, &request, &head),
+            Reply::Mjpeg(request) => break mjpeg::send(connection, shared, &request, &head),
             Reply::Ws(request) => break ws::send(connection, shared, &request, &head, &received),
+        };
+        let hygiene = routes::hygiene_for(&head, shared);
+        let with_body = head.method != Method::Head;
+        if let Err(e) = send(socket, &hygiene, &answer, with_body, head.keep_alive) {
+            break give_up(socket, shared, &e);
+        }
+        if !head.keep_alive {
+            linger(socket);
+            break "answered";
         }
         connection.enter(Phase::Idle);
     };

@@ -2,8 +2,10 @@
 
 mod connection;
 pub mod head;
+mod mjpeg;
 mod mp4;
 mod routes;
+mod snapshot;
 mod status;
 mod unsent;
 mod ws;

@@ -8,7 +8,7 @@ use super::routes::{self, Mp4Request};
 use super::unsent::{Unsent, account};
 use crate::format::fmp4::{Fragment, HEAD_BYTES, Init};
 use crate::ring::{BATCH_FRAGMENTS, Batch, Follower, Next, Outlet};
-use crate::stream::{Stream, Viewer};
+use crate::stream::{Codec, Stream, Viewer};
 use std::io::{self, IoSlice, Write};
 use std::mem;
 use std::net::TcpStream;
@@ -99,6 +99,10 @@ fn follow(
                 outlet.see_to_it()?;
             }
             Next::Held => outlet.see_to_it()?,
+            // What a command gives may have become known only now.
+            Next::Nothing if stream.state().codec == Some(Codec::Jpeg) => {
+                return outlet.finish().map(|()| End::Stream);
+            }
             Next::Nothing | Next::Called => {}
             Next::Broken => return Err(io::Error::other("a fault of this program")),
             Next::Closed => return outlet.finish().map(|()| End::Stream),

@@ -16,6 +16,16 @@ pub(super) enum Reply {
     Mp4(Mp4Request),
     /// The same as messages.
     Ws(ws::Request),
+    /// The JPEG pictures, from now on.
+    Mjpeg(MjpegRequest),
+    /// One picture, coded so.
+    Snapshot(Codec),
+}
+
+/// How a client wants its pictures.
+pub(super) struct MjpegRequest {
+    /// At least so long from one to the next.
+    pub interval_us: u64,
 }
 
 /// How a client wants its stream.
@@ -31,6 +41,8 @@ pub(super) struct Answer {
     cache: &'static str,
     /// More header lines, each with its end.
     more: String,
+    /// The head alone, of an answer whose body is not there yet.
+    later: bool,
     pub body: Cow<'static, [u8]>,
 }
 
@@ -40,6 +52,9 @@ const PREFLIGHT: &str =
     "Access-Control-Allow-Methods: GET, HEAD, OPTIONS\r\nAccess-Control-Max-Age: 7200\r\n";
 const STREAM: &str = "/stream.mp4";
 const WEB_SOCKET: &str = "/ws";
+const MJPEG: &str = "/stream.mjpeg";
+const SNAPSHOT: &str = "/snapshot.jpg";
+const SNAPSHOT_MP4: &str = "/snapshot.mp4";
 const TEXT: &str = "text/plain; charset=utf-8";
 const NO_STORE: &str = "no-store";
 /// May be kept, but has to be asked for again: the next version of the program brings its own.
@@ -61,6 +76,7 @@ impl Answer {
             content_type: TEXT,
             cache: NO_STORE,
             more: String::new(),
+            later: false,
             body: body.into_bytes().into(),
         }
     }
@@ -72,6 +88,7 @@ impl Answer {
             content_type: "application/json",
             cache: NO_STORE,
             more: String::new(),
+            later: false,
             body: body.into_bytes().into(),
         }
     }
@@ -82,7 +99,28 @@ impl Answer {
             content_type,
             cache: NO_CACHE,
             more: String::new(),
+            later: false,
             body: body.into(),
+        }
+    }
+
+    /// A picture of this moment.
+    pub fn picture(content_type: &'static str, bytes: Vec<u8>) -> Answer {
+        Answer {
+            status: "200 OK",
+            content_type,
+            cache: NO_STORE,
+            more: String::new(),
+            later: false,
+            body: bytes.into(),
+        }
+    }
+
+    /// To a HEAD for such a picture, which is not worth waking a camera up for.
+    pub fn later(content_type: &'static str) -> Answer {
+        Answer {
+            later: true,
+            ..Answer::picture(content_type, Vec::new())
         }
     }
 
@@ -97,11 +135,11 @@ impl Answer {
             "HTTP/1.1 {}\r\nCache-Control: {}\r\n{hygiene}{}",
             self.status, self.cache, self.more
         );
-        if !self.body.is_empty() {
+        if !self.body.is_empty() || self.later {
             // Writing to a String can't fail.
             _ = write!(head, "Content-Type: {}\r\n", self.content_type);
         }
-        if self.status != NO_CONTENT {
+        if self.status != NO_CONTENT && !self.later {
             _ = write!(head, "Content-Length: {}\r\n", self.body.len());
         }
         head.push_str(if keep_alive {
@@ -185,12 +223,9 @@ pub(super) fn reply(head: &Head, shared: &Shared) -> Reply {
         shared.counters.forbidden.fetch_add(1, Relaxed);
         return Reply::Answer(answer);
     }
-    if head.path == STREAM && matches!(head.method, Method::Get | Method::Head) {
-        if let Some(answer) = no_h264(shared) {
-            return Reply::Answer(answer);
-        }
-        let live = head.query.split('&').any(|pair| pair == "start=live");
-        return Reply::Mp4(Mp4Request { live });
+    let wanted = matches!(head.method, Method::Get | Method::Head);
+    if let Some(reply) = video(head, shared).filter(|_| wanted) {
+        return reply;
     }
     if head.path == WEB_SOCKET && matches!(head.method, Method::Get | Method::Head) {
         return ws::request(head, shared).map_or_else(Reply::Answer, Reply::Ws);
@@ -226,11 +261,13 @@ pub(super) fn reply(head: &Head, shared: &Shared) -> Reply {
                 .with(&format!("Location: {page}\r\n"))
         }
         // What is left for these is OPTIONS and what is not allowed.
-        STREAM | WEB_SOCKET | "*" => Answer::text("200 OK", ""),
+        STREAM | WEB_SOCKET | MJPEG | "/stream" | SNAPSHOT | "/snapshot" | SNAPSHOT_MP4 | "*" => {
+            Answer::text("200 OK", "")
+        }
         _ => {
             return Reply::Answer(Answer::text(
                 "404 Not Found",
-                "There is nothing here. The page is at /, the stream at /stream.mp4",
+                "There is nothing here. The page is at /, the stream at /stream.mp4 or /stream.mjpeg",
             ));
         }
     };
@@ -247,6 +284,38 @@ pub(super) fn reply(head: &Head, shared: &Shared) -> Reply {
             Answer::text("405 Method Not Allowed", "Only GET, HEAD and OPTIONS here").with(ALLOW)
         }
     })
+}
+
+/// The answer to who wants the camera's pictures. Those who know mjpg-streamer's names, or ustreamer's, find them here.
+/// What else is in a query, such as the time against caches, is left alone.
+fn video(head: &Head, shared: &Shared) -> Option<Reply> {
+    let value = |key: &str| {
+        let mut pairs = head.query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.find(|(name, _)| *name == key).map(|(_, value)| value)
+    };
+    let (codec, reply) = match (head.path.as_str(), value("action")) {
+        (STREAM, _) => {
+            let live = value("start") == Some("live");
+            (Codec::H264, Reply::Mp4(Mp4Request { live }))
+        }
+        (MJPEG | "/stream", _) | ("/", Some("stream")) => {
+            let fps = value("fps").map_or(Some(0), |fps| fps.parse().ok().filter(|fps| *fps > 0));
+            let Some(fps) = fps else {
+                let text = "fps is a whole number of pictures a second, such as fps=5";
+                return Some(Reply::Answer(Answer::text("400 Bad Request", text)));
+            };
+            let interval_us = 1_000_000u64.checked_div(fps).unwrap_or(0);
+            (Codec::Jpeg, Reply::Mjpeg(MjpegRequest { interval_us }))
+        }
+        (SNAPSHOT | "/snapshot", _) | ("/", Some("snapshot")) => (Codec::Jpeg, Reply::Snapshot(Codec::Jpeg)),
+        (SNAPSHOT_MP4, _) => (Codec::H264, Reply::Snapshot(Codec::H264)),
+        _ => return None,
+    };
+    let none = match codec {
+        Codec::H264 => no_h264(shared),
+        Codec::Jpeg => no_jpeg(shared),
+    };
+    Some(none.map_or(reply, Reply::Answer))
 }
 
 /// Keeps off who comes by a name that is not ours, and the pages of other sites.
@@ -308,6 +377,16 @@ pub(super) fn no_h264(shared: &Shared) -> Option<Answer> {
     let jpeg = shared.stream.state().codec == Some(Codec::Jpeg);
     jpeg.then(|| {
         let text = "This camera gives JPEG pictures and no H.264; its video is at /stream.mjpeg";
+        Answer::text("501 Not Implemented", text)
+    })
+}
+
+/// The answer to who wants JPEG pictures, where the camera is known to give none.
+pub(super) fn no_jpeg(shared: &Shared) -> Option<Answer> {
+    let h264 = shared.stream.state().codec == Some(Codec::H264);
+    h264.then(|| {
+        let text = "This camera gives H.264 and no JPEG pictures; its video is at /stream.mp4, one picture of it at \
+                    /snapshot.mp4";
         Answer::text("501 Not Implemented", text)
     })
 }

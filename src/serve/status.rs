@@ -82,8 +82,11 @@ pub(super) fn report(shared: &Shared) -> Answer {
         .member("stand_in", state.stand_in)
         .member("codec", codec(&state))
         .member("codecs", or_null(init.map(|i| quote(&i.codec))))
-        .member("width", or_null(init.map(|i| i.width.to_string())))
-        .member("height", or_null(init.map(|i| i.height.to_string())))
+        .member("width", or_null(state.size.map(|(width, _)| width.to_string())))
+        .member(
+            "height",
+            or_null(state.size.map(|(_, height)| height.to_string())),
+        )
         .member("fps", decimal((state.fps * 100.0).round() as u64, 2))
         .member("bitrate_bps", state.bitrate_bps)
         .member(
@@ -96,7 +99,10 @@ pub(super) fn report(shared: &Shared) -> Answer {
             or_null(state.last_frame.map(|t| t.elapsed().as_millis().to_string())),
         )
         .member("drops", drops)
-        .member("ring_bytes", shared.stream.ring.bytes())
+        .member(
+            "ring_bytes",
+            shared.stream.ring.bytes() + shared.stream.pictures.bytes(),
+        )
         .member("clients", clients)
         .end();
     let report = Object::new()

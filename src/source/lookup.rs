@@ -3,7 +3,7 @@
 //! Devices are opened, asked and closed; nothing is set on them, and a stream that runs on one goes on.
 
 use super::camera::{Wanted, capture_kind, open_device};
-use super::offer::{self, MJPEG, WithoutH264};
+use super::offer::{self, WithoutH264};
 use crate::config::{Camera, DeviceName, UsbId};
 use crate::error::{Error, Result};
 use crate::sys::v4l2::{BufferKind, Capabilities, FourCc, OfferedFormat, cap};
@@ -273,9 +273,12 @@ fn entry(node: &Seen, all: &[Seen], dev: &Path) -> String {
         width,
         height,
         fps,
+        format: FourCc::H264,
         controls: &[],
     };
     let between = "An encoder has to go between, such as this command:";
+    let mjpeg = "That is served with capture_format = MJPG in its section. For H.264 an encoder has to go \
+                 between, such as this command:";
     let (words, command) = if found.gives_h264() {
         ("It gives H.264, which is served as it is.".to_owned(), None)
     } else {
@@ -292,11 +295,11 @@ fn entry(node: &Seen, all: &[Seen], dev: &Path) -> String {
                 "It is the raw sensor of a CSI camera, which needs libcamera, as in this command:".into(),
                 Some(command),
             ),
-            WithoutH264::Mjpeg(command) if formats.iter().all(|f| f.fourcc == MJPEG) => {
-                (format!("It gives MJPEG only, no H.264. {between}"), Some(command))
+            WithoutH264::Mjpeg(command) if formats.iter().all(|f| f.fourcc == FourCc::MJPEG) => {
+                (format!("It gives MJPEG only, no H.264. {mjpeg}"), Some(command))
             }
             WithoutH264::Mjpeg(command) => (
-                format!("It gives MJPEG and raw pictures, no H.264. {between}"),
+                format!("It gives MJPEG and raw pictures, no H.264. {mjpeg}"),
                 Some(command),
             ),
             WithoutH264::Raw(command) => (
@@ -375,7 +378,7 @@ fn m2m_words(takes: &[OfferedFormat], gives: &[OfferedFormat]) -> String {
         "an H.264 encoder, for cameras that give raw pictures; not used yet"
     } else if coded(gives) {
         "an encoder, but not for H.264; of no use here"
-    } else if takes.iter().any(|f| f.fourcc == MJPEG) {
+    } else if takes.iter().any(|f| f.fourcc == FourCc::MJPEG) {
         "a decoder, for cameras that give MJPEG; not used yet"
     } else if coded(takes) {
         "a decoder, but not for MJPEG; of no use here"

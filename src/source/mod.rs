@@ -13,7 +13,9 @@ pub use watch::Watch;
 
 use crate::config::{Camera, DeviceName, Setting, SourceKind};
 use crate::error::{Error, Result};
+use crate::format::Codec;
 use crate::log_verbose;
+use crate::sys::v4l2::FourCc;
 use camera::Wanted;
 use exec::Exec;
 use nix::poll::PollTimeout;
@@ -26,7 +28,10 @@ use std::time::Duration;
 /// One coded picture, lent by its source for the length of a call.
 #[derive(Debug, Clone, Copy)]
 pub struct Frame<'a> {
-    /// H.264 in the byte stream format (Rec. ITU-T H.264 Annex B), one access unit.
+    /// How it is coded.
+    pub codec: Codec,
+    /// H.264 in the byte stream format (Rec. ITU-T H.264 Annex B), one access unit; or JPEG, maybe with padding
+    /// behind it.
     pub data: &'a [u8],
     /// When it was captured, CLOCK_MONOTONIC in microseconds.
     pub captured_us: u64,
@@ -110,13 +115,14 @@ pub fn open(camera: &Camera, was_there: bool, said: &mut HashSet<String>) -> Res
     let Camera {
         width, height, fps, ..
     } = *camera;
-    let mut device = |path: &Path, controls: &[Setting]| {
+    let mut device = |path: &Path, format: FourCc, controls: &[Setting]| {
         camera::open(
             &Wanted {
                 path,
                 width,
                 height,
                 fps,
+                format,
                 controls,
             },
             said,
@@ -126,16 +132,21 @@ pub fn open(camera: &Camera, was_there: bool, said: &mut HashSet<String>) -> Res
         SourceKind::Device {
             device: name,
             controls,
-            ..
+            capture_format,
         } => {
             let path = lookup::find(name)?;
             if !matches!(name, DeviceName::Path(_)) {
                 log_verbose!("{name} is {}", path.display());
             }
-            Box::new(device(&path, controls)?)
+            let format = match capture_format.as_str() {
+                "MJPG" => FourCc::MJPEG,
+                "JPEG" => FourCc::JPEG,
+                _ => FourCc::H264,
+            };
+            Box::new(device(&path, format, controls)?)
         }
         SourceKind::Auto => match find_camera() {
-            Some(path) => Box::new(device(&path, &[])?),
+            Some(path) => Box::new(device(&path, FourCc::H264, &[])?),
             // Who watched a camera is not to be shown another picture in its place.
             None if was_there => {
                 let why = "no camera here gives H.264 now; it is waited for";

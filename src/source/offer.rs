@@ -13,8 +13,6 @@ const IMAGE_PROCESSORS: [&str; 2] = ["bcm2835-isp", "pispbe"];
 /// The driver of a Raspberry Pi 5's sensors. That machine has no H.264 encoder in hardware.
 const PI_5: &str = "rp1-cfe";
 
-pub(super) const MJPEG: FourCc = FourCc(u32::from_le_bytes(*b"MJPG"));
-
 pub(super) fn formats(file: &File, kind: BufferKind) -> Vec<OfferedFormat> {
     (0..OFFERS_MAX)
         .map_while(|index| v4l2::enum_format(file, kind, index).ok())
@@ -172,7 +170,7 @@ pub(super) fn without_h264(
              --framerate {fps} -o -"
         ));
     }
-    let mjpeg = formats.iter().any(|f| f.fourcc == MJPEG);
+    let mjpeg = formats.iter().any(|f| f.fourcc == FourCc::MJPEG);
     let input = if mjpeg { "-input_format mjpeg " } else { "" };
     let command = format!(
         "ffmpeg -v error -f v4l2 {input}-video_size {width}x{height} -framerate {fps} -i {path} \
@@ -210,6 +208,7 @@ mod tests {
             width: 640,
             height: 480,
             fps: 30,
+            format: FourCc::H264,
             controls: &[],
         };
         without_h264(&capabilities, &formats, &wanted)
