@@ -2,6 +2,7 @@
 
 mod connection;
 pub mod head;
+mod hls;
 mod mp4;
 mod routes;
 mod status;
@@ -58,6 +59,7 @@ struct Shared {
     hygiene: String,
     started: Instant,
     counters: Counters,
+    hls: hls::Hls,
     /// Streams being sent.
     streams: AtomicUsize,
     connections: Mutex<HashMap<u64, Arc<Connection>>>,
@@ -140,6 +142,7 @@ impl Server {
             own_name,
             started: Instant::now(),
             counters: Counters::default(),
+            hls: hls::Hls::default(),
             streams: AtomicUsize::new(0),
             connections: Mutex::default(),
         });

@@ -97,6 +97,7 @@ pub(super) fn report(shared: &Shared) -> Answer {
         )
         .member("drops", drops)
         .member("ring_bytes", shared.stream.ring.bytes())
+        .member("hls_bytes", shared.hls.bytes())
         .member("clients", clients)
         .end();
     let report = Object::new()
