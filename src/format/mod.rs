@@ -3,6 +3,7 @@
 pub mod bits;
 pub mod fmp4;
 pub mod h264;
+pub mod hls;
 pub mod jpeg;
 pub mod ws;
 

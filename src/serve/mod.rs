@@ -2,6 +2,7 @@
 
 mod connection;
 pub mod head;
+mod hls;
 mod mjpeg;
 mod mp4;
 mod routes;
@@ -60,6 +61,7 @@ struct Shared {
     hygiene: String,
     started: Instant,
     counters: Counters,
+    hls: hls::Hls,
     /// Streams being sent.
     streams: AtomicUsize,
     connections: Mutex<HashMap<u64, Arc<Connection>>>,
@@ -142,6 +144,7 @@ impl Server {
             own_name,
             started: Instant::now(),
             counters: Counters::default(),
+            hls: hls::Hls::default(),
             streams: AtomicUsize::new(0),
             connections: Mutex::default(),
         });

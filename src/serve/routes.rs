@@ -1,7 +1,7 @@
 //! Which request gets which answer.
 
 use super::head::{self, Bad, Head, Method};
-use super::{Shared, status, ws};
+use super::{Shared, hls, status, ws};
 use crate::config;
 use crate::stream::Codec;
 use std::borrow::Cow;
@@ -12,6 +12,8 @@ use std::sync::atomic::Ordering::Relaxed;
 pub(super) enum Reply {
     /// A finite answer.
     Answer(Answer),
+    /// A playlist, or a piece of the stream.
+    Hls,
     /// The fragments, from now on.
     Mp4(Mp4Request),
     /// The same as messages.
@@ -38,7 +40,7 @@ pub(super) struct Mp4Request {
 pub(super) struct Answer {
     status: &'static str,
     content_type: &'static str,
-    cache: &'static str,
+    cache: Cow<'static, str>,
     /// More header lines, each with its end.
     more: String,
     /// The head alone, of an answer whose body is not there yet.
@@ -74,7 +76,7 @@ impl Answer {
         Answer {
             status,
             content_type: TEXT,
-            cache: NO_STORE,
+            cache: NO_STORE.into(),
             more: String::new(),
             later: false,
             body: body.into_bytes().into(),
@@ -86,18 +88,23 @@ impl Answer {
         Answer {
             status,
             content_type: "application/json",
-            cache: NO_STORE,
+            cache: NO_STORE.into(),
             more: String::new(),
             later: false,
             body: body.into_bytes().into(),
         }
     }
 
-    fn asset(content_type: &'static str, body: &'static [u8]) -> Answer {
+    /// Something that a cache may keep.
+    pub fn new(
+        content_type: &'static str,
+        cache: impl Into<Cow<'static, str>>,
+        body: impl Into<Cow<'static, [u8]>>,
+    ) -> Answer {
         Answer {
             status: "200 OK",
             content_type,
-            cache: NO_CACHE,
+            cache: cache.into(),
             more: String::new(),
             later: false,
             body: body.into(),
@@ -106,14 +113,7 @@ impl Answer {
 
     /// A picture of this moment.
     pub fn picture(content_type: &'static str, bytes: Vec<u8>) -> Answer {
-        Answer {
-            status: "200 OK",
-            content_type,
-            cache: NO_STORE,
-            more: String::new(),
-            later: false,
-            body: bytes.into(),
-        }
+        Answer::new(content_type, NO_STORE, bytes)
     }
 
     /// To a HEAD for such a picture, which is not worth waking a camera up for.
@@ -124,6 +124,11 @@ impl Answer {
         }
     }
 
+    fn asset(content_type: &'static str, body: &'static [u8]) -> Answer {
+        Answer::new(content_type, NO_CACHE, body)
+    }
+
+    /// With another header line.
     pub fn with(mut self, header_line: &str) -> Answer {
         self.more.push_str(header_line);
         self
@@ -131,16 +136,21 @@ impl Answer {
 
     /// The head, with the lines of [`hygiene`] and the empty line that ends it.
     pub fn head(&self, hygiene: &str, keep_alive: bool) -> Vec<u8> {
+        self.head_of(self.body.len(), hygiene, keep_alive)
+    }
+
+    /// The same for a body of so many bytes that comes from elsewhere.
+    pub fn head_of(&self, length: usize, hygiene: &str, keep_alive: bool) -> Vec<u8> {
         let mut head = format!(
             "HTTP/1.1 {}\r\nCache-Control: {}\r\n{hygiene}{}",
             self.status, self.cache, self.more
         );
-        if !self.body.is_empty() || self.later {
+        if length > 0 || self.later {
             // Writing to a String can't fail.
             _ = write!(head, "Content-Type: {}\r\n", self.content_type);
         }
         if self.status != NO_CONTENT && !self.later {
-            _ = write!(head, "Content-Length: {}\r\n", self.body.len());
+            _ = write!(head, "Content-Length: {length}\r\n");
         }
         head.push_str(if keep_alive {
             "Connection: keep-alive\r\n\r\n"
@@ -230,6 +240,9 @@ pub(super) fn reply(head: &Head, shared: &Shared) -> Reply {
     if head.path == WEB_SOCKET && matches!(head.method, Method::Get | Method::Head) {
         return ws::request(head, shared).map_or_else(Reply::Answer, Reply::Ws);
     }
+    if hls::is_here(&head.path) && matches!(head.method, Method::Get | Method::Head) {
+        return Reply::Hls;
+    }
     let page: Answer = match head.path.as_str() {
         "/" | "/index.html" => Answer::asset(
             "text/html; charset=utf-8",
@@ -264,6 +277,7 @@ pub(super) fn reply(head: &Head, shared: &Shared) -> Reply {
         STREAM | WEB_SOCKET | MJPEG | "/stream" | SNAPSHOT | "/snapshot" | SNAPSHOT_MP4 | "*" => {
             Answer::text("200 OK", "")
         }
+        path if hls::is_here(path) => Answer::text("200 OK", ""),
         _ => {
             return Reply::Answer(Answer::text(
                 "404 Not Found",

@@ -103,6 +103,7 @@ pub(super) fn report(shared: &Shared) -> Answer {
             "ring_bytes",
             shared.stream.ring.bytes() + shared.stream.pictures.bytes(),
         )
+        .member("hls_bytes", shared.hls.bytes())
         .member("clients", clients)
         .end();
     let report = Object::new()
