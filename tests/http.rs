@@ -194,7 +194,7 @@ fn head_gives_the_same_head_and_no_body() {
     for path in [
         "/",
         "/style.css",
-        "/page.js",
+        "/player.js",
         "/manifest.json",
         "/logo.png",
         "/favicon.ico",
