@@ -74,7 +74,8 @@
     if (one && one !== element) follow(one);
   }
   find();
-  if (element && read() !== null) probe.fresh = false;
+  if (element) look();
+  probe.fresh = probe.first === null;
   setInterval(find, 20);
 
   // This moment in the page's time and in the wall clock's (ms): Date.now() alone has no fractions.
