@@ -1,0 +1,103 @@
+// Reads the frame numbers off the picture, for tests/browsers: run in a page by the browser's driver, again and again
+// without harm. A number is in the test picture's first row: 34 blocks, white and black first, then 32 bits (README).
+(() => {
+  'use strict';
+  if (window.probe) return;
+  const KEEP = 20000, BLOCKS = 34;
+  const canvas = document.createElement('canvas');
+  canvas.width = BLOCKS;
+  canvas.height = 1;
+  const paint = canvas.getContext('2d', { willReadFrequently: true });
+  paint.imageSmoothingEnabled = false;
+
+  const probe = window.probe = {
+    begun: performance.now(),
+    fresh: true,       // no picture was there yet when the probe came
+    first: null,       // when the first number showed
+    newest: null,      // the number read last
+    shown: [],         // [number, time] of each change of the number
+    presented: 0,      // frames that the browser says it has shown in a <video>
+    wrong: '',         // what was no number
+  };
+  let element = null;
+
+  // The number in what is shown now; null when nothing is.
+  function read() {
+    const wide = element.videoWidth || element.naturalWidth || element.width;
+    if (!wide || (element.tagName === 'VIDEO' && element.readyState < 2)) return null;
+    const block = Math.floor(wide / 40 / 2) * 2;
+    paint.drawImage(element, 0, block / 2, BLOCKS * block, 1, 0, 0, BLOCKS, 1);
+    const pixels = paint.getImageData(0, 0, BLOCKS, 1).data;
+    const bits = Array.from({ length: BLOCKS }, (_, i) => pixels[4 * i + 1] > 127 ? 1 : 0);
+    if (!bits.includes(1)) return null;     // a canvas or decoder that has drawn nothing yet
+    if (bits[0] !== 1 || bits[1] !== 0) {
+      probe.wrong = bits.join('');
+      return null;
+    }
+    return bits.slice(2).reduce((number, bit) => number * 2 + bit, 0);
+  }
+
+  function look() {
+    let number = null;
+    try { number = read(); } catch (e) { probe.wrong = String(e); }
+    if (number === null || number === probe.newest) return;
+    const now = performance.now();
+    probe.first ??= now;
+    probe.newest = number;
+    probe.shown.push([number, now]);
+    if (probe.shown.length > KEEP) probe.shown.shift();
+  }
+
+  // Looks at each frame that this element shows, until the page has another one.
+  function follow(one) {
+    element = one;
+    if (one.requestVideoFrameCallback) {
+      let before = 0;
+      one.requestVideoFrameCallback(function each(_, frame) {
+        if (one !== element) return;
+        probe.presented += Math.max(0, frame.presentedFrames - before);
+        before = frame.presentedFrames;
+        look();
+        one.requestVideoFrameCallback(each);
+      });
+    } else {
+      requestAnimationFrame(function each() {
+        if (one !== element) return;
+        look();
+        requestAnimationFrame(each);
+      });
+    }
+  }
+
+  function find() {
+    const one = document.getElementById('picture') || document.querySelector('video');
+    if (one && one !== element) follow(one);
+  }
+  find();
+  if (element) look();
+  probe.fresh = probe.first === null;
+  setInterval(find, 20);
+
+  // This moment in the page's time and in the wall clock's (ms): Date.now() alone has no fractions.
+  probe.clocks = () => {
+    const before = Date.now();
+    let now;
+    do now = Date.now(); while (now === before);
+    return [performance.now(), now];
+  };
+
+  probe.take = () => {
+    const video = element && element.getVideoPlaybackQuality ? element.getVideoPlaybackQuality() : {};
+    const load = performance.getEntriesByType('navigation')[0];
+    const taken = {
+      shown: probe.shown, first: probe.first, fresh: probe.fresh, begun: probe.begun, newest: probe.newest,
+      wrong: probe.wrong, presented: probe.presented, dropped: video.droppedVideoFrames ?? null,
+      loaded: load && load.loadEventEnd, clocks: probe.clocks(), hidden: document.hidden,
+      stats: window.player && window.player.stats ? window.player.stats() : null,
+      path: document.documentElement.dataset.path ?? null, state: document.documentElement.dataset.state ?? null,
+    };
+    probe.shown = [];
+    probe.wrong = '';
+    return taken;
+  };
+})();
