@@ -341,14 +341,16 @@ impl Ring {
     pub fn close(&self) {
         let mut inner = self.lock();
         inner.frames.closed = true;
-        inner.seats.all_wake();
+        for seat in inner.seats.by_number.values() {
+            seat.wake.up();
+        }
     }
 
-    /// Has each follower's thread look at something else than the ring.
+    /// Has each follower's thread look at something else than the ring, before anything that is pushed later.
     pub fn call(&self) {
         let mut inner = self.lock();
         inner.calls += 1;
-        inner.seats.all_wake();
+        inner.seats.all_are_held();
     }
 
     /// Bytes held now.
@@ -453,9 +455,8 @@ impl<'a> Follower<'a> {
                     }
                 }
             }
-            let called = inner.calls != self.calls;
             if !self.seated {
-                if called {
+                if self.calls != inner.calls {
                     self.calls = inner.calls;
                     return Next::Called;
                 }
@@ -471,7 +472,7 @@ impl<'a> Follower<'a> {
             }
             if !inner.seats.due.is_empty() && inner.seats.servers < ring.most_servers {
                 inner = self.serve(inner);
-            } else if called || heard || now >= deadline {
+            } else if heard || now >= deadline {
                 // Nobody may count on a thread that is elsewhere: it could be called to serve, and not hear it. And what
                 // another thread is sending may be left in the outlet, where nothing may go before it.
                 if self.recall(&mut inner) {
@@ -479,9 +480,7 @@ impl<'a> Follower<'a> {
                     continue;
                 }
                 self.stand_up(&mut inner);
-                if !called {
-                    return Next::Nothing;
-                }
+                return Next::Nothing;
             } else {
                 (inner, heard) = self.wait(inner, deadline - now, true);
             }
@@ -526,7 +525,7 @@ impl<'a> Follower<'a> {
         self.seated = true;
     }
 
-    /// Whether another thread serves it now. The end of that will wake this one.
+    /// Whether another thread serves it now. When that is done, this one has to go on.
     fn recall(&self, inner: &mut Inner) -> bool {
         let seat = inner.seats.by_number.get_mut(&self.number);
         let served = seat.filter(|seat| seat.state == SeatState::Served);
@@ -588,8 +587,9 @@ impl Inner {
         let Some(seat) = seats.by_number.get_mut(&number) else {
             return;
         };
-        if !taken || frames.closed || seat.recalled {
-            seat.state = if taken { SeatState::Idle } else { SeatState::Held };
+        let held = !taken || seat.recalled;
+        if held || frames.closed {
+            seat.state = if held { SeatState::Held } else { SeatState::Idle };
             seat.wake.up();
         } else if seat.place.next < frames.end() {
             seat.state = SeatState::Due;
@@ -1103,62 +1103,65 @@ mod tests {
     fn a_call_reaches_each_follower_once() {
         let mut rig = Rig::new(LIMITS);
         let ring = Ring::new(LIMITS);
-        let outlet = || Arc::new(Kept::default());
-        let mut follower = Follower::new(&ring, false, outlet());
+        let outlet = Arc::new(Kept::default());
+        let mut follower = Follower::new(&ring, false, Arc::clone(&outlet) as Arc<dyn Outlet>);
         ring.call();
         ring.push(rig.fragment(true, 10));
         assert!(matches!(follower.next(Duration::ZERO), Next::Called));
         assert!(matches!(follower.next(Duration::ZERO), Next::Batch(_)));
         assert!(matches!(follower.next(Duration::ZERO), Next::Nothing));
-        let mut newcomer = Follower::new(&ring, true, outlet());
+        let mut newcomer = Follower::new(&ring, true, Arc::new(Kept::default()));
         assert!(matches!(newcomer.next(Duration::ZERO), Next::Nothing));
         thread::scope(|scope| {
-            let waiting = scope.spawn(move || matches!(follower.next(Duration::from_secs(60)), Next::Called));
+            let waiting = scope.spawn(|| {
+                assert!(matches!(follower.next(Duration::from_secs(60)), Next::Held));
+                assert!(matches!(follower.next(Duration::from_secs(60)), Next::Called));
+                assert!(outlet.numbers.lock().unwrap().is_empty(), "the call goes before");
+            });
             while ring.lock().seats.by_number.is_empty() {
                 thread::yield_now();
             }
             ring.call();
-            assert!(waiting.join().unwrap());
+            ring.push(rig.fragment(true, 10));
+            waiting.join().unwrap();
         });
     }
 
-    /// A thread that waits for its client too hears it at once, is woken for the ring as any other, and gets every fragment.
+    /// A thread that waits for its client too hears it, is woken for the ring as any other, and gets every fragment.
     #[test]
     fn a_client_is_heard_while_its_thread_waits() {
         let (mut client, input) = UnixStream::pair().unwrap();
         let ring = Ring::new(PATIENT);
-        let outlet = Arc::new(Kept::default());
-        let (mut rig, heard) = (Rig::new(LIMITS), AtomicUsize::new(0));
+        let (outlet, heard) = (Arc::new(Kept::default()), AtomicUsize::new(0));
+        let mut rig = Rig::new(LIMITS);
         thread::scope(|scope| {
-            let for_ring = Arc::clone(&outlet) as Arc<dyn Outlet>;
-            let (ring, mut input, count) = (&ring, &input, &heard);
-            let following = scope.spawn(move || {
-                let mut follower = Follower::with_input(ring, false, for_ring, input.as_fd()).unwrap();
+            scope.spawn(|| {
+                let for_ring = Arc::clone(&outlet) as Arc<dyn Outlet>;
+                let mut follower = Follower::with_input(&ring, false, for_ring, input.as_fd()).unwrap();
                 loop {
                     match follower.next(Duration::from_secs(60)) {
                         Next::Batch(batch) => _ = outlet.offer(batch),
-                        Next::Nothing => _ = count.fetch_add(input.read(&mut [0]).unwrap(), SeqCst),
+                        Next::Nothing => _ = heard.fetch_add((&input).read(&mut [0]).unwrap(), SeqCst),
                         Next::Called | Next::Held => {}
                         Next::Broken => panic!("nobody panicked"),
-                        Next::Closed => return outlet.numbers.lock().unwrap().clone(),
+                        Next::Closed => return,
                     }
                 }
             });
-            let sits = || !ring.lock().seats.by_number.is_empty();
             for number in 0..50 {
-                while !sits() {
+                client.write_all(&[0]).unwrap();
+                // Now before the push, now after it.
+                while number % 2 == 0 && heard.load(SeqCst) <= number {
                     thread::yield_now();
                 }
-                client.write_all(&[0]).unwrap();
                 ring.push(rig.fragment(number == 0, 100));
             }
-            // Nothing comes any more: it has time to hear all of it.
             while heard.load(SeqCst) < 50 {
                 thread::yield_now();
             }
             ring.close();
-            assert_eq!(following.join().unwrap(), (0..50).collect::<Vec<u64>>());
         });
+        assert_eq!(*outlet.numbers.lock().unwrap(), (0..50).collect::<Vec<u64>>());
     }
 
     /// A thread that is to go while another one sends for it goes when that is done: nobody is at the outlet then.
@@ -1199,7 +1202,7 @@ mod tests {
             let input = &input;
             let going = scope.spawn(move || {
                 let mut follower = Follower::with_input(ring, false, slow, input.as_fd()).unwrap();
-                matches!(follower.next(Duration::from_secs(60)), Next::Nothing)
+                matches!(follower.next(Duration::from_secs(60)), Next::Held)
             });
             seats(2);
             ring.push(Rig::new(LIMITS).fragment(true, 10));
