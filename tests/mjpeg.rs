@@ -4,11 +4,12 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use support::pictures::{Client, answer, field, get, time_us};
 use support::{Dir, Server, have, run, skip, until};
 
 /// Pictures in files, all of them different, by ffmpeg.
@@ -86,96 +87,8 @@ fn serve(command: &str, more: &str) -> Server {
     Server::with_config(&format!("{more}\n[exec]\ncommand = {command}\nlinger_s = 0\n"))
 }
 
-/// One picture of a stream.
-struct Part {
-    bytes: Vec<u8>,
-    /// When it was captured, in microseconds of the wall clock.
-    time_us: u64,
-}
-
-/// A client of a multipart stream.
-struct Client {
-    input: BufReader<TcpStream>,
-    head: String,
-    boundary: String,
-}
-
-impl Client {
-    fn new(server: &Server, target: &str) -> Client {
-        let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        let mut input = BufReader::new(server.send(request.as_bytes()));
-        let head = lines(&mut input).expect("an answer");
-        let (_, boundary) = head
-            .split_once("; boundary=")
-            .unwrap_or_else(|| panic!("no stream: {head}"));
-        let boundary = format!("--{}\r\n", boundary.lines().next().unwrap());
-        let mut first = String::new();
-        input.read_line(&mut first).unwrap();
-        assert_eq!(first, boundary);
-        Client {
-            input,
-            head,
-            boundary,
-        }
-    }
-
-    /// The next picture, when the boundary behind it is there as well; None at the end of the stream.
-    fn next(&mut self) -> Option<Part> {
-        let head = lines(&mut self.input)?;
-        assert!(head.starts_with("Content-Type: image/jpeg\r\n"), "{head}");
-        let mut bytes = vec![0; field(&head, "Content-Length").parse().unwrap()];
-        self.input.read_exact(&mut bytes).unwrap();
-        let mut end = vec![0; 2 + self.boundary.len()];
-        self.input.read_exact(&mut end).unwrap();
-        assert_eq!(String::from_utf8_lossy(&end), format!("\r\n{}", self.boundary));
-        Some(Part {
-            bytes,
-            time_us: time_us(&head),
-        })
-    }
-}
-
-/// Lines up to an empty one; None if the connection ends before the first.
-fn lines(input: &mut impl BufRead) -> Option<String> {
-    let mut text = String::new();
-    while !text.ends_with("\r\n\r\n") {
-        if input.read_line(&mut text).unwrap() == 0 {
-            assert!(text.is_empty(), "it ended within {text}");
-            return None;
-        }
-    }
-    Some(text)
-}
-
-fn field<'a>(head: &'a str, name: &str) -> &'a str {
-    let value = head
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-    value.unwrap_or_else(|| panic!("no {name} in {head}"))
-}
-
-/// X-Timestamp.
-fn time_us(head: &str) -> u64 {
-    let (seconds, micros) = field(head, "X-Timestamp").split_once('.').unwrap();
-    assert_eq!(micros.len(), 6);
-    seconds.parse::<u64>().unwrap() * 1_000_000 + micros.parse::<u64>().unwrap()
-}
-
 fn now_us() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as u64
-}
-
-/// A finite answer: its head, and its body by Content-Length.
-fn answer(input: &mut impl BufRead) -> (String, Vec<u8>) {
-    let head = lines(input).expect("an answer");
-    let mut body = vec![0; field(&head, "Content-Length").parse().unwrap()];
-    input.read_exact(&mut body).unwrap();
-    (head, body)
-}
-
-fn get(server: &Server, target: &str) -> (String, Vec<u8>) {
-    let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    answer(&mut BufReader::new(server.send(request.as_bytes())))
 }
 
 fn head(server: &Server, target: &str) -> String {
