@@ -165,7 +165,11 @@ fn configure(matches: &Matches) -> Result<Config> {
 
 fn list_controls(config: &Config) -> Result<String> {
     let path = match &config.camera.source {
-        SourceKind::Device { device, .. } => source::lookup::find(device)?,
+        SourceKind::Device {
+            device,
+            capture_format,
+            ..
+        } => source::lookup::find(device, source::format(capture_format))?,
         SourceKind::Auto => source::find_camera().ok_or_else(|| {
             Error::new(
                 "/dev/video*",

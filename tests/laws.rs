@@ -39,7 +39,10 @@ fn mutated(chance: &mut SplitMix, mut data: Vec<u8>, seeds: &[Vec<u8>]) -> Vec<u
             4 => data.extend_from_within(from..to),
             // What means something to one parser or another.
             5 => {
-                let words: [&[u8]; 9] = [
+                let words: [&[u8]; 12] = [
+                    b"\xff\xd8\xff",
+                    b"\xff\xd9",
+                    b"\xff\xda",
                     b"\0\0\x01",
                     b"\0\0\0\x01",
                     b"\0\0\x03",
@@ -113,6 +116,11 @@ fn assembler() {
 #[test]
 fn fmp4_walk() {
     hold("fmp4_walk", format::fmp4::laws::walk);
+}
+
+#[test]
+fn jpeg() {
+    hold("jpeg", format::jpeg::laws::jpeg);
 }
 
 #[test]

@@ -106,6 +106,15 @@ pub fn poll_timeout(time: Duration) -> PollTimeout {
     PollTimeout::try_from(ms).unwrap_or(PollTimeout::MAX)
 }
 
+/// What the config's `capture_format` asks for.
+pub fn format(capture_format: &str) -> FourCc {
+    match capture_format {
+        "MJPG" => FourCc::MJPEG,
+        "JPEG" => FourCc::JPEG,
+        _ => FourCc::H264,
+    }
+}
+
 /// Opens the source that `camera` names. What a device can't do as wished is logged, but for what is in
 /// `said` already. Where no camera is named, and none `was_there` yet, the test picture stands in for it.
 ///
@@ -134,15 +143,11 @@ pub fn open(camera: &Camera, was_there: bool, said: &mut HashSet<String>) -> Res
             controls,
             capture_format,
         } => {
-            let path = lookup::find(name)?;
+            let format = format(capture_format);
+            let path = lookup::find(name, format)?;
             if !matches!(name, DeviceName::Path(_)) {
                 log_verbose!("{name} is {}", path.display());
             }
-            let format = match capture_format.as_str() {
-                "MJPG" => FourCc::MJPEG,
-                "JPEG" => FourCc::JPEG,
-                _ => FourCc::H264,
-            };
             Box::new(device(&path, format, controls)?)
         }
         SourceKind::Auto => match find_camera() {
@@ -171,7 +176,7 @@ pub fn absence(kind: &SourceKind) -> Option<Error> {
         }
         DeviceName::Path(_) => None,
         DeviceName::Usb(id) => lookup::usb_nodes(id).err(),
-        DeviceName::Card(_) => lookup::find(device).err().filter(Error::is_absent),
+        DeviceName::Card(_) => lookup::find(device, FourCc::H264).err().filter(Error::is_absent),
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod faults;
 mod loopback;
+mod mjpeg;
 mod served;
 #[path = "../support/mod.rs"]
 mod support;
