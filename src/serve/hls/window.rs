@@ -177,6 +177,7 @@ impl Window {
             for fragment in waiting.iter().chain([fragment]) {
                 self.add(fragment, unix_us, pushed);
             }
+            pushed.wants_key = false; // was asked for while they came
         } else {
             self.broken = false;
             self.bytes += fragment.size_bytes();
@@ -465,3 +466,6 @@ impl Held {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;
