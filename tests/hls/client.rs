@@ -11,6 +11,8 @@ impl<T: Read + Write + Send> Socket for T {}
 
 pub struct Client {
     socket: BufReader<Box<dyn Socket>>,
+    /// The name that it calls the server by.
+    pub host: &'static str,
 }
 
 #[derive(Debug)]
@@ -46,6 +48,7 @@ impl Client {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         Client {
             socket: BufReader::new(Box::new(socket)),
+            host: "localhost",
         }
     }
 
@@ -54,12 +57,13 @@ impl Client {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         Client {
             socket: BufReader::new(Box::new(socket)),
+            host: "localhost",
         }
     }
 
     /// Sends a request and does not wait for the answer.
     pub fn ask(&mut self, method: &str, path: &str) {
-        let request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.host);
         self.socket.get_mut().write_all(request.as_bytes()).unwrap();
     }
 

@@ -496,7 +496,7 @@ fn those_who_wait_are_few_are_told_and_can_leave() {
     }
     until("no place is taken", || server.number("clients") == 0);
 
-    // The camera stops (its process does), and all wait for what does not come.
+    // Who leaves while it waits, and who waits at the end.
     far(&mut waiting[0]);
     drop(waiting.remove(0));
     until("the place of who left is free", || server.number("clients") == 0);
