@@ -12,6 +12,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::Instant;
 
+/// Not everybody has that in the PATH.
+const NGINX: &str = "/usr/sbin/nginx";
 const VIEWERS: usize = 200;
 /// Whole segments that each viewer wants to see come.
 const SEGMENTS: u64 = 6;
@@ -60,7 +62,7 @@ impl Nginx {
     fn start(server: &Server) -> Nginx {
         let dir = Dir::new();
         let config = Nginx::config(&dir, examples()[0], server);
-        let process = Command::new("nginx")
+        let process = Command::new(NGINX)
             .args([
                 "-e",
                 dir.file("error").to_str().unwrap(),
@@ -193,7 +195,7 @@ fn watch_closely(nginx: &Nginx, given: &Given, hasty: bool) {
 
 #[test]
 fn a_crowd_behind_nginx_costs_one_request_for_each_thing() {
-    if !have("nginx") {
+    if !have(NGINX) {
         return;
     }
     let server = camera();
@@ -235,7 +237,7 @@ fn a_crowd_behind_nginx_costs_one_request_for_each_thing() {
 
 #[test]
 fn the_rest_goes_through_nginx_at_once() {
-    if !have("nginx") {
+    if !have(NGINX) {
         return;
     }
     let server = camera();
@@ -256,7 +258,7 @@ fn the_rest_goes_through_nginx_at_once() {
 /// The lines for TLS and for a password fit where docs/proxy.md says.
 #[test]
 fn the_other_lines_for_nginx_are_good() {
-    if !have("nginx") || !have("openssl") {
+    if !have(NGINX) || !have("openssl") {
         return;
     }
     let examples = examples();
@@ -298,7 +300,7 @@ fn the_other_lines_for_nginx_are_good() {
     std::fs::write(&config, text.replace("; # over TLS", " ssl http2;")).unwrap();
     let error = dir.file("error");
     let tested = run(
-        "nginx",
+        NGINX,
         &[
             "-t",
             "-e",
