@@ -129,6 +129,11 @@ fn request_head() {
 }
 
 #[test]
+fn hls_request() {
+    hold("hls_request", format::hls::laws::hls_request);
+}
+
+#[test]
 fn config_file() {
     hold("config", config::laws::config);
 }

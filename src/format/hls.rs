@@ -302,3 +302,246 @@ impl fmt::Display for Date {
         )
     }
 }
+
+/// What has to hold whatever a client asks; for the fuzzer and the tests.
+pub mod laws {
+    use super::{Directives, Name};
+
+    /// A name that is one is the only one of its file, and directives are read or refused.
+    pub fn hls_request(data: &[u8]) {
+        let Ok(text) = std::str::from_utf8(data) else {
+            return;
+        };
+        if let Some((run, name)) = Name::parse(text) {
+            assert_eq!(name.of(run).to_string(), text, "two names for one file");
+        }
+        if let Ok(directives) = Directives::parse(text) {
+            assert!(directives.after.is_none() || text.contains("_HLS_msn="));
+            assert!(!directives.skip || text.contains("_HLS_skip="));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TERMS: Terms = Terms {
+        run: 0x00c0_ffee,
+        target_s: 2,
+        part_target_90k: 16_500,
+    };
+
+    /// A segment of two parts.
+    fn segment(number: u64) -> Segment {
+        let part = |which| Part {
+            number: 2 * number + which,
+            duration_90k: 15_000,
+            independent: which == 0,
+        };
+        Segment {
+            number,
+            init: 0,
+            discontinuity: false,
+            discontinuities: 0,
+            date_ms: 1_700_000_000_000 + 333 * number,
+            duration_90k: 30_000,
+            parts: vec![part(0), part(1)],
+        }
+    }
+
+    fn refs(segments: &[Segment]) -> Vec<&Segment> {
+        segments.iter().collect()
+    }
+
+    #[test]
+    fn a_media_playlist() {
+        let mut changed = segment(1);
+        (changed.init, changed.discontinuity, changed.discontinuities) = (1, true, 1);
+        changed.duration_90k = 180_001;
+        let mut last = segment(2);
+        (last.init, last.discontinuities) = (1, 1);
+        let mut open = segment(3);
+        open.parts.pop();
+        (open.init, open.discontinuities) = (1, 1);
+        let whole = [segment(0), changed, last];
+        let text = media(&TERMS, 100, &refs(&whole), Some(&open), 7, false);
+        let expected = "\
+#EXTM3U
+#EXT-X-VERSION:6
+#EXT-X-TARGETDURATION:2
+#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=12,HOLD-BACK=6,PART-HOLD-BACK=0.55000
+#EXT-X-PART-INF:PART-TARGET=0.18333
+#EXT-X-MEDIA-SEQUENCE:100
+#EXT-X-DISCONTINUITY-SEQUENCE:0
+#EXT-X-MAP:URI=\"hls/00c0ffee-i0.mp4\"
+#EXT-X-PROGRAM-DATE-TIME:2023-11-14T22:13:20.000Z
+#EXTINF:0.33333,
+hls/00c0ffee-s0.m4s
+#EXT-X-DISCONTINUITY
+#EXT-X-MAP:URI=\"hls/00c0ffee-i1.mp4\"
+#EXT-X-PROGRAM-DATE-TIME:2023-11-14T22:13:20.333Z
+#EXT-X-PART:DURATION=0.16666,URI=\"hls/00c0ffee-p2.m4s\",INDEPENDENT=YES
+#EXT-X-PART:DURATION=0.16666,URI=\"hls/00c0ffee-p3.m4s\"
+#EXTINF:2.00001,
+hls/00c0ffee-s1.m4s
+#EXT-X-PROGRAM-DATE-TIME:2023-11-14T22:13:20.666Z
+#EXT-X-PART:DURATION=0.16666,URI=\"hls/00c0ffee-p4.m4s\",INDEPENDENT=YES
+#EXT-X-PART:DURATION=0.16666,URI=\"hls/00c0ffee-p5.m4s\"
+#EXTINF:0.33333,
+hls/00c0ffee-s2.m4s
+#EXT-X-PROGRAM-DATE-TIME:2023-11-14T22:13:20.999Z
+#EXT-X-PART:DURATION=0.16666,URI=\"hls/00c0ffee-p6.m4s\",INDEPENDENT=YES
+#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"hls/00c0ffee-p7.m4s\"
+";
+        assert_eq!(text, expected);
+
+        // The tag goes with its segment, and is counted when it has gone (6.2.2).
+        for (from, count) in [(1, 0), (2, 1)] {
+            let text = media(&TERMS, 100, &refs(&whole[from..]), Some(&open), 7, false);
+            let head = format!(
+                "#EXT-X-MEDIA-SEQUENCE:{}\n#EXT-X-DISCONTINUITY-SEQUENCE:{count}\n",
+                100 + from
+            );
+            assert!(text.contains(&head), "{text}");
+            assert!(text.contains("\n#EXT-X-MAP:URI=\"hls/00c0ffee-i1.mp4\"\n"));
+        }
+    }
+
+    #[test]
+    fn a_delta_update_leaves_out_what_is_beyond_the_boundary() {
+        let mut segments: Vec<Segment> = (0..8).map(segment).collect();
+        segments.iter_mut().for_each(|s| s.duration_90k = 180_000);
+        let whole = refs(&segments);
+        let full = media(&TERMS, 5, &whole, None, 16, false);
+        let update = media(&TERMS, 5, &whole, None, 16, true);
+        // The sixth from the end begins at the boundary; the seventh ends there.
+        let kept = full
+            .find("#EXT-X-PROGRAM-DATE-TIME:2023-11-14T22:13:20.666Z")
+            .unwrap();
+        let (head, rest) = update.split_once("#EXT-X-SKIP:SKIPPED-SEGMENTS=2\n").unwrap();
+        assert_eq!(rest, &full[kept..]);
+        assert_eq!(
+            head.replace("VERSION:9", "VERSION:6"),
+            full[..full.find("#EXT-X-MAP").unwrap()]
+        );
+        // Where nothing is to be left out, it is the playlist.
+        assert_eq!(
+            media(&TERMS, 5, &whole[2..], None, 16, true),
+            media(&TERMS, 5, &whole[2..], None, 16, false)
+        );
+    }
+
+    #[test]
+    fn a_multivariant_playlist() {
+        let variant = Variant {
+            peak_bps: 1_234_567,
+            average_bps: 1_000_000,
+            codec: "avc1.64001f",
+            width: 720,
+            height: 1280,
+            millifps: 29_970,
+        };
+        assert_eq!(
+            variant.playlist(),
+            "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1234567,AVERAGE-BANDWIDTH=1000000,CODECS=\"avc1.64001f\",\
+             RESOLUTION=720x1280,FRAME-RATE=29.970\nstreaminf.m3u8\n"
+        );
+    }
+
+    #[test]
+    fn durations_have_their_ticks() {
+        for (ticks, text) in [
+            (0, "0.00000"),
+            (1, "0.00001"),
+            (9, "0.00010"),
+            (89_999, "0.99998"),
+            (90_000, "1.00000"),
+            (15_003, "0.16670"),
+        ] {
+            assert_eq!(Seconds(ticks).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn dates() {
+        for (unix_ms, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_399_999, "2000-02-28T23:59:59.999Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (951_868_800_000, "2000-03-01T00:00:00.000Z"),
+            (1_709_164_800_001, "2024-02-29T00:00:00.001Z"),
+            (1_735_689_599_000, "2024-12-31T23:59:59.000Z"),
+            (1_735_689_600_000, "2025-01-01T00:00:00.000Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+            (4_107_456_000_000, "2100-02-28T00:00:00.000Z"),
+        ] {
+            assert_eq!(Date(unix_ms).to_string(), text);
+        }
+        // Every day to the year 2400 comes after the one before it.
+        let day = |days: u64| Date(days * 86_400_000).to_string();
+        assert!((1..157_000).all(|days| day(days - 1) < day(days)));
+    }
+
+    #[test]
+    fn names_go_there_and_back() {
+        for name in [
+            Name::Init(0),
+            Name::Segment(12),
+            Name::Part(u64::MAX),
+            Name::Segment(0),
+        ] {
+            for run in [0, 0xabc, u32::MAX] {
+                assert_eq!(Name::parse(&name.of(run).to_string()), Some((run, name)));
+            }
+        }
+        for strange in [
+            "",
+            "00c0ffee-s1",
+            "00c0ffee-s1.mp4",
+            "00c0ffee-i1.m4s",
+            "00c0ffee-s01.m4s",
+            "00c0ffee-s+1.m4s",
+            "00C0FFEE-s1.m4s",
+            "c0ffee-s1.m4s",
+            "00c0ffee-s.m4s",
+            "00c0ffee-x1.m4s",
+            "00c0ffee-s1.m4s.m4s",
+            "00c0ffee-s99999999999999999999.m4s",
+            "../00c0ffee-s1.m4s",
+        ] {
+            assert_eq!(Name::parse(strange), None, "{strange}");
+        }
+    }
+
+    #[test]
+    fn directives() {
+        let parse = |query| Directives::parse(query);
+        let after = |msn, part, skip| {
+            Ok(Directives {
+                after: Some((msn, part)),
+                skip,
+            })
+        };
+        assert_eq!(parse(""), Ok(Directives::default()));
+        assert_eq!(parse("x=1&_HLS_other=9&_HLS_skip=NO"), Ok(Directives::default()));
+        assert_eq!(parse("_HLS_msn=7"), after(7, None, false));
+        assert_eq!(
+            parse("a&_HLS_part=3&_HLS_msn=7&_HLS_skip=YES"),
+            after(7, Some(3), true)
+        );
+        assert_eq!(parse("_HLS_msn=0&_HLS_skip=v2"), after(0, None, true));
+        for bad in [
+            "_HLS_part=1",
+            "_HLS_msn=",
+            "_HLS_msn=-1",
+            "_HLS_msn=+1",
+            "_HLS_msn=1.0",
+            "_HLS_msn=x",
+            "_HLS_msn=1&_HLS_part=",
+            "_HLS_msn=99999999999999999999",
+        ] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+}

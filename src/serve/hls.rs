@@ -381,9 +381,6 @@ pub(super) fn answer(connection: &Connection, shared: &Arc<Shared>, head: &Head)
 }
 
 fn find(connection: &Connection, shared: &Arc<Shared>, head: &Head) -> Result<Body, Stop> {
-    if let Some(answer) = routes::no_h264(shared) {
-        return Err(answer.into());
-    }
     if let Some(name) = head.path.strip_prefix(FILES) {
         return file(connection, shared, name);
     }

@@ -242,9 +242,6 @@ pub(super) fn reply(head: &Head, shared: &Shared) -> Reply {
     if head.path == WEB_SOCKET && matches!(head.method, Method::Get | Method::Head) {
         return ws::request(head, shared).map_or_else(Reply::Answer, Reply::Ws);
     }
-    if hls::is_here(&head.path) && matches!(head.method, Method::Get | Method::Head) {
-        return Reply::Hls;
-    }
     let page: Answer = match head.path.as_str() {
         "/" | "/index.html" => Answer::asset(
             "text/html; charset=utf-8",
@@ -325,6 +322,7 @@ fn video(head: &Head, shared: &Shared) -> Option<Reply> {
         }
         (SNAPSHOT | "/snapshot", _) | ("/", Some("snapshot")) => (Codec::Jpeg, Reply::Snapshot(Codec::Jpeg)),
         (SNAPSHOT_MP4, _) => (Codec::H264, Reply::Snapshot(Codec::H264)),
+        (path, _) if hls::is_here(path) => (Codec::H264, Reply::Hls),
         _ => return None,
     };
     let none = match codec {

@@ -170,13 +170,14 @@ impl Window {
                 // 4.4.3.1: the length of a segment, rounded, is not above it.
                 target_s: ((length_90k + SECOND_90K / 2) / SECOND_90K).clamp(TARGET_LEAST_S, TARGET_MOST_S),
                 // Frames are not all of one length, and no part may be longer, nor shorter than 85 % of it (4.4.4.9).
-                part_target_90k: per_part * frame_90k * 11 / 10,
+                part_target_90k: (per_part * frame_90k * 11 / 10).next_multiple_of(SECOND_90K / 1000),
             });
             let waiting = std::mem::take(&mut self.waiting);
             self.bytes = 0;
             for fragment in waiting.iter().chain([fragment]) {
                 self.add(fragment, unix_us, pushed);
             }
+            pushed.wants_key = false; // was asked for while they came
         } else {
             self.broken = false;
             self.bytes += fragment.size_bytes();
@@ -465,3 +466,6 @@ impl Held {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;
