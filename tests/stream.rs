@@ -70,9 +70,13 @@ fn curl_to_a_file_is_a_recording() {
         (0, frames),
         "a recording starts at zero"
     );
-    for (number, time) in (0u64..).zip(&times) {
-        assert!(time.abs_diff(number * 3000) <= 3000, "frame {number} at {time}");
-    }
+    // Frames may come late on a machine that has much to do, but none early, and not most of them late.
+    let late = (0u64..).zip(&times).filter(|(number, time)| {
+        let due = number * 3000;
+        assert!(**time + 3000 >= due, "frame {number} at {time}");
+        **time > due + 3000
+    });
+    assert!(late.count() as u64 <= frames / 2, "{times:?}");
 
     if have("gst-launch-1.0") {
         let path = format!("location={file}");
