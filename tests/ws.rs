@@ -270,6 +270,7 @@ fn only_own_and_listed_pages_are_let_in() {
     ] {
         assert_eq!(status(&server, host, origin), expected, "{host} from {origin}");
     }
+    assert_eq!(server.number("forbidden"), 9);
     let server = Server::with_config("[server]\ncors_origins = https://home.example\n[test]\n");
     assert_eq!(status(&server, "pi:8000", "https://home.example"), 101);
     assert_eq!(status(&server, "pi:8000", "https://home.example:444"), 403);

@@ -58,6 +58,7 @@ pub(super) fn request(head: &Head, shared: &Shared) -> Result<Request, Answer> {
     // Who sends no Origin is no browser.
     let ours = |origin: &&str| head::is_same_origin(origin, head);
     if head.origin.as_deref().is_some_and(|origin| !ours(&origin)) && routes::listed(head, shared).is_none() {
+        shared.counters.forbidden.fetch_add(1, Relaxed);
         return Err(routes::foreign_page());
     }
     let asks = |pair| head.query.split('&').any(|it| it == pair);
