@@ -16,8 +16,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const BOUNDARY: &str = "fmp4streamer-picture";
 /// Before the first part (RFC 2046, 5.1.1).
 const FIRST: &str = "--fmp4streamer-picture\r\n";
-/// After each part, and so before the next: Chromium shows a picture only when the boundary behind it is there.
+/// After each part, and so before the next: who looks for the boundary is not to wait for the next picture.
 const NEXT: &str = "\r\n--fmp4streamer-picture\r\n";
+/// Chromium and WebKit show a part only when the head of the next one is there (Blink's
+/// MultipartImageResourceParser). So they get that right after the part before, when nobody knows the length of what
+/// will come; they don't need it. Other clients do.
+const EARLY_HEAD: &str = "Content-Type: image/jpeg\r\n\r\n";
 
 /// Sends pictures until the client leaves, the stream ends or the client is stuck; says which.
 pub(super) fn send(
@@ -45,9 +49,10 @@ pub(super) fn send(
             return "answered";
         }
     }
-    let begin = begin + FIRST;
+    let early_head = if head.for_img { EARLY_HEAD } else { "" };
+    let begin = begin + FIRST + early_head;
     let outcome = write_within(socket, begin.as_bytes(), WRITE_TIME)
-        .and_then(|()| follow(connection, shared, &watching, request));
+        .and_then(|()| follow(connection, shared, &watching, request, early_head));
     match outcome {
         Ok(how) => {
             connection::linger(socket);
@@ -72,6 +77,7 @@ fn follow(
     shared: &Shared,
     watching: &Watching<'_>,
     request: &MjpegRequest,
+    early_head: &str,
 ) -> io::Result<&'static str> {
     let (stream, viewer) = (&shared.stream, &watching.viewer);
     let mut last = 0;
@@ -88,7 +94,7 @@ fn follow(
                     // it was late by a whole one.
                     let late = picture.captured_us - due_us >= request.interval_us;
                     due_us = request.interval_us + if late { picture.captured_us } else { due_us };
-                    part(connection, &picture)?;
+                    part(connection, &picture, early_head)?;
                     viewer.bytes.fetch_add(picture.bytes.len() as u64, Relaxed);
                     let age_us = clock::monotonic_us().saturating_sub(picture.captured_us);
                     viewer.age_us.store(age_us, Relaxed);
@@ -108,13 +114,22 @@ fn follow(
 }
 
 /// Sends one part, and waits until the client has taken it.
-fn part(connection: &Connection, picture: &Picture) -> io::Result<()> {
-    let head = format!(
-        "Content-Type: image/jpeg\r\nContent-Length: {}\r\nX-Timestamp: {}\r\n\r\n",
-        picture.bytes.len(),
-        timestamp(picture.captured_us)
-    );
-    let slices = [head.as_bytes(), &picture.bytes, NEXT.as_bytes()];
+fn part(connection: &Connection, picture: &Picture, early_head: &str) -> io::Result<()> {
+    let head = if early_head.is_empty() {
+        format!(
+            "Content-Type: image/jpeg\r\nContent-Length: {}\r\nX-Timestamp: {}\r\n\r\n",
+            picture.bytes.len(),
+            timestamp(picture.captured_us)
+        )
+    } else {
+        String::new()
+    };
+    let slices = [
+        head.as_bytes(),
+        &picture.bytes,
+        NEXT.as_bytes(),
+        early_head.as_bytes(),
+    ];
     let mut sent = sock::send_now(&connection.socket, &slices.map(IoSlice::new))?;
     for slice in slices {
         let rest = slice.get(sent..).unwrap_or_default();

@@ -15,7 +15,7 @@ pub struct Part {
 pub struct Client {
     pub input: BufReader<TcpStream>,
     pub head: String,
-    boundary: String,
+    pub boundary: String,
 }
 
 impl Client {
