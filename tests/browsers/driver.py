@@ -83,10 +83,19 @@ def end(process):
     process.wait()
 
 
-class WebDriver:
+class Browser:
+    def open(self, url, script=""):
+        """Opens a page, and runs a script in it at once: its load event is not waited for, nor would it come while
+        WebKit loads a <video>."""
+        self.run("window.before = true")
+        self.go(url)
+        end = time.monotonic() + 60
+        while not self.run(f"if (window.before || !document.body) return false; {script}; return true"):
+            check(time.monotonic() < end, f"{url} does not open")
+
+
+class WebDriver(Browser):
     """A browser through its driver: WebDriver (W3C), JSON over HTTP."""
-    # `open` returns before the page's load event, so that its first picture can be waited for.
-    strategy = "eager"
 
     def __init__(self):
         self.profile = tempfile.mkdtemp()
@@ -105,7 +114,7 @@ class WebDriver:
     def session(self, port, capabilities):
         self.base = f"http://127.0.0.1:{port}"
         answer = self.call("POST", "/session", {"capabilities": {
-            "alwaysMatch": {"pageLoadStrategy": self.strategy} | capabilities}})
+            "alwaysMatch": {"pageLoadStrategy": "none"} | capabilities}})
         self.version = answer["capabilities"]["browserVersion"]
         self.base += "/session/" + answer["sessionId"]
 
@@ -120,7 +129,7 @@ class WebDriver:
             value = json.load(error)["value"]
             raise AssertionError((value["message"] or value["error"]).splitlines()[0]) from None
 
-    def open(self, url):
+    def go(self, url):
         self.call("POST", "/url", {"url": url})
 
     def run(self, script, *args):
@@ -203,8 +212,6 @@ class Chromium(WebDriver):
 class WebKit(WebDriver):
     """WebKitGTK's MiniBrowser: Safari's engine, as far as that goes, on another system's media framework."""
     name = "webkit"
-    # Its driver runs no script between "eager" and the load event, which never comes while a <video> is loading.
-    strategy = "none"
 
     def begin(self):
         needs("WebKitWebDriver", "Xvfb")
@@ -232,11 +239,6 @@ class WebKit(WebDriver):
         wait_for("WebKitWebDriver listens", 30, lambda: listens(port))
         self.session(port, {"webkitgtk:browserOptions": {"binary": browsers[-1], "args": ["--automation"]}})
 
-    def open(self, url):
-        self.run("window.before = true")
-        super().open(url)
-        wait_for(f"{url} opens", 40, lambda: self.run("return !window.before && document.readyState !== 'loading'"))
-
     def errors(self):
         return []   # its driver does not tell
 
@@ -246,7 +248,7 @@ def listens(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-class Firefox:
+class Firefox(Browser):
     """Firefox through Marionette: "LENGTH:[0, id, command, parameters]" over TCP."""
     name = "firefox"
     preferences = {"marionette.port": 0, "media.autoplay.default": 0, "app.update.enabled": False,
@@ -285,7 +287,7 @@ class Firefox:
         self.stream = self.socket.makefile("rb")
         self.read()     # its greeting
         self.id = 0
-        answer = self.call("WebDriver:NewSession", pageLoadStrategy="eager")
+        answer = self.call("WebDriver:NewSession", pageLoadStrategy="none")
         self.version = answer["capabilities"]["browserVersion"]
         self.errors()   # what its own start left
 
@@ -304,7 +306,7 @@ class Firefox:
         check(not error, error and error["message"])
         return result
 
-    def open(self, url):
+    def go(self, url):
         self.call("WebDriver:Navigate", url=url)
 
     def run(self, script, *args):
