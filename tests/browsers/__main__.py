@@ -34,6 +34,7 @@ CHECKS = {
 def run(browser, one):
     title, began = title_of(browser, one), time.monotonic()
     try:
+        browser.errors()    # of what was before
         one(browser)
         print(f"ok {title} ({time.monotonic() - began:.0f} s)", flush=True)
     except Skip as why:
@@ -68,7 +69,10 @@ def checks(only):
             continue
         try:
             for one in chosen:
-                good &= run(browser, one)
+                if not run(browser, one):
+                    good = False
+                    browser.quit()      # in what state it is nobody knows
+                    browser = kind()
         finally:
             browser.quit()
     return good

@@ -52,9 +52,14 @@ def host(browser):
 def playing(browser, name, camera="[test]\n", path="", **more):
     """A server, the clock of its stream, and the page in the browser, with its picture live."""
     with Server(f"{browser.name}-{name}", camera, **more) as server, Clock(server) as clock:
-        open_page(browser, server.url(path, host(browser)))
-        wait_for("the picture is live", PATIENCE_S, lambda: is_live(browser, clock))
+        shows_live(browser, clock, server.url(path, host(browser)))
         yield server, clock
+        browser.open("about:blank")     # or it would say that the server is away
+
+
+def shows_live(browser, clock, url):
+    open_page(browser, url)
+    wait_for("the picture is live", PATIENCE_S, lambda: is_live(browser, clock))
 
 
 @contextlib.contextmanager
@@ -81,8 +86,7 @@ def the_page_plays(browser):
     with playing(browser, "page") as (server, clock):
         secure = browser.run("return isSecureContext")
         check(not secure or host(browser) != HOST, "a secure context: not what a viewer in the home has")
-        wait_for("the page says live", PATIENCE_S, lambda: "live" in browser.run(
-            "return document.documentElement.dataset.state || document.getElementById('state').textContent"))
+        wait_for("the page says live", PATIENCE_S, lambda: said_live(browser))
         (OUT / f"{browser.name}-page.png").write_bytes(browser.screenshot())
         seen = probe(browser)
         note(browser, f"{browser.version}, path {seen['path']}, on {'a secure' if secure else 'an insecure'} origin")
@@ -109,6 +113,7 @@ def the_page_comes_back_after_the_server(browser):
     with playing(browser, "back") as (server, clock):
         server.stop()
         wait_for("the page says that the server is away", PATIENCE_S, lambda: not said_live(browser))
+        time.sleep(3)
         server.start()
         wait_for("the program listens", 20, server.answers)
         comes_back(browser, clock, "a restart of the server", time.time())
@@ -116,8 +121,7 @@ def the_page_comes_back_after_the_server(browser):
 
 
 def said_live(browser):
-    return browser.run("return document.documentElement.dataset.state || "
-                       "document.getElementById('state').textContent") == "live"
+    return browser.run("return document.documentElement.dataset.state") == "live"
 
 
 def the_page_comes_back_after_the_camera(browser):
@@ -134,10 +138,10 @@ def the_page_comes_back_after_the_camera(browser):
 
 def the_page_comes_back_after_a_stall(browser):
     with Server(f"{browser.name}-stall") as server, Clock(server) as clock, Proxy(server) as proxy:
-        open_page(browser, proxy.url(host=host(browser)))
-        wait_for("the picture is live", PATIENCE_S, lambda: is_live(browser, clock))
+        shows_live(browser, clock, proxy.url(host=host(browser)))
         proxy.process.send_signal(signal.SIGSTOP)
         time.sleep(5)
+        check(not is_live(browser, clock), "the picture is live through a proxy that is stopped")
         proxy.process.send_signal(signal.SIGCONT)
         comes_back(browser, clock, "a network stall of 5 s", time.time())
 
@@ -148,11 +152,8 @@ def the_page_goes_on_in_another_size(browser):
         with playing(browser, "size", camera) as (server, clock):
             for size, wide in ("small", 320), ("big", 640):
                 show(size)
-                since = time.time()
-                wait_for(f"a picture {wide} wide", PATIENCE_S, lambda: browser.run(
-                    "const p = document.getElementById('picture') || document.querySelector('video');"
-                    "return p.videoWidth || p.width") == wide)
-                comes_back(browser, clock, f"a change to {wide} pixels", since)
+                wait_for(f"a picture {wide} wide", PATIENCE_S, lambda: (picture_size(browser) or [0])[0] == wide)
+                wait_for("it is live", PATIENCE_S, lambda: is_live(browser, clock))
             errors = browser.errors()
             check(not errors, f"on the console: {errors}")
 
@@ -168,8 +169,7 @@ def the_page_comes_back_from_behind_another_tab(browser, seconds=15):
 
 def the_page_works_on_a_sub_path(browser):
     with Server(f"{browser.name}-proxy") as server, Clock(server) as clock, Proxy(server, "/camera/") as proxy:
-        open_page(browser, proxy.url(host=host(browser)))
-        wait_for("the picture is live", PATIENCE_S, lambda: is_live(browser, clock))
+        shows_live(browser, clock, proxy.url(host=host(browser)))
         check(ways(server) == {"ws"}, f"not by WebSocket but {ways(server)}")
         errors = browser.errors()
         check(not errors, f"on the console: {errors}")
@@ -177,8 +177,7 @@ def the_page_works_on_a_sub_path(browser):
 
 def the_page_plays_where_no_websocket_passes(browser):
     with Server(f"{browser.name}-fetch") as server, Clock(server) as clock, Proxy(server, "/", "no-websocket") as proxy:
-        open_page(browser, proxy.url(host=host(browser)))
-        wait_for("the picture is live", PATIENCE_S, lambda: is_live(browser, clock))
+        shows_live(browser, clock, proxy.url(host=host(browser)))
         browser.errors()    # the browser's own word on the WebSocket
 
 
@@ -192,9 +191,14 @@ def ways(server):
 def rotation_is_shown(browser):
     with Server(f"{browser.name}-rotation", "[test]\nwidth = 640\nheight = 480\nrotation = 90\n") as server:
         browser.open(server.url(host=host(browser)))
-        size = wait_for("a picture", PATIENCE_S, lambda: browser.run(
-            "const v = document.querySelector('video'); return v.videoWidth && v.videoWidth + 'x' + v.videoHeight"))
-        check(size == "480x640", f"shown as {size}, not 480x640")
+        size = wait_for("a picture", PATIENCE_S, lambda: picture_size(browser))
+        check(size == [480, 640], f"shown as {size}, not 480x640")
+
+
+def picture_size(browser):
+    return browser.run("const p = document.getElementById('picture') || document.querySelector('video');"
+                       "const wide = p && (p.videoWidth || p.naturalWidth || p.width);"
+                       "return wide ? [wide, p.videoHeight || p.naturalHeight || p.height] : null")
 
 
 def the_page_plays_without_javascript(browser):
