@@ -13,6 +13,7 @@ import sys
 import time
 import traceback
 
+import foreign
 import page
 from driver import OUT, Chromium, Firefox, Skip, WebKit
 from rig import Server
@@ -22,8 +23,10 @@ MAIN = EVERYWHERE + [
     page.the_page_comes_back_after_the_server, page.the_page_comes_back_after_the_camera,
     page.the_page_comes_back_after_a_stall, page.the_page_goes_on_in_another_size,
     page.the_page_comes_back_from_behind_another_tab, page.the_page_works_on_a_sub_path,
-    page.the_page_plays_where_no_websocket_passes, page.rotation_is_shown, page.the_page_plays_without_javascript,
-    page.no_decoder_holds_pictures_back, page.uneven_rates_play_without_a_stall]
+    page.the_page_plays_where_no_websocket_passes, page.the_page_shows_a_camera_of_jpeg_pictures,
+    page.rotation_is_shown, page.the_page_plays_without_javascript,
+    page.no_decoder_holds_pictures_back, page.uneven_rates_play_without_a_stall, foreign.hls_js_plays_hls,
+    foreign.hls_js_plays_low_latency_hls, foreign.jmuxer_plays, foreign.broadway_plays]
 CHECKS = {
     Chromium: MAIN + [page.the_page_fits_a_phone, page.the_manifest_is_valid, page.two_pages_of_eight_frames_play],
     Firefox: MAIN,

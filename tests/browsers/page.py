@@ -6,11 +6,11 @@ import statistics
 import sys
 import time
 
-from clock import Clock
+from clock import Clock, OwnClock
 from driver import HOST, OUT, check, wait_for
 from measure import PROBE, latency, moves, open_page, probe, shown
 from rig import HERE, TOOLS, Pages, Proxy, Server
-from streams import edit_sps, high_file, no_vui, reorder_two
+from streams import edit_sps, high_file, jpeg_file, no_vui, reorder_two
 
 # Pictures older than this are not live. Seen are some 0.1 s; this is for a machine that is busy with other things.
 LIVE_S = 2
@@ -21,14 +21,14 @@ def note(browser, text):
     print(f"   {browser.name}: {text}", flush=True)
 
 
-def is_live(browser, clock):
-    """The newest picture shown, if that is a new one and young; the probe's own numbers of it."""
+def is_live(browser, clock, live_s=LIVE_S):
+    """Whether the picture shown is new on the screen, and young."""
     seen = probe(browser)
     pictures = shown(seen)
     if not pictures or seen["clocks"][1] / 1000 - pictures[-1][1] > 0.5:
         return False
     ages = clock.ages(pictures[-1:])
-    return bool(ages) and ages[0] < LIVE_S
+    return bool(ages) and ages[0] < live_s
 
 
 def comes_back(browser, clock, what, since):
@@ -57,9 +57,9 @@ def playing(browser, name, camera="[test]\n", path="", **more):
         browser.open("about:blank")     # or it would say that the server is away
 
 
-def shows_live(browser, clock, url):
+def shows_live(browser, clock, url, live_s=LIVE_S):
     open_page(browser, url)
-    wait_for("the picture is live", PATIENCE_S, lambda: is_live(browser, clock))
+    wait_for("the picture is live", PATIENCE_S, lambda: is_live(browser, clock, live_s))
 
 
 @contextlib.contextmanager
@@ -257,6 +257,28 @@ def uneven_rates_play_without_a_stall(browser):
     check(seen["ranges"] == 1, text)
     check(seen["longest"] < 10, text)
     check(seen["shown"] > 0.7 * seen["arrivals"], text)
+
+
+@contextlib.contextmanager
+def playing_jpeg(browser, path=""):
+    """The page with a camera that gives JPEG pictures, live; gives its clock."""
+    begun = OUT / f"{browser.name}.begun"
+    begun.unlink(missing_ok=True)
+    command = f"exec {sys.executable} {HERE}/jpegs.py {jpeg_file()} 30 {begun}"
+    with Server(f"{browser.name}-jpeg", f"[exec jpeg]\ncommand = {command}\n") as server:
+        open_page(browser, server.url(path, host(browser)))
+        clock = OwnClock(float(wait_for("the camera's first picture", PATIENCE_S,
+                                        lambda: begun.exists() and begun.read_text())), 30)
+        wait_for("the picture is live", PATIENCE_S, lambda: is_live(browser, clock))
+        yield clock
+        browser.open("about:blank")
+
+
+def the_page_shows_a_camera_of_jpeg_pictures(browser):
+    with playing_jpeg(browser) as clock:
+        figures = latency(browser, clock, 5)
+        note(browser, f"{figures.median:.0f} ms behind, {100 * figures.unseen:.1f} % of the frames not shown")
+        check(browser.run("return document.documentElement.dataset.path") == "mjpeg", "by another path")
 
 
 def the_page_fits_a_phone(browser):

@@ -19,21 +19,31 @@ def raw_frames(width, height, count):
         yield (blocks + shade[len(blocks):]) * block + bytes(row) * (height - block) + chroma
 
 
-@functools.cache
-def high_file():
-    """x264's High profile, 30 s at 30 fps, no B-frames, three reference pictures, its own full VUI."""
-    path = OUT / "high.h264"
+def coded(path, count, *options):
+    """A file of such pictures, at 30 a second, coded by ffmpeg."""
     needs("ffmpeg")
     width, height = 640, 480
     encoder = subprocess.Popen(
         ["ffmpeg", "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{width}x{height}", "-r", "30",
-         "-i", "-", "-c:v", "libx264", "-preset", "veryfast", "-profile:v", "high", "-bf", "0", "-g", "30",
-         "-x264-params", "aud=1:repeat-headers=1:ref=3", "-f", "h264", str(path)], stdin=subprocess.PIPE)
-    for frame in raw_frames(width, height, 900):
+         "-i", "-", *options, path], stdin=subprocess.PIPE)
+    for frame in raw_frames(width, height, count):
         encoder.stdin.write(frame)
     encoder.stdin.close()
     check(encoder.wait() == 0, "ffmpeg failed")
     return path
+
+
+@functools.cache
+def high_file():
+    """x264's High profile, 30 s, no B-frames, three reference pictures, its own full VUI."""
+    return coded(OUT / "high.h264", 900, "-c:v", "libx264", "-preset", "veryfast", "-profile:v", "high", "-bf", "0",
+                 "-g", "30", "-x264-params", "aud=1:repeat-headers=1:ref=3", "-f", "h264")
+
+
+@functools.cache
+def jpeg_file():
+    """90 s of JPEG pictures."""
+    return coded(OUT / "pictures.mjpeg", 2700, "-c:v", "mjpeg", "-q:v", "5", "-f", "mjpeg")
 
 
 class Bits:
