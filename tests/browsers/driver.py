@@ -90,8 +90,14 @@ class Browser:
         self.run("window.before = true")
         self.go(url)
         end = time.monotonic() + 60
-        while not self.run(f"if (window.before || !document.body) return false; {script}; return true"):
+        while not self.reached(f"if (window.before || !document.body) return false; {script}; return true"):
             check(time.monotonic() < end, f"{url} does not open")
+
+    def reached(self, script):
+        try:
+            return self.run(script)
+        except AssertionError:
+            return False    # the page before went away under it
 
 
 class WebDriver(Browser):

@@ -18,14 +18,10 @@
     shown: [],         // [number, time] of each change of the number
     wrong: '',         // what was no number
   };
-  let element = null;
-
-  // The number in what is shown now; null when nothing is.
-  function read() {
-    const wide = element.videoWidth || element.naturalWidth || element.width;
-    if (!wide || (element.tagName === 'VIDEO' && element.readyState < 2)) return null;
+  // The number in this picture; null when it shows none.
+  function read(picture, wide) {
     const block = Math.floor(wide / 40 / 2) * 2;
-    paint.drawImage(element, 0, block / 2, BLOCKS * block, 1, 0, 0, BLOCKS, 1);
+    paint.drawImage(picture, 0, block / 2, BLOCKS * block, 1, 0, 0, BLOCKS, 1);
     const pixels = paint.getImageData(0, 0, BLOCKS, 1).data;
     const bits = Array.from({ length: BLOCKS }, (_, i) => pixels[4 * i + 1] > 127 ? 1 : 0);
     if (!bits.includes(1)) return null;     // a canvas or decoder that has drawn nothing yet
@@ -36,22 +32,31 @@
     return bits.slice(2).reduce((number, bit) => number * 2 + bit, 0);
   }
 
-  function look() {
-    let number = null;
-    try { number = read(); } catch (e) { probe.wrong = String(e); }
+  function see(picture, wide, now) {
+    const number = read(picture, wide);
     if (number === null || number === probe.newest) return;
-    const now = performance.now();
     probe.first ??= now;
     probe.newest = number;
     probe.shown.push([number, now]);
     if (probe.shown.length > KEEP) probe.shown.shift();
   }
 
+  async function look() {
+    const now = performance.now();
+    const element = document.getElementById('picture') || document.querySelector('video');
+    const wide = element && (element.videoWidth || element.naturalWidth || element.width);
+    if (!wide || (element.tagName === 'VIDEO' && element.readyState < 2)) return;
+    if (element.tagName !== 'IMG') return see(element, wide, now);
+    // Firefox draws the first picture of a multipart image for ever, but makes a bitmap of the one that it shows.
+    const bitmap = await createImageBitmap(element);
+    see(bitmap, wide, now);
+    bitmap.close();
+  }
+
   // At each frame of the page: requestVideoFrameCallback would do half of that in Chromium, but Firefox's misses one in
   // five pictures that the same drawImage sees here.
   (function each() {
-    element = document.getElementById('picture') || document.querySelector('video');
-    if (element) look();
+    look().catch(e => { probe.wrong = String(e); });
     requestAnimationFrame(each);
   })();
   probe.fresh = probe.first === null;
@@ -65,7 +70,7 @@
   };
 
   probe.take = () => {
-    const video = element && element.getVideoPlaybackQuality ? element.getVideoPlaybackQuality() : {};
+    const video = document.querySelector('video')?.getVideoPlaybackQuality?.() ?? {};
     const load = performance.getEntriesByType('navigation')[0];
     const taken = {
       shown: probe.shown, first: probe.first, fresh: probe.fresh, begun: probe.begun, newest: probe.newest,
