@@ -293,7 +293,13 @@ fn what_a_camera_does_not_give_is_said() {
     for (server, targets, way_out) in [
         (
             &jpeg,
-            &["/stream.mp4", "/stream.mp4?start=live", "/snapshot.mp4"][..],
+            &[
+                "/stream.mp4",
+                "/stream.mp4?start=live",
+                "/snapshot.mp4",
+                "/stream.m3u8",
+                "/streaminf.m3u8",
+            ][..],
             "/stream.mjpeg",
         ),
         (
@@ -349,6 +355,7 @@ fn who_came_before_it_was_known_is_told() {
     let mut mp4 = jpeg.send(b"GET /stream.mp4 HTTP/1.0\r\n\r\n");
     let mut stream = BufReader::new(h264.send(b"GET /stream.mjpeg HTTP/1.0\r\n\r\n"));
     let mut snapshot = BufReader::new(jpeg.send(b"GET /snapshot.mp4 HTTP/1.0\r\n\r\n"));
+    let mut playlist = BufReader::new(jpeg.send(b"GET /stream.m3u8 HTTP/1.0\r\n\r\n"));
     std::fs::write(&gate, "").unwrap();
     let mut all = String::new();
     mp4.read_to_string(&mut all).unwrap();
@@ -356,7 +363,7 @@ fn who_came_before_it_was_known_is_told() {
         all.starts_with("HTTP/1.1 ") && all.ends_with("\r\n\r\n"),
         "nothing but a head: {all}"
     );
-    for input in [&mut stream, &mut snapshot] {
+    for input in [&mut stream, &mut snapshot, &mut playlist] {
         let (head, _) = answer(input);
         assert!(head.starts_with("HTTP/1.1 501 "), "{head}");
     }

@@ -24,7 +24,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use window::{Found, MOST_BYTES, Media, Reach, Window};
+use window::{Found, MOST_BYTES, Media, Reach, SEGMENTS_MOST, Window};
 
 /// The multivariant playlist.
 const MULTIVARIANT: &str = "/stream.m3u8";
@@ -38,6 +38,9 @@ const FIRST_TIME: Duration = Duration::from_secs(10);
 /// In target durations: a viewer counts for so long after its last request, and an answer that has to wait for the
 /// playlist to grow waits no longer (6.2.5.2).
 const PATIENCE_TARGETS: u64 = 3;
+
+/// Some players count segments in 31 bits: from here on.
+const YEAR_2020_S: u64 = 1_577_836_800;
 
 /// In seconds. A file is never another one under the same name; it is of no use for longer than the run. It is not
 /// `public`: behind a proxy that asks for a password, other caches are not to give it to those who have none.
@@ -113,9 +116,10 @@ fn join(connection: &Connection, shared: &Arc<Shared>, begin: bool) -> Result<Ar
     }
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let number = unix.as_nanos() as u32 ^ std::process::id().rotate_left(16);
-    // Media sequence numbers go on from run to run, and over a restart of the program (segments are hardly ever shorter
-    // than a second): a player that was away finds newer segments, and not older ones.
-    let (sequence, discontinuities) = (current.next.0.max(unix.as_secs()), current.next.1);
+    // Media sequence numbers go on from run to run, and over a restart of the program: a player that was away finds newer
+    // segments, and not older ones. Time makes up for more of them than there can have been.
+    let sequence = unix.as_secs().saturating_sub(YEAR_2020_S) * SEGMENTS_MOST.0 / SEGMENTS_MOST.1;
+    let (sequence, discontinuities) = (current.next.0.max(sequence), current.next.1);
     let run = Arc::new(Run {
         number,
         stream: Arc::clone(&shared.stream),
@@ -344,16 +348,13 @@ fn full(shared: &Shared) -> Answer {
 
 /// Something is not there in time.
 fn not_now(shared: &Shared) -> Answer {
-    if let Some(answer) = routes::no_h264(shared) {
-        return answer;
-    }
     let state = shared.stream.state();
-    let why = if state.why.is_empty() {
-        state.condition.word()
-    } else {
-        &state.why
+    let text = match state.why.as_str() {
+        _ if shared.stream.stopping() => "The program is being stopped".to_string(),
+        "" => format!("No video in time; the camera is {}", state.condition.word()),
+        why => format!("No video in time: {why}"),
     };
-    Answer::text("503 Service Unavailable", format!("Not there in time: {why}")).with("Retry-After: 1\r\n")
+    Answer::text("503 Service Unavailable", text).with("Retry-After: 1\r\n")
 }
 
 /// Answers a request for one of the addresses here.
@@ -478,6 +479,9 @@ fn wait<'a>(
             drop(inner);
             if has_hung_up(&connection.socket) {
                 return Err(Stop::Left);
+            }
+            if let Some(answer) = routes::no_h264(shared) {
+                return Err(answer.into());
             }
             run.heed(connection, shared)?;
             inner = run.lock();

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 use support::{Dir, PATIENCE, Server, decode, have, run, skip, until};
 use validator::{History, Playlist};
 
-/// The test picture, small.
-const SMALL: &str = "[server]\n[test a]\nwidth = 320\nheight = 240\nlinger_s = 0\n";
+/// The test picture, small; on a machine with too much to do, nothing is skipped.
+const SMALL: &str = "[server]\nmax_age_ms = 60000\n[test a]\nwidth = 320\nheight = 240\nlinger_s = 0\n";
 
 fn small() -> Server {
     Server::with_config(SMALL)
@@ -76,6 +76,14 @@ fn numbers_in_pictures(file: &Path, width: usize, height: usize) -> Vec<u32> {
         .collect()
 }
 
+/// A player showed all frames in order; but for breaks that the server told of, all of them.
+fn check_order(numbers: &[u32], server: &Server) {
+    let playlist = Playlist::parse(client(server).get("/streaminf.m3u8").text());
+    let breaks = playlist.segments.iter().any(|segment| segment.discontinuity);
+    let follows = |pair: &[u32]| pair[1] == pair[0] + 1 || breaks && pair[1] > pair[0];
+    assert!(numbers.windows(2).all(follows), "{numbers:?}");
+}
+
 /// Follows a run as a player with low latency does, and checks all that it says: blocking reloads, every other one as a
 /// delta update, each part and each segment.
 struct Player {
@@ -85,6 +93,7 @@ struct Player {
     newest: Playlist,
     parts: HashMap<u64, Vec<u8>>,
     fetched: HashMap<u64, Vec<u8>>,
+    inits: HashMap<String, Vec<u8>>,
     reloads: u64,
     skips: u64,
 }
@@ -102,6 +111,7 @@ impl Player {
             newest,
             parts: HashMap::new(),
             fetched: HashMap::new(),
+            inits: HashMap::new(),
             reloads: 0,
             skips: 0,
         }
@@ -128,6 +138,11 @@ impl Player {
         assert!(self.newest.next() > before, "it has what was asked for");
         self.skips += u64::from(self.newest.skipped > 0);
         for segment in &self.newest.segments {
+            if let Some(map) = segment.map.as_ref().filter(|map| !self.inits.contains_key(*map)) {
+                let response = self.files.get(&path(map));
+                assert_eq!(response.field("Cache-Control"), Some("max-age=3600, immutable"));
+                self.inits.insert(map.clone(), response.good());
+            }
             let bytes = self.parts.entry(segment.sequence).or_default();
             let have = fragments(bytes);
             let mut length = 0;
@@ -145,6 +160,9 @@ impl Player {
                 let body = response.good();
                 let inside = fragments(&body);
                 assert_eq!(inside[0].3, part.independent);
+                // 4.4.4.9; a frame can't be parted.
+                let fits = part.duration <= self.newest.part_target;
+                assert!(fits || inside.len() == 1, "{part:?}");
                 let lasts: u64 = inside.iter().map(|f| u64::from(f.2)).sum();
                 assert!(lasts.abs_diff(ticks) <= 1, "{lasts} for {part:?}");
                 bytes.extend(body);
@@ -183,11 +201,10 @@ impl Player {
         all
     }
 
-    fn init_of(&mut self, sequence: u64) -> Vec<u8> {
-        let map = self.history.segments[&sequence].map.clone().unwrap();
-        let response = self.files.get(&path(&map));
-        assert_eq!(response.field("Cache-Control"), Some("max-age=3600, immutable"));
-        response.good()
+    /// The segment's MAP and the segment.
+    fn file(&self, sequence: u64) -> Vec<u8> {
+        let map = self.history.segments[&sequence].map.as_ref().unwrap();
+        [&self.inits[map][..], &self.fetched[&sequence]].concat()
     }
 }
 
@@ -203,39 +220,13 @@ fn a_run_keeps_its_word() {
     player.follow(|player| {
         player.skips >= 3 && player.newest.sequence > player.history.segments.keys().min().unwrap() + 2
     });
-    player.history.check_part_lengths();
     assert_eq!(player.newest.target, 2);
     assert!(player.newest.whole().count() >= 6);
-
-    let dir = Dir::new();
-    let first = player.segments()[0].0;
-    let init = player.init_of(first);
-    let mut all = init.clone();
-    let mut next = None;
-    for (sequence, bytes) in player.segments() {
-        let file = dir.write("segment.mp4", [&init[..], bytes].concat());
-        let inside = fragments(bytes);
-        assert!(inside[0].3, "{sequence} starts with a key frame");
-        assert_eq!(decode(&file), inside.len() as u64, "{sequence}");
-        for (number, time, duration, _) in inside {
-            assert!(next.is_none_or(|next| next == (number, time)), "{sequence}");
-            next = Some((number + 1, time + u64::from(duration)));
-        }
-        all.extend_from_slice(bytes);
-    }
-    let file = dir.write("all.mp4", &all);
-    let numbers = numbers_in_pictures(&file, 320, 240);
-    assert!(numbers.len() > 300);
-    assert!(
-        numbers.windows(2).all(|pair| pair[1] == pair[0] + 1),
-        "{numbers:?}"
-    );
-
     // What left the list is still there, as long as the playlist was and a little.
+    let first = player.segments()[0].0;
     assert!(player.newest.sequence > first);
     let uri = player.history.segments[&first].uri.clone().unwrap();
     assert_eq!(player.files.get(&path(&uri)).good(), *player.segments()[0].1);
-
     let variant = player.playlists.get("/stream.m3u8");
     assert_eq!(
         variant.field("Content-Type"),
@@ -262,6 +253,34 @@ fn a_run_keeps_its_word() {
         "{bandwidth} {peak}"
     );
     assert!(variant["AVERAGE-BANDWIDTH"].parse::<f64>().unwrap() <= bandwidth);
+
+    let dir = Dir::new();
+    let mut all = player.file(first);
+    all.truncate(all.len() - player.fetched[&first].len());
+    let (mut next, mut breaks, mut frames) = (None, Vec::new(), 0);
+    for (sequence, bytes) in player.segments() {
+        let inside = fragments(bytes);
+        assert!(inside[0].3, "{sequence} starts with a key frame");
+        let file = dir.write("segment.mp4", player.file(sequence));
+        assert_eq!(decode(&file), inside.len() as u64, "{sequence}");
+        // A machine that stops for half a second makes a break, and that is told.
+        if player.history.segments[&sequence].discontinuity {
+            (next, breaks) = (None, [breaks, vec![frames]].concat());
+        }
+        frames += inside.len();
+        for (number, time, duration, _) in inside {
+            assert!(next.is_none_or(|next| next == (number, time)), "{sequence}");
+            next = Some((number + 1, time + u64::from(duration)));
+        }
+        all.extend_from_slice(bytes);
+    }
+    let file = dir.write("all.mp4", &all);
+    let numbers = numbers_in_pictures(&file, 320, 240);
+    assert_eq!(numbers.len(), frames);
+    for (at, pair) in (1..).zip(numbers.windows(2)) {
+        let follows = pair[1] == pair[0] + 1 || pair[1] > pair[0] && breaks.contains(&at);
+        assert!(follows, "{at}: {numbers:?}");
+    }
 }
 
 /// x264's output at 30 frames a second; pictures of `sizes`, `frames` of each, again and again.
@@ -306,7 +325,7 @@ fn x264(dir: &Dir, sizes: &[&str], frames: u32, options: &str) -> Option<Server>
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools/replay.py");
     let command = format!("exec python3 {script} {} 30 units", file.display());
     Some(Server::with_config(&format!(
-        "[exec]\nfps = 30\ncommand = {command}\nlinger_s = 0\n"
+        "[server]\nmax_age_ms = 60000\n[exec]\nfps = 30\ncommand = {command}\nlinger_s = 0\n"
     )))
 }
 
@@ -329,16 +348,15 @@ fn a_change_of_the_picture_is_a_discontinuity_with_a_map() {
     let sequences: Vec<u64> = player.segments().iter().map(|segment| segment.0).collect();
     let mut before = None;
     for sequence in sequences {
-        let init = player.init_of(sequence);
         let segment = &player.history.segments[&sequence];
         let other = before
             .replace(segment.map.clone())
             .is_some_and(|before| before != segment.map);
-        assert_eq!(segment.discontinuity, other, "{segment:?}");
-        let bytes = &player.fetched[&sequence];
-        assert!(fragments(bytes)[0].3);
-        let file = dir.write("segment.mp4", [&init[..], bytes].concat());
-        assert_eq!(decode(&file), fragments(bytes).len() as u64);
+        assert!(segment.discontinuity || !other, "{segment:?}");
+        let inside = fragments(&player.fetched[&sequence]);
+        assert!(inside[0].3);
+        let file = dir.write("segment.mp4", player.file(sequence));
+        assert_eq!(decode(&file), inside.len() as u64);
         let entries = [
             "-v",
             "error",
@@ -470,39 +488,40 @@ fn methods_and_what_is_kept() {
     }
 }
 
-/// Whoever waits for what is not there yet is not forgotten at the end, and leaves no trace when it goes.
+/// Whoever waits takes one of the places, which are for those with patience; what is there is there for all.
 #[test]
-fn those_who_wait_are_few_are_told_and_can_leave() {
+fn those_who_wait_are_no_more_than_there_are_places() {
     let mut server = Server::with_config(&SMALL.replace("[server]", "[server]\nmax_clients = 2"));
-    let mut first = client(&server);
-    let playlist = Playlist::parse(first.get("/streaminf.m3u8").text());
-    let far = |client: &mut Client| {
+    let mut clients: Vec<Client> = (0..3).map(|_| client(&server)).collect();
+    let playlist = Playlist::parse(clients[0].get("/streaminf.m3u8").text());
+    let uri = path(playlist.segments[0].uri.as_ref().unwrap());
+    let ask_far = |client: &mut Client| {
         // Two segments on from the newest: a wait of a second or two.
         let playlist = Playlist::parse(client.get("/streaminf.m3u8").text());
         let after = playlist.whole().last().unwrap().sequence + 2;
         client.ask("GET", &format!("/streaminf.m3u8?_HLS_msn={after}"));
     };
-    let mut waiting: Vec<Client> = (0..2).map(|_| client(&server)).collect();
-    waiting.iter_mut().for_each(far);
-    until("both wait", || server.number("clients") == 2);
-    // The third finds no place, but the page and what is there already are there.
-    far(&mut first);
-    let full = first.answer("GET");
-    assert_eq!((full.status, full.field("Retry-After")), (503, Some("5")));
-    let uri = path(playlist.segments[0].uri.as_ref().unwrap());
-    assert_eq!(first.get(&uri).status, 200);
-    for client in &mut waiting {
-        assert_eq!(client.answer("GET").status, 200);
-    }
+    // On a machine with too much to do, one can have its answer before the last one asks.
+    until("one of three is refused", || {
+        clients.iter_mut().for_each(ask_far);
+        assert_eq!(client(&server).get(&uri).status, 200);
+        let answers: Vec<_> = clients.iter_mut().map(|client| client.answer("GET")).collect();
+        let refused: Vec<_> = answers.iter().filter(|answer| answer.status != 200).collect();
+        for answer in &refused {
+            assert_eq!((answer.status, answer.field("Retry-After")), (503, Some("5")));
+        }
+        assert!(refused.len() <= 1);
+        refused.len() == 1
+    });
     until("no place is taken", || server.number("clients") == 0);
-
-    // Who leaves while it waits, and who waits at the end.
-    far(&mut waiting[0]);
-    drop(waiting.remove(0));
-    until("the place of who left is free", || server.number("clients") == 0);
-    far(&mut first);
+    let mut leaves = clients.pop().unwrap();
+    ask_far(&mut leaves);
+    drop(leaves);
+    until("no place is taken", || server.number("clients") == 0);
+    // Who waits at the end is told.
+    ask_far(&mut clients[0]);
     server.signal("-TERM");
-    let last = first.answer("GET");
+    let last = clients[0].answer("GET");
     assert!(matches!(last.status, 200 | 503), "{}", last.head);
     assert!(server.wait().success());
 }
@@ -591,12 +610,16 @@ fn a_lost_camera_is_a_pause() {
     assert!(!still.text().contains("ENDLIST"));
     player.history.add(still.text());
     std::fs::write(&on, "").unwrap();
+    let (lost_at, _) = player.newest.next();
     let mut after = None;
     until("it goes on", || {
         // As a player does that was told to try again.
         let response = player.playlists.get("/streaminf.m3u8");
         let playlist = player.history.add(response.text());
-        after = playlist.whole().find(|segment| segment.discontinuity).cloned();
+        after = playlist
+            .whole()
+            .find(|segment| segment.sequence >= lost_at && segment.discontinuity)
+            .cloned();
         after.is_some()
     });
     let after = after.unwrap();
@@ -643,10 +666,7 @@ fn ffmpeg_plays_it() {
         assert!(played.status.success() && of_ours.join("").is_empty(), "{said}");
         let numbers = numbers_in_pictures(&file, 320, 240);
         assert!(numbers.len() >= 149, "{}", numbers.len());
-        assert!(
-            numbers.windows(2).all(|pair| pair[1] == pair[0] + 1),
-            "{numbers:?}"
-        );
+        check_order(&numbers, &server);
     }
 }
 
@@ -693,9 +713,6 @@ fn gstreamer_plays_it() {
             .map(|picture| (2..34).fold(0, |number, at| number << 1 | u32::from(bit(picture, at))))
             .collect();
         assert!(numbers.len() >= 100, "{demux}: {status:?} {numbers:?}");
-        assert!(
-            numbers.windows(2).all(|pair| pair[1] == pair[0] + 1),
-            "{demux}: {numbers:?}"
-        );
+        check_order(&numbers, &server);
     }
 }

@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 const SECOND_90K: u64 = TIMESCALE as u64;
 
+/// There are no more segments than this, in so many seconds, but for breaks.
+pub const SEGMENTS_MOST: (u64, u64) = (4, 3);
 /// A segment that is so long ends at the next key frame, ...
-const SEGMENT_LEAST_90K: u64 = SECOND_90K * 3 / 4;
+const SEGMENT_LEAST_90K: u64 = SECOND_90K * SEGMENTS_MOST.1 / SEGMENTS_MOST.0;
 /// ... and one is asked for when it is so long.
 const SEGMENT_90K: u64 = SECOND_90K;
 /// The target duration is that of the first segment, but no less and no more than this: a group of pictures that is
