@@ -413,7 +413,7 @@ impl Window {
             }
             Name::Segment(number) => {
                 let held = self.whole.iter().find(|held| held.listing.number == number)?;
-                Some(Found::Media(held.run(0, held.fragments.len())))
+                Some(Found::Media(held.media(0, held.fragments.len())))
             }
             Name::Part(number) if number == self.next_part => Some(Found::Next),
             Name::Part(number) => held.find_map(|held| held.part(number)).map(Found::Media),
@@ -443,29 +443,27 @@ impl Held {
         *next_part += 1;
     }
 
-    fn run(&self, from: usize, to: usize) -> Media {
+    fn media(&self, from: usize, to: usize) -> Media {
         Media {
             fragments: self.fragments.get(from..to).unwrap_or_default().to_vec(),
             sequence: self.sequence.wrapping_add(from as u32),
         }
     }
 
-    /// The fragments of a part, found by its length.
+    /// The fragments of a part, found by the lengths of those before it and its own.
     fn part(&self, number: u64) -> Option<Media> {
-        let mut from = 0;
-        for part in &self.listing.parts {
-            let mut length_90k = 0;
-            let in_part = |f: &&Arc<Fragment>| {
-                length_90k += u64::from(f.duration_90k);
-                length_90k <= part.duration_90k
-            };
-            let to = from + self.fragments[from..].iter().take_while(in_part).count();
-            if part.number == number {
-                return Some(self.run(from, to));
-            }
+        let first = self.listing.parts.first()?.number;
+        let at = usize::try_from(number.checked_sub(first)?).ok()?;
+        let (mut from, mut to) = (0, 0);
+        for part in self.listing.parts.get(..=at)? {
             from = to;
+            let mut length_90k = 0;
+            while length_90k < part.duration_90k {
+                length_90k += u64::from(self.fragments.get(to)?.duration_90k);
+                to += 1;
+            }
         }
-        None
+        Some(self.media(from, to))
     }
 }
 
