@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use support::pictures::{Client, answer, field, get, time_us};
-use support::{Dir, Server, have, run, skip, until};
+use support::{Dir, Server, children, have, run, skip, until};
 
 /// Pictures in files, all of them different, by ffmpeg.
 struct Album {
@@ -500,12 +500,11 @@ fn a_killed_command_comes_back_and_the_end_of_the_program_is_an_end() {
     let mut server = album.serve(30, "whole");
     let mut client = Client::new(&server, "/stream.mjpeg");
     client.next().unwrap();
-    let pgrep = Command::new("pgrep")
-        .args(["-P", &server.process.id().to_string()])
-        .output()
-        .unwrap();
-    let pid = String::from_utf8(pgrep.stdout).unwrap();
-    assert!(run("kill", &["-9", pid.trim()]).status.success());
+    let pid = children(server.process.id())
+        .pop()
+        .expect("the command runs")
+        .to_string();
+    assert!(run("kill", &["-9", &pid]).status.success());
     let killed_us = now_us();
     until("it goes on", || {
         client.next().unwrap().time_us > killed_us + 500_000
