@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use support::pictures::{Client, answer, field, get, time_us};
-use support::{Dir, Server, have, run, skip, until};
+use support::{Dir, Server, children, have, run, skip, until};
 
 /// Pictures in files, all of them different, by ffmpeg.
 struct Album {
@@ -200,6 +200,33 @@ fn the_names_that_tools_try_are_known() {
     assert!(options.starts_with("HTTP/1.1 204 "), "{options}");
 }
 
+/// An <img> on the page of another port of this host may show it: OctoPrint's, Mainsail's. So may listed pages.
+#[test]
+fn pages_of_this_host_show_pictures() {
+    let Some(album) = Album::small() else { return };
+    let listed = "[server]\ncors_origins = http://printer.example:81";
+    let server = serve(&album.command(30, "whole"), listed);
+    let policy = |accept: &str, referer: &str| {
+        let answer = server.ask(&format!(
+            "HEAD /?action=stream HTTP/1.1\r\nHost: 192.0.2.7:8000\r\nAccept: {accept}\r\nReferer: {referer}\r\n\r\n"
+        ));
+        field(&answer, "Cross-Origin-Resource-Policy").to_string()
+    };
+    let image = "image/avif,image/webp,*/*;q=0.8";
+    for (accept, referer, expected) in [
+        (image, "http://192.0.2.7/", "cross-origin"),
+        (image, "http://192.0.2.7:81/a/b?c#d", "cross-origin"),
+        (image, "http://printer.example:81/", "cross-origin"),
+        (image, "http://printer.example/", "same-site"),
+        (image, "http://192.0.2.8/http://192.0.2.7/", "same-site"),
+        (image, "http://192.0.2.7@evil.example/", "same-site"),
+        (image, "", "same-site"),
+        ("*/*", "http://192.0.2.7/", "same-site"),
+    ] {
+        assert_eq!(policy(accept, referer), expected, "{accept} {referer}");
+    }
+}
+
 #[test]
 fn a_client_gets_no_more_than_it_asks_for() {
     let Some(album) = Album::small() else { return };
@@ -210,11 +237,6 @@ fn a_client_gets_no_more_than_it_asks_for() {
     // are not read at once. Without a limit it is 0.5 s.
     let took_us = times[19] - times[0];
     assert!(took_us > 1_500_000, "{took_us}");
-    assert_eq!(
-        server.camera("frames_skipped"),
-        "0",
-        "what was not asked for is not skipped"
-    );
 }
 
 #[test]
@@ -485,12 +507,11 @@ fn a_killed_command_comes_back_and_the_end_of_the_program_is_an_end() {
     let mut server = album.serve(30, "whole");
     let mut client = Client::new(&server, "/stream.mjpeg");
     client.next().unwrap();
-    let pgrep = Command::new("pgrep")
-        .args(["-P", &server.process.id().to_string()])
-        .output()
-        .unwrap();
-    let pid = String::from_utf8(pgrep.stdout).unwrap();
-    assert!(run("kill", &["-9", pid.trim()]).status.success());
+    let pid = children(server.process.id())
+        .pop()
+        .expect("the command runs")
+        .to_string();
+    assert!(run("kill", &["-9", &pid]).status.success());
     let killed_us = now_us();
     until("it goes on", || {
         client.next().unwrap().time_us > killed_us + 500_000

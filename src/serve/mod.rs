@@ -138,7 +138,7 @@ impl Server {
         stream: Arc<Stream>,
     ) -> Result<Server> {
         let shared = Arc::new(Shared {
-            hygiene: routes::hygiene(&settings, None),
+            hygiene: routes::hygiene(&settings, None, false),
             settings,
             stream,
             own_name,

@@ -165,8 +165,9 @@ const NO_CONTENT: &str = "204 No Content";
 
 /// Lines for every answer: no guessing of types, no use by pages of other sites but of a listed `origin` (CORS: Fetch,
 /// 3.3), and no frame around it but on pages that may (Content Security Policy, frame-ancestors). On plain http a
-/// browser does not tell who asks, so that this is what keeps the stream out of others' frames.
-pub(super) fn hygiene(settings: &config::Server, origin: Option<&str>) -> String {
+/// browser does not tell who asks, so that this is what keeps the stream out of others' frames. `friend`: it is for a
+/// page that may show it.
+pub(super) fn hygiene(settings: &config::Server, origin: Option<&str>, friend: bool) -> String {
     let ancestors: String = settings
         .frame_ancestors
         .iter()
@@ -175,7 +176,7 @@ pub(super) fn hygiene(settings: &config::Server, origin: Option<&str>) -> String
     let mut lines = format!(
         "X-Content-Type-Options: nosniff\r\nContent-Security-Policy: frame-ancestors 'self'{ancestors}\r\n\
          Cross-Origin-Resource-Policy: {}\r\n",
-        if origin.is_some() || is_open(settings) {
+        if friend || origin.is_some() || is_open(settings) {
             "cross-origin"
         } else {
             "same-site"
@@ -193,9 +194,18 @@ pub(super) fn hygiene(settings: &config::Server, origin: Option<&str>) -> String
 
 /// The lines of [`hygiene`] for the answer to `head`.
 pub(super) fn hygiene_for<'a>(head: &Head, shared: &'a Shared) -> Cow<'a, str> {
-    match listed(head, shared) {
-        None => Cow::Borrowed(&shared.hygiene),
-        origin => Cow::Owned(hygiene(&shared.settings, origin)),
+    let origin = listed(head, shared);
+    // An <img> does not send its page's origin. To Chromium two ports of one IP address are not the same site, but the
+    // printer's page (OctoPrint, Mainsail) and its camera are there most often.
+    let friend = head.for_img
+        && head
+            .referer
+            .as_deref()
+            .is_some_and(|page| head::origin_host(page) == head.host || is_listed(page, &shared.settings));
+    if friend || origin.is_some() {
+        Cow::Owned(hygiene(&shared.settings, origin, friend))
+    } else {
+        Cow::Borrowed(&shared.hygiene)
     }
 }
 
@@ -206,10 +216,13 @@ fn is_open(settings: &config::Server) -> bool {
 
 /// The origin of the page that asks, if the config lists it.
 pub(super) fn listed<'a>(head: &'a Head, shared: &Shared) -> Option<&'a str> {
-    let origins = &shared.settings.cors_origins;
-    let is_listed = |origin: &&str| origins.iter().any(|it| it.eq_ignore_ascii_case(origin));
     let origin = head.origin.as_deref();
-    origin.filter(|origin| is_open(&shared.settings) || is_listed(origin))
+    origin.filter(|origin| is_open(&shared.settings) || is_listed(origin, &shared.settings))
+}
+
+fn is_listed(origin: &str, settings: &config::Server) -> bool {
+    let mut origins = settings.cors_origins.iter();
+    origins.any(|it| it.eq_ignore_ascii_case(origin))
 }
 
 /// Takes the config's `base_path` off the front: what is in there stands at the root as well. Nothing is left of the

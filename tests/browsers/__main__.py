@@ -20,7 +20,7 @@ from driver import OUT, Chromium, Firefox, Skip, WebKit
 from rig import Server
 
 EVERYWHERE = [page.the_page_plays, page.the_picture_does_not_fall_behind, jpeg.the_page_shows_jpeg_pictures,
-              jpeg.a_picture_shows_before_the_next_one_comes]
+              jpeg.a_picture_shows_before_the_next_one_comes, jpeg.a_page_of_another_port_shows_jpeg_pictures]
 MAIN = EVERYWHERE + [
     page.the_page_comes_back_after_the_server, page.the_page_comes_back_after_the_camera,
     page.the_page_comes_back_after_a_stall, page.the_page_goes_on_in_another_size,

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from driver import OUT, check, needs, wait_for
-from rig import TOOLS, Server
+from rig import TOOLS, Pages, Server
 
 PATIENCE_S = 60
 COLOURS = ["red", "lime", "blue"]
@@ -52,3 +52,12 @@ def a_picture_shows_before_the_next_one_comes(browser):
         browser.open(server.url("?path=mjpeg", host="127.0.0.1"))
         wait_for("the picture", PATIENCE_S, lambda: shown(browser) == "blue")
         check(server.status()["cameras"][0]["frames"] == 1, "there was another picture")
+
+
+def a_page_of_another_port_shows_jpeg_pictures(browser):
+    """As OctoPrint's and Mainsail's pages do: by IP address, in a tag."""
+    name = f"{browser.name}-jpeg-tag"
+    with Server(name, camera(name, 3, "whole")) as server, Pages() as pages:
+        picture = server.url("?action=stream&1", "127.0.0.1")
+        browser.open(f"{pages.origin('127.0.0.1')}/tag.html#{picture}")
+        all_come(browser)
