@@ -60,6 +60,10 @@ pub struct Server {
     pub hosts: Vec<String>,
     /// Origins beside 'self' for CSP's frame-ancestors, fit to be put into the header as they are.
     pub frame_ancestors: Vec<String>,
+    /// Origins whose pages may use the stream, in lower case; `*` is any.
+    pub cors_origins: Vec<String>,
+    /// The path that a proxy passes on in front of all others, such as `/cam`; empty for none.
+    pub base_path: String,
 }
 
 impl Default for Server {
@@ -74,6 +78,8 @@ impl Default for Server {
             join_max_bytes: 4_000_000,
             hosts: Vec::new(),
             frame_ancestors: Vec::new(),
+            cors_origins: Vec::new(),
+            base_path: String::new(),
         }
     }
 }
@@ -128,10 +134,10 @@ pub enum SourceKind {
         device: DeviceName,
         /// What to set on it before it streams, in this order.
         controls: Vec<Setting>,
-        /// A V4L2 fourcc, four characters.
+        /// H264, MJPG or JPEG; anything else is for a later version, and stands for H264.
         capture_format: String,
     },
-    /// The standard output of a command for `sh -c`, H.264 in the byte stream format.
+    /// The standard output of a command for `sh -c`: H.264 in the byte stream format, or JPEG pictures.
     Exec {
         /// The command, in one line, not empty.
         command: String,
@@ -381,7 +387,7 @@ impl Config {
             SourceKind::Exec { command } if command.is_empty() => Err(Error::new(
                 format_args!("{file}:{}", section.line),
                 format_args!("[{}] has no command", shown(&section.name)),
-                "put command = ... below it, with what writes H.264 to its standard output",
+                "put command = ... below it, with what writes H.264 or JPEG to its standard output",
             )),
             SourceKind::Test => {
                 for (key, number, (from, to), even) in [
@@ -398,10 +404,12 @@ impl Config {
                 }
                 Ok(())
             }
-            SourceKind::Device { capture_format, .. } if capture_format != "H264" => {
+            SourceKind::Device { capture_format, .. }
+                if !["H264", "MJPG", "JPEG"].contains(&capture_format.as_str()) =>
+            {
                 if let Some(Entry { value, line, .. }) = entry("capture_format") {
                     let value = shown(value);
-                    let why = "only H264 is served so far, other formats by a later version";
+                    let why = "only H264 and MJPG are served so far, other formats by a later version";
                     self.notices
                         .push(format!("{file}:{line}: capture_format = {value}: {why}"));
                 }
@@ -486,7 +494,7 @@ fn source_of(section: &Section, file: &str) -> Result<SourceKind> {
         }),
         "test" => Ok(SourceKind::Test),
         _ => {
-            let kind = kind.to_lowercase();
+            let kind = kind.to_ascii_lowercase();
             let known = ["server", "default", "exec", "test"];
             let hint = match nearest(&kind, known) {
                 Some("default") => "; did you mean [DEFAULT]?".into(),

@@ -3,12 +3,12 @@
 //! Log lines go through a thread of their own with a bounded queue: a terminal, a pipe or a journal that does not
 //! drain must never hold a camera up.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{self, SyncSender};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// A failure: on what, what was tried, and why it did not work (with the way out, where there is one).
@@ -67,45 +67,59 @@ pub enum Level {
 }
 
 static VERBOSE: AtomicBool = AtomicBool::new(false);
-static LOST: AtomicU64 = AtomicU64::new(0);
-static QUEUE: OnceLock<SyncSender<Entry>> = OnceLock::new();
-
 /// Log lines that may wait for stderr; more are counted and dropped.
 const QUEUE_LINES: usize = 256;
 
-enum Entry {
-    Line(String),
-    Flush(SyncSender<()>),
+struct Queue {
+    /// There is a thread that writes them.
+    started: bool,
+    lines: VecDeque<String>,
+    /// The thread has one in hand.
+    writing: bool,
+    lost: u64,
+}
+
+static QUEUE: Mutex<Queue> = Mutex::new(Queue {
+    started: false,
+    lines: VecDeque::new(),
+    writing: false,
+    lost: 0,
+});
+static FILLED: Condvar = Condvar::new();
+static WRITTEN: Condvar = Condvar::new();
+
+fn queue() -> MutexGuard<'static, Queue> {
+    QUEUE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Starts the log's thread. Without it (in tests) lines are written by their callers.
 pub fn start_log(verbose: bool) {
     VERBOSE.store(verbose, Ordering::Relaxed);
-    let (sender, receiver) = mpsc::sync_channel(QUEUE_LINES);
     let thread = std::thread::Builder::new()
         .name("log".into())
         .stack_size(64 * 1024)
-        .spawn(move || {
-            for entry in receiver {
-                match entry {
-                    Entry::Line(line) => write_stderr(&line),
-                    Entry::Flush(done) => _ = done.try_send(()),
-                }
-            }
-        });
-    if thread.is_ok() {
-        _ = QUEUE.set(sender);
+        .spawn(write_queue);
+    queue().started = thread.is_ok();
+}
+
+fn write_queue() {
+    let mut queue = queue();
+    loop {
+        while let Some(line) = queue.lines.pop_front() {
+            queue.writing = true;
+            drop(queue);
+            write_stderr(&line);
+            queue = self::queue();
+            queue.writing = false;
+        }
+        WRITTEN.notify_all();
+        queue = FILLED.wait(queue).unwrap_or_else(PoisonError::into_inner);
     }
 }
 
 /// Waits until what was logged so far is written, at most `limit`.
 pub fn flush_log(limit: Duration) {
-    let (done, wait) = mpsc::sync_channel(1);
-    if let Some(queue) = QUEUE.get() {
-        if queue.try_send(Entry::Flush(done)).is_ok() {
-            _ = wait.recv_timeout(limit);
-        }
-    }
+    _ = WRITTEN.wait_timeout_while(queue(), limit, |queue| queue.writing || !queue.lines.is_empty());
 }
 
 /// Writes one line; called through the `log_*` macros.
@@ -124,20 +138,22 @@ pub fn log_line(level: Level, line: fmt::Arguments<'_>) {
             Level::Info | Level::Verbose => format!("{line}\n"),
         }
     };
-    match QUEUE.get() {
-        None => write_stderr(&text),
-        Some(queue) => {
-            let lost = LOST.swap(0, Ordering::Relaxed);
-            let text = if lost == 0 {
-                text
-            } else {
-                format!("({lost} log lines lost here)\n{text}")
-            };
-            if queue.try_send(Entry::Line(text)).is_err() {
-                LOST.fetch_add(lost + 1, Ordering::Relaxed);
-            }
-        }
+    let mut queue = queue();
+    if !queue.started {
+        drop(queue);
+        return write_stderr(&text);
     }
+    if queue.lines.len() >= QUEUE_LINES {
+        queue.lost += 1;
+        return;
+    }
+    if queue.lost > 0 {
+        let lost = format!("({} log lines lost here)\n", queue.lost);
+        queue.lines.push_back(lost);
+        queue.lost = 0;
+    }
+    queue.lines.push_back(text);
+    FILLED.notify_one();
 }
 
 /// JOURNAL_STREAM names the device and inode that stderr has if it still goes to journald (systemd.exec(5)).

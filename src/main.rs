@@ -165,7 +165,11 @@ fn configure(matches: &Matches) -> Result<Config> {
 
 fn list_controls(config: &Config) -> Result<String> {
     let path = match &config.camera.source {
-        SourceKind::Device { device, .. } => source::lookup::find(device)?,
+        SourceKind::Device {
+            device,
+            capture_format,
+            ..
+        } => source::lookup::find(device, source::format(capture_format))?,
         SourceKind::Auto => source::find_camera().ok_or_else(|| {
             Error::new(
                 "/dev/video*",
@@ -209,6 +213,7 @@ fn run(config: Config) -> Result<()> {
         max_age: settings.max_age,
         join_max: settings.join_max,
         join_max_bytes: settings.join_max_bytes,
+        servers: process::processors(),
     };
     let listener = serve::bind(settings.listen, settings.port)?;
     let address = listener

@@ -1,13 +1,17 @@
 //! The loop that moves frames: source → format → ring. It stops the source while nobody watches, and opens it
 //! again whenever it is lost, for ever.
 
+mod intake;
+
 use crate::config::{Camera, SourceKind};
 use crate::error::Error;
-use crate::format::fmp4::{Fragment, Init, Timeline};
-use crate::format::h264::{AccessUnit, Parameters, Reader, Refused};
-use crate::source::{self, Drops, Frame, Signal, Source, Watch};
-use crate::stream::{Condition, Losses, State, Stream};
+use crate::format::Codec;
+use crate::format::fmp4::{Init, Timeline};
+use crate::format::h264::{Parameters, Refused};
+use crate::source::{self, Source, Watch};
+use crate::stream::{Condition, State, Stream};
 use crate::{log_info, log_warning};
+use intake::Intake;
 use nix::poll::{PollFd, PollFlags, poll};
 use std::collections::HashSet;
 use std::os::fd::AsFd;
@@ -57,6 +61,7 @@ enum Close {
 /// Runs until the stream is stopped.
 pub fn run(stream: &Stream, camera: &Camera) {
     let mut pump = Pump::new(stream, camera);
+    stream.publish(|state| state.codec = codec_of(&camera.source));
     while !stream.stopping() {
         if pump.may_sleep(Instant::now()) {
             pump.sleep();
@@ -76,6 +81,7 @@ pub fn run(stream: &Stream, camera: &Camera) {
                 let close = pump.flow(source.as_mut(), &mut watch);
                 // What comes after is not to be mixed with what was before. First of all: closing takes its time.
                 stream.ring.begin_epoch();
+                stream.pictures.begin_epoch();
                 pump.epoch += 1;
                 drop(source);
                 match close {
@@ -102,6 +108,18 @@ pub fn run(stream: &Stream, camera: &Camera) {
     }
 }
 
+/// What a source of this kind gives, as far as that is known before it is open.
+fn codec_of(kind: &SourceKind) -> Option<Codec> {
+    match kind {
+        SourceKind::Device { capture_format, .. } if ["MJPG", "JPEG"].contains(&capture_format.as_str()) => {
+            Some(Codec::Jpeg)
+        }
+        SourceKind::Auto | SourceKind::Device { .. } | SourceKind::Test => Some(Codec::H264),
+        // What it writes tells.
+        SourceKind::Exec { .. } => None,
+    }
+}
+
 /// Whether a device's node is there, as far as its last opening told.
 #[derive(Clone, Copy)]
 enum Presence {
@@ -120,6 +138,8 @@ struct Pump<'a> {
     /// The parameter sets that it was last made or found good for.
     parameters: Option<Arc<Parameters>>,
     epoch: u32,
+    /// Something has come since the start: what the source gives is known.
+    known: bool,
     started: Instant,
     unwatched_since: Option<Instant>,
     backoff: Duration,
@@ -141,6 +161,7 @@ impl<'a> Pump<'a> {
             init: None,
             parameters: None,
             epoch: 0,
+            known: false,
             started: Instant::now(),
             unwatched_since: None,
             backoff: COMMAND_RETRY,
@@ -191,7 +212,7 @@ impl<'a> Pump<'a> {
             return false;
         }
         let since = *self.unwatched_since.get_or_insert(now);
-        if self.init.is_none() && now.saturating_duration_since(self.started) < FIRST_LOOK {
+        if !self.known && now.saturating_duration_since(self.started) < FIRST_LOOK {
             return false;
         }
         now.saturating_duration_since(since) >= self.camera.linger
@@ -287,24 +308,7 @@ impl<'a> Pump<'a> {
         self.timeline.restart(facts.fps);
         let before = self.state().losses;
         let now = Instant::now();
-        let mut intake = Intake {
-            reader: Reader::new(),
-            needs_key: true,
-            key_missed_since: now,
-            keyless: false,
-            key_trouble: String::new(),
-            long_groups: false,
-            unreadable: 0,
-            after_loss: 0,
-            last_key_us: None,
-            measured: Measured {
-                since: now,
-                frames: 0,
-                bytes: 0,
-            },
-            refused: None,
-            first: true,
-        };
+        let mut intake = Intake::new(now);
         let mut key_asked: Option<Instant> = None;
         let mut key_wanted = false;
         let mut looked = now;
@@ -357,201 +361,6 @@ impl<'a> Pump<'a> {
             None => after >= DEVICE_RETRY,
         }
     }
-
-    fn take(&mut self, intake: &mut Intake, signal: Signal<'_>, facts: &source::Facts) {
-        intake.keyless |= matches!(signal, Signal::Frame(_));
-        match signal {
-            Signal::Gap => intake.needs_key = true,
-            Signal::Frame(frame) => match intake.reader.read(frame.data) {
-                Ok(Some(unit)) => {
-                    let parameters = intake.reader.parameters().cloned();
-                    if let Some(init) = parameters.and_then(|parameters| self.init_for(parameters)) {
-                        self.mux(intake, &unit, frame, init, facts);
-                    }
-                }
-                Ok(None) => {}
-                Err(Refused::Damaged(what)) => {
-                    intake.unreadable += 1;
-                    intake.needs_key = true;
-                    if intake.unreadable == 1 {
-                        log_warning!(
-                            "{}: a frame can't be read as H.264 ({what}); such frames are counted in /status",
-                            self.stream.name
-                        );
-                    }
-                }
-                Err(why) => {
-                    intake.needs_key = true;
-                    intake.refused = Some(why);
-                }
-            },
-        }
-    }
-
-    /// The init segment for these parameter sets: another one only if its bytes are.
-    fn init_for(&mut self, parameters: Arc<Parameters>) -> Option<Arc<Init>> {
-        let known = self.parameters.as_ref();
-        if known.is_none_or(|known| !Arc::ptr_eq(known, &parameters)) {
-            let new = Init::new(Arc::clone(&parameters), self.camera.rotation);
-            if self.init.as_ref().is_none_or(|old| old.bytes != new.bytes) {
-                self.init = Some(Arc::new(new));
-            }
-            self.parameters = Some(parameters);
-        }
-        self.init.clone()
-    }
-
-    fn mux(
-        &mut self,
-        intake: &mut Intake,
-        unit: &AccessUnit<'_>,
-        frame: Frame<'_>,
-        init: Arc<Init>,
-        facts: &source::Facts,
-    ) {
-        if intake.needs_key && !unit.key {
-            intake.after_loss += u64::from(!intake.first);
-            return;
-        }
-        let span = self.timeline.place(frame.captured_us);
-        let fragment = match Fragment::new(Arc::clone(&init), unit, span, frame.captured_us, self.epoch) {
-            Ok(fragment) => fragment,
-            Err(e) => {
-                log_warning!("{}: {e}", self.stream.name);
-                intake.unreadable += 1;
-                intake.needs_key = true;
-                return;
-            }
-        };
-        intake.measured.frames += 1;
-        intake.measured.bytes += fragment.size_bytes();
-        let key = fragment.key;
-        let now = Instant::now();
-        let mut interval_ms = None;
-        if key {
-            intake.needs_key = false;
-            (intake.key_missed_since, intake.keyless) = (now, false);
-            interval_ms = intake
-                .last_key_us
-                .map(|last| frame.captured_us.saturating_sub(last) / 1000);
-            intake.last_key_us = Some(frame.captured_us);
-        }
-        let first = std::mem::take(&mut intake.first);
-        self.stream.publish(|state| {
-            state.frames += 1;
-            state.last_frame = Some(now);
-            if key {
-                state.key_interval_ms = interval_ms.or(state.key_interval_ms);
-            }
-            if first {
-                (state.condition, state.since) = (Condition::Live, Some(now));
-                state.why.clear();
-            }
-            state.init = Some(Arc::clone(&init));
-        });
-        if first {
-            self.stream.tell();
-        }
-        // After the state: who has the first frame finds the camera live.
-        self.stream.ring.push(Arc::new(fragment));
-        if first {
-            let line = format!(
-                "{}: live: {}, {}x{}, {}{}",
-                self.stream.name,
-                facts.description,
-                init.width,
-                init.height,
-                init.codec,
-                if facts.stand_in {
-                    ", until a camera appears"
-                } else {
-                    ""
-                }
-            );
-            log_info!("{line}");
-            self.last_said = line;
-        }
-    }
-
-    /// Names a stream that can't be joined, or not at any time: without key frames, or with too few of them.
-    fn watch_keys(&mut self, intake: &mut Intake, now: Instant) {
-        let missed = now.saturating_duration_since(intake.key_missed_since);
-        let why = if missed >= NO_KEY && intake.keyless {
-            format!(
-                "no key frame for {} s: nobody can join before the next one. Set the encoder to one every second or two",
-                NO_KEY.as_secs()
-            )
-        } else if intake.long_groups || self.stream.ring.too_long_to_join() {
-            intake.long_groups = true;
-            "key frames are far apart: who comes in between waits for the next one (join_max_s, join_max_mb). \
-             Set the encoder to one every second or two"
-                .to_string()
-        } else {
-            String::new()
-        };
-        if why != intake.key_trouble {
-            if !why.is_empty() && self.said_once.insert(why.clone()) {
-                log_warning!("{}: {why}", self.stream.name);
-            }
-            intake.key_trouble.clone_from(&why);
-            self.stream.publish(|state| state.why = why);
-            self.stream.tell();
-        }
-    }
-
-    fn measure(&mut self, intake: &mut Intake, now: Instant) {
-        let measured = &mut intake.measured;
-        let seconds = now.saturating_duration_since(measured.since).as_secs_f64();
-        let fps = measured.frames as f64 / seconds;
-        let bits = (measured.bytes * 8) as f64 / seconds;
-        *measured = Measured {
-            since: now,
-            frames: 0,
-            bytes: 0,
-        };
-        self.stream
-            .publish(|state| (state.fps, state.bitrate_bps) = (fps, bits as u64));
-    }
-}
-
-/// What is known of a source's stream while it is open.
-struct Intake {
-    reader: Reader,
-    /// What comes before the next key frame can't be decoded.
-    needs_key: bool,
-    key_missed_since: Instant,
-    /// Frames have come since then, whether of use or not.
-    keyless: bool,
-    /// What has been said of key frames that are missing or far apart.
-    key_trouble: String,
-    long_groups: bool,
-    unreadable: u64,
-    after_loss: u64,
-    last_key_us: Option<u64>,
-    measured: Measured,
-    refused: Option<Refused>,
-    /// No fragment yet.
-    first: bool,
-}
-
-impl Intake {
-    /// All losses since the program started, with those of this source.
-    fn losses(&self, before: Losses, drops: Drops) -> Losses {
-        Losses {
-            gaps: before.gaps + drops.gaps,
-            damaged: before.damaged + drops.damaged,
-            short: before.short + drops.short,
-            unreadable: before.unreadable + self.unreadable,
-            after_loss: before.after_loss + self.after_loss,
-            bad_time: before.bad_time + drops.bad_time,
-        }
-    }
-}
-
-struct Measured {
-    since: Instant,
-    frames: u64,
-    bytes: usize,
 }
 
 #[cfg(test)]
@@ -564,6 +373,7 @@ mod tests {
         max_age: Duration::from_secs(1),
         join_max: Duration::from_secs(4),
         join_max_bytes: 1_000_000,
+        servers: 1,
     };
 
     #[test]

@@ -9,6 +9,7 @@
 //! - A fragment that waits for it longer than the age limit is not sent: it jumps to the newest key frame, or
 //!   waits for the next one.
 
+pub mod pictures;
 mod seats;
 
 use crate::format::fmp4::Fragment;
@@ -19,7 +20,6 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// What bounds the ring and its followers.
@@ -31,6 +31,9 @@ pub struct Limits {
     pub join_max: Duration,
     /// A group of pictures larger than this is not sent to a newcomer.
     pub join_max_bytes: usize,
+    /// So many threads may serve the followers at a time: more than there are processors only get into each other's
+    /// way.
+    pub servers: usize,
 }
 
 impl Limits {
@@ -269,7 +272,6 @@ struct Inner {
 /// The shared ring.
 pub struct Ring {
     inner: Mutex<Inner>,
-    /// Threads that may serve seats at a time: more than there are processors only get into each other's way.
     most_servers: usize,
 }
 
@@ -299,7 +301,7 @@ impl Ring {
                 seats: Seats::default(),
                 calls: 0,
             }),
-            most_servers: thread::available_parallelism().map_or(1, usize::from),
+            most_servers: limits.servers,
         }
     }
 
@@ -339,14 +341,16 @@ impl Ring {
     pub fn close(&self) {
         let mut inner = self.lock();
         inner.frames.closed = true;
-        inner.seats.all_wake();
+        for seat in inner.seats.by_number.values() {
+            seat.wake.up();
+        }
     }
 
-    /// Has each follower's thread look at something else than the ring.
+    /// Has each follower's thread look at something else than the ring, before anything that is pushed later.
     pub fn call(&self) {
         let mut inner = self.lock();
         inner.calls += 1;
-        inner.seats.all_wake();
+        inner.seats.all_are_held();
     }
 
     /// Bytes held now.
@@ -451,9 +455,8 @@ impl<'a> Follower<'a> {
                     }
                 }
             }
-            let called = inner.calls != self.calls;
             if !self.seated {
-                if called {
+                if self.calls != inner.calls {
                     self.calls = inner.calls;
                     return Next::Called;
                 }
@@ -469,7 +472,7 @@ impl<'a> Follower<'a> {
             }
             if !inner.seats.due.is_empty() && inner.seats.servers < ring.most_servers {
                 inner = self.serve(inner);
-            } else if called || heard || now >= deadline {
+            } else if heard || now >= deadline {
                 // Nobody may count on a thread that is elsewhere: it could be called to serve, and not hear it. And what
                 // another thread is sending may be left in the outlet, where nothing may go before it.
                 if self.recall(&mut inner) {
@@ -477,9 +480,7 @@ impl<'a> Follower<'a> {
                     continue;
                 }
                 self.stand_up(&mut inner);
-                if !called {
-                    return Next::Nothing;
-                }
+                return Next::Nothing;
             } else {
                 (inner, heard) = self.wait(inner, deadline - now, true);
             }
@@ -524,7 +525,7 @@ impl<'a> Follower<'a> {
         self.seated = true;
     }
 
-    /// Whether another thread serves it now. The end of that will wake this one.
+    /// Whether another thread serves it now. When that is done, this one has to go on.
     fn recall(&self, inner: &mut Inner) -> bool {
         let seat = inner.seats.by_number.get_mut(&self.number);
         let served = seat.filter(|seat| seat.state == SeatState::Served);
@@ -586,8 +587,9 @@ impl Inner {
         let Some(seat) = seats.by_number.get_mut(&number) else {
             return;
         };
-        if !taken || frames.closed || seat.recalled {
-            seat.state = if taken { SeatState::Idle } else { SeatState::Held };
+        let held = !taken || seat.recalled;
+        if held || frames.closed {
+            seat.state = if held { SeatState::Held } else { SeatState::Idle };
             seat.wake.up();
         } else if seat.place.next < frames.end() {
             seat.state = SeatState::Due;
@@ -638,6 +640,10 @@ mod tests {
     use super::*;
     use crate::format::fmp4::{Init, Span};
     use crate::format::h264::{AccessUnit, Parameters, Sps};
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    use std::thread;
 
     /// x264, 320x240, Baseline.
     const SPS: &[u8] = &[
@@ -648,6 +654,7 @@ mod tests {
         max_age: Duration::from_secs(1),
         join_max: Duration::from_secs(4),
         join_max_bytes: 100_000,
+        servers: 2,
     };
 
     /// For threads, which may be held up.
@@ -1088,6 +1095,127 @@ mod tests {
             let offered = offered.recv_timeout(Duration::from_secs(10));
             ring.close();
             assert_eq!(offered, Ok(true), "the one that waits is offered the fragment");
+        });
+    }
+
+    /// A call is not missed, whether the thread waits, is elsewhere, or has something to send.
+    #[test]
+    fn a_call_reaches_each_follower_once() {
+        let mut rig = Rig::new(LIMITS);
+        let ring = Ring::new(LIMITS);
+        let outlet = Arc::new(Kept::default());
+        let mut follower = Follower::new(&ring, false, Arc::clone(&outlet) as Arc<dyn Outlet>);
+        ring.call();
+        ring.push(rig.fragment(true, 10));
+        assert!(matches!(follower.next(Duration::ZERO), Next::Called));
+        assert!(matches!(follower.next(Duration::ZERO), Next::Batch(_)));
+        assert!(matches!(follower.next(Duration::ZERO), Next::Nothing));
+        let mut newcomer = Follower::new(&ring, true, Arc::new(Kept::default()));
+        assert!(matches!(newcomer.next(Duration::ZERO), Next::Nothing));
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                assert!(matches!(follower.next(Duration::from_secs(60)), Next::Held));
+                assert!(matches!(follower.next(Duration::from_secs(60)), Next::Called));
+                assert!(outlet.numbers.lock().unwrap().is_empty(), "the call goes before");
+            });
+            while ring.lock().seats.by_number.is_empty() {
+                thread::yield_now();
+            }
+            ring.call();
+            ring.push(rig.fragment(true, 10));
+            waiting.join().unwrap();
+        });
+    }
+
+    /// A thread that waits for its client too hears it, is woken for the ring as any other, and gets every fragment.
+    #[test]
+    fn a_client_is_heard_while_its_thread_waits() {
+        let (mut client, input) = UnixStream::pair().unwrap();
+        let ring = Ring::new(PATIENT);
+        let (outlet, heard) = (Arc::new(Kept::default()), AtomicUsize::new(0));
+        let mut rig = Rig::new(LIMITS);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let for_ring = Arc::clone(&outlet) as Arc<dyn Outlet>;
+                let mut follower = Follower::with_input(&ring, false, for_ring, input.as_fd()).unwrap();
+                loop {
+                    match follower.next(Duration::from_secs(60)) {
+                        Next::Batch(batch) => _ = outlet.offer(batch),
+                        Next::Nothing => _ = heard.fetch_add((&input).read(&mut [0]).unwrap(), SeqCst),
+                        Next::Called | Next::Held => {}
+                        Next::Broken => panic!("nobody panicked"),
+                        Next::Closed => return,
+                    }
+                }
+            });
+            for number in 0..50 {
+                client.write_all(&[0]).unwrap();
+                // Now before the push, now after it.
+                while number % 2 == 0 && heard.load(SeqCst) <= number {
+                    thread::yield_now();
+                }
+                ring.push(rig.fragment(number == 0, 100));
+            }
+            while heard.load(SeqCst) < 50 {
+                thread::yield_now();
+            }
+            ring.close();
+        });
+        assert_eq!(*outlet.numbers.lock().unwrap(), (0..50).collect::<Vec<u64>>());
+    }
+
+    /// A thread that is to go while another one sends for it goes when that is done: nobody is at the outlet then.
+    #[test]
+    fn nobody_is_at_the_outlet_of_a_thread_that_goes() {
+        struct Slow {
+            offered: std::sync::mpsc::Sender<()>,
+            go_on: Mutex<std::sync::mpsc::Receiver<()>>,
+        }
+        impl Outlet for Slow {
+            fn offer(&self, _: &Batch) -> bool {
+                self.offered.send(()).unwrap();
+                self.go_on.lock().unwrap().recv().unwrap();
+                true
+            }
+        }
+        let (offered, is_offered) = std::sync::mpsc::channel();
+        let (go, go_on) = std::sync::mpsc::channel();
+        let slow = Arc::new(Slow {
+            offered,
+            go_on: Mutex::new(go_on),
+        });
+        let ring = Ring::new(PATIENT);
+        let (mut client, input) = UnixStream::pair().unwrap();
+        thread::scope(|scope| {
+            // It serves, as it sits first in the row.
+            let ring = &ring;
+            scope.spawn(move || {
+                let mut follower = Follower::new(ring, false, Arc::new(Kept::default()));
+                while !matches!(follower.next(Duration::from_secs(60)), Next::Closed) {}
+            });
+            let seats = |count| {
+                while ring.lock().seats.by_number.len() < count {
+                    thread::yield_now();
+                }
+            };
+            seats(1);
+            let input = &input;
+            let going = scope.spawn(move || {
+                let mut follower = Follower::with_input(ring, false, slow, input.as_fd()).unwrap();
+                matches!(follower.next(Duration::from_secs(60)), Next::Held)
+            });
+            seats(2);
+            ring.push(Rig::new(LIMITS).fragment(true, 10));
+            is_offered.recv().unwrap();
+            client.write_all(&[0]).unwrap();
+            let recalled = || ring.lock().seats.by_number.values().any(|seat| seat.recalled);
+            while !recalled() {
+                thread::yield_now();
+            }
+            assert!(!going.is_finished());
+            go.send(()).unwrap();
+            assert!(going.join().unwrap());
+            ring.close();
         });
     }
 

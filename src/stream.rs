@@ -2,7 +2,9 @@
 //! server reads the state and writes the wants. Neither waits for the other.
 
 use crate::error::{Error, Result};
+pub use crate::format::Codec;
 use crate::format::fmp4::Init;
+use crate::ring::pictures::Pictures;
 use crate::ring::{Limits, Ring};
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -54,8 +56,12 @@ pub struct State {
     pub source: String,
     /// The test picture that stands in for a camera until one appears.
     pub stand_in: bool,
-    /// The stream's own description; kept over sleep and loss.
+    /// What the open or configured source gives; `None` until it is known.
+    pub codec: Option<Codec>,
+    /// The H.264 stream's own description; kept over sleep and loss.
     pub init: Option<Arc<Init>>,
+    /// Width and height in pixels, from the stream itself; kept likewise.
+    pub size: Option<(u32, u32)>,
     /// Frames a second, measured over the last second or two.
     pub fps: f64,
     /// Bits a second, likewise.
@@ -79,7 +85,7 @@ pub struct Losses {
     pub damaged: u64,
     /// Too short to hold anything.
     pub short: u64,
-    /// Not readable as H.264.
+    /// Not readable as H.264, or not as a whole JPEG picture.
     pub unreadable: u64,
     /// Whole, but dropped because a frame before them was lost, up to the next key frame.
     pub after_loss: u64,
@@ -93,7 +99,7 @@ pub struct Viewer {
     pub address: SocketAddr,
     /// Since when.
     pub since: Instant,
-    /// The way that it is sent the stream: "mp4" and so on.
+    /// The way that it is sent the stream: "mp4", "mjpeg" and so on.
     pub way: &'static str,
     /// Bytes sent.
     pub bytes: AtomicU64,
@@ -114,8 +120,10 @@ impl Viewer {
 pub struct Stream {
     /// The camera's name, as in URLs.
     pub name: String,
-    /// Its fragments.
+    /// Its fragments, where it gives H.264.
     pub ring: Ring,
+    /// Its newest picture, where it gives JPEG.
+    pub pictures: Pictures,
     state: Mutex<State>,
     viewers: Mutex<Vec<Arc<Viewer>>>,
     key_wanted: AtomicBool,
@@ -140,6 +148,7 @@ impl Stream {
         Ok(Stream {
             name: name.into(),
             ring: Ring::new(limits),
+            pictures: Pictures::default(),
             state: Mutex::default(),
             viewers: Mutex::default(),
             key_wanted: AtomicBool::new(false),
@@ -214,6 +223,7 @@ impl Stream {
     pub fn stop(&self) {
         self.stopping.store(true, SeqCst);
         self.ring.close();
+        self.pictures.close();
         self.wake();
     }
 

@@ -6,7 +6,7 @@ mod support;
 
 use std::path::Path;
 use std::process::Command;
-use support::{Dir, Server, have, run, until};
+use support::{Dir, Server, children, have, run, until};
 
 /// x264's output in a file: High, two slices a picture, 3- and 4-byte start codes, a key frame every 15 pictures.
 fn x264(dir: &Dir, options: &str) -> Option<std::path::PathBuf> {
@@ -217,28 +217,4 @@ fn streams_that_cannot_be_shown_are_refused_with_the_way_out() {
         until("it says why", || server.camera("reason").contains(reason));
         assert_eq!(server.camera("state"), "refused");
     }
-}
-
-/// Processes that this one started.
-fn children(of: u32) -> Vec<u32> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else {
-            continue;
-        };
-        let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
-            continue;
-        };
-        let parent = stat
-            .rsplit(')')
-            .next()
-            .unwrap()
-            .split_whitespace()
-            .nth(1)
-            .unwrap();
-        if parent == of.to_string() {
-            found.push(pid);
-        }
-    }
-    found
 }

@@ -358,3 +358,156 @@ fn a_head_a_byte_a_second_is_cut_off() {
     drip.join().unwrap();
     assert_eq!(server.number("bad_requests"), 1);
 }
+
+/// A request of a page from `origin`, as a browser says it on https.
+fn from_page(method: &str, path: &str, origin: &str) -> String {
+    format!(
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nOrigin: {origin}\r\nSec-Fetch-Site: cross-site\r\n\
+         Sec-Fetch-Mode: cors\r\nConnection: close\r\n\r\n"
+    )
+}
+
+#[test]
+fn pages_of_listed_origins_may_use_it_and_no_others() {
+    let server = Server::with_config(
+        "[server]\ncors_origins = https://home.example, http://home.example:81\n[test]\n",
+    );
+    for path in ["/status", "/", "/nothing"] {
+        let answer = server.ask(&from_page("GET", path, "https://home.example"));
+        assert_ne!(status_of(&answer), 403, "{path}");
+        assert!(
+            answer.contains("\r\nAccess-Control-Allow-Origin: https://home.example\r\n")
+                && answer.contains("\r\nCross-Origin-Resource-Policy: cross-origin\r\n")
+                && answer.contains("\r\nVary: Origin\r\n"),
+            "{answer}"
+        );
+    }
+    let stream = server.ask(&from_page("HEAD", "/stream.mp4", "http://home.example:81"));
+    assert!(
+        stream.contains("\r\nAccess-Control-Allow-Origin: http://home.example:81\r\n"),
+        "{stream}"
+    );
+    let preflight = server.ask(&from_page("OPTIONS", "/status", "https://home.example"));
+    assert_eq!(status_of(&preflight), 204);
+    assert!(
+        preflight.contains("\r\nAccess-Control-Allow-Methods: GET, HEAD, OPTIONS\r\n")
+            && preflight.contains("\r\nAccess-Control-Max-Age: "),
+        "{preflight}"
+    );
+    for origin in [
+        "http://home.example",
+        "https://home.example:81",
+        "https://home.example.evil.example",
+        "https://evil.example",
+        "null",
+    ] {
+        for method in ["GET", "OPTIONS"] {
+            let answer = server.ask(&from_page(method, "/status", origin));
+            assert_eq!(status_of(&answer), 403, "{origin}");
+            assert!(!answer.contains("Access-Control-"), "{origin}: {answer}");
+        }
+    }
+    // Caches are told even where nobody asked.
+    let plain = server.get("/status");
+    assert!(
+        plain.contains("\r\nVary: Origin\r\n") && !plain.contains("Access-Control-"),
+        "{plain}"
+    );
+    assert!(
+        plain.contains("\r\nCross-Origin-Resource-Policy: same-site\r\n"),
+        "{plain}"
+    );
+    // By default there is none of it.
+    let closed = Server::test_picture(&[]);
+    let answer = closed.ask(&from_page("OPTIONS", "/status", "https://home.example"));
+    assert!(status_of(&answer) == 403 && !answer.contains("Vary:"), "{answer}");
+}
+
+#[test]
+fn an_open_server_is_open_to_all_pages() {
+    let server = Server::with_config("[server]\ncors_origins = *\n[test]\n");
+    for origin in ["https://anywhere.example", "null"] {
+        let answer = server.ask(&from_page("GET", "/status", origin));
+        assert_eq!(status_of(&answer), 200);
+        assert!(
+            answer.contains(&format!("\r\nAccess-Control-Allow-Origin: {origin}\r\n")),
+            "{answer}"
+        );
+    }
+    // A picture's tag names no origin.
+    let answer = server.ask(
+        "GET /logo.png HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\n\
+         Connection: close\r\n\r\n",
+    );
+    assert_eq!(status_of(&answer), 200);
+    assert!(
+        answer.contains("\r\nCross-Origin-Resource-Policy: cross-origin\r\n"),
+        "{answer}"
+    );
+    // The name is another matter.
+    let answer = server.ask("GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n");
+    assert_eq!(status_of(&answer), 421);
+}
+
+#[test]
+fn a_listed_page_may_frame_this_one() {
+    let server = Server::with_config("[server]\nframe_ancestors = https://home.example\n[test]\n");
+    let answer = server.ask(
+        "GET / HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\n\
+         Sec-Fetch-Dest: iframe\r\nConnection: close\r\n\r\n",
+    );
+    assert_eq!(status_of(&answer), 200);
+    assert!(
+        answer.contains("frame-ancestors 'self' https://home.example\r\n"),
+        "{answer}"
+    );
+    // What the framed page asks for is its own site's; only the frame itself was another's.
+    for (path, dest) in [
+        ("/style.css", "style"),
+        ("/manifest.json", "manifest"),
+        ("/status", "empty"),
+    ] {
+        let answer = server.ask(&format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: no-cors\r\n\
+             Sec-Fetch-Dest: {dest}\r\nConnection: close\r\n\r\n"
+        ));
+        assert_eq!(status_of(&answer), 200, "{path}");
+    }
+}
+
+#[test]
+fn a_base_path_holds_all_that_the_root_does() {
+    let server = Server::with_config("[server]\nbase_path = /house/cam/\n[test]\n");
+    for (path, status) in [
+        ("/house/cam/", 200),
+        ("/house/cam/style.css", 200),
+        ("/house/cam/healthz", 200),
+        ("/house/cam/ws", 426),
+        ("/house/cam/nothing", 404),
+        ("/house/cam/house/cam/", 404),
+        ("/house/camera", 404),
+        ("/house/", 404),
+        // What asks the program itself knows nothing of the proxy.
+        ("/", 200),
+        ("/healthz", 200),
+    ] {
+        assert_eq!(status_of(&server.get(path)), status, "{path}");
+    }
+    let answer = server.get("/house/cam?path=ws");
+    assert_eq!(status_of(&answer), 301);
+    assert!(
+        answer.contains("\r\nLocation: /house/cam/?path=ws\r\n"),
+        "{answer}"
+    );
+    // Who follows relative addresses stays within.
+    let assets = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/assets")).unwrap();
+    for file in assets.map(|file| file.unwrap().path()) {
+        // A picture is no text.
+        let Ok(text) = std::fs::read_to_string(&file) else {
+            continue;
+        };
+        for absolute in ["=\"/", "='/", "url(/", "('/", "(\"/", "\": \"/"] {
+            assert!(!text.contains(absolute), "{} has {absolute}", file.display());
+        }
+    }
+}

@@ -39,7 +39,10 @@ fn mutated(chance: &mut SplitMix, mut data: Vec<u8>, seeds: &[Vec<u8>]) -> Vec<u
             4 => data.extend_from_within(from..to),
             // What means something to one parser or another.
             5 => {
-                let words: [&[u8]; 9] = [
+                let words: [&[u8]; 12] = [
+                    b"\xff\xd8\xff",
+                    b"\xff\xd9",
+                    b"\xff\xda",
                     b"\0\0\x01",
                     b"\0\0\0\x01",
                     b"\0\0\x03",
@@ -116,13 +119,28 @@ fn fmp4_walk() {
 }
 
 #[test]
+fn jpeg() {
+    hold("jpeg", format::jpeg::laws::jpeg);
+}
+
+#[test]
 fn request_head() {
     hold("request_head", serve::head::laws::request_head);
 }
 
 #[test]
+fn hls_request() {
+    hold("hls_request", format::hls::laws::hls_request);
+}
+
+#[test]
 fn config_file() {
     hold("config", config::laws::config);
+}
+
+#[test]
+fn websocket() {
+    hold("websocket", format::ws::laws::websocket);
 }
 
 /// A law that does not hold is found, and a target without a law here as well.

@@ -16,6 +16,10 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 const CLIENTS: [usize; 4] = [1, 20, 100, 500];
 const SETTLE: Duration = Duration::from_secs(2);
 const MEASURE: Duration = Duration::from_secs(8);
+const MP4: &str = "GET /stream.mp4 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+const WS: &str = "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
 /// What one run shows.
 struct Run {
     cpu_percent: f64,
@@ -36,11 +40,12 @@ pub fn table() {
     );
     for clients in CLIENTS {
         let mut floor_cpu = None;
-        for (name, server) in [
-            ("floor", start_floor as fn() -> Result<Server>),
-            ("ours", start_ours),
+        for (name, server, request) in [
+            ("floor", start_floor as fn() -> Result<Server>, MP4),
+            ("mp4", start_ours, MP4),
+            ("ws", start_ours, WS),
         ] {
-            match server().and_then(|server| measure(&server, clients)) {
+            match server().and_then(|server| measure(&server, clients, request)) {
                 Ok(run) => {
                     let ratio = floor_cpu.map(|floor: f64| run.cpu_percent / floor);
                     println!(
@@ -67,7 +72,7 @@ pub fn table() {
 fn ages_by_delimiter() {
     println!("\nAge of a frame at one client, by the source's delimiters:");
     for delimiters in ["aud-after", "aud-first", "none"] {
-        match start_server(delimiters).and_then(|server| measure(&server, 1)) {
+        match start_server(delimiters).and_then(|server| measure(&server, 1, MP4)) {
             Ok(run) => println!(
                 "{delimiters:>10}: p50 {:.2} ms, p99 {:.2} ms",
                 run.p50_ms, run.p99_ms
@@ -166,12 +171,12 @@ struct Client {
 /// Longest piece to search for: the mark, the number and the time.
 const RECORD_BYTES: usize = feed::MARK.len() + 32;
 
-fn measure(server: &Server, count: usize) -> Result<Run> {
+fn measure(server: &Server, count: usize, request: &str) -> Result<Run> {
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     let mut clients = Vec::new();
     for index in 0..count {
         let mut socket = TcpStream::connect(&server.address)?;
-        socket.write_all(b"GET /stream.mp4 HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+        socket.write_all(request.as_bytes())?;
         socket.set_nonblocking(true)?;
         epoll.add(&socket, EpollEvent::new(EpollFlags::EPOLLIN, index as u64))?;
         clients.push(Client {
@@ -230,7 +235,7 @@ fn measure(server: &Server, count: usize) -> Result<Run> {
     // The ring is warm now: how long does a newcomer wait?
     let connect = Instant::now();
     let mut newcomer = TcpStream::connect(&server.address)?;
-    newcomer.write_all(b"GET /stream.mp4 HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+    newcomer.write_all(request.as_bytes())?;
     let mut got = Vec::new();
     while finder.find(&got).is_none() {
         let read = newcomer.read(&mut buffer)?;

@@ -136,7 +136,7 @@ pub fn read(bytes: &[u8], file: &str) -> Result<(Section, Vec<Section>)> {
                 "neither a [section] nor key = value (a line that goes on with a value is indented)",
             );
         };
-        let key = key.trim().to_lowercase();
+        let key = key.trim().to_ascii_lowercase();
         if key.is_empty() {
             return fail(
                 shown(content),
@@ -291,7 +291,7 @@ impl<'a> Expander<'a> {
                     "write %% for a percent sign, or %(key)s for the value of another key",
                 );
             };
-            let key = key.to_lowercase();
+            let key = key.to_ascii_lowercase();
             let Some(target) = section.get(&key).or_else(|| self.default.get(&key)) else {
                 let why = format!("there is no key {} in this section or in [DEFAULT]", shown(&key));
                 return fail(shown(&entry.value), &why);

@@ -201,6 +201,41 @@ pub static KEYS: &[Key] = &[
         },
     },
     Key {
+        scope: Scope::Server,
+        name: "cors_origins",
+        default: "",
+        doc: "Web pages elsewhere whose scripts may use the stream and /status, by fetch (CORS) and WebSocket, such as \
+              those of http://home.example.org:8123.",
+        allowed: "origins as http://HOST or https://HOST:PORT, separated by commas, spaces or lines; * for any page",
+        set: |config, text| {
+            let exact = |origin: &str| origin == "*" || is_origin(origin) && !origin.contains('*');
+            config.server.cors_origins = list(text, exact)?;
+            Some(())
+        },
+    },
+    Key {
+        scope: Scope::Server,
+        name: "base_path",
+        default: "",
+        doc: "The path at which a proxy shows this server, such as /cam, if it passes that path on. Everything is then at \
+              /cam/ as well as at the root. A proxy that takes the path away needs nothing here.",
+        allowed: "nothing, or a path as /cam or /house/cam: letters, digits and -._~ between slashes",
+        set: |config, text| {
+            let path = text.trim_end_matches('/');
+            let good = |part: &str| {
+                !part.is_empty()
+                    && part
+                        .bytes()
+                        .all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
+            };
+            let parts = path.strip_prefix('/').map(|rest| rest.split('/').all(good));
+            config.server.base_path = Some(path)
+                .filter(|path| parts.unwrap_or(path.is_empty()))?
+                .to_string();
+            Some(())
+        },
+    },
+    Key {
         scope: Scope::Camera,
         name: "width",
         default: "640",
@@ -275,14 +310,15 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Device,
         name: "capture_format",
         default: "H264",
-        doc: "The format in which the camera gives its frames. Only H264 is served so far.",
-        allowed: "the four letters of a V4L2 format (what follows them is for a later version)",
+        doc: "The format in which the camera gives its frames: H264, or MJPG for JPEG pictures, which take many \
+              times the network.",
+        allowed: "H264, MJPG or JPEG (other V4L2 formats are for a later version)",
         set: |config, text| {
-            let fourcc = text
-                .get(..4)
-                .filter(|fourcc| fourcc.bytes().all(|b| (b' '..=b'~').contains(&b)))?;
+            if text.len() < 4 || !text.bytes().all(|b| (b' '..=b'~').contains(&b)) {
+                return None;
+            }
             if let SourceKind::Device { capture_format, .. } = &mut config.camera.source {
-                *capture_format = fourcc.to_owned();
+                *capture_format = text.to_ascii_uppercase();
             }
             Some(())
         },
@@ -291,8 +327,8 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Exec,
         name: "command",
         default: "",
-        doc: "A shell command which writes H.264 (a byte stream, Annex B, without B-frames) to its standard \
-              output. It may go on over indented lines; a percent sign is written %%. It is started when \
+        doc: "A shell command which writes H.264 (a byte stream, Annex B, without B-frames) or JPEG pictures, \
+              one after the other, to its standard output. It may go on over indented lines; a percent sign is written %%. It is started when \
               needed, and again when it ends.",
         allowed: "a command for sh",
         set: |config, text| {
@@ -332,7 +368,7 @@ pub fn switch(text: &str) -> Option<bool> {
 fn list(text: &str, good: fn(&str) -> bool) -> Option<Vec<String>> {
     let items = text.split([',', ' ', '\t', '\n']).filter(|item| !item.is_empty());
     items
-        .map(|item| Some(item.to_lowercase()).filter(|item| good(item)))
+        .map(|item| Some(item.to_ascii_lowercase()).filter(|item| good(item)))
         .collect()
 }
 

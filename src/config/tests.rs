@@ -119,7 +119,6 @@ video_bitrate = 4000000
         [
             "f: for a later version, not used yet: decoder (line 9), encoder (line 10), capture_memory (line \
              11)",
-            "f:8: capture_format = MJPG: only H264 is served so far, other formats by a later version",
             "f: only the first camera, [/dev/v4l/by-id/usb-046d_C920-video-index0], is used so far; \
              not [/dev/video11] (line 15)",
         ]
@@ -220,11 +219,44 @@ frame_ancestors = https://Home.example:8123 http://*.local,*
         let text = format!("[server]\nframe_ancestors = {origin}\n");
         assert!(error(&text).starts_with("f:2: frame_ancestors = "), "{origin}");
     }
+    // A page's origin is one host's, and `null` (a file's, a sandbox's) is nobody's.
+    for origin in ["https://*.example.org", "null", "example.org"] {
+        let text = format!("[server]\ncors_origins = {origin}\n");
+        assert!(error(&text).starts_with("f:2: cors_origins = "), "{origin}");
+    }
+    let server = parse("[server]\ncors_origins = http://Home:8123, *\n").server;
+    assert_eq!(server.cors_origins, ["http://home:8123", "*"]);
     for host in ["http://a", "a:80", "a/b", "[x]", "ä"] {
         assert!(
             error(&format!("[server]\nhosts = {host}\n")).starts_with("f:2: hosts = "),
             "{host}"
         );
+    }
+}
+
+#[test]
+fn a_base_path_is_kept_as_requests_begin_with_it() {
+    let base_path = |text: &str| parse(&format!("[server]\nbase_path = {text}\n")).server.base_path;
+    for (text, kept) in [
+        ("/cam", "/cam"),
+        ("/House/cam-1/", "/House/cam-1"),
+        ("/", ""),
+        ("", ""),
+    ] {
+        assert_eq!(base_path(text), kept, "{text}");
+    }
+    for text in [
+        "cam",
+        "//cam",
+        "/a//b",
+        "/a b",
+        "/a?b",
+        "/ä",
+        "/%41",
+        "http://a/b",
+    ] {
+        let text = format!("[server]\nbase_path = {}\n", text.replace('%', "%%"));
+        assert!(error(&text).starts_with("f:2: base_path = "), "{text}");
     }
 }
 
@@ -247,13 +279,13 @@ fn errors_tell_what_is_allowed_and_what_was_meant() {
         (
             "[server]\nprot = 80\n",
             "f:2: prot: no such key in [server]: allowed: listen, port, priority, max_clients, max_age_ms, \
-             join_max_s, join_max_mb, hosts, frame_ancestors; did you mean port?",
+             join_max_s, join_max_mb, hosts, frame_ancestors, cors_origins, base_path; did you mean port?",
         ),
         (
             "[server]\nwidth = 640\n",
             "f:2: width: no such key in [server]: allowed: listen, port, priority, max_clients, max_age_ms, \
-             join_max_s, join_max_mb, hosts, frame_ancestors; width belongs in a camera's section, such as \
-             [/dev/video0], or [DEFAULT]",
+             join_max_s, join_max_mb, hosts, frame_ancestors, cors_origins, base_path; width belongs in \
+             a camera's section, such as [/dev/video0], or [DEFAULT]",
         ),
         (
             "[test]\ncapture_format = H264\n",
@@ -268,8 +300,8 @@ fn errors_tell_what_is_allowed_and_what_was_meant() {
         (
             "[DEFAULT]\nheigth = 640\n",
             "f:2: heigth: no such key in [DEFAULT]: allowed: listen, port, priority, max_clients, \
-             max_age_ms, join_max_s, join_max_mb, hosts, frame_ancestors, width, height, fps, rotation, \
-             auto_sleep, linger_s, capture_format, command; did you mean height?",
+             max_age_ms, join_max_s, join_max_mb, hosts, frame_ancestors, cors_origins, base_path, width, height, \
+             fps, rotation, auto_sleep, linger_s, capture_format, command; did you mean height?",
         ),
         (
             "[sever]\n",
@@ -296,8 +328,8 @@ fn errors_tell_what_is_allowed_and_what_was_meant() {
         ),
         (
             "[exec]\nwidth = 640\n",
-            "f:1: [exec] has no command: put command = ... below it, with what writes H.264 to its standard \
-             output",
+            "f:1: [exec] has no command: put command = ... below it, with what writes H.264 or JPEG to its \
+             standard output",
         ),
         (
             "[DEFAULT]\nwidth = 641\n[test]\n",

@@ -159,7 +159,7 @@ struct Header {
 }
 
 impl Reader {
-    /// Takes bytes in. [`next`](Self::next) is to be called until it has no more before the next ones: then no more is
+    /// Takes bytes in. [`message`](Self::message) is to be called until it has no more before the next ones: then no more is
     /// ever held than one frame, one message, and the bytes of one call.
     pub fn push(&mut self, bytes: &[u8]) {
         self.input.extend_from_slice(bytes);
@@ -169,7 +169,7 @@ impl Reader {
     ///
     /// # Errors
     /// The client breaks the protocol, or its message is too long.
-    pub fn next(&mut self) -> Result<Option<Message>, Fault> {
+    pub fn message(&mut self) -> Result<Option<Message>, Fault> {
         loop {
             let Some(header) = self.header()? else {
                 return Ok(None);
@@ -306,7 +306,6 @@ pub mod laws {
             size % 16
         });
         assert_eq!(whole, pieces, "the pieces matter");
-        assert_eq!(whole, read(bytes, |_| 1), "the pieces matter");
     }
 
     /// All that is read of `bytes`, which come in pieces.
@@ -317,7 +316,7 @@ pub mod laws {
             bytes = later;
             reader.push(now);
             loop {
-                match reader.next() {
+                match reader.message() {
                     Ok(Some(message)) => messages.push(message),
                     Ok(None) => break,
                     Err(fault) => return (messages, Some(fault)),
@@ -331,5 +330,207 @@ pub mod laws {
             );
         }
         (messages, None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A client's frame: first byte, payload, mask.
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        header(first, payload.len(), &mut bytes);
+        bytes[0] = first;
+        bytes[1] |= 0x80;
+        let mask = [0x37, 0xfa, 0x21, 0x3d];
+        bytes.extend_from_slice(&mask);
+        let masked = payload
+            .iter()
+            .zip(mask.iter().cycle())
+            .map(|(byte, mask)| byte ^ mask);
+        bytes.extend(masked);
+        bytes
+    }
+
+    /// All messages of these bytes, and the code of the fault that ends them.
+    fn read(bytes: &[u8]) -> (Vec<Message>, Option<u16>) {
+        let mut reader = Reader::default();
+        reader.push(bytes);
+        let mut messages = Vec::new();
+        loop {
+            match reader.message() {
+                Ok(Some(message)) => messages.push(message),
+                Ok(None) => return (messages, None),
+                Err(fault) => {
+                    assert!(fault.why.len() <= 123, "it fits into a close frame");
+                    return (messages, Some(fault.code));
+                }
+            }
+        }
+    }
+
+    fn text(text: &str) -> Message {
+        Message::Text(text.into())
+    }
+
+    /// RFC 6455, 1.3, and RFC 4648, 10.
+    #[test]
+    fn the_examples_of_the_specifications() {
+        assert_eq!(
+            accept("dGhlIHNhbXBsZSBub25jZQ==").as_deref(),
+            Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
+        );
+        for (plain, coded) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="),
+            ("foobar", "Zm9vYmFy"),
+        ] {
+            assert_eq!(base64(plain.as_bytes()), coded);
+        }
+        for key in [
+            "",
+            "==",
+            "dGhlIHNhbXBsZSBub25jZQ=",
+            "dGhlIHNhbXBsZSBub25jZTE=",
+            "dGhlIHNhbXBsZSBub25jZ===",
+            "dGhlIHNhbXBsZSBub25 ZQ==",
+        ] {
+            assert_eq!(accept(key), None, "{key}");
+        }
+        // 5.7: the masked text, and the fragments of an unmasked one, masked here.
+        assert_eq!(
+            read(&[0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58]),
+            (vec![text("Hello")], None)
+        );
+        let fragments = [frame(0x01, b"Hel"), frame(0x80, b"lo")].concat();
+        assert_eq!(read(&fragments), (vec![text("Hello")], None));
+    }
+
+    #[test]
+    fn lengths_take_as_few_bytes_as_they_need() {
+        for (length, expected) in [
+            (0, vec![0x82, 0]),
+            (125, vec![0x82, 125]),
+            (126, vec![0x82, 126, 0, 126]),
+            (127, vec![0x82, 126, 0, 127]),
+            (65_535, vec![0x82, 126, 0xff, 0xff]),
+            (65_536, vec![0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+        ] {
+            let mut out = Vec::new();
+            binary_header(length, &mut out);
+            assert_eq!(out, expected);
+        }
+    }
+
+    #[test]
+    fn lengths_are_read_at_their_edges() {
+        for length in [0, 1, 125, 126, 127, 128, 4095, 4096] {
+            let payload = vec![0x61; length];
+            assert_eq!(
+                read(&frame(0x82, &payload)),
+                (vec![Message::Binary(payload)], None)
+            );
+        }
+        assert_eq!(read(&frame(0x82, &[0; 4097])), (vec![], Some(status::TOO_BIG)));
+        // Longer forms than needed are taken (5.2 binds the sender alone).
+        let masked = |header: &[u8]| [header, &[0; 4], b"a"].concat();
+        for header in [&[0x81, 0xfe, 0, 1][..], &[0x81, 0xff, 0, 0, 0, 0, 0, 0, 0, 1]] {
+            assert_eq!(read(&masked(header)), (vec![text("a")], None));
+        }
+        let long = |first: u8| [0x81, 0xff, first, 0, 0, 1, 0, 0, 0, 0];
+        assert_eq!(read(&long(0x80)), (vec![], Some(status::PROTOCOL)));
+        assert_eq!(
+            read(&long(0x7f)),
+            (vec![], Some(status::TOO_BIG)),
+            "no payload is waited for"
+        );
+        // So is a message that gets too long by its fragments.
+        let mut fragments = frame(0x02, &[0; 4000]);
+        assert_eq!(read(&fragments), (vec![], None));
+        fragments.extend(frame(0x00, &[0; 96]));
+        assert_eq!(read(&fragments), (vec![], None));
+        fragments.extend(frame(0x80, &[0]));
+        assert_eq!(read(&fragments), (vec![], Some(status::TOO_BIG)));
+    }
+
+    #[test]
+    fn control_frames_come_between_fragments() {
+        let bytes = [
+            frame(0x01, "é".as_bytes().first_chunk::<1>().unwrap()),
+            frame(0x89, b"you there?"),
+            frame(0x00, b"\xa9"),
+            frame(0x8a, b""),
+            frame(0x80, b""),
+            frame(0x82, b"\xff"),
+            frame(0x88, &[0x03, 0xe8]),
+        ]
+        .concat();
+        let messages = vec![
+            Message::Ping(b"you there?".into()),
+            Message::Pong,
+            text("é"),
+            Message::Binary(vec![0xff]),
+            Message::Close(Some(1000)),
+        ];
+        assert_eq!(read(&bytes), (messages, None));
+    }
+
+    #[test]
+    fn what_breaks_the_protocol_is_a_fault() {
+        let unmasked = vec![0x81, 0x00];
+        for (bytes, code) in [
+            (unmasked, 1002),
+            (frame(0xc1, b""), 1002),
+            (frame(0xa1, b""), 1002),
+            (frame(0x91, b""), 1002),
+            (frame(0x83, b""), 1002),
+            (frame(0x87, b""), 1002),
+            (frame(0x8b, b""), 1002),
+            (frame(0x8f, b""), 1002),
+            (frame(0x80, b""), 1002),
+            (frame(0x00, b""), 1002),
+            (frame(0x09, b""), 1002),
+            (frame(0x08, b""), 1002),
+            (frame(0x89, &[0; 126]), 1002),
+            ([frame(0x01, b""), frame(0x81, b"")].concat(), 1002),
+            ([frame(0x01, b""), frame(0x02, b"")].concat(), 1002),
+            (frame(0x81, b"\xff"), 1007),
+            (frame(0x81, b"\xed\xa0\x80"), 1007),
+            ([frame(0x01, b"\xc3"), frame(0x80, b"")].concat(), 1007),
+            (frame(0x88, b"\x03"), 1002),
+            (frame(0x88, b"\x03\xe8\xff"), 1007),
+        ] {
+            assert_eq!(read(&bytes), (vec![], Some(code)), "{bytes:x?}");
+        }
+        assert_eq!(read(&frame(0x89, &[7; 125])).0, [Message::Ping(vec![7; 125])]);
+    }
+
+    #[test]
+    fn close_codes_are_those_that_may_be_sent() {
+        assert_eq!(read(&frame(0x88, b"")), (vec![Message::Close(None)], None));
+        let good =
+            |code: u16| read(&frame(0x88, &code.to_be_bytes())) == (vec![Message::Close(Some(code))], None);
+        for code in [1000, 1001, 1003, 1007, 1011, 1014, 3000, 4999] {
+            assert!(good(code), "{code}");
+        }
+        for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65_535] {
+            assert!(!good(code), "{code}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_whole() {
+        let mut out = Vec::new();
+        super::text("{}", &mut out);
+        ping(&mut out);
+        pong(b"a", &mut out);
+        close(Some(1001), "end", &mut out);
+        close(None, "", &mut out);
+        assert_eq!(out, b"\x81\x02{}\x89\x00\x8a\x01a\x88\x05\x03\xe9end\x88\x00");
     }
 }

@@ -11,7 +11,7 @@ pub(super) struct Seat {
     pub state: SeatState,
     pub outlet: Arc<dyn Outlet>,
     pub wake: Arc<Wake>,
-    /// Its own thread waits for the end of the offer, to stand up.
+    /// Its own thread has to go on when the offer is done.
     pub recalled: bool,
 }
 
@@ -68,8 +68,16 @@ impl Seats {
         }
     }
 
-    pub fn all_wake(&self) {
-        for seat in self.by_number.values() {
+    /// Each one's own thread has to go on, before anything else is offered to it.
+    pub fn all_are_held(&mut self) {
+        self.idle.clear();
+        self.due.clear();
+        for seat in self.by_number.values_mut() {
+            match seat.state {
+                SeatState::Served => seat.recalled = true,
+                SeatState::Idle | SeatState::Due => seat.state = SeatState::Held,
+                SeatState::Held | SeatState::Broken => {}
+            }
             seat.wake.up();
         }
     }

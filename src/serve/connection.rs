@@ -2,10 +2,10 @@
 
 use super::head::{self, Bad, HEAD_BYTES, Head, Method};
 use super::routes::{self, Answer, Reply};
-use super::{Place, Shared, mp4, ws};
+use super::{Place, Shared, hls, mjpeg, mp4, snapshot, ws};
 use crate::log_verbose;
 use crate::sys::sock::{self, Input};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
@@ -85,12 +85,13 @@ impl Connection {
     }
 
     /// Takes a place for an endless answer, and makes the socket ready for one. Where no place is left, answers so.
-    pub fn begin_stream<'a>(&self, shared: &'a Shared) -> Option<Place<'a>> {
+    pub fn begin_stream<'a>(&self, shared: &'a Shared, head: &Head) -> Option<Place<'a>> {
         let place = Place::take(shared);
         if place.is_none() {
             shared.counters.refused.fetch_add(1, Relaxed);
             let answer = routes::full(shared.settings.max_clients);
-            _ = send(&self.socket, shared, &answer, true, false);
+            let hygiene = routes::hygiene_for(head, shared);
+            _ = send(&self.socket, &hygiene, &answer, true, false);
             linger(&self.socket);
             return None;
         }
@@ -115,7 +116,7 @@ enum Incoming {
 }
 
 /// Answers one client until it leaves.
-pub(super) fn serve(connection: &Arc<Connection>, shared: &Shared) {
+pub(super) fn serve(connection: &Arc<Connection>, shared: &Arc<Shared>) {
     let socket = &connection.socket;
     if let Err(e) = socket.set_nodelay(true) {
         log_verbose!("client {}: {e}", connection.address);
@@ -124,7 +125,7 @@ pub(super) fn serve(connection: &Arc<Connection>, shared: &Shared) {
     let mut received = Vec::new();
     let mut first = true;
     let reason = loop {
-        let head = match read_head(connection, &mut received, first) {
+        let mut head = match read_head(connection, &mut received, first) {
             Incoming::Head(head) => head,
             Incoming::Gone => break "left",
             Incoming::TimedOut if !first && received.is_empty() => break "idle",
@@ -134,7 +135,7 @@ pub(super) fn serve(connection: &Arc<Connection>, shared: &Shared) {
                     Incoming::Bad(bad) => routes::refuse(bad),
                     _ => routes::late(),
                 };
-                _ = send(socket, shared, &answer, true, false);
+                _ = send(socket, &shared.hygiene, &answer, true, false);
                 linger(socket);
                 break "refused";
             }
@@ -143,19 +144,26 @@ pub(super) fn serve(connection: &Arc<Connection>, shared: &Shared) {
         connection.enter(Phase::Answer);
         shared.counters.requests.fetch_add(1, Relaxed);
         log_verbose!("client {}: {:?} {}", connection.address, head.method, head.path);
-        match routes::reply(&head, shared) {
-            Reply::Answer(answer) => {
-                let with_body = head.method != Method::Head;
-                if let Err(e) = send(socket, shared, &answer, with_body, head.keep_alive) {
-                    break give_up(socket, shared, &e);
-                }
-                if !head.keep_alive {
-                    linger(socket);
-                    break "answered";
-                }
-            }
+        routes::strip_base(&mut head, &shared.settings.base_path);
+        let hygiene = routes::hygiene_for(&head, shared);
+        let finite = |answer: &Answer| {
+            let with_body = head.method != Method::Head;
+            send(socket, &hygiene, answer, with_body, head.keep_alive)
+        };
+        let sent = match routes::reply(&head, shared) {
+            Reply::Answer(answer) => finite(&answer),
+            Reply::Snapshot(codec) => finite(&snapshot::take(connection, shared, codec, &head)),
+            Reply::Hls => hls::answer(connection, shared, &head),
             Reply::Mp4(request) => break mp4::send(connection, shared, &request, &head),
-            Reply::Ws(request) => break ws::send(connection, shared, &request, &received),
+            Reply::Mjpeg(request) => break mjpeg::send(connection, shared, &request, &head),
+            Reply::Ws(request) => break ws::send(connection, shared, &request, &head, &received),
+        };
+        if let Err(e) = sent {
+            break give_up(socket, shared, &e);
+        }
+        if !head.keep_alive {
+            linger(socket);
+            break "answered";
         }
         connection.enter(Phase::Idle);
     };
@@ -209,18 +217,18 @@ fn read_head(connection: &Connection, received: &mut Vec<u8>, first: bool) -> In
     }
 }
 
-/// Sends a finite answer.
+/// Sends a finite answer, with the lines of [`routes::hygiene`].
 ///
 /// # Errors
 /// `TimedOut` or `WouldBlock` if the client does not take it; others if it has left.
 pub(super) fn send(
     socket: &TcpStream,
-    shared: &Shared,
+    hygiene: &str,
     answer: &Answer,
     with_body: bool,
     keep_alive: bool,
 ) -> io::Result<()> {
-    let mut bytes = answer.head(&shared.hygiene, keep_alive);
+    let mut bytes = answer.head(hygiene, keep_alive);
     if with_body {
         bytes.extend_from_slice(&answer.body);
     }
@@ -231,17 +239,31 @@ pub(super) fn send(
 ///
 /// # Errors
 /// `TimedOut` or `WouldBlock` if the client does not take it; others if it has left.
-pub(super) fn write_within(mut socket: &TcpStream, mut bytes: &[u8], limit: Duration) -> io::Result<()> {
+pub(super) fn write_within(socket: &TcpStream, bytes: &[u8], limit: Duration) -> io::Result<()> {
+    write_slices_within(socket, &mut [IoSlice::new(bytes)], limit)
+}
+
+/// The same for bytes that do not stand together.
+///
+/// # Errors
+/// Those of [`write_within`].
+pub(super) fn write_slices_within(
+    mut socket: &TcpStream,
+    mut slices: &mut [IoSlice<'_>],
+    limit: Duration,
+) -> io::Result<()> {
     let begun = Instant::now();
-    while !bytes.is_empty() {
+    // Empty ones at the start are passed over.
+    IoSlice::advance_slices(&mut slices, 0);
+    while !slices.is_empty() {
         let left = limit.saturating_sub(begun.elapsed());
         if left.is_zero() {
             return Err(ErrorKind::TimedOut.into());
         }
         socket.set_write_timeout(Some(left))?;
-        match socket.write(bytes) {
+        match socket.write_vectored(slices) {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
-            Ok(written) => bytes = &bytes[written..],
+            Ok(written) => IoSlice::advance_slices(&mut slices, written),
             Err(e) if e.kind() == ErrorKind::Interrupted => {}
             Err(e) => return Err(e),
         }
@@ -280,4 +302,19 @@ pub(super) fn has_left(socket: &TcpStream) -> bool {
         }
     }
     false
+}
+
+/// Whether the client has closed the connection; what it sends stays where it is, as the next request may be in it.
+pub(super) fn has_hung_up(socket: &TcpStream) -> bool {
+    // A peek that waits for next to nothing.
+    if socket.set_read_timeout(Some(Duration::from_millis(1))).is_err() {
+        return true;
+    }
+    match socket.peek(&mut [0]) {
+        Ok(peeked) => peeked == 0,
+        Err(e) => !matches!(
+            e.kind(),
+            ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+        ),
+    }
 }

@@ -42,6 +42,10 @@ pub struct Head {
     pub cross_site: bool,
     /// A browser says that another site's page wants this in a frame.
     pub framed: bool,
+    /// A browser asks for what is to be shown as a picture: Accept has a format that only browsers ask for.
+    pub for_img: bool,
+    /// The origin in Referer (RFC 9110, 10.1.3), if sent: a page can hold it back, but not put another one there.
+    pub referer: Option<String>,
     /// The connection may be used again after a finite answer.
     pub keep_alive: bool,
     /// What asks for a WebSocket.
@@ -114,6 +118,8 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
         origin: None,
         cross_site: false,
         framed: false,
+        for_img: false,
+        referer: None,
         keep_alive: version == 1,
         upgrade: Upgrade::default(),
     };
@@ -132,6 +138,11 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
             }
             let (host, port) = authority(value).ok_or(Bad::Request("the Host field names no host"))?;
             (head.host, head.port) = (Some(host), port);
+        } else if is("Accept") {
+            head.for_img = value.is_some_and(|accept| accept.contains("image/webp"));
+        } else if is("Referer") {
+            // Scheme, two slashes, authority (RFC 3986, 3).
+            head.referer = value.map(|page| page.split('/').take(3).collect::<Vec<_>>().join("/"));
         } else if is("Connection") {
             for option in value.unwrap_or_default().split(',').map(str::trim) {
                 close |= option.eq_ignore_ascii_case("close");

@@ -2,8 +2,11 @@
 
 mod connection;
 pub mod head;
+mod hls;
+mod mjpeg;
 mod mp4;
 mod routes;
+mod snapshot;
 mod status;
 mod unsent;
 mod ws;
@@ -54,10 +57,11 @@ struct Shared {
     settings: config::Server,
     stream: Arc<Stream>,
     own_name: String,
-    /// Header lines for every answer.
+    /// Header lines for every answer, but to listed pages of other sites.
     hygiene: String,
     started: Instant,
     counters: Counters,
+    hls: hls::Hls,
     /// Streams being sent.
     streams: AtomicUsize,
     connections: Mutex<HashMap<u64, Arc<Connection>>>,
@@ -134,12 +138,13 @@ impl Server {
         stream: Arc<Stream>,
     ) -> Result<Server> {
         let shared = Arc::new(Shared {
-            hygiene: routes::hygiene(&settings.frame_ancestors),
+            hygiene: routes::hygiene(&settings, None, false),
             settings,
             stream,
             own_name,
             started: Instant::now(),
             counters: Counters::default(),
+            hls: hls::Hls::default(),
             streams: AtomicUsize::new(0),
             connections: Mutex::default(),
         });

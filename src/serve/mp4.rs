@@ -4,11 +4,11 @@
 use super::Shared;
 use super::connection::{self, Connection, LOOK_EVERY, WRITE_TIME, has_left, write_within};
 use super::head::{Head, Method};
-use super::routes::Mp4Request;
+use super::routes::{self, Mp4Request};
 use super::unsent::{Unsent, account};
 use crate::format::fmp4::{Fragment, HEAD_BYTES, Init};
 use crate::ring::{BATCH_FRAGMENTS, Batch, Follower, Next, Outlet};
-use crate::stream::{Stream, Viewer};
+use crate::stream::{Codec, Stream, Viewer};
 use std::io::{self, IoSlice, Write};
 use std::mem;
 use std::net::TcpStream;
@@ -23,13 +23,13 @@ pub(super) fn send(
     head: &Head,
 ) -> &'static str {
     let socket = &connection.socket;
-    let begin = begin(shared, head.http11);
+    let begin = begin(shared, head);
     if head.method == Method::Head {
         _ = write_within(socket, &begin, WRITE_TIME);
         connection::linger(socket);
         return "answered";
     }
-    let Some(_place) = connection.begin_stream(shared) else {
+    let Some(_place) = connection.begin_stream(shared, head) else {
         return "refused";
     };
     let outcome = write_within(socket, &begin, WRITE_TIME)
@@ -45,19 +45,19 @@ pub(super) fn send(
 }
 
 /// The response's head.
-fn begin(shared: &Shared, chunked: bool) -> Vec<u8> {
+fn begin(shared: &Shared, head: &Head) -> Vec<u8> {
     let codecs = match shared.stream.state().init {
         Some(init) => format!("; codecs=\"{}\"", init.codec),
         None => String::new(),
     };
-    let framing = if chunked {
+    let framing = if head.http11 {
         "Transfer-Encoding: chunked\r\n"
     } else {
         ""
     };
     let head = format!(
         "HTTP/1.1 200 OK\r\nCache-Control: no-store\r\n{}Content-Type: video/mp4{codecs}\r\n{framing}Connection: close\r\n\r\n",
-        shared.hygiene
+        routes::hygiene_for(head, shared)
     );
     head.into_bytes()
 }
@@ -99,6 +99,10 @@ fn follow(
                 outlet.see_to_it()?;
             }
             Next::Held => outlet.see_to_it()?,
+            // What a command gives may have become known only now.
+            Next::Nothing if stream.state().codec == Some(Codec::Jpeg) => {
+                return outlet.finish().map(|()| End::Stream);
+            }
             Next::Nothing | Next::Called => {}
             Next::Broken => return Err(io::Error::other("a fault of this program")),
             Next::Closed => return outlet.finish().map(|()| End::Stream),

@@ -1,7 +1,9 @@
 //! Which request gets which answer.
 
 use super::head::{self, Bad, Head, Method};
-use super::{Shared, status, ws};
+use super::{Shared, hls, status, ws};
+use crate::config;
+use crate::stream::Codec;
 use std::borrow::Cow;
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
@@ -10,10 +12,22 @@ use std::sync::atomic::Ordering::Relaxed;
 pub(super) enum Reply {
     /// A finite answer.
     Answer(Answer),
+    /// A playlist, or a piece of the stream.
+    Hls,
     /// The fragments, from now on.
     Mp4(Mp4Request),
     /// The same as messages.
     Ws(ws::Request),
+    /// The JPEG pictures, from now on.
+    Mjpeg(MjpegRequest),
+    /// One picture, coded so.
+    Snapshot(Codec),
+}
+
+/// How a client wants its pictures.
+pub(super) struct MjpegRequest {
+    /// At least so long from one to the next.
+    pub interval_us: u64,
 }
 
 /// How a client wants its stream.
@@ -26,15 +40,23 @@ pub(super) struct Mp4Request {
 pub(super) struct Answer {
     status: &'static str,
     content_type: &'static str,
-    cache: &'static str,
+    cache: Cow<'static, str>,
     /// More header lines, each with its end.
     more: String,
+    /// The head alone, of an answer whose body is not there yet.
+    later: bool,
     pub body: Cow<'static, [u8]>,
 }
 
 const ALLOW: &str = "Allow: GET, HEAD, OPTIONS\r\n";
+/// To a page that asks before it asks (Fetch, 4.8).
+const PREFLIGHT: &str =
+    "Access-Control-Allow-Methods: GET, HEAD, OPTIONS\r\nAccess-Control-Max-Age: 7200\r\n";
 const STREAM: &str = "/stream.mp4";
 const WEB_SOCKET: &str = "/ws";
+const MJPEG: &str = "/stream.mjpeg";
+const SNAPSHOT: &str = "/snapshot.jpg";
+const SNAPSHOT_MP4: &str = "/snapshot.mp4";
 const TEXT: &str = "text/plain; charset=utf-8";
 const NO_STORE: &str = "no-store";
 /// May be kept, but has to be asked for again: the next version of the program brings its own.
@@ -54,8 +76,9 @@ impl Answer {
         Answer {
             status,
             content_type: TEXT,
-            cache: NO_STORE,
+            cache: NO_STORE.into(),
             more: String::new(),
+            later: false,
             body: body.into_bytes().into(),
         }
     }
@@ -65,22 +88,47 @@ impl Answer {
         Answer {
             status,
             content_type: "application/json",
-            cache: NO_STORE,
+            cache: NO_STORE.into(),
             more: String::new(),
+            later: false,
             body: body.into_bytes().into(),
         }
     }
 
-    fn asset(content_type: &'static str, body: &'static [u8]) -> Answer {
+    /// Something that a cache may keep.
+    pub fn new(
+        content_type: &'static str,
+        cache: impl Into<Cow<'static, str>>,
+        body: impl Into<Cow<'static, [u8]>>,
+    ) -> Answer {
         Answer {
             status: "200 OK",
             content_type,
-            cache: NO_CACHE,
+            cache: cache.into(),
             more: String::new(),
+            later: false,
             body: body.into(),
         }
     }
 
+    /// A picture of this moment.
+    pub fn picture(content_type: &'static str, bytes: Vec<u8>) -> Answer {
+        Answer::new(content_type, NO_STORE, bytes)
+    }
+
+    /// To a HEAD for such a picture, which is not worth waking a camera up for.
+    pub fn later(content_type: &'static str) -> Answer {
+        Answer {
+            later: true,
+            ..Answer::picture(content_type, Vec::new())
+        }
+    }
+
+    fn asset(content_type: &'static str, body: &'static [u8]) -> Answer {
+        Answer::new(content_type, NO_CACHE, body)
+    }
+
+    /// With another header line.
     pub fn with(mut self, header_line: &str) -> Answer {
         self.more.push_str(header_line);
         self
@@ -88,16 +136,21 @@ impl Answer {
 
     /// The head, with the lines of [`hygiene`] and the empty line that ends it.
     pub fn head(&self, hygiene: &str, keep_alive: bool) -> Vec<u8> {
+        self.head_of(self.body.len(), hygiene, keep_alive)
+    }
+
+    /// The same for a body of so many bytes that comes from elsewhere.
+    pub fn head_of(&self, length: usize, hygiene: &str, keep_alive: bool) -> Vec<u8> {
         let mut head = format!(
             "HTTP/1.1 {}\r\nCache-Control: {}\r\n{hygiene}{}",
             self.status, self.cache, self.more
         );
-        if !self.body.is_empty() {
+        if length > 0 || self.later {
             // Writing to a String can't fail.
             _ = write!(head, "Content-Type: {}\r\n", self.content_type);
         }
-        if self.status != NO_CONTENT {
-            _ = write!(head, "Content-Length: {}\r\n", self.body.len());
+        if self.status != NO_CONTENT && !self.later {
+            _ = write!(head, "Content-Length: {length}\r\n");
         }
         head.push_str(if keep_alive {
             "Connection: keep-alive\r\n\r\n"
@@ -110,18 +163,76 @@ impl Answer {
 
 const NO_CONTENT: &str = "204 No Content";
 
-/// Lines for every answer: no guessing of types, no use by pages of other sites, and no frame around it but on pages
-/// that may (Content Security Policy, frame-ancestors). On plain http a browser does not tell who asks, so that this is
-/// what keeps the stream out of others' frames.
-pub(super) fn hygiene(frame_ancestors: &[String]) -> String {
-    let ancestors: String = frame_ancestors
+/// Lines for every answer: no guessing of types, no use by pages of other sites but of a listed `origin` (CORS: Fetch,
+/// 3.3), and no frame around it but on pages that may (Content Security Policy, frame-ancestors). On plain http a
+/// browser does not tell who asks, so that this is what keeps the stream out of others' frames. `friend`: it is for a
+/// page that may show it.
+pub(super) fn hygiene(settings: &config::Server, origin: Option<&str>, friend: bool) -> String {
+    let ancestors: String = settings
+        .frame_ancestors
         .iter()
         .map(|origin| format!(" {origin}"))
         .collect();
-    format!(
-        "X-Content-Type-Options: nosniff\r\nCross-Origin-Resource-Policy: same-site\r\n\
-         Content-Security-Policy: frame-ancestors 'self'{ancestors}\r\n"
-    )
+    let mut lines = format!(
+        "X-Content-Type-Options: nosniff\r\nContent-Security-Policy: frame-ancestors 'self'{ancestors}\r\n\
+         Cross-Origin-Resource-Policy: {}\r\n",
+        if friend || origin.is_some() || is_open(settings) {
+            "cross-origin"
+        } else {
+            "same-site"
+        }
+    );
+    if let Some(origin) = origin {
+        // Writing to a String can't fail.
+        _ = write!(lines, "Access-Control-Allow-Origin: {origin}\r\n");
+    }
+    if !settings.cors_origins.is_empty() {
+        lines.push_str("Vary: Origin\r\n");
+    }
+    lines
+}
+
+/// The lines of [`hygiene`] for the answer to `head`.
+pub(super) fn hygiene_for<'a>(head: &Head, shared: &'a Shared) -> Cow<'a, str> {
+    let origin = listed(head, shared);
+    // An <img> does not send its page's origin. To Chromium two ports of one IP address are not the same site, but the
+    // printer's page (OctoPrint, Mainsail) and its camera are there most often.
+    let friend = head.for_img
+        && head
+            .referer
+            .as_deref()
+            .is_some_and(|page| head::origin_host(page) == head.host || is_listed(page, &shared.settings));
+    if friend || origin.is_some() {
+        Cow::Owned(hygiene(&shared.settings, origin, friend))
+    } else {
+        Cow::Borrowed(&shared.hygiene)
+    }
+}
+
+/// Pages of any site may use it.
+fn is_open(settings: &config::Server) -> bool {
+    settings.cors_origins.iter().any(|origin| origin == "*")
+}
+
+/// The origin of the page that asks, if the config lists it.
+pub(super) fn listed<'a>(head: &'a Head, shared: &Shared) -> Option<&'a str> {
+    let origin = head.origin.as_deref();
+    origin.filter(|origin| is_open(&shared.settings) || is_listed(origin, &shared.settings))
+}
+
+fn is_listed(origin: &str, settings: &config::Server) -> bool {
+    let mut origins = settings.cors_origins.iter();
+    origins.any(|it| it.eq_ignore_ascii_case(origin))
+}
+
+/// Takes the config's `base_path` off the front: what is in there stands at the root as well. Nothing is left of the
+/// bare `base_path`.
+pub(super) fn strip_base(head: &mut Head, base_path: &str) {
+    if let Some(rest) = head.path.strip_prefix(base_path) {
+        if rest.is_empty() || rest.starts_with('/') {
+            head.path = rest.to_string();
+        }
+    }
 }
 
 /// What the page may load, beside what [`hygiene`] says of its frames; both policies hold. WebSockets are named by their
@@ -137,12 +248,12 @@ pub(super) fn reply(head: &Head, shared: &Shared) -> Reply {
         shared.counters.forbidden.fetch_add(1, Relaxed);
         return Reply::Answer(answer);
     }
-    if head.path == STREAM && matches!(head.method, Method::Get | Method::Head) {
-        let live = head.query.split('&').any(|pair| pair == "start=live");
-        return Reply::Mp4(Mp4Request { live });
+    let wanted = matches!(head.method, Method::Get | Method::Head);
+    if let Some(reply) = video(head, shared).filter(|_| wanted) {
+        return reply;
     }
     if head.path == WEB_SOCKET && matches!(head.method, Method::Get | Method::Head) {
-        return ws::request(head).map_or_else(Reply::Answer, Reply::Ws);
+        return ws::request(head, shared).map_or_else(Reply::Answer, Reply::Ws);
     }
     let page: Answer = match head.path.as_str() {
         "/" | "/index.html" => Answer::asset(
@@ -168,12 +279,21 @@ pub(super) fn reply(head: &Head, shared: &Shared) -> Reply {
         "/favicon.ico" => Answer::asset("image/png", include_bytes!("../../assets/favicon.png")),
         "/status" => status::report(shared),
         "/healthz" => status::health(shared),
+        "" => {
+            let query = if head.query.is_empty() { "" } else { "?" };
+            let page = format!("{}/{query}{}", shared.settings.base_path, head.query);
+            Answer::text("301 Moved Permanently", format!("The page is at {page}"))
+                .with(&format!("Location: {page}\r\n"))
+        }
         // What is left for these is OPTIONS and what is not allowed.
-        STREAM | WEB_SOCKET | "*" => Answer::text("200 OK", ""),
+        STREAM | WEB_SOCKET | MJPEG | "/stream" | SNAPSHOT | "/snapshot" | SNAPSHOT_MP4 | "*" => {
+            Answer::text("200 OK", "")
+        }
+        path if hls::is_here(path) => Answer::text("200 OK", ""),
         _ => {
             return Reply::Answer(Answer::text(
                 "404 Not Found",
-                "There is nothing here. The page is at /, the stream at /stream.mp4",
+                "There is nothing here. The page is at /, the stream at /stream.mp4 or /stream.mjpeg",
             ));
         }
     };
@@ -184,11 +304,45 @@ pub(super) fn reply(head: &Head, shared: &Shared) -> Reply {
             body: Cow::Borrowed(b""),
             ..page
         }
-        .with(ALLOW),
+        .with(ALLOW)
+        .with(listed(head, shared).map_or("", |_| PREFLIGHT)),
         Method::Other => {
             Answer::text("405 Method Not Allowed", "Only GET, HEAD and OPTIONS here").with(ALLOW)
         }
     })
+}
+
+/// The answer to who wants the camera's pictures. Those who know mjpg-streamer's names, or ustreamer's, find them here.
+/// What else is in a query, such as the time against caches, is left alone.
+fn video(head: &Head, shared: &Shared) -> Option<Reply> {
+    let value = |key: &str| {
+        let mut pairs = head.query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.find(|(name, _)| *name == key).map(|(_, value)| value)
+    };
+    let (codec, reply) = match (head.path.as_str(), value("action")) {
+        (STREAM, _) => {
+            let live = value("start") == Some("live");
+            (Codec::H264, Reply::Mp4(Mp4Request { live }))
+        }
+        (MJPEG | "/stream", _) | ("/", Some("stream")) => {
+            let fps = value("fps").map_or(Some(0), |fps| fps.parse().ok().filter(|fps| *fps > 0));
+            let Some(fps) = fps else {
+                let text = "fps is a whole number of pictures a second, such as fps=5";
+                return Some(Reply::Answer(Answer::text("400 Bad Request", text)));
+            };
+            let interval_us = 1_000_000u64.checked_div(fps).unwrap_or(0);
+            (Codec::Jpeg, Reply::Mjpeg(MjpegRequest { interval_us }))
+        }
+        (SNAPSHOT | "/snapshot", _) | ("/", Some("snapshot")) => (Codec::Jpeg, Reply::Snapshot(Codec::Jpeg)),
+        (SNAPSHOT_MP4, _) => (Codec::H264, Reply::Snapshot(Codec::H264)),
+        (path, _) if hls::is_here(path) => (Codec::H264, Reply::Hls),
+        _ => return None,
+    };
+    let none = match codec {
+        Codec::H264 => no_h264(shared),
+        Codec::Jpeg => no_jpeg(shared),
+    };
+    Some(none.map_or(reply, Reply::Answer))
 }
 
 /// Keeps off who comes by a name that is not ours, and the pages of other sites.
@@ -209,14 +363,19 @@ fn forbid(head: &Head, shared: &Shared) -> Option<Answer> {
             Some(host) => Some(&host) != head.host.as_ref() && !hosts.contains(&host),
             None => true,
         });
+    let welcome = listed(head, shared).is_some() || is_open(&shared.settings);
+    let foreign = (foreign || head.cross_site) && !welcome;
     // Who may frame the page is the browser's to enforce (frame-ancestors); where nobody may, nothing is sent at all.
     let framed = head.framed && shared.settings.frame_ancestors.is_empty();
-    (foreign || head.cross_site || framed).then(|| {
-        Answer::text(
-            "403 Forbidden",
-            "This camera does not answer to pages of other sites",
-        )
-    })
+    (foreign || framed).then(foreign_page)
+}
+
+/// The answer to a page of another site.
+pub(super) fn foreign_page() -> Answer {
+    Answer::text(
+        "403 Forbidden",
+        "This camera does not answer to pages of other sites, but those that `cors_origins =` in [server] of the config lists",
+    )
 }
 
 /// The answer to a head that is no good.
@@ -238,6 +397,25 @@ pub(super) fn refuse(bad: Bad) -> Answer {
 /// The answer to a head that did not come in time.
 pub(super) fn late() -> Answer {
     Answer::text("408 Request Timeout", "The request was not whole in time")
+}
+
+/// The answer to who wants H.264, where the camera is known to give none.
+pub(super) fn no_h264(shared: &Shared) -> Option<Answer> {
+    let jpeg = shared.stream.state().codec == Some(Codec::Jpeg);
+    jpeg.then(|| {
+        let text = "This camera gives JPEG pictures and no H.264; its video is at /stream.mjpeg";
+        Answer::text("501 Not Implemented", text)
+    })
+}
+
+/// The answer to who wants JPEG pictures, where the camera is known to give none.
+pub(super) fn no_jpeg(shared: &Shared) -> Option<Answer> {
+    let h264 = shared.stream.state().codec == Some(Codec::H264);
+    h264.then(|| {
+        let text = "This camera gives H.264 and no JPEG pictures; its video is at /stream.mp4, one picture of it at \
+                    /snapshot.mp4";
+        Answer::text("501 Not Implemented", text)
+    })
 }
 
 /// The answer to a stream too many.

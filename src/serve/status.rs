@@ -47,7 +47,6 @@ pub(super) fn report(shared: &Shared) -> Answer {
     let trouble = trouble(&state);
     let viewers = shared.stream.viewers();
     let counters = &shared.counters;
-    let or_null = |value: Option<String>| value.unwrap_or_else(|| "null".into());
     let clients = array(viewers.iter().map(|viewer| {
         let lag_ms = Some(viewer.lag_ms.load(Relaxed)).filter(|ms| *ms != Viewer::UNTOLD);
         Object::new()
@@ -56,7 +55,7 @@ pub(super) fn report(shared: &Shared) -> Answer {
             .member("connected_s", viewer.since.elapsed().as_secs())
             .member("bytes_sent", viewer.bytes.load(Relaxed))
             .member("frames_skipped", viewer.skipped.load(Relaxed))
-            .member("age_ms", viewer.age_us.load(Relaxed) as f64 / 1000.0)
+            .member("age_ms", decimal(viewer.age_us.load(Relaxed), 3))
             .member("lag_ms", or_null(lag_ms.map(|ms| ms.to_string())))
             .end()
     }));
@@ -81,10 +80,14 @@ pub(super) fn report(shared: &Shared) -> Answer {
         )
         .member("healthy", trouble.is_none())
         .member("stand_in", state.stand_in)
-        .member("codec", or_null(init.map(|i| quote(&i.codec))))
-        .member("width", or_null(init.map(|i| i.width.to_string())))
-        .member("height", or_null(init.map(|i| i.height.to_string())))
-        .member("fps", format_args!("{:.2}", state.fps))
+        .member("codec", codec(&state))
+        .member("codecs", or_null(init.map(|i| quote(&i.codec))))
+        .member("width", or_null(state.size.map(|(width, _)| width.to_string())))
+        .member(
+            "height",
+            or_null(state.size.map(|(_, height)| height.to_string())),
+        )
+        .member("fps", decimal((state.fps * 100.0).round() as u64, 2))
         .member("bitrate_bps", state.bitrate_bps)
         .member(
             "key_frame_interval_ms",
@@ -96,7 +99,11 @@ pub(super) fn report(shared: &Shared) -> Answer {
             or_null(state.last_frame.map(|t| t.elapsed().as_millis().to_string())),
         )
         .member("drops", drops)
-        .member("ring_bytes", shared.stream.ring.bytes())
+        .member(
+            "ring_bytes",
+            shared.stream.ring.bytes() + shared.stream.pictures.bytes(),
+        )
+        .member("hls_bytes", shared.hls.bytes())
         .member("clients", clients)
         .end();
     let report = Object::new()
@@ -139,6 +146,21 @@ impl Object {
         self.0.push('}');
         self.0
     }
+}
+
+/// A number of which the last `digits` digits stand behind the point.
+fn decimal(number: u64, digits: usize) -> String {
+    let scale = 10_u64.pow(digits as u32);
+    format!("{}.{:0digits$}", number / scale, number % scale)
+}
+
+fn or_null(value: Option<String>) -> String {
+    value.unwrap_or_else(|| "null".into())
+}
+
+/// What the camera's pictures are coded as, in JSON.
+pub(super) fn codec(state: &State) -> String {
+    or_null(state.codec.map(|codec| quote(codec.word())))
 }
 
 fn array(values: impl IntoIterator<Item = String>) -> String {

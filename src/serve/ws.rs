@@ -4,8 +4,8 @@
 use super::Shared;
 use super::connection::{self, Connection, LOOK_EVERY, READS, WRITE_TIME, write_within};
 use super::head::{self, Head, Method};
-use super::routes::Answer;
-use super::status::Object;
+use super::routes::{self, Answer};
+use super::status::{Object, codec};
 use super::unsent::{Unsent, account};
 use crate::format::fmp4::{Fragment, HEAD_BYTES, Init};
 use crate::format::ws::{self, Fault, Message, Reader, status};
@@ -39,7 +39,7 @@ pub(super) struct Request {
 }
 
 /// A handshake that is good (4.2.1), or the answer to one that is not.
-pub(super) fn request(head: &Head) -> Result<Request, Answer> {
+pub(super) fn request(head: &Head, shared: &Shared) -> Result<Request, Answer> {
     let upgrade = &head.upgrade;
     let bad = |why: &str| Err(Answer::text("400 Bad Request", why));
     if head.method != Method::Get || !head.http11 || !upgrade.websocket || !upgrade.version_13 {
@@ -56,18 +56,19 @@ pub(super) fn request(head: &Head) -> Result<Request, Answer> {
     };
     // Browsers let any page open a WebSocket to any place, and leave it to that place to ask where it is from (10.2).
     // Who sends no Origin is no browser.
-    if let Some(origin) = head
-        .origin
-        .as_deref()
-        .filter(|origin| !head::is_same_origin(origin, head))
-    {
-        let text = format!("This camera does not answer to pages of {origin:?}");
-        return Err(Answer::text("403 Forbidden", text));
+    let ours = |origin: &&str| head::is_same_origin(origin, head);
+    if head.origin.as_deref().is_some_and(|origin| !ours(&origin)) && routes::listed(head, shared).is_none() {
+        shared.counters.forbidden.fetch_add(1, Relaxed);
+        return Err(routes::foreign_page());
     }
     let asks = |pair| head.query.split('&').any(|it| it == pair);
+    let annex_b = asks("format=h264");
+    if let Some(answer) = routes::no_h264(shared).filter(|_| annex_b) {
+        return Err(answer);
+    }
     Ok(Request {
         live: asks("start=live"),
-        annex_b: asks("format=h264"),
+        annex_b,
         accept,
     })
 }
@@ -78,10 +79,11 @@ pub(super) fn send(
     connection: &Arc<Connection>,
     shared: &Shared,
     request: &Request,
+    head: &Head,
     received: &[u8],
 ) -> &'static str {
     let socket = &connection.socket;
-    let Some(_place) = connection.begin_stream(shared) else {
+    let Some(_place) = connection.begin_stream(shared, head) else {
         return "refused";
     };
     let answer = format!(
@@ -187,7 +189,7 @@ impl Client<'_> {
             .text("reason", &state.why)
             .text("source", &state.source)
             .member("stand_in", state.stand_in)
-            .member("codec", if state.init.is_some() { "\"h264\"" } else { "null" })
+            .member("codec", codec(&state))
             .end();
         if self.state == text || self.outlet.lock().annex_b {
             return Ok(());
@@ -221,7 +223,7 @@ impl Client<'_> {
     fn answer(&mut self) -> io::Result<Option<End>> {
         let mut answers = Vec::new();
         let end = loop {
-            match self.reader.next() {
+            match self.reader.message() {
                 Ok(Some(Message::Text(text))) => self.hear_lag(&text, &mut answers),
                 Ok(Some(Message::Ping(payload))) => ws::pong(&payload, &mut answers),
                 Ok(Some(Message::Close(code))) => break Some((code, "")),

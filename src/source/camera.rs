@@ -1,9 +1,10 @@
-//! A V4L2 camera that gives H.264.
+//! A V4L2 camera that gives H.264 or JPEG pictures.
 
 use super::offer::{self, WithoutH264, formats, per_second, rates, short, sizes};
 use super::{Drops, Facts, Frame, Signal, Source, controls, lookup, poll_timeout};
 use crate::config::Setting;
 use crate::error::{Error, Result};
+use crate::format::Codec;
 use crate::sys::clock::monotonic_us;
 use crate::sys::v4l2::{
     self, BufferKind, Capabilities, Control, Format, FourCc, Fraction, OfferedFormat, Queue, cap, ctrl,
@@ -26,7 +27,7 @@ const FIRST_FRAME: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(3);
 /// A driver's time further than this from now is of another clock.
 const TIME_ERROR_US: u64 = 1_000_000;
-/// A NAL unit's start code and header: less can't hold anything.
+/// A NAL unit's start code and header, or less than the two ends of a JPEG picture: it can't hold anything.
 const SHORT_BYTES: usize = 5;
 
 /// What the config wants of a camera.
@@ -40,6 +41,8 @@ pub struct Wanted<'a> {
     pub height: u32,
     /// Frames a second.
     pub fps: u32,
+    /// [`FourCc::H264`], or one of the two names of JPEG; the other one will do as well.
+    pub format: FourCc,
     /// Controls to set before it streams, in this order.
     pub controls: &'a [Setting],
 }
@@ -49,6 +52,7 @@ pub struct Camera {
     path: PathBuf,
     queue: Queue,
     facts: Facts,
+    codec: Codec,
     drops: Drops,
     /// The control that makes a key frame, where there is one.
     key_button: Option<Control>,
@@ -67,7 +71,7 @@ pub struct Camera {
 /// opened at each wake-up does not repeat itself.
 ///
 /// # Errors
-/// Why it does not stream, in words: not there, not allowed, busy and by whom, not a camera, no H.264.
+/// Why it does not stream, in words: not there, not allowed, busy and by whom, not a camera, no such format.
 pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Camera> {
     let mut warn = |words: String| {
         if !said.contains(&words) {
@@ -79,14 +83,25 @@ pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Camera> {
     let (file, capabilities) = open_device(wanted.path)?;
     let kind = capture_kind(capabilities.caps).map_err(|what| Error::new(path, "not a camera", what))?;
     let formats = formats(&file, kind);
-    if !formats.iter().any(|f| f.fourcc == FourCc::H264) {
-        let tried = format!("{} gives no H.264", capabilities.card);
-        return Err(Error::new(
-            path,
-            tried,
-            no_h264(&file, &formats, &capabilities, wanted),
-        ));
-    }
+    let offers = |fourcc: FourCc| formats.iter().any(|f| f.fourcc == fourcc);
+    let (codec, names) = match wanted.format {
+        FourCc::MJPEG => (Codec::Jpeg, [FourCc::MJPEG, FourCc::JPEG]),
+        FourCc::JPEG => (Codec::Jpeg, [FourCc::JPEG, FourCc::MJPEG]),
+        other => (Codec::H264, [other; 2]),
+    };
+    let Some(fourcc) = names.into_iter().find(|name| offers(*name)) else {
+        let what = match codec {
+            Codec::H264 => "H.264",
+            Codec::Jpeg => "MJPEG",
+        };
+        let tried = format!("{} gives no {what}", capabilities.card);
+        let why = if offers(FourCc::H264) {
+            "it gives H.264; take capture_format out of its section".into()
+        } else {
+            no_h264(&file, &formats, &capabilities, wanted)
+        };
+        return Err(Error::new(path, tried, why));
+    };
     controls::apply(&file, path, wanted.controls)
         .into_iter()
         .for_each(&mut warn);
@@ -98,7 +113,7 @@ pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Camera> {
     let asked = Format {
         width: wanted.width,
         height: wanted.height,
-        fourcc: FourCc::H264,
+        fourcc,
     };
     v4l2::set_format(&file, kind, asked).map_err(|e| failed("can't set the format", e))?;
     let interval = Fraction {
@@ -109,11 +124,11 @@ pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Camera> {
         log_verbose!("{path}: the frame rate can't be set: {}", errno.desc());
     }
     let format = v4l2::get_format(&file, kind).map_err(|e| failed("can't get the format", e))?;
-    if format.fourcc != FourCc::H264 {
+    if format.fourcc != fourcc {
         return Err(Error::new(
             path,
             "can't set the format",
-            format!("it gives {} though it offers H264", format.fourcc),
+            format!("it gives {} though it offers {fourcc}", format.fourcc),
         ));
     }
     let fps = v4l2::get_interval(&file, kind).ok().flatten().map(per_second);
@@ -133,6 +148,7 @@ pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Camera> {
             fps,
             stand_in: false,
         },
+        codec,
         drops: Drops::default(),
         key_button,
         next_sequence: None,
@@ -246,8 +262,16 @@ fn no_h264(
             command,
         ),
         WithoutH264::Mjpeg(command) | WithoutH264::Raw(command) => {
+            let mjpeg = if formats.iter().any(|f| f.fourcc == FourCc::MJPEG) {
+                "MJPEG is served with capture_format = MJPG in the camera's section. For H.264 an"
+            } else {
+                "An"
+            };
             let offered = offer::line(file, formats);
-            (format!("it offers {offered}. An encoder can go between"), command)
+            (
+                format!("it offers {offered}. {mjpeg} encoder can go between"),
+                command,
+            )
         }
     };
     format!("{why}; put these two lines into the config: [exec camera] and command = {command}")
@@ -470,7 +494,11 @@ impl Camera {
             };
             self.last_frame = Instant::now();
             self.patience = SILENCE.max(three_frames(self.facts.fps));
-            sink(Signal::Frame(Frame { data, captured_us }));
+            sink(Signal::Frame(Frame {
+                codec: self.codec,
+                data,
+                captured_us,
+            }));
         }
         buffer.give_back()?;
         Ok(true)

@@ -1,11 +1,12 @@
-//! A command from the config whose standard output is H.264 in the byte stream format: `rpicam-vid`,
-//! `ffmpeg`, `gst-launch-1.0` and the like.
+//! A command from the config whose standard output is H.264 in the byte stream format, or one JPEG picture after the
+//! other: `rpicam-vid`, `ffmpeg`, `gst-launch-1.0` and the like. Which of the two it is shows at its beginning.
 //!
 //! This is one run of the command. That it is started again, and after how long, is the pump's business.
 
 use super::{Drops, Facts, Frame, Signal, Source, poll_timeout};
 use crate::error::{Error, Result};
-use crate::format::h264::assembler::{Assembler, Piece};
+use crate::format::h264::assembler::Assembler;
+use crate::format::{Codec, Piece, jpeg};
 use crate::sys::clock::monotonic_us;
 use crate::sys::command::{Chunk, Command, Exit, Packets};
 use crate::{log_info, log_verbose};
@@ -22,7 +23,7 @@ const NO_DATA_YET: Duration = Duration::from_secs(30);
 const NO_DATA: Duration = Duration::from_secs(10);
 /// A command whose output ended has this long to end too, so that its exit status can be told.
 const EXIT_WAIT: Duration = Duration::from_millis(200);
-/// So many bytes with no access unit in them are not H.264.
+/// So many bytes with no picture in them are not H.264, nor JPEG.
 const MOST_GARBAGE_BYTES: u64 = 4 << 20;
 /// As much of the output's beginning is kept as tells what else it is: a packet of MPEG-TS and the next one's
 /// first byte.
@@ -35,7 +36,7 @@ const STDERR_READS: usize = 16;
 const STDERR_REST: Duration = Duration::from_millis(50);
 
 /// What a command of the config must write.
-const ADVICE: &str = "it must write raw H.264 (Annex B) to its standard output, as these do: \
+const ADVICE: &str = "it must write raw H.264 (Annex B) or JPEG pictures to its standard output, as these do: \
     rpicam-vid -t 0 -n --codec h264 --inline --flush -o -  or  ffmpeg -i SOURCE -c:v copy -f h264 -";
 
 /// A running command.
@@ -44,17 +45,62 @@ pub struct Exec {
     facts: Facts,
     drops: Drops,
     command: Command,
-    assembler: Assembler,
+    cutter: Cutter,
     /// When the last bytes came; `None` before the first.
     data_at: Option<Instant>,
-    /// When the last access unit came out of them; `None` before the first.
+    /// When the last picture came out of them; `None` before the first.
     unit_at: Option<Instant>,
     started: Instant,
-    /// The first bytes of the output, until an access unit has come.
+    /// The first bytes of the output, until a picture has come.
     head: Option<Vec<u8>>,
     chatter: Chatter,
     stderr_open: bool,
     stderr_rests_until: Instant,
+}
+
+/// What cuts the output into pictures.
+enum Cutter {
+    /// Also while nothing has come.
+    H264(Assembler),
+    Jpeg(jpeg::Splitter),
+}
+
+impl Cutter {
+    fn codec(&self) -> Codec {
+        match self {
+            Cutter::H264(_) => Codec::H264,
+            Cutter::Jpeg(_) => Codec::Jpeg,
+        }
+    }
+
+    fn room(&mut self) -> &mut [u8] {
+        match self {
+            Cutter::H264(assembler) => assembler.room(Packets::MIN_READ_BYTES),
+            Cutter::Jpeg(splitter) => splitter.room(Packets::MIN_READ_BYTES),
+        }
+    }
+
+    fn filled(&mut self, count: usize, ends_write: bool, sink: &mut dyn FnMut(Piece<'_>)) {
+        match self {
+            Cutter::H264(assembler) => assembler.filled(count, ends_write, monotonic_us(), sink),
+            Cutter::Jpeg(splitter) => splitter.filled(count, monotonic_us(), sink),
+        }
+    }
+
+    fn dropped_bytes(&self) -> u64 {
+        match self {
+            Cutter::H264(assembler) => assembler.dropped_bytes(),
+            Cutter::Jpeg(splitter) => splitter.dropped_bytes(),
+        }
+    }
+
+    fn awaits_quiet(&self) -> bool {
+        match self {
+            Cutter::H264(assembler) => assembler.awaits_quiet(),
+            // A picture's end is known at once.
+            Cutter::Jpeg(_) => false,
+        }
+    }
 }
 
 impl Exec {
@@ -74,7 +120,7 @@ impl Exec {
             drops: Drops::default(),
             command: Command::start(command)
                 .map_err(|e| Error::new(first_words(command), "can't start the command", e))?,
-            assembler: Assembler::new(),
+            cutter: Cutter::H264(Assembler::new()),
             data_at: None,
             unit_at: None,
             started: now,
@@ -89,9 +135,10 @@ impl Exec {
     fn read(&mut self, sink: &mut dyn FnMut(Signal<'_>)) -> Result<bool> {
         let mut gave = false;
         for _ in 0..READS {
-            let room = self.assembler.room(Packets::MIN_READ_BYTES);
+            let is_h264 = self.cutter.codec() == Codec::H264;
+            let room = self.cutter.room();
             let chunk = self.command.stdout.read(room);
-            let (count, ends_write) =
+            let (mut count, ends_write) =
                 match chunk.map_err(|e| Error::new(&self.facts.description, "can't read its output", e))? {
                     Chunk::Bytes { count, ends_write } => (count, ends_write),
                     Chunk::Nothing => break,
@@ -101,7 +148,16 @@ impl Exec {
             self.data_at = Some(now);
             if let Some(head) = &mut self.head {
                 let missing = HEAD_BYTES - head.len();
+                let before = head.len();
                 head.extend(room.iter().take(count.min(missing)));
+                if is_h264 && head.starts_with(&jpeg::BEGINNING) {
+                    // Before this read there was less than such a beginning.
+                    let bytes = [&head[..before], &room[..count]].concat();
+                    let mut splitter = jpeg::Splitter::default();
+                    count = bytes.len();
+                    splitter.room(count)[..count].copy_from_slice(&bytes);
+                    self.cutter = Cutter::Jpeg(splitter);
+                }
                 if let Some(kind) = other_kind(head) {
                     let why = format!("this is {kind}; {ADVICE}");
                     return Err(Error::new(
@@ -111,19 +167,19 @@ impl Exec {
                     ));
                 }
             }
-            let (drops, head, unit_at) = (&mut self.drops, &mut self.head, &mut self.unit_at);
+            let (codec, drops) = (self.cutter.codec(), &mut self.drops);
+            let (head, unit_at) = (&mut self.head, &mut self.unit_at);
             let mut take = |piece: Piece<'_>| {
                 gave = true;
                 if matches!(piece, Piece::Unit { .. }) {
                     (*head, *unit_at) = (None, Some(now));
                 }
-                pass(piece, drops, sink);
+                pass(codec, piece, drops, sink);
             };
-            self.assembler
-                .filled(count, ends_write, monotonic_us(), &mut take);
+            self.cutter.filled(count, ends_write, &mut take);
             if let Some(head) = &self.head {
-                if self.assembler.dropped_bytes() > MOST_GARBAGE_BYTES {
-                    let why = format!("no H.264 is in it; it begins with {}; {ADVICE}", show(head));
+                if self.cutter.dropped_bytes() > MOST_GARBAGE_BYTES {
+                    let why = format!("no picture is in it; it begins with {}; {ADVICE}", show(head));
                     return Err(Error::new(
                         &self.facts.description,
                         "can't use what the command writes",
@@ -141,10 +197,11 @@ impl Exec {
         self.read_stderr();
         let drops = &mut self.drops;
         // A command that was killed may have been killed in the middle of a unit.
-        self.assembler
-            .finish(exit == Some(Exit::Status(0)), &mut |piece| {
-                pass(piece, drops, sink)
+        if let Cutter::H264(assembler) = &mut self.cutter {
+            assembler.finish(exit == Some(Exit::Status(0)), &mut |piece| {
+                pass(Codec::H264, piece, drops, sink)
             });
+        }
         let mut why = match exit {
             None => "closed its output".to_string(),
             Some(Exit::Signal(signal)) => format!("ended by {signal}"),
@@ -156,7 +213,7 @@ impl Exec {
         }
         if let Some(head) = self.head.as_ref().filter(|head| !head.is_empty()) {
             why = format!(
-                "{why}. No H.264 was in what it wrote, which begins with {}; {ADVICE}",
+                "{why}. No picture was in what it wrote, which begins with {}; {ADVICE}",
                 show(head)
             );
         }
@@ -215,7 +272,7 @@ impl Source for Exec {
             self.check_silence(now)?;
             let quiet_at = self
                 .data_at
-                .filter(|_| self.assembler.awaits_quiet())
+                .filter(|_| self.cutter.awaits_quiet())
                 .map(|at| at + QUIET);
             let stderr_rests = self.stderr_open && now < self.stderr_rests_until;
             let until = [quiet_at, stderr_rests.then_some(self.stderr_rests_until)]
@@ -257,10 +314,12 @@ impl Source for Exec {
             } else if quiet_at.is_some_and(|at| now >= at) {
                 // Looked at after the quiet had passed: had only this thread been late, bytes would be there.
                 let drops = &mut self.drops;
-                self.assembler.quiet(&mut |piece| {
-                    gave = true;
-                    pass(piece, drops, sink);
-                });
+                if let Cutter::H264(assembler) = &mut self.cutter {
+                    assembler.quiet(&mut |piece| {
+                        gave = true;
+                        pass(Codec::H264, piece, drops, sink);
+                    });
+                }
                 self.unit_at = Some(now);
             }
             if gave || woken || Instant::now() >= deadline {
@@ -274,9 +333,10 @@ impl Source for Exec {
     }
 }
 
-fn pass(piece: Piece<'_>, drops: &mut Drops, sink: &mut dyn FnMut(Signal<'_>)) {
+fn pass(codec: Codec, piece: Piece<'_>, drops: &mut Drops, sink: &mut dyn FnMut(Signal<'_>)) {
     match piece {
         Piece::Unit { data, arrived_us } => sink(Signal::Frame(Frame {
+            codec,
             data,
             captured_us: arrived_us,
         })),
@@ -298,7 +358,7 @@ fn first_words(command: &str) -> String {
     format!("{} …", cut.rsplit_once(' ').map_or(&*cut, |(whole, _)| whole))
 }
 
-/// What the output is when it begins as something else than H.264 does.
+/// What the output is when it begins as something else than H.264 or JPEG does.
 fn other_kind(head: &[u8]) -> Option<&'static str> {
     match head {
         [_, _, _, _, b'f', b't', b'y', b'p', ..] => Some("MP4"),
@@ -306,7 +366,6 @@ fn other_kind(head: &[u8]) -> Option<&'static str> {
         [0x1a, 0x45, 0xdf, 0xa3, ..] => Some("Matroska or WebM"),
         [b'F', b'L', b'V', 1, ..] => Some("FLV"),
         [b'R', b'I', b'F', b'F', ..] => Some("AVI"),
-        [0xff, 0xd8, 0xff, ..] => Some("JPEG pictures"),
         [b'Y', b'U', b'V', b'4', b'M', b'P', b'E', b'G', ..] => Some("uncompressed video"),
         // A video parameter set, or a delimiter, by the two-byte header of H.265 7.3.1.2.
         [0, 0, 0, 1, 0x40 | 0x46, 1, ..] => Some("H.265"),
@@ -525,7 +584,7 @@ mod tests {
         assert!(why.contains("no-such-program-here"), "{why}");
         let (_, why) = run("echo first >&2; echo; printf 'the camera is busy' >&2; exit 3");
         assert!(
-            why.contains("exited with status 3: the camera is busy. No H.264 was in what it wrote"),
+            why.contains("exited with status 3: the camera is busy. No picture was in what it wrote"),
             "{why}"
         );
         assert_eq!(
@@ -549,7 +608,10 @@ mod tests {
     fn what_is_not_h264_is_named() {
         let (units, why) = run("head -c 6000000 /dev/zero | tr '\\0' x");
         assert!(units.is_empty());
-        assert!(why.contains("no H.264 is in it; it begins with \"xxxx"), "{why}");
+        assert!(
+            why.contains("no picture is in it; it begins with \"xxxx"),
+            "{why}"
+        );
         assert!(why.contains("-f h264"), "{why}");
         let file = Given::new("ts", &[&[0x47], &[1; 187], &[0x47], KEY, KEY]);
         let (_, why) = run(&format!("dd if={} bs=50", file.path()));

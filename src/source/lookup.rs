@@ -3,7 +3,7 @@
 //! Devices are opened, asked and closed; nothing is set on them, and a stream that runs on one goes on.
 
 use super::camera::{Wanted, capture_kind, open_device};
-use super::offer::{self, MJPEG, WithoutH264};
+use super::offer::{self, WithoutH264};
 use crate::config::{Camera, DeviceName, UsbId};
 use crate::error::{Error, Result};
 use crate::sys::v4l2::{BufferKind, Capabilities, FourCc, OfferedFormat, cap};
@@ -34,7 +34,7 @@ fn nodes_in(dev: &Path) -> Vec<PathBuf> {
     let mut nodes: Vec<(u32, PathBuf)> = entries
         .filter_map(|entry| Some((number(&entry)?, entry.path())))
         .collect();
-    nodes.sort();
+    nodes.sort_unstable();
     nodes.into_iter().map(|(_, path)| path).collect()
 }
 
@@ -70,7 +70,7 @@ fn link(dev: &Path, node: &Path, alike: bool) -> Option<PathBuf> {
             .map(|link| link.path())
             .filter(|link| fs::canonicalize(link).is_ok_and(|target| target == node))
             .collect();
-        links.sort();
+        links.sort_unstable();
         links.into_iter().next()
     })
 }
@@ -92,8 +92,8 @@ struct Found {
 }
 
 impl Found {
-    fn gives_h264(&self) -> bool {
-        self.formats.iter().any(|f| f.fourcc == FourCc::H264)
+    fn gives(&self, format: FourCc) -> bool {
+        self.formats.iter().any(|f| f.fourcc == format)
     }
 }
 
@@ -124,11 +124,11 @@ impl Seen {
 
 /// The node that a name means at this moment.
 ///
-/// A camera may have several nodes: of those that capture video it is the one with H.264, else the first.
+/// A camera may have several nodes: of those that capture video it is the one with the `format`, else the first.
 ///
 /// # Errors
 /// There is no such camera (the error is one of absence), there are several, or it can't be opened.
-pub fn find(name: &DeviceName) -> Result<PathBuf> {
+pub fn find(name: &DeviceName, format: FourCc) -> Result<PathBuf> {
     if let DeviceName::Path(path) = name {
         return Ok(path.clone());
     }
@@ -138,7 +138,7 @@ pub fn find(name: &DeviceName) -> Result<PathBuf> {
         _ => nodes(),
     };
     let seen: Vec<Seen> = nodes.into_iter().map(Seen::look).collect();
-    choose(name, &seen).map(Path::to_owned)
+    choose(name, format, &seen).map(Path::to_owned)
 }
 
 /// The nodes of the USB cameras that `id` means. The kernel tells without any of them being opened.
@@ -173,7 +173,7 @@ fn absent(name: &DeviceName, others: &[String]) -> Error {
     Error::new(name, "no such camera", format_args!("{why}; it is waited for")).absent(true)
 }
 
-fn choose<'a>(name: &DeviceName, seen: &'a [Seen]) -> Result<&'a Path> {
+fn choose<'a>(name: &DeviceName, format: FourCc, seen: &'a [Seen]) -> Result<&'a Path> {
     let named: Vec<&Seen> = seen.iter().filter(|seen| seen.is(name)).collect();
     // One for each camera: what is plugged in at the same place is one, by whatever name.
     let mut cameras: Vec<(&Seen, &Found)> = Vec::new();
@@ -182,7 +182,7 @@ fn choose<'a>(name: &DeviceName, seen: &'a [Seen]) -> Result<&'a Path> {
         let same = |other: &Found| other.capabilities.bus == found.capabilities.bus;
         match cameras.iter_mut().find(|(_, other)| same(other)) {
             _ if found.capture.is_err() => {}
-            Some((_, other)) if other.gives_h264() || !found.gives_h264() => {}
+            Some((_, other)) if other.gives(format) || !found.gives(format) => {}
             Some(camera) => *camera = (node, found),
             None => cameras.push((node, found)),
         }
@@ -262,7 +262,7 @@ fn entry(node: &Seen, all: &[Seen], dev: &Path) -> String {
         return out;
     }
     let usb = node.usb.clone().map(DeviceName::Usb);
-    let alike = usb.is_some_and(|name| choose(&name, all).is_err());
+    let alike = usb.is_some_and(|name| choose(&name, FourCc::H264, all).is_err());
     let lasting = link(dev, &node.path, alike);
     let path = lasting.as_ref().unwrap_or(&node.path);
     let Camera {
@@ -273,10 +273,13 @@ fn entry(node: &Seen, all: &[Seen], dev: &Path) -> String {
         width,
         height,
         fps,
+        format: FourCc::H264,
         controls: &[],
     };
     let between = "An encoder has to go between, such as this command:";
-    let (words, command) = if found.gives_h264() {
+    let mjpeg = "That is served with capture_format = MJPG in its section. For H.264 an encoder has to go \
+                 between, such as this command:";
+    let (words, command) = if found.gives(FourCc::H264) {
         ("It gives H.264, which is served as it is.".to_owned(), None)
     } else {
         match offer::without_h264(capabilities, formats, &wanted) {
@@ -292,11 +295,11 @@ fn entry(node: &Seen, all: &[Seen], dev: &Path) -> String {
                 "It is the raw sensor of a CSI camera, which needs libcamera, as in this command:".into(),
                 Some(command),
             ),
-            WithoutH264::Mjpeg(command) if formats.iter().all(|f| f.fourcc == MJPEG) => {
-                (format!("It gives MJPEG only, no H.264. {between}"), Some(command))
+            WithoutH264::Mjpeg(command) if formats.iter().all(|f| f.fourcc == FourCc::MJPEG) => {
+                (format!("It gives MJPEG only, no H.264. {mjpeg}"), Some(command))
             }
             WithoutH264::Mjpeg(command) => (
-                format!("It gives MJPEG and raw pictures, no H.264. {between}"),
+                format!("It gives MJPEG and raw pictures, no H.264. {mjpeg}"),
                 Some(command),
             ),
             WithoutH264::Raw(command) => (
@@ -310,7 +313,7 @@ fn entry(node: &Seen, all: &[Seen], dev: &Path) -> String {
     }
     say(&words);
     let names = names(node, all, lasting);
-    if found.gives_h264() && names.len() > 1 {
+    if found.gives(FourCc::H264) && names.len() > 1 {
         say(&format!(
             "It may also be named {}.",
             names.get(1..).unwrap_or_default().join(" or ")
@@ -321,7 +324,7 @@ fn entry(node: &Seen, all: &[Seen], dev: &Path) -> String {
             let name = node.path.file_name().unwrap_or_default().to_string_lossy();
             writeln!(out, "[exec {name}]\ncommand = {}", command.replace('%', "%%"))
         }
-        (None, Some(name)) if found.gives_h264() => writeln!(out, "{name}"),
+        (None, Some(name)) if found.gives(FourCc::H264) => writeln!(out, "{name}"),
         _ => Ok(()),
     };
     out
@@ -337,8 +340,9 @@ fn names(node: &Seen, all: &[Seen], lasting: Option<PathBuf>) -> Vec<String> {
         node.usb.is_none().then(|| DeviceName::Path(node.path.clone())),
         card.ok().filter(|card| !card.is_empty()).map(DeviceName::Card),
     ];
-    let only_this =
-        |name: &DeviceName| matches!(name, DeviceName::Path(_)) || choose(name, all) == Ok(&node.path);
+    let only_this = |name: &DeviceName| {
+        matches!(name, DeviceName::Path(_)) || choose(name, FourCc::H264, all) == Ok(&node.path)
+    };
     let sections = names.into_iter().flatten().filter(only_this);
     // What would end the section's name too early can't stand in it.
     let sections = sections
@@ -375,7 +379,7 @@ fn m2m_words(takes: &[OfferedFormat], gives: &[OfferedFormat]) -> String {
         "an H.264 encoder, for cameras that give raw pictures; not used yet"
     } else if coded(gives) {
         "an encoder, but not for H.264; of no use here"
-    } else if takes.iter().any(|f| f.fourcc == MJPEG) {
+    } else if takes.iter().any(|f| f.fourcc == FourCc::MJPEG) {
         "a decoder, for cameras that give MJPEG; not used yet"
     } else if coded(takes) {
         "a decoder, but not for MJPEG; of no use here"

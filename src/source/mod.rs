@@ -13,7 +13,9 @@ pub use watch::Watch;
 
 use crate::config::{Camera, DeviceName, Setting, SourceKind};
 use crate::error::{Error, Result};
+use crate::format::Codec;
 use crate::log_verbose;
+use crate::sys::v4l2::FourCc;
 use camera::Wanted;
 use exec::Exec;
 use nix::poll::PollTimeout;
@@ -26,7 +28,10 @@ use std::time::Duration;
 /// One coded picture, lent by its source for the length of a call.
 #[derive(Debug, Clone, Copy)]
 pub struct Frame<'a> {
-    /// H.264 in the byte stream format (Rec. ITU-T H.264 Annex B), one access unit.
+    /// How it is coded.
+    pub codec: Codec,
+    /// H.264 in the byte stream format (Rec. ITU-T H.264 Annex B), one access unit; or JPEG, maybe with padding
+    /// behind it.
     pub data: &'a [u8],
     /// When it was captured, CLOCK_MONOTONIC in microseconds.
     pub captured_us: u64,
@@ -101,6 +106,15 @@ pub fn poll_timeout(time: Duration) -> PollTimeout {
     PollTimeout::try_from(ms).unwrap_or(PollTimeout::MAX)
 }
 
+/// What the config's `capture_format` asks for.
+pub fn format(capture_format: &str) -> FourCc {
+    match capture_format {
+        "MJPG" => FourCc::MJPEG,
+        "JPEG" => FourCc::JPEG,
+        _ => FourCc::H264,
+    }
+}
+
 /// Opens the source that `camera` names. What a device can't do as wished is logged, but for what is in
 /// `said` already. Where no camera is named, and none `was_there` yet, the test picture stands in for it.
 ///
@@ -110,13 +124,14 @@ pub fn open(camera: &Camera, was_there: bool, said: &mut HashSet<String>) -> Res
     let Camera {
         width, height, fps, ..
     } = *camera;
-    let mut device = |path: &Path, controls: &[Setting]| {
+    let mut device = |path: &Path, format: FourCc, controls: &[Setting]| {
         camera::open(
             &Wanted {
                 path,
                 width,
                 height,
                 fps,
+                format,
                 controls,
             },
             said,
@@ -126,16 +141,17 @@ pub fn open(camera: &Camera, was_there: bool, said: &mut HashSet<String>) -> Res
         SourceKind::Device {
             device: name,
             controls,
-            ..
+            capture_format,
         } => {
-            let path = lookup::find(name)?;
+            let format = format(capture_format);
+            let path = lookup::find(name, format)?;
             if !matches!(name, DeviceName::Path(_)) {
                 log_verbose!("{name} is {}", path.display());
             }
-            Box::new(device(&path, controls)?)
+            Box::new(device(&path, format, controls)?)
         }
         SourceKind::Auto => match find_camera() {
-            Some(path) => Box::new(device(&path, &[])?),
+            Some(path) => Box::new(device(&path, FourCc::H264, &[])?),
             // Who watched a camera is not to be shown another picture in its place.
             None if was_there => {
                 let why = "no camera here gives H.264 now; it is waited for";
@@ -160,7 +176,7 @@ pub fn absence(kind: &SourceKind) -> Option<Error> {
         }
         DeviceName::Path(_) => None,
         DeviceName::Usb(id) => lookup::usb_nodes(id).err(),
-        DeviceName::Card(_) => lookup::find(device).err().filter(Error::is_absent),
+        DeviceName::Card(_) => lookup::find(device, FourCc::H264).err().filter(Error::is_absent),
     }
 }
 

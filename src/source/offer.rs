@@ -13,8 +13,6 @@ const IMAGE_PROCESSORS: [&str; 2] = ["bcm2835-isp", "pispbe"];
 /// The driver of a Raspberry Pi 5's sensors. That machine has no H.264 encoder in hardware.
 const PI_5: &str = "rp1-cfe";
 
-pub(super) const MJPEG: FourCc = FourCc(u32::from_le_bytes(*b"MJPG"));
-
 pub(super) fn formats(file: &File, kind: BufferKind) -> Vec<OfferedFormat> {
     (0..OFFERS_MAX)
         .map_while(|index| v4l2::enum_format(file, kind, index).ok())
@@ -120,7 +118,9 @@ pub(super) fn per_second(interval: Fraction) -> f64 {
 
 /// "30", "29.97"
 pub(super) fn short(rate: f64) -> String {
-    let text = format!("{rate:.2}");
+    // In whole numbers: std's way to show floating-point ones is 14 kB of code.
+    let hundredths = (rate * 100.0).round() as u64;
+    let text = format!("{}.{:02}", hundredths / 100, hundredths % 100);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
@@ -170,7 +170,7 @@ pub(super) fn without_h264(
              --framerate {fps} -o -"
         ));
     }
-    let mjpeg = formats.iter().any(|f| f.fourcc == MJPEG);
+    let mjpeg = formats.iter().any(|f| f.fourcc == FourCc::MJPEG);
     let input = if mjpeg { "-input_format mjpeg " } else { "" };
     let command = format!(
         "ffmpeg -v error -f v4l2 {input}-video_size {width}x{height} -framerate {fps} -i {path} \
@@ -208,6 +208,7 @@ mod tests {
             width: 640,
             height: 480,
             fps: 30,
+            format: FourCc::H264,
             controls: &[],
         };
         without_h264(&capabilities, &formats, &wanted)

@@ -8,6 +8,7 @@ mod transform;
 
 use super::{Facts, Frame, Signal, Source};
 use crate::error::{Error, Result};
+use crate::format::Codec;
 use crate::sys::clock;
 use encoder::Encoder;
 use nix::errno::Errno;
@@ -123,6 +124,7 @@ impl Source for Pattern {
         if let Some(captured_us) = self.schedule.take(clock::monotonic_us()) {
             self.next();
             sink(Signal::Frame(Frame {
+                codec: Codec::H264,
                 data: &self.data,
                 captured_us,
             }));

@@ -2,14 +2,15 @@
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
 use nix::sys::signal::{SigSet, Signal, killpg};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{Pid, pipe2};
+use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Stdio};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -134,8 +135,7 @@ pub struct Command {
     pub stdout: Packets,
     /// Its standard error; [`Command::read_stderr`] reads it.
     stderr: File,
-    /// Not reaped before the drop, so that its number, which is the group's too, is nobody else's.
-    shell: Option<Child>,
+    /// The shell's number too. It is not reaped before the drop, so that the number is nobody else's.
     group: Pid,
 }
 
@@ -148,25 +148,36 @@ impl Command {
         let (stdout, stdout_writer) = Packets::new()?;
         let (stderr, stderr_writer) = pipe2(OFlag::O_CLOEXEC)?;
         fcntl(&stderr, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        let mut sh = std::process::Command::new("/bin/sh");
-        // The mask goes through fork and exec, and this program blocks the very signal that is to end the
-        // command.
-        let unblock = || SigSet::empty().thread_set_mask().map_err(io::Error::from);
-        // SAFETY: between fork and exec `unblock` makes one call, pthread_sigmask, which is async-signal-safe
-        // (signal-safety(7)), and allocates nothing.
-        unsafe { sh.pre_exec(unblock) };
-        let shell = sh
-            .args(["-c", command])
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(stdout_writer)
-            .stderr(stderr_writer)
-            .spawn()?;
-        let group = Pid::from_raw(i32::try_from(shell.id()).map_err(io::Error::other)?);
+        let nothing = File::open("/dev/null")?;
+        let mut files = PosixSpawnFileActions::init()?;
+        let ends = [
+            nothing.as_raw_fd(),
+            stdout_writer.as_raw_fd(),
+            stderr_writer.as_raw_fd(),
+        ];
+        for (number, end) in ends.into_iter().enumerate() {
+            files.add_dup2(end, number as i32)?;
+        }
+        // The mask goes through exec, and this program blocks the very signal that is to end the command; so does
+        // SIGPIPE's being ignored.
+        let mut attributes = PosixSpawnAttr::init()?;
+        attributes.set_flags(
+            PosixSpawnFlags::POSIX_SPAWN_SETPGROUP
+                | PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK
+                | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF,
+        )?;
+        attributes.set_pgroup(Pid::from_raw(0))?;
+        attributes.set_sigmask(&SigSet::empty())?;
+        attributes.set_sigdefault(&SigSet::from(Signal::SIGPIPE))?;
+        let command = CString::new(command)?;
+        let arguments = [c"sh", c"-c", command.as_c_str()];
+        let environment: Vec<CString> = std::env::vars_os()
+            .filter_map(|(name, value)| CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()).ok())
+            .collect();
+        let group = posix_spawn(c"/bin/sh", &files, &attributes, &arguments, &environment)?;
         Ok(Command {
             stdout,
             stderr: stderr.into(),
-            shell: Some(shell),
             group,
         })
     }
@@ -217,12 +228,10 @@ impl Drop for Command {
         // group's.
         let _ = killpg(self.group, Signal::SIGKILL);
         within(KILLED, || self.is_gone().then_some(()));
-        let Some(mut shell) = self.shell.take() else {
-            return;
-        };
-        if !matches!(shell.try_wait(), Ok(Some(_))) {
+        let group = self.group;
+        if waitpid(group, Some(WaitPidFlag::WNOHANG)) == Ok(WaitStatus::StillAlive) {
             let reaper = thread::Builder::new().name("reaper".into()).stack_size(64 << 10);
-            drop(reaper.spawn(move || shell.wait()));
+            drop(reaper.spawn(move || waitpid(group, None)));
         }
     }
 }
@@ -243,7 +252,6 @@ fn within<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
 mod tests {
     use super::*;
     use std::io::Write;
-    use std::os::fd::AsRawFd;
 
     fn read_all(packets: &mut Packets) -> Vec<(usize, bool)> {
         let mut buffer = vec![0; Packets::MIN_READ_BYTES];

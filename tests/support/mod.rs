@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // each test file uses its part
 
+pub mod pictures;
+
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -226,6 +228,30 @@ impl Drop for Server {
     }
 }
 
+/// Processes that this one started.
+pub fn children(of: u32) -> Vec<u32> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else {
+            continue;
+        };
+        let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
+            continue;
+        };
+        let parent = stat
+            .rsplit(')')
+            .next()
+            .unwrap()
+            .split_whitespace()
+            .nth(1)
+            .unwrap();
+        if parent == of.to_string() {
+            found.push(pid);
+        }
+    }
+    found
+}
+
 /// Waits until `condition` holds.
 pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
@@ -304,6 +330,18 @@ pub struct Fragment {
 }
 
 impl Fragment {
+    /// A moof and an mdat, and nothing else.
+    pub fn new(bytes: &[u8]) -> Fragment {
+        let size = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+        let (moof, mdat) = bytes.split_at(size(0));
+        assert_eq!((&moof[4..8], &mdat[4..8]), (&b"moof"[..], &b"mdat"[..]));
+        assert_eq!(mdat.len(), size(moof.len()));
+        Fragment {
+            moof: moof.to_vec(),
+            mdat: mdat.to_vec(),
+        }
+    }
+
     fn u32_after(&self, kind: &[u8], offset: usize) -> u32 {
         let at = self.moof.windows(4).position(|w| w == kind).unwrap() + 4 + offset;
         u32::from_be_bytes(self.moof[at..at + 4].try_into().unwrap())
@@ -414,4 +452,36 @@ pub fn decode(file: &Path) -> u64 {
         .trim_end_matches(',')
         .parse()
         .unwrap()
+}
+
+/// The frame numbers in the pictures of a recording of the test picture, in their order.
+pub fn numbers_in_pictures(file: &str, width: usize, height: usize) -> Vec<u32> {
+    let raw = run(
+        "ffmpeg",
+        &[
+            "-v",
+            "error",
+            "-i",
+            file,
+            "-fps_mode",
+            "passthrough",
+            "-f",
+            "rawvideo",
+            "-pix_fmt",
+            "gray",
+            "-",
+        ],
+    );
+    let block = (width / 40) & !1;
+    let bit = |picture: &[u8], index: usize| picture[(block / 2) * width + index * block + block / 2] >= 128;
+    raw.stdout
+        .chunks_exact(width * height)
+        .map(|picture| {
+            assert!(
+                bit(picture, 0) && !bit(picture, 1),
+                "the row begins with white and black"
+            );
+            (2..34).fold(0, |number, index| number << 1 | u32::from(bit(picture, index)))
+        })
+        .collect()
 }

@@ -9,6 +9,7 @@
 
 mod faults;
 mod loopback;
+mod mjpeg;
 mod served;
 #[path = "../support/mod.rs"]
 mod support;
@@ -20,7 +21,7 @@ use fmp4streamer::config::Setting;
 use fmp4streamer::error::Error;
 use fmp4streamer::source::camera::{self, Camera, Wanted};
 use fmp4streamer::source::{Signal, Source};
-use fmp4streamer::sys::v4l2;
+use fmp4streamer::sys::v4l2::{self, FourCc};
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::os::fd::AsFd;
@@ -179,6 +180,7 @@ fn open(path: &Path) -> Result<Camera, Error> {
         width: 640,
         height: 480,
         fps: 30,
+        format: FourCc::H264,
         controls: &[],
     };
     camera::open(&wanted, &mut HashSet::new())

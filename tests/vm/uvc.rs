@@ -15,6 +15,7 @@ fn frames_are_those_that_were_fed() {
                 width: 640,
                 height: 480,
                 fps: 10,
+                format: FourCc::H264,
                 controls: &[],
             },
             &mut HashSet::new(),
@@ -51,6 +52,7 @@ fn what_is_not_offered_is_said_once() {
         width: 1920,
         height: 1080,
         fps: 60,
+        format: FourCc::H264,
         controls: &[setting("brightness", "999")],
     };
     let mut said = HashSet::new();
@@ -84,6 +86,7 @@ fn a_slower_rate_is_taken() {
         width: 640,
         height: 480,
         fps: 15,
+        format: FourCc::H264,
         controls: &[],
     };
     let mut said = HashSet::new();
@@ -103,6 +106,7 @@ fn a_symlink_will_do_and_the_list_disturbs_nobody() {
             width: 640,
             height: 480,
             fps: 10,
+            format: FourCc::H264,
             controls: &[],
         },
         &mut HashSet::new(),

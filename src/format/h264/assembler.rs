@@ -26,6 +26,7 @@
 //! and this source's quiet is never trusted again.
 
 use super::nal;
+use crate::format::Piece;
 use memchr::memmem::Finder;
 
 /// The longest access unit, in bytes. The largest picture of level 5.2, 36864 macroblocks of 384 bytes, has 7 MB
@@ -42,26 +43,13 @@ const PARTITION_A: u8 = 2;
 /// nal_unit_type of a prefix NAL unit.
 const PREFIX: u8 = 14;
 
-/// What comes out of an [`Assembler`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Piece<'a> {
-    /// One access unit with at least one slice. It begins with its start code; zero bytes behind it are taken
-    /// off.
-    Unit {
-        /// The unit in the byte stream format (Annex B), lent from the assembler's buffer.
-        data: &'a [u8],
-        /// When its first slice arrived, on the clock of the caller of [`Assembler::filled`]. Not its first
-        /// byte: a delimiter that was written right after one unit belongs to the next, whose picture is not
-        /// yet taken.
-        arrived_us: u64,
-    },
-    /// A unit was lost here, or the one before was not whole.
-    Gap,
-}
-
 /// Cuts a byte stream into access units. It has no clock and reads nothing: put bytes into
 /// [`Assembler::room`], then tell it with [`Assembler::filled`]. Each byte is searched once, however small
 /// the reads are.
+///
+/// A unit has at least one slice. It begins with its start code; zero bytes behind it are taken off. Its time
+/// is that of its first slice, not of its first byte: a delimiter that was written right after one unit
+/// belongs to the next, whose picture is not yet taken.
 pub struct Assembler {
     /// Bytes `start..end` are held; what lies behind `end` is room.
     buf: Vec<u8>,

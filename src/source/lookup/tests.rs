@@ -84,7 +84,7 @@ fn refused(number: u32, usb: Option<&str>, why: &str, absent: bool) -> Seen {
 }
 
 fn chosen(text: &str, seen: &[Seen]) -> String {
-    let path = choose(&name(text), seen).unwrap_or_else(|e| panic!("{e}"));
+    let path = choose(&name(text), FourCc::H264, seen).unwrap_or_else(|e| panic!("{e}"));
     path.display().to_string()
 }
 
@@ -185,6 +185,8 @@ fn the_node_with_the_pictures_is_chosen() {
     ] {
         assert_eq!(chosen(text, &all), node, "{text}");
     }
+    let mjpeg = choose(&name("usb:0c45:6366"), FourCc::MJPEG, &all);
+    assert_eq!(mjpeg, Ok(Path::new("/dev/video3")));
     let sections = |number: usize| names(&all[number], &all, None);
     assert_eq!(sections(0), ["[/dev/video0]", "[card:vivid]"]);
     assert_eq!(sections(2), ["[usb:046d:082d:A]", "[card:C920]"]);
@@ -210,14 +212,14 @@ fn what_is_not_there_is_absent_and_what_is_there_is_named() {
             &[],
         ),
     ];
-    let error = choose(&name("card:C92"), &all).unwrap_err();
+    let error = choose(&name("card:C92"), FourCc::H264, &all).unwrap_err();
     assert!(error.is_absent());
     assert_eq!(
         error.to_string(),
         "card:C92: no such camera: there is card:C920 (/dev/video0), /dev/video2: can't open it: no \
          permission; it is waited for"
     );
-    let error = choose(&name("card:C920"), &all[1..2]).unwrap_err();
+    let error = choose(&name("card:C920"), FourCc::H264, &all[1..2]).unwrap_err();
     assert_eq!(
         error.to_string(),
         "card:C920: no such camera: there is no camera at all; it is waited for"
@@ -232,7 +234,7 @@ fn a_camera_that_cannot_be_opened_says_why() {
             refused(0, usb, "reason", absent),
             seen(1, usb, ("usb-1", "C920"), METADATA, &[]),
         ];
-        let error = choose(&name("usb:046d:082d"), &all).unwrap_err();
+        let error = choose(&name("usb:046d:082d"), FourCc::H264, &all).unwrap_err();
         assert_eq!(error.to_string(), "/dev/video0: can't open it: reason");
         assert_eq!(error.is_absent(), absent);
     }
@@ -245,7 +247,7 @@ fn two_that_match_are_named() {
         seen(2, Some("usb:046d:082d:B"), ("usb-2", "C920"), CAMERA, &[b"H264"]),
         seen(4, None, ("platform:x", "C920"), CAMERA, &[]),
     ];
-    let words = |text: &str| choose(&name(text), &all).unwrap_err();
+    let words = |text: &str| choose(&name(text), FourCc::H264, &all).unwrap_err();
     assert!(!words("usb:046d:082d").is_absent());
     assert_eq!(
         words("usb:046d:082d").to_string(),

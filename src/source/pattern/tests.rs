@@ -182,7 +182,9 @@ fn next_frame(pattern: &mut Pattern, wake: &impl AsFd) -> (bool, u32, u64) {
     let mut frame = None;
     while frame.is_none() {
         let mut sink = |signal: Signal<'_>| match signal {
-            Signal::Frame(Frame { data, captured_us }) => frame = Some((data[4] & 31 == 7, captured_us)),
+            Signal::Frame(Frame {
+                data, captured_us, ..
+            }) => frame = Some((data[4] & 31 == 7, captured_us)),
             Signal::Gap => panic!("the test picture has no gaps"),
         };
         pattern

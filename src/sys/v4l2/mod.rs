@@ -31,6 +31,10 @@ pub struct FourCc(pub u32);
 impl FourCc {
     /// `V4L2_PIX_FMT_H264`: H.264 with start codes, one access unit a buffer.
     pub const H264: FourCc = FourCc(u32::from_le_bytes(*b"H264"));
+    /// `V4L2_PIX_FMT_MJPEG`: JPEG pictures, maybe without Huffman tables.
+    pub const MJPEG: FourCc = FourCc(u32::from_le_bytes(*b"MJPG"));
+    /// `V4L2_PIX_FMT_JPEG`: JPEG pictures by the book.
+    pub const JPEG: FourCc = FourCc(u32::from_le_bytes(*b"JPEG"));
 }
 
 impl std::fmt::Display for FourCc {

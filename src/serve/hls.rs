@@ -1,0 +1,523 @@
+//! HTTP Live Streaming (draft-pantos-hls-rfc8216bis-20), plain and with low latency: `/stream.m3u8`, `/streaminf.m3u8`
+//! and what they name under `/hls/`.
+//!
+//! A run is the life of one segmenter: a follower of the ring that begins with the first request and ends when nobody has
+//! asked for anything for three target durations. It only says where segments and parts begin and end; what is sent are
+//! the ring's own fragments.
+
+mod window;
+
+use super::connection::{self, Connection, LOOK_EVERY, WRITE_TIME, has_hung_up, write_slices_within};
+use super::head::{Head, Method};
+use super::routes::{self, Answer};
+use super::{Place, STACK_BYTES, Shared};
+use crate::format::fmp4::HEAD_BYTES;
+use crate::format::hls::{Directives, Name};
+use crate::log_warning;
+use crate::ring::{BATCH_FRAGMENTS, Batch, Follower, Next, Outlet};
+use crate::stream::{Stream, Watching};
+use crate::sys::clock;
+use connection::Phase;
+use std::io::{self, ErrorKind, IoSlice};
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use window::{Found, MOST_BYTES, Media, Reach, SEGMENTS_MOST, Window};
+
+/// The multivariant playlist.
+const MULTIVARIANT: &str = "/stream.m3u8";
+/// The media playlist, where version 3 had it.
+const PLAYLIST: &str = "/streaminf.m3u8";
+/// What the playlists name.
+const FILES: &str = "/hls/";
+
+/// The first playlist may take so long: the camera may have to wake, and a segment has to be whole.
+const FIRST_TIME: Duration = Duration::from_secs(10);
+/// In target durations: a viewer counts for so long after its last request, and an answer that has to wait for the
+/// playlist to grow waits no longer (6.2.5.2).
+const PATIENCE_TARGETS: u64 = 3;
+
+/// Some players count segments in 31 bits: from here on.
+const YEAR_2020_S: u64 = 1_577_836_800;
+
+/// In seconds. A file is never another one under the same name; it is of no use for longer than the run. It is not
+/// `public`: behind a proxy that asks for a password, other caches are not to give it to those who have none.
+const FILE_CACHE: &str = "max-age=3600, immutable";
+const PLAYLIST_TYPE: &str = "application/vnd.apple.mpegurl";
+const MEDIA_TYPE: &str = "video/mp4";
+
+/// Whether this is one of the addresses here.
+pub(super) fn is_here(path: &str) -> bool {
+    path == MULTIVARIANT || path == PLAYLIST || path.starts_with(FILES)
+}
+
+/// The camera's run, if there is one.
+#[derive(Default)]
+pub(super) struct Hls(Mutex<Current>);
+
+#[derive(Default)]
+struct Current {
+    run: Option<Arc<Run>>,
+    /// Where the next one goes on: media sequence number, discontinuities.
+    next: (u64, u64),
+}
+
+/// What the segmenter and those who ask share.
+struct Run {
+    number: u32,
+    stream: Arc<Stream>,
+    inner: Mutex<Inner>,
+    /// The playlist has changed, or the run has ended.
+    changed: Condvar,
+}
+
+struct Inner {
+    window: Window,
+    /// The media playlist, whole and as a delta update, until it changes: a hundred players ask for it at once.
+    texts: [Option<Arc<str>>; 2],
+    clients: Vec<Client>,
+    ended: bool,
+}
+
+/// Somebody who asks for playlists and segments. Requests of one address are one viewer: there is no telling them apart.
+struct Client {
+    address: SocketAddr,
+    asked: Instant,
+    bytes: u64,
+    age_us: u64,
+}
+
+impl Hls {
+    fn lock(&self) -> MutexGuard<'_, Current> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bytes that are held.
+    pub fn bytes(&self) -> usize {
+        let run = self.lock().run.clone();
+        run.map_or(0, |run| run.lock().window.bytes())
+    }
+}
+
+/// The run, which this client keeps going; with `begin`, a new one if there is none.
+fn join(connection: &Connection, shared: &Arc<Shared>, begin: bool) -> Result<Arc<Run>, Answer> {
+    let mut current = shared.hls.lock();
+    if let Some(run) = &current.run {
+        run.heed(connection, shared)?;
+        return Ok(Arc::clone(run));
+    }
+    if !begin {
+        return Err(not_there());
+    }
+    if shared.stream.stopping() {
+        return Err(not_now(shared));
+    }
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let number = unix.as_nanos() as u32 ^ std::process::id().rotate_left(16);
+    // Media sequence numbers go on from run to run, and over a restart of the program: a player that was away finds newer
+    // segments, and not older ones. Time makes up for more of them than there can have been.
+    let sequence = unix.as_secs().saturating_sub(YEAR_2020_S) * SEGMENTS_MOST.0 / SEGMENTS_MOST.1;
+    let (sequence, discontinuities) = (current.next.0.max(sequence), current.next.1);
+    let run = Arc::new(Run {
+        number,
+        stream: Arc::clone(&shared.stream),
+        inner: Mutex::new(Inner {
+            window: Window::new(number, sequence, discontinuities, MOST_BYTES),
+            texts: [None, None],
+            clients: Vec::new(),
+            ended: false,
+        }),
+        changed: Condvar::new(),
+    });
+    run.heed(connection, shared)?;
+    let segmenter = Segmenter {
+        shared: Arc::clone(shared),
+        run: Arc::clone(&run),
+    };
+    current.run = Some(Arc::clone(&run));
+    // Where there is no thread, the segmenter is dropped, which takes this lock.
+    drop(current);
+    let thread = thread::Builder::new()
+        .name("hls".into())
+        .stack_size(STACK_BYTES)
+        .spawn(move || segmenter.follow());
+    if let Err(e) = thread {
+        log_warning!("can't make a thread for HLS: {e}");
+    }
+    Ok(run)
+}
+
+/// The thread of a run; the run ends with it, however that ends.
+struct Segmenter {
+    shared: Arc<Shared>,
+    run: Arc<Run>,
+}
+
+impl Segmenter {
+    fn follow(&self) {
+        let stream = &*self.run.stream;
+        let mut watching = Vec::new();
+        self.run.show_clients(&mut watching);
+        let outlet = Arc::clone(&self.run) as Arc<dyn Outlet>;
+        let mut follower = Follower::new(&stream.ring, false, outlet);
+        // A group of pictures that can be joined is a good start, and asking now would only cut it short.
+        let mut timeout = Duration::ZERO;
+        let mut looked = Instant::now();
+        loop {
+            match follower.next(std::mem::replace(&mut timeout, LOOK_EVERY)) {
+                Next::Batch(batch) => _ = self.run.offer(batch),
+                Next::Held | Next::Called => {}
+                Next::Nothing => self.run.want_start(),
+                Next::Broken | Next::Closed => return,
+            }
+            if looked.elapsed() >= LOOK_EVERY {
+                looked = Instant::now();
+                self.run.show_clients(&mut watching);
+                if watching.is_empty() && self.end(true) {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Ends the run, or only if nobody has come; says whether it has ended.
+    fn end(&self, unless_watched: bool) -> bool {
+        let mut current = self.shared.hls.lock();
+        let mut inner = self.run.lock();
+        if unless_watched && !inner.clients.is_empty() {
+            return false;
+        }
+        inner.ended = true;
+        if current
+            .run
+            .as_ref()
+            .is_some_and(|run| Arc::ptr_eq(run, &self.run))
+        {
+            current.next = inner.window.end();
+            current.run = None;
+        }
+        drop(inner);
+        self.run.changed.notify_all();
+        true
+    }
+}
+
+impl Drop for Segmenter {
+    fn drop(&mut self) {
+        self.end(false);
+    }
+}
+
+impl Run {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for a key frame while there is nothing to begin with.
+    fn want_start(&self) {
+        if self.lock().window.bytes() == 0 {
+            self.stream.want_key();
+        }
+    }
+
+    /// Notes that this client is there.
+    fn heed(&self, connection: &Connection, shared: &Shared) -> Result<(), Answer> {
+        let mut inner = self.lock();
+        let address = connection.address;
+        let asked = Instant::now();
+        if let Some(client) = inner.client(address) {
+            client.asked = asked;
+            return Ok(());
+        }
+        let most = shared.settings.max_clients;
+        if inner.clients.len().max(self.stream.viewer_count()) >= most {
+            return Err(full(shared));
+        }
+        inner.clients.push(Client {
+            address,
+            asked,
+            bytes: 0,
+            age_us: 0,
+        });
+        Ok(())
+    }
+
+    /// Notes what this client was sent.
+    fn sent(&self, address: SocketAddr, bytes: u64, captured_us: u64) {
+        if let Some(client) = self.lock().client(address) {
+            client.bytes += bytes;
+            client.age_us = clock::monotonic_us().saturating_sub(captured_us);
+        }
+    }
+
+    /// Shows those who are there to the pump and in /status, and no others.
+    fn show_clients<'a>(&'a self, watching: &mut Vec<Watching<'a>>) {
+        let mut inner = self.lock();
+        let patience = inner.patience();
+        inner.clients.retain(|client| client.asked.elapsed() < patience);
+        watching.retain(|watching| inner.client(watching.viewer.address).is_some());
+        for client in &inner.clients {
+            let shown = |shown: &&Watching<'_>| shown.viewer.address.ip() == client.address.ip();
+            match watching.iter().find(shown) {
+                Some(shown) => {
+                    shown.viewer.bytes.store(client.bytes, Relaxed);
+                    shown.viewer.age_us.store(client.age_us, Relaxed);
+                }
+                None => watching.push(self.stream.watch(client.address, "hls")),
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn client(&mut self, address: SocketAddr) -> Option<&mut Client> {
+        let is_it = |client: &&mut Client| client.address.ip() == address.ip();
+        self.clients.iter_mut().find(is_it)
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_secs(PATIENCE_TARGETS * self.window.target_s())
+    }
+
+    fn playlist(&mut self, skip: bool) -> Arc<str> {
+        let Inner { window, texts, .. } = self;
+        let [whole, update] = texts;
+        let text = if skip { update } else { whole };
+        Arc::clone(text.get_or_insert_with(|| window.playlist(skip).into()))
+    }
+}
+
+impl Outlet for Run {
+    fn offer(&self, batch: &Batch) -> bool {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let unix_us = (unix.as_micros() as i64).wrapping_sub(clock::monotonic_us() as i64);
+        let (mut changed, mut wants_key) = (false, batch.wants_key);
+        let mut inner = self.lock();
+        for fragment in &batch.fragments {
+            let pushed = inner.window.push(fragment, unix_us);
+            changed |= pushed.changed;
+            wants_key |= pushed.wants_key;
+        }
+        if changed {
+            inner.texts = [None, None];
+        }
+        drop(inner);
+        if changed {
+            self.changed.notify_all();
+        }
+        if wants_key {
+            self.stream.want_key();
+        }
+        true
+    }
+}
+
+/// What is sent.
+enum Body {
+    Answer(Answer),
+    /// A segment or a part.
+    Media(Arc<Run>, Media),
+}
+
+/// Why there is nothing to send.
+enum Stop {
+    Answer(Answer),
+    /// The client has left.
+    Left,
+}
+
+impl From<Answer> for Stop {
+    fn from(answer: Answer) -> Stop {
+        Stop::Answer(answer)
+    }
+}
+
+fn not_there() -> Answer {
+    Answer::text(
+        "404 Not Found",
+        "This is not there, or no longer; the playlist is at /stream.m3u8",
+    )
+}
+
+fn full(shared: &Shared) -> Answer {
+    shared.counters.refused.fetch_add(1, Relaxed);
+    routes::full(shared.settings.max_clients)
+}
+
+/// Something is not there in time.
+fn not_now(shared: &Shared) -> Answer {
+    let state = shared.stream.state();
+    let text = match state.why.as_str() {
+        _ if shared.stream.stopping() => "The program is being stopped".to_string(),
+        "" => format!("No video in time; the camera is {}", state.condition.word()),
+        why => format!("No video in time: {why}"),
+    };
+    Answer::text("503 Service Unavailable", text).with("Retry-After: 1\r\n")
+}
+
+/// Answers a request for one of the addresses here.
+///
+/// # Errors
+/// `TimedOut` or `WouldBlock` if the client does not take it; others if it has left.
+pub(super) fn answer(connection: &Connection, shared: &Arc<Shared>, head: &Head) -> io::Result<()> {
+    let body = find(connection, shared, head);
+    connection.enter(Phase::Answer);
+    match body {
+        Ok(Body::Media(run, media)) => {
+            let sent = send(connection, shared, head, &media)?;
+            if let Some(last) = media.fragments.last() {
+                run.sent(connection.address, sent, last.captured_us);
+            }
+            Ok(())
+        }
+        Ok(Body::Answer(answer)) | Err(Stop::Answer(answer)) => {
+            let with_body = head.method != Method::Head;
+            let hygiene = routes::hygiene_for(head, shared);
+            connection::send(&connection.socket, &hygiene, &answer, with_body, head.keep_alive)
+        }
+        Err(Stop::Left) => Err(ErrorKind::ConnectionAborted.into()),
+    }
+}
+
+fn find(connection: &Connection, shared: &Arc<Shared>, head: &Head) -> Result<Body, Stop> {
+    if let Some(name) = head.path.strip_prefix(FILES) {
+        return file(connection, shared, name);
+    }
+    let directives = Directives::parse(&head.query).map_err(|why| Answer::text("400 Bad Request", why))?;
+    let run = join(connection, shared, true)?;
+    let ready = |window: &Window| match window.is_ready() {
+        true => Reach::Yes,
+        false => Reach::NotYet,
+    };
+    let mut inner = wait(connection, shared, &run, FIRST_TIME, &ready)?;
+    let target_s = inner.window.target_s();
+    // Appendix B.1 has these ages.
+    let mut max_age_s = (target_s / 2).max(1);
+    let text = if head.path == MULTIVARIANT {
+        inner.window.variant().unwrap_or_default()
+    } else {
+        if let Some((sequence, part)) = directives.after {
+            max_age_s = 6 * target_s;
+            let patience = inner.patience();
+            drop(inner);
+            let reached = |window: &Window| window.reaches(sequence, part);
+            inner = wait(connection, shared, &run, patience, &reached)?;
+        }
+        let text = inner.playlist(directives.skip);
+        drop(inner);
+        text.to_string()
+    };
+    let cache = format!("max-age={max_age_s}");
+    Ok(Body::Answer(Answer::new(PLAYLIST_TYPE, cache, text.into_bytes())))
+}
+
+/// A segment, a part or an init segment.
+fn file(connection: &Connection, shared: &Arc<Shared>, name: &str) -> Result<Body, Stop> {
+    let (number, name) = Name::parse(name).ok_or_else(not_there)?;
+    let run = join(connection, shared, false)?;
+    if number != run.number {
+        return Err(not_there().into());
+    }
+    // The part that the playlist gives as a hint (6.2.6) is waited for.
+    let arrived = |window: &Window| match window.find(name) {
+        Some(Found::Next) => Reach::NotYet,
+        _ => Reach::Yes,
+    };
+    let patience = run.lock().patience();
+    let inner = wait(connection, shared, &run, patience, &arrived)?;
+    let found = inner.window.find(name);
+    drop(inner);
+    match found {
+        Some(Found::Init(init)) => Ok(Body::Answer(Answer::new(
+            MEDIA_TYPE,
+            FILE_CACHE,
+            init.bytes.clone(),
+        ))),
+        Some(Found::Media(media)) => Ok(Body::Media(run, media)),
+        _ => Err(not_there().into()),
+    }
+}
+
+/// Waits until the run has come so far, at most `limit`. Who waits takes a place among the streams: the page and /status
+/// are not to go short for it.
+fn wait<'a>(
+    connection: &Connection,
+    shared: &Shared,
+    run: &'a Run,
+    limit: Duration,
+    reach: &dyn Fn(&Window) -> Reach,
+) -> Result<MutexGuard<'a, Inner>, Stop> {
+    let begun = Instant::now();
+    let mut looked = begun;
+    let mut place = None;
+    let mut inner = run.lock();
+    loop {
+        match reach(&inner.window) {
+            Reach::Yes => return Ok(inner),
+            Reach::TooFar => {
+                let why = "The playlist will not be there for a while";
+                return Err(Answer::text("400 Bad Request", why).into());
+            }
+            Reach::NotYet => {}
+        }
+        let left = limit.saturating_sub(begun.elapsed());
+        if inner.ended || left.is_zero() {
+            drop(inner);
+            return Err(not_now(shared).into());
+        }
+        if place.is_none() {
+            place = Place::take(shared);
+            if place.is_none() {
+                return Err(full(shared).into());
+            }
+            connection.enter(Phase::Stream);
+        }
+        if looked.elapsed() >= LOOK_EVERY {
+            looked = Instant::now();
+            drop(inner);
+            if has_hung_up(&connection.socket) {
+                return Err(Stop::Left);
+            }
+            if let Some(answer) = routes::no_h264(shared) {
+                return Err(answer.into());
+            }
+            run.heed(connection, shared)?;
+            inner = run.lock();
+            continue;
+        }
+        inner = match run.changed.wait_timeout(inner, left.min(LOOK_EVERY)) {
+            Ok((inner, _)) => inner,
+            Err(poisoned) => poisoned.into_inner().0,
+        };
+    }
+}
+
+/// Sends a segment or a part; gives the bytes of it.
+fn send(connection: &Connection, shared: &Shared, head: &Head, media: &Media) -> io::Result<u64> {
+    let length: usize = media.fragments.iter().map(|f| f.size_bytes()).sum();
+    let answer = Answer::new(MEDIA_TYPE, FILE_CACHE, Vec::new()).with("Accept-Ranges: none\r\n");
+    // What is no payload, of a batch at a time.
+    let mut heads = answer.head_of(length, &routes::hygiene_for(head, shared), head.keep_alive);
+    if head.method == Method::Head {
+        connection::write_within(&connection.socket, &heads, WRITE_TIME)?;
+        return Ok(0);
+    }
+    let mut sequence = media.sequence;
+    for fragments in media.fragments.chunks(BATCH_FRAGMENTS) {
+        let begin = heads.len();
+        for fragment in fragments {
+            heads.extend_from_slice(&fragment.head(sequence, 0));
+            sequence = sequence.wrapping_add(1);
+        }
+        let (begin, rest) = heads.split_at(begin);
+        let mut slices = vec![IoSlice::new(begin)];
+        for (fragment, head) in fragments.iter().zip(rest.chunks(HEAD_BYTES)) {
+            slices.extend([IoSlice::new(head), IoSlice::new(fragment.payload())]);
+        }
+        write_slices_within(&connection.socket, &mut slices, WRITE_TIME)?;
+        heads.clear();
+    }
+    Ok(length as u64)
+}

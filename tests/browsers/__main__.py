@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""End to end in real browsers: the program on one side, Chromium, Firefox and WebKitGTK on the other.
+
+usage: browsers PROGRAM [CHECK]             with CHECK, only the checks whose name has it
+       browsers PROGRAM --table [MINUTES]   measures every path in every browser; with MINUTES again after so long
+
+Prints "ok NAME", "FAILED NAME: why" or "skipped: why" for each check; exit status 1 if one failed. Screenshots, logs
+and what was made on the way are kept in target/browsers.
+"""
+import pathlib
+import signal
+import sys
+import time
+import traceback
+
+import foreign
+import jpeg
+import page
+from driver import OUT, Chromium, Firefox, Skip, WebKit
+from rig import Server
+
+EVERYWHERE = [page.the_page_plays, page.the_picture_does_not_fall_behind, jpeg.the_page_shows_jpeg_pictures,
+              jpeg.a_picture_shows_before_the_next_one_comes, jpeg.a_page_of_another_port_shows_jpeg_pictures]
+MAIN = EVERYWHERE + [
+    page.the_page_comes_back_after_the_server, page.the_page_comes_back_after_the_camera,
+    page.the_page_comes_back_after_a_stall, page.the_page_goes_on_in_another_size,
+    page.the_page_comes_back_from_behind_another_tab, page.the_page_works_on_a_sub_path,
+    page.the_page_plays_where_no_websocket_passes, page.the_page_shows_a_camera_of_jpeg_pictures,
+    page.rotation_is_shown, page.the_page_plays_without_javascript,
+    page.no_decoder_holds_pictures_back, page.uneven_rates_play_without_a_stall, foreign.hls_js_plays_hls,
+    foreign.hls_js_plays_low_latency_hls, foreign.jmuxer_plays, foreign.broadway_plays]
+CHECKS = {
+    Chromium: MAIN + [page.the_page_fits_a_phone, page.the_manifest_is_valid, page.two_pages_of_eight_frames_play],
+    Firefox: MAIN,
+    WebKit: EVERYWHERE,
+}
+
+
+def run(browser, one):
+    title, began = title_of(browser, one), time.monotonic()
+    try:
+        browser.errors()    # of what was before
+        one(browser)
+        print(f"ok {title} ({time.monotonic() - began:.0f} s)", flush=True)
+    except Skip as why:
+        print(f"skipped: {title}: {why}", flush=True)
+    except Exception as why:    # whatever it was, the others are still to run
+        print(f"FAILED {title}: {why or type(why).__name__}", flush=True)
+        traceback.print_exc()
+        return False
+    return True
+
+
+def title_of(browser, one):
+    return f"{browser.name}: {one.__name__.replace('_', ' ')}"
+
+
+def checks(only):
+    good = True
+    # One after the other: two browsers at once on a small machine disturb each other.
+    for kind, all_of_it in CHECKS.items():
+        chosen = [one for one in all_of_it if only in one.__name__]
+        if not chosen:
+            continue
+        try:
+            browser = kind()
+        except Skip as why:
+            for one in chosen:
+                print(f"skipped: {title_of(kind, one)}: {why}", flush=True)
+            continue
+        except Exception as why:
+            good = False
+            print(f"FAILED {kind.name} does not start: {why}", flush=True)
+            continue
+        try:
+            for one in chosen:
+                if not run(browser, one):
+                    good = False
+                    browser.quit()      # in what state it is nobody knows
+                    browser = kind()
+        finally:
+            browser.quit()
+    return good
+
+
+def main():
+    # So that a browser is ended too when this is told to end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    OUT.mkdir(parents=True, exist_ok=True)
+    Server.program = pathlib.Path(sys.argv[1]).resolve()
+    return 0 if checks("".join(sys.argv[2:3])) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

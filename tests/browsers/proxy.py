@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""A reverse proxy on loopback: proxy.py PORT PREFIX [no-websocket]; prints the port that it listens on.
+
+Passes what is under PREFIX on to 127.0.0.1:PORT without the prefix, one request a connection, WebSockets too unless told
+otherwise. PREFIX/player.html is tests/browsers/player.html.
+"""
+import pathlib
+import re
+import socket
+import sys
+import threading
+
+PORT, PREFIX = int(sys.argv[1]), sys.argv[2].encode()
+WEBSOCKET = "no-websocket" not in sys.argv
+PLAYER = pathlib.Path(__file__).with_name("player.html")
+
+
+def answer(client, status, body=b"", kind="text/plain"):
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    client.sendall(head.encode() + body)
+
+
+def serve(client):
+    head = b""
+    while b"\r\n\r\n" not in head:
+        if not (data := client.recv(65536)):
+            return
+        head += data
+    path = head.split()[1]
+    upgrade = re.search(rb"\r\nupgrade: *websocket", head, re.I)
+    if path == PREFIX + b"player.html":
+        return answer(client, "200 OK", PLAYER.read_bytes(), "text/html")
+    if not path.startswith(PREFIX):
+        return answer(client, "404 Not Found")
+    if upgrade and not WEBSOCKET:
+        return answer(client, "502 Bad Gateway")
+    head = head.replace(path, b"/" + path[len(PREFIX):], 1)
+    if not upgrade:
+        head = re.sub(rb"\r\nconnection:[^\r]*", b"", head, flags=re.I).replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+    with socket.create_connection(("127.0.0.1", PORT)) as server:
+        server.sendall(head)
+        threading.Thread(target=pump, args=(client, server), daemon=True).start()
+        pump(server, client)
+
+
+def pump(source, sink):
+    try:
+        while data := source.recv(65536):
+            sink.sendall(data)
+    except OSError:
+        pass
+    for one in source, sink:
+        try:
+            one.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass    # it was so already
+
+
+def handle(client):
+    with client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            serve(client)
+        except OSError:
+            pass    # one of the two left
+
+
+with socket.create_server(("127.0.0.1", 0)) as listener:
+    print(listener.getsockname()[1], flush=True)
+    while True:
+        threading.Thread(target=handle, args=(listener.accept()[0],), daemon=True).start()

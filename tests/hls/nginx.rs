@@ -1,0 +1,317 @@
+//! nginx in front, with the config of docs/proxy.md: a crowd costs the camera's machine one request for each thing.
+
+use super::client::Client;
+use super::support::{Dir, PATIENCE, Server, have, run, until};
+use super::validator::Playlist;
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::time::Instant;
+
+/// Not everybody has that in the PATH.
+const NGINX: &str = "/usr/sbin/nginx";
+const VIEWERS: usize = 200;
+/// Whole segments that each viewer wants to see come.
+const SEGMENTS: u64 = 6;
+const HOST: &str = "cam.example.org";
+
+/// The examples of docs/proxy.md for nginx: the whole file, then what else may stand in it.
+fn examples() -> Vec<&'static str> {
+    let text = include_str!("../../docs/proxy.md");
+    let blocks = text.split("```nginx\n").skip(1);
+    blocks.map(|block| block.split("```").next().unwrap()).collect()
+}
+
+/// A running nginx; it listens on a socket in its directory, so that no port can be taken.
+struct Nginx {
+    process: Child,
+    dir: Dir,
+}
+
+impl Nginx {
+    /// The whole of a config; `camera` is that of the example.
+    fn config(dir: &Dir, camera: &str, server: &Server) -> PathBuf {
+        let path = |name: &str| dir.file(name).display().to_string();
+        let replaced = |text: String, from: &str, to: &str| {
+            assert_eq!(text.matches(from).count(), 1, "{from} in docs/proxy.md");
+            text.replace(from, to)
+        };
+        let camera = replaced(camera.into(), "/var/cache/nginx/camera", &path("cache"));
+        let camera = replaced(camera, "127.0.0.1:8000", &server.address.to_string());
+        let camera = replaced(camera, "listen 80;", &format!("listen unix:{};", path("socket")));
+        let root = std::fs::metadata(dir.file(".")).unwrap().uid() == 0;
+        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+            .map(|what| format!("{what}_temp_path {};\n", path(what)))
+            .concat();
+        let text = format!(
+            "{}daemon off;\nworker_processes 1;\npid {};\nerror_log {} warn;\nevents {{ worker_connections 2000; }}\n\
+             http {{\n{temporary}log_format counted '$msec $upstream_status $status $request_uri';\n\
+             access_log {} counted;\n{camera}\n}}\n",
+            if root { "user root;\n" } else { "" },
+            path("pid"),
+            path("error"),
+            path("access"),
+        );
+        dir.write("nginx.conf", text)
+    }
+
+    fn start(server: &Server) -> Nginx {
+        let dir = Dir::new();
+        let config = Nginx::config(&dir, examples()[0], server);
+        let process = Command::new(NGINX)
+            .args([
+                "-e",
+                dir.file("error").to_str().unwrap(),
+                "-c",
+                config.to_str().unwrap(),
+            ])
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        until("nginx listens", || dir.file("socket").exists());
+        Nginx { process, dir }
+    }
+
+    fn client(&self) -> Client {
+        let mut client = Client::unix(&self.dir.file("socket"));
+        client.host = HOST;
+        client
+    }
+
+    /// Sends a request, and reads until `end` has come.
+    fn read_until(&self, request: &str, end: &[u8]) -> String {
+        let mut socket = UnixStream::connect(self.dir.file("socket")).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.write_all(request.as_bytes()).unwrap();
+        let mut got = Vec::new();
+        while !got.windows(end.len()).any(|window| window == end) {
+            let mut bytes = [0; 4096];
+            let read = socket.read(&mut bytes).unwrap();
+            assert!(read > 0, "{}", String::from_utf8_lossy(&got));
+            got.extend_from_slice(&bytes[..read]);
+        }
+        String::from_utf8_lossy(&got).into_owned()
+    }
+
+    /// What went on to the camera: the whole second, and the address.
+    fn passed_on(&self) -> Vec<(u64, String)> {
+        let log = std::fs::read_to_string(self.dir.file("access")).unwrap();
+        let passed_on = |line: &str| {
+            let fields: Vec<&str> = line.split(' ').collect();
+            let second = fields[0].split('.').next().unwrap().parse().unwrap();
+            (fields[1] != "-").then(|| (second, fields[3].to_string()))
+        };
+        log.lines().filter_map(passed_on).collect()
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        // Its workers end with it only if it is asked to.
+        run("kill", &["-TERM", &self.process.id().to_string()]);
+        _ = self.process.wait();
+        if std::thread::panicking() {
+            eprintln!(
+                "{}",
+                std::fs::read_to_string(self.dir.file("error")).unwrap_or_default()
+            );
+        }
+    }
+}
+
+fn camera() -> Server {
+    Server::with_config(&format!(
+        "[server]\nhosts = {HOST}\n[test a]\nwidth = 320\nheight = 240\n"
+    ))
+}
+
+/// What all viewers were given, by name: it has to be the same.
+#[derive(Default)]
+struct Given(Mutex<HashMap<String, Vec<u8>>>);
+
+impl Given {
+    fn take(&self, client: &mut Client, uri: &str) {
+        let body = client.get(&format!("/{uri}")).good();
+        let mut given = self.0.lock().unwrap();
+        let first = given.entry(uri.into()).or_insert_with(|| body.clone());
+        assert!(*first == body, "{uri} is another one");
+    }
+}
+
+fn playlist(client: &mut Client, query: &str) -> Playlist {
+    let body = client.get(&format!("/streaminf.m3u8{query}")).good();
+    Playlist::parse(std::str::from_utf8(&body).unwrap())
+}
+
+/// Asks for the playlist again and again, and for each segment.
+fn watch_plainly(nginx: &Nginx, given: &Given) {
+    let mut client = nginx.client();
+    assert_eq!(client.get("/stream.m3u8").status, 200);
+    let (mut first, mut newest) = (None, 0);
+    let begun = Instant::now();
+    while newest < first.unwrap_or(u64::MAX - SEGMENTS) + SEGMENTS {
+        assert!(begun.elapsed() < PATIENCE, "no new segments");
+        for segment in playlist(&mut client, "")
+            .whole()
+            .filter(|segment| segment.sequence > newest)
+        {
+            given.take(&mut client, segment.map.as_ref().unwrap());
+            given.take(&mut client, segment.uri.as_ref().unwrap());
+        }
+        newest = playlist(&mut client, "").whole().last().unwrap().sequence;
+        first = first.or(Some(newest));
+        std::thread::sleep(std::time::Duration::from_millis(500));
+    }
+}
+
+/// Waits for each part, with the playlist or, as `hasty`, before it.
+fn watch_closely(nginx: &Nginx, given: &Given, hasty: bool) {
+    let mut client = nginx.client();
+    let mut newest = playlist(&mut client, "");
+    let first = newest.next().0;
+    given.take(&mut client, newest.segments[0].map.as_ref().unwrap());
+    while newest.next().0 < first + SEGMENTS {
+        if hasty {
+            given.take(&mut client, &newest.hint);
+        }
+        let (sequence, part) = newest.next();
+        let query = format!("?_HLS_msn={sequence}&_HLS_part={part}&_HLS_skip=YES");
+        newest = playlist(&mut client, &query);
+        for part in newest
+            .segments
+            .iter()
+            .rev()
+            .take(2)
+            .flat_map(|segment| &segment.parts)
+        {
+            given.take(&mut client, &part.uri);
+        }
+    }
+}
+
+#[test]
+fn a_crowd_behind_nginx_costs_one_request_for_each_thing() {
+    if !have(NGINX) {
+        return;
+    }
+    let server = camera();
+    let nginx = Nginx::start(&server);
+    let given = Given::default();
+    std::thread::scope(|scope| {
+        for viewer in 0..VIEWERS {
+            let (nginx, given) = (&nginx, &given);
+            scope.spawn(move || match viewer % 4 {
+                0 | 1 => watch_plainly(nginx, given),
+                way => watch_closely(nginx, given, way == 3),
+            });
+        }
+    });
+    let mut seconds: HashMap<String, Vec<u64>> = HashMap::new();
+    let passed_on = nginx.passed_on();
+    for (second, uri) in &passed_on {
+        seconds.entry(uri.clone()).or_default().push(*second);
+    }
+    for (uri, mut seconds) in seconds {
+        let count = seconds.len();
+        if uri.starts_with("/hls/") || uri.contains("_HLS_msn") {
+            assert_eq!(count, 1, "{uri}");
+        } else {
+            // It is another thing each second.
+            seconds.dedup();
+            assert_eq!(count, seconds.len(), "{uri}");
+        }
+    }
+    // The camera's machine counts the same; one more is this question.
+    assert_eq!(server.number("requests"), passed_on.len() as u64 + 1);
+    let log = std::fs::read_to_string(nginx.dir.file("access")).unwrap();
+    println!(
+        "{} requests of {VIEWERS} viewers, {} to the camera",
+        log.lines().count(),
+        passed_on.len()
+    );
+}
+
+#[test]
+fn the_rest_goes_through_nginx_at_once() {
+    if !have(NGINX) {
+        return;
+    }
+    let server = camera();
+    let nginx = Nginx::start(&server);
+    let mut client = nginx.client();
+    assert!(client.get("/").text().contains("<video"));
+    assert!(client.get("/status").text().contains("\"cameras\""));
+    let get = |path: &str, more: &str| format!("GET {path} HTTP/1.1\r\nHost: {HOST}\r\n{more}\r\n");
+    nginx.read_until(&get("/stream.mp4", ""), b"moof");
+    let upgrade = format!(
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nOrigin: http://{HOST}\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    );
+    let socket = nginx.read_until(&get("/ws", &upgrade), b"moof");
+    assert!(socket.starts_with("HTTP/1.1 101 ") && socket.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+}
+
+/// The lines for TLS and for a password fit where docs/proxy.md says.
+#[test]
+fn the_other_lines_for_nginx_are_good() {
+    if !have(NGINX) || !have("openssl") {
+        return;
+    }
+    let examples = examples();
+    assert_eq!(examples.len(), 3);
+    let (server, dir) = (camera(), Dir::new());
+    let (key, certificate) = (dir.file("key"), dir.file("certificate"));
+    let made = run(
+        "openssl",
+        &[
+            &[
+                "req",
+                "-x509",
+                "-newkey",
+                "rsa:2048",
+                "-nodes",
+                "-subj",
+                "/CN=cam.example.org",
+            ][..],
+            &[
+                "-keyout",
+                key.to_str().unwrap(),
+                "-out",
+                certificate.to_str().unwrap(),
+            ],
+        ]
+        .concat(),
+    );
+    assert!(made.status.success());
+    let live = "/etc/letsencrypt/live/cam.example.org";
+    let lines = examples[1]
+        .replace(&format!("{live}/fullchain.pem"), certificate.to_str().unwrap())
+        .replace(&format!("{live}/privkey.pem"), key.to_str().unwrap());
+    let listens = "listen 443 ssl http2;";
+    assert!(lines.contains(listens));
+    let lines = lines.replace(listens, "listen 80; # over TLS");
+    let camera = examples[0].replace("    listen 80;\n", &(lines + examples[2]));
+    let config = Nginx::config(&dir, &camera, &server);
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("; # over TLS", " ssl http2;")).unwrap();
+    let error = dir.file("error");
+    let tested = run(
+        NGINX,
+        &[
+            "-t",
+            "-e",
+            error.to_str().unwrap(),
+            "-c",
+            config.to_str().unwrap(),
+        ],
+    );
+    assert!(
+        tested.status.success(),
+        "{}",
+        String::from_utf8_lossy(&tested.stderr)
+    );
+}

@@ -1,0 +1,362 @@
+//! What draft-pantos-hls-rfc8216bis-20 wants of a live playlist, of one and of all of them that a server gives.
+
+use std::collections::HashMap;
+
+/// A segment as a playlist has it; the last one may still grow and has no name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Segment {
+    pub sequence: u64,
+    pub discontinuities: u64,
+    pub discontinuity: bool,
+    /// `None` where a delta update left out the tag.
+    pub map: Option<String>,
+    /// Unix time in milliseconds.
+    pub date_ms: i64,
+    pub parts: Vec<Part>,
+    pub duration: Option<f64>,
+    pub uri: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    pub uri: String,
+    pub duration: f64,
+    pub independent: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Playlist {
+    pub text: String,
+    pub target: u64,
+    pub part_target: f64,
+    pub control: HashMap<String, String>,
+    pub sequence: u64,
+    pub skipped: u64,
+    pub segments: Vec<Segment>,
+    pub hint: String,
+}
+
+/// An attribute list (4.2).
+pub fn attributes(list: &str) -> HashMap<String, String> {
+    let mut found = HashMap::new();
+    let mut rest = list;
+    while !rest.is_empty() {
+        let (name, value) = rest.split_once('=').unwrap_or_else(|| panic!("no value: {list}"));
+        assert!(
+            name.bytes()
+                .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-'),
+            "{list}"
+        );
+        let end = match value.strip_prefix('"') {
+            Some(quoted) => quoted.find('"').expect("an end of the quotes") + 2,
+            None => value.find(',').unwrap_or(value.len()),
+        };
+        let double = found.insert(name.to_string(), value[..end].trim_matches('"').to_string());
+        assert!(double.is_none(), "{name} twice in {list}");
+        rest = match value[end..].strip_prefix(',') {
+            Some(rest) => rest,
+            None => {
+                assert!(value[end..].is_empty(), "{list}");
+                ""
+            }
+        };
+    }
+    found
+}
+
+/// `YYYY-MM-DDThh:mm:ss.mmmZ`, by counting the days one by one.
+fn unix_ms(date: &str) -> i64 {
+    assert_eq!(date.len(), 24, "{date}");
+    let number = |from: usize, to: usize| date[from..to].parse::<i64>().unwrap();
+    let leap = |year: i64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let (year, month) = (number(0, 4), number(5, 7));
+    let mut days = number(8, 10) - 1;
+    days += (1970..year).map(|year| 365 + i64::from(leap(year))).sum::<i64>();
+    let months = [
+        31,
+        28 + i64::from(leap(year)),
+        31,
+        30,
+        31,
+        30,
+        31,
+        31,
+        30,
+        31,
+        30,
+        31,
+    ];
+    days += months[..month as usize - 1].iter().sum::<i64>();
+    assert!(date.ends_with('Z') && &date[10..11] == "T" && &date[19..20] == ".");
+    ((days * 24 + number(11, 13)) * 60 + number(14, 16)) * 60_000 + number(17, 19) * 1000 + number(20, 23)
+}
+
+fn once<T>(place: &mut Option<T>, value: T, line: &str) {
+    assert!(place.replace(value).is_none(), "twice: {line}");
+}
+
+impl Playlist {
+    pub fn parse(text: &str) -> Playlist {
+        assert!(text.starts_with("#EXTM3U\n") && text.ends_with('\n') && !text.contains('\r'));
+        let (mut version, mut target, mut part_target, mut control) = (None, None, None, None);
+        let (mut sequence, mut count, mut hint, mut skipped) = (None, None, None, None);
+        let mut segments: Vec<Segment> = Vec::new();
+        let mut open: Option<Segment> = None;
+        let mut map = None;
+        for line in text.lines().skip(1) {
+            assert!(hint.is_none(), "behind the hint: {line}");
+            let (tag, value) = line.split_once(':').unwrap_or((line, ""));
+            let number = || {
+                value
+                    .parse::<u64>()
+                    .unwrap_or_else(|_| panic!("no number: {line}"))
+            };
+            let is_head = matches!(
+                tag,
+                "#EXT-X-VERSION"
+                    | "#EXT-X-TARGETDURATION"
+                    | "#EXT-X-SERVER-CONTROL"
+                    | "#EXT-X-PART-INF"
+                    | "#EXT-X-MEDIA-SEQUENCE"
+                    | "#EXT-X-DISCONTINUITY-SEQUENCE"
+                    | "#EXT-X-SKIP"
+            );
+            if is_head {
+                assert!(open.is_none() && segments.is_empty(), "too late: {line}");
+            } else if tag != "#EXT-X-PRELOAD-HINT" && open.is_none() {
+                let at = segments.len() as u64 + skipped.unwrap_or(0);
+                let before = segments.last().map(|s| s.discontinuities).or(count).unwrap();
+                open = Some(Segment {
+                    sequence: sequence.unwrap() + at,
+                    discontinuities: before,
+                    discontinuity: false,
+                    map: None,
+                    date_ms: -1,
+                    parts: Vec::new(),
+                    duration: None,
+                    uri: None,
+                });
+            }
+            let now = open.as_mut();
+            match tag {
+                "#EXT-X-VERSION" => once(&mut version, number(), line),
+                "#EXT-X-TARGETDURATION" => once(&mut target, number(), line),
+                "#EXT-X-MEDIA-SEQUENCE" => once(&mut sequence, number(), line),
+                "#EXT-X-DISCONTINUITY-SEQUENCE" => once(&mut count, number(), line),
+                "#EXT-X-SERVER-CONTROL" => once(&mut control, attributes(value), line),
+                "#EXT-X-PART-INF" => {
+                    let attributes = attributes(value);
+                    assert_eq!(attributes.len(), 1);
+                    once(&mut part_target, attributes["PART-TARGET"].parse().unwrap(), line);
+                }
+                "#EXT-X-SKIP" => {
+                    let attributes = attributes(value);
+                    assert_eq!(attributes.len(), 1);
+                    once(
+                        &mut skipped,
+                        attributes["SKIPPED-SEGMENTS"].parse().unwrap(),
+                        line,
+                    );
+                }
+                "#EXT-X-DISCONTINUITY" => {
+                    let now = now.unwrap();
+                    assert!(!now.discontinuity && now.parts.is_empty(), "{line}");
+                    (now.discontinuity, now.discontinuities) = (true, now.discontinuities + 1);
+                }
+                "#EXT-X-MAP" => {
+                    let attributes = attributes(value);
+                    assert_eq!(attributes.len(), 1);
+                    assert!(now.unwrap().parts.is_empty(), "{line}");
+                    map = Some(attributes["URI"].clone());
+                }
+                "#EXT-X-PROGRAM-DATE-TIME" => {
+                    let now = now.unwrap();
+                    assert!(now.date_ms == -1 && now.parts.is_empty(), "{line}");
+                    now.date_ms = unix_ms(value);
+                }
+                "#EXT-X-PART" => {
+                    let attributes = attributes(value);
+                    let independent = attributes.get("INDEPENDENT");
+                    assert!(independent.is_none_or(|value| value == "YES"));
+                    assert_eq!(attributes.len(), 2 + usize::from(independent.is_some()));
+                    now.unwrap().parts.push(Part {
+                        uri: attributes["URI"].clone(),
+                        duration: attributes["DURATION"].parse().unwrap(),
+                        independent: independent.is_some(),
+                    });
+                }
+                "#EXTINF" => {
+                    let duration = value.strip_suffix(',').expect("a comma").parse().unwrap();
+                    once(&mut now.unwrap().duration, duration, line);
+                }
+                "#EXT-X-PRELOAD-HINT" => {
+                    let attributes = attributes(value);
+                    assert_eq!(attributes["TYPE"], "PART");
+                    assert_eq!(attributes.len(), 2);
+                    hint = Some(attributes["URI"].clone());
+                }
+                uri => {
+                    assert!(!uri.starts_with('#') && !uri.is_empty(), "unknown: {line:?}");
+                    let mut whole = open.take().unwrap();
+                    assert!(whole.duration.is_some() && whole.date_ms != -1, "{line}");
+                    whole.uri = Some(line.to_string());
+                    whole.map.clone_from(&map);
+                    segments.push(whole);
+                }
+            }
+        }
+        if let Some(mut open) = open {
+            assert!(open.duration.is_none() && !open.parts.is_empty() && open.date_ms != -1);
+            open.map = map;
+            segments.push(open);
+        }
+        let skipped = skipped.unwrap_or(0);
+        assert_eq!(version, Some(if skipped > 0 { 9 } else { 6 }));
+        let playlist = Playlist {
+            text: text.into(),
+            target: target.unwrap(),
+            part_target: part_target.unwrap(),
+            control: control.unwrap(),
+            sequence: sequence.unwrap(),
+            skipped,
+            segments,
+            hint: hint.unwrap(),
+        };
+        playlist.check();
+        playlist
+    }
+
+    fn check(&self) {
+        let (target, part_target) = (self.target as f64, self.part_target);
+        let control = |name: &str| self.control[name].parse::<f64>().unwrap();
+        assert_eq!(self.control.len(), 4);
+        assert_eq!(self.control["CAN-BLOCK-RELOAD"], "YES");
+        // 4.4.3.8
+        assert!(control("CAN-SKIP-UNTIL") >= 6.0 * target);
+        assert!(control("HOLD-BACK") >= 3.0 * target);
+        assert!(control("PART-HOLD-BACK") >= 3.0 * part_target - 1e-9);
+        assert!(
+            self.skipped > 0 || self.segments[0].map.is_some(),
+            "a MAP before the first segment"
+        );
+        for segment in &self.segments {
+            for part in &segment.parts {
+                assert!(part.duration > 0.0, "{segment:?}");
+            }
+            if let Some(duration) = segment.duration {
+                assert!(duration.round() <= target, "4.4.3.1: {segment:?}");
+                let parts: f64 = segment.parts.iter().map(|part| part.duration).sum();
+                // Each has five digits.
+                let off = (duration - parts).abs();
+                assert!(
+                    segment.parts.is_empty() || off < 1e-5 * (1 + segment.parts.len()) as f64,
+                    "{segment:?}"
+                );
+            }
+        }
+        for pair in self.segments.windows(2) {
+            let step_ms = pair[1].date_ms - pair[0].date_ms;
+            let duration_ms = (pair[0].duration.unwrap() * 1000.0) as i64;
+            // What is shown follows the clock that the frames were captured by, give or take a frame or two.
+            let off = (step_ms - duration_ms).abs();
+            assert!(pair[1].discontinuity || off < 600, "{off} ms: {pair:?}");
+        }
+    }
+
+    pub fn whole(&self) -> impl DoubleEndedIterator<Item = &Segment> {
+        self.segments.iter().filter(|segment| segment.uri.is_some())
+    }
+
+    pub fn duration(&self) -> f64 {
+        self.whole().filter_map(|segment| segment.duration).sum()
+    }
+
+    /// Media sequence number and index of what comes next: what a player with low latency asks for.
+    pub fn next(&self) -> (u64, usize) {
+        match self.segments.last().unwrap() {
+            open if open.uri.is_none() => (open.sequence, open.parts.len()),
+            whole => (whole.sequence + 1, 0),
+        }
+    }
+}
+
+/// What a server has said in all its playlists of one run.
+#[derive(Default)]
+pub struct History {
+    last: Option<Playlist>,
+    pub segments: HashMap<u64, Segment>,
+    names: HashMap<String, String>,
+    hints: Vec<String>,
+}
+
+impl History {
+    /// Takes in the next playlist, and checks it against those before.
+    pub fn add(&mut self, text: &str) -> Playlist {
+        let playlist = Playlist::parse(text);
+        if let Some(last) = &self.last {
+            let terms = |p: &Playlist| (p.target, p.part_target, p.control.clone());
+            assert_eq!(terms(last), terms(&playlist), "6.2.1: what may not change");
+            assert!(
+                playlist.sequence >= last.sequence && playlist.next() >= last.next(),
+                "6.2.2: back"
+            );
+            let removed = playlist.sequence > last.sequence;
+            // 6.2.2
+            let kept = playlist.skipped > 0 || playlist.duration() >= 3.0 * playlist.target as f64;
+            assert!(!removed || kept, "too little is left: {text}");
+        }
+        for segment in &playlist.segments {
+            let known = self
+                .segments
+                .entry(segment.sequence)
+                .or_insert_with(|| segment.clone());
+            if segment.map.is_some() && known.map.is_none() {
+                known.map.clone_from(&segment.map);
+            }
+            assert_eq!(
+                (known.discontinuities, known.discontinuity, known.date_ms),
+                (segment.discontinuities, segment.discontinuity, segment.date_ms),
+                "another one than before"
+            );
+            assert!(segment.map.is_none() || segment.map == known.map);
+            // Parts are added at the end; of an old segment all tags may be missing.
+            let same = known
+                .parts
+                .iter()
+                .zip(&segment.parts)
+                .all(|(one, other)| one == other);
+            assert!(same, "{known:?}\n{segment:?}");
+            if segment.parts.len() > known.parts.len() {
+                assert!(
+                    known.uri.is_none() || known.parts.is_empty(),
+                    "a part more of a whole segment"
+                );
+                known.parts.clone_from(&segment.parts);
+            }
+            match &known.uri {
+                Some(_) => assert_eq!((&known.uri, known.duration), (&segment.uri, segment.duration)),
+                None => (known.uri, known.duration) = (segment.uri.clone(), segment.duration),
+            }
+            let names = segment.parts.iter().map(|part| &part.uri).chain(&segment.uri);
+            for name in names {
+                let what = format!("{} {}", segment.sequence, segment.uri.as_ref() == Some(name));
+                assert_eq!(
+                    self.names.entry(name.clone()).or_insert_with(|| what.clone()),
+                    &what
+                );
+            }
+        }
+        if self.hints.last() != Some(&playlist.hint) {
+            self.hints.push(playlist.hint.clone());
+        }
+        self.last = Some(playlist.clone());
+        playlist
+    }
+
+    /// All hints but the last one have come true.
+    pub fn check_hints(&self) {
+        for hint in &self.hints[..self.hints.len() - 1] {
+            assert!(self.names.contains_key(hint), "{hint} was promised");
+        }
+    }
+}

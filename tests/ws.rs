@@ -1,0 +1,762 @@
+//! `/ws`: the protocol by a client that keeps to it and breaks it as told (RFC 6455), the stream in it, and the texts
+//! that tell how it stands.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+use support::{Dir, Fragment, Server, decode, have, numbers_in_pictures, skip, until};
+
+const TEXT: u8 = 0x81;
+const BINARY: u8 = 0x82;
+const CLOSE: u8 = 0x88;
+const PING: u8 = 0x89;
+const PONG: u8 = 0x8a;
+
+/// The handshake of RFC 6455, 1.3, with these lines in it.
+fn handshake(target: &str, lines: &str) -> String {
+    format!(
+        "GET {target} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{lines}\r\n"
+    )
+}
+
+/// A client's frame: its first byte (FIN and opcode) and its payload, masked.
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![first];
+    match payload.len() {
+        short @ 0..126 => bytes.push(0x80 | short as u8),
+        long => {
+            bytes.push(0x80 | 126);
+            bytes.extend_from_slice(&(long as u16).to_be_bytes());
+        }
+    }
+    let mask = [0x12, 0x34, 0x56, 0x78];
+    bytes.extend_from_slice(&mask);
+    bytes.extend(
+        payload
+            .iter()
+            .zip(mask.iter().cycle())
+            .map(|(byte, mask)| byte ^ mask),
+    );
+    bytes
+}
+
+fn close(code: u16, why: &str) -> Vec<u8> {
+    frame(CLOSE, &[&code.to_be_bytes(), why.as_bytes()].concat())
+}
+
+/// A frame of the server: whole, not masked, its length in as few bytes as it needs.
+#[derive(Debug)]
+struct Frame {
+    first: u8,
+    payload: Vec<u8>,
+}
+
+impl Frame {
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.payload).unwrap()
+    }
+
+    /// A member of a flat object, as it stands there; strings without their quotes.
+    fn member(&self, name: &str) -> &str {
+        let mark = format!("\"{name}\":");
+        let at = self
+            .text()
+            .find(&mark)
+            .unwrap_or_else(|| panic!("no {name} in {self:?}"))
+            + mark.len();
+        let value = &self.text()[at..];
+        match value.strip_prefix('"') {
+            Some(text) => &text[..text.find('"').unwrap()],
+            None => &value[..value.find([',', '}']).unwrap()],
+        }
+    }
+
+    fn number(&self, name: &str) -> u64 {
+        self.member(name).parse().unwrap()
+    }
+
+    fn is_text(&self, kind: &str) -> bool {
+        self.first == TEXT && self.member("type") == kind
+    }
+
+    fn is_init(&self) -> bool {
+        self.first == BINARY && &self.payload[4..8] == b"ftyp"
+    }
+
+    /// The status code of a close frame.
+    fn code(&self) -> Option<u16> {
+        assert_eq!(self.first, CLOSE, "{self:?}");
+        self.payload.first_chunk().map(|code| u16::from_be_bytes(*code))
+    }
+}
+
+struct Client {
+    input: BufReader<TcpStream>,
+}
+
+impl Client {
+    fn new(server: &Server, target: &str) -> Client {
+        let mut input = BufReader::new(server.send(handshake(target, "").as_bytes()));
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert!(input.read_line(&mut head).unwrap() > 0, "{head}");
+        }
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        Client { input }
+    }
+
+    fn send(&mut self, bytes: &[u8]) {
+        self.input.get_mut().write_all(bytes).unwrap();
+    }
+
+    /// The next frame; `None` where the connection ends after one.
+    fn next(&mut self) -> Option<Frame> {
+        let mut header = [0; 2];
+        match self.input.read(&mut header[..1]) {
+            Ok(1) => self.input.read_exact(&mut header[1..]).unwrap(),
+            Ok(_) => return None,
+            Err(e) => panic!("no frame came: {e}"),
+        }
+        let [first, length] = header;
+        assert!([TEXT, BINARY, CLOSE, PING, PONG].contains(&first), "{header:x?}");
+        let mut more = [0; 8];
+        let length = match length {
+            126 => {
+                self.input.read_exact(&mut more[6..]).unwrap();
+                u64::from_be_bytes(more).max(126)
+            }
+            127 => {
+                self.input.read_exact(&mut more).unwrap();
+                u64::from_be_bytes(more).max(0x1_0000)
+            }
+            length => {
+                assert!(length < 126, "a server masks nothing");
+                u64::from(length)
+            }
+        };
+        let mut payload = vec![0; length as usize];
+        self.input.read_exact(&mut payload).unwrap();
+        Some(Frame { first, payload })
+    }
+
+    /// The next frame that is like this; those before it are passed over.
+    fn find(&mut self, mut wanted: impl FnMut(&Frame) -> bool) -> Frame {
+        loop {
+            let frame = self.next().expect("the connection ended");
+            if wanted(&frame) {
+                return frame;
+            }
+        }
+    }
+
+    fn next_fragment(&mut self) -> Fragment {
+        Fragment::new(
+            &self
+                .find(|frame| frame.first == BINARY && !frame.is_init())
+                .payload,
+        )
+    }
+
+    /// The next state, by its word.
+    fn find_state(&mut self, word: &str) -> Frame {
+        self.find(|frame| frame.is_text("state") && frame.member("state") == word)
+    }
+
+    /// The code of the close frame that comes, behind which nothing does.
+    fn closed(&mut self) -> Option<u16> {
+        let code = self.find(|frame| frame.first == CLOSE).code();
+        assert!(self.next().is_none(), "the connection ends behind a close frame");
+        code
+    }
+}
+
+#[test]
+fn handshakes_are_answered() {
+    let server = Server::test_picture(&[]);
+    let mut socket = server.send(handshake("/ws", "").as_bytes());
+    let mut head = [0; 129];
+    socket.read_exact(&mut head).unwrap();
+    assert_eq!(
+        std::str::from_utf8(&head).unwrap(),
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+    );
+    let good = handshake("/ws", "");
+    for (from, to, status) in [
+        ("Upgrade: websocket", "Upgrade: h2c, WebSocket", 101),
+        ("Connection: Upgrade", "Connection: keep-alive, UPGRADE", 101),
+        ("GET ", "HEAD ", 426),
+        ("GET ", "POST ", 405),
+        ("GET ", "OPTIONS ", 204),
+        ("HTTP/1.1", "HTTP/1.0", 426),
+        ("Upgrade: websocket\r\n", "", 426),
+        ("Upgrade: websocket", "Upgrade: h2c", 426),
+        ("Connection: Upgrade\r\n", "", 400),
+        ("Sec-WebSocket-Version: 13\r\n", "", 426),
+        ("Version: 13", "Version: 8", 426),
+        ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "", 400),
+        ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZQ==", 400),
+        (
+            "Sec-WebSocket-Key: ",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Key: ",
+            400,
+        ),
+        ("/ws", "/ws/", 404),
+    ] {
+        let request = good.replacen(from, to, 1);
+        let mut first = String::new();
+        let mut answer = BufReader::new(server.send(request.as_bytes()));
+        answer.read_line(&mut first).unwrap();
+        assert_eq!(
+            first.split(' ').nth(1),
+            Some(&*status.to_string()),
+            "{request}{first}"
+        );
+        if status == 426 {
+            let fields: Vec<String> = answer
+                .lines()
+                .map(Result::unwrap)
+                .take_while(|l| !l.is_empty())
+                .collect();
+            for field in [
+                "Upgrade: websocket",
+                "Connection: upgrade",
+                "Sec-WebSocket-Version: 13",
+            ] {
+                assert!(fields.iter().any(|it| it == field), "{fields:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn only_own_and_listed_pages_are_let_in() {
+    let status = |server: &Server, host: &str, origin: &str| {
+        let request = handshake("/ws", &format!("Origin: {origin}\r\n")).replacen("localhost", host, 1);
+        let mut first = String::new();
+        BufReader::new(server.send(request.as_bytes()))
+            .read_line(&mut first)
+            .unwrap();
+        first.split(' ').nth(1).unwrap().parse::<u16>().unwrap()
+    };
+    let server = Server::test_picture(&[]);
+    for (host, origin, expected) in [
+        ("localhost", "http://localhost", 101),
+        ("localhost", "http://localhost:80", 101),
+        ("pi.local:8000", "http://pi.local:8000", 101),
+        ("PI.local.:8000", "http://pi.local:8000", 101),
+        ("[::1]:8000", "http://[::1]:8000", 101),
+        // Behind a proxy that speaks TLS.
+        ("pi", "https://pi", 101),
+        ("pi:443", "https://pi", 101),
+        ("pi:8443", "https://pi:8443", 101),
+        ("pi", "http://pi:8000", 403),
+        ("pi:8000", "http://pi", 403),
+        ("pi:8000", "http://pi:8001", 403),
+        ("pi:443", "http://pi", 403),
+        ("pi:8000", "http://evil.example:8000", 403),
+        ("pi:8000", "null", 403),
+        ("pi:8000", "file://", 403),
+        ("pi:8000", "ftp://pi:8000", 403),
+        ("evil.example", "http://evil.example", 421),
+    ] {
+        assert_eq!(status(&server, host, origin), expected, "{host} from {origin}");
+    }
+    assert_eq!(server.number("forbidden"), 9);
+    let server = Server::with_config("[server]\ncors_origins = https://home.example\n[test]\n");
+    assert_eq!(status(&server, "pi:8000", "https://home.example"), 101);
+    assert_eq!(status(&server, "pi:8000", "https://home.example:444"), 403);
+    assert_eq!(status(&server, "pi:8000", "http://pi:8000"), 101);
+}
+
+/// Whatever a client breaks, it is told so with the code that RFC 6455 has for it, and the connection ends.
+#[test]
+fn what_breaks_the_protocol_closes_the_connection() {
+    let server = Server::test_picture(&[]);
+    let mut unmasked = frame(TEXT, b"abcd");
+    unmasked[1] &= 0x7f;
+    let too_long = [&[BINARY, 0xff][..], &(1u64 << 40).to_be_bytes(), &[0; 4]].concat();
+    for (bytes, code) in [
+        (unmasked, 1002),
+        (frame(0xc1, b"a"), 1002),
+        (frame(0xa1, b"a"), 1002),
+        (frame(0x91, b"a"), 1002),
+        (frame(0x83, b"a"), 1002),
+        (frame(0x8b, b"a"), 1002),
+        (frame(0x80, b"a"), 1002),
+        ([frame(0x01, b"a"), frame(TEXT, b"b")].concat(), 1002),
+        (frame(0x09, b"a"), 1002),
+        (frame(PING, &[0; 126]), 1002),
+        ([&[BINARY, 0xff][..], &[0xff; 8]].concat(), 1002),
+        (too_long, 1009),
+        (frame(BINARY, &[0; 4097]), 1009),
+        ([frame(0x01, &[b'a'; 4096]), frame(0x80, b"a")].concat(), 1009),
+        (frame(TEXT, b"\xc3\x28"), 1007),
+        ([frame(0x01, b"\xc3"), frame(0x80, b"\x28")].concat(), 1007),
+        (frame(CLOSE, b"\x03"), 1002),
+        (close(1000, "").iter().copied().chain(*b"more").collect(), 1000),
+        (close(1005, ""), 1002),
+        (close(999, ""), 1002),
+        (close(4000, "\u{e9}"), 4000),
+        (frame(CLOSE, b"\x03\xe8\xff"), 1007),
+    ] {
+        let mut client = Client::new(&server, "/ws");
+        client.send(&bytes);
+        assert_eq!(client.closed(), Some(code), "{bytes:x?}");
+    }
+    let mut client = Client::new(&server, "/ws");
+    client.send(&frame(CLOSE, b""));
+    assert_eq!(client.closed(), None, "a close without a code is answered by one");
+    until("all are gone", || server.number("clients") == 0);
+}
+
+#[test]
+fn pings_are_answered_between_the_fragments_of_a_message() {
+    let server = Server::test_picture(&[]);
+    let mut client = Client::new(&server, "/ws");
+    let lag = "{ \"type\" : \"lag\", \"sent_ms\":81234.5, \"lag_ms\" : 62.1, \"who\":\"\u{e9}\" }".as_bytes();
+    // A character's bytes are in two fragments.
+    let middle = lag.len() - 4;
+    let pieces = [
+        frame(0x01, &lag[..middle]),
+        frame(PING, b"between"),
+        frame(0x00, b""),
+        frame(PONG, b"unasked"),
+        frame(0x80, &lag[middle..]),
+        frame(PING, &[7; 125]),
+    ];
+    // However TCP cuts it.
+    for byte in pieces.concat() {
+        client.send(&[byte]);
+    }
+    assert_eq!(client.find(|frame| frame.first == PONG).payload, b"between");
+    let echo = client.find(|frame| frame.is_text("echo"));
+    assert_eq!(echo.member("sent_ms"), "81234.5");
+    assert!(echo.number("received_us") > 0);
+    assert_eq!(client.find(|frame| frame.first == PONG).payload, [7; 125]);
+    assert_eq!(server.status("lag_ms"), "62");
+    assert_eq!(server.status("way"), "ws");
+    // What is not understood is passed over, and what has no number in it gives none.
+    client.send(&frame(TEXT, b"REQUESTSTREAM"));
+    client.send(&frame(
+        TEXT,
+        b"{\"type\":\"lag\",\"sent_ms\":\"x\",\"lag_ms\":null}",
+    ));
+    client.send(&frame(BINARY, &[0; 4096]));
+    client.send(&frame(TEXT, b"{\"type\":\"lag\",\"sent_ms\":7,\"lag_ms\":null}"));
+    assert_eq!(client.find(|frame| frame.is_text("echo")).member("sent_ms"), "7");
+    assert_eq!(server.status("lag_ms"), "null");
+}
+
+/// What goes with the request's last packet is heard too.
+#[test]
+fn what_comes_behind_the_handshake_at_once_is_heard() {
+    let server = Server::test_picture(&[]);
+    let both = [handshake("/ws", "").into_bytes(), frame(PING, b"early")].concat();
+    let mut client = Client {
+        input: BufReader::new(server.send(&both)),
+    };
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        client.input.read_line(&mut head).unwrap();
+    }
+    assert_eq!(client.find(|frame| frame.first == PONG).payload, b"early");
+}
+
+/// Whether a fragment stands where the one before it ends; or later, where the source itself paused: on a machine that is
+/// busy the test picture may.
+fn follows(fragment: &Fragment, end: u64) -> bool {
+    fragment.time() == end || fragment.time() > end + 90_000 / 2
+}
+
+/// The laws of /stream.mp4, in messages: the state, the init segment, then every frame once.
+#[test]
+fn the_stream_comes_whole_and_from_zero() {
+    let server = Server::with_config("[server]\nmax_age_ms = 60000\n[test]\n");
+    until("it is open", || server.camera("source") == "test picture");
+    for target in ["/ws", "/ws?start=live"] {
+        let mut client = Client::new(&server, target);
+        let state = client.next().unwrap();
+        assert!(state.is_text("state"), "{state:?}");
+        assert_eq!(
+            (state.member("source"), state.member("stand_in")),
+            ("test picture", "false")
+        );
+        let init = client.find(|frame| frame.first == BINARY);
+        assert!(init.is_init() && init.payload.windows(4).any(|kind| kind == b"moov"));
+        let mut end = 0;
+        for number in 1..=200 {
+            let fragment = client.next_fragment();
+            assert_eq!(fragment.sequence(), number);
+            assert!(follows(&fragment, end));
+            assert!(number > 1 || fragment.key() && fragment.time() == 0);
+            end = fragment.time() + u64::from(fragment.duration());
+            if number == 1 {
+                let clock = client.next().unwrap();
+                assert!(
+                    clock.is_text("clock") && clock.number("media_90k") == 0,
+                    "{clock:?}"
+                );
+                assert!(clock.number("sent_us") >= clock.number("captured_us"));
+            }
+        }
+        // Another one comes after five seconds, which these frames are more than.
+        let clock = client.find(|frame| frame.is_text("clock"));
+        assert!(clock.number("media_90k") >= 4 * 90_000, "{clock:?}");
+    }
+}
+
+/// H.264 as a byte stream, some frames of it, from the test picture of this size.
+fn record(width: u32, height: u32, frames: usize) -> Vec<Vec<u8>> {
+    let server = Server::with_config(&format!("[test]\nwidth = {width}\nheight = {height}\n"));
+    let mut client = Client::new(&server, "/ws?format=h264&start=live");
+    (0..frames).map(|_| client.next().unwrap().payload).collect()
+}
+
+#[test]
+fn a_byte_stream_comes_an_access_unit_a_message() {
+    let server = Server::test_picture(&[]);
+    let mut client = Client::new(&server, "/ws?format=h264");
+    let mut stream = Vec::new();
+    for number in 0..75 {
+        let frame = client.next().unwrap();
+        assert_eq!(frame.first, BINARY, "no texts");
+        let unit = frame.payload;
+        let starts = (0..unit.len() - 4).filter(|at| unit[*at..*at + 4] == [0, 0, 0, 1]);
+        let kinds: Vec<u8> = starts.map(|at| unit[at + 4] & 31).collect();
+        let slices: &[u8] = match kinds.as_slice() {
+            [7, 8, slices @ ..] => {
+                assert!(slices.iter().all(|kind| *kind == 5), "{kinds:?}");
+                slices
+            }
+            slices => {
+                assert!(number > 0 && slices.iter().all(|kind| *kind == 1), "{kinds:?}");
+                slices
+            }
+        };
+        assert!(!slices.is_empty() && unit.starts_with(&[0, 0, 0, 1]));
+        stream.extend(unit);
+    }
+    client.send(&frame(PING, b"x"));
+    assert_eq!(client.find(|frame| frame.first == PONG).payload, b"x");
+    if have("ffmpeg") {
+        let dir = Dir::new();
+        let file = dir.write("a.h264", stream);
+        assert_eq!(decode(&file), 75);
+        let numbers = numbers_in_pictures(file.to_str().unwrap(), 640, 480);
+        assert_eq!(numbers.len(), 75);
+        assert!(
+            numbers.windows(2).all(|pair| pair[1] == pair[0] + 1),
+            "{numbers:?}"
+        );
+    }
+}
+
+fn replay(file: &Path, how: &str) -> String {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools/replay.py");
+    format!("python3 '{script}' '{}' {how} units", file.display())
+}
+
+/// A stream that changes its size goes on with another init segment, and with its time.
+#[test]
+fn another_size_is_another_init_segment() {
+    if !have("python3") {
+        return;
+    }
+    let dir = Dir::new();
+    let file = dir.write(
+        "in.h264",
+        [record(320, 240, 20), record(160, 120, 20)].concat().concat(),
+    );
+    let server = Server::with_config(&format!("[exec]\ncommand = exec {}\n", replay(&file, "60")));
+    let mut client = Client::new(&server, "/ws");
+    let (mut inits, mut end, mut sequence) = (Vec::new(), 0, 0);
+    while inits.len() < 4 {
+        let frame = client.find(|frame| frame.first == BINARY);
+        if frame.is_init() {
+            assert!(inits.last() != Some(&frame.payload), "only a change is told");
+            inits.push(frame.payload);
+            let first = client.next_fragment();
+            assert!(first.key());
+            (end, sequence) = (first.time() + u64::from(first.duration()), sequence + 1);
+            assert_eq!((first.sequence(), inits.len() > 1), (sequence, first.time() > 0));
+        } else {
+            let fragment = Fragment::new(&frame.payload);
+            assert!(fragment.sequence() == sequence + 1 && follows(&fragment, end));
+            (end, sequence) = (fragment.time() + u64::from(fragment.duration()), sequence + 1);
+        }
+    }
+    assert!(inits[0] == inits[2] && inits[1] == inits[3] && inits[0] != inits[1]);
+}
+
+/// A camera that goes and comes back is told as it happens, and the pictures go on after it.
+#[test]
+fn losses_are_told() {
+    let dir = Dir::new();
+    let (file, there) = (
+        dir.write("in.h264", record(160, 120, 30).concat()),
+        dir.write("there", ""),
+    );
+    let command = format!(
+        "test -e '{}' || {{ echo it is away >&2; exit 1; }}; cat '{}'; sleep 0.5; exit 1",
+        there.display(),
+        file.display()
+    );
+    let server = Server::with_config(&format!("[exec]\ncommand = {command}\n"));
+    let mut client = Client::new(&server, "/ws");
+    assert!(client.find(|frame| frame.first == BINARY).is_init());
+    let mut time = client.next_fragment().time();
+    std::fs::remove_file(&there).unwrap();
+    let lost = client.find(|frame| {
+        assert!(!frame.is_init(), "it is the same one all the time");
+        frame.is_text("state") && frame.member("reason").contains("it is away")
+    });
+    assert_eq!(lost.member("state"), "lost");
+    std::fs::write(&there, "").unwrap();
+    client.find_state("live");
+    for _ in 0..10 {
+        let fragment = client.next_fragment();
+        assert!(fragment.time() > time, "never back, never zero again");
+        time = fragment.time();
+    }
+}
+
+#[test]
+fn a_page_wakes_the_camera_and_lets_it_sleep() {
+    let server = Server::with_config("[test]\nlinger_s = 0\n");
+    for _ in 0..3 {
+        until("it sleeps", || server.camera("state") == "asleep");
+        let mut client = Client::new(&server, "/ws");
+        let state = client.next().unwrap();
+        assert!(
+            ["asleep", "starting"].contains(&state.member("state")),
+            "the first look is before the first frame: {state:?}"
+        );
+        let live = client.find_state("live");
+        assert_eq!((live.member("codec"), live.member("reason")), ("h264", ""));
+        assert_eq!(client.next_fragment().time(), 0);
+        client.send(&close(1001, ""));
+        assert_eq!(client.closed(), Some(1001));
+    }
+}
+
+/// Frames flow to those who read while others never do; those are gone after the write timeout.
+#[test]
+fn clients_that_never_read_cost_the_others_nothing() {
+    let server = Server::with_config(
+        "[server]\nmax_age_ms = 60000\njoin_max_mb = 64\n[test]\nwidth = 1920\nheight = 1080\n",
+    );
+    let readers: Vec<_> = (0..20)
+        .map(|_| {
+            let mut client = Client::new(&server, "/ws");
+            let mut last = client.next_fragment();
+            thread::spawn(move || {
+                loop {
+                    let frame = client.next().expect("a close frame before the end");
+                    match frame.first {
+                        BINARY => {
+                            let next = Fragment::new(&frame.payload);
+                            let end = last.time() + u64::from(last.duration());
+                            assert_eq!(next.sequence(), last.sequence() + 1);
+                            assert!(follows(&next, end), "a reader lost a frame");
+                            last = next;
+                        }
+                        CLOSE => return (frame.code(), last.sequence()),
+                        _ => assert!(frame.is_text("clock") || frame.is_text("state"), "{frame:?}"),
+                    }
+                }
+            })
+        })
+        .collect();
+    let stuck: Vec<_> = (0..20)
+        .map(|_| server.send(handshake("/ws", "").as_bytes()))
+        .collect();
+    until("all have come", || server.number("clients") == 40);
+    until("the stuck ones are gone", || server.number("clients") == 20);
+    assert_eq!(server.number("stuck_clients"), 20);
+    drop(stuck);
+    server.signal("-TERM");
+    for reader in readers {
+        let (code, frames) = reader.join().unwrap();
+        assert!(code == Some(1001) && frames > 30, "{code:?} after {frames}");
+    }
+}
+
+/// A client that stops for longer than the age limit is told how many frames it missed, and goes on with a newer key
+/// frame. What it asks meanwhile is answered between the messages and never within one, or nothing could be read here.
+#[test]
+fn a_client_that_lags_is_told_what_it_missed() {
+    if !have("python3") {
+        return;
+    }
+    let dir = Dir::new();
+    let frames = record(1920, 1080, 60);
+    let file = dir.write("in.h264", frames.concat());
+    let server = Server::with_config(&format!(
+        "[server]\nmax_age_ms = 300\n[exec]\ncommand = exec {}\n",
+        replay(&file, "30")
+    ));
+    // Each has its number in its picture, so no two are the same.
+    let place = |fragment: &Fragment| {
+        let slice = fragment.nal_units()[0].to_vec();
+        frames
+            .iter()
+            .position(|unit| unit.ends_with(&slice))
+            .expect("a frame that was fed")
+    };
+    let mut client = Client::new(&server, "/ws");
+    let mut last = place(&client.next_fragment());
+    let (mut told, mut pongs) = (0, 0);
+    until("frames are left out", || {
+        // It reads a little now and then, so that it lags but is not stuck.
+        for _ in 0..3 {
+            client.send(&frame(PING, b"still there?"));
+            let mut skipped = 0;
+            let picture = client.find(|frame| {
+                pongs += u32::from(frame.first == PONG);
+                if frame.first == TEXT && frame.is_text("skipped") {
+                    assert_eq!(skipped, 0, "a hole is told once");
+                    skipped = frame.number("frames");
+                }
+                frame.first == BINARY && !frame.is_init()
+            });
+            let next = Fragment::new(&picture.payload);
+            assert!(skipped == 0 || next.key());
+            let place = place(&next);
+            assert_eq!(
+                place,
+                (last + 1 + skipped as usize) % frames.len(),
+                "{skipped} were skipped"
+            );
+            (last, told) = (place, told + skipped);
+        }
+        thread::sleep(Duration::from_millis(300));
+        told > 0 && pongs > 0
+    });
+    assert!(server.number("frames_skipped") >= told);
+}
+
+#[test]
+fn a_full_house_says_so_before_the_upgrade() {
+    let server = Server::with_config("[server]\nmax_clients = 2\n[test]\n");
+    let mut page = Client::new(&server, "/ws");
+    page.next_fragment();
+    let mut recording = server.follow("");
+    recording.next_fragment().unwrap();
+    let answer = server.ask(&handshake("/ws", ""));
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    drop(page);
+    until("the place is free again", || server.number("clients") == 1);
+    Client::new(&server, "/ws").next_fragment();
+}
+
+/// Who is gone without a word while nothing flows is noticed: a client has to answer a ping, or the like.
+#[test]
+fn silence_is_asked_about_once() {
+    let server = Server::with_config("[exec quiet]\ncommand = exec sleep 1000\n");
+    let mut good = Client::new(&server, "/ws?format=h264");
+    let mut silent = Client::new(&server, "/ws?format=h264");
+    let answering = thread::spawn(move || {
+        while let Some(frame) = good.next() {
+            match frame.first {
+                PING => good.send(&pong(&frame.payload)),
+                CLOSE => return frame.code(),
+                _ => panic!("{frame:?}"),
+            }
+        }
+        None
+    });
+    assert_eq!(silent.next().unwrap().first, PING);
+    assert!(silent.next().is_none(), "it is given up");
+    assert_eq!(server.number("clients"), 1, "who answers stays");
+    server.signal("-TERM");
+    assert_eq!(answering.join().unwrap(), Some(1001));
+}
+
+fn pong(payload: &[u8]) -> Vec<u8> {
+    frame(PONG, payload)
+}
+
+#[test]
+fn who_leaves_without_a_word_is_noticed() {
+    let server = Server::with_config(
+        "[server]\nmax_clients = 300\n[exec quiet]\ncommand = exec sleep 1000\nlinger_s = 0\n",
+    );
+    let clients: Vec<_> = (0..100).map(|_| Client::new(&server, "/ws")).collect();
+    assert_eq!(server.number("clients"), 100);
+    drop(clients);
+    until("all are gone", || {
+        server.number("clients") == 0 && server.proc_status("Threads") <= 6
+    });
+    until("the camera sleeps", || server.camera("state") == "asleep");
+}
+
+/// A client that talks without end and takes no answers is let go as any other that is stuck, and one that takes them
+/// is served.
+#[test]
+fn clients_that_talk_without_end_keep_nobody_out() {
+    let server = Server::test_picture(&[]);
+    let flood = frame(PING, &[0x61; 125]).repeat(1000);
+    let mut deaf = Client::new(&server, "/ws");
+    let talking = thread::spawn(move || {
+        let socket = deaf.input.get_mut();
+        socket
+            .set_write_timeout(Some(Duration::from_millis(100)))
+            .unwrap();
+        // Until the server has had enough.
+        loop {
+            match socket.write_all(&flood) {
+                Err(e) if !matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return,
+                _ => {}
+            }
+        }
+    });
+    let mut viewer = Client::new(&server, "/ws");
+    let mut last = viewer.next_fragment();
+    while !talking.is_finished() {
+        let next = viewer.next_fragment();
+        assert_eq!(next.sequence(), last.sequence() + 1);
+        last = next;
+    }
+    talking.join().unwrap();
+    until("it is counted", || server.number("stuck_clients") == 1);
+}
+
+/// The `websockets` package from PyPI takes all of it for what it is.
+#[test]
+fn a_foreign_client_agrees() {
+    if !have("python3") {
+        return;
+    }
+    let tools = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/python"));
+    let server = Server::test_picture(&[]);
+    let said = Command::new("python3")
+        .args([
+            concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools/websocket.py"),
+            &format!("ws://{}", server.address),
+        ])
+        .env("PYTHONPATH", tools)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let (out, err) = (
+        String::from_utf8_lossy(&said.stdout),
+        String::from_utf8_lossy(&said.stderr),
+    );
+    if err.contains("No module named 'websockets") {
+        return skip("Python's websockets is not installed (tests/need test)");
+    }
+    assert!(said.status.success(), "{err}");
+    assert_eq!(
+        out,
+        "state init fragments clock echo pong big-pong closed 1000 h264 refused 1009\n"
+    );
+}
