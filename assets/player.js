@@ -1,6 +1,6 @@
 // The page: plays the camera as close to now as this browser can, and says what the camera is doing.
-// A way is a link, which brings the stream, and mostly an engine, which shows it: the first that this browser has, until it
-// fails. ?path=NAME takes one alone; ?bare is for frames in other pages.
+// A way is a link, which brings the stream, and mostly an engine, which shows it; the first that works here is taken.
+// ?path=NAME takes one alone, ?bare is for frames in other pages.
 
 const root = document.documentElement;
 const asked = new URLSearchParams(location.search);
@@ -60,7 +60,6 @@ function sighted(time, when) {
 	count.shown++;
 	if (!shown) strikes = 0;
 	shown = true;
-	if (root.dataset.state !== 'live') tell();
 	if (!zero || !trips.length || !(time >= 0)) return;
 	const [, ahead] = trips.reduce((best, trip) => trip[0] < best[0] ? trip : best); // the quickest knows best
 	late = [...late.slice(-29), when + ahead - zero - 1000 * time];
@@ -123,7 +122,7 @@ function mse() {
 	}
 
 	// Lets go of what is older, by the live edge, as a hidden picture stands still. Only of whole groups: what goes takes
-	// along all that was coded from it (Media Source Extensions, coded frame removal).
+	// along what was coded from it (Media Source Extensions, coded frame removal).
 	function trim(keep) {
 		const old = keys.filter(time => time <= end - keep);
 		if (old.length < 2 || keep && old[0] > end - 2 * keep) return false;
@@ -335,10 +334,7 @@ const tagLink = (picture, address) => () => {
 	let least = Infinity; // that the picture was behind the clock, from any common zero
 	picture.onerror = () => get(address, quit, `it does not play ${address}`, body => body.cancel());
 	picture.onended = () => ended('the stream ended');
-	picture.onload = picture.onplaying = () => {
-		layout();
-		sighted();
-	};
+	picture.onload = picture.onplaying = () => sighted(layout());
 	picture.src = address + '?' + Date.now(); // what browsers know of the old one they may keep
 	show(picture);
 	if (plays) play();
@@ -379,12 +375,12 @@ const POLL_MS = 3000; // of /status, where no socket tells
 
 let order = all, strikes = 0; // the ways left, and what speaks against the first
 const excuses = new Set(); // of the others
-let link, engine, jpeg; // jpeg: for such a camera, the tag beside the socket that tells its state
-let camera, reached, busy; // its state; whether the server answered last; its words when full
-let heard, fed, place, shown; // of the link: data last, data first since the picture moved; the picture
+let link, engine, jpeg; // the tag for such a camera, beside the socket that tells its state
+let camera, reached, busy; // its state; the server answered last; its words when full
+let heard, fed, place, shown; // of the link: last word, first data since the picture moved; the picture
 let gone, retry, nap, polled = 0, said = 0; // times and timers
-let blocked; // playing by itself is refused
-const rests = new Set(); // why nothing is wanted
+let blocked; // from playing by itself
+const rests = new Set(); // reasons to want nothing
 
 function connect() {
 	while (order[1] && !ways[order[0]].can()) order = order.slice(1);
@@ -435,14 +431,12 @@ function next(why) {
 	strikes = 0;
 	order = order.slice(1);
 	if (order.length) connect();
-	tell();
 }
 
 function later() {
 	const away = now() - gone;
 	clearTimeout(retry);
 	retry = setTimeout(again, Math.min(200 + away / 4, away < 60000 ? 1200 : 8000) * (0.75 + Math.random() / 2));
-	tell();
 }
 
 // Asks for the server first: browsers make WebSockets wait ever longer after those that failed.
@@ -467,7 +461,6 @@ async function poll() {
 		reached = false;
 		strikes = 0;
 	}
-	tell();
 }
 
 function took(bytes) {
@@ -501,7 +494,7 @@ function lag() {
 	link?.say({ type: 'lag', sent_ms: said, lag_ms: document.hidden ? null : latency() });
 }
 
-// What no event tells.
+// What no event tells, and the words.
 function tick() {
 	if (link) {
 		if (link.say && now() - said > 950) lag();
@@ -638,9 +631,10 @@ function peak() {
 }
 
 function save() {
-	const canvas = copy(element('canvas')).canvas, file = element('a');
+	const file = element('a');
 	file.download = `camera ${new Date().toLocaleString('sv').replace(/:/g, '-')}.jpg`;
-	file.href = canvas.toDataURL('image/jpeg', 0.95);
+	// Of an endless JPEG Firefox would draw the first picture.
+	file.href = $('picture').naturalWidth ? 'snapshot.jpg' : copy(element('canvas')).canvas.toDataURL('image/jpeg', 0.95);
 	file.click();
 }
 
@@ -741,7 +735,6 @@ function controls() {
 		event.preventDefault();
 		zoom(2 ** (-event.deltaY / 400), event.clientX, event.clientY);
 	}, { passive: false });
-	stage.ondblclick = full;
 }
 
 if (asked.has('bare')) root.classList.add('bare');
