@@ -7,6 +7,8 @@
 //! source/          format/h264      format/fmp4                                     ring.rs        serve/
 //! ```
 //!
+//! A JPEG picture takes a shorter way: `Frame<'_>` ─check, copy→ `Arc<Picture>` ─push→ Pictures (the newest only) → client.
+//!
 //! # The threads
 //! | thread | made by | does | ends |
 //! |---|---|---|---|

@@ -14,10 +14,12 @@ pub const SEGMENTS_MOST: (u64, u64) = (4, 3);
 const SEGMENT_LEAST_90K: u64 = SECOND_90K * SEGMENTS_MOST.1 / SEGMENTS_MOST.0;
 /// ... and one is asked for when it is so long.
 const SEGMENT_90K: u64 = SECOND_90K;
-/// The target duration is that of the first segment, but no less and no more than this: a group of pictures that is
-/// longer than a target duration is cut.
-const TARGET_LEAST_S: u64 = 2;
+/// The target duration is that of the first segment, but no more than this: a group of pictures that is longer than a
+/// target duration is cut.
 const TARGET_MOST_S: u64 = 6;
+/// It is 1 s, which has players stay 3 s behind, only where the first segment is not longer than this: where groups
+/// are as long as they were asked to be. Others get room, since one may be short, and the next one twice as long.
+const SECOND_AT_MOST_90K: u64 = SEGMENT_90K * 11 / 10;
 /// A part has as many frames as are next to this. Players stay three parts behind, and ask again for each.
 const PART_90K: u64 = SECOND_90K / 6;
 /// Target durations that are listed: more than what a delta update may leave out, or it never would.
@@ -170,7 +172,10 @@ impl Window {
             self.terms = Some(Terms {
                 run: self.run,
                 // 4.4.3.1: the length of a segment, rounded, is not above it.
-                target_s: ((length_90k + SECOND_90K / 2) / SECOND_90K).clamp(TARGET_LEAST_S, TARGET_MOST_S),
+                target_s: match length_90k {
+                    ..=SECOND_AT_MOST_90K => 1,
+                    _ => ((length_90k + SECOND_90K / 2) / SECOND_90K).clamp(2, TARGET_MOST_S),
+                },
                 // Frames are not all of one length, and no part may be longer, nor shorter than 85 % of it (4.4.4.9).
                 part_target_90k: (per_part * frame_90k * 11 / 10).next_multiple_of(SECOND_90K / 1000),
             });
@@ -323,7 +328,7 @@ impl Window {
 
     /// Target duration; the least one while it is not known.
     pub fn target_s(&self) -> u64 {
-        self.terms.map_or(TARGET_LEAST_S, |terms| terms.target_s)
+        self.terms.map_or(1, |terms| terms.target_s)
     }
 
     /// Bytes held now.
