@@ -158,7 +158,7 @@ function mse() {
 		least = Math.min(least, left);
 		if (now() < until) return;
 		const excess = least - margin;
-		margin += (MARGIN_S - margin) / 50; // a bad minute is forgotten in the next
+		margin += (MARGIN_S - margin) / 25; // a bad minute is forgotten in the next
 		if (video.playbackRate > 1 || excess < SLOP_S) rate(1);
 		else rate(FAST, 1000 * excess / (FAST - 1));
 	}
