@@ -58,7 +58,7 @@ const latency = () => late.length ? Math.round([...late].sort((a, b) => a - b)[l
 // A picture is on the screen at `when`, of this media time if that is known.
 function sighted(time, when) {
 	count.shown++;
-	if (!shown) strikes = 0;
+	if (!shown) strikes = busy = 0;
 	shown = true;
 	if (!zero || !trips.length || !(time >= 0)) return;
 	const [, ahead] = trips.reduce((best, trip) => trip[0] < best[0] ? trip : best); // the quickest knows best
@@ -300,7 +300,7 @@ async function get(address, quit, why, read) {
 		const answer = await fetch(address, { cache: 'no-store', signal: quit.signal });
 		full = answer.status === 503;
 		if (answer.ok) await read(answer.body);
-		else why = await answer.text();
+		else why = (await answer.text()).trim();
 	} catch (error) {
 		why = error.message;
 	}
@@ -349,7 +349,7 @@ const tagLink = (picture, address) => () => {
 		// A plain <video> that fell behind stays behind until it is loaded anew.
 		behind() {
 			const lag = now() / 1000 - video.currentTime;
-			if (plays && video.currentTime) least = Math.min(least, lag);
+			if (address === 'stream.mp4' && video.currentTime) least = Math.min(least, lag);
 			return lag > least + 3 && !video.paused;
 		},
 	};
@@ -398,7 +398,7 @@ function connect() {
 function disconnect() {
 	jpeg?.close();
 	link?.close();
-	if (link) gone = now();
+	if (link && (shown || !gone)) gone = now();
 	jpeg = link = null;
 }
 
@@ -417,10 +417,12 @@ function broken(why) {
 
 function ended(why, full) {
 	disconnect();
-	busy = full && why;
-	if (full) order = all;
-	// What fails while all is well is not for this browser, or not for the network between.
-	else if (!shown && camera?.state === 'live' && ++strikes > 2) return next(why);
+	if (full) {
+		busy = why;
+		order = all;
+	} else if (!shown && camera?.state === 'live' && ++strikes > 2) { // not for this browser, or the network between
+		return next(why);
+	}
 	later();
 }
 
@@ -522,6 +524,7 @@ function play() {
 function rest(why, so) {
 	if (so) rests.add(why);
 	else rests.delete(why);
+	gone = 0;
 	if (rests.size) {
 		disconnect();
 		clearTimeout(retry);
@@ -554,7 +557,7 @@ function look() {
 function words() {
 	if (!order.length) return ['unplayable', 'this browser can’t play it: ' + [...excuses].join('; ')];
 	if (rests.has('paused')) return ['paused', 'paused'];
-	if (!link && busy) return ['busy', busy];
+	if (busy) return ['busy', busy];
 	if (!link && gone && !reached) return ['offline', 'no answer from the server'];
 	if (!camera) return ['connecting', 'connecting'];
 	const { state, reason, stand_in } = camera;
