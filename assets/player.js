@@ -753,4 +753,4 @@ addEventListener('online', again);
 new ResizeObserver(layout).observe(stage);
 setInterval(tick, 250);
 window.player = { stats };
-connect();
+look();
