@@ -1,7 +1,6 @@
 // The page: plays the camera as close to now as this browser can, and says what the camera is doing.
-//
-// A way is a link, which brings the stream, and mostly an engine, which shows it. The first one that this browser has is
-// taken, and given up for the next if it fails. ?path=NAME takes one alone; ?bare is for frames in other pages.
+// A way is a link, which brings the stream, and mostly an engine, which shows it; the first that works here is taken.
+// ?path=NAME takes one alone, ?bare is for frames in other pages.
 
 const root = document.documentElement;
 const asked = new URLSearchParams(location.search);
@@ -37,7 +36,7 @@ function readFragment(bytes) {
 	return {
 		time: (u32(bytes, tfdt + 4) * 2 ** 32 + u32(bytes, tfdt + 8)) / 90000,
 		step: u32(bytes, trun + 16) / 90000,
-		key: !(u32(bytes, trun + 12) & 0x10000),    // sample_is_non_sync_sample
+		key: !(u32(bytes, trun + 12) & 0x10000), // sample_is_non_sync_sample
 		data: bytes.subarray(u32(bytes, 0) + 8),
 	};
 }
@@ -51,7 +50,8 @@ function join(parts) {
 // ---- How late the picture is
 
 const count = { shown: 0, skipped: 0, seeks: 0, rate_changes: 0, reconnects: 0 };
-let trips, zero, late;    // of the last echoes: round trip, server's clock minus ours; server's time at media time 0; ms
+let trips = []; // of the last echoes: round trip, and the server's clock minus ours, ms
+let zero, late; // the server's time at media time 0; how late the last pictures were, ms
 
 const latency = () => late.length ? Math.round([...late].sort((a, b) => a - b)[late.length >> 1]) : null;
 
@@ -60,47 +60,47 @@ function sighted(time, when) {
 	count.shown++;
 	if (!shown) strikes = 0;
 	shown = true;
-	if (root.dataset.state !== 'live') tell();
 	if (!zero || !trips.length || !(time >= 0)) return;
-	const [, ahead] = trips.reduce((best, trip) => trip[0] < best[0] ? trip : best);    // the quickest knows best
+	const [, ahead] = trips.reduce((best, trip) => trip[0] < best[0] ? trip : best); // the quickest knows best
 	late = [...late.slice(-29), when + ahead - zero - 1000 * time];
 }
 
 // ---- Engines: what shows fragments
 
-const MARGIN_S = 0.01;      // to be left to play when the next frame comes
-const MORE_S = 0.005;       // margin, each time that it was too little
+const MARGIN_S = 0.01; // to be left to play when the next frame comes
+const MORE_S = 0.005; // each time that it was too little
 const MOST_S = 0.3;
 // Beyond the margin is let be; more in WebKit, where a change of speed is a seek.
 const SLOP_S = /AppleWebKit(?!.*Chrom)/.test(navigator.userAgent) ? 0.05 : 0.015;
-const FAST = 1.1;           // plays off what is more
-const FAR_S = 0.35;         // beyond the margin, it jumps
-const LOOK_MS = 1000;       // between two changes
-const KEEP_S = 10;          // of what was played
+const FAST = 1.1; // plays off what is more
+const FAR_S = 0.25; // beyond the margin, it jumps
+const LOOK_MS = 1000; // between two changes
+const KEEP_S = 10; // of what was played
 
 const video = element('video');
 Object.assign(video, { muted: true, autoplay: true, playsInline: true });
-const Source = window.MediaSource || window.ManagedMediaSource;    // an iPhone has the managed one only
+const Source = window.MediaSource || window.ManagedMediaSource; // an iPhone has the managed one only
 
 // Fragments into a <video>, by Media Source Extensions.
 function mse() {
 	const source = new Source(), queue = [];
-	let buffer, type, coming;    // the type in the buffer, and of what comes now
-	let keys = [];            // times of the key frames in the buffer
-	let offset = 0;           // of this link's zero on the video's time line
-	let end = 0, step = 0;    // of the newest fragment, on that line
+	let buffer, type, coming; // the type in the buffer, and of what comes now
+	let keys = []; // times of the key frames in the buffer
+	let offset = 0; // of this link's zero on the video's time line
+	let end = 0; // of the newest fragment, on that line
 	let margin = MARGIN_S;
-	let begun = 0;            // when it jumped last, ms
-	let least, until;         // what was left to play, and when to judge it
+	let begun = 0; // when it jumped last, ms
+	let presented;
+	let least, until; // what was left to play, and when to judge it
 
 	function newest() {
-		const ranges = buffer ? buffer.buffered : [], last = ranges.length - 1;
+		const ranges = engine === self && buffer ? buffer.buffered : [], last = ranges.length - 1;
 		return last >= 0 && [ranges.start(last), ranges.end(last)];
 	}
 
 	function append() {
 		// WebKitGTK fails at times if it is fed while it seeks.
-		if (engine !== self || source.readyState !== 'open' || !queue.length || buffer?.updating || video.seeking) return;
+		if (source.readyState !== 'open' || !queue.length || buffer?.updating || video.seeking) return;
 		try {
 			if (!buffer) {
 				buffer = source.addSourceBuffer(type = queue[0].type);
@@ -121,8 +121,8 @@ function mse() {
 		}
 	}
 
-	// Lets go of what is older, by the live edge: a hidden picture may stand still. Only of whole groups, as what is removed
-	// takes with it all that was coded from it (Media Source Extensions, coded frame removal).
+	// Lets go of what is older, by the live edge, as a hidden picture stands still. Only of whole groups: what goes takes
+	// along what was coded from it (Media Source Extensions, coded frame removal).
 	function trim(keep) {
 		const old = keys.filter(time => time <= end - keep);
 		if (old.length < 2 || keep && old[0] > end - 2 * keep) return false;
@@ -131,12 +131,11 @@ function mse() {
 		return true;
 	}
 
-	// Sees that the picture is where the data is.
+	// Sees that the picture is where the data is; at the beginning, as soon as nothing more waits.
 	function follow() {
-		if (engine !== self || video.seeking || !begun && queue.length) return;    // all that waits at the beginning
 		const range = newest(), at = video.currentTime;
-		if (!range) return;
-		const behind = range[1] - at - step - margin;
+		if (!range || video.seeking || !begun && queue.length) return;
+		const behind = range[1] - at - self.step - margin;
 		// Before the newest range lies what the camera or the network lost.
 		const lost = at < range[0] - 0.01 && (video.readyState < 3 || behind > FAR_S);
 		if (!begun || lost || behind > FAR_S && now() > begun + LOOK_MS || behind < -1) edge();
@@ -149,17 +148,17 @@ function mse() {
 		begun = now();
 		rate(1);
 		count.seeks++;
-		video.currentTime = Math.max(range[0], range[1] - step - margin);
+		video.currentTime = Math.max(range[0], range[1] - self.step - margin);
 		play();
 	}
 
-	// Two speeds: what was too much even at the worst of moments is played off in one go.
+	// Two speeds: what was too much at the worst of moments is played off in one go.
 	function pace(left) {
 		if (video.seeking || video.paused) return rate(1);
 		least = Math.min(least, left);
 		if (now() < until) return;
 		const excess = least - margin;
-		margin += (MARGIN_S - margin) / 50;    // a bad minute is forgotten in the next
+		margin += (MARGIN_S - margin) / 25; // a bad minute is forgotten in the next
 		if (video.playbackRate > 1 || excess < SLOP_S) rate(1);
 		else rate(FAST, 1000 * excess / (FAST - 1));
 	}
@@ -174,6 +173,8 @@ function mse() {
 
 	function onFrame(when, frame) {
 		if (engine !== self) return;
+		if (presented) count.shown += frame.presentedFrames - presented - 1; // of which no call told
+		presented = frame.presentedFrames;
 		sighted(frame.mediaTime - offset, frame.expectedDisplayTime || when);
 		video.requestVideoFrameCallback(onFrame);
 	}
@@ -187,15 +188,15 @@ function mse() {
 	};
 	if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(onFrame);
 	else video.ontimeupdate = () => sighted(video.currentTime - offset, now());
-	video.disableRemotePlayback = true;    // or a managed source never opens
+	video.disableRemotePlayback = true; // or a managed source never opens
 	video.src = URL.createObjectURL(source);
 
 	const self = {
 		picture: video,
 		edge,
 		at: () => video.currentTime,
-		step: () => step,
-		// For a new link, with times from zero again. The last picture stays until the next is there.
+		step: 0,
+		// For a new link, whose times are from zero again; the last picture stays until the next.
 		begin() {
 			queue.length = begun = 0;
 			if (end) offset = end + 1;
@@ -207,9 +208,9 @@ function mse() {
 		},
 		fragment(bytes) {
 			const frame = readFragment(bytes), left = end - video.currentTime;
-			step = frame.step;
-			end = offset + frame.time + step;
-			if (frame.key) keys.push(end - step);
+			self.step = frame.step;
+			end = offset + frame.time + frame.step;
+			if (frame.key) keys.push(offset + frame.time);
 			queue.push({ bytes, type: coming });
 			append();
 			if (begun) pace(left);
@@ -249,15 +250,14 @@ function webcodecs() {
 		pen.drawImage(latest, -wide / 2, -high / 2, wide, high);
 		latest.close();
 		latest = null;
-		sighted(drawn / 1e6, now() + 16);    // the screen has it a refresh later
+		sighted(drawn / 1e6, now() + 16); // the screen has it a refresh later
 	}
 
 	const decoder = new VideoDecoder({ output, error: error => broken(error.message) });
 	return {
 		picture: canvas,
-		edge() {},
 		at: () => drawn,
-		step: () => 0,
+		step: 0,
 		begin: () => decoder.reset(),
 		init(bytes) {
 			const { codec, description, turn: turned } = readInit(bytes);
@@ -287,13 +287,13 @@ function socketLink() {
 	return {
 		say: text => socket.readyState === 1 && socket.send(JSON.stringify(text)),
 		close() {
-			socket.onopen = socket.onmessage = socket.onclose = null;
+			socket.onmessage = socket.onclose = null;
 			socket.close();
 		},
 	};
 }
 
-// Has an answer's body read. Then the link has ended, in the server's words if it has any.
+// Has an answer read; then the link has ended, in the server's words if it has any.
 async function get(address, quit, why, read) {
 	let full;
 	try {
@@ -313,7 +313,7 @@ function fetchLink() {
 		const reader = body.getReader();
 		for (let rest = [], piece; !(piece = await reader.read()).done;) {
 			const data = join([rest, piece.value]);
-			let begin = 0;    // of what is handed on next: ftyp and moov, or moof and mdat
+			let begin = 0; // of what is handed on next: ftyp and moov, or moof and mdat
 			for (let at = 0; at + 8 <= data.length;) {
 				const kind = name(data, at + 4);
 				at += u32(data, at);
@@ -331,14 +331,11 @@ function fetchLink() {
 // A tag that loads an address by itself.
 const tagLink = (picture, address) => () => {
 	const quit = new AbortController(), plays = picture === video;
-	let least = Infinity;    // that the picture was behind the clock, from any common zero
+	let least = Infinity; // that the picture was behind the clock, from any common zero
 	picture.onerror = () => get(address, quit, `it does not play ${address}`, body => body.cancel());
 	picture.onended = () => ended('the stream ended');
-	picture.onload = picture.onplaying = () => {
-		layout();
-		sighted();
-	};
-	picture.src = address + '?' + Date.now();    // browsers may keep what they know of the old one
+	picture.onload = picture.onplaying = () => sighted(layout());
+	picture.src = address + '?' + Date.now(); // what browsers know of the old one they may keep
 	show(picture);
 	if (plays) play();
 	return {
@@ -349,7 +346,7 @@ const tagLink = (picture, address) => () => {
 			picture.removeAttribute('src');
 			if (plays) video.load();
 		},
-		// A plain <video> keeps what it has fallen behind, until it is loaded anew.
+		// A plain <video> that fell behind stays behind until it is loaded anew.
 		behind() {
 			const lag = now() / 1000 - video.currentTime;
 			if (plays && video.currentTime) least = Math.min(least, lag);
@@ -363,32 +360,30 @@ const tagLink = (picture, address) => () => {
 const jpegLink = tagLink(element('img'), 'stream.mjpeg');
 const ways = {
 	// Half as late as Media Source, but browsers have it for secure origins only.
-	webcodecs: { link: socketLink, engine: webcodecs, can: () => window.VideoDecoder && window.WebSocket },
-	ws: { link: socketLink, engine: mse, can: () => Source && window.WebSocket },
-	fetch: { link: fetchLink, engine: mse, can: () => Source && window.ReadableStream },
+	webcodecs: { link: socketLink, engine: webcodecs, can: () => window.VideoDecoder },
+	ws: { link: socketLink, engine: mse, can: () => Source },
+	fetch: { link: fetchLink, engine: mse, can: () => Source },
 	hls: { link: tagLink(video, 'stream.m3u8'), can: () => video.canPlayType('application/vnd.apple.mpegurl') },
-	video: { link: tagLink(video, 'stream.mp4'), can: () => true },
-	mjpeg: { link: jpegLink, can: () => true },
+	video: { link: tagLink(video, 'stream.mp4') },
+	mjpeg: { link: jpegLink },
 };
 const all = ways[asked.get('path')] ? [asked.get('path')] : Object.keys(ways);
 
-const NAP_MS = 5000;          // hidden for so long, the page lets the camera sleep
-const PATIENCE_MS = 4000;     // without a word from the server
-const POLL_MS = 3000;         // for /status, where no socket tells
+const NAP_MS = 5000; // hidden for so long, the page lets the camera sleep
+const PATIENCE_MS = 4000; // without a word from the server
+const POLL_MS = 3000; // of /status, where no socket tells
 
-let order = all;              // the ways left
-const excuses = new Set();    // of the others
-let strikes = 0;              // against the first
-let link, engine, jpeg;       // jpeg: the tag for a camera of that kind, beside the socket that tells its state
-let camera, reached, busy;    // its state as told last; whether the server answered last, and its words if it was full
-let heard, fed;               // when anything came, and the first fragment since the picture moved, ms
-let shown, place;             // whether this link's picture was seen, and where in time it is
-let gone, retry, nap, blocked;
-let polled = 0, said = 0;
-const rests = new Set();      // why nothing is wanted
+let order = all, strikes = 0; // the ways left, and what speaks against the first
+const excuses = new Set(); // of the others
+let link, engine, jpeg; // the tag for such a camera, beside the socket that tells its state
+let camera, reached, busy; // its state; the server answered last; its words when full
+let heard, fed, place, shown; // of the link: last word, first data since the picture moved; the picture
+let gone, retry, nap, polled = 0, said = 0; // times and timers
+let blocked; // from playing by itself
+const rests = new Set(); // reasons to want nothing
 
 function connect() {
-	while (!ways[order[0]].can()) if (!order[1]) break; else order = order.slice(1);
+	while (order[1] && !ways[order[0]].can()) order = order.slice(1);
 	const way = ways[order[0]];
 	root.dataset.path = order[0];
 	fed = shown = zero = 0;
@@ -436,17 +431,15 @@ function next(why) {
 	strikes = 0;
 	order = order.slice(1);
 	if (order.length) connect();
-	tell();
 }
 
 function later() {
 	const away = now() - gone;
 	clearTimeout(retry);
 	retry = setTimeout(again, Math.min(200 + away / 4, away < 60000 ? 1200 : 8000) * (0.75 + Math.random() / 2));
-	tell();
 }
 
-// Asks for the server before it connects: browsers make WebSockets wait ever longer after those that failed.
+// Asks for the server first: browsers make WebSockets wait ever longer after those that failed.
 async function again() {
 	clearTimeout(retry);
 	await poll();
@@ -459,16 +452,15 @@ async function again() {
 
 async function poll() {
 	polled = now();
-	const quit = new AbortController(), timer = setTimeout(() => quit.abort(), POLL_MS);
 	try {
-		camera = (await (await fetch('status', { cache: 'no-store', signal: quit.signal })).json()).cameras[0];
+		const signal = AbortSignal.timeout?.(POLL_MS); // Safari has it since 16
+		camera = (await (await fetch('status', { cache: 'no-store', signal })).json()).cameras[0];
 		reached = true;
 		if (camera.state !== 'live') heard = now();
 	} catch {
 		reached = false;
+		strikes = 0;
 	}
-	clearTimeout(timer);
-	tell();
 }
 
 function took(bytes) {
@@ -499,35 +491,34 @@ function told(text) {
 
 function lag() {
 	said = now();
-	link.say({ type: 'lag', sent_ms: said, lag_ms: document.hidden ? null : latency() });
+	link?.say({ type: 'lag', sent_ms: said, lag_ms: document.hidden ? null : latency() });
 }
 
-// What no event tells.
+// What no event tells, and the words.
 function tick() {
-	const watched = !document.hidden;
 	if (link) {
 		if (link.say && now() - said > 950) lag();
-		if (!link.say && watched && now() - polled > POLL_MS) poll();
+		if (!link.say && now() - polled > POLL_MS) poll();
 		if (place !== engine?.at()) {
 			place = engine?.at();
 			fed = 0;
 		}
 		if (engine ? silent(PATIENCE_MS) : link.behind()) ended('nothing comes');
-		// What comes may not show, whatever the browser says that it can.
-		else if (fed && watched && !blocked && now() - fed > 6000) (shown ? broken : next)('no picture comes');
+		// What comes may not show, whatever the browser says of itself.
+		else if (fed && !document.hidden && !blocked && now() - fed > 6000) (shown ? broken : next)('no picture comes');
 	}
 	if (!$('numbers').hidden) numbers();
 	tell();
 }
 
 // Nothing came for so long, beyond what is usual at this frame rate.
-const silent = ms => now() - heard > ms + 4000 * engine.step();
+const silent = ms => now() - heard > ms + 4000 * engine.step;
 
 function play() {
-	video.play().then(() => { blocked = false; }, error => { blocked = error.name === 'NotAllowedError'; }).then(tell);
+	video.play().then(() => 0, error => error.name === 'NotAllowedError').then(so => { blocked = so; });
 }
 
-// Nothing is wanted for this reason, or not any more. There is a link when one is wanted.
+// For this reason nothing is wanted, or not any more.
 function rest(why, so) {
 	if (so) rests.add(why);
 	else rests.delete(why);
@@ -549,12 +540,11 @@ function pause() {
 // Somebody looks again, or nobody any more.
 function look() {
 	clearTimeout(nap);
-	const small = document.pictureInPictureElement || video.webkitPresentationMode === 'picture-in-picture';
-	if (document.hidden && !small) {
+	if (document.hidden && !document.pictureInPictureElement) {
 		nap = setTimeout(rest, NAP_MS, 'hidden', true);
 	} else {
 		fed = 0;
-		if (link) engine?.edge();
+		if (link) engine?.edge?.();
 		rest('hidden', false);
 	}
 }
@@ -569,8 +559,8 @@ function words() {
 	if (!camera) return ['connecting', 'connecting'];
 	const { state, reason, stand_in } = camera;
 	if (state !== 'live') {
-		const text = { starting: 'the camera is starting', asleep: 'the camera sleeps', lost: 'waiting for camera' }[state];
-		return [state, (text || state) + (reason && ': ' + reason)];
+		const text = { starting: 'the camera is starting', lost: 'waiting for camera' }[state] || state;
+		return [state, reason ? text + ': ' + reason : text];
 	}
 	if (blocked) return ['blocked', 'press play'];
 	if (!shown) return ['connecting', 'the picture comes'];
@@ -594,13 +584,13 @@ function stats() {
 function numbers() {
 	const lines = Object.entries({ ...stats(), size: size().join('x') })
 		.map(([what, value]) => `${what.replace('_', ' ')}: ${value % 1 ? value.toFixed(1) : value ?? 'unknown'}`);
-	$('numbers').textContent = [...lines, keys].join('\n');
+	$('numbers').textContent = [...lines, 'keys: the first letters; + − 0 zoom; arrows move'].join('\n');
 }
 
 // ---- The picture's place: fitted, turned, flipped, zoomed
 
 const stage = $('stage'), frame = $('frame');
-const still = frame.appendChild(element('canvas'));    // the last picture, under an element that has none
+const still = frame.appendChild(element('canvas')); // the last picture, under an element that has none
 const edges = frame.appendChild(element('canvas'));
 let turn = 0, flip = 1, scale = 1, x = 0, y = 0;
 
@@ -613,7 +603,7 @@ function show(picture) {
 	if (picture.parentNode) return;
 	$('picture')?.remove();
 	picture.id = 'picture';
-	picture.setAttribute('aria-label', 'Live video');
+	picture.ariaLabel = 'Live video';
 	edges.before(picture);
 }
 
@@ -641,9 +631,10 @@ function peak() {
 }
 
 function save() {
-	const canvas = copy(element('canvas')).canvas, file = element('a');
+	const file = element('a');
 	file.download = `camera ${new Date().toLocaleString('sv').replace(/:/g, '-')}.jpg`;
-	file.href = canvas.toDataURL('image/jpeg', 0.95);
+	// Of an endless JPEG Firefox would draw the first picture.
+	file.href = $('picture').naturalWidth ? 'snapshot.jpg' : copy(element('canvas')).canvas.toDataURL('image/jpeg', 0.95);
 	file.click();
 }
 
@@ -651,10 +642,9 @@ function layout() {
 	const [width, height] = size(), [wide, high] = turn % 2 ? [height, width] : [width, height];
 	if (!width) return;
 	const { clientWidth, clientHeight } = stage, fit = Math.min(clientWidth / wide, clientHeight / high);
-	const roomX = Math.max(0, wide * fit * scale - clientWidth) / 2;
-	const roomY = Math.max(0, high * fit * scale - clientHeight) / 2;
-	x = Math.max(-roomX, Math.min(roomX, x));
-	y = Math.max(-roomY, Math.min(roomY, y));
+	const within = (at, room) => Math.max(-room, Math.min(room, at));
+	x = within(x, Math.max(0, wide * fit * scale - clientWidth) / 2);
+	y = within(y, Math.max(0, high * fit * scale - clientHeight) / 2);
 	Object.assign(frame.style, {
 		width: width * fit + 'px',
 		height: height * fit + 'px',
@@ -668,7 +658,7 @@ function move(byX, byY) {
 	layout();
 }
 
-// Zooms about a point of the window; what is there stays there. The stage begins at its top left.
+// Zooms about a point of the window, at whose top left the stage is.
 function zoom(factor, clientX = stage.clientWidth / 2, clientY = stage.clientHeight / 2) {
 	const before = scale, fromX = clientX - stage.clientWidth / 2 - x, fromY = clientY - stage.clientHeight / 2 - y;
 	scale = Math.max(1, Math.min(8, scale * factor));
@@ -678,53 +668,53 @@ function zoom(factor, clientX = stage.clientWidth / 2, clientY = stage.clientHei
 function full() {
 	if (document.fullscreenElement) document.exitFullscreen();
 	else if (root.requestFullscreen) root.requestFullscreen();
-	else video.webkitEnterFullscreen();    // iPhone
+	else video.webkitEnterFullscreen(); // iPhone
 }
 
 async function pop() {
 	if (document.pictureInPictureElement) return document.exitPictureInPicture();
-	if (engine?.picture !== video) {    // a canvas can't; the next way's <video> can
+	if (engine?.picture !== video) { // a canvas can't; the next way's <video> can
 		next('');
 		await new Promise(loaded => video.addEventListener('loadeddata', loaded, { once: true }));
 	}
-	if (video.requestPictureInPicture) video.requestPictureInPicture();
-	else video.webkitSetPresentationMode('picture-in-picture');
+	video.requestPictureInPicture();
 }
 
 // ---- Buttons, keys, fingers
 
 let peaking;
-const actions = [    // key, name, what it does; an answer of true or false is whether it is on
-	[' ', 'Pause', pause],
-	['f', 'Full screen', full],
-	['p', 'Window', pop],
-	['s', 'Save', save],
-	['r', 'Turn', () => { turn = (turn + 1) % 4; layout(); }],
-	['m', 'Mirror', () => { flip = -flip; layout(); return flip < 0; }],
-	['g', 'Grid', () => frame.classList.toggle('grid')],
-	['c', 'Centre', () => frame.classList.toggle('cross')],
-	['e', 'Edges', () => !(edges.hidden = !(peaking = peaking ? clearInterval(peaking) : setInterval(peak, 150)))],
-	['i', 'Numbers', () => !($('numbers').hidden = !$('numbers').hidden)],
-].filter(([key]) => key !== 'p' || document.pictureInPictureEnabled || video.webkitSetPresentationMode);
-const keys = actions.map(([key, title]) => key.replace(' ', 'space') + ' ' + title).join(', ') + ', + − 0 Zoom, arrows Move';
+// By name, the first letter of which is its key. An answer of true or false is whether it is on.
+const actions = {
+	Pause: pause,
+	Full: full,
+	Window: pop,
+	Save: save,
+	Turn: () => layout(turn = (turn + 1) % 4),
+	Mirror: () => layout(flip = -flip),
+	Grid: () => frame.classList.toggle('grid'),
+	Centre: () => frame.classList.toggle('cross'),
+	Edges: () => !(edges.hidden = !(peaking = peaking ? clearInterval(peaking) : setInterval(peak, 150))),
+	Info: () => !($('numbers').hidden = !$('numbers').hidden),
+};
 
 function controls() {
 	const press = {
 		'+': () => zoom(1.25), '-': () => zoom(0.8), 0: () => zoom(0),
 		ArrowLeft: () => move(40, 0), ArrowRight: () => move(-40, 0), ArrowUp: () => move(0, 40), ArrowDown: () => move(0, -40),
 	};
-	for (const [key, title, action] of actions) {
-		const button = $('bar').appendChild(element('button'));
+	if (!document.pictureInPictureEnabled) delete actions.Window;
+	for (const title in actions) {
+		const button = $('bar').appendChild(element('button')), key = title[0].toLowerCase();
 		button.textContent = title;
-		button.title = 'Key: ' + key.replace(' ', 'space');
+		button.title = 'Key: ' + key;
 		button.onclick = press[key] = () => {
-			const on = action();
+			const on = actions[title]();
 			if (on === !!on) button.setAttribute('aria-pressed', on);
 		};
 	}
 	addEventListener('keydown', event => {
-		const act = press[event.key];
-		if (!act || event.ctrlKey || event.metaKey || event.altKey || event.key === ' ' && event.target.matches('button')) return;
+		const act = !event.ctrlKey && !event.metaKey && !event.altKey && press[event.key];
+		if (!act) return;
 		event.preventDefault();
 		act();
 	});
@@ -745,15 +735,14 @@ function controls() {
 		event.preventDefault();
 		zoom(2 ** (-event.deltaY / 400), event.clientX, event.clientY);
 	}, { passive: false });
-	stage.ondblclick = full;
 }
 
 if (asked.has('bare')) root.classList.add('bare');
 else controls();
 $('play').onclick = () => rests.has('paused') ? pause() : play();
-// By the browser's own buttons: an iPhone's full screen, a window of its own.
-video.onpause = () => { if (link && engine && !rests.size && !blocked && !document.hidden) pause(); };
-video.onplay = () => { if (rests.has('paused')) pause(); };
+// By the browser's own buttons, as on an iPhone's full screen.
+video.onpause = () => link && engine && !blocked && !document.hidden && pause();
+video.onplay = () => rests.has('paused') && pause();
 video.onresize = layout;
 video.onleavepictureinpicture = look;
 document.onvisibilitychange = look;
@@ -761,6 +750,4 @@ addEventListener('online', again);
 new ResizeObserver(layout).observe(stage);
 setInterval(tick, 250);
 window.player = { stats };
-trips = [];
-late = [];
 connect();
