@@ -3,6 +3,7 @@
 # make check   the first minutes of that: format, lints, rooms, unit tests
 # make bench   what it costs, as ratios
 # make fuzz    60 s of fuzzing for each target (needs a nightly Rust)
+# make browsers   how late the picture is in each browser, by each path; MINUTES=20: does that grow?
 # make soak    clients coming and going and cameras unplugged: does anything grow? MINUTES=20
 # make install, make uninstall   PREFIX=/usr/local DESTDIR=
 
@@ -14,7 +15,7 @@ BIN    = $(DESTDIR)$(PREFIX)/bin/fmp4streamer
 UNIT   = $(DESTDIR)/etc/systemd/system/fmp4streamer.service
 CONFIG = $(DESTDIR)/etc/fmp4streamer.conf
 
-.PHONY: run build test check bench fuzz soak install uninstall
+.PHONY: run build test check bench browsers fuzz soak install uninstall
 
 run: build
 	target/release/fmp4streamer $(ARGS)
@@ -34,6 +35,10 @@ check:
 bench:
 	@tests/need run
 	cargo bench --locked
+
+browsers: build
+	@tests/need test
+	@python3 tests/browsers target/release/fmp4streamer --table $(MINUTES)
 
 fuzz:
 	@tests/need run

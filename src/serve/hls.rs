@@ -38,6 +38,8 @@ const FIRST_TIME: Duration = Duration::from_secs(10);
 /// In target durations: a viewer counts for so long after its last request, and an answer that has to wait for the
 /// playlist to grow waits no longer (6.2.5.2).
 const PATIENCE_TARGETS: u64 = 3;
+/// But a viewer counts for so long at least: players on slow machines pause for seconds, when they begin above all.
+const VIEWER_LEAST: Duration = Duration::from_secs(6);
 
 /// Some players count segments in 31 bits: from here on.
 const YEAR_2020_S: u64 = 1_577_836_800;
@@ -255,7 +257,7 @@ impl Run {
     /// Shows those who are there to the pump and in /status, and no others.
     fn show_clients<'a>(&'a self, watching: &mut Vec<Watching<'a>>) {
         let mut inner = self.lock();
-        let patience = inner.patience();
+        let patience = inner.patience().max(VIEWER_LEAST);
         inner.clients.retain(|client| client.asked.elapsed() < patience);
         watching.retain(|watching| inner.client(watching.viewer.address).is_some());
         for client in &inner.clients {

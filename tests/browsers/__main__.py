@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """End to end in real browsers: the program on one side, Chromium, Firefox and WebKitGTK on the other.
 
-usage: browsers PROGRAM [CHECK]             with CHECK, only the checks whose name has it
-       browsers PROGRAM --table [MINUTES]   measures every path in every browser; with MINUTES again after so long
+usage: python3 tests/browsers PROGRAM [CHECK]     with CHECK, only the checks whose name has it
+       python3 tests/browsers PROGRAM --table [MINUTES [PATH...]]
+           measures every path of table.py, or these; with MINUTES the default path, or these, and again after so long
 
 Prints "ok NAME", "FAILED NAME: why" or "skipped: why" for each check; exit status 1 if one failed. Screenshots, logs
 and what was made on the way are kept in target/browsers.
@@ -18,6 +19,7 @@ import jpeg
 import page
 from driver import OUT, Chromium, Firefox, Skip, WebKit
 from rig import Server
+from table import events, table
 
 EVERYWHERE = [page.the_page_plays, page.the_picture_does_not_fall_behind, jpeg.the_page_shows_jpeg_pictures,
               jpeg.a_picture_shows_before_the_next_one_comes, jpeg.a_page_of_another_port_shows_jpeg_pictures]
@@ -39,7 +41,8 @@ CHECKS = {
 def run(browser, one):
     title, began = title_of(browser, one), time.monotonic()
     try:
-        browser.errors()    # of what was before
+        browser.open("about:blank")
+        browser.errors()    # what the page before said when its server went away
         one(browser)
         print(f"ok {title} ({time.monotonic() - began:.0f} s)", flush=True)
     except Skip as why:
@@ -83,12 +86,25 @@ def checks(only):
     return good
 
 
+def told_to_end(*_):
+    """Ends by an exception, so that the browser is ended too."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(1)
+
+
 def main():
-    # So that a browser is ended too when this is told to end.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, told_to_end)
     OUT.mkdir(parents=True, exist_ok=True)
     Server.program = pathlib.Path(sys.argv[1]).resolve()
-    return 0 if checks("".join(sys.argv[2:3])) else 1
+    match sys.argv[2:]:
+        case ["--table", *rest]:
+            minutes, *names = rest or ["0"]
+            table(float(minutes), names)
+            if not rest:
+                events()
+            return 0
+        case only:
+            return 0 if checks("".join(only)) else 1
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@ import contextlib
 import time
 
 from clock import Clock
-from driver import check, wait_for
-from measure import latency
-from page import PATIENCE_S, host, note, shows_live
+from driver import check
+from measure import latency, open_page
+from page import LIVE_S, becomes_live, host, note
 from rig import Pages, Server, module
 
 # HLS is some three segments behind, and these are of a second or two.
@@ -13,8 +13,8 @@ HLS_LIVE_S = 10
 
 
 @contextlib.contextmanager
-def foreign_page(browser, player, path, fragment="", live_s=None):
-    """A page of tests/browsers with this player, which plays `path` of a server; gives the clock."""
+def foreign(browser, player, path, fragment=""):
+    """A page of tests/browsers with this player, which plays `path` of a server; as page.served()."""
     module(player)
     with Pages() as pages:
         origin = pages.origin(host(browser))
@@ -23,37 +23,50 @@ def foreign_page(browser, player, path, fragment="", live_s=None):
             url = server.url(path, host(browser))
             if path.startswith("ws"):
                 url = url.replace("http", "ws", 1)
-            shows_live(browser, clock, f"{origin}/{name}.html?{url}{fragment}", *[live_s] if live_s else [])
-            yield clock
-            browser.open("about:blank")
+            yield server, clock, lambda: open_page(browser, f"{origin}/{name}.html?{url}{fragment}")
 
 
-def plays_well(browser, clock, seconds):
-    before = browser.run("return window.seen")
-    figures = latency(browser, clock, seconds)
-    seen = browser.run("return window.seen")
-    note(browser, f"{figures.median / 1000:.2f} s behind, {100 * figures.unseen:.1f} % of the frames not shown; "
-                  f"told at its start: {before['errors'] or 'nothing'}")
-    check(not seen.get("fatal"), f"fatal: {seen.get('fatal')}")
-    check(seen["errors"] == before["errors"], f"told: {seen['errors']}")
+def hls(browser):
+    return foreign(browser, "hls.js", "stream.m3u8", "#plain")
+
+
+def low_latency_hls(browser):
+    return foreign(browser, "hls.js", "stream.m3u8")
+
+
+def jmuxer(browser):
+    return foreign(browser, "jmuxer", "ws?format=h264")
+
+
+def broadway(browser):
+    return foreign(browser, "broadway-player", "ws?format=h264")
+
+
+def plays_well(browser, begin, live_s=LIVE_S, settle_s=0):
+    with begin(browser) as (server, clock, show):
+        show()
+        becomes_live(browser, clock, live_s)
+        time.sleep(settle_s)
+        before = browser.run("return window.seen")
+        figures = latency(browser, clock, 8)
+        seen = browser.run("return window.seen")
+        note(browser, f"{figures.median / 1000:.2f} s behind, {100 * figures.unseen:.1f} % of the frames not shown; "
+                      f"told at its start: {before['errors'] or 'nothing'}")
+        check(seen["errors"] == before["errors"], f"told: {seen['errors']}")
 
 
 def hls_js_plays_hls(browser):
-    with foreign_page(browser, "hls.js", "stream.m3u8", "#plain", HLS_LIVE_S) as clock:
-        time.sleep(8)       # the playlist is short at first, and it finds its distance by a stall or two
-        plays_well(browser, clock, 10)
+    # The playlist is short at first: it finds its distance by a stall or two.
+    plays_well(browser, hls, HLS_LIVE_S, 8)
 
 
 def hls_js_plays_low_latency_hls(browser):
-    with foreign_page(browser, "hls.js", "stream.m3u8") as clock:
-        plays_well(browser, clock, 10)
+    plays_well(browser, low_latency_hls)
 
 
 def jmuxer_plays(browser):
-    with foreign_page(browser, "jmuxer", "ws?format=h264") as clock:
-        plays_well(browser, clock, 5)
+    plays_well(browser, jmuxer)
 
 
 def broadway_plays(browser):
-    with foreign_page(browser, "broadway-player", "ws?format=h264") as clock:
-        plays_well(browser, clock, 5)
+    plays_well(browser, broadway)

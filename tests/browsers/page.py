@@ -49,16 +49,31 @@ def host(browser):
 
 
 @contextlib.contextmanager
-def playing(browser, name, camera="[test]\n", path="", **more):
-    """A server, the clock of its stream, and the page in the browser, with its picture live."""
-    with Server(f"{browser.name}-{name}", camera, **more) as server, Clock(server) as clock:
-        shows_live(browser, clock, server.url(path, host(browser)))
+def served(browser, name, camera="[test]\n", path="", at=None):
+    """A server with this camera; gives it, the clock of its stream, and what opens its page."""
+    with Server(f"{browser.name}-{name}", camera) as server, Clock(server) as clock:
+        yield server, clock, lambda: open_page(browser, server.url(path, at or host(browser)))
+
+
+@contextlib.contextmanager
+def served_jpeg(browser):
+    """The same with a camera that gives JPEG pictures."""
+    clock = OwnClock(OUT / f"{browser.name}.begun", 30)
+    command = f"exec {sys.executable} {HERE}/jpegs.py {jpeg_file()} 30 {clock.begun}"
+    with Server(f"{browser.name}-jpeg", f"[exec jpeg]\ncommand = {command}\n") as server:
+        yield server, clock, lambda: open_page(browser, server.url(host=host(browser)))
+
+
+@contextlib.contextmanager
+def playing(browser, name, camera="[test]\n"):
+    """A server and the clock of its stream, and its page live in the browser."""
+    with served(browser, name, camera) as (server, clock, show):
+        show()
+        becomes_live(browser, clock)
         yield server, clock
-        browser.open("about:blank")     # or it would say that the server is away
 
 
-def shows_live(browser, clock, url, live_s=LIVE_S):
-    open_page(browser, url)
+def becomes_live(browser, clock, live_s=LIVE_S):
     wait_for("the picture is live", PATIENCE_S, lambda: is_live(browser, clock, live_s))
 
 
@@ -138,7 +153,8 @@ def the_page_comes_back_after_the_camera(browser):
 
 def the_page_comes_back_after_a_stall(browser):
     with Server(f"{browser.name}-stall") as server, Clock(server) as clock, Proxy(server) as proxy:
-        shows_live(browser, clock, proxy.url(host=host(browser)))
+        open_page(browser, proxy.url(host=host(browser)))
+        becomes_live(browser, clock)
         proxy.process.send_signal(signal.SIGSTOP)
         time.sleep(5)
         check(not is_live(browser, clock), "the picture is live through a proxy that is stopped")
@@ -169,7 +185,8 @@ def the_page_comes_back_from_behind_another_tab(browser, seconds=15):
 
 def the_page_works_on_a_sub_path(browser):
     with Server(f"{browser.name}-proxy") as server, Clock(server) as clock, Proxy(server, "/camera/") as proxy:
-        shows_live(browser, clock, proxy.url(host=host(browser)))
+        open_page(browser, proxy.url(host=host(browser)))
+        becomes_live(browser, clock)
         check(ways(server) == {"ws"}, f"not by WebSocket but {ways(server)}")
         errors = browser.errors()
         check(not errors, f"on the console: {errors}")
@@ -177,7 +194,8 @@ def the_page_works_on_a_sub_path(browser):
 
 def the_page_plays_where_no_websocket_passes(browser):
     with Server(f"{browser.name}-fetch") as server, Clock(server) as clock, Proxy(server, "/", "no-websocket") as proxy:
-        shows_live(browser, clock, proxy.url(host=host(browser)))
+        open_page(browser, proxy.url(host=host(browser)))
+        becomes_live(browser, clock)
         browser.errors()    # the browser's own word on the WebSocket
 
 
@@ -259,23 +277,10 @@ def uneven_rates_play_without_a_stall(browser):
     check(seen["shown"] > 0.7 * seen["arrivals"], text)
 
 
-@contextlib.contextmanager
-def playing_jpeg(browser, path=""):
-    """The page with a camera that gives JPEG pictures, live; gives its clock."""
-    begun = OUT / f"{browser.name}.begun"
-    begun.unlink(missing_ok=True)
-    command = f"exec {sys.executable} {HERE}/jpegs.py {jpeg_file()} 30 {begun}"
-    with Server(f"{browser.name}-jpeg", f"[exec jpeg]\ncommand = {command}\n") as server:
-        open_page(browser, server.url(path, host(browser)))
-        clock = OwnClock(float(wait_for("the camera's first picture", PATIENCE_S,
-                                        lambda: begun.exists() and begun.read_text())), 30)
-        wait_for("the picture is live", PATIENCE_S, lambda: is_live(browser, clock))
-        yield clock
-        browser.open("about:blank")
-
-
 def the_page_shows_a_camera_of_jpeg_pictures(browser):
-    with playing_jpeg(browser) as clock:
+    with served_jpeg(browser) as (server, clock, show):
+        show()
+        becomes_live(browser, clock)
         figures = latency(browser, clock, 5)
         note(browser, f"{figures.median:.0f} ms behind, {100 * figures.unseen:.1f} % of the frames not shown")
         check(browser.run("return document.getElementById('picture').tagName") == "IMG", "not as an image")

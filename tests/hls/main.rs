@@ -220,7 +220,7 @@ fn a_run_keeps_its_word() {
     player.follow(|player| {
         player.skips >= 3 && player.newest.sequence > player.history.segments.keys().min().unwrap() + 2
     });
-    assert_eq!(player.newest.target, 2);
+    assert_eq!(player.newest.target, 1);
     assert!(player.newest.whole().count() >= 6);
     // What left the list is still there, as long as the playlist was and a little.
     let first = player.segments()[0].0;
@@ -248,8 +248,9 @@ fn a_run_keeps_its_word() {
     };
     let peak = player.segments().into_iter().map(peak).fold(0.0, f64::max);
     let bandwidth: f64 = variant["BANDWIDTH"].parse().unwrap();
+    // The lengths in the playlist are rounded.
     assert!(
-        bandwidth >= peak.floor() && bandwidth < peak * 1.5,
+        bandwidth >= peak * 0.9999 && bandwidth < peak * 1.5,
         "{bandwidth} {peak}"
     );
     assert!(variant["AVERAGE-BANDWIDTH"].parse::<f64>().unwrap() <= bandwidth);

@@ -20,6 +20,8 @@ const TARGET_MOST_S: u64 = 6;
 /// It is 1 s, which has players stay 3 s behind, only where the first segment is not longer than this: where groups
 /// are as long as they were asked to be. Others get room, since one may be short, and the next one twice as long.
 const SECOND_AT_MOST_90K: u64 = SEGMENT_90K * 11 / 10;
+/// So much is in the first playlist. With a single segment of a second in it, GStreamer's hlsdemux2 (1.22) loses its place.
+const FIRST_90K: u64 = SEGMENT_90K * 3 / 2;
 /// A part has as many frames as are next to this. Players stay three parts behind, and ask again for each.
 const PART_90K: u64 = SECOND_90K / 6;
 /// Target durations that are listed: more than what a delta update may leave out, or it never would.
@@ -323,7 +325,8 @@ impl Window {
 
     /// True when there is a playlist.
     pub fn is_ready(&self) -> bool {
-        self.terms.is_some() && self.whole.len() > self.unlisted
+        let listed_90k: u64 = self.listed().map(|held| held.listing.duration_90k).sum();
+        self.terms.is_some() && listed_90k >= FIRST_90K
     }
 
     /// Target duration; the least one while it is not known.
