@@ -143,6 +143,16 @@ fn websocket() {
     hold("websocket", format::ws::laws::websocket);
 }
 
+#[test]
+fn app4() {
+    hold("app4", format::app4::laws::app4);
+}
+
+#[test]
+fn descriptors() {
+    hold("descriptors", format::usb::laws::descriptors);
+}
+
 /// A law that does not hold is found, and a target without a law here as well.
 #[test]
 fn a_broken_law_is_found() {

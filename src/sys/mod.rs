@@ -5,4 +5,5 @@ pub mod command;
 pub mod mmap;
 pub mod process;
 pub mod sock;
+pub mod uvc;
 pub mod v4l2;
