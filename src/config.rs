@@ -134,7 +134,7 @@ pub enum SourceKind {
         device: DeviceName,
         /// What to set on it before it streams, in this order.
         controls: Vec<Setting>,
-        /// H264, MJPG or JPEG; anything else is for a later version, and stands for H264.
+        /// H264, MJPGH264, MJPG or JPEG; anything else is for a later version, and stands for H264.
         capture_format: String,
     },
     /// The standard output of a command for `sh -c`: H.264 in the byte stream format, or JPEG pictures.
@@ -381,6 +381,17 @@ impl Config {
     /// What can be said of a camera only when all its keys are known.
     fn check_camera(&mut self, section: &Section, entries: &[Entry]) -> Result<()> {
         let file = self.file.clone().unwrap_or_default();
+        if let SourceKind::Device {
+            capture_format,
+            controls,
+            ..
+        } = &mut self.camera.source
+        {
+            let muxed = |s: &Setting| s.name == keys::STREAM_MUX && s.value.eq_ignore_ascii_case("H264");
+            if capture_format == "MJPG" && controls.iter().any(muxed) {
+                *capture_format = "MJPGH264".into();
+            }
+        }
         let camera = &self.camera;
         let entry = |key: &str| entries.iter().find(|entry| entry.key == key);
         match &camera.source {
@@ -405,11 +416,12 @@ impl Config {
                 Ok(())
             }
             SourceKind::Device { capture_format, .. }
-                if !["H264", "MJPG", "JPEG"].contains(&capture_format.as_str()) =>
+                if !["H264", "MJPGH264", "MJPG", "JPEG"].contains(&capture_format.as_str()) =>
             {
                 if let Some(Entry { value, line, .. }) = entry("capture_format") {
                     let value = shown(value);
-                    let why = "only H264 and MJPG are served so far, other formats by a later version";
+                    let why =
+                        "only H264, MJPGH264 and MJPG are served so far, other formats by a later version";
                     self.notices
                         .push(format!("{file}:{line}: capture_format = {value}: {why}"));
                 }

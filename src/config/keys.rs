@@ -49,12 +49,12 @@ const LATER: [&str; 7] = [
     "decoder_input_format",
     "encoder_input_format",
 ];
-/// The predecessor's keys for UVC extension units begin so; for a later version too.
-const LATER_PREFIX: &str = "uvcx_";
+/// The field of a USB camera's H.264 unit that makes it put H.264 into its JPEG pictures.
+pub const STREAM_MUX: &str = "uvcx_h264_stream_mux";
 
 /// Whether a later version will use this key.
 pub fn is_later(key: &str) -> bool {
-    LATER.contains(&key) || key.starts_with(LATER_PREFIX)
+    LATER.contains(&key)
 }
 
 /// Whether any kind of section has this key.
@@ -310,9 +310,9 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Device,
         name: "capture_format",
         default: "H264",
-        doc: "The format in which the camera gives its frames: H264, or MJPG for JPEG pictures, which take many \
-              times the network.",
-        allowed: "H264, MJPG or JPEG (other V4L2 formats are for a later version)",
+        doc: "The format in which the camera gives its frames: H264; MJPGH264 for the H.264 that some USB cameras put \
+              into their JPEG pictures; or MJPG for those pictures, which take many times the network.",
+        allowed: "H264, MJPGH264, MJPG or JPEG (other V4L2 formats are for a later version)",
         set: |config, text| {
             if text.len() < 4 || !text.bytes().all(|b| (b' '..=b'~').contains(&b)) {
                 return None;

@@ -54,17 +54,13 @@ fn the_predecessors_dist_is_accepted_as_it_is() {
     let config = parse(PREDECESSOR_DIST);
     assert_eq!(config.server, Server::default());
     let profile = [setting("h264_profile", "High"), setting("h264_level", "4.2")];
-    assert_eq!(
-        controls(&config),
-        [&profile[..], &[setting("h264_i_frame_period", "15")]].concat()
-    );
-    assert_eq!(
-        config.notices,
-        [
-            "f: for a later version, not used yet: uvcx_h264_i_frame_period (line 14), uvcx_h264_profile \
-             (line 15)"
-        ]
-    );
+    let rest = [
+        setting("h264_i_frame_period", "15"),
+        setting("uvcx_h264_i_frame_period", "1000"),
+        setting("uvcx_h264_profile", "High"),
+    ];
+    assert_eq!(controls(&config), [&profile[..], &rest].concat());
+    assert_eq!(config.notices, Vec::<String>::new());
 }
 
 #[test]
@@ -123,6 +119,28 @@ video_bitrate = 4000000
              not [/dev/video11] (line 15)",
         ]
     );
+}
+
+#[test]
+fn h264_in_jpeg_pictures_can_be_asked_for_in_two_ways() {
+    for (keys, format) in [
+        ("capture_format = MJPGH264", "MJPGH264"),
+        ("capture_format = mjpgh264\nuvcx_h264_bitrate = 1", "MJPGH264"),
+        ("uvcx_h264_stream_mux = H264\ncapture_format = MJPG", "MJPGH264"),
+        ("capture_format = MJPG\nuvcx_h264_stream_mux = None", "MJPG"),
+        ("capture_format = H264\nuvcx_h264_stream_mux = H264", "H264"),
+        ("uvcx_h264_stream_mux = H264", "H264"),
+    ] {
+        let config = parse(&format!("[/dev/video0]\n{keys}\n"));
+        let SourceKind::Device { capture_format, .. } = &config.camera.source else {
+            panic!("{keys}")
+        };
+        assert_eq!(
+            (capture_format.as_str(), config.notices),
+            (format, vec![]),
+            "{keys}"
+        );
+    }
 }
 
 #[test]
@@ -565,7 +583,8 @@ camera0: sleeps 5 s after the last viewer left
 camera0: sets h264_profile = High
 camera0: sets h264_level = 4.2
 camera0: sets h264_i_frame_period = 15
-warning: f: for a later version, not used yet: uvcx_h264_i_frame_period (line 14), uvcx_h264_profile (line 15)
+camera0: sets uvcx_h264_i_frame_period = 1000
+camera0: sets uvcx_h264_profile = High
 "
     );
     let text = "[server]\nlisten=::1\n[exec a]\ncommand=cat x\nauto_sleep=no\nrotation=90\n";

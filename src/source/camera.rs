@@ -1,10 +1,11 @@
 //! A V4L2 camera that gives H.264 or JPEG pictures.
 
 use super::offer::{self, WithoutH264, formats, per_second, rates, short, sizes};
+use super::uvcx::{self, Encoder, Muxed};
 use super::{Drops, Facts, Frame, Signal, Source, controls, lookup, poll_timeout};
 use crate::config::Setting;
 use crate::error::{Error, Result};
-use crate::format::Codec;
+use crate::format::{Codec, app4};
 use crate::sys::clock::monotonic_us;
 use crate::sys::v4l2::{
     self, BufferKind, Capabilities, Control, Format, FourCc, Fraction, OfferedFormat, Queue, cap, ctrl,
@@ -30,6 +31,9 @@ const TIME_ERROR_US: u64 = 1_000_000;
 /// A NAL unit's start code and header, or less than the two ends of a JPEG picture: it can't hold anything.
 const SHORT_BYTES: usize = 5;
 
+/// The JPEG pictures that carry H.264 are to be of this size: they only take room on the bus.
+const BASE: (u32, u32) = (640, 480);
+
 /// What the config wants of a camera.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
@@ -43,6 +47,8 @@ pub struct Wanted<'a> {
     pub fps: u32,
     /// [`FourCc::H264`], or one of the two names of JPEG; the other one will do as well.
     pub format: FourCc,
+    /// The JPEG pictures are to carry H.264, of that size and rate; nothing else of them is used.
+    pub muxed: bool,
     /// Controls to set before it streams, in this order.
     pub controls: &'a [Setting],
 }
@@ -53,7 +59,11 @@ pub struct Camera {
     queue: Queue,
     facts: Facts,
     codec: Codec,
+    /// Room for a frame that comes in the segments of a JPEG picture, if that is how they come.
+    joined: Option<Vec<u8>>,
     drops: Drops,
+    /// The encoder of a camera with an H.264 unit.
+    encoder: Option<Encoder>,
     /// The control that makes a key frame, where there is one.
     key_button: Option<Control>,
     /// The sequence number after that of the last buffer; None before the first.
@@ -85,14 +95,15 @@ pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Camera> {
     let formats = formats(&file, kind);
     let offers = |fourcc: FourCc| formats.iter().any(|f| f.fourcc == fourcc);
     let (codec, names) = match wanted.format {
+        FourCc::MJPEG if wanted.muxed => (Codec::H264, [FourCc::MJPEG; 2]),
         FourCc::MJPEG => (Codec::Jpeg, [FourCc::MJPEG, FourCc::JPEG]),
         FourCc::JPEG => (Codec::Jpeg, [FourCc::JPEG, FourCc::MJPEG]),
         other => (Codec::H264, [other; 2]),
     };
     let Some(fourcc) = names.into_iter().find(|name| offers(*name)) else {
-        let what = match codec {
-            Codec::H264 => "H.264",
-            Codec::Jpeg => "MJPEG",
+        let what = match wanted.format {
+            FourCc::H264 => "H.264",
+            _ => "MJPEG",
         };
         let tried = format!("{} gives no {what}", capabilities.card);
         let why = if offers(FourCc::H264) {
@@ -105,6 +116,27 @@ pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Camera> {
     controls::apply(&file, path, wanted.controls)
         .into_iter()
         .for_each(&mut warn);
+    // Some cameras want this before the format is set, as the controls.
+    let muxed = wanted.muxed.then_some(Muxed {
+        width: wanted.width,
+        height: wanted.height,
+        fps: wanted.fps,
+    });
+    let encoder = uvcx::apply(&file, path, wanted.controls, muxed, &mut warn);
+    if wanted.muxed && encoder.is_none() {
+        let tried = format!("{} puts no H.264 into its MJPEG", capabilities.card);
+        let why = "it has no H.264 extension unit; capture_format = MJPG serves its pictures as they are";
+        return Err(Error::new(path, tried, why));
+    }
+    let wanted = &if wanted.muxed {
+        Wanted {
+            width: BASE.0,
+            height: BASE.1,
+            ..*wanted
+        }
+    } else {
+        *wanted
+    };
 
     // From here on EBUSY means that another program streams; drivers differ in which call says it.
     let device = file.metadata().map_or(0, |m| m.rdev());
@@ -138,6 +170,9 @@ pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Camera> {
     let key_button = v4l2::query_control(&file, ctrl::FORCE_KEY_FRAME).ok();
 
     let mut queue = Queue::new(file, kind, BUFFERS).map_err(|e| failed("can't get buffers", e))?;
+    if let Some(Err(errno)) = encoder.as_ref().map(|encoder| encoder.commit(queue.file())) {
+        log_verbose!("{path}: the H.264 settings are not taken again: {}", errno.desc());
+    }
     queue.start().map_err(|e| failed("can't start the stream", e))?;
     log_verbose!("{path}: streams with {} buffers", queue.count());
     Ok(Camera {
@@ -149,7 +184,9 @@ pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Camera> {
             stand_in: false,
         },
         codec,
+        joined: wanted.muxed.then(Vec::new),
         drops: Drops::default(),
+        encoder: encoder.filter(|_| codec == Codec::H264),
         key_button,
         next_sequence: None,
         last_frame: Instant::now(),
@@ -427,19 +464,27 @@ impl Source for Camera {
         if self.last_frame.elapsed() >= self.patience {
             // The same words before and after its first frame, so that the log has a long silence once.
             let seconds = SILENCE.max(three_frames(self.facts.fps)).as_secs_f64();
+            let what = match self.joined {
+                Some(_) => "H.264 in its pictures",
+                None => "frame",
+            };
             return Err(Error::new(
                 self.path.display(),
                 "camera lost",
-                format!("no frame for over {} s; it is opened again", short(seconds)),
+                format!("no {what} for over {} s; it is opened again", short(seconds)),
             ));
         }
         Ok(())
     }
 
     fn force_key(&mut self) -> bool {
-        self.key_button
-            .as_ref()
-            .is_some_and(|button| v4l2::set_number(self.queue.file(), button, 1).is_ok())
+        let file = self.queue.file();
+        let button = self.key_button.as_ref();
+        button.is_some_and(|button| v4l2::set_number(file, button, 1).is_ok())
+            || self
+                .encoder
+                .as_ref()
+                .is_some_and(|encoder| encoder.force_key(file))
     }
 
     fn drops(&self) -> Drops {
@@ -492,13 +537,31 @@ impl Camera {
                     now_us
                 }
             };
-            self.last_frame = Instant::now();
-            self.patience = SILENCE.max(three_frames(self.facts.fps));
-            sink(Signal::Frame(Frame {
-                codec: self.codec,
-                data,
-                captured_us,
-            }));
+            let codec = self.codec;
+            let mut frames = 0;
+            let mut frame = |data: &[u8]| {
+                frames += 1;
+                sink(Signal::Frame(Frame {
+                    codec,
+                    data,
+                    captured_us,
+                }));
+            };
+            let whole = match &mut self.joined {
+                Some(joined) => app4::h264(data, joined, &mut frame),
+                None => {
+                    frame(data);
+                    true
+                }
+            };
+            if frames > 0 {
+                self.last_frame = Instant::now();
+                self.patience = SILENCE.max(three_frames(self.facts.fps));
+            }
+            if !whole {
+                self.drops.damaged += 1;
+                sink(Signal::Gap);
+            }
         }
         buffer.give_back()?;
         Ok(true)

@@ -4,7 +4,7 @@
 //! their value (or, if no item has it, by number), bitmasks in decimal or 0x..., arrays as one value for all
 //! elements or as many as there are, with commas between.
 
-use super::camera;
+use super::{camera, uvcx};
 use crate::config::keys::switch;
 use crate::config::{Setting, nearest};
 use crate::error::Result;
@@ -84,9 +84,9 @@ fn all(file: &File) -> Vec<Control> {
 }
 
 /// An item of a menu; in an integer menu the text is the value in decimal.
-struct Item {
-    number: i64,
-    text: String,
+pub(super) struct Item {
+    pub number: i64,
+    pub text: String,
 }
 
 fn items(file: &File, control: &Control) -> Vec<Item> {
@@ -117,7 +117,8 @@ pub fn apply(file: &File, device: &str, settings: &[Setting]) -> Vec<String> {
     let controls = all(file);
     let inactive =
         |s: &&Setting| find(&controls, &s.name).is_some_and(|c| c.flags & ctrl::FLAG_INACTIVE != 0);
-    let (later, first): (Vec<_>, Vec<_>) = settings.iter().partition(inactive);
+    let of_v4l2 = settings.iter().filter(|s| !uvcx::is_field(&s.name));
+    let (later, first): (Vec<_>, Vec<_>) = of_v4l2.partition(inactive);
     let set = first
         .into_iter()
         .chain(later)
@@ -194,6 +195,11 @@ fn unknown(controls: &[Control], name: &str) -> String {
         .filter(|c| c.kind != ctrl::CLASS)
         .map(|c| config_name(&c.name))
         .collect();
+    no_such(&known, name)
+}
+
+/// The end of a sentence on a name that is not among these.
+pub(super) fn no_such(known: &[String], name: &str) -> String {
     let hint = match nearest(name, known.iter().map(String::as_str)) {
         Some(near) => format!("; did you mean {near}?"),
         None if known.is_empty() => "; it has none at all".into(),
@@ -204,7 +210,7 @@ fn unknown(controls: &[Control], name: &str) -> String {
 
 /// A control's value as the kernel takes it.
 #[derive(Debug, PartialEq)]
-enum Value {
+pub(super) enum Value {
     /// Leave it alone: a button that is not to be pressed.
     Nothing,
     Number(i64),
@@ -277,7 +283,7 @@ fn parse(control: &Control, items: &[Item], text: &str) -> Option<Wanted> {
 }
 
 /// One value, and whether it had to be moved into the range.
-fn number(control: &Control, items: &[Item], text: &str) -> Option<(i64, bool)> {
+pub(super) fn number(control: &Control, items: &[Item], text: &str) -> Option<(i64, bool)> {
     match control.kind {
         ctrl::BOOLEAN => switch(text).map(|b| (b.into(), false)),
         ctrl::MENU | ctrl::INTEGER_MENU => {
@@ -351,7 +357,7 @@ fn from_bytes(control: &Control, bytes: &[u8]) -> i64 {
 }
 
 /// A value as it is written in a config. ConfigParser's `%` is doubled there.
-fn show(control: &Control, items: &[Item], value: &Value) -> String {
+pub(super) fn show(control: &Control, items: &[Item], value: &Value) -> String {
     match value {
         Value::Nothing => "no".into(),
         Value::Number(number) => show_number(control, items, *number),
@@ -395,7 +401,7 @@ fn show_number(control: &Control, items: &[Item], number: i64) -> String {
 }
 
 /// The type, range and default, such as "integer, 0 to 255, default 128".
-fn describe(control: &Control, items: &[Item]) -> String {
+pub(super) fn describe(control: &Control, items: &[Item]) -> String {
     let range = || {
         let step = if control.step > 1 {
             format!(" in steps of {}", control.step)
@@ -457,9 +463,11 @@ pub fn list(path: &Path) -> Result<String> {
             write!(out, "\n{}", entry(&file, control))
         };
     }
-    if controls.is_empty() {
+    let of_units = uvcx::list(&file);
+    if controls.is_empty() && of_units.is_empty() {
         out.push_str("\n# It has no controls.\n");
     }
+    out.push_str(&of_units);
     Ok(out)
 }
 

@@ -274,6 +274,7 @@ fn entry(node: &Seen, all: &[Seen], dev: &Path) -> String {
         height,
         fps,
         format: FourCc::H264,
+        muxed: false,
         controls: &[],
     };
     let between = "An encoder has to go between, such as this command:";

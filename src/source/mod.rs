@@ -6,6 +6,7 @@ pub mod exec;
 pub mod lookup;
 mod offer;
 pub mod pattern;
+pub mod uvcx;
 mod watch;
 
 pub use camera::find_h264_camera as find_camera;
@@ -106,10 +107,13 @@ pub fn poll_timeout(time: Duration) -> PollTimeout {
     PollTimeout::try_from(ms).unwrap_or(PollTimeout::MAX)
 }
 
+/// The predecessor's word for H.264 that rides in JPEG pictures.
+const MUXED: &str = "MJPGH264";
+
 /// What the config's `capture_format` asks for.
 pub fn format(capture_format: &str) -> FourCc {
     match capture_format {
-        "MJPG" => FourCc::MJPEG,
+        "MJPG" | MUXED => FourCc::MJPEG,
         "JPEG" => FourCc::JPEG,
         _ => FourCc::H264,
     }
@@ -124,7 +128,7 @@ pub fn open(camera: &Camera, was_there: bool, said: &mut HashSet<String>) -> Res
     let Camera {
         width, height, fps, ..
     } = *camera;
-    let mut device = |path: &Path, format: FourCc, controls: &[Setting]| {
+    let mut device = |path: &Path, (format, muxed): (FourCc, bool), controls: &[Setting]| {
         camera::open(
             &Wanted {
                 path,
@@ -132,6 +136,7 @@ pub fn open(camera: &Camera, was_there: bool, said: &mut HashSet<String>) -> Res
                 height,
                 fps,
                 format,
+                muxed,
                 controls,
             },
             said,
@@ -148,10 +153,10 @@ pub fn open(camera: &Camera, was_there: bool, said: &mut HashSet<String>) -> Res
             if !matches!(name, DeviceName::Path(_)) {
                 log_verbose!("{name} is {}", path.display());
             }
-            Box::new(device(&path, format, controls)?)
+            Box::new(device(&path, (format, capture_format == MUXED), controls)?)
         }
         SourceKind::Auto => match find_camera() {
-            Some(path) => Box::new(device(&path, FourCc::H264, &[])?),
+            Some(path) => Box::new(device(&path, (FourCc::H264, false), &[])?),
             // Who watched a camera is not to be shown another picture in its place.
             None if was_there => {
                 let why = "no camera here gives H.264 now; it is waited for";

@@ -209,6 +209,7 @@ mod tests {
             height: 480,
             fps: 30,
             format: FourCc::H264,
+            muxed: false,
             controls: &[],
         };
         without_h264(&capabilities, &formats, &wanted)

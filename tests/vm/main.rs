@@ -181,6 +181,7 @@ fn open(path: &Path) -> Result<Camera, Error> {
         height: 480,
         fps: 30,
         format: FourCc::H264,
+        muxed: false,
         controls: &[],
     };
     camera::open(&wanted, &mut HashSet::new())

@@ -16,6 +16,7 @@ fn frames_are_those_that_were_fed() {
                 height: 480,
                 fps: 10,
                 format: FourCc::H264,
+                muxed: false,
                 controls: &[],
             },
             &mut HashSet::new(),
@@ -53,6 +54,7 @@ fn what_is_not_offered_is_said_once() {
         height: 1080,
         fps: 60,
         format: FourCc::H264,
+        muxed: false,
         controls: &[setting("brightness", "999")],
     };
     let mut said = HashSet::new();
@@ -87,6 +89,7 @@ fn a_slower_rate_is_taken() {
         height: 480,
         fps: 15,
         format: FourCc::H264,
+        muxed: false,
         controls: &[],
     };
     let mut said = HashSet::new();
@@ -107,6 +110,7 @@ fn a_symlink_will_do_and_the_list_disturbs_nobody() {
             height: 480,
             fps: 10,
             format: FourCc::H264,
+            muxed: false,
             controls: &[],
         },
         &mut HashSet::new(),
