@@ -298,6 +298,10 @@ fn no_h264(
             "it is the raw sensor of a CSI camera, which needs libcamera".into(),
             command,
         ),
+        WithoutH264::Mjpeg(_) if uvcx::has_encoder(file) => {
+            return "its H.264 comes inside of its MJPEG: put capture_format = MJPGH264 into its section"
+                .into();
+        }
         WithoutH264::Mjpeg(command) | WithoutH264::Raw(command) => {
             let mjpeg = if formats.iter().any(|f| f.fourcc == FourCc::MJPEG) {
                 "MJPEG is served with capture_format = MJPG in the camera's section. For H.264 an"

@@ -4,6 +4,7 @@
 
 use super::camera::{Wanted, capture_kind, open_device};
 use super::offer::{self, WithoutH264};
+use super::uvcx;
 use crate::config::{Camera, DeviceName, UsbId};
 use crate::error::{Error, Result};
 use crate::sys::v4l2::{BufferKind, Capabilities, FourCc, OfferedFormat, cap};
@@ -280,8 +281,12 @@ fn entry(node: &Seen, all: &[Seen], dev: &Path) -> String {
     let between = "An encoder has to go between, such as this command:";
     let mjpeg = "That is served with capture_format = MJPG in its section. For H.264 an encoder has to go \
                  between, such as this command:";
+    let muxes = found.gives(FourCc::MJPEG) && uvcx::has_encoder(file);
     let (words, command) = if found.gives(FourCc::H264) {
         ("It gives H.264, which is served as it is.".to_owned(), None)
+    } else if muxes {
+        let words = "Its H.264 comes inside of its MJPEG pictures, with capture_format = MJPGH264.";
+        (words.to_owned(), None)
     } else {
         match offer::without_h264(capabilities, formats, &wanted) {
             WithoutH264::Nothing => (
@@ -326,6 +331,7 @@ fn entry(node: &Seen, all: &[Seen], dev: &Path) -> String {
             writeln!(out, "[exec {name}]\ncommand = {}", command.replace('%', "%%"))
         }
         (None, Some(name)) if found.gives(FourCc::H264) => writeln!(out, "{name}"),
+        (None, Some(name)) if muxes => writeln!(out, "{name}\ncapture_format = MJPGH264"),
         _ => Ok(()),
     };
     out

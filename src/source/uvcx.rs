@@ -235,6 +235,11 @@ fn stepped(wanted: i64, control: &Control) -> i64 {
     if near > control.maximum { near - step } else { near }
 }
 
+/// Whether the camera has an H.264 unit.
+pub fn has_encoder(file: &File) -> bool {
+    H264.unit(file).is_some()
+}
+
 /// Whether the config means an extension unit's field by this name.
 pub fn is_field(name: &str) -> bool {
     name.starts_with(PREFIX)

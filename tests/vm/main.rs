@@ -14,6 +14,7 @@ mod served;
 #[path = "../support/mod.rs"]
 mod support;
 mod uvc;
+mod uvcx;
 mod viewer;
 mod vivid;
 

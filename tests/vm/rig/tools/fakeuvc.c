@@ -1,17 +1,21 @@
 // fakeuvc: a USB camera in user space. It is plugged into the running kernel through vhci-hcd (USB/IP) over a
 // socketpair, so the kernel's own uvcvideo driver binds to it and makes a real /dev/videoN.
 //   modprobe vhci-hcd; modprobe uvcvideo
-//   fakeuvc [-m FILE.mjpeg] [-h FILE.h264] [-y] [-s WxH] [-r FPS] [-i] [-v]
+//   fakeuvc [-m FILE.mjpeg] [-h FILE.h264] [-y] [-s WxH] [-r FPS] [-i] [-u] [-a FILE.h264 [-g BYTES]] [-v]
 // Formats are offered in the order given: -m Motion-JPEG, -h frame-based H.264, -y YUYV; 640x480 and 30
 // frames a second unless -s and -r say otherwise, and half as many. -i: isochronous, else bulk. A file goes
 // round and round.
+// -u: it has an H.264 extension unit (10) and Logitech's (11), and gives a key frame when that asks for one. -a is that and
+// a Motion-JPEG of one small picture, in which FILE rides as APP4 segments of -g bytes (65531) once the unit's config says
+// so, between two streams of raw video. -v: each config that the encoder is told goes to standard error.
 // Signals:
 //   USR1   unplug / plug again
 //   USR2   stall / go on
 //   HUP    mark the next frame as damaged (ERR bit of the payload header)
-//   WINCH  cut the next frame to two bytes
+//   WINCH  cut the next frame to two bytes; of one with APP4 segments, leave out the last one of the H.264
 //   INT, TERM  unplug and end
-// Protocols: Linux Documentation/usb/usbip_protocol.rst; USB Device Class Definition for Video Devices 1.1.
+// Protocols: Linux Documentation/usb/usbip_protocol.rst; USB Device Class Definition for Video Devices 1.1, and its H.264
+// Payload 1.0.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -42,13 +46,14 @@ struct urb {
     } *iso;
 };
 
-static struct format fmts[3];
+static struct format fmts[3], aux = {.kind = H264};
 static int nfmt, W = 640, H = 480, isoc, verbose, sock = -1, port;
 static double fps = 30;
 static volatile sig_atomic_t want_plug = 1, stalled, mark_error, cut, quit;
 static struct urb q[64]; // pending IN URBs of the streaming endpoint
 static int nq;
 static uint8_t probe[34], commit[34];
+static int units, segment = 65531, next_key;
 static int brightness = 128, alt, streaming, fid, zlp;
 static uint8_t *pay;
 static size_t paylen, payoff; // frame being sent (without payload headers when isochronous)
@@ -86,6 +91,7 @@ static void d(const uint8_t *b, int n)
 #define D(...) d((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
 #define LE16(v) (uint8_t)(v), (uint8_t)((v) >> 8)
 #define LE32(v) LE16((v) & 0xffff), LE16((v) >> 16)
+#define XU(id, ...) D(27, 0x24, 6, id, __VA_ARGS__, 0)
 #define GUID(a, b, c, e) a, b, c, e, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71
 
 static void build_descriptors(void)
@@ -95,9 +101,15 @@ static void build_descriptors(void)
     D(9, 2, 0, 0, 2, 1, 0, 0x80, 250); // configuration, total length patched below
     D(8, 0x0b, 0, 2, 14, 3, 0, 0);     // interface association: video
     D(9, 4, 0, 0, 0, 14, 1, 0, 0);     // video control interface
-    D(13, 0x24, 1, LE16(0x110), LE16(13 + 18 + 11 + 9), LE32(48000000), 1, 1);
+    D(13, 0x24, 1, LE16(0x110), LE16(13 + 18 + 11 + 9 + (units ? 54 : 0)), LE32(48000000), 1, 1);
     D(18, 0x24, 2, 1, LE16(0x201), 0, 0, LE16(0), LE16(0), LE16(0), 3, 0, 0, 0); // camera terminal 1
     D(11, 0x24, 5, 2, 1, LE16(0), 2, 1, 0, 0); // processing unit 2: brightness
+    if (units) { // each with its GUID, how many controls, one input, and which controls
+        XU(10, 0x41, 0x76, 0x9e, 0xa2, 0x04, 0xde, 0xe3, 0x47, 0x8b, 0x2b, 0xf4, 0x34, 0x1a, 0xff, 0x00, 0x3b, 3, 1,
+           2, 2, LE16(0x103));
+        XU(11, 0x21, 0x2d, 0xe5, 0xff, 0x30, 0x80, 0x2c, 0x4e, 0x82, 0xd9, 0xf5, 0x87, 0xd0, 0x05, 0x40, 0xbd, 1, 1,
+           2, 2, LE16(0x100));
+    }
     D(9, 0x24, 3, 3, LE16(0x101), 0, 2, 0);    // output terminal 3 <- unit 2
     D(9, 4, 1, 0, !isoc, 14, 2, 0, 0);         // video streaming interface, alternate 0
     int in_hdr = ncfg;
@@ -167,6 +179,95 @@ static void fill_probe(uint8_t *p) // what the device makes of the host's wish
     p[31] = p[32] = p[33] = 1;
 }
 
+// ---------------------------------------------------------------- extension units
+enum { NONE, MIN, MAX, RES, DEF };
+static uint8_t encoder[2][46], picture_type[4], led[5];
+
+// a field of uvcx_video_config_probe_commit_t and its ranges
+static const struct {
+    int at, bytes;
+    unsigned range[5];
+} fields[] = {
+    {0, 4, {0, 333333, 2000000, 1, 333333}}, // frame interval
+    {4, 4, {0, 100000, 6000000, 0, 3000000}}, // bitrate
+    {12, 2, {0, 160, 1920, 16, 1280}},        // width
+    {14, 2, {0, 120, 1080, 16, 720}},         // height
+    {16, 2, {0, 0, 100, 1, 0}},               // slice units
+    {18, 2, {0, 0, 3, 1, 0}},                 // slice mode
+    {20, 2, {0, 0x4200, 0x4d00, 0, 0x4d00}},  // profile: Baseline, Constrained, Main
+    {22, 2, {0, 0, 20000, 500, 2000}},        // key frame period
+    {28, 1, {0, 1, 3, 1, 1}},                 // usage
+    {29, 1, {0, 1, 3, 1, 1}},                 // rate control
+    {33, 1, {0, 0, 3, 1, 0}},                 // stream mux
+    {35, 1, {0, 0, 1, 1, 0}},                 // entropy
+    {44, 2, {0, 0, 5000, 10, 1000}},          // leaky bucket
+};
+
+static unsigned get(const uint8_t *p, int bytes)
+{
+    unsigned v = 0;
+    while (bytes--)
+        v = v << 8 | p[bytes];
+    return v;
+}
+static void fill_encoder(uint8_t *p, int which)
+{
+    memset(p, 0, 46);
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        for (int k = 0; k < fields[i].bytes; k++)
+            p[fields[i].at + k] = fields[i].range[which] >> 8 * k;
+}
+static int set_encoder(uint8_t *p, const uint8_t *wanted)
+{
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        const unsigned *r = fields[i].range, v = get(wanted + fields[i].at, fields[i].bytes);
+        // Sizes are in a list and profiles are; what else is wrong it does not take.
+        int listed = fields[i].at == 12 || fields[i].at == 14 || fields[i].at == 20;
+        if (!listed && (v < r[MIN] || v > r[MAX] || (r[RES] && (v - r[MIN]) % r[RES]))) return -1;
+    }
+    memcpy(p, wanted, 46);
+    if (get(p + 20, 2) == 0x6400) p16(p + 20, 0x4d00); // no High
+    return 0;
+}
+
+// a request to a unit, whose control has n bytes at p
+static int unit_request(int req, int n, uint8_t *p, const uint8_t *out, uint8_t *o)
+{
+    switch (req) {
+    case 0x01: memcpy(p, out, n); return 0;
+    case 0x81: memcpy(o, p, n); return n;
+    case 0x85: p16(o, n); return 2;
+    case 0x86: o[0] = 3; return 1;
+    default: return -1;
+    }
+}
+static int unit(int id, int cs, int req, const uint8_t *out, uint8_t *o)
+{
+    if (id == 11 && cs == 9) return unit_request(req, sizeof led, led, out, o);
+    if (id == 10 && cs == 9) {
+        if (req == 0x01) next_key = 1;
+        return unit_request(req, sizeof picture_type, picture_type, out, o);
+    }
+    if (id != 10 || cs < 1 || cs > 2) return -1;
+    uint8_t *p = encoder[cs - 1];
+    switch (req) {
+    case 0x01:
+        if (set_encoder(p, out)) return -1;
+        if (verbose) {
+            fprintf(stderr, "fakeuvc: encoder %s:", cs == 1 ? "probe" : "commit");
+            for (int i = 0; i < 46; i++)
+                fprintf(stderr, " %02x", p[i]);
+            fprintf(stderr, "\n");
+        }
+        return 0;
+    case 0x82: fill_encoder(o, MIN); return 46;
+    case 0x83: fill_encoder(o, MAX); return 46;
+    case 0x84: fill_encoder(o, RES); return 46;
+    case 0x87: fill_encoder(o, DEF); return 46;
+    default: return unit_request(req, 46, p, out, o);
+    }
+}
+
 // returns the length of the answer in o, -1 = stall
 static int control(const uint8_t *s, const uint8_t *out, uint8_t *o)
 {
@@ -229,6 +330,7 @@ static int control(const uint8_t *s, const uint8_t *out, uint8_t *o)
         default: return -1;
         }
     }
+    if (intf == 0 && units && (ent == 10 || ent == 11)) return unit(ent, cs, req, out, o);
     if (intf == 0 && ent == 2 && cs == 2) switch (req) { // processing unit: brightness
         case 0x01:
             brightness = (int16_t)(out[0] | out[1] << 8);
@@ -303,6 +405,78 @@ static size_t frame_len(struct format *f) // length of the frame at f->pos
     return n;
 }
 
+static int is_key(struct format *f) // whether the frame at f->pos has an IDR slice
+{
+    const uint8_t *d = f->data + f->pos;
+    for (size_t i = 0, n = frame_len(f); i + 3 < n; i++)
+        if (!d[i] && !d[i + 1] && d[i + 2] == 1 && (d[i + 3] & 31) == 5) return 1;
+    return 0;
+}
+
+static size_t next_frame_of(struct format *f, uint8_t *p)
+{
+    size_t n, looked = 0;
+    while (next_key && f->kind == H264 && !is_key(f) && looked < f->size) {
+        looked += n = frame_len(f);
+        f->pos = f->pos + n < f->size ? f->pos + n : 0;
+    }
+    if (f->kind == H264) next_key = 0;
+    n = frame_len(f);
+    memcpy(p, f->data + f->pos, n);
+    f->pos = f->pos + n < f->size ? f->pos + n : 0;
+    return n;
+}
+
+// An auxiliary stream's segments; the answer is where they end.
+static uint8_t *app4(uint8_t *o, const char *kind, const uint8_t *data, size_t n, int lose_last)
+{
+    static uint8_t b[1 << 22];
+    uint8_t *before = o;
+    memset(b, 0, 26);
+    b[1] = 1;
+    p16(b + 2, 22);
+    memcpy(b + 4, kind, 4);
+    memcpy(b + 8, encoder[1] + 12, 4);  // width, height
+    memcpy(b + 12, encoder[1], 4);      // frame interval
+    p32(b + 18, pts);
+    p32(b + 22, n);
+    memcpy(b + 26, data, n);
+    n += 26;
+    for (size_t k = 0, part; k < n; k += part) {
+        part = n - k < (size_t)segment ? n - k : (size_t)segment;
+        before = o;
+        *o++ = 0xff;
+        *o++ = 0xe4;
+        *o++ = (part + 2) >> 8;
+        *o++ = part + 2;
+        memcpy(o, b + k, part);
+        o += part;
+    }
+    return lose_last ? before : o;
+}
+
+// A picture that carries the next frame of the encoder, if it is told to: 16x16, one colour.
+static size_t carrier(uint8_t *p)
+{
+    static const uint8_t begin[] = {0xff, 0xd8, 0xff, 0xe0, 0, 16, 'J', 'F', 'I', 'F', 0, 1, 1, 0, 0, 1, 0, 1, 0, 0},
+                         end[] = {0xff, 0xc0, 0,    11,   8, 0,    16, 0, 16, 1,    1, 0x11, 0,
+                                  0xff, 0xda, 0,    8,    1, 1,    0,  0, 63, 0,    0x28, 0xa0, 0x02,
+                                  0x8a, 0x00, 0xff, 0xd9};
+    static uint8_t frame[1 << 22], raw[300];
+    uint8_t *o = p;
+    memcpy(o, begin, sizeof begin);
+    o += sizeof begin;
+    if (encoder[1][33] & 1) {
+        size_t n = next_frame_of(&aux, frame);
+        o = app4(o, "YUY2", raw, sizeof raw, 0);
+        o = app4(o, "H264", frame, n, cut);
+        o = app4(o, "NV12", raw, sizeof raw, 0);
+        cut = 0;
+    }
+    memcpy(o, end, sizeof end);
+    return o + sizeof end - p;
+}
+
 static void header(uint8_t *h, int eof) // 12-byte payload header with PTS and SCR
 {
     h[0] = 12;
@@ -324,11 +498,10 @@ static void next_payload(void) // prepare the next frame when it is due
         n = max_frame();
         for (size_t i = 0; i < n; i += 2)
             p[i] = brightness, p[i + 1] = 128 + (sent & 63);
+    } else if (f->kind == MJPG && aux.file) {
+        n = carrier(p);
     } else {
-        n = frame_len(f);
-        memcpy(p, f->data + f->pos, n);
-        f->pos += n;
-        if (f->pos >= f->size) f->pos = 0;
+        n = next_frame_of(f, p);
         if (cut) n = 2, cut = 0;
     }
     fid ^= 1;
@@ -454,6 +627,11 @@ static int plug(void)
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, sv)) return -1;
     fill_probe(probe);
     fill_probe(commit);
+    // A camera that was without power knows nothing of before.
+    fill_encoder(encoder[0], DEF);
+    fill_encoder(encoder[1], DEF);
+    memset(picture_type, 0, sizeof picture_type);
+    memcpy(led, (uint8_t[]){9, 3, 0, 0, 0}, sizeof led);
     for (port = 0; port < 8; port++) { // first free high-speed port
         if ((fd = open(VHCI "attach", O_WRONLY)) < 0) {
             perror(VHCI "attach (vhci-hcd loaded?)");
@@ -484,7 +662,7 @@ static void on_signal(int s)
 int main(int c, char **v)
 {
     int o;
-    while ((o = getopt(c, v, "m:h:ys:r:iv")) != -1)
+    while ((o = getopt(c, v, "m:h:ys:r:iua:g:v")) != -1)
         switch (o) {
         case 'm': fmts[nfmt++] = (struct format){.kind = MJPG, .file = optarg}; break;
         case 'h': fmts[nfmt++] = (struct format){.kind = H264, .file = optarg}; break;
@@ -492,24 +670,32 @@ int main(int c, char **v)
         case 's': sscanf(optarg, "%dx%d", &W, &H); break;
         case 'r': fps = atof(optarg); break;
         case 'i': isoc = 1; break;
+        case 'u': units = 1; break;
+        case 'a':
+            units = 1;
+            aux.file = optarg;
+            fmts[nfmt++] = (struct format){.kind = MJPG};
+            break;
+        case 'g': segment = atoi(optarg); break;
         case 'v': verbose++; break;
         default: return 2;
         }
     if (!nfmt) fmts[nfmt++] = (struct format){.kind = YUYV};
-    for (int i = 0; i < nfmt; i++)
-        if (fmts[i].file) {
-            FILE *f = fopen(fmts[i].file, "r");
-            if (!f) {
-                perror(fmts[i].file);
-                return 1;
-            }
-            fseek(f, 0, SEEK_END);
-            fmts[i].size = ftell(f);
-            rewind(f);
-            fmts[i].data = malloc(fmts[i].size);
-            if (fread(fmts[i].data, 1, fmts[i].size, f) != fmts[i].size) return 1;
-            fclose(f);
+    for (int i = 0; i <= nfmt; i++) {
+        struct format *m = i < nfmt ? &fmts[i] : &aux;
+        if (!m->file) continue;
+        FILE *f = fopen(m->file, "r");
+        if (!f) {
+            perror(m->file);
+            return 1;
         }
+        fseek(f, 0, SEEK_END);
+        m->size = ftell(f);
+        rewind(f);
+        m->data = malloc(m->size);
+        if (fread(m->data, 1, m->size, f) != m->size) return 1;
+        fclose(f);
+    }
     pay = malloc(max_frame() + 4096);
     build_descriptors();
     struct sigaction sa = {.sa_handler = on_signal};
