@@ -21,13 +21,15 @@ const H264: [u8; 4] = *b"H264";
 /// What streams may be of; so a header is told from bytes that go on.
 const KINDS: [[u8; 4]; 4] = [H264, *b"YUY2", *b"NV12", *b"MJPG"];
 
-/// Gives `sink` each whole H.264 stream of a picture; `joined` is room for one of several segments. False: one was not
-/// whole, and was left out.
+/// Gives `sink` each whole H.264 stream of a picture; `joined` is room for one of several segments. False: there is one
+/// that is not whole, and was left out.
 pub fn h264(picture: &[u8], joined: &mut Vec<u8>, sink: &mut dyn FnMut(&[u8])) -> bool {
     let mut rest = picture;
     let mut whole = true;
     // The stream that the next segment goes on with: is it H.264, and how much of it is still to come?
     let (mut wanted, mut left) = (false, 0);
+    // There were segments that go on with no stream; and there was H.264.
+    let (mut stray, mut found) = (false, false);
     loop {
         let segment = match *rest {
             // There are no streams behind SOS; what begins with no marker is padding.
@@ -65,11 +67,13 @@ pub fn h264(picture: &[u8], joined: &mut Vec<u8>, sink: &mut dyn FnMut(&[u8])) -
             }
             None => segment,
         };
+        stray |= left == 0 && !part.is_empty();
         let part = part.get(..left).unwrap_or(part);
         left -= part.len();
         if !wanted || part.is_empty() {
             continue;
         }
+        found = true;
         if left == 0 && joined.is_empty() {
             sink(part);
         } else {
@@ -80,7 +84,8 @@ pub fn h264(picture: &[u8], joined: &mut Vec<u8>, sink: &mut dyn FnMut(&[u8])) -
             }
         }
     }
-    whole && !(wanted && left > 0)
+    // What goes on with nothing is somebody else's, but if there is no H.264 beside it: then its header was lost.
+    whole && !(wanted && left > 0) && (found || !stray)
 }
 
 /// A stream's FourCC, its length and its first bytes, if it begins in this segment.
@@ -251,12 +256,11 @@ mod tests {
         ];
         let (bytes, segments) = picture(&streams, 100);
         assert_eq!(read(&bytes), (true, vec![one, two]));
-        // Nothing but streams; and without them.
+        // Nothing but streams; without them; with what is of others.
         assert!(read(&bytes[..segments]).0);
-        assert_eq!(
-            read(b"\xff\xd8\xff\xe4\0\x08FLIR\0\0\xff\xda\0\x02\xff\xd9"),
-            (true, vec![])
-        );
+        assert_eq!(read(b"\xff\xd8\xff\xda\0\x02\xff\xd9"), (true, vec![]));
+        let others = [b"\xff\xd8\xff\xe4\0\x08FLIR\0\0", &bytes[2..]].concat();
+        assert_eq!(read(&others), read(&bytes));
     }
 
     #[test]
@@ -270,6 +274,9 @@ mod tests {
             bytes.drain(segment(lost));
             assert_eq!(read(&bytes), (false, vec![two.clone()]), "{lost}");
         }
+        let (mut headless, _) = picture(&[(H264, &one)], 100);
+        headless.drain(segment(0));
+        assert_eq!(read(&headless), (false, vec![]));
         assert!(!read(&bytes[..segments - 6]).0);
         // Of another stream it does not matter.
         let (mut other, _) = picture(&[(*b"YUY2", &one), (H264, &two)], 100);
