@@ -225,35 +225,33 @@ fn h264_in_jpeg_pictures_is_whole_at_each_edge() {
         .chunks(2)
         .flat_map(|edge| (edge[0] - 4..edge[0]).chain(edge[1] - 31..=edge[1]));
     let units = access_units(near);
-    let mut lengths: Vec<usize> = units.iter().map(Vec::len).collect();
     for segment in ["65531", "65533", "1000"] {
         let dir = Dir::new();
         let (camera, path) = plug_in(&rig, &dir, &units, &["-g", segment]);
         let (mut c, said) = open_with(&path, true, &[("uvcx_h264_bitrate", "2000000")]).unwrap();
         assert_eq!(said, HashSet::new());
-        let (got, error) = read(&mut c, units.len());
-        assert_eq!((error, c.drops().damaged, c.drops().short), (None, 0, 0));
-        // A machine that is busy loses some, of which the driver's numbers tell.
-        assert!(got.gaps.len() < units.len() / 4, "{:?}", got.gaps);
-        for frame in &got.frames {
-            assert!(
-                units.contains(frame),
-                "{} bytes that are not as they were sent",
-                frame.len()
-            );
+        // A machine that is busy loses some, which come again.
+        let (mut missing, mut came) = (units.clone(), 0);
+        while !missing.is_empty() {
+            let (got, error) = read(&mut c, 1);
+            assert_eq!(error, None);
+            for frame in got.frames {
+                assert!(
+                    units.contains(&frame),
+                    "{} bytes that are not as they were sent",
+                    frame.len()
+                );
+                missing.retain(|unit| *unit != frame);
+                came += 1;
+            }
+            assert!(came < 20 * units.len(), "{} of them never come", missing.len());
         }
-        let mut seen: Vec<usize> = got.frames.iter().map(Vec::len).collect();
-        seen.sort_unstable();
-        lengths.sort_unstable();
         println!(
-            "{segment}: {} of {} units seen, {:?}",
-            seen.len(),
-            lengths.len(),
+            "{segment}: {} units, seen in {came} frames; {:?}",
+            units.len(),
             c.drops()
         );
-        if got.gaps.is_empty() {
-            assert_eq!(seen, lengths);
-        }
+        assert_eq!((c.drops().damaged, c.drops().short), (0, 0));
         let config = current(&path, ENCODER, 2);
         assert_eq!(
             (config[33], &config[12..16]),
