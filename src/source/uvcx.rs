@@ -11,10 +11,11 @@ use crate::config::keys::STREAM_MUX;
 use crate::format::usb::{self, Guid};
 use crate::sys::uvc::{self, Address, Which};
 use crate::sys::v4l2::{Control, ctrl};
-use std::fmt::Write;
-use std::fs::{self, File};
+use nix::errno::Errno;
+use std::fmt::{self, Write};
+use std::fs::File;
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
 
 /// All names of such controls begin so.
 const PREFIX: &str = "uvcx_";
@@ -25,6 +26,9 @@ const CONFIG_COMMIT: u8 = 0x02;
 const PICTURE_TYPE: u8 = 0x09;
 /// UVCX_PICTURE_TYPE_CONTROL: wLayerID 0, and wPicType "IDR frame".
 const NEXT_IS_IDR: [u8; 4] = [0, 0, 1, 0];
+
+/// wTotalLength of a configuration has 16 bits (USB 2.0, table 9-10); few devices have more than one.
+const DESCRIPTORS_MAX: u64 = 1 << 18;
 
 /// A field of the video config: bmHints, which tells the camera what was asked for and is not to be changed.
 const HINTS: Field = Field::new("", 8, 2);
@@ -43,8 +47,8 @@ struct Kind {
 struct Field {
     /// Without its kind's prefix.
     name: &'static str,
-    at: usize,
-    bytes: usize,
+    at: u8,
+    bytes: u8,
     /// Its bit in bmHints.
     hint: u16,
     /// The texts that its numbers have; empty where it is a plain number.
@@ -54,7 +58,7 @@ struct Field {
 }
 
 impl Field {
-    const fn new(name: &'static str, at: usize, bytes: usize) -> Field {
+    const fn new(name: &'static str, at: u8, bytes: u8) -> Field {
         Field {
             name,
             at,
@@ -81,14 +85,17 @@ impl Field {
     }
 
     fn read(&self, bytes: &[u8]) -> Option<u32> {
-        let bytes = bytes.get(self.at..self.at + self.bytes)?;
+        let (at, length) = (usize::from(self.at), usize::from(self.bytes));
+        let bytes = bytes.get(at..at + length)?;
         let highest_first = bytes.iter().rev();
         Some(highest_first.fold(0, |number, byte| number << 8 | u32::from(*byte)))
     }
 
     fn write(&self, bytes: &mut [u8], number: u32) {
-        let field = bytes.iter_mut().skip(self.at).take(self.bytes);
-        field.zip(number.to_le_bytes()).for_each(|(to, from)| *to = from);
+        let (at, length) = (usize::from(self.at), usize::from(self.bytes));
+        if let (Some(to), Some(from)) = (bytes.get_mut(at..at + length), number.to_le_bytes().get(..length)) {
+            to.copy_from_slice(from);
+        }
     }
 }
 
@@ -149,12 +156,16 @@ impl Kind {
     fn unit(&self, file: &File) -> Option<u8> {
         let device = file.metadata().ok()?.rdev();
         let (major, minor) = (libc::major(device), libc::minor(device));
-        // The video control interface; what is above it in sysfs is the USB device.
-        let interface = PathBuf::from(format!("/sys/dev/char/{major}:{minor}/device"));
-        let number = fs::read_to_string(interface.join("bInterfaceNumber")).ok()?;
-        let descriptors = fs::read(interface.join("../descriptors")).ok()?;
-        let number = u8::from_str_radix(number.trim(), 16).ok()?;
-        usb::extension_unit(&descriptors, number, &self.guid)
+        // `device` is the video control interface; what is above it in sysfs is the USB device.
+        let read = |file: &str| {
+            let file = File::open(format!("/sys/dev/char/{major}:{minor}/device/{file}")).ok()?;
+            let mut bytes = Vec::new();
+            file.take(DESCRIPTORS_MAX).read_to_end(&mut bytes).ok()?;
+            Some(bytes)
+        };
+        let number = read("bInterfaceNumber")?;
+        let number = u16::from_str_radix(std::str::from_utf8(&number).ok()?.trim(), 16).ok()?;
+        usb::extension_unit(&read("../descriptors")?, number as u8, &self.guid)
     }
 }
 
@@ -186,7 +197,7 @@ impl Told {
         let (mut minimum, mut maximum) = (number(&self.minimum), number(&self.maximum));
         // Many cameras leave what they have no range for at zero.
         if maximum <= minimum {
-            (minimum, maximum) = (0, (1 << (8 * field.bytes)) - 1);
+            (minimum, maximum) = (0, (1 << (8 * i64::from(field.bytes))) - 1);
         }
         let items = field.items.iter().map(|(number, text)| Item {
             number: i64::from(*number),
@@ -252,20 +263,26 @@ pub struct Muxed {
 impl Muxed {
     /// The fields that this means, but for those that the config sets itself.
     fn settings(self, own: &[Setting]) -> Vec<Setting> {
-        let Muxed { width, height, fps } = self;
-        // In units of 100 ns.
-        let interval = 10_000_000 / fps.max(1);
-        let fields = [("width", width), ("height", height), ("frame_interval", interval)];
-        let fields = fields.map(|(name, number)| (name, number.to_string()));
-        let mux = ("stream_mux", "H264".to_owned());
-        let settings = fields.into_iter().chain([mux]).map(|(name, value)| Setting {
-            name: format!("{}{name}", H264.prefix),
-            value,
-            place: "capture_format = MJPGH264".into(),
-        });
+        let mut settings = Vec::new();
+        let mut set = |name: &str, value: String| {
+            settings.push(Setting {
+                name: name.into(),
+                value,
+                place: "capture_format = MJPGH264".into(),
+            });
+        };
+        for (name, number) in [
+            ("uvcx_h264_width", self.width),
+            ("uvcx_h264_height", self.height),
+            // In units of 100 ns.
+            ("uvcx_h264_frame_interval", 10_000_000 / self.fps.max(1)),
+        ] {
+            if own.iter().all(|own| own.name != name) {
+                set(name, number.to_string());
+            }
+        }
+        set(STREAM_MUX, "H264".into());
         settings
-            .filter(|setting| own.iter().all(|own| own.name != setting.name))
-            .collect()
     }
 }
 
@@ -306,116 +323,88 @@ pub fn apply(
     muxed: Option<Muxed>,
     warn: &mut dyn FnMut(String),
 ) -> Option<Encoder> {
-    let known = |setting: &&Setting| KINDS.iter().any(|kind| setting.name.starts_with(kind.prefix));
-    for setting in settings.iter().filter(|s| is_field(&s.name) && !known(s)) {
-        warn(sentence(device, setting, &no_such_field(&setting.name)));
-    }
-    let of = |kind: &Kind| -> Vec<Setting> {
-        let wanted = settings.iter().filter(|s| s.name.starts_with(kind.prefix));
-        wanted.cloned().collect()
-    };
-    let none = |kind: &Kind, wanted: &[Setting]| {
-        let why = format!("not set: the camera has no {} extension unit", kind.what);
-        together(device, wanted, &why)
-    };
-
-    let wanted = of(&LOGITECH);
-    if !wanted.is_empty() {
-        match LOGITECH.unit(file) {
-            Some(unit) => _ = set(file, device, (&LOGITECH, unit), &wanted, warn),
-            None => warn(none(&LOGITECH, &wanted)),
+    let mut log = Log { device, warn };
+    for setting in settings {
+        if is_field(&setting.name) && KINDS.iter().all(|kind| !setting.name.starts_with(kind.prefix)) {
+            log.no_such_field(setting);
         }
     }
-
-    let mut wanted = of(&H264);
-    let Some(unit) = H264.unit(file) else {
-        if !wanted.is_empty() {
-            warn(none(&H264, &wanted));
+    let implied = match muxed {
+        Some(muxed) if has_encoder(file) => muxed.settings(settings),
+        _ => Vec::new(),
+    };
+    let mut encoder = None;
+    for kind in KINDS {
+        let mut wanted = Vec::new();
+        // What is implied comes last, and so holds.
+        for setting in settings.iter().chain(&implied) {
+            if setting.name.starts_with(kind.prefix) {
+                wanted.push(setting);
+            }
         }
-        return None;
-    };
-    if let Some(muxed) = muxed {
-        wanted.retain(|setting| setting.name != STREAM_MUX);
-        wanted.splice(0..0, muxed.settings(&wanted));
+        let Some(unit) = kind.unit(file) else {
+            let what = kind.what;
+            log.all(
+                &wanted,
+                format_args!("not set: the camera has no {what} extension unit"),
+            );
+            continue;
+        };
+        let config = set(file, (kind, unit), &wanted, &mut log);
+        if kind.selector == CONFIG_PROBE {
+            let selector = PICTURE_TYPE;
+            let gives_idr = uvc::length(file, Address { unit, selector }) == Ok(NEXT_IS_IDR.len());
+            let set_up = encoder.insert(Encoder {
+                unit,
+                config,
+                gives_idr,
+            });
+            if let Err(errno) = set_up.commit(file) {
+                log.refused(&wanted, errno);
+            }
+        }
     }
-    let config = match wanted.as_slice() {
-        [] => None,
-        wanted => set(file, device, (&H264, unit), wanted, warn),
-    };
-    let picture_type = Address {
-        unit,
-        selector: PICTURE_TYPE,
-    };
-    let encoder = Encoder {
-        unit,
-        config,
-        gives_idr: uvc::length(file, picture_type) == Ok(NEXT_IS_IDR.len()),
-    };
-    if let Err(errno) = encoder.commit(file) {
-        let why = format!("the camera does not take them ({})", errno.desc());
-        warn(together(device, &wanted, &why));
-    }
-    Some(encoder)
-}
-
-/// A field as the config wants it, and as the unit can have it.
-struct Chosen<'a> {
-    setting: &'a Setting,
-    field: &'static Field,
-    control: Control,
-    items: Vec<Item>,
-    number: u32,
+    encoder
 }
 
 /// Sets fields of a unit; the answer is what the unit has then, if it took anything.
 fn set(
     file: &File,
-    device: &str,
     (kind, unit): (&'static Kind, u8),
-    wanted: &[Setting],
-    warn: &mut dyn FnMut(String),
+    wanted: &[&Setting],
+    log: &mut Log<'_>,
 ) -> Option<Vec<u8>> {
-    let control = Address {
-        unit,
-        selector: kind.selector,
-    };
-    let refused = |errno: nix::errno::Errno| {
-        let why = format!(
-            "not set: the camera's {} unit refuses it ({})",
-            kind.what,
-            errno.desc()
-        );
-        together(device, wanted, &why)
-    };
+    if wanted.is_empty() {
+        return None;
+    }
+    let selector = kind.selector;
+    let control = Address { unit, selector };
     let told = match Told::ask(file, control) {
         Ok(told) => told,
         Err(errno) => {
-            warn(refused(errno));
+            log.refused(wanted, errno);
             return None;
         }
     };
-    let (chosen, bytes) = plan(kind, &told, device, wanted, warn);
+    let (chosen, bytes) = plan(kind, &told, wanted, log);
     if chosen.is_empty() {
         return None;
     }
     if let Err(errno) = uvc::set(file, control, &bytes) {
-        warn(refused(errno));
+        log.refused(wanted, errno);
         return None;
     }
     let got = uvc::get(file, control, Which::Current).unwrap_or(bytes);
     for Chosen {
         setting,
         field,
-        control,
-        items,
         number,
-    } in &chosen
+    } in chosen
     {
-        match field.read(&got) {
-            Some(taken) if taken != *number => {
-                let taken = show(control, items, &Value::Number(taken.into()));
-                let why = format!("the camera took {taken} instead");
-                warn(sentence(device, setting, &why));
+        match (field.read(&got), told.control(kind, field)) {
+            (Some(taken), Some((control, items))) if taken != number => {
+                let taken = show(&control, &items, &Value::Number(taken.into()));
+                log.one(setting, format_args!("the camera took {taken} instead"));
             }
             _ => {}
         }
@@ -423,30 +412,56 @@ fn set(
     Some(got)
 }
 
+/// A field as the config wants it, and as the unit can have it.
+struct Chosen<'a> {
+    setting: &'a Setting,
+    field: &'static Field,
+    number: u32,
+}
+
 /// What the settings come to, and the unit's bytes with it.
 fn plan<'a>(
     kind: &'static Kind,
     told: &Told,
-    device: &str,
-    wanted: &'a [Setting],
-    warn: &mut dyn FnMut(String),
+    wanted: &[&'a Setting],
+    log: &mut Log<'_>,
 ) -> (Vec<Chosen<'a>>, Vec<u8>) {
     let mut chosen = Vec::new();
     let (mut bytes, mut hints) = (told.current.clone(), 0);
     for setting in wanted {
-        let (one, moved) = match choose(kind, told, setting) {
-            Ok(good) => good,
-            Err(why) => {
-                warn(sentence(device, setting, &why));
-                continue;
-            }
+        let name = setting.name.strip_prefix(kind.prefix);
+        let Some(field) = kind.fields.iter().find(|field| Some(field.name) == name) else {
+            log.no_such_field(setting);
+            continue;
         };
-        if let Some(moved) = moved {
-            warn(sentence(device, setting, &moved));
+        let Some((control, items)) = told.control(kind, field) else {
+            log.one(
+                setting,
+                format_args!("not set: this camera's unit does not have it"),
+            );
+            continue;
+        };
+        let Some((number, clamped)) = controls::number(&control, &items, &setting.value) else {
+            let allowed = describe(&control, &items);
+            log.one(setting, format_args!("not set: allowed is {allowed}"));
+            continue;
+        };
+        let near = stepped(number, &control);
+        if clamped || near != number {
+            let allowed = describe(&control, &items);
+            log.one(
+                setting,
+                format_args!("{near} is set instead: allowed is {allowed}"),
+            );
         }
-        one.field.write(&mut bytes, one.number);
-        hints |= one.field.hint;
-        chosen.push(one);
+        let number = near as u32;
+        field.write(&mut bytes, number);
+        hints |= field.hint;
+        chosen.push(Chosen {
+            setting,
+            field,
+            number,
+        });
     }
     if kind.selector == CONFIG_PROBE {
         HINTS.write(&mut bytes, hints.into());
@@ -454,52 +469,40 @@ fn plan<'a>(
     (chosen, bytes)
 }
 
-/// What `setting` comes to, and what is to be said if that is not what was written; the error is why it is nothing.
-fn choose<'a>(
-    kind: &'static Kind,
-    told: &Told,
-    setting: &'a Setting,
-) -> Result<(Chosen<'a>, Option<String>), String> {
-    let field = kind.fields.iter().find(|field| kind.name(field) == setting.name);
-    let field = field.ok_or_else(|| no_such_field(&setting.name))?;
-    let (control, items) = told
-        .control(kind, field)
-        .ok_or("not set: this camera's unit does not have it")?;
-    let allowed = || describe(&control, &items);
-    let not_allowed = || format!("not set: allowed is {}", allowed());
-    let (wanted, clamped) = controls::number(&control, &items, &setting.value).ok_or_else(not_allowed)?;
-    let near = stepped(wanted, &control);
-    let number = u32::try_from(near).map_err(|_| not_allowed())?;
-    let moved = clamped || near != wanted;
-    let moved = moved.then(|| format!("{near} is set instead: allowed is {}", allowed()));
-    Ok((
-        Chosen {
-            setting,
-            field,
-            control,
-            items,
-            number,
-        },
-        moved,
-    ))
+/// What is told of settings that did not go as written.
+struct Log<'a> {
+    device: &'a str,
+    warn: &'a mut dyn FnMut(String),
 }
 
-fn no_such_field(name: &str) -> String {
-    let fields = KINDS
-        .iter()
-        .flat_map(|kind| kind.fields.iter().map(|field| kind.name(field)));
-    no_such(&fields.collect::<Vec<_>>(), name)
-}
+impl Log<'_> {
+    fn one(&mut self, Setting { name, value, place }: &Setting, why: fmt::Arguments<'_>) {
+        (self.warn)(format!("{place}: {}: {name} = {value}: {why}", self.device));
+    }
 
-fn sentence(device: &str, Setting { name, value, place }: &Setting, why: &str) -> String {
-    format!("{place}: {device}: {name} = {value}: {why}")
-}
+    fn no_such_field(&mut self, setting: &Setting) {
+        let mut fields = Vec::new();
+        for kind in KINDS {
+            fields.extend(kind.fields.iter().map(|field| kind.name(field)));
+        }
+        self.one(setting, format_args!("{}", no_such(&fields, &setting.name)));
+    }
 
-/// The same of several settings, in one sentence.
-fn together(device: &str, settings: &[Setting], why: &str) -> String {
-    let place = settings.first().map_or("", |first| first.place.as_str());
-    let names: Vec<&str> = settings.iter().map(|setting| setting.name.as_str()).collect();
-    format!("{place}: {device}: {}: {why}", names.join(", "))
+    /// The same of several, in one sentence.
+    fn all(&mut self, settings: &[&Setting], why: fmt::Arguments<'_>) {
+        let Some(first) = settings.first() else { return };
+        let names: Vec<&str> = settings.iter().map(|setting| setting.name.as_str()).collect();
+        let names = names.join(", ");
+        (self.warn)(format!("{}: {}: {names}: {why}", first.place, self.device));
+    }
+
+    fn refused(&mut self, settings: &[&Setting], errno: Errno) {
+        let why = errno.desc();
+        self.all(
+            settings,
+            format_args!("not set: the camera's unit refuses it ({why})"),
+        );
+    }
 }
 
 /// The fields of the camera's units, in the form of a config.

@@ -33,7 +33,12 @@ fn planned(told: &Told, settings: &[(&str, &str)]) -> (Vec<u8>, Vec<String>) {
         .map(|(name, value)| setting(&format!("uvcx_h264_{name}"), value))
         .collect();
     let mut said = Vec::new();
-    let (_, bytes) = plan(&H264, told, "cam", &settings, &mut |words| said.push(words));
+    let settings: Vec<&Setting> = settings.iter().collect();
+    let mut log = Log {
+        device: "cam",
+        warn: &mut |words| said.push(words),
+    };
+    let (_, bytes) = plan(&H264, told, &settings, &mut log);
     (bytes, said)
 }
 
@@ -102,8 +107,12 @@ fn the_light_is_two_bytes_of_five() {
         setting("uvcx_logitech_led1_mode", "Blink"),
         setting("uvcx_logitech_led1_frequency", "200"),
     ];
-    let mut warn = |words: String| panic!("{words}");
-    let (_, bytes) = plan(&LOGITECH, &told, "cam", &settings, &mut warn);
+    let mut log = Log {
+        device: "cam",
+        warn: &mut |words| panic!("{words}"),
+    };
+    let settings: Vec<&Setting> = settings.iter().collect();
+    let (_, bytes) = plan(&LOGITECH, &told, &settings, &mut log);
     assert_eq!(bytes, [9, 2, 7, 200, 5]);
 }
 
@@ -216,8 +225,8 @@ fn what_a_unit_does_not_have_is_not_set() {
         [
             "f:1: cam: uvcx_led1_mode = On: not set: there is no such control; fmp4streamer -l lists those \
              that it has",
-            "f:1: cam: uvcx_logitech_led1_mode: not set: the camera has no Logitech extension unit",
             "f:1: cam: uvcx_h264_usage, uvcx_h264_bitrate: not set: the camera has no H.264 extension unit",
+            "f:1: cam: uvcx_logitech_led1_mode: not set: the camera has no Logitech extension unit",
         ]
     );
     assert_eq!(list(&file), "");
