@@ -5,9 +5,9 @@
 // Formats are offered in the order given: -m Motion-JPEG, -h frame-based H.264, -y YUYV; 640x480 and 30
 // frames a second unless -s and -r say otherwise, and half as many. -i: isochronous, else bulk. A file goes
 // round and round.
-// -u: it has an H.264 extension unit (10) and Logitech's (11), and gives a key frame when that asks for one. -a is that and
-// a Motion-JPEG of one small picture, in which FILE rides as APP4 segments of -g bytes (65531) once the unit's config says
-// so, between two streams of raw video. -v: each config that the encoder is told goes to standard error.
+// -u: it has an H.264 extension unit (10) and Logitech's (11), gives a key frame when that asks for one, and like some
+// cameras forgets its encoder's config when the format is set. -a is that and a Motion-JPEG of one small picture, in which
+// FILE rides as APP4 segments of -g bytes (65531) if the encoder's config says so, between two streams of raw video.
 // Signals:
 //   USR1   unplug / plug again
 //   USR2   stall / go on
@@ -253,12 +253,6 @@ static int unit(int id, int cs, int req, const uint8_t *out, uint8_t *o)
     switch (req) {
     case 0x01:
         if (set_encoder(p, out)) return -1;
-        if (verbose) {
-            fprintf(stderr, "fakeuvc: encoder %s:", cs == 1 ? "probe" : "commit");
-            for (int i = 0; i < 46; i++)
-                fprintf(stderr, " %02x", p[i]);
-            fprintf(stderr, "\n");
-        }
         return 0;
     case 0x82: fill_encoder(o, MIN); return 46;
     case 0x83: fill_encoder(o, MAX); return 46;
@@ -307,6 +301,7 @@ static int control(const uint8_t *s, const uint8_t *out, uint8_t *o)
         case 0x01:
             memcpy(p, out, len < 34 ? len : 34);
             fill_probe(p);
+            if (cs == 1) fill_encoder(encoder[1], DEF);
             if (cs == 2) {
                 if (verbose) fprintf(stderr, "fakeuvc: commit format %d interval %u\n", p[2], g32(p + 4));
                 if (!isoc) streaming = 1;
