@@ -560,10 +560,13 @@ fn source_of(section: &Section, file: &str) -> Result<SourceKind> {
 }
 
 fn unknown_key(file: &str, line: usize, section: &str, scopes: &[Scope], key: &str) -> Error {
-    let names = keys::of(scopes)
-        .map(|key| key.name)
-        .collect::<Vec<_>>()
-        .join(", ");
+    let mut names: Vec<&str> = Vec::new();
+    for key in keys::of(scopes) {
+        if !names.contains(&key.name) {
+            names.push(key.name);
+        }
+    }
+    let names = names.join(", ");
     let mut hint = keys::hint(scopes, key).map_or(String::new(), |hint| format!("; {hint}"));
     if scopes.contains(&Scope::Rpicam) {
         hint = format!(", and rpicam_NAME for any other option of rpicam-vid{hint}");

@@ -387,7 +387,7 @@ pub static KEYS: &[Key] = &[
         doc: "Bits per second. Nothing: by size and frame rate, 4.1 million for 1280x720 at 30.",
         allowed: "nothing, or a whole number from 100000 to 100000000",
         set: |config, text| {
-            let good = within(text, 100_000..=100_000_000).is_some();
+            let good = text.is_empty() || within(text, 100_000..=100_000_000).is_some();
             option(config, "bitrate", text, good)
         },
     },
@@ -398,7 +398,7 @@ pub static KEYS: &[Key] = &[
         doc: "How many frames from one key frame to the next. Nothing: one second of them.",
         allowed: "nothing, or a whole number from 1 to 1000",
         set: |config, text| {
-            let good = within(text, 1..=1000).is_some();
+            let good = text.is_empty() || within(text, 1..=1000).is_some();
             option(config, "intra", text, good)
         },
     },
@@ -409,7 +409,7 @@ pub static KEYS: &[Key] = &[
         doc: "The H.264 profile. Nothing: the encoder's own choice.",
         allowed: "nothing, baseline, main or high",
         set: |config, text| {
-            let good = ["baseline", "main", "high"].contains(&text);
+            let good = ["", "baseline", "main", "high"].contains(&text);
             option(config, "profile", text, good)
         },
     },
@@ -421,7 +421,7 @@ pub static KEYS: &[Key] = &[
         allowed: "nothing, 4, 4.1 or 4.2",
         set: |config, text| {
             // No other ones for the encoder in hardware (rpicam-apps, encoder/h264_encoder.cpp).
-            let good = ["4", "4.1", "4.2"].contains(&text);
+            let good = ["", "4", "4.1", "4.2"].contains(&text);
             option(config, "level", text, good)
         },
     },
@@ -461,7 +461,8 @@ pub static KEYS: &[Key] = &[
               size and rate.",
         allowed: "nothing, or as 2304:1296:10:P",
         set: |config, text| {
-            let good = text.contains(':') && text.bytes().all(|b| b"0123456789:PUpu".contains(&b));
+            let good = (text.is_empty() || text.contains(':'))
+                && text.bytes().all(|b| b"0123456789:PUpu".contains(&b));
             option(config, "mode", text, good)
         },
     },
@@ -483,7 +484,7 @@ pub static KEYS: &[Key] = &[
         doc: "Autofocus, of a camera that has it. Nothing: the camera's own choice.",
         allowed: "nothing, manual, auto or continuous",
         set: |config, text| {
-            let good = ["manual", "auto", "continuous"].contains(&text);
+            let good = ["", "manual", "auto", "continuous"].contains(&text);
             option(config, "autofocus-mode", text, good)
         },
     },
@@ -505,7 +506,7 @@ pub static KEYS: &[Key] = &[
         doc: "Where the focus stays: 1 / the distance in metres, 0 for infinity.",
         allowed: "nothing, default, or a number such as 2.5",
         set: |config, text| {
-            let number = text.bytes().all(|b| b.is_ascii_digit() || b == b'.') && !text.is_empty();
+            let number = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
             option(config, "lens-position", text, number || text == "default")
         },
     },
@@ -513,16 +514,16 @@ pub static KEYS: &[Key] = &[
 
 /// Asks for an option of `rpicam-vid`, if its value is a good one. Nothing leaves it to that program.
 fn option(config: &mut Config, name: &str, value: &str, good: bool) -> Option<()> {
-    if let (SourceKind::Rpicam(rpicam), true) = (&mut config.camera.source, good) {
+    if let (SourceKind::Rpicam(rpicam), true) = (&mut config.camera.source, good && !value.is_empty()) {
         rpicam.set(name, value);
     }
-    (good || value.is_empty()).then_some(())
+    good.then_some(())
 }
 
 /// The same for one that is there or not.
 fn flag(config: &mut Config, name: &str, text: &str) -> Option<()> {
-    if switch(text)? {
-        return option(config, name, "", true);
+    if let (SourceKind::Rpicam(rpicam), true) = (&mut config.camera.source, switch(text)?) {
+        rpicam.set(name, "");
     }
     Some(())
 }
