@@ -124,7 +124,7 @@ fn options() -> Options {
 fn brief() -> String {
     "Live video from a camera in every browser.\n\nUsage: fmp4streamer [OPTIONS] [DEVICE]\n\n\
      DEVICE is a camera such as /dev/video0 or usb:046d:082d, served without a config. With neither, the first camera\n\
-     that gives H.264 is served, and a test picture until there is one."
+     that gives H.264 is served, else the Raspberry Pi's own, and a test picture until there is one."
         .to_string()
 }
 

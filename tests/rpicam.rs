@@ -1,5 +1,5 @@
-//! `[rpicam]` from the outside, with stand-ins for rpicam-vid in PATH. The machine that tests is no Raspberry Pi: the lines
-//! for those are tested beside the source.
+//! `[rpicam]` from the outside, with stand-ins for rpicam-vid in PATH. The machine that tests is no Raspberry Pi: the
+//! lines for those are tested beside the source.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -150,7 +150,8 @@ fn what_it_says_as_it_ends_is_explained() {
 #[test]
 fn a_program_without_help_is_explained() {
     let dir = stand_in("rpicam-vid", LITE, "");
-    let legacy = "#!/bin/sh\necho 'ERROR: the system appears to be configured for the legacy camera stack' >&2\nexit 255";
+    let said = "ERROR: the system appears to be configured for the legacy camera stack";
+    let legacy = format!("#!/bin/sh\necho '{said}' >&2\nexit 255");
     dir.write("rpicam-vid", legacy);
     let server = Server::with_config_as(program(&dir), "[rpicam]\n");
     until("it says why", || server.camera("reason").contains("raspi-config"));
@@ -180,7 +181,7 @@ fn it_comes_back_and_is_not_asked_again() {
 fn jpeg_pictures_are_known_before_the_first() {
     let dir = stand_in("rpicam-vid", LITE, "exec sleep 60");
     let server = Server::with_config_as(program(&dir), "[rpicam]\ncapture_format = MJPG\n");
-    assert_eq!(server.camera("codec"), "mjpeg");
+    until("the codec is known", || server.camera("codec") == "mjpeg");
     until("it runs", || runs(&dir).len() == 2);
     assert_eq!(
         runs(&dir)[1],

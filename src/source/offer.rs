@@ -191,21 +191,23 @@ mod tests {
     use super::*;
     use std::path::Path;
 
-    fn told(driver: &str, caps: u32, formats: &[(&[u8; 4], &str)]) -> WithoutH264 {
-        let formats: Vec<OfferedFormat> = formats
-            .iter()
-            .map(|(fourcc, description)| OfferedFormat {
-                fourcc: FourCc(u32::from_le_bytes(**fourcc)),
-                description: (*description).into(),
-                compressed: false,
-            })
-            .collect();
+    fn node(driver: &str, caps: u32, formats: &[(&[u8; 4], &str)]) -> (Capabilities, Vec<OfferedFormat>) {
+        let formats = formats.iter().map(|(fourcc, description)| OfferedFormat {
+            fourcc: FourCc(u32::from_le_bytes(**fourcc)),
+            description: (*description).into(),
+            compressed: false,
+        });
         let capabilities = Capabilities {
             driver: driver.into(),
             card: String::new(),
             bus: String::new(),
             caps,
         };
+        (capabilities, formats.collect())
+    }
+
+    fn told(driver: &str, caps: u32, formats: &[(&[u8; 4], &str)]) -> WithoutH264 {
+        let (capabilities, formats) = node(driver, caps, formats);
         let wanted = Wanted {
             path: Path::new("/dev/video0"),
             width: 640,
@@ -215,6 +217,26 @@ mod tests {
             controls: &[],
         };
         without_h264(&capabilities, &formats, &wanted)
+    }
+
+    #[test]
+    fn the_sensors_of_a_raspberry_pi_are_known() {
+        let (yuyv, bayer) = (
+            (b"YUYV", "YUYV 4:2:2"),
+            (b"pGAA", "10-bit Bayer GRGR/BGBG Packed"),
+        );
+        for (driver, caps, formats, is_one) in [
+            ("unicam", 0, &[bayer][..], true),
+            ("rp1-cfe", cap::IO_MC, &[yuyv, bayer], true),
+            // With an HDMI adapter plugged in; the Pi's image processor; a notebook's camera.
+            ("unicam", 0, &[yuyv], false),
+            ("unicam", 0, &[], false),
+            ("pispbe", cap::IO_MC, &[bayer], false),
+            ("ipu6", cap::IO_MC, &[bayer], false),
+        ] {
+            let (capabilities, formats) = node(driver, caps, formats);
+            assert_eq!(is_pi_sensor(&capabilities, &formats), is_one, "{driver}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Cameras that libcamera drives, such as a Raspberry Pi's own: its `rpicam-vid` (`libcamera-vid` before 2024) is run, with
+//! Cameras that libcamera drives, such as a Raspberry Pi's own: `rpicam-vid` (in Debian 11 `libcamera-vid`) is run, with
 //! the options that fit this board and that build.
 //!
 //! What is said here of the program is from its sources, github.com/raspberrypi/rpicam-apps, and the issues named.
@@ -28,16 +28,16 @@ const MODEL: &str = "/proc/device-tree/model";
 const HELP_WAIT: Duration = Duration::from_secs(10);
 /// No help is longer than this, in bytes.
 const HELP_BYTES: usize = 256 << 10;
-/// What makes libx264 as `--low-latency` does, for builds that lack that one: without it there are B-frames, and a frame
-/// of delay for each processor (encoder/libav_encoder.cpp).
+/// What makes libx264 as `--low-latency` does, for builds that lack that one (it came in December 2024, pull request
+/// 751): there are B-frames else, and a frame of delay for each processor (encoder/libav_encoder.cpp).
 const LOW_LATENCY: &str = "preset=ultrafast;tune=zerolatency;bf=0;thread_type=slice";
 /// Options that are as they have to be.
 const OWN: [&str; 3] = ["timeout", "nopreview", "output"];
 
 const NO_LIBAV: [&str; 2] = [
     "it can't make H.264 here",
-    "this board has no H.264 encoder, and this build of rpicam-vid has no libav to do it in software (the one of Raspberry \
-     Pi OS Lite): sudo apt install rpicam-apps. Or put capture_format = MJPG into an [rpicam] section",
+    "this board has no H.264 encoder, and this build of rpicam-vid (rpicam-apps-lite) has none in software either: sudo \
+     apt install rpicam-apps. Or put capture_format = MJPG into an [rpicam] section",
 ];
 /// What it says as it ends, and what that means.
 const REASONS: [(&str, [&str; 2]); 9] = [
@@ -55,8 +55,8 @@ const REASONS: [(&str, [&str; 2]); 9] = [
         "no cameras available",
         [
             "it finds no camera",
-            "look at the cable (with the power off), at camera_auto_detect=1 in /boot/firmware/config.txt, and whether this \
-             program's user is in the group video; rpicam-hello --list-cameras has to list it",
+            "look at the cable (with the power off), at camera_auto_detect=1 in /boot/firmware/config.txt, and whether \
+             this program's user is in the group video; rpicam-hello --list-cameras has to list it",
         ],
     ),
     (
@@ -167,8 +167,8 @@ fn name(program: &str) -> String {
     program.rsplit('/').next().unwrap_or(program).to_owned()
 }
 
-/// Whether the board of that model encodes H.264 in hardware: all do before the Raspberry Pi 5, 500 and Compute Module 5.
-/// None for a board that is none of them.
+/// Whether the board of that model encodes H.264 in hardware: all do before the Raspberry Pi 5, 500 and Compute Module
+/// 5. None for a board that is none of them.
 fn has_encoder(model: &str) -> Option<bool> {
     let board = model.strip_prefix("Raspberry Pi ")?;
     let board = board.strip_prefix("Compute Module ").unwrap_or(board);
@@ -227,7 +227,7 @@ fn command_line(model: &str, help: Option<&str>, camera: &Camera, rpicam: &Rpica
     } else if codec == "libav" && has("libav-video-codec-opts") {
         options.set("libav-video-codec-opts", LOW_LATENCY);
     }
-    // The first builds for a Raspberry Pi 5 have neither: this profile has no B-frames.
+    // The first builds for a Raspberry Pi 5 have neither (pull request 608): this profile has no B-frames.
     let baseline = codec == "libav" && !has("low-latency") && !has("libav-video-codec-opts");
 
     let mut notices = Vec::new();
@@ -307,7 +307,7 @@ fn bitrate(width: u32, height: u32, fps: u32) -> u64 {
     (bits / 100_000 * 100_000).clamp(500_000, 25_000_000)
 }
 
-/// What `program --help` prints. It is kept while the program's file is the same: asking takes as long as many a page.
+/// What `program --help` prints. It is kept while the program's file is the same: a viewer waits for this.
 fn help(program: &str) -> Result<String> {
     static KEPT: Mutex<Option<(String, SystemTime, String)>> = Mutex::new(None);
     let modified = fs::metadata(program).and_then(|file| file.modified());
@@ -366,8 +366,8 @@ fn explained(error: Error) -> Error {
     reason.map_or(error, |(_, [what, remedy])| Error::new(PROGRAMS[0], what, remedy))
 }
 
-/// Who has a camera of libcamera. It is theirs by a lock on its media device (libcamera's MediaDevice::lock), which many
-/// others may have open.
+/// Who has libcamera's cameras. They are theirs by a lock on the media device (MediaDevice::lock), which others may have
+/// open too.
 fn holder() -> Option<u32> {
     let locks = fs::read_to_string("/proc/locks").ok()?;
     let nodes = fs::read_dir(super::lookup::DEV).ok()?.flatten();
