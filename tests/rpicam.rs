@@ -118,7 +118,7 @@ fn what_the_build_lacks_is_said_and_left_out() {
         server.log()
     );
     assert!(server.log().contains("did you mean rpicam_brightness?"));
-    assert!(server.log().contains("no --autofocus-mode"));
+    assert!(server.log().contains("autofocus_mode: left out"));
     assert!(!runs(&dir)[1].contains("auto"), "{:?}", runs(&dir));
 }
 

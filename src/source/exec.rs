@@ -482,7 +482,7 @@ impl Chatter {
 }
 
 /// What can be shown of a line: no control characters, which could play tricks on a terminal.
-fn text(line: &[u8]) -> String {
+pub(super) fn text(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
     text.chars()
         .filter(|c| !c.is_control())

@@ -3,20 +3,22 @@
 //!
 //! What is said here of the program is from its sources, github.com/raspberrypi/rpicam-apps, and the issues named.
 
-use super::exec::Exec;
+use super::exec::{self, Exec};
 use super::{Drops, Facts, Signal, Source, camera, poll_timeout};
+use crate::config::keys::RPICAM_PREFIX;
 use crate::config::{Camera, Rpicam, nearest};
 use crate::error::{Error, Result};
 use crate::sys::command::{Chunk, Command, Packets};
 use crate::{log_verbose, log_warning};
+use memchr::memmem;
 use nix::poll::{PollFd, PollFlags, poll};
 use std::collections::HashSet;
 use std::env;
-use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -103,68 +105,67 @@ pub fn open(camera: &Camera, rpicam: &Rpicam, said: &mut HashSet<String>) -> Res
     let model = model();
     let program = find(&path()).ok_or_else(|| not_installed(&model))?;
     let help = help(&program)?;
-    let line = command_line(&model, Some(&help), camera, rpicam)?;
-    for notice in line.notices {
+    let Line { arguments, notices } = command_line(&model, Some(&help), camera, rpicam)?;
+    for notice in notices {
         if !said.contains(&notice) {
             log_warning!("{}: {notice}", camera.name);
             said.insert(notice);
         }
     }
-    log_verbose!("{}: runs {program} {}", camera.name, line.arguments.join(" "));
-    let arguments: Vec<&str> = line.arguments.iter().map(String::as_str).collect();
-    let exec = Exec::run(&camera.name, name(&program), &program, &arguments)?;
+    log_verbose!("{}: runs {program} {}", camera.name, arguments.join(" "));
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let name = program.rsplit('/').next().unwrap_or(&program).to_owned();
+    let exec = Exec::run(&camera.name, name, &program, &arguments)?;
     Ok(RpicamVid { exec })
 }
 
 /// What [`open`] would run, as far as that can be told with nothing run.
 pub fn plan(camera: &Camera, rpicam: &Rpicam) -> String {
     let model = model();
-    let Some(program) = find(&path()) else {
-        return not_installed(&model).to_string();
-    };
-    match command_line(&model, None, camera, rpicam) {
-        Ok(line) => format!(
-            "would run {program} {}, less what this build of it does not know",
-            line.arguments.join(" ")
-        ),
-        Err(e) => e.to_string(),
-    }
+    let line = find(&path())
+        .ok_or_else(|| not_installed(&model))
+        .and_then(|program| {
+            let line = command_line(&model, None, camera, rpicam)?;
+            Ok(format!(
+                "would run {program} {}, less what this build of it does not know",
+                line.arguments.join(" ")
+            ))
+        });
+    line.unwrap_or_else(|e| e.to_string())
 }
 
 fn model() -> String {
     fs::read_to_string(MODEL).unwrap_or_default()
 }
 
-fn not_installed(model: &str) -> Error {
-    // The smaller one can do no more than the encoder of the board.
-    let package = match has_encoder(model) {
-        Some(false) => "rpicam-apps",
-        _ => "rpicam-apps-lite",
-    };
-    let why = format!("it is not installed: sudo apt install {package}");
-    Error::new(PROGRAMS[0], "can't run it", why)
+fn path() -> String {
+    env::var("PATH").unwrap_or_default()
 }
 
-fn path() -> OsString {
-    env::var_os("PATH").unwrap_or_default()
+fn fail(what: &str, why: &str) -> Error {
+    Error::new(PROGRAMS[0], what, why)
+}
+
+fn not_installed(model: &str) -> Error {
+    // The smaller one can do no more than the encoder of the board.
+    let why = match has_encoder(model) {
+        Some(false) => "it is not installed: sudo apt install rpicam-apps",
+        _ => "it is not installed: sudo apt install rpicam-apps-lite",
+    };
+    fail("can't run it", why)
 }
 
 /// The first of the programs in the folders of this PATH.
-fn find(path: &OsStr) -> Option<String> {
-    let runs = |file: &PathBuf| {
-        fs::metadata(file).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-    };
-    PROGRAMS.iter().find_map(|program| {
-        let file = env::split_paths(path)
-            .map(|folder| folder.join(program))
-            .find(runs)?;
-        file.to_str().map(String::from)
-    })
-}
-
-/// A program's name without its folder.
-fn name(program: &str) -> String {
-    program.rsplit('/').next().unwrap_or(program).to_owned()
+fn find(path: &str) -> Option<String> {
+    for program in PROGRAMS {
+        for folder in path.split(':') {
+            let file = format!("{folder}/{program}");
+            if fs::metadata(&file).is_ok_and(|found| found.is_file() && found.mode() & 0o111 != 0) {
+                return Some(file);
+            }
+        }
+    }
+    None
 }
 
 /// Whether the board of that model encodes H.264 in hardware: all do before the Raspberry Pi 5, 500 and Compute Module
@@ -185,22 +186,21 @@ struct Line {
 
 /// The line for a board of that model, and a build with that help; without help, for one that can do all.
 fn command_line(model: &str, help: Option<&str>, camera: &Camera, rpicam: &Rpicam) -> Result<Line> {
-    let listed: Option<Vec<(&str, bool)>> = help.map(|help| help.lines().filter_map(listed).collect());
-    let has = |name: &str| {
-        let listed = listed.as_ref();
-        listed.is_none_or(|listed| listed.iter().any(|(option, _)| *option == name))
-    };
+    let listed: Vec<(&str, bool)> = help.unwrap_or_default().lines().filter_map(listed).collect();
+    let has = |name: &str| help.is_none() || listed.iter().any(|(option, _)| *option == name);
     let codec = match has_encoder(model) {
         _ if rpicam.mjpeg => "mjpeg",
         Some(true) => "h264",
         _ if has("libav-format") => "libav",
         // Maybe it knows an encoder of that board.
         None => "h264",
-        Some(false) => return Err(Error::new(PROGRAMS[0], NO_LIBAV[0], NO_LIBAV[1])),
+        Some(false) => return Err(fail(NO_LIBAV[0], NO_LIBAV[1])),
     };
     let Camera {
         width, height, fps, ..
     } = *camera;
+    let (size, rate) = ([width.to_string(), height.to_string()], fps.to_string());
+    let bits = bitrate(width, height, fps).to_string();
     let mut options = Options(Vec::new());
     options.set("codec", codec);
     if codec == "libav" {
@@ -208,52 +208,51 @@ fn command_line(model: &str, help: Option<&str>, camera: &Camera, rpicam: &Rpica
         // name of a file only (issue 626).
         options.set("libav-video-codec", "libx264");
         options.set("libav-format", "h264");
-    } else {
-        for name in ["inline", "flush"] {
-            if has(name) && (codec, name) != ("mjpeg", "inline") {
-                options.set(name, "");
-            }
+    }
+    for (name, is_for) in [("inline", &["h264"][..]), ("flush", &["h264", "mjpeg"])] {
+        if is_for.contains(&codec) && has(name) {
+            options.set(name, "");
         }
     }
-    options.set("width", &width.to_string());
-    options.set("height", &height.to_string());
-    options.set("framerate", &fps.to_string());
+    options.set("width", &size[0]);
+    options.set("height", &size[1]);
+    options.set("framerate", &rate);
     if codec != "mjpeg" {
-        options.set("bitrate", &bitrate(width, height, fps).to_string());
-        options.set("intra", &fps.to_string());
+        options.set("bitrate", &bits);
+        options.set("intra", &rate);
     }
-    if codec == "libav" && has("low-latency") {
-        options.set("low-latency", "");
-    } else if codec == "libav" && has("libav-video-codec-opts") {
-        options.set("libav-video-codec-opts", LOW_LATENCY);
+    // The first builds for a Raspberry Pi 5 have none of the two (pull request 608): this profile has no B-frames.
+    let mut baseline = false;
+    if codec == "libav" {
+        match ["low-latency", "libav-video-codec-opts"].map(has) {
+            [true, _] => options.set("low-latency", ""),
+            [_, true] => options.set("libav-video-codec-opts", LOW_LATENCY),
+            _ => baseline = true,
+        }
     }
-    // The first builds for a Raspberry Pi 5 have neither (pull request 608): this profile has no B-frames.
-    let baseline = codec == "libav" && !has("low-latency") && !has("libav-video-codec-opts");
 
     let mut notices = Vec::new();
     for setting in &rpicam.options {
         let option = setting.name.as_str();
-        let key = match setting.place.as_str() {
-            "" => option.replace('-', "_"),
-            place => format!("{place}: rpicam_{}", option.replace('-', "_")),
-        };
-        if OWN.contains(&option) {
-            notices.push(format!("{key}: left out, this program sets it as it must be"));
+        let mut hint = String::new();
+        let why = if OWN.contains(&option) {
+            "left out, this program sets it as it must be"
         } else if baseline && option == "profile" {
-            notices.push(format!(
-                "{key}: baseline in its place, as this old rpicam-vid makes B-frames in others: sudo apt upgrade"
-            ));
+            "baseline in its place, as this old rpicam-vid makes B-frames in others: sudo apt upgrade"
         } else if has(option) {
             options.set(option, &setting.value);
+            continue;
         } else {
-            let known = listed.iter().flatten().map(|(option, _)| *option);
-            let hint = nearest(option, known).map_or(String::new(), |near| {
-                format!("; did you mean rpicam_{}?", near.replace('-', "_"))
-            });
-            notices.push(format!(
-                "{key}: left out, this rpicam-vid has no --{option}{hint}"
-            ));
-        }
+            if let Some(near) = nearest(option, listed.iter().map(|(option, _)| *option)) {
+                hint = format!("; did you mean {}?", key(near));
+            }
+            "left out, this rpicam-vid has no such option"
+        };
+        let place = match setting.place.as_str() {
+            "" => option.replace('-', "_"),
+            place => format!("{place}: {}", key(option)),
+        };
+        notices.push(format!("{place}: {why}{hint}"));
     }
     if baseline {
         options.set("profile", "baseline");
@@ -261,28 +260,34 @@ fn command_line(model: &str, help: Option<&str>, camera: &Camera, rpicam: &Rpica
 
     let mut arguments: Vec<String> = ["-t", "0", "-n"].map(String::from).into();
     for (option, value) in options.0 {
-        let optional = |listed: &Vec<(&str, bool)>| listed.contains(&(option.as_str(), true));
-        if value.is_empty() {
-            arguments.push(format!("--{option}"));
-        } else if value.starts_with('-') || listed.as_ref().is_some_and(optional) {
+        let mut word = format!("--{option}");
+        if value.starts_with('-') || !value.is_empty() && listed.contains(&(option, true)) {
             // Apart it would be another option, or one word too many (Boost.Program_options).
-            arguments.push(format!("--{option}={value}"));
-        } else {
-            arguments.extend([format!("--{option}"), value]);
+            word = format!("{word}={value}");
+        }
+        let apart = !value.is_empty() && !word.contains('=');
+        arguments.push(word);
+        if apart {
+            arguments.push(value.to_owned());
         }
     }
     arguments.extend(["-o", "-"].map(String::from));
     Ok(Line { arguments, notices })
 }
 
-/// Options with their values, each once.
-struct Options(Vec<(String, String)>);
+/// The key for an option that has none of its own.
+fn key(option: &str) -> String {
+    format!("{RPICAM_PREFIX}{}", option.replace('-', "_"))
+}
 
-impl Options {
-    fn set(&mut self, option: &str, value: &str) {
-        match self.0.iter_mut().find(|(name, _)| name == option) {
-            Some((_, old)) => *old = value.to_owned(),
-            None => self.0.push((option.to_owned(), value.to_owned())),
+/// Options with their values, each once.
+struct Options<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'a> Options<'a> {
+    fn set(&mut self, option: &'a str, value: &'a str) {
+        match self.0.iter_mut().find(|(name, _)| *name == option) {
+            Some((_, old)) => *old = value,
+            None => self.0.push((option, value)),
         }
     }
 }
@@ -292,13 +297,10 @@ impl Options {
 /// indented to their column.
 fn listed(line: &str) -> Option<(&str, bool)> {
     let line = line.strip_prefix("  ").filter(|line| line.starts_with('-'))?;
-    let (_, rest) = line.split_once("--")?;
-    let end = rest
-        .find(|c: char| !c.is_ascii_alphanumeric() && c != '-')
-        .unwrap_or(rest.len());
-    let (option, rest) = rest.split_at(end);
-    let rest = rest.strip_prefix(" ]").unwrap_or(rest);
-    Some((option, rest.starts_with(" [=")))
+    let mut words = line.split(' ').skip_while(|word| !word.starts_with("--"));
+    let option = words.next()?.strip_prefix("--")?;
+    let next = words.find(|word| *word != "]").unwrap_or_default();
+    Some((option, next.starts_with("[=")))
 }
 
 /// Bits per second: 0.15 a pixel, a clear picture of people and rooms.
@@ -311,7 +313,7 @@ fn bitrate(width: u32, height: u32, fps: u32) -> u64 {
 fn help(program: &str) -> Result<String> {
     static KEPT: Mutex<Option<(String, SystemTime, String)>> = Mutex::new(None);
     let modified = fs::metadata(program).and_then(|file| file.modified());
-    let modified = modified.map_err(|e| Error::new(program, "can't look at it", e))?;
+    let modified = modified.map_err(|e| fail("can't look at it", &e.to_string()))?;
     let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((of, at, help)) = &*kept {
         if of == program && *at == modified {
@@ -324,18 +326,18 @@ fn help(program: &str) -> Result<String> {
 }
 
 fn ask(program: &str, question: &str) -> Result<String> {
-    let fail =
-        |why: &dyn std::fmt::Display| Error::new(program, format_args!("can't ask for {question}"), why);
-    let mut command = Command::start(program, &[question]).map_err(|e| fail(&e))?;
+    const TRIED: &str = "can't ask for its options";
+    let unread = |e: io::Error| fail(TRIED, &e.to_string());
+    let mut command = Command::start(program, &[question]).map_err(unread)?;
     let deadline = Instant::now() + HELP_WAIT;
     let (mut answer, mut buffer) = (Vec::new(), vec![0; Packets::MIN_READ_BYTES]);
     while answer.len() < HELP_BYTES {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(fail(&"no answer for 10 s"));
+            return Err(fail(TRIED, "no answer for 10 s"));
         }
-        match command.stdout.read(&mut buffer).map_err(|e| fail(&e))? {
-            Chunk::Bytes { count, .. } => answer.extend(buffer.iter().take(count)),
+        match command.stdout.read(&mut buffer).map_err(unread)? {
+            Chunk::Bytes { count, .. } => answer.extend_from_slice(buffer.get(..count).unwrap_or_default()),
             Chunk::End => break,
             Chunk::Nothing => {
                 let mut files = [PollFd::new(command.stdout.as_fd(), PollFlags::POLLIN)];
@@ -344,51 +346,62 @@ fn ask(program: &str, question: &str) -> Result<String> {
         }
     }
     let answer = String::from_utf8_lossy(&answer).into_owned();
-    if answer.contains("--codec") {
+    if answer.lines().any(|line| listed(line).is_some()) {
         return Ok(answer);
     }
-    let mut said = String::new();
-    if let Ok(Chunk::Bytes { count, .. }) = command.read_stderr(&mut buffer) {
-        said = String::from_utf8_lossy(buffer.get(..count).unwrap_or_default()).into_owned();
-    }
-    let said: String = said.chars().filter(|c| !c.is_control()).take(300).collect();
-    Err(explained(fail(&format_args!("it has no help; it says {said:?}"))))
+    let count = match command.read_stderr(&mut buffer) {
+        Ok(Chunk::Bytes { count, .. }) => count.min(300),
+        _ => 0,
+    };
+    let said = exec::text(buffer.get(..count).unwrap_or_default());
+    Err(explained(fail(TRIED, &format!("it lists none; it says: {said}"))))
 }
 
 /// The same error in better words, if there are some for what the program says.
 fn explained(error: Error) -> Error {
     let text = error.to_string();
-    if text.contains("failed to acquire camera") {
-        let holder: Vec<u32> = holder().into_iter().collect();
-        return Error::new(PROGRAMS[0], "can't use the camera", camera::busy_with(&holder));
+    let says = |words: &str| memmem::find(text.as_bytes(), words.as_bytes()).is_some();
+    if says("failed to acquire camera") {
+        return fail("can't use the camera", &camera::busy_with(&holders()));
     }
-    let reason = REASONS.iter().find(|(said, _)| text.contains(said));
-    reason.map_or(error, |(_, [what, remedy])| Error::new(PROGRAMS[0], what, remedy))
+    for (words, [what, remedy]) in REASONS {
+        if says(words) {
+            return fail(what, remedy);
+        }
+    }
+    error
 }
 
 /// Who has libcamera's cameras. They are theirs by a lock on the media device (MediaDevice::lock), which others may have
 /// open too.
-fn holder() -> Option<u32> {
-    let locks = fs::read_to_string("/proc/locks").ok()?;
-    let nodes = fs::read_dir(super::lookup::DEV).ok()?.flatten();
-    let media = nodes.filter(|node| node.file_name().to_string_lossy().starts_with("media"));
-    let media = media.filter_map(|node| node.metadata().ok());
-    let media: Vec<(u64, u64)> = media.map(|found| (found.dev(), found.ino())).collect();
-    lock_holder(&locks, &media)
+fn holders() -> Vec<u32> {
+    let mut files = Vec::new();
+    for node in fs::read_dir(super::lookup::DEV).into_iter().flatten().flatten() {
+        if let (true, Ok(found)) = (node.file_name().as_bytes().starts_with(b"media"), node.metadata()) {
+            files.push(file(found.dev(), found.ino()));
+        }
+    }
+    lock_holders(&fs::read_to_string("/proc/locks").unwrap_or_default(), &files)
 }
 
-/// The process with a POSIX lock on one of these files, given by device and inode. A line of /proc/locks is as
+/// A file as /proc/locks names it: by its device and inode.
+fn file(device: u64, inode: u64) -> String {
+    format!("{:02x}:{:02x}:{inode}", libc::major(device), libc::minor(device))
+}
+
+/// The processes with a POSIX lock on one of these files. A line of /proc/locks is as
 /// "1: POSIX  ADVISORY  WRITE 812 00:06:345 0 EOF" (proc(5)).
-fn lock_holder(locks: &str, files: &[(u64, u64)]) -> Option<u32> {
-    locks.lines().find_map(|line| {
-        let mut words = line.split_whitespace().skip(1);
-        let (kind, pid, file) = (words.next()?, words.nth(2)?, words.next()?);
-        let locked = |(device, inode): &(u64, u64)| {
-            let (major, minor) = (libc::major(*device), libc::minor(*device));
-            file == format!("{major:02x}:{minor:02x}:{inode}")
-        };
-        (kind == "POSIX" && files.iter().any(locked)).then(|| pid.parse().ok())?
-    })
+fn lock_holders(locks: &str, files: &[String]) -> Vec<u32> {
+    let mut holders = Vec::new();
+    for line in locks.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if let [_, "POSIX", _, _, pid, locked, ..] = words.as_slice() {
+            if files.iter().any(|file| file == locked) {
+                holders.extend(pid.parse::<u32>());
+            }
+        }
+    }
+    holders
 }
 
 impl Source for RpicamVid {

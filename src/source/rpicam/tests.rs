@@ -1,5 +1,6 @@
 use super::*;
 use crate::config::{Config, SourceKind};
+use std::os::unix::fs::PermissionsExt;
 
 const PI_ZERO_2: &str = "Raspberry Pi Zero 2 W Rev 1.0\0";
 const PI_4: &str = "Raspberry Pi 4 Model B Rev 1.5\0";
@@ -190,10 +191,10 @@ fn what_a_build_does_not_know_is_left_out_and_named() {
     assert_eq!(
         notices,
         [
-            "autofocus_mode: left out, this rpicam-vid has no --autofocus-mode",
-            "f:3: rpicam_brightnes: left out, this rpicam-vid has no --brightnes; did you mean rpicam_brightness?",
+            "autofocus_mode: left out, this rpicam-vid has no such option",
+            "f:3: rpicam_brightnes: left out, this rpicam-vid has no such option; did you mean rpicam_brightness?",
             "f:4: rpicam_output: left out, this program sets it as it must be",
-            "f:5: rpicam_zzzzzz: left out, this rpicam-vid has no --zzzzzz",
+            "f:5: rpicam_zzzzzz: left out, this rpicam-vid has no such option",
         ]
     );
 }
@@ -266,10 +267,10 @@ fn the_holder_of_a_lock_is_found() {
 3: POSIX  ADVISORY  WRITE 812 00:06:345 0 EOF
 3: -> POSIX  ADVISORY  WRITE 813 00:06:347 0 EOF
 ";
-    let device = libc::makedev(0, 6);
-    assert_eq!(lock_holder(locks, &[(device, 9), (device, 345)]), Some(812));
-    assert_eq!(lock_holder(locks, &[(device, 34), (device, 347)]), None);
-    assert_eq!(lock_holder("", &[(device, 345)]), None);
+    let found = |inodes: [u64; 2]| lock_holders(locks, &inodes.map(|inode| file(libc::makedev(0, 6), inode)));
+    assert_eq!(found([9, 345]), [812]);
+    assert_eq!(found([34, 347]), [0; 0]);
+    assert_eq!(file(libc::makedev(0, 6), 345), "00:06:345");
 }
 
 #[test]
@@ -285,7 +286,7 @@ fn the_new_name_goes_before_the_old_one() {
         fs::write(folder.join(program), "").unwrap();
         fs::set_permissions(folder.join(program), fs::Permissions::from_mode(mode)).unwrap();
     }
-    let found = |folders: &[&std::path::Path]| find(&env::join_paths(folders).unwrap());
+    let found = |folders: &[&std::path::Path]| find(env::join_paths(folders).unwrap().to_str().unwrap());
     assert_eq!(found(&[&a, &b]), b.join("rpicam-vid").to_str().map(String::from));
     assert_eq!(found(&[&a]), a.join("libcamera-vid").to_str().map(String::from));
     assert_eq!(found(&[&folder]), None);
