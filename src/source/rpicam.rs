@@ -10,14 +10,12 @@ use crate::config::{Camera, Rpicam, nearest};
 use crate::error::{Error, Result};
 use crate::sys::command::{Chunk, Command, Packets};
 use crate::{log_verbose, log_warning};
-use memchr::memmem;
 use nix::poll::{PollFd, PollFlags, poll};
 use std::collections::HashSet;
 use std::env;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -33,6 +31,8 @@ const HELP_BYTES: usize = 256 << 10;
 /// What makes libx264 as `--low-latency` does, for builds that lack that one (it came in December 2024, pull request
 /// 751): there are B-frames else, and a frame of delay for each processor (encoder/libav_encoder.cpp).
 const LOW_LATENCY: &str = "preset=ultrafast;tune=zerolatency;bf=0;thread_type=slice";
+/// No board has so many media devices.
+const MEDIA_MAX: u32 = 32;
 /// Options that are as they have to be.
 const OWN: [&str; 3] = ["timeout", "nopreview", "output"];
 
@@ -142,6 +142,7 @@ fn path() -> String {
     env::var("PATH").unwrap_or_default()
 }
 
+#[inline(never)]
 fn fail(what: &str, why: &str) -> Error {
     Error::new(PROGRAMS[0], what, why)
 }
@@ -186,8 +187,11 @@ struct Line {
 
 /// The line for a board of that model, and a build with that help; without help, for one that can do all.
 fn command_line(model: &str, help: Option<&str>, camera: &Camera, rpicam: &Rpicam) -> Result<Line> {
-    let listed: Vec<(&str, bool)> = help.unwrap_or_default().lines().filter_map(listed).collect();
-    let has = |name: &str| help.is_none() || listed.iter().any(|(option, _)| *option == name);
+    let build = Build {
+        asked: help.is_some(),
+        listed: help.unwrap_or_default().lines().filter_map(listed).collect(),
+    };
+    let has = |name: &str| build.has(name);
     let codec = match has_encoder(model) {
         _ if rpicam.mjpeg => "mjpeg",
         Some(true) => "h264",
@@ -243,7 +247,7 @@ fn command_line(model: &str, help: Option<&str>, camera: &Camera, rpicam: &Rpica
             options.set(option, &setting.value);
             continue;
         } else {
-            if let Some(near) = nearest(option, listed.iter().map(|(option, _)| *option)) {
+            if let Some(near) = nearest(option, build.listed.iter().map(|(option, _)| *option)) {
                 hint = format!("; did you mean {}?", key(near));
             }
             "left out, this rpicam-vid has no such option"
@@ -258,20 +262,25 @@ fn command_line(model: &str, help: Option<&str>, camera: &Camera, rpicam: &Rpica
         options.set("profile", "baseline");
     }
 
-    let mut arguments: Vec<String> = ["-t", "0", "-n"].map(String::from).into();
+    let mut arguments = Vec::new();
+    let mut add = |word: &str| arguments.push(word.to_owned());
+    for word in ["-t", "0", "-n"] {
+        add(word);
+    }
     for (option, value) in options.0 {
-        let mut word = format!("--{option}");
-        if value.starts_with('-') || !value.is_empty() && listed.contains(&(option, true)) {
+        let optional = build.listed.contains(&(option, true));
+        if value.is_empty() {
+            add(&format!("--{option}"));
+        } else if value.starts_with('-') || optional {
             // Apart it would be another option, or one word too many (Boost.Program_options).
-            word = format!("{word}={value}");
-        }
-        let apart = !value.is_empty() && !word.contains('=');
-        arguments.push(word);
-        if apart {
-            arguments.push(value.to_owned());
+            add(&format!("--{option}={value}"));
+        } else {
+            add(&format!("--{option}"));
+            add(value);
         }
     }
-    arguments.extend(["-o", "-"].map(String::from));
+    add("-o");
+    add("-");
     Ok(Line { arguments, notices })
 }
 
@@ -280,10 +289,25 @@ fn key(option: &str) -> String {
     format!("{RPICAM_PREFIX}{}", option.replace('-', "_"))
 }
 
+/// What is known of an installed build.
+struct Build<'a> {
+    asked: bool,
+    /// Its options, and whether each may stand without its value.
+    listed: Vec<(&'a str, bool)>,
+}
+
+impl Build<'_> {
+    #[inline(never)]
+    fn has(&self, name: &str) -> bool {
+        !self.asked || self.listed.iter().any(|(option, _)| *option == name)
+    }
+}
+
 /// Options with their values, each once.
 struct Options<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Options<'a> {
+    #[inline(never)]
     fn set(&mut self, option: &'a str, value: &'a str) {
         match self.0.iter_mut().find(|(name, _)| *name == option) {
             Some((_, old)) => *old = value,
@@ -360,7 +384,11 @@ fn ask(program: &str, question: &str) -> Result<String> {
 /// The same error in better words, if there are some for what the program says.
 fn explained(error: Error) -> Error {
     let text = error.to_string();
-    let says = |words: &str| memmem::find(text.as_bytes(), words.as_bytes()).is_some();
+    let says = |words: &str| {
+        text.as_bytes()
+            .windows(words.len())
+            .any(|part| part == words.as_bytes())
+    };
     if says("failed to acquire camera") {
         return fail("can't use the camera", &camera::busy_with(&holders()));
     }
@@ -375,12 +403,8 @@ fn explained(error: Error) -> Error {
 /// Who has libcamera's cameras. They are theirs by a lock on the media device (MediaDevice::lock), which others may have
 /// open too.
 fn holders() -> Vec<u32> {
-    let mut files = Vec::new();
-    for node in fs::read_dir(super::lookup::DEV).into_iter().flatten().flatten() {
-        if let (true, Ok(found)) = (node.file_name().as_bytes().starts_with(b"media"), node.metadata()) {
-            files.push(file(found.dev(), found.ino()));
-        }
-    }
+    let nodes = (0..MEDIA_MAX).filter_map(|number| fs::metadata(format!("/dev/media{number}")).ok());
+    let files: Vec<String> = nodes.map(|node| file(node.dev(), node.ino())).collect();
     lock_holders(&fs::read_to_string("/proc/locks").unwrap_or_default(), &files)
 }
 
