@@ -263,7 +263,7 @@ fn command_line(model: &str, help: Option<&str>, camera: &Camera, rpicam: &Rpica
     }
 
     let mut arguments = Vec::new();
-    let mut add = |word: &str| arguments.push(word.to_owned());
+    let mut add = |word: &str| add(&mut arguments, word);
     for word in ["-t", "0", "-n"] {
         add(word);
     }
@@ -282,6 +282,11 @@ fn command_line(model: &str, help: Option<&str>, camera: &Camera, rpicam: &Rpica
     add("-o");
     add("-");
     Ok(Line { arguments, notices })
+}
+
+#[inline(never)]
+fn add(words: &mut Vec<String>, word: &str) {
+    words.push(word.to_owned());
 }
 
 /// The key for an option that has none of its own.
@@ -335,9 +340,8 @@ fn bitrate(width: u32, height: u32, fps: u32) -> u64 {
 
 /// What `program --help` prints. It is kept while the program's file is the same: a viewer waits for this.
 fn help(program: &str) -> Result<String> {
-    static KEPT: Mutex<Option<(String, SystemTime, String)>> = Mutex::new(None);
-    let modified = fs::metadata(program).and_then(|file| file.modified());
-    let modified = modified.map_err(|e| fail("can't look at it", &e.to_string()))?;
+    static KEPT: Mutex<Option<(String, Option<SystemTime>, String)>> = Mutex::new(None);
+    let modified = fs::metadata(program).and_then(|file| file.modified()).ok();
     let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((of, at, help)) = &*kept {
         if of == program && *at == modified {
