@@ -193,14 +193,26 @@ fn jpeg_pictures_are_known_before_the_first() {
 fn check_shows_the_line_and_runs_nothing() {
     let dir = stand_in("rpicam-vid", LITE, STREAM);
     let config = dir.write("test.conf", "[rpicam]\nvflip = yes\n");
-    let output = program(&dir)
-        .args(["--check", "-c"])
-        .arg(config)
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success());
-    assert!(text.contains("rpicam-vid -t 0 -n --codec "), "{text}");
-    assert!(text.contains(" --vflip -o -"), "{text}");
+    let check = |mut program: Command| {
+        let output = program.args(["--check", "-c"]).arg(&config).output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let text = check(program(&dir));
+    let path = dir.file("rpicam-vid");
+    assert!(
+        text.contains(&format!("would run {} -t 0 -n --codec ", path.display())),
+        "{text}"
+    );
+    assert!(text.contains(" --vflip -o - (what this build"), "{text}");
     assert!(runs(&dir).is_empty(), "{:?}", runs(&dir));
+
+    let mut alone = Command::new(Server::PROGRAM);
+    alone.env("PATH", dir.file("nowhere"));
+    let text = check(alone);
+    assert!(text.contains("would run rpicam-vid -t 0 -n --codec "), "{text}");
+    assert!(
+        text.contains("not installed: sudo apt install rpicam-apps"),
+        "{text}"
+    );
 }

@@ -122,16 +122,17 @@ pub fn open(camera: &Camera, rpicam: &Rpicam, said: &mut HashSet<String>) -> Res
 /// What [`open`] would run, as far as that can be told with nothing run.
 pub fn plan(camera: &Camera, rpicam: &Rpicam) -> String {
     let model = model();
-    let line = find(&path())
-        .ok_or_else(|| not_installed(&model))
-        .and_then(|program| {
-            let line = command_line(&model, None, camera, rpicam)?;
-            Ok(format!(
-                "would run {program} {}, less what this build of it does not know",
-                line.arguments.join(" ")
-            ))
-        });
-    line.unwrap_or_else(|e| e.to_string())
+    let (program, but) = match find(&path()) {
+        Some(program) => (
+            program,
+            "what this build of it does not know is left out".to_owned(),
+        ),
+        None => (PROGRAMS[0].to_owned(), not_installed(&model).to_string()),
+    };
+    match command_line(&model, None, camera, rpicam) {
+        Ok(line) => format!("would run {program} {} ({but})", line.arguments.join(" ")),
+        Err(e) => e.to_string(),
+    }
 }
 
 fn model() -> String {
