@@ -48,7 +48,8 @@ fn stand_in(name: &str, help: &str, script: &str) -> Dir {
 fn program(dir: &Dir) -> Command {
     let mut program = Command::new(Server::PROGRAM);
     let path = std::env::var("PATH").unwrap();
-    program.env("PATH", format!("{}:{path}", dir.file("").display()));
+    let folder = dir.file("help").parent().unwrap().display().to_string();
+    program.env("PATH", format!("{folder}:{path}"));
     program
 }
 
