@@ -142,8 +142,30 @@ pub enum SourceKind {
         /// The command, in one line, not empty.
         command: String,
     },
+    /// A camera that libcamera drives, through its `rpicam-vid`.
+    Rpicam(Rpicam),
     /// The test picture.
     Test,
+}
+
+/// What is asked of `rpicam-vid`, beside size and rate.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rpicam {
+    /// JPEG pictures instead of H.264.
+    pub mjpeg: bool,
+    /// Options by the names that they have there, such as "lens-position", with their values. Those of a `rpicam_` key
+    /// have a place in the file.
+    pub options: Vec<Setting>,
+}
+
+impl Rpicam {
+    fn set(&mut self, option: &str, value: &str) {
+        self.options.push(Setting {
+            name: option.into(),
+            value: value.into(),
+            place: String::new(),
+        });
+    }
 }
 
 impl SourceKind {
@@ -160,6 +182,7 @@ impl SourceKind {
             SourceKind::Auto | SourceKind::Test => &[Scope::Camera],
             SourceKind::Device { .. } => &[Scope::Camera, Scope::Device],
             SourceKind::Exec { .. } => &[Scope::Camera, Scope::Exec],
+            SourceKind::Rpicam(_) => &[Scope::Camera, Scope::Rpicam],
         }
     }
 }
@@ -343,6 +366,16 @@ impl Config {
                 (known.set)(self, value).ok_or_else(|| bad_value(&file, entry, known.allowed))?;
                 continue;
             }
+            if let (SourceKind::Rpicam(rpicam), Some(option)) =
+                (&mut self.camera.source, key.strip_prefix(keys::RPICAM_PREFIX))
+            {
+                rpicam.options.push(Setting {
+                    name: option.replace('_', "-"),
+                    value: value.clone(),
+                    place: format!("{file}:{line}"),
+                });
+                continue;
+            }
             let SourceKind::Device { controls, .. } = &mut self.camera.source else {
                 if *inherited {
                     continue; // It is another section's.
@@ -392,9 +425,15 @@ impl Config {
                 *capture_format = "MJPGH264".into();
             }
         }
-        let camera = &self.camera;
+        let camera = &mut self.camera;
         let entry = |key: &str| entries.iter().find(|entry| entry.key == key);
-        match &camera.source {
+        match &mut camera.source {
+            // The camera turns what it can: the picture is right in whatever shows it.
+            SourceKind::Rpicam(rpicam) if camera.rotation == 180 => {
+                camera.rotation = 0;
+                rpicam.set("rotation", "180");
+                Ok(())
+            }
             SourceKind::Exec { command } if command.is_empty() => Err(Error::new(
                 format_args!("{file}:{}", section.line),
                 format_args!("[{}] has no command", shown(&section.name)),
@@ -452,7 +491,10 @@ impl Config {
         let size = format!("{}x{} at {} fps", camera.width, camera.height, camera.fps);
         let source = match &camera.source {
             SourceKind::Auto => {
-                format!("the first camera with H.264, {size}; the test picture until there is one")
+                format!(
+                    "the first camera with H.264, else the Raspberry Pi's own, {size}; the test picture until \
+                     there is one"
+                )
             }
             SourceKind::Device {
                 device,
@@ -460,6 +502,10 @@ impl Config {
                 ..
             } => format!("{device}, {capture_format} {size}"),
             SourceKind::Exec { command } => format!("the command {command}"),
+            SourceKind::Rpicam(rpicam) => {
+                let format = if rpicam.mjpeg { "MJPG" } else { "H264" };
+                format!("a camera through rpicam-vid, {format} {size}")
+            }
             SourceKind::Test => format!("the test picture, {size}"),
         };
         lines.push(format!("{}: {source}", camera.name));
@@ -504,17 +550,18 @@ fn source_of(section: &Section, file: &str) -> Result<SourceKind> {
         "exec" => Ok(SourceKind::Exec {
             command: String::new(),
         }),
+        "rpicam" => Ok(SourceKind::Rpicam(Rpicam::default())),
         "test" => Ok(SourceKind::Test),
         _ => {
             let kind = kind.to_ascii_lowercase();
-            let known = ["server", "default", "exec", "test"];
+            let known = ["server", "default", "exec", "rpicam", "test"];
             let hint = match nearest(&kind, known) {
                 Some("default") => "; did you mean [DEFAULT]?".into(),
                 Some(known) => format!("; did you mean [{known}]?"),
                 None => String::new(),
             };
             let why = "allowed: [server], [DEFAULT], and for a camera [/dev/...], [usb:VID:PID], \
-                       [card:NAME], [exec NAME] or [test NAME]";
+                       [card:NAME], [exec NAME], [rpicam NAME] or [test NAME]";
             Err(Error::new(
                 place,
                 format_args!("[{}]: no such section", shown(name)),
@@ -525,11 +572,17 @@ fn source_of(section: &Section, file: &str) -> Result<SourceKind> {
 }
 
 fn unknown_key(file: &str, line: usize, section: &str, scopes: &[Scope], key: &str) -> Error {
-    let names = keys::of(scopes)
-        .map(|key| key.name)
-        .collect::<Vec<_>>()
-        .join(", ");
-    let hint = keys::hint(scopes, key).map_or(String::new(), |hint| format!("; {hint}"));
+    let mut names: Vec<&str> = Vec::new();
+    for key in keys::of(scopes) {
+        if !names.contains(&key.name) {
+            names.push(key.name);
+        }
+    }
+    let names = names.join(", ");
+    let mut hint = keys::hint(scopes, key).map_or(String::new(), |hint| format!("; {hint}"));
+    if scopes.contains(&Scope::Rpicam) {
+        hint = format!(", and rpicam_NAME for any other option of rpicam-vid{hint}");
+    }
     let tried = format!("{}: no such key in [{}]", shown(key), shown(section));
     Error::new(
         format_args!("{file}:{line}"),

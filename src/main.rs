@@ -50,7 +50,14 @@ fn main() -> ExitCode {
         Err(e) => return usage_error(&e.to_string()),
     };
     if matches.opt_present("check") {
-        return show(&config.describe());
+        let Config { camera, .. } = &config;
+        let plan = match &camera.source {
+            SourceKind::Rpicam(rpicam) => {
+                format!("{}: {}\n", camera.name, source::rpicam::plan(camera, rpicam))
+            }
+            _ => String::new(),
+        };
+        return show(&(config.describe() + &plan));
     }
     let result = if matches.opt_present("list-controls") {
         list_controls(&config).map(|list| show(&list))
@@ -117,7 +124,7 @@ fn options() -> Options {
 fn brief() -> String {
     "Live video from a camera in every browser.\n\nUsage: fmp4streamer [OPTIONS] [DEVICE]\n\n\
      DEVICE is a camera such as /dev/video0 or usb:046d:082d, served without a config. With neither, the first camera\n\
-     that gives H.264 is served, and a test picture until there is one."
+     that gives H.264 is served, else the Raspberry Pi's own, and a test picture until there is one."
         .to_string()
 }
 
@@ -177,7 +184,7 @@ fn list_controls(config: &Config) -> Result<String> {
                 "no camera gives H.264; name one: fmp4streamer -l /dev/video0",
             )
         })?,
-        SourceKind::Exec { .. } | SourceKind::Test => {
+        SourceKind::Exec { .. } | SourceKind::Rpicam(_) | SourceKind::Test => {
             return Err(Error::new(
                 &config.camera.name,
                 "can't list controls",

@@ -77,6 +77,7 @@ pub fn run(stream: &Stream, camera: &Camera) {
             Ok(mut source) => {
                 pump.device = Presence::There;
                 pump.had_camera |= !source.facts().stand_in;
+                pump.command = source.facts().command;
                 let frames = pump.state().frames;
                 let close = pump.flow(source.as_mut(), &mut watch);
                 // What comes after is not to be mixed with what was before. First of all: closing takes its time.
@@ -114,7 +115,10 @@ fn codec_of(kind: &SourceKind) -> Option<Codec> {
         SourceKind::Device { capture_format, .. } if ["MJPG", "JPEG"].contains(&capture_format.as_str()) => {
             Some(Codec::Jpeg)
         }
-        SourceKind::Auto | SourceKind::Device { .. } | SourceKind::Test => Some(Codec::H264),
+        SourceKind::Rpicam(rpicam) if rpicam.mjpeg => Some(Codec::Jpeg),
+        SourceKind::Auto | SourceKind::Rpicam(_) | SourceKind::Device { .. } | SourceKind::Test => {
+            Some(Codec::H264)
+        }
         // What it writes tells.
         SourceKind::Exec { .. } => None,
     }
@@ -144,6 +148,8 @@ struct Pump<'a> {
     unwatched_since: Option<Instant>,
     backoff: Duration,
     device: Presence,
+    /// The source is a command, as far as its last opening told.
+    command: bool,
     /// The source was there once, and not just the test picture in its place.
     had_camera: bool,
     /// What the log has about the camera's state, so that it is said once.
@@ -166,6 +172,7 @@ impl<'a> Pump<'a> {
             unwatched_since: None,
             backoff: COMMAND_RETRY,
             device: Presence::There,
+            command: matches!(camera.source, SourceKind::Exec { .. } | SourceKind::Rpicam(_)),
             had_camera: false,
             last_said: String::new(),
             said_once: HashSet::new(),
@@ -259,7 +266,7 @@ impl<'a> Pump<'a> {
         }
         match (self.device, &self.camera.source) {
             (Presence::Back(_), _) => SETTLE_RETRY,
-            (_, SourceKind::Exec { .. }) => {
+            _ if self.command => {
                 let wait = self.backoff;
                 self.backoff = (self.backoff * 2).min(COMMAND_RETRY_MOST);
                 wait
@@ -342,7 +349,7 @@ impl<'a> Pump<'a> {
             if facts.stand_in && Pump::may_look(now.saturating_duration_since(looked), watch.as_ref()) {
                 looked = now;
                 *watch = source::watch(&self.camera.source);
-                if let Some(path) = source::find_camera() {
+                if let Some(path) = source::find_any() {
                     log_info!("{}: a camera appears: {}", self.stream.name, path.display());
                     return Close::Replaced;
                 }

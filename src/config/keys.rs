@@ -18,10 +18,18 @@ pub enum Scope {
     Device,
     /// `[exec NAME]` alone.
     Exec,
+    /// `[rpicam NAME]` alone.
+    Rpicam,
 }
 
 /// Every scope.
-pub const ALL: [Scope; 4] = [Scope::Server, Scope::Camera, Scope::Device, Scope::Exec];
+pub const ALL: [Scope; 5] = [
+    Scope::Server,
+    Scope::Camera,
+    Scope::Device,
+    Scope::Exec,
+    Scope::Rpicam,
+];
 
 /// One key.
 pub struct Key {
@@ -52,6 +60,9 @@ const LATER: [&str; 7] = [
 /// The field of a USB camera's H.264 unit that makes it put H.264 into its JPEG pictures.
 pub const STREAM_MUX: &str = "uvcx_h264_stream_mux";
 
+/// A key for an option of `rpicam-vid` that has none of its own begins so.
+pub const RPICAM_PREFIX: &str = "rpicam_";
+
 /// Whether a later version will use this key.
 pub fn is_later(key: &str) -> bool {
     LATER.contains(&key)
@@ -59,7 +70,7 @@ pub fn is_later(key: &str) -> bool {
 
 /// Whether any kind of section has this key.
 pub fn is_known(key: &str) -> bool {
-    find(&ALL, key).is_some() || is_later(key)
+    find(&ALL, key).is_some() || is_later(key) || key.starts_with(RPICAM_PREFIX)
 }
 
 /// What to tell somebody who wrote a key that none of these scopes has.
@@ -70,6 +81,7 @@ pub fn hint(scopes: &[Scope], key: &str) -> Option<String> {
             Scope::Camera => "a camera's section, such as [/dev/video0], or [DEFAULT]",
             Scope::Device => "a device's section, such as [/dev/video0]",
             Scope::Exec => "an [exec NAME] section",
+            Scope::Rpicam => "an [rpicam] section",
         };
         return Some(format!("{key} belongs in {home}"));
     }
@@ -349,7 +361,172 @@ pub static KEYS: &[Key] = &[
             Some(())
         },
     },
+    Key {
+        scope: Scope::Rpicam,
+        name: "capture_format",
+        default: "H264",
+        doc: "The format in which rpicam-vid gives the frames: H264, or MJPG for JPEG pictures, which \
+              take many times the network.",
+        allowed: "H264 or MJPG",
+        set: |config, text| {
+            let mjpeg = match text.to_ascii_uppercase().as_str() {
+                "H264" => false,
+                "MJPG" => true,
+                _ => return None,
+            };
+            if let SourceKind::Rpicam(rpicam) = &mut config.camera.source {
+                rpicam.mjpeg = mjpeg;
+            }
+            Some(())
+        },
+    },
+    Key {
+        scope: Scope::Rpicam,
+        name: "bitrate",
+        default: "",
+        doc: "Bits per second. Nothing: by size and frame rate, 4.1 million for 1280x720 at 30.",
+        allowed: "nothing, or a whole number from 100000 to 100000000",
+        set: |config, text| {
+            let good = text.is_empty() || within(text, 100_000..=100_000_000).is_some();
+            option(config, "bitrate", text, good)
+        },
+    },
+    Key {
+        scope: Scope::Rpicam,
+        name: "intra",
+        default: "",
+        doc: "How many frames from one key frame to the next. Nothing: one second of them.",
+        allowed: "nothing, or a whole number from 1 to 1000",
+        set: |config, text| {
+            let good = text.is_empty() || within(text, 1..=1000).is_some();
+            option(config, "intra", text, good)
+        },
+    },
+    Key {
+        scope: Scope::Rpicam,
+        name: "profile",
+        default: "",
+        doc: "The H.264 profile. Nothing: the encoder's own choice.",
+        allowed: "nothing, baseline, main or high",
+        set: |config, text| {
+            let good = ["", "baseline", "main", "high"].contains(&text);
+            option(config, "profile", text, good)
+        },
+    },
+    Key {
+        scope: Scope::Rpicam,
+        name: "level",
+        default: "",
+        doc: "The H.264 level, likewise.",
+        allowed: "nothing, 4, 4.1 or 4.2",
+        set: |config, text| {
+            // No other ones for the encoder in hardware (rpicam-apps, encoder/h264_encoder.cpp).
+            let good = ["", "4", "4.1", "4.2"].contains(&text);
+            option(config, "level", text, good)
+        },
+    },
+    Key {
+        scope: Scope::Rpicam,
+        name: "hflip",
+        default: "no",
+        doc: "Whether the camera mirrors the picture, left to right. With rotation = 180 it is the \
+              camera too that turns it.",
+        allowed: "yes or no",
+        set: |config, text| flag(config, "hflip", text),
+    },
+    Key {
+        scope: Scope::Rpicam,
+        name: "vflip",
+        default: "no",
+        doc: "Whether the camera mirrors it, top to bottom.",
+        allowed: "yes or no",
+        set: |config, text| flag(config, "vflip", text),
+    },
+    Key {
+        scope: Scope::Rpicam,
+        name: "camera",
+        default: "0",
+        doc: "Which one, of several cameras: the numbers that rpicam-hello --list-cameras gives.",
+        allowed: "a whole number from 0 to 99",
+        set: |config, text| {
+            let good = within(text, 0..=99).is_some();
+            option(config, "camera", text, good)
+        },
+    },
+    Key {
+        scope: Scope::Rpicam,
+        name: "mode",
+        default: "",
+        doc: "The sensor's mode, as W:H:BITS:PACKING; --list-cameras gives them. Nothing: what fits \
+              size and rate.",
+        allowed: "nothing, or as 2304:1296:10:P",
+        set: |config, text| {
+            let good = (text.is_empty() || text.contains(':'))
+                && text.bytes().all(|b| b"0123456789:PUpu".contains(&b));
+            option(config, "mode", text, good)
+        },
+    },
+    Key {
+        scope: Scope::Rpicam,
+        name: "denoise",
+        default: "auto",
+        doc: "How noise is taken out. More than 30 frames a second may need cdn_off.",
+        allowed: "auto, off, cdn_off, cdn_fast or cdn_hq",
+        set: |config, text| {
+            let good = ["auto", "off", "cdn_off", "cdn_fast", "cdn_hq"].contains(&text);
+            option(config, "denoise", text, good)
+        },
+    },
+    Key {
+        scope: Scope::Rpicam,
+        name: "autofocus_mode",
+        default: "",
+        doc: "Autofocus, of a camera that has it. Nothing: the camera's own choice.",
+        allowed: "nothing, manual, auto or continuous",
+        set: |config, text| {
+            let good = ["", "manual", "auto", "continuous"].contains(&text);
+            option(config, "autofocus-mode", text, good)
+        },
+    },
+    Key {
+        scope: Scope::Rpicam,
+        name: "autofocus_range",
+        default: "normal",
+        doc: "The distances that autofocus looks at.",
+        allowed: "normal, macro or full",
+        set: |config, text| {
+            let good = ["normal", "macro", "full"].contains(&text);
+            option(config, "autofocus-range", text, good)
+        },
+    },
+    Key {
+        scope: Scope::Rpicam,
+        name: "lens_position",
+        default: "",
+        doc: "Where the focus stays: 1 / the distance in metres, 0 for infinity.",
+        allowed: "nothing, default, or a number such as 2.5",
+        set: |config, text| {
+            let number = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+            option(config, "lens-position", text, number || text == "default")
+        },
+    },
 ];
+
+/// Asks for an option of `rpicam-vid`, if its value is a good one. Nothing leaves it to that program.
+fn option(config: &mut Config, name: &str, value: &str, good: bool) -> Option<()> {
+    if let (SourceKind::Rpicam(rpicam), true) = (&mut config.camera.source, good && !value.is_empty()) {
+        rpicam.set(name, value);
+    }
+    good.then_some(())
+}
+
+/// The same for one that is there or not.
+fn flag(config: &mut Config, name: &str, text: &str) -> Option<()> {
+    if let (SourceKind::Rpicam(rpicam), true) = (&mut config.camera.source, switch(text)?) {
+        rpicam.set(name, "");
+    }
+    Some(())
+}
 
 fn within<T: FromStr + PartialOrd>(text: &str, range: RangeInclusive<T>) -> Option<T> {
     text.parse().ok().filter(|number| range.contains(number))

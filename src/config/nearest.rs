@@ -3,6 +3,11 @@
 /// The known name that a mistyped one was most likely meant to be: at most a third of its letters (but at
 /// least one) are wrong, missing, too many or swapped with a neighbour.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    nearest_of(name, known.into_iter().collect())
+}
+
+/// The same, once for all kinds of lists: it is not small.
+fn nearest_of<'a>(name: &str, known: Vec<&'a str>) -> Option<&'a str> {
     let name: Vec<char> = name.chars().collect();
     let near = known.into_iter().filter_map(|known| {
         let letters: Vec<char> = known.chars().collect();

@@ -319,12 +319,14 @@ fn errors_tell_what_is_allowed_and_what_was_meant() {
             "[DEFAULT]\nheigth = 640\n",
             "f:2: heigth: no such key in [DEFAULT]: allowed: listen, port, priority, max_clients, \
              max_age_ms, join_max_s, join_max_mb, hosts, frame_ancestors, cors_origins, base_path, width, height, \
-             fps, rotation, auto_sleep, linger_s, capture_format, command; did you mean height?",
+             fps, rotation, auto_sleep, linger_s, capture_format, command, bitrate, intra, profile, level, hflip, \
+             vflip, camera, mode, denoise, autofocus_mode, autofocus_range, lens_position, and rpicam_NAME for any \
+             other option of rpicam-vid; did you mean height?",
         ),
         (
             "[sever]\n",
             "f:1: [sever]: no such section: allowed: [server], [DEFAULT], and for a camera [/dev/...], \
-             [usb:VID:PID], [card:NAME], [exec NAME] or [test NAME]; did you mean [server]?",
+             [usb:VID:PID], [card:NAME], [exec NAME], [rpicam NAME] or [test NAME]; did you mean [server]?",
         ),
         (
             "[server]\nport = 65536\n",
@@ -398,6 +400,45 @@ fn default_gives_each_section_what_it_knows() {
 }
 
 #[test]
+fn an_rpicam_section_takes_any_option() {
+    let text = "[DEFAULT]\nrpicam_awb = daylight\nrpicam_ev = 2\n[rpicam front]\nmode = 1:2\nrpicam_ev = -1\n\
+                vflip = no\nhflip = on\n";
+    let config = parse(text);
+    let SourceKind::Rpicam(rpicam) = &config.camera.source else {
+        panic!("{config:?}")
+    };
+    let options = rpicam.options.iter().map(|o| (&*o.name, &*o.value, &*o.place));
+    assert_eq!(
+        options.collect::<Vec<_>>(),
+        [
+            ("mode", "1:2", ""),
+            ("ev", "-1", "f:6"),
+            ("hflip", "", ""),
+            ("awb", "daylight", "f:2")
+        ]
+    );
+    // Other sections leave what they inherit of it alone.
+    let device = parse("[DEFAULT]\nrpicam_ev = 2\n[/dev/video0]\n");
+    assert!(controls(&device).is_empty());
+    let wrong = error("[rpicam]\nbrightnes = 1\n");
+    assert!(wrong.contains("rpicam_NAME for any other option"), "{wrong}");
+    for wrong in [
+        "bitrate = 4M",
+        "level = 3.1",
+        "mode = 1280x720",
+        "denoise = no",
+        "lens_position = near",
+        "camera =",
+        "capture_format = YUYV",
+    ] {
+        assert!(
+            error(&format!("[rpicam]\n{wrong}\n")).starts_with("f:2: "),
+            "{wrong}"
+        );
+    }
+}
+
+#[test]
 fn a_mistyped_key_of_a_device_is_pointed_at() {
     let config = parse("[/dev/video0]\nwidht = 1280\nport = 80\ngain = 1\n");
     assert_eq!(controls(&config).len(), 3);
@@ -423,10 +464,11 @@ fn every_limit_holds() {
         let (from, to): (i64, i64) = (from.parse().unwrap(), to.parse().unwrap());
         let edges = [from - 1, from, to, to + 1].map(|value| within(key, value));
         assert_eq!(edges, [false, true, true, false], "{}", key.name);
-        assert!((key.set)(&mut Config::default(), "").is_none(), "{}", key.name);
+        let nothing = (key.set)(&mut Config::default(), "").is_some();
+        assert_eq!(nothing, key.allowed.starts_with("nothing"), "{}", key.name);
         ranges += 1;
     }
-    assert_eq!(ranges, 10);
+    assert_eq!(ranges, 13);
     for (key, from, to) in [("width", 160, 3840), ("height", 120, 2160), ("fps", 1, 120)] {
         let step = if key == "fps" { 1 } else { 2 };
         for (value, good) in [(from - step, false), (from, true), (to, true), (to + step, false)] {
@@ -499,6 +541,7 @@ fn dist_holds_every_key_with_its_default_and_meaning() {
                 Some("server") => Scope::Server,
                 Some("DEFAULT") => Scope::Camera,
                 Some("exec") => Scope::Exec,
+                Some("rpicam") => Scope::Rpicam,
                 _ => Scope::Device,
             });
         }
@@ -508,7 +551,8 @@ fn dist_holds_every_key_with_its_default_and_meaning() {
         // What no table knows is a control, for example; and a command has no default, so an example stands
         // there.
         let Some(key) = keys::find(&[scope.unwrap()], name) else {
-            assert_eq!(scope, Some(Scope::Device), "{line}");
+            let free = scope == Some(Scope::Device) || name.starts_with(keys::RPICAM_PREFIX);
+            assert!(free, "{line}");
             continue;
         };
         assert_eq!(comment, meaning(key), "{name}");
@@ -539,7 +583,7 @@ fn dist_runs_with_the_defaults_in_use_or_not() {
         ..Camera::default()
     };
     assert_eq!(config.camera, device);
-    let further = "is used so far; not [exec pi] (line ";
+    let further = "is used so far; not [exec webcam] (line ";
     assert!(
         config.notices.len() == 1 && config.notices[0].contains(further),
         "{:?}",
@@ -559,6 +603,7 @@ fn the_readme_holds_the_table() {
             Scope::Camera => "any camera",
             Scope::Device => "`[/dev/...]`",
             Scope::Exec => "`[exec NAME]`",
+            Scope::Rpicam => "`[rpicam]`",
         };
         let default = if key.default.is_empty() {
             "–".into()

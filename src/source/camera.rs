@@ -182,6 +182,7 @@ pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Camera> {
             description: capabilities.card.clone(),
             fps,
             stand_in: false,
+            command: false,
         },
         codec,
         joined: wanted.muxed.then(Vec::new),
@@ -294,10 +295,11 @@ fn no_h264(
         WithoutH264::Processor => {
             return "it is a part of the image processor that libcamera works with".into();
         }
-        WithoutH264::Sensor(command) => (
-            "it is the raw sensor of a CSI camera, which needs libcamera".into(),
-            command,
-        ),
+        WithoutH264::Sensor => {
+            return "it is the raw sensor of a CSI camera, which needs libcamera: put [rpicam] into the config in \
+                    place of this section"
+                .into();
+        }
         WithoutH264::Mjpeg(_) if uvcx::has_encoder(file) => {
             return "its H.264 comes inside of its MJPEG: put capture_format = MJPGH264 into its section"
                 .into();
@@ -373,17 +375,25 @@ fn start_trouble(errno: Errno, device: u64) -> String {
 
 /// Who holds the device, as far as /proc shows it to us: "another program has it open (pid 812, motion)".
 fn busy(device: u64) -> String {
-    let holders = holders(device);
+    busy_with(&holders(device))
+}
+
+/// The same for processes that are known.
+pub(super) fn busy_with(holders: &[u32]) -> String {
+    let name = |pid: &u32| match fs::read_to_string(format!("/proc/{pid}/comm")) {
+        Ok(name) => format!("pid {pid}, {}", name.trim_end()),
+        Err(_) => format!("pid {pid}"),
+    };
     let list = if holders.is_empty() {
         String::new()
     } else {
-        format!(" ({})", holders.join("; "))
+        format!(" ({})", holders.iter().map(name).collect::<Vec<_>>().join("; "))
     };
     format!("busy: another program has it open{list}")
 }
 
-/// The processes, but for this one, with an open file of the device: "pid 812, motion".
-fn holders(device: u64) -> Vec<String> {
+/// The processes, but for this one, with an open file of the device.
+fn holders(device: u64) -> Vec<u32> {
     let holds = |process: &Path| {
         let Ok(files) = fs::read_dir(process.join("fd")) else {
             return false;
@@ -400,14 +410,9 @@ fn holders(device: u64) -> Vec<String> {
     };
     let others = processes.flatten().filter_map(|entry| {
         let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
-        (pid != std::process::id() && holds(&entry.path())).then(|| (pid, entry.path().join("comm")))
+        (pid != std::process::id() && holds(&entry.path())).then_some(pid)
     });
-    others
-        .map(|(pid, comm)| match fs::read_to_string(comm) {
-            Ok(name) => format!("pid {pid}, {}", name.trim_end()),
-            Err(_) => format!("pid {pid}"),
-        })
-        .collect()
+    others.collect()
 }
 
 fn no_permission(path: &Path) -> String {
@@ -633,13 +638,10 @@ mod tests {
             .stdin(File::open("/dev/full").unwrap())
             .spawn()
             .unwrap();
-        let holders = holders(fs::metadata("/dev/full").unwrap().rdev());
+        let words = busy(fs::metadata("/dev/full").unwrap().rdev());
         child.kill().unwrap();
         child.wait().unwrap();
-        assert!(
-            holders.contains(&format!("pid {}, sleep", child.id())),
-            "{holders:?}"
-        );
+        assert!(words.contains(&format!("pid {}, sleep", child.id())), "{words}");
     }
 
     #[test]

@@ -110,16 +110,26 @@ impl Exec {
     /// # Errors
     /// When no process can be made; a command that does not exist shows itself at the first poll.
     pub fn start(name: &str, command: &str) -> Result<Exec> {
+        Exec::run(name, first_words(command), "/bin/sh", &["-c", command])
+    }
+
+    /// Runs a program, by its path, with these arguments; `description` is what to call it.
+    ///
+    /// # Errors
+    /// When no process can be made.
+    pub(super) fn run(name: &str, description: String, program: &str, arguments: &[&str]) -> Result<Exec> {
         let now = Instant::now();
+        let command = Command::start(program, arguments)
+            .map_err(|e| Error::new(&description, "can't start the command", e))?;
         Ok(Exec {
             name: name.to_string(),
             facts: Facts {
-                description: first_words(command),
+                description,
+                command: true,
                 ..Facts::default()
             },
             drops: Drops::default(),
-            command: Command::start(command)
-                .map_err(|e| Error::new(first_words(command), "can't start the command", e))?,
+            command,
             cutter: Cutter::H264(Assembler::new()),
             data_at: None,
             unit_at: None,
@@ -472,7 +482,7 @@ impl Chatter {
 }
 
 /// What can be shown of a line: no control characters, which could play tricks on a terminal.
-fn text(line: &[u8]) -> String {
+pub(super) fn text(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
     text.chars()
         .filter(|c| !c.is_control())

@@ -123,6 +123,14 @@ impl Seen {
     }
 }
 
+/// A node of a Raspberry Pi's own camera, which only libcamera can use.
+pub fn pi_sensor() -> Option<PathBuf> {
+    let is_it = |found: &Found| offer::is_pi_sensor(&found.capabilities, &found.formats);
+    let mut seen = nodes().into_iter().map(Seen::look);
+    let node = seen.find(|node| node.found.as_ref().is_ok_and(is_it))?;
+    Some(node.path)
+}
+
 /// The node that a name means at this moment.
 ///
 /// A camera may have several nodes: of those that capture video it is the one with the `format`, else the first.
@@ -297,9 +305,10 @@ fn entry(node: &Seen, all: &[Seen], dev: &Path) -> String {
                 "Not a camera: it is a part of the image processor that libcamera works with.".into(),
                 None,
             ),
-            WithoutH264::Sensor(command) => (
-                "It is the raw sensor of a CSI camera, which needs libcamera, as in this command:".into(),
-                Some(command),
+            WithoutH264::Sensor => (
+                "It is the raw sensor of a CSI camera, which is served through libcamera's rpicam-vid."
+                    .into(),
+                None,
             ),
             WithoutH264::Mjpeg(command) if formats.iter().all(|f| f.fourcc == FourCc::MJPEG) => {
                 (format!("It gives MJPEG only, no H.264. {mjpeg}"), Some(command))
@@ -325,13 +334,12 @@ fn entry(node: &Seen, all: &[Seen], dev: &Path) -> String {
             names.get(1..).unwrap_or_default().join(" or ")
         ));
     }
+    let name = node.path.file_name().unwrap_or_default().to_string_lossy();
     let _ = match (command, names.first()) {
-        (Some(command), _) => {
-            let name = node.path.file_name().unwrap_or_default().to_string_lossy();
-            writeln!(out, "[exec {name}]\ncommand = {}", command.replace('%', "%%"))
-        }
+        (Some(command), _) => writeln!(out, "[exec {name}]\ncommand = {}", command.replace('%', "%%")),
         (None, Some(name)) if found.gives(FourCc::H264) => writeln!(out, "{name}"),
         (None, Some(name)) if muxes => writeln!(out, "{name}\ncapture_format = MJPGH264"),
+        _ if offer::is_sensor(capabilities, formats) => writeln!(out, "[rpicam {name}]"),
         _ => Ok(()),
     };
     out

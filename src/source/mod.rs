@@ -6,13 +6,14 @@ pub mod exec;
 pub mod lookup;
 mod offer;
 pub mod pattern;
+pub mod rpicam;
 pub mod uvcx;
 mod watch;
 
 pub use camera::find_h264_camera as find_camera;
 pub use watch::Watch;
 
-use crate::config::{Camera, DeviceName, Setting, SourceKind};
+use crate::config::{Camera, DeviceName, Rpicam, Setting, SourceKind};
 use crate::error::{Error, Result};
 use crate::format::Codec;
 use crate::log_verbose;
@@ -23,7 +24,7 @@ use nix::poll::PollTimeout;
 use pattern::Pattern;
 use std::collections::HashSet;
 use std::os::fd::BorrowedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// One coded picture, lent by its source for the length of a call.
@@ -57,6 +58,8 @@ pub struct Facts {
     pub fps: Option<f64>,
     /// This is the built-in picture standing in until a camera appears.
     pub stand_in: bool,
+    /// It is a program of its own, which takes its time to start.
+    pub command: bool,
 }
 
 /// Frames that a source lost, counted since it was opened.
@@ -157,6 +160,9 @@ pub fn open(camera: &Camera, was_there: bool, said: &mut HashSet<String>) -> Res
         }
         SourceKind::Auto => match find_camera() {
             Some(path) => Box::new(device(&path, (FourCc::H264, false), &[])?),
+            None if lookup::pi_sensor().is_some() => {
+                Box::new(rpicam::open(camera, &Rpicam::default(), said)?)
+            }
             // Who watched a camera is not to be shown another picture in its place.
             None if was_there => {
                 let why = "no camera here gives H.264 now; it is waited for";
@@ -165,8 +171,14 @@ pub fn open(camera: &Camera, was_there: bool, said: &mut HashSet<String>) -> Res
             None => Box::new(Pattern::new(width, height, fps)?.stand_in()),
         },
         SourceKind::Exec { command } => Box::new(Exec::start(&camera.name, command)?),
+        SourceKind::Rpicam(rpicam) => Box::new(rpicam::open(camera, rpicam, said)?),
         SourceKind::Test => Box::new(Pattern::new(width, height, fps)?),
     })
+}
+
+/// The camera that would be served where none is named.
+pub fn find_any() -> Option<PathBuf> {
+    find_camera().or_else(lookup::pi_sensor)
 }
 
 /// Why `kind` can't be had at all, if it is a device that is not there. Nothing is started, and nothing opened but
@@ -194,7 +206,7 @@ pub fn watch(kind: &SourceKind) -> Option<Watch> {
             ..
         } => Some(path.as_path()),
         SourceKind::Device { .. } | SourceKind::Auto => None,
-        SourceKind::Exec { .. } | SourceKind::Test => return None,
+        SourceKind::Exec { .. } | SourceKind::Rpicam(_) | SourceKind::Test => return None,
     };
     let watch = Watch::new(Path::new(lookup::DEV), path);
     watch

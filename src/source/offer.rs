@@ -10,8 +10,8 @@ use std::fs::File;
 const OFFERS_MAX: u32 = 100;
 /// Drivers of the processors behind a Raspberry Pi's sensors. Their nodes look like cameras with raw formats.
 const IMAGE_PROCESSORS: [&str; 2] = ["bcm2835-isp", "pispbe"];
-/// The driver of a Raspberry Pi 5's sensors. That machine has no H.264 encoder in hardware.
-const PI_5: &str = "rp1-cfe";
+/// The drivers of a Raspberry Pi's sensors, up to the 4 and of the 5.
+const PI_SENSORS: [&str; 2] = ["unicam", "rp1-cfe"];
 
 pub(super) fn formats(file: &File, kind: BufferKind) -> Vec<OfferedFormat> {
     (0..OFFERS_MAX)
@@ -132,7 +132,7 @@ pub(super) enum WithoutH264 {
     /// A part of a board's image processor.
     Processor,
     /// The raw sensor of a CSI camera.
-    Sensor(String),
+    Sensor,
     /// A camera that gives MJPEG, maybe raw pictures too.
     Mjpeg(String),
     /// A camera that gives raw pictures only.
@@ -149,26 +149,14 @@ pub(super) fn without_h264(
         width, height, fps, ..
     } = wanted;
     let path = wanted.path.display();
-    let Capabilities { driver, caps, .. } = capabilities;
     if formats.is_empty() {
         return WithoutH264::Nothing;
     }
-    if IMAGE_PROCESSORS.contains(&driver.as_str()) {
+    if IMAGE_PROCESSORS.contains(&capabilities.driver.as_str()) {
         return WithoutH264::Processor;
     }
-    // The raw end of a CSI camera (unicam, rp1-cfe and others) needs a program that develops the picture.
-    let bayer = |f: &OfferedFormat| f.description.contains("Bayer");
-    if caps & cap::IO_MC != 0 || formats.iter().all(bayer) {
-        // Without --low-latency its software encoder makes B-frames.
-        let encoder = if driver == PI_5 {
-            "libav --libav-video-codec libx264 --libav-format h264 --low-latency"
-        } else {
-            "h264 --inline --flush"
-        };
-        return WithoutH264::Sensor(format!(
-            "rpicam-vid -t 0 -n --codec {encoder} --intra {fps} --width {width} --height {height} \
-             --framerate {fps} -o -"
-        ));
+    if is_sensor(capabilities, formats) {
+        return WithoutH264::Sensor;
     }
     let mjpeg = formats.iter().any(|f| f.fourcc == FourCc::MJPEG);
     let input = if mjpeg { "-input_format mjpeg " } else { "" };
@@ -183,26 +171,43 @@ pub(super) fn without_h264(
     }
 }
 
+/// Whether it is the raw end of a CSI camera (unicam, rp1-cfe and others), which needs a program that develops the
+/// picture.
+pub(super) fn is_sensor(capabilities: &Capabilities, formats: &[OfferedFormat]) -> bool {
+    let bayer = |f: &OfferedFormat| f.description.contains("Bayer");
+    let Capabilities { driver, caps, .. } = capabilities;
+    !formats.is_empty()
+        && !IMAGE_PROCESSORS.contains(&driver.as_str())
+        && (caps & cap::IO_MC != 0 || formats.iter().all(bayer))
+}
+
+/// Whether it is that of a Raspberry Pi.
+pub(super) fn is_pi_sensor(capabilities: &Capabilities, formats: &[OfferedFormat]) -> bool {
+    PI_SENSORS.contains(&capabilities.driver.as_str()) && is_sensor(capabilities, formats)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::path::Path;
 
-    fn told(driver: &str, caps: u32, formats: &[(&[u8; 4], &str)]) -> WithoutH264 {
-        let formats: Vec<OfferedFormat> = formats
-            .iter()
-            .map(|(fourcc, description)| OfferedFormat {
-                fourcc: FourCc(u32::from_le_bytes(**fourcc)),
-                description: (*description).into(),
-                compressed: false,
-            })
-            .collect();
+    fn node(driver: &str, caps: u32, formats: &[(&[u8; 4], &str)]) -> (Capabilities, Vec<OfferedFormat>) {
+        let formats = formats.iter().map(|(fourcc, description)| OfferedFormat {
+            fourcc: FourCc(u32::from_le_bytes(**fourcc)),
+            description: (*description).into(),
+            compressed: false,
+        });
         let capabilities = Capabilities {
             driver: driver.into(),
             card: String::new(),
             bus: String::new(),
             caps,
         };
+        (capabilities, formats.collect())
+    }
+
+    fn told(driver: &str, caps: u32, formats: &[(&[u8; 4], &str)]) -> WithoutH264 {
+        let (capabilities, formats) = node(driver, caps, formats);
         let wanted = Wanted {
             path: Path::new("/dev/video0"),
             width: 640,
@@ -216,18 +221,39 @@ mod tests {
     }
 
     #[test]
+    fn the_sensors_of_a_raspberry_pi_are_known() {
+        let (yuyv, bayer) = (
+            (b"YUYV", "YUYV 4:2:2"),
+            (b"pGAA", "10-bit Bayer GRGR/BGBG Packed"),
+        );
+        for (driver, caps, formats, is_one) in [
+            ("unicam", 0, &[bayer][..], true),
+            ("rp1-cfe", cap::IO_MC, &[yuyv, bayer], true),
+            // With an HDMI adapter plugged in; the Pi's image processor; a notebook's camera.
+            ("unicam", 0, &[yuyv], false),
+            ("unicam", 0, &[], false),
+            ("pispbe", cap::IO_MC, &[bayer], false),
+            ("ipu6", cap::IO_MC, &[bayer], false),
+        ] {
+            let (capabilities, formats) = node(driver, caps, formats);
+            assert_eq!(is_pi_sensor(&capabilities, &formats), is_one, "{driver}");
+        }
+    }
+
+    #[test]
     fn what_a_node_without_h264_is_good_for() {
         let (yuyv, mjpg) = ((b"YUYV", "YUYV 4:2:2"), (b"MJPG", "Motion-JPEG"));
         let bayer = (b"pGAA", "10-bit Bayer GRGR/BGBG Packed");
         assert_eq!(told("v4l2 loopback", 0, &[]), WithoutH264::Nothing);
         assert_eq!(told("bcm2835-isp", 0, &[yuyv]), WithoutH264::Processor);
         assert_eq!(told("pispbe", cap::IO_MC, &[yuyv]), WithoutH264::Processor);
-        let command = |told: WithoutH264| match told {
-            WithoutH264::Sensor(command) => command,
-            other => panic!("{other:?}"),
-        };
-        assert!(command(told("unicam", 0, &[bayer])).contains("--codec h264 --inline --flush --intra 30 "));
-        assert!(command(told("rp1-cfe", cap::IO_MC, &[bayer, yuyv])).contains("--low-latency"));
+        for (driver, caps, formats) in [
+            ("unicam", 0, &[bayer][..]),
+            ("rp1-cfe", cap::IO_MC, &[bayer, yuyv]),
+            ("ipu6", cap::IO_MC, &[bayer]),
+        ] {
+            assert_eq!(told(driver, caps, formats), WithoutH264::Sensor, "{driver}");
+        }
         // A unicam behind which an HDMI adapter is plugged in gives pictures that need no developing.
         for (formats, mjpeg) in [(&[yuyv][..], false), (&[yuyv, mjpg], true), (&[mjpg], true)] {
             match told("unicam", 0, formats) {

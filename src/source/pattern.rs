@@ -63,6 +63,7 @@ impl Pattern {
                 description: "test picture".into(),
                 fps: Some(f64::from(fps)),
                 stand_in: false,
+                command: false,
             },
             picture: Picture::new(width, height, fps),
             encoder: Encoder::new(width, height, fps),

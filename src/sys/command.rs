@@ -1,4 +1,4 @@
-//! A shell command in a process group of its own, whose output shows where each of its writes ends.
+//! A program in a process group of its own, whose output shows where each of its writes ends.
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -129,22 +129,23 @@ pub enum Exit {
     Signal(&'static str),
 }
 
-/// A running `/bin/sh -c`. Dropping it ends the whole process group.
+/// A running program. Dropping it ends the whole process group.
 pub struct Command {
     /// Its standard output.
     pub stdout: Packets,
     /// Its standard error; [`Command::read_stderr`] reads it.
     stderr: File,
-    /// The shell's number too. It is not reaped before the drop, so that the number is nobody else's.
+    /// The program's number too. It is not reaped before the drop, so that the number is nobody else's.
     group: Pid,
 }
 
 impl Command {
-    /// Starts `command` with nothing to read, no file of ours but its output pipes, and no signal blocked.
+    /// Starts the program of that path with these arguments: with nothing to read, no file of ours but its output
+    /// pipes, and no signal blocked.
     ///
     /// # Errors
     /// The kernel's.
-    pub fn start(command: &str) -> io::Result<Command> {
+    pub fn start(program: &str, arguments: &[&str]) -> io::Result<Command> {
         let (stdout, stdout_writer) = Packets::new()?;
         let (stderr, stderr_writer) = pipe2(OFlag::O_CLOEXEC)?;
         fcntl(&stderr, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
@@ -169,12 +170,15 @@ impl Command {
         attributes.set_pgroup(Pid::from_raw(0))?;
         attributes.set_sigmask(&SigSet::empty())?;
         attributes.set_sigdefault(&SigSet::from(Signal::SIGPIPE))?;
-        let command = CString::new(command)?;
-        let arguments = [c"sh", c"-c", command.as_c_str()];
+        let program = CString::new(program)?;
+        let mut words = vec![program.clone()];
+        for argument in arguments {
+            words.push(CString::new(*argument)?);
+        }
         let environment: Vec<CString> = std::env::vars_os()
             .filter_map(|(name, value)| CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()).ok())
             .collect();
-        let group = posix_spawn(c"/bin/sh", &files, &attributes, &arguments, &environment)?;
+        let group = posix_spawn(program.as_c_str(), &files, &attributes, &words, &environment)?;
         Ok(Command {
             stdout,
             stderr: stderr.into(),
@@ -195,12 +199,12 @@ impl Command {
         read(&mut self.stderr, buffer)
     }
 
-    /// The process group's number, which is the shell's too.
+    /// The process group's number, which is the program's too.
     pub fn group(&self) -> i32 {
         self.group.as_raw()
     }
 
-    /// How the shell ended, if it has, within `limit`.
+    /// How the program ended, if it has, within `limit`.
     pub fn exit(&self, limit: Duration) -> Option<Exit> {
         let peek = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         within(limit, || match waitid(Id::Pid(self.group), peek) {
@@ -210,7 +214,7 @@ impl Command {
         })
     }
 
-    /// No process has its output open any more, and the shell has ended.
+    /// No process has its output open any more, and the program has ended.
     fn is_gone(&self) -> bool {
         let mut ends =
             [self.stdout.as_fd(), self.stderr.as_fd()].map(|end| PollFd::new(end, PollFlags::empty()));
@@ -224,7 +228,7 @@ impl Drop for Command {
     fn drop(&mut self) {
         let _ = killpg(self.group, Signal::SIGTERM);
         within(GRACE, || self.is_gone().then_some(()));
-        // Whatever closed its output and stayed, too. The shell is not reaped yet, so the number is still the
+        // Whatever closed its output and stayed, too. It is not reaped yet, so the number is still the
         // group's.
         let _ = killpg(self.group, Signal::SIGKILL);
         within(KILLED, || self.is_gone().then_some(()));
@@ -301,9 +305,8 @@ mod tests {
     fn the_command_has_no_signal_blocked() {
         SigSet::all().thread_block().unwrap();
         // Read by the shell itself: it unblocks all for the programs that it starts.
-        let started = Command::start(
-            "while read name value; do [ $name != SigBlk: ] || echo $value; done </proc/$$/status",
-        );
+        let script = "while read name value; do [ $name != SigBlk: ] || echo $value; done </proc/$$/status";
+        let started = Command::start("/bin/sh", &["-c", script]);
         SigSet::all().thread_unblock().unwrap();
         let mut command = started.unwrap();
         assert_eq!(command.exit(Duration::from_secs(60)), Some(Exit::Status(0)));

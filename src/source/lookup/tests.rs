@@ -278,6 +278,13 @@ fn the_list_is_a_config() {
         seen(6, None, ("platform:e", "e"), CAMERA, &[]),
         seen(7, None, ("platform:f", "f"), cap::VIDEO_M2M | cap::STREAMING, &[]),
         refused(8, None, "no permission", false),
+        seen(
+            9,
+            None,
+            ("platform:g", "g"),
+            CAMERA | cap::IO_MC,
+            &[b"pGAA", b"YUYV"],
+        ),
     ];
     let expect = [
         "H.264, which is served as it is",
@@ -289,6 +296,7 @@ fn the_list_is_a_config() {
         "nothing now",
         "Not a camera: it is a scaler or converter",
         "can't open it: no permission",
+        "the raw sensor of a CSI camera",
     ];
     let dev = Folder::new("list");
     let mut text = String::new();
@@ -311,7 +319,8 @@ fn the_list_is_a_config() {
             "[/dev/video2]",
             "[exec video3]",
             "[exec video4]",
-            "[exec video5]"
+            "[exec video5]",
+            "[rpicam video9]"
         ]
     );
     assert!(text.contains("# It may also be named [card:C920].\n"), "{text}");
