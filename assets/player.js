@@ -70,8 +70,8 @@ function sighted(time, when) {
 const MARGIN_S = 0.01; // to be left to play when the next frame comes
 const MORE_S = 0.005; // each time that it was too little
 const MOST_S = 0.3;
-// Beyond the margin is let be; more in WebKit, where a change of speed is a seek.
-const SLOP_S = /AppleWebKit(?!.*Chrom)/.test(navigator.userAgent) ? 0.05 : 0.015;
+const webkit = /AppleWebKit(?!.*Chrom)/.test(navigator.userAgent);
+const SLOP_S = webkit ? 0.05 : 0.015; // beyond the margin is let be; in WebKit a change of speed is a seek
 const FAST = 1.1; // plays off what is more
 const FAR_S = 0.25; // beyond the margin, it jumps
 const LOOK_MS = 1000; // between two changes
@@ -359,8 +359,8 @@ const tagLink = (picture, address) => () => {
 
 const jpegLink = tagLink(element('img'), 'stream.mjpeg');
 const ways = {
-	// Half as late as Media Source, but browsers have it for secure origins only.
-	webcodecs: { link: socketLink, engine: webcodecs, can: () => window.VideoDecoder },
+	// The least late, but for secure origins only; WebKit's is slow to draw.
+	webcodecs: { link: socketLink, engine: webcodecs, can: () => !webkit && window.VideoDecoder },
 	ws: { link: socketLink, engine: mse, can: () => Source },
 	fetch: { link: fetchLink, engine: mse, can: () => Source },
 	hls: { link: tagLink(video, 'stream.m3u8'), can: () => video.canPlayType('application/vnd.apple.mpegurl') },
