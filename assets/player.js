@@ -496,7 +496,7 @@ function lag() {
 	link?.say({ type: 'lag', sent_ms: said, lag_ms: document.hidden ? null : latency() });
 }
 
-// What no event tells, and the words.
+// What no event tells.
 function tick() {
 	if (link) {
 		if (link.say && now() - said > 950) lag();
@@ -513,7 +513,7 @@ function tick() {
 	tell();
 }
 
-// Nothing came for so long, beyond what is usual at this frame rate.
+// Nothing came for so long, beyond what this frame rate explains.
 const silent = ms => now() - heard > ms + 4000 * engine.step;
 
 function play() {
@@ -593,7 +593,7 @@ function numbers() {
 // ---- The picture's place: fitted, turned, flipped, zoomed
 
 const stage = $('stage'), frame = $('frame');
-const still = frame.appendChild(element('canvas')); // the last picture, under an element that has none
+const still = frame.appendChild(element('canvas')); // the last picture, under the element
 const edges = frame.appendChild(element('canvas'));
 let turn = 0, flip = 1, scale = 1, x = 0, y = 0;
 
@@ -610,7 +610,7 @@ function show(picture) {
 	edges.before(picture);
 }
 
-// Puts the picture on a canvas, in its true size.
+// The picture on a canvas, in its true size.
 function copy(canvas) {
 	const [width, height] = size(), pen = canvas.getContext('2d');
 	Object.assign(canvas, { width, height });
@@ -618,7 +618,7 @@ function copy(canvas) {
 	return pen;
 }
 
-// Keeps the picture for the time when its element has none.
+// For the time when the picture's element has none.
 function keep() {
 	if (size()[0] && !($('picture').readyState < 2)) copy(still);
 }
@@ -686,7 +686,7 @@ async function pop() {
 // ---- Buttons, keys, fingers
 
 let peaking;
-// By name, the first letter of which is its key. An answer of true or false is whether it is on.
+// By name, whose first letter is the key; an answer of true or false is whether it is on.
 const actions = {
 	Pause: pause,
 	Full: full,
