@@ -90,7 +90,6 @@ function mse() {
 	let end = 0; // of the newest fragment, on that line
 	let margin = MARGIN_S;
 	let begun = 0; // when it jumped last, ms
-	let presented;
 	let least, until; // what was left to play, and when to judge it
 
 	function newest() {
@@ -152,7 +151,7 @@ function mse() {
 		play();
 	}
 
-	// Two speeds: what was too much at the worst of moments is played off in one go.
+	// What was too much at the worst of moments is played off in one go.
 	function pace(left) {
 		if (video.seeking || video.paused) return rate(1);
 		least = Math.min(least, left);
@@ -173,8 +172,6 @@ function mse() {
 
 	function onFrame(when, frame) {
 		if (engine !== self) return;
-		if (presented) count.shown += frame.presentedFrames - presented - 1; // of which no call told
-		presented = frame.presentedFrames;
 		sighted(frame.mediaTime - offset, frame.expectedDisplayTime || when);
 		video.requestVideoFrameCallback(onFrame);
 	}
@@ -581,7 +578,9 @@ function tell() {
 function stats() {
 	const { path, state } = root.dataset, { buffered } = video, last = buffered.length - 1;
 	const buffered_s = last < 0 ? 0 : buffered.end(last) - buffered.start(0);
-	return { path, state, latency_ms: latency(), ...count, buffered_s };
+	const { totalVideoFrames, droppedVideoFrames } = video.getVideoPlaybackQuality(); // Firefox calls for most only
+	const shown = totalVideoFrames - droppedVideoFrames || count.shown;
+	return { path, state, latency_ms: latency(), ...count, shown, buffered_s };
 }
 
 function numbers() {
@@ -661,7 +660,7 @@ function move(byX, byY) {
 	layout();
 }
 
-// Zooms about a point of the window, at whose top left the stage is.
+// About a point of the window, at whose top left the stage is.
 function zoom(factor, clientX = stage.clientWidth / 2, clientY = stage.clientHeight / 2) {
 	const before = scale, fromX = clientX - stage.clientWidth / 2 - x, fromY = clientY - stage.clientHeight / 2 - y;
 	scale = Math.max(1, Math.min(8, scale * factor));
