@@ -90,12 +90,14 @@ class Browser:
         self.run("window.before = true")
         self.go(url)
         end = time.monotonic() + 60
-        while not self.reached(f"if (window.before || !document.body) return false; {script}; return true"):
+        # Firefox shows a blank page in between.
+        while not self.reached("if (window.before || location.href !== arguments[0] || !document.body) return false;"
+                               f"{script}; return true", url):
             check(time.monotonic() < end, f"{url} does not open")
 
-    def reached(self, script):
+    def reached(self, script, url):
         try:
-            return self.run(script)
+            return self.run(script, url)
         except AssertionError:
             return False    # the page before went away under it
 

@@ -13,7 +13,7 @@ HLS_LIVE_S = 10
 
 
 @contextlib.contextmanager
-def foreign(browser, player, path, fragment=""):
+def foreign(browser, player, path):
     """A page of tests/browsers with this player, which plays `path` of a server; as page.served()."""
     module(player)
     with Pages() as pages:
@@ -23,11 +23,11 @@ def foreign(browser, player, path, fragment=""):
             url = server.url(path, host(browser))
             if path.startswith("ws"):
                 url = url.replace("http", "ws", 1)
-            yield server, clock, lambda: open_page(browser, f"{origin}/{name}.html?{url}{fragment}")
+            yield server, clock, lambda: open_page(browser, f"{origin}/{name}.html?{url}")
 
 
 def hls(browser):
-    return foreign(browser, "hls.js", "stream.m3u8", "#plain")
+    return foreign(browser, "hls.js", "stream.m3u8&plain")
 
 
 def low_latency_hls(browser):
@@ -47,12 +47,12 @@ def plays_well(browser, begin, live_s=LIVE_S, settle_s=0):
         show()
         becomes_live(browser, clock, live_s)
         time.sleep(settle_s)
-        before = browser.run("return window.seen")
         figures = latency(browser, clock, 8)
         seen = browser.run("return window.seen")
         note(browser, f"{figures.median / 1000:.2f} s behind, {100 * figures.unseen:.1f} % of the frames not shown; "
-                      f"told at its start: {before['errors'] or 'nothing'}")
-        check(seen["errors"] == before["errors"], f"told: {seen['errors']}")
+                      f"told: {seen['errors'] or 'nothing'}")
+        # A stall that it gets over is no failure on a machine that is busy with other things.
+        check(not seen["fatal"], f"fatal: {seen['fatal']}")
 
 
 def hls_js_plays_hls(browser):

@@ -59,7 +59,7 @@ def served(browser, name, camera="[test]\n", path="", at=None):
 def served_jpeg(browser):
     """The same with a camera that gives JPEG pictures."""
     clock = OwnClock(OUT / f"{browser.name}.begun", 30)
-    command = f"exec {sys.executable} {HERE}/jpegs.py {jpeg_file()} 30 {clock.begun}"
+    command = f"exec {sys.executable} {HERE}/numbered_jpegs.py {jpeg_file()} 30 {clock.begun}"
     with Server(f"{browser.name}-jpeg", f"[exec jpeg]\ncommand = {command}\n") as server:
         yield server, clock, lambda: open_page(browser, server.url(host=host(browser)))
 
@@ -277,7 +277,7 @@ def uneven_rates_play_without_a_stall(browser):
     check(seen["shown"] > 0.7 * seen["arrivals"], text)
 
 
-def the_page_shows_a_camera_of_jpeg_pictures(browser):
+def the_right_jpeg_pictures_show(browser):
     with served_jpeg(browser) as (server, clock, show):
         show()
         becomes_live(browser, clock)
