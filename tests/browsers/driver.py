@@ -50,6 +50,11 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def needs(*commands):
     for command in commands:
         if not shutil.which(command):
@@ -84,6 +89,8 @@ def end(process):
 
 
 class Browser:
+    host = HOST     # by which it finds this machine
+
     def open(self, url, script=""):
         """Opens a page, and runs a script in it at once: its load event is not waited for, nor would it come while
         WebKit loads a <video>."""
@@ -242,19 +249,15 @@ class WebKit(WebDriver):
         hosts.write_text(f"127.0.0.1 localhost {HOST}\n")
         apart = ["unshare", "--mount"] if os.getuid() == 0 else ["unshare", "--map-root-user", "--mount"]
         apart += ["sh", "-c", f'mount --bind "{hosts}" /etc/hosts && exec "$@"', "sh"]
-        self.named = subprocess.run(apart + ["true"], stderr=self.log).returncode == 0
-        self.start(*(apart if self.named else []), "WebKitWebDriver", f"--port={port}",
+        if subprocess.run(apart + ["true"], stderr=self.log).returncode != 0:
+            apart, self.host = [], "localhost"
+        self.start(*apart, "WebKitWebDriver", f"--port={port}",
                    stdout=self.log, env=environment)
         wait_for("WebKitWebDriver listens", 30, lambda: listens(port))
         self.session(port, {"webkitgtk:browserOptions": {"binary": browsers[-1], "args": ["--automation"]}})
 
     def errors(self):
         return []   # its driver does not tell
-
-
-def listens(port):
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 class Firefox(Browser):

@@ -5,7 +5,7 @@ import time
 from clock import Clock
 from driver import check
 from measure import latency, open_page
-from page import LIVE_S, becomes_live, host, note
+from page import LIVE_S, becomes_live, note
 from rig import Pages, Server, module
 
 # HLS is some three segments behind, and these are of a second or two.
@@ -17,10 +17,10 @@ def foreign(browser, player, path):
     """A page of tests/browsers with this player, which plays `path` of a server; as page.served()."""
     module(player)
     with Pages() as pages:
-        origin = pages.origin(host(browser))
+        origin = pages.origin(browser.host)
         name = player.replace(".", "").removesuffix("-player")
         with Server(f"{browser.name}-{name}", server=f"cors_origins = {origin}\n") as server, Clock(server) as clock:
-            url = server.url(path, host(browser))
+            url = server.url(path, browser.host)
             if path.startswith("ws"):
                 url = url.replace("http", "ws", 1)
             yield server, clock, lambda: open_page(browser, f"{origin}/{name}.html?{url}")
