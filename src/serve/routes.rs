@@ -75,23 +75,7 @@ impl Answer {
         body.push('\n');
         Answer {
             status,
-            content_type: TEXT,
-            cache: NO_STORE.into(),
-            more: String::new(),
-            later: false,
-            body: body.into_bytes().into(),
-        }
-    }
-
-    /// JSON that is true for this moment only.
-    pub fn json(status: &'static str, body: String) -> Answer {
-        Answer {
-            status,
-            content_type: "application/json",
-            cache: NO_STORE.into(),
-            more: String::new(),
-            later: false,
-            body: body.into_bytes().into(),
+            ..Answer::fresh(TEXT, body.into_bytes())
         }
     }
 
@@ -111,16 +95,16 @@ impl Answer {
         }
     }
 
-    /// A picture of this moment.
-    pub fn picture(content_type: &'static str, bytes: Vec<u8>) -> Answer {
-        Answer::new(content_type, NO_STORE, bytes)
+    /// What is of this moment.
+    pub fn fresh(content_type: &'static str, body: Vec<u8>) -> Answer {
+        Answer::new(content_type, NO_STORE, body)
     }
 
-    /// To a HEAD for such a picture, which is not worth waking a camera up for.
+    /// To a HEAD for what is not there, and not worth waking a camera up for.
     pub fn later(content_type: &'static str) -> Answer {
         Answer {
             later: true,
-            ..Answer::picture(content_type, Vec::new())
+            ..Answer::fresh(content_type, Vec::new())
         }
     }
 
@@ -252,7 +236,7 @@ pub(super) fn reply(head: &Head, shared: &Shared) -> Reply {
     if let Some(reply) = video(head, shared).filter(|_| wanted) {
         return reply;
     }
-    if head.path == WEB_SOCKET && matches!(head.method, Method::Get | Method::Head) {
+    if head.path == WEB_SOCKET && wanted {
         return ws::request(head, shared).map_or_else(Reply::Answer, Reply::Ws);
     }
     let page: Answer = match head.path.as_str() {
@@ -315,17 +299,15 @@ pub(super) fn reply(head: &Head, shared: &Shared) -> Reply {
 /// The answer to who wants the camera's pictures. Those who know mjpg-streamer's names, or ustreamer's, find them here.
 /// What else is in a query, such as the time against caches, is left alone.
 fn video(head: &Head, shared: &Shared) -> Option<Reply> {
-    let value = |key: &str| {
-        let mut pairs = head.query.split('&').filter_map(|pair| pair.split_once('='));
-        pairs.find(|(name, _)| *name == key).map(|(_, value)| value)
-    };
-    let (codec, reply) = match (head.path.as_str(), value("action")) {
+    let (codec, reply) = match (head.path.as_str(), head.asked("action")) {
         (STREAM, _) => {
-            let live = value("start") == Some("live");
+            let live = head.asks_for_live();
             (Codec::H264, Reply::Mp4(Mp4Request { live }))
         }
         (MJPEG | "/stream", _) | ("/", Some("stream")) => {
-            let fps = value("fps").map_or(Some(0), |fps| fps.parse().ok().filter(|fps| *fps > 0));
+            let fps = head
+                .asked("fps")
+                .map_or(Some(0), |fps| fps.parse().ok().filter(|fps| *fps > 0));
             let Some(fps) = fps else {
                 let text = "fps is a whole number of pictures a second, such as fps=5";
                 return Some(Reply::Answer(Answer::text("400 Bad Request", text)));

@@ -41,7 +41,7 @@ pub(super) fn take(connection: &Connection, shared: &Shared, codec: Codec, head:
         },
     };
     let time = mjpeg::timestamp(captured_us);
-    Answer::picture(content_type, bytes).with(&format!("X-Timestamp: {time}\r\n"))
+    Answer::fresh(content_type, bytes).with(&format!("X-Timestamp: {time}\r\n"))
 }
 
 /// Waits for a JPEG picture that is captured from now on. The error is the answer why there is none.
