@@ -454,7 +454,12 @@ mod tests {
         let mut intake = Intake::new(Instant::now());
         let facts = source::Facts::default();
         let mut follower = Follower::new(&stream.ring, false, Arc::new(Deaf));
-        for (data, told) in [("", true), ("", false), ("no picture", true), ("no picture", false)] {
+        for (data, told) in [
+            ("", true),
+            ("", false),
+            ("no picture", true),
+            ("no picture", false),
+        ] {
             let frame = Frame {
                 codec: Codec::Jpeg,
                 data: data.as_bytes(),

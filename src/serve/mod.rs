@@ -62,7 +62,7 @@ struct Shared {
     started: Instant,
     counters: Counters,
     hls: hls::Hls,
-    /// Streams being sent.
+    /// Places taken: streams being sent, and viewers of HLS.
     streams: AtomicUsize,
     connections: Mutex<HashMap<u64, Arc<Connection>>>,
 }
