@@ -157,10 +157,13 @@ pub(super) fn hygiene(settings: &config::Server, origin: Option<&str>, friend: b
         .iter()
         .map(|origin| format!(" {origin}"))
         .collect();
+    // The same line for all, where all may: a cache needs no copy for each of them.
+    let open = is_open(settings);
+    let origin = if open { Some("*") } else { origin };
     let mut lines = format!(
         "X-Content-Type-Options: nosniff\r\nContent-Security-Policy: frame-ancestors 'self'{ancestors}\r\n\
          Cross-Origin-Resource-Policy: {}\r\n",
-        if friend || origin.is_some() || is_open(settings) {
+        if friend || origin.is_some() {
             "cross-origin"
         } else {
             "same-site"
@@ -170,7 +173,7 @@ pub(super) fn hygiene(settings: &config::Server, origin: Option<&str>, friend: b
         // Writing to a String can't fail.
         _ = write!(lines, "Access-Control-Allow-Origin: {origin}\r\n");
     }
-    if !settings.cors_origins.is_empty() {
+    if !(open || settings.cors_origins.is_empty()) {
         lines.push_str("Vary: Origin\r\n");
     }
     lines
@@ -178,19 +181,20 @@ pub(super) fn hygiene(settings: &config::Server, origin: Option<&str>, friend: b
 
 /// The lines of [`hygiene`] for the answer to `head`.
 pub(super) fn hygiene_for<'a>(head: &Head, shared: &'a Shared) -> Cow<'a, str> {
-    let origin = listed(head, shared);
-    // An <img> does not send its page's origin. To Chromium two ports of one IP address are not the same site, but the
-    // printer's page (OctoPrint, Mainsail) and its camera are there most often.
-    let friend = head.for_img
-        && head
-            .referer
-            .as_deref()
-            .is_some_and(|page| head::origin_host(page) == head.host || is_listed(page, &shared.settings));
+    let (origin, friend) = (listed(head, shared), is_friend(head, shared));
     if friend || origin.is_some() {
         Cow::Owned(hygiene(&shared.settings, origin, friend))
     } else {
         Cow::Borrowed(&shared.hygiene)
     }
+}
+
+/// Whether it is for a page that may show it. An <img> does not send its page's origin, but the page can only hold the
+/// Referer back. To Chromium two ports of one IP address are not the same site, but the printer's page (OctoPrint,
+/// Mainsail) and its camera are there most often.
+fn is_friend(head: &Head, shared: &Shared) -> bool {
+    let may = |page: &str| head::origin_host(page) == head.host || is_listed(page, &shared.settings);
+    head.for_img && head.referer.as_deref().is_some_and(may)
 }
 
 /// Pages of any site may use it.
@@ -346,7 +350,8 @@ fn forbid(head: &Head, shared: &Shared) -> Option<Answer> {
             None => true,
         });
     let welcome = listed(head, shared).is_some() || is_open(&shared.settings);
-    let foreign = (foreign || head.cross_site) && !welcome;
+    // Where the browser thinks the connection safe, it says of a listed page's <img>, too, that it is of another site.
+    let foreign = (foreign || head.cross_site && !is_friend(head, shared)) && !welcome;
     // Who may frame the page is the browser's to enforce (frame-ancestors); where nobody may, nothing is sent at all.
     let framed = head.framed && shared.settings.frame_ancestors.is_empty();
     (foreign || framed).then(foreign_page)
