@@ -9,7 +9,7 @@ mod window;
 
 use super::connection::{self, Connection, LOOK_EVERY, WRITE_TIME, has_hung_up, write_slices_within};
 use super::head::{Head, Method};
-use super::routes::{self, Answer};
+use super::routes::{self, Answer, Stop, not_now};
 use super::{Place, STACK_BYTES, Shared};
 use crate::format::fmp4::HEAD_BYTES;
 use crate::format::hls::{Directives, Name};
@@ -18,7 +18,7 @@ use crate::ring::{BATCH_FRAGMENTS, Batch, Follower, Next, Outlet};
 use crate::stream::{Stream, Watching};
 use crate::sys::clock;
 use connection::Phase;
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -323,19 +323,6 @@ enum Body {
     Media(Arc<Run>, Media),
 }
 
-/// Why there is nothing to send.
-enum Stop {
-    Answer(Answer),
-    /// The client has left.
-    Left,
-}
-
-impl From<Answer> for Stop {
-    fn from(answer: Answer) -> Stop {
-        Stop::Answer(answer)
-    }
-}
-
 fn not_there() -> Answer {
     Answer::text(
         "404 Not Found",
@@ -348,22 +335,16 @@ fn full(shared: &Shared) -> Answer {
     routes::full(shared.settings.max_clients)
 }
 
-/// Something is not there in time.
-fn not_now(shared: &Shared) -> Answer {
-    let state = shared.stream.state();
-    let text = match state.why.as_str() {
-        _ if shared.stream.stopping() => "The program is being stopped".to_string(),
-        "" => format!("No video in time; the camera is {}", state.condition.word()),
-        why => format!("No video in time: {why}"),
-    };
-    Answer::text("503 Service Unavailable", text).with("Retry-After: 1\r\n")
-}
-
 /// Answers a request for one of the addresses here.
 ///
 /// # Errors
 /// `TimedOut` or `WouldBlock` if the client does not take it; others if it has left.
 pub(super) fn answer(connection: &Connection, shared: &Arc<Shared>, head: &Head) -> io::Result<()> {
+    let finite = |answer: &Answer| {
+        let with_body = head.method != Method::Head;
+        let hygiene = routes::hygiene_for(head, shared);
+        connection::send(&connection.socket, &hygiene, answer, with_body, head.keep_alive)
+    };
     let body = find(connection, shared, head);
     connection.enter(Phase::Answer);
     match body {
@@ -374,12 +355,8 @@ pub(super) fn answer(connection: &Connection, shared: &Arc<Shared>, head: &Head)
             }
             Ok(())
         }
-        Ok(Body::Answer(answer)) | Err(Stop::Answer(answer)) => {
-            let with_body = head.method != Method::Head;
-            let hygiene = routes::hygiene_for(head, shared);
-            connection::send(&connection.socket, &hygiene, &answer, with_body, head.keep_alive)
-        }
-        Err(Stop::Left) => Err(ErrorKind::ConnectionAborted.into()),
+        Ok(Body::Answer(answer)) => finite(&answer),
+        Err(stop) => finite(&stop.answer()?),
     }
 }
 

@@ -45,7 +45,10 @@ pub(super) fn send(
     let watching = shared.stream.watch(connection.address, "mjpeg");
     if shared.stream.state().codec.is_none() {
         // What a command gives is known once it has given something.
-        if let Err(answer) = snapshot::picture(shared) {
+        if let Err(stop) = snapshot::picture(connection, shared) {
+            let Ok(answer) = stop.answer() else {
+                return "left";
+            };
             _ = connection::send(socket, &routes::hygiene_for(head, shared), &answer, true, false);
             connection::linger(socket);
             return "answered";

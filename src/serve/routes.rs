@@ -6,6 +6,7 @@ use crate::config;
 use crate::stream::Codec;
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// What a client gets.
@@ -46,6 +47,32 @@ pub(super) struct Answer {
     /// The head alone, of an answer whose body is not there yet.
     later: bool,
     pub body: Cow<'static, [u8]>,
+}
+
+/// Why there is nothing to send.
+pub(super) enum Stop {
+    Answer(Answer),
+    /// The client has left.
+    Left,
+}
+
+impl From<Answer> for Stop {
+    fn from(answer: Answer) -> Stop {
+        Stop::Answer(answer)
+    }
+}
+
+impl Stop {
+    /// What is sent instead.
+    ///
+    /// # Errors
+    /// There is nobody to send it to.
+    pub fn answer(self) -> io::Result<Answer> {
+        match self {
+            Stop::Answer(answer) => Ok(answer),
+            Stop::Left => Err(io::ErrorKind::ConnectionAborted.into()),
+        }
+    }
 }
 
 const ALLOW: &str = "Allow: GET, HEAD, OPTIONS\r\n";
@@ -324,11 +351,7 @@ fn video(head: &Head, shared: &Shared) -> Option<Reply> {
         (path, _) if hls::is_here(path) => (Codec::H264, Reply::Hls),
         _ => return None,
     };
-    let none = match codec {
-        Codec::H264 => no_h264(shared),
-        Codec::Jpeg => no_jpeg(shared),
-    };
-    Some(none.map_or(reply, Reply::Answer))
+    Some(none_of(codec, shared).map_or(reply, Reply::Answer))
 }
 
 /// Keeps off who comes by a name that is not ours, and the pages of other sites.
@@ -386,7 +409,15 @@ pub(super) fn late() -> Answer {
     Answer::text("408 Request Timeout", "The request was not whole in time")
 }
 
-/// The answer to who wants H.264, where the camera is known to give none.
+/// The answer to who wants pictures coded so, where the camera is known to give none.
+pub(super) fn none_of(codec: Codec, shared: &Shared) -> Option<Answer> {
+    match codec {
+        Codec::H264 => no_h264(shared),
+        Codec::Jpeg => no_jpeg(shared),
+    }
+}
+
+/// The same for H.264.
 pub(super) fn no_h264(shared: &Shared) -> Option<Answer> {
     let jpeg = shared.stream.state().codec == Some(Codec::Jpeg);
     jpeg.then(|| {
@@ -395,14 +426,24 @@ pub(super) fn no_h264(shared: &Shared) -> Option<Answer> {
     })
 }
 
-/// The answer to who wants JPEG pictures, where the camera is known to give none.
-pub(super) fn no_jpeg(shared: &Shared) -> Option<Answer> {
+fn no_jpeg(shared: &Shared) -> Option<Answer> {
     let h264 = shared.stream.state().codec == Some(Codec::H264);
     h264.then(|| {
         let text = "This camera gives H.264 and no JPEG pictures; its video is at /stream.mp4, one picture of it at \
                     /snapshot.mp4";
         Answer::text("501 Not Implemented", text)
     })
+}
+
+/// Something is not there in time.
+pub(super) fn not_now(shared: &Shared) -> Answer {
+    let state = shared.stream.state();
+    let text = match state.why.as_str() {
+        _ if shared.stream.stopping() => "The program is being stopped".to_string(),
+        "" => format!("No picture in time; the camera is {}", state.condition.word()),
+        why => format!("No picture in time: {why}"),
+    };
+    Answer::text("503 Service Unavailable", text).with("Retry-After: 1\r\n")
 }
 
 /// The answer to a stream too many.
