@@ -85,7 +85,7 @@ impl Connection {
     }
 
     /// Takes a place for an endless answer, and makes the socket ready for one. Where no place is left, answers so.
-    pub fn begin_stream<'a>(&self, shared: &'a Shared, head: &Head) -> Option<Place<'a>> {
+    pub fn begin_stream(&self, shared: &Shared, head: &Head) -> Option<Place> {
         let place = Place::take(shared);
         if place.is_none() {
             shared.counters.refused.fetch_add(1, Relaxed);
