@@ -2,8 +2,8 @@
 //! and what they name under `/hls/`.
 //!
 //! A run is the life of one segmenter: a follower of the ring that begins with the first request and ends when nobody has
-//! asked for anything for three target durations, or six seconds if that is longer. It only says where segments and parts begin and end; what is sent are
-//! the ring's own fragments.
+//! asked for anything for three target durations, or six seconds if that is longer. It only says where segments and
+//! parts begin and end; what is sent are the ring's own fragments.
 
 mod window;
 
@@ -38,7 +38,8 @@ const FIRST_TIME: Duration = Duration::from_secs(10);
 /// In target durations: a viewer counts for so long after its last request, and an answer that has to wait for the
 /// playlist to grow waits no longer (6.2.5.2).
 const PATIENCE_TARGETS: u64 = 3;
-/// But a viewer counts for so long at least, and has its place among the streams: players on slow machines pause for seconds, when they begin above all.
+/// But a viewer counts for so long at least, and has its place among the streams: players on slow machines pause for
+/// seconds, when they begin above all.
 const VIEWER_LEAST: Duration = Duration::from_secs(6);
 
 /// Requests that may wait at a time in one viewer's place: a player has two. More come from a proxy that many viewers are
