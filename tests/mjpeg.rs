@@ -410,6 +410,37 @@ fn where_there_is_no_picture_the_reason_is_given() {
     });
 }
 
+/// Who leaves while a picture is waited for is not waited with to the end.
+#[test]
+fn who_leaves_without_a_picture_is_let_go() {
+    let mut program = Command::new(Server::PROGRAM);
+    program.arg("--verbose");
+    let mut server = Server::with_config_as(program, "[exec]\ncommand = exec sleep 1000\nlinger_s = 0\n");
+    let ask = |target| server.send(format!("GET {target} HTTP/1.0\r\n\r\n").as_bytes());
+    let waits = || until("it waits", || server.get("/status").contains("\"way\""));
+    for target in ["/snapshot.jpg", "/snapshot.mp4", "/stream.mjpeg"] {
+        let client = ask(target);
+        let address = client.local_addr().unwrap();
+        waits();
+        drop(client);
+        // And not "answered".
+        let left = format!("client {address}: left\n");
+        until("it is let go", || server.log().contains(&left));
+        until("nobody is there", || server.camera("clients") == "[");
+    }
+    // Who stays until the end is told that it is one, if there is still time.
+    let mut last = ask("/snapshot.jpg");
+    waits();
+    server.signal("-TERM");
+    let mut answer = String::new();
+    _ = last.read_to_string(&mut answer);
+    assert!(
+        answer.is_empty() || answer.contains("is being stopped"),
+        "{answer}"
+    );
+    assert!(server.wait().success());
+}
+
 #[test]
 fn damaged_pictures_are_left_out_and_counted() {
     let Some(album) = Album::small() else { return };

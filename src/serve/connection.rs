@@ -1,7 +1,7 @@
 //! One client's connection: its thread, from the first byte to the last.
 
 use super::head::{self, Bad, HEAD_BYTES, Head, Method};
-use super::routes::{self, Answer, Reply};
+use super::routes::{self, Answer, Reply, Stop};
 use super::{Place, Shared, hls, mjpeg, mp4, snapshot, ws};
 use crate::log_verbose;
 use crate::sys::sock::{self, Input};
@@ -85,7 +85,7 @@ impl Connection {
     }
 
     /// Takes a place for an endless answer, and makes the socket ready for one. Where no place is left, answers so.
-    pub fn begin_stream<'a>(&self, shared: &'a Shared, head: &Head) -> Option<Place<'a>> {
+    pub fn begin_stream(&self, shared: &Shared, head: &Head) -> Option<Place> {
         let place = Place::take(shared);
         if place.is_none() {
             shared.counters.refused.fetch_add(1, Relaxed);
@@ -152,7 +152,9 @@ pub(super) fn serve(connection: &Arc<Connection>, shared: &Arc<Shared>) {
         };
         let sent = match routes::reply(&head, shared) {
             Reply::Answer(answer) => finite(&answer),
-            Reply::Snapshot(codec) => finite(&snapshot::take(connection, shared, codec, &head)),
+            Reply::Snapshot(codec) => snapshot::take(connection, shared, codec, &head)
+                .or_else(Stop::answer)
+                .and_then(|answer| finite(&answer)),
             Reply::Hls => hls::answer(connection, shared, &head),
             Reply::Mp4(request) => break mp4::send(connection, shared, &request, &head),
             Reply::Mjpeg(request) => break mjpeg::send(connection, shared, &request, &head),

@@ -2,14 +2,14 @@
 //! and what they name under `/hls/`.
 //!
 //! A run is the life of one segmenter: a follower of the ring that begins with the first request and ends when nobody has
-//! asked for anything for three target durations. It only says where segments and parts begin and end; what is sent are
-//! the ring's own fragments.
+//! asked for anything for three target durations, or six seconds if that is longer. It only says where segments and
+//! parts begin and end; what is sent are the ring's own fragments.
 
 mod window;
 
 use super::connection::{self, Connection, LOOK_EVERY, WRITE_TIME, has_hung_up, write_slices_within};
 use super::head::{Head, Method};
-use super::routes::{self, Answer};
+use super::routes::{self, Answer, Stop, not_now};
 use super::{Place, STACK_BYTES, Shared};
 use crate::format::fmp4::HEAD_BYTES;
 use crate::format::hls::{Directives, Name};
@@ -18,7 +18,7 @@ use crate::ring::{BATCH_FRAGMENTS, Batch, Follower, Next, Outlet};
 use crate::stream::{Stream, Watching};
 use crate::sys::clock;
 use connection::Phase;
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -38,8 +38,13 @@ const FIRST_TIME: Duration = Duration::from_secs(10);
 /// In target durations: a viewer counts for so long after its last request, and an answer that has to wait for the
 /// playlist to grow waits no longer (6.2.5.2).
 const PATIENCE_TARGETS: u64 = 3;
-/// But a viewer counts for so long at least: players on slow machines pause for seconds, when they begin above all.
+/// But a viewer counts for so long at least, and has its place among the streams: players on slow machines pause for
+/// seconds, when they begin above all.
 const VIEWER_LEAST: Duration = Duration::from_secs(6);
+
+/// Requests that may wait at a time in one viewer's place: a player has two. More come from a proxy that many viewers are
+/// behind, and each of those takes another place.
+const WAITS_A_PLACE: usize = 4;
 
 /// Some players count segments in 31 bits: from here on.
 const YEAR_2020_S: u64 = 1_577_836_800;
@@ -89,6 +94,8 @@ struct Client {
     asked: Instant,
     bytes: u64,
     age_us: u64,
+    /// Shared with its requests that wait.
+    place: Arc<Place>,
 }
 
 impl Hls {
@@ -103,15 +110,28 @@ impl Hls {
     }
 }
 
-/// The run, which this client keeps going; with `begin`, a new one if there is none.
-fn join(connection: &Connection, shared: &Arc<Shared>, begin: bool) -> Result<Arc<Run>, Answer> {
+/// The run of this number, or any, if need be a new one. The client keeps it going, unless it only wants a head: that is
+/// no viewer, and not worth waking a camera up for.
+fn join(
+    connection: &Connection,
+    shared: &Arc<Shared>,
+    head: &Head,
+    number: Option<u32>,
+) -> Result<Arc<Run>, Answer> {
+    let looks = head.method == Method::Head;
     let mut current = shared.hls.lock();
-    if let Some(run) = &current.run {
-        run.heed(connection, shared)?;
+    let run = current.run.as_ref();
+    if let Some(run) = run.filter(|run| number.is_none_or(|number| number == run.number)) {
+        if !looks {
+            run.lock().heed(connection.address, shared)?;
+        }
         return Ok(Arc::clone(run));
     }
-    if !begin {
+    if number.is_some() {
         return Err(not_there());
+    }
+    if looks {
+        return Err(Answer::later(PLAYLIST_TYPE));
     }
     if shared.stream.stopping() {
         return Err(not_now(shared));
@@ -133,7 +153,7 @@ fn join(connection: &Connection, shared: &Arc<Shared>, begin: bool) -> Result<Ar
         }),
         changed: Condvar::new(),
     });
-    run.heed(connection, shared)?;
+    run.lock().heed(connection.address, shared)?;
     let segmenter = Segmenter {
         shared: Arc::clone(shared),
         run: Arc::clone(&run),
@@ -192,6 +212,7 @@ impl Segmenter {
             return false;
         }
         inner.ended = true;
+        inner.clients.clear();
         if current
             .run
             .as_ref()
@@ -222,28 +243,6 @@ impl Run {
         if self.lock().window.bytes() == 0 {
             self.stream.want_key();
         }
-    }
-
-    /// Notes that this client is there.
-    fn heed(&self, connection: &Connection, shared: &Shared) -> Result<(), Answer> {
-        let mut inner = self.lock();
-        let address = connection.address;
-        let asked = Instant::now();
-        if let Some(client) = inner.client(address) {
-            client.asked = asked;
-            return Ok(());
-        }
-        let most = shared.settings.max_clients;
-        if inner.clients.len().max(self.stream.viewer_count()) >= most {
-            return Err(full(shared));
-        }
-        inner.clients.push(Client {
-            address,
-            asked,
-            bytes: 0,
-            age_us: 0,
-        });
-        Ok(())
     }
 
     /// Notes what this client was sent.
@@ -277,6 +276,24 @@ impl Inner {
     fn client(&mut self, address: SocketAddr) -> Option<&mut Client> {
         let is_it = |client: &&mut Client| client.address.ip() == address.ip();
         self.clients.iter_mut().find(is_it)
+    }
+
+    /// Notes that this client is there; gives its place.
+    fn heed(&mut self, address: SocketAddr, shared: &Shared) -> Result<Arc<Place>, Answer> {
+        let asked = Instant::now();
+        if let Some(client) = self.client(address) {
+            client.asked = asked;
+            return Ok(Arc::clone(&client.place));
+        }
+        let place = take_place(shared)?;
+        self.clients.push(Client {
+            address,
+            asked,
+            bytes: 0,
+            age_us: 0,
+            place: Arc::clone(&place),
+        });
+        Ok(place)
     }
 
     fn patience(&self) -> Duration {
@@ -323,19 +340,6 @@ enum Body {
     Media(Arc<Run>, Media),
 }
 
-/// Why there is nothing to send.
-enum Stop {
-    Answer(Answer),
-    /// The client has left.
-    Left,
-}
-
-impl From<Answer> for Stop {
-    fn from(answer: Answer) -> Stop {
-        Stop::Answer(answer)
-    }
-}
-
 fn not_there() -> Answer {
     Answer::text(
         "404 Not Found",
@@ -343,20 +347,11 @@ fn not_there() -> Answer {
     )
 }
 
-fn full(shared: &Shared) -> Answer {
-    shared.counters.refused.fetch_add(1, Relaxed);
-    routes::full(shared.settings.max_clients)
-}
-
-/// Something is not there in time.
-fn not_now(shared: &Shared) -> Answer {
-    let state = shared.stream.state();
-    let text = match state.why.as_str() {
-        _ if shared.stream.stopping() => "The program is being stopped".to_string(),
-        "" => format!("No video in time; the camera is {}", state.condition.word()),
-        why => format!("No video in time: {why}"),
-    };
-    Answer::text("503 Service Unavailable", text).with("Retry-After: 1\r\n")
+fn take_place(shared: &Shared) -> Result<Arc<Place>, Answer> {
+    Place::take(shared).map(Arc::new).ok_or_else(|| {
+        shared.counters.refused.fetch_add(1, Relaxed);
+        routes::full(shared.settings.max_clients)
+    })
 }
 
 /// Answers a request for one of the addresses here.
@@ -364,6 +359,11 @@ fn not_now(shared: &Shared) -> Answer {
 /// # Errors
 /// `TimedOut` or `WouldBlock` if the client does not take it; others if it has left.
 pub(super) fn answer(connection: &Connection, shared: &Arc<Shared>, head: &Head) -> io::Result<()> {
+    let finite = |answer: &Answer| {
+        let with_body = head.method != Method::Head;
+        let hygiene = routes::hygiene_for(head, shared);
+        connection::send(&connection.socket, &hygiene, answer, with_body, head.keep_alive)
+    };
     let body = find(connection, shared, head);
     connection.enter(Phase::Answer);
     match body {
@@ -374,28 +374,24 @@ pub(super) fn answer(connection: &Connection, shared: &Arc<Shared>, head: &Head)
             }
             Ok(())
         }
-        Ok(Body::Answer(answer)) | Err(Stop::Answer(answer)) => {
-            let with_body = head.method != Method::Head;
-            let hygiene = routes::hygiene_for(head, shared);
-            connection::send(&connection.socket, &hygiene, &answer, with_body, head.keep_alive)
-        }
-        Err(Stop::Left) => Err(ErrorKind::ConnectionAborted.into()),
+        Ok(Body::Answer(answer)) => finite(&answer),
+        Err(stop) => finite(&stop.answer()?),
     }
 }
 
 fn find(connection: &Connection, shared: &Arc<Shared>, head: &Head) -> Result<Body, Stop> {
     if let Some(name) = head.path.strip_prefix(FILES) {
-        return file(connection, shared, name);
+        return file(connection, shared, head, name);
     }
     let directives = Directives::parse(&head.query).map_err(|why| Answer::text("400 Bad Request", why))?;
-    let run = join(connection, shared, true)?;
+    let run = join(connection, shared, head, None)?;
     let ready = |window: &Window| match window.is_ready() {
         true => Reach::Yes,
         false => Reach::NotYet,
     };
-    let mut inner = wait(connection, shared, &run, FIRST_TIME, &ready)?;
+    let mut inner = wait(connection, shared, head, &run, FIRST_TIME, &ready)?;
     let target_s = inner.window.target_s();
-    // Appendix B.1 has these ages.
+    // Appendix B.1 has these ages: half a target duration, in whole seconds and not none, so all of it where it is 1 s.
     let mut max_age_s = (target_s / 2).max(1);
     let text = if head.path == MULTIVARIANT {
         inner.window.variant().unwrap_or_default()
@@ -405,7 +401,7 @@ fn find(connection: &Connection, shared: &Arc<Shared>, head: &Head) -> Result<Bo
             let patience = inner.patience();
             drop(inner);
             let reached = |window: &Window| window.reaches(sequence, part);
-            inner = wait(connection, shared, &run, patience, &reached)?;
+            inner = wait(connection, shared, head, &run, patience, &reached)?;
         }
         let text = inner.playlist(directives.skip);
         drop(inner);
@@ -416,19 +412,16 @@ fn find(connection: &Connection, shared: &Arc<Shared>, head: &Head) -> Result<Bo
 }
 
 /// A segment, a part or an init segment.
-fn file(connection: &Connection, shared: &Arc<Shared>, name: &str) -> Result<Body, Stop> {
+fn file(connection: &Connection, shared: &Arc<Shared>, head: &Head, name: &str) -> Result<Body, Stop> {
     let (number, name) = Name::parse(name).ok_or_else(not_there)?;
-    let run = join(connection, shared, false)?;
-    if number != run.number {
-        return Err(not_there().into());
-    }
+    let run = join(connection, shared, head, Some(number))?;
     // The part that the playlist gives as a hint (6.2.6) is waited for.
     let arrived = |window: &Window| match window.find(name) {
         Some(Found::Next) => Reach::NotYet,
         _ => Reach::Yes,
     };
     let patience = run.lock().patience();
-    let inner = wait(connection, shared, &run, patience, &arrived)?;
+    let inner = wait(connection, shared, head, &run, patience, &arrived)?;
     let found = inner.window.find(name);
     drop(inner);
     match found {
@@ -442,11 +435,12 @@ fn file(connection: &Connection, shared: &Arc<Shared>, name: &str) -> Result<Bod
     }
 }
 
-/// Waits until the run has come so far, at most `limit`. Who waits takes a place among the streams: the page and /status
-/// are not to go short for it.
+/// Waits until the run has come so far, at most `limit`. A wait is no [`Phase::Stream`]: if all connections are taken, the
+/// page and /status are not to go short for it.
 fn wait<'a>(
     connection: &Connection,
     shared: &Shared,
+    head: &Head,
     run: &'a Run,
     limit: Duration,
     reach: &dyn Fn(&Window) -> Reach,
@@ -469,12 +463,17 @@ fn wait<'a>(
             drop(inner);
             return Err(not_now(shared).into());
         }
+        if head.method == Method::Head {
+            let file = head.path.starts_with(FILES);
+            return Err(Answer::later(if file { MEDIA_TYPE } else { PLAYLIST_TYPE }).into());
+        }
         if place.is_none() {
-            place = Place::take(shared);
-            if place.is_none() {
-                return Err(full(shared).into());
+            let mut own = inner.heed(connection.address, shared)?;
+            // The viewer's and this one's, and those of the other waits.
+            if Arc::strong_count(&own) > 1 + WAITS_A_PLACE {
+                own = take_place(shared)?;
             }
-            connection.enter(Phase::Stream);
+            place = Some(own);
         }
         if looked.elapsed() >= LOOK_EVERY {
             looked = Instant::now();
@@ -485,8 +484,8 @@ fn wait<'a>(
             if let Some(answer) = routes::no_h264(shared) {
                 return Err(answer.into());
             }
-            run.heed(connection, shared)?;
             inner = run.lock();
+            inner.heed(connection.address, shared)?;
             continue;
         }
         inner = match run.changed.wait_timeout(inner, left.min(LOOK_EVERY)) {

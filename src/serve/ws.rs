@@ -61,13 +61,12 @@ pub(super) fn request(head: &Head, shared: &Shared) -> Result<Request, Answer> {
         shared.counters.forbidden.fetch_add(1, Relaxed);
         return Err(routes::foreign_page());
     }
-    let asks = |pair| head.query.split('&').any(|it| it == pair);
-    let annex_b = asks("format=h264");
+    let annex_b = head.asked("format") == Some("h264");
     if let Some(answer) = routes::no_h264(shared).filter(|_| annex_b) {
         return Err(answer);
     }
     Ok(Request {
-        live: asks("start=live"),
+        live: head.asks_for_live(),
         annex_b,
         accept,
     })

@@ -10,6 +10,7 @@ mod validator;
 
 use client::Client;
 use std::collections::HashMap;
+use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -489,23 +490,43 @@ fn methods_and_what_is_kept() {
     }
 }
 
-/// Whoever waits takes one of the places, which are for those with patience; what is there is there for all.
+/// A viewer has one place, whether it waits or not, and room for some requests in it; a proxy that many are behind takes
+/// more. What is there is there for all of them.
 #[test]
-fn those_who_wait_are_no_more_than_there_are_places() {
+fn viewers_have_a_place_and_those_who_wait_have_room() {
     let mut server = Server::with_config(&SMALL.replace("[server]", "[server]\nmax_clients = 2"));
-    let mut clients: Vec<Client> = (0..3).map(|_| client(&server)).collect();
-    let playlist = Playlist::parse(clients[0].get("/streaminf.m3u8").text());
-    let uri = path(playlist.segments[0].uri.as_ref().unwrap());
+    let mut clients: Vec<Client> = (0..6).map(|_| client(&server)).collect();
     let ask_far = |client: &mut Client| {
         // Two segments on from the newest: a wait of a second or two.
         let playlist = Playlist::parse(client.get("/streaminf.m3u8").text());
         let after = playlist.whole().last().unwrap().sequence + 2;
         client.ask("GET", &format!("/streaminf.m3u8?_HLS_msn={after}"));
     };
+    // Two requests of one player leave a place for another viewer, and no more.
+    until("both wait while another is there", || {
+        clients[..2].iter_mut().for_each(ask_far);
+        let mut other = server.follow("");
+        other.next_fragment().unwrap();
+        let mut third = [0; 12];
+        server
+            .send(b"GET /stream.mp4 HTTP/1.0\r\n\r\n")
+            .read_exact(&mut third)
+            .unwrap();
+        clients[..2]
+            .iter_mut()
+            .for_each(|client| _ = client.answer("GET"));
+        drop(other);
+        until("its place is free", || server.number("clients") < 2);
+        &third == b"HTTP/1.1 503"
+    });
+    until("who does not wait has a place", || {
+        clients[0].get("/streaminf.m3u8").good();
+        server.number("clients") == 1
+    });
     // On a machine with too much to do, one can have its answer before the last one asks.
-    until("one of three is refused", || {
+    until("one of six is refused", || {
         clients.iter_mut().for_each(ask_far);
-        assert_eq!(client(&server).get(&uri).status, 200);
+        assert_eq!(client(&server).get("/stream.m3u8").status, 200);
         let answers: Vec<_> = clients.iter_mut().map(|client| client.answer("GET")).collect();
         let refused: Vec<_> = answers.iter().filter(|answer| answer.status != 200).collect();
         for answer in &refused {
@@ -566,6 +587,43 @@ fn it_lives_only_while_it_is_watched() {
     assert!(next.sequence > playlist.segments.last().unwrap().sequence);
     assert_ne!(next.segments[0].uri, playlist.segments[0].uri);
     assert!(next.segments[0].discontinuities > playlist.segments[0].discontinuities);
+}
+
+/// Who only looks, and who asks for what is long gone, is no viewer: the camera sleeps for all that.
+#[test]
+fn a_look_wakes_no_camera_and_keeps_none_up() {
+    let server = small();
+    until("it sleeps", || server.camera("state") == "asleep");
+    let frames = server.camera("frames");
+    let mut client = client(&server);
+    for (name, status) in [
+        ("/stream.m3u8", 200),
+        ("/streaminf.m3u8", 200),
+        ("/streaminf.m3u8?_HLS_msn=7", 200),
+        ("/streaminf.m3u8?_HLS_part=0", 400),
+        ("/hls/00000000-s0.m4s", 404),
+    ] {
+        let head = client.request("HEAD", name);
+        assert_eq!(head.status, status, "{name}");
+        let playlist = head.field("Content-Type") == Some("application/vnd.apple.mpegurl");
+        assert!(playlist == (status == 200), "{name}: {}", head.head);
+    }
+    assert_eq!(
+        (server.camera("state"), server.camera("frames")),
+        ("asleep".into(), frames)
+    );
+    // Nor does either keep the run of somebody who has left.
+    for (method, name) in [("HEAD", "/streaminf.m3u8"), ("GET", "/hls/00000000-s0.m4s")] {
+        until("a head tells all that is known", || {
+            client.get("/streaminf.m3u8").good();
+            let playlist = client.request("HEAD", "/streaminf.m3u8");
+            playlist.field("Content-Length").is_some()
+        });
+        until("it sleeps", || {
+            client.request(method, name);
+            server.camera("state") == "asleep"
+        });
+    }
 }
 
 /// A camera that goes away: the playlist stops to grow and is not ended; when it is back, it goes on.
