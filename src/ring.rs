@@ -663,6 +663,7 @@ mod tests {
     /// For threads, which may be held up.
     const PATIENT: Limits = Limits {
         max_age: Duration::from_secs(600),
+        join_max: Duration::from_secs(600),
         ..LIMITS
     };
 
@@ -1076,7 +1077,7 @@ mod tests {
 
     #[test]
     fn a_thread_that_is_elsewhere_keeps_nobody_waiting() {
-        let ring = Ring::new(LIMITS);
+        let ring = Ring::new(PATIENT);
         let outlet = Arc::new(Kept {
             holds_every: 1,
             ..Kept::default()
@@ -1095,7 +1096,7 @@ mod tests {
                 thread::yield_now();
             }
             ring.push(Rig::new(LIMITS).fragment(true, 10));
-            let offered = offered.recv_timeout(Duration::from_secs(10));
+            let offered = offered.recv();
             ring.close();
             assert_eq!(offered, Ok(true), "the one that waits is offered the fragment");
         });
@@ -1105,7 +1106,7 @@ mod tests {
     #[test]
     fn a_call_reaches_each_follower_once() {
         let mut rig = Rig::new(LIMITS);
-        let ring = Ring::new(LIMITS);
+        let ring = Ring::new(PATIENT);
         let outlet = Arc::new(Kept::default());
         let mut follower = Follower::new(&ring, false, Arc::clone(&outlet) as Arc<dyn Outlet>);
         ring.call();
@@ -1268,7 +1269,7 @@ mod tests {
     #[test]
     fn a_closed_ring_ends_its_followers_after_what_it_holds() {
         let mut rig = Rig::new(LIMITS);
-        let ring = Ring::new(LIMITS);
+        let ring = Ring::new(PATIENT);
         let mut follower = Follower::new(&ring, false, Arc::new(Kept::default()));
         ring.push(rig.fragment(true, 10));
         ring.close();
