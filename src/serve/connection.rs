@@ -1,7 +1,7 @@
 //! One client's connection: its thread, from the first byte to the last.
 
 use super::head::{self, Bad, HEAD_BYTES, Head, Method};
-use super::routes::{self, Answer, Reply, Stop};
+use super::routes::{self, Answer, Reply};
 use super::{Place, Shared, hls, mjpeg, mp4, snapshot, ws};
 use crate::log_verbose;
 use crate::sys::sock::{self, Input};
@@ -145,21 +145,22 @@ pub(super) fn serve(connection: &Arc<Connection>, shared: &Arc<Shared>) {
         shared.counters.requests.fetch_add(1, Relaxed);
         log_verbose!("client {}: {:?} {}", connection.address, head.method, head.path);
         routes::strip_base(&mut head, &shared.settings.base_path);
-        let hygiene = routes::hygiene_for(&head, shared);
-        let finite = |answer: &Answer| {
-            let with_body = head.method != Method::Head;
-            send(socket, &hygiene, answer, with_body, head.keep_alive)
-        };
-        let sent = match routes::reply(&head, shared) {
-            Reply::Answer(answer) => finite(&answer),
-            Reply::Snapshot(codec) => snapshot::take(connection, shared, codec, &head)
-                .or_else(Stop::answer)
-                .and_then(|answer| finite(&answer)),
+        let answer = match routes::reply(&head, shared) {
+            Reply::Answer(answer) => Ok(Some(answer)),
+            Reply::Snapshot(codec) => snapshot::take(connection, shared, codec, &head),
             Reply::Hls => hls::answer(connection, shared, &head),
             Reply::Mp4(request) => break mp4::send(connection, shared, &request, &head),
             Reply::Mjpeg(request) => break mjpeg::send(connection, shared, &request, &head),
             Reply::Ws(request) => break ws::send(connection, shared, &request, &head, &received),
         };
+        let sent = answer.and_then(|answer| match answer {
+            Some(answer) => {
+                let with_body = head.method != Method::Head;
+                let hygiene = routes::hygiene_for(&head, shared);
+                send(socket, &hygiene, &answer, with_body, head.keep_alive)
+            }
+            None => Ok(()),
+        });
         if let Err(e) = sent {
             break give_up(socket, shared, &e);
         }

@@ -9,6 +9,7 @@ use crate::ring::pictures::{self, Picture};
 use crate::ring::{Batch, Follower, Next, Outlet};
 use crate::stream::Codec;
 use crate::sys::clock;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,12 +20,19 @@ const JPEG_TIME: Duration = Duration::from_secs(5);
 const KEY_TIME: Duration = Duration::from_secs(10);
 
 /// The answer to who wants one picture, coded so.
+///
+/// # Errors
+/// The client has left.
 pub(super) fn take(
     connection: &Connection,
     shared: &Shared,
     codec: Codec,
     head: &Head,
-) -> Result<Answer, Stop> {
+) -> io::Result<Option<Answer>> {
+    find(connection, shared, codec, head).map_or_else(Stop::answer, |answer| Ok(Some(answer)))
+}
+
+fn find(connection: &Connection, shared: &Shared, codec: Codec, head: &Head) -> Result<Answer, Stop> {
     let (content_type, way) = match codec {
         Codec::Jpeg => ("image/jpeg", "snapshot.jpg"),
         Codec::H264 => ("video/mp4", "snapshot.mp4"),
