@@ -1,9 +1,10 @@
 //! One client's connection: its thread, from the first byte to the last.
 
 use super::head::{self, Bad, HEAD_BYTES, Head, Method};
-use super::routes::{self, Answer, Reply};
+use super::routes::{self, Answer, Reply, Stop};
 use super::{Place, Shared, hls, mjpeg, mp4, snapshot, ws};
 use crate::log_verbose;
+use crate::stream::Codec;
 use crate::sys::sock::{self, Input};
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -319,5 +320,49 @@ pub(super) fn has_hung_up(socket: &TcpStream) -> bool {
             e.kind(),
             ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
         ),
+    }
+}
+
+/// A client's wait for what may not come.
+pub(super) struct Wait<'a> {
+    connection: &'a Connection,
+    shared: &'a Shared,
+    codec: Codec,
+    deadline: Instant,
+    looked: Instant,
+}
+
+impl<'a> Wait<'a> {
+    pub fn new(connection: &'a Connection, shared: &'a Shared, codec: Codec, limit: Duration) -> Wait<'a> {
+        let looked = Instant::now();
+        Wait {
+            connection,
+            shared,
+            codec,
+            deadline: looked + limit,
+            looked,
+        }
+    }
+
+    /// For so long it goes on now, before the next turn.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub fn turn(&mut self) -> Result<Duration, Stop> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() || self.looked.elapsed() >= LOOK_EVERY {
+            self.looked = Instant::now();
+            if has_hung_up(&self.connection.socket) {
+                return Err(Stop::Left);
+            }
+            // What a command gives may have become known only now.
+            if let Some(answer) = routes::none_of(self.codec, self.shared) {
+                return Err(answer.into());
+            }
+        }
+        if left.is_zero() {
+            return Err(routes::not_now(self.shared).into());
+        }
+        Ok(left.min(LOOK_EVERY))
     }
 }

@@ -7,7 +7,7 @@
 
 mod window;
 
-use super::connection::{self, Connection, LOOK_EVERY, WRITE_TIME, has_hung_up, write_slices_within};
+use super::connection::{self, Connection, LOOK_EVERY, WRITE_TIME, Wait, write_slices_within};
 use super::head::{Head, Method};
 use super::routes::{self, Answer, Stop, not_now};
 use super::{Place, STACK_BYTES, Shared};
@@ -15,7 +15,7 @@ use crate::format::fmp4::HEAD_BYTES;
 use crate::format::hls::{Directives, Name};
 use crate::log_warning;
 use crate::ring::{BATCH_FRAGMENTS, Batch, Follower, Next, Outlet};
-use crate::stream::{Stream, Watching};
+use crate::stream::{Codec, Stream, Watching};
 use crate::sys::clock;
 use connection::Phase;
 use std::io::{self, IoSlice};
@@ -457,49 +457,33 @@ impl Guest<'_> {
     /// [`Phase::Stream`]: if all connections are taken, the page and /status are not to go short for it.
     fn wait(&self, limit: Duration, reach: &dyn Fn(&Window) -> Reach) -> Result<MutexGuard<'_, Inner>, Stop> {
         let (shared, run) = (self.shared, &*self.run);
-        let begun = Instant::now();
-        let mut looked = begun;
+        let address = self.connection.address;
+        let mut wait = Wait::new(self.connection, shared, Codec::H264, limit);
         let mut waits = false;
         let mut _own = None;
-        let mut inner = run.lock();
         loop {
+            let mut inner = run.lock();
             match reach(&inner.window) {
                 Reach::Yes => return Ok(inner),
                 Reach::TooFar => {
                     let why = "The playlist will not be there for a while";
                     return Err(Answer::text("400 Bad Request", why).into());
                 }
+                Reach::NotYet if inner.ended => return Err(not_now(shared).into()),
                 Reach::NotYet => {}
-            }
-            let left = limit.saturating_sub(begun.elapsed());
-            if inner.ended || left.is_zero() {
-                drop(inner);
-                return Err(not_now(shared).into());
             }
             let Some(place) = &self.place else {
                 return Err(Answer::later(PLAYLIST_TYPE).into());
             };
+            inner.heed(address, shared)?;
+            drop(inner);
             // The viewer has one, and each that waits.
             if !mem::replace(&mut waits, true) && Arc::strong_count(place) > 1 + WAITS_A_PLACE {
                 _own = Some(take_place(shared)?);
             }
-            if looked.elapsed() >= LOOK_EVERY {
-                looked = Instant::now();
-                drop(inner);
-                if has_hung_up(&self.connection.socket) {
-                    return Err(Stop::Left);
-                }
-                if let Some(answer) = routes::no_h264(shared) {
-                    return Err(answer.into());
-                }
-                inner = run.lock();
-                inner.heed(self.connection.address, shared)?;
-                continue;
-            }
-            inner = match run.changed.wait_timeout(inner, left.min(LOOK_EVERY)) {
-                Ok((inner, _)) => inner,
-                Err(poisoned) => poisoned.into_inner().0,
-            };
+            let time = wait.turn()?;
+            let waits_on = |inner: &mut Inner| !inner.ended && reach(&inner.window) == Reach::NotYet;
+            drop(run.changed.wait_timeout_while(run.lock(), time, waits_on));
         }
     }
 }
