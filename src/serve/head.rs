@@ -55,8 +55,8 @@ pub struct Head {
 impl Head {
     /// The value of this name in the query.
     pub fn asked(&self, name: &str) -> Option<&str> {
-        let mut pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
-        pairs.find(|(it, _)| *it == name).map(|(_, value)| value)
+        let mut pairs = self.query.split('&');
+        pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
     }
 
     /// A stream is to begin with the next key frame, rather than with the newest one.

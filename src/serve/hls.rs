@@ -7,7 +7,7 @@
 
 mod window;
 
-use super::connection::{self, Connection, LOOK_EVERY, WRITE_TIME, has_hung_up, write_slices_within};
+use super::connection::{self, Connection, LOOK_EVERY, WRITE_TIME, Wait, write_slices_within};
 use super::head::{Head, Method};
 use super::routes::{self, Answer, Stop, not_now};
 use super::{Place, STACK_BYTES, Shared};
@@ -15,10 +15,11 @@ use crate::format::fmp4::HEAD_BYTES;
 use crate::format::hls::{Directives, Name};
 use crate::log_warning;
 use crate::ring::{BATCH_FRAGMENTS, Batch, Follower, Next, Outlet};
-use crate::stream::{Stream, Watching};
+use crate::stream::{Codec, Stream, Watching};
 use crate::sys::clock;
 use connection::Phase;
 use std::io::{self, IoSlice};
+use std::mem;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -110,65 +111,60 @@ impl Hls {
     }
 }
 
-/// The run of this number, or any, if need be a new one. The client keeps it going, unless it only wants a head: that is
-/// no viewer, and not worth waking a camera up for.
-fn join(
-    connection: &Connection,
-    shared: &Arc<Shared>,
+/// A client at a run.
+struct Guest<'a> {
+    connection: &'a Connection,
+    shared: &'a Shared,
+    run: Arc<Run>,
+    /// Its place, for as long as it keeps the run going. Who only wants a head has none: that is no viewer, and not worth
+    /// waking a camera up for.
+    place: Option<Arc<Place>>,
+}
+
+/// To the run of this number, or any, if need be a new one.
+fn join<'a>(
+    connection: &'a Connection,
+    shared: &'a Arc<Shared>,
     head: &Head,
     number: Option<u32>,
-) -> Result<Arc<Run>, Answer> {
+) -> Result<Guest<'a>, Answer> {
     let looks = head.method == Method::Head;
     let mut current = shared.hls.lock();
-    let run = current.run.as_ref();
-    if let Some(run) = run.filter(|run| number.is_none_or(|number| number == run.number)) {
-        if !looks {
-            run.lock().heed(connection.address, shared)?;
-        }
-        return Ok(Arc::clone(run));
-    }
-    if number.is_some() {
-        return Err(not_there());
-    }
-    if looks {
-        return Err(Answer::later(PLAYLIST_TYPE));
-    }
-    if shared.stream.stopping() {
-        return Err(not_now(shared));
-    }
-    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let number = unix.as_nanos() as u32 ^ std::process::id().rotate_left(16);
-    // Media sequence numbers go on from run to run, and over a restart of the program: a player that was away finds newer
-    // segments, and not older ones. Time makes up for more of them than there can have been.
-    let sequence = unix.as_secs().saturating_sub(YEAR_2020_S) * SEGMENTS_MOST.0 / SEGMENTS_MOST.1;
-    let (sequence, discontinuities) = (current.next.0.max(sequence), current.next.1);
-    let run = Arc::new(Run {
-        number,
-        stream: Arc::clone(&shared.stream),
-        inner: Mutex::new(Inner {
-            window: Window::new(number, sequence, discontinuities, MOST_BYTES),
-            texts: [None, None],
-            clients: Vec::new(),
-            ended: false,
-        }),
-        changed: Condvar::new(),
-    });
-    run.lock().heed(connection.address, shared)?;
-    let segmenter = Segmenter {
-        shared: Arc::clone(shared),
-        run: Arc::clone(&run),
+    let run = match &current.run {
+        Some(run) if number.is_none_or(|number| number == run.number) => Arc::clone(run),
+        _ if number.is_some() => return Err(not_there()),
+        _ if looks => return Err(Answer::later(PLAYLIST_TYPE)),
+        _ if shared.stream.stopping() => return Err(not_now(shared)),
+        _ => Arc::new(Run::new(shared, current.next)),
     };
-    current.run = Some(Arc::clone(&run));
-    // Where there is no thread, the segmenter is dropped, which takes this lock.
-    drop(current);
-    let thread = thread::Builder::new()
-        .name("hls".into())
-        .stack_size(STACK_BYTES)
-        .spawn(move || segmenter.follow());
-    if let Err(e) = thread {
-        log_warning!("can't make a thread for HLS: {e}");
+    let mut guest = Guest {
+        connection,
+        shared,
+        run,
+        place: None,
+    };
+    if looks {
+        return Ok(guest);
     }
-    Ok(run)
+    let run = &guest.run;
+    guest.place = Some(run.lock().heed(connection.address, shared)?);
+    if current.run.is_none() {
+        let segmenter = Segmenter {
+            shared: Arc::clone(shared),
+            run: Arc::clone(run),
+        };
+        current.run = Some(Arc::clone(run));
+        // Where there is no thread, the segmenter is dropped, which takes this lock.
+        drop(current);
+        let thread = thread::Builder::new()
+            .name("hls".into())
+            .stack_size(STACK_BYTES)
+            .spawn(move || segmenter.follow());
+        if let Err(e) = thread {
+            log_warning!("can't make a thread for HLS: {e}");
+        }
+    }
+    Ok(guest)
 }
 
 /// The thread of a run; the run ends with it, however that ends.
@@ -188,7 +184,7 @@ impl Segmenter {
         let mut timeout = Duration::ZERO;
         let mut looked = Instant::now();
         loop {
-            match follower.next(std::mem::replace(&mut timeout, LOOK_EVERY)) {
+            match follower.next(mem::replace(&mut timeout, LOOK_EVERY)) {
                 Next::Batch(batch) => _ = self.run.offer(batch),
                 Next::Held | Next::Called => {}
                 Next::Nothing => self.run.want_start(),
@@ -234,6 +230,26 @@ impl Drop for Segmenter {
 }
 
 impl Run {
+    /// One that goes on where the last one ended: media sequence number, discontinuities.
+    fn new(shared: &Shared, (sequence, discontinuities): (u64, u64)) -> Run {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let number = unix.as_nanos() as u32 ^ std::process::id().rotate_left(16);
+        // Media sequence numbers go on from run to run, and over a restart of the program: a player that was away finds
+        // newer segments, and not older ones. Time makes up for more of them than there can have been.
+        let by_time = unix.as_secs().saturating_sub(YEAR_2020_S) * SEGMENTS_MOST.0 / SEGMENTS_MOST.1;
+        Run {
+            number,
+            stream: Arc::clone(&shared.stream),
+            inner: Mutex::new(Inner {
+                window: Window::new(number, sequence.max(by_time), discontinuities, MOST_BYTES),
+                texts: [None, None],
+                clients: Vec::new(),
+                ended: false,
+            }),
+            changed: Condvar::new(),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -354,16 +370,15 @@ fn take_place(shared: &Shared) -> Result<Arc<Place>, Answer> {
     })
 }
 
-/// Answers a request for one of the addresses here.
+/// The answer to a request for one of the addresses here; none if it has been sent.
 ///
 /// # Errors
 /// `TimedOut` or `WouldBlock` if the client does not take it; others if it has left.
-pub(super) fn answer(connection: &Connection, shared: &Arc<Shared>, head: &Head) -> io::Result<()> {
-    let finite = |answer: &Answer| {
-        let with_body = head.method != Method::Head;
-        let hygiene = routes::hygiene_for(head, shared);
-        connection::send(&connection.socket, &hygiene, answer, with_body, head.keep_alive)
-    };
+pub(super) fn answer(
+    connection: &Connection,
+    shared: &Arc<Shared>,
+    head: &Head,
+) -> io::Result<Option<Answer>> {
     let body = find(connection, shared, head);
     connection.enter(Phase::Answer);
     match body {
@@ -372,10 +387,10 @@ pub(super) fn answer(connection: &Connection, shared: &Arc<Shared>, head: &Head)
             if let Some(last) = media.fragments.last() {
                 run.sent(connection.address, sent, last.captured_us);
             }
-            Ok(())
+            Ok(None)
         }
-        Ok(Body::Answer(answer)) => finite(&answer),
-        Err(stop) => finite(&stop.answer()?),
+        Ok(Body::Answer(answer)) => Ok(Some(answer)),
+        Err(stop) => stop.answer(),
     }
 }
 
@@ -384,12 +399,12 @@ fn find(connection: &Connection, shared: &Arc<Shared>, head: &Head) -> Result<Bo
         return file(connection, shared, head, name);
     }
     let directives = Directives::parse(&head.query).map_err(|why| Answer::text("400 Bad Request", why))?;
-    let run = join(connection, shared, head, None)?;
+    let guest = join(connection, shared, head, None)?;
     let ready = |window: &Window| match window.is_ready() {
         true => Reach::Yes,
         false => Reach::NotYet,
     };
-    let mut inner = wait(connection, shared, head, &run, FIRST_TIME, &ready)?;
+    let mut inner = guest.wait(FIRST_TIME, &ready)?;
     let target_s = inner.window.target_s();
     // Appendix B.1 has these ages: half a target duration, in whole seconds and not none, so all of it where it is 1 s.
     let mut max_age_s = (target_s / 2).max(1);
@@ -401,7 +416,7 @@ fn find(connection: &Connection, shared: &Arc<Shared>, head: &Head) -> Result<Bo
             let patience = inner.patience();
             drop(inner);
             let reached = |window: &Window| window.reaches(sequence, part);
-            inner = wait(connection, shared, head, &run, patience, &reached)?;
+            inner = guest.wait(patience, &reached)?;
         }
         let text = inner.playlist(directives.skip);
         drop(inner);
@@ -414,14 +429,14 @@ fn find(connection: &Connection, shared: &Arc<Shared>, head: &Head) -> Result<Bo
 /// A segment, a part or an init segment.
 fn file(connection: &Connection, shared: &Arc<Shared>, head: &Head, name: &str) -> Result<Body, Stop> {
     let (number, name) = Name::parse(name).ok_or_else(not_there)?;
-    let run = join(connection, shared, head, Some(number))?;
+    let guest = join(connection, shared, head, Some(number))?;
     // The part that the playlist gives as a hint (6.2.6) is waited for.
     let arrived = |window: &Window| match window.find(name) {
-        Some(Found::Next) => Reach::NotYet,
+        Some(Found::Next) if guest.place.is_some() => Reach::NotYet,
         _ => Reach::Yes,
     };
-    let patience = run.lock().patience();
-    let inner = wait(connection, shared, head, &run, patience, &arrived)?;
+    let patience = guest.run.lock().patience();
+    let inner = guest.wait(patience, &arrived)?;
     let found = inner.window.find(name);
     drop(inner);
     match found {
@@ -430,68 +445,46 @@ fn file(connection: &Connection, shared: &Arc<Shared>, head: &Head, name: &str) 
             FILE_CACHE,
             init.bytes.clone(),
         ))),
-        Some(Found::Media(media)) => Ok(Body::Media(run, media)),
-        _ => Err(not_there().into()),
+        Some(Found::Media(media)) => Ok(Body::Media(guest.run, media)),
+        // It was only looked for.
+        Some(Found::Next) => Ok(Body::Answer(Answer::later(MEDIA_TYPE))),
+        None => Err(not_there().into()),
     }
 }
 
-/// Waits until the run has come so far, at most `limit`. A wait is no [`Phase::Stream`]: if all connections are taken, the
-/// page and /status are not to go short for it.
-fn wait<'a>(
-    connection: &Connection,
-    shared: &Shared,
-    head: &Head,
-    run: &'a Run,
-    limit: Duration,
-    reach: &dyn Fn(&Window) -> Reach,
-) -> Result<MutexGuard<'a, Inner>, Stop> {
-    let begun = Instant::now();
-    let mut looked = begun;
-    let mut place = None;
-    let mut inner = run.lock();
-    loop {
-        match reach(&inner.window) {
-            Reach::Yes => return Ok(inner),
-            Reach::TooFar => {
-                let why = "The playlist will not be there for a while";
-                return Err(Answer::text("400 Bad Request", why).into());
+impl Guest<'_> {
+    /// Waits until the run has come so far, at most `limit`; not at all for who has no place. A wait is no
+    /// [`Phase::Stream`]: if all connections are taken, the page and /status are not to go short for it.
+    fn wait(&self, limit: Duration, reach: &dyn Fn(&Window) -> Reach) -> Result<MutexGuard<'_, Inner>, Stop> {
+        let (shared, run) = (self.shared, &*self.run);
+        let address = self.connection.address;
+        let mut wait = Wait::new(self.connection, shared, Codec::H264, limit);
+        let mut waits = false;
+        let mut _own = None;
+        loop {
+            let mut inner = run.lock();
+            match reach(&inner.window) {
+                Reach::Yes => return Ok(inner),
+                Reach::TooFar => {
+                    let why = "The playlist will not be there for a while";
+                    return Err(Answer::text("400 Bad Request", why).into());
+                }
+                Reach::NotYet if inner.ended => return Err(not_now(shared).into()),
+                Reach::NotYet => {}
             }
-            Reach::NotYet => {}
-        }
-        let left = limit.saturating_sub(begun.elapsed());
-        if inner.ended || left.is_zero() {
+            let Some(place) = &self.place else {
+                return Err(Answer::later(PLAYLIST_TYPE).into());
+            };
+            inner.heed(address, shared)?;
             drop(inner);
-            return Err(not_now(shared).into());
-        }
-        if head.method == Method::Head {
-            let file = head.path.starts_with(FILES);
-            return Err(Answer::later(if file { MEDIA_TYPE } else { PLAYLIST_TYPE }).into());
-        }
-        if place.is_none() {
-            let mut own = inner.heed(connection.address, shared)?;
-            // The viewer's and this one's, and those of the other waits.
-            if Arc::strong_count(&own) > 1 + WAITS_A_PLACE {
-                own = take_place(shared)?;
+            // The viewer has one, and each that waits.
+            if !mem::replace(&mut waits, true) && Arc::strong_count(place) > 1 + WAITS_A_PLACE {
+                _own = Some(take_place(shared)?);
             }
-            place = Some(own);
+            let time = wait.turn()?;
+            let waits_on = |inner: &mut Inner| !inner.ended && reach(&inner.window) == Reach::NotYet;
+            drop(run.changed.wait_timeout_while(run.lock(), time, waits_on));
         }
-        if looked.elapsed() >= LOOK_EVERY {
-            looked = Instant::now();
-            drop(inner);
-            if has_hung_up(&connection.socket) {
-                return Err(Stop::Left);
-            }
-            if let Some(answer) = routes::no_h264(shared) {
-                return Err(answer.into());
-            }
-            inner = run.lock();
-            inner.heed(connection.address, shared)?;
-            continue;
-        }
-        inner = match run.changed.wait_timeout(inner, left.min(LOOK_EVERY)) {
-            Ok((inner, _)) => inner,
-            Err(poisoned) => poisoned.into_inner().0,
-        };
     }
 }
 

@@ -5,7 +5,7 @@ use super::connection::{
     self, Connection, LOOK_EVERY, WRITE_TIME, has_left, write_slices_within, write_within,
 };
 use super::head::{Head, Method};
-use super::routes::{self, MjpegRequest};
+use super::routes::{self, MjpegRequest, Stop};
 use super::{Shared, snapshot};
 use crate::ring::pictures::{Next, Picture};
 use crate::stream::{Codec, Watching};
@@ -46,7 +46,7 @@ pub(super) fn send(
     if shared.stream.state().codec.is_none() {
         // What a command gives is known once it has given something.
         if let Err(stop) = snapshot::picture(connection, shared) {
-            let Ok(answer) = stop.answer() else {
+            let Stop::Answer(answer) = stop else {
                 return "left";
             };
             _ = connection::send(socket, &routes::hygiene_for(head, shared), &answer, true, false);

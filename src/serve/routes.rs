@@ -67,9 +67,9 @@ impl Stop {
     ///
     /// # Errors
     /// There is nobody to send it to.
-    pub fn answer(self) -> io::Result<Answer> {
+    pub fn answer(self) -> io::Result<Option<Answer>> {
         match self {
-            Stop::Answer(answer) => Ok(answer),
+            Stop::Answer(answer) => Ok(Some(answer)),
             Stop::Left => Err(io::ErrorKind::ConnectionAborted.into()),
         }
     }

@@ -1,16 +1,17 @@
 //! `/snapshot.jpg` and `/snapshot.mp4`: one picture, captured after it was asked for. A camera that sleeps is woken up.
 
-use super::connection::{Connection, LOOK_EVERY, has_hung_up};
+use super::connection::{Connection, Wait};
 use super::head::{Head, Method};
-use super::routes::{self, Answer, Stop, not_now};
+use super::routes::{Answer, Stop, not_now};
 use super::{Shared, mjpeg};
 use crate::format::fmp4::Fragment;
 use crate::ring::pictures::{self, Picture};
 use crate::ring::{Batch, Follower, Next, Outlet};
 use crate::stream::Codec;
 use crate::sys::clock;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A camera has so long to give a picture: some webcams take two or three seconds.
 const JPEG_TIME: Duration = Duration::from_secs(5);
@@ -19,12 +20,19 @@ const JPEG_TIME: Duration = Duration::from_secs(5);
 const KEY_TIME: Duration = Duration::from_secs(10);
 
 /// The answer to who wants one picture, coded so.
+///
+/// # Errors
+/// The client has left.
 pub(super) fn take(
     connection: &Connection,
     shared: &Shared,
     codec: Codec,
     head: &Head,
-) -> Result<Answer, Stop> {
+) -> io::Result<Option<Answer>> {
+    find(connection, shared, codec, head).map_or_else(Stop::answer, |answer| Ok(Some(answer)))
+}
+
+fn find(connection: &Connection, shared: &Shared, codec: Codec, head: &Head) -> Result<Answer, Stop> {
     let (content_type, way) = match codec {
         Codec::Jpeg => ("image/jpeg", "snapshot.jpg"),
         Codec::H264 => ("video/mp4", "snapshot.mp4"),
@@ -46,47 +54,6 @@ pub(super) fn take(
     };
     let time = mjpeg::timestamp(captured_us);
     Ok(Answer::fresh(content_type, bytes).with(&format!("X-Timestamp: {time}\r\n")))
-}
-
-/// A client's wait for what may not come.
-struct Wait<'a> {
-    connection: &'a Connection,
-    shared: &'a Shared,
-    codec: Codec,
-    deadline: Instant,
-    looked: Instant,
-}
-
-impl<'a> Wait<'a> {
-    fn new(connection: &'a Connection, shared: &'a Shared, codec: Codec, limit: Duration) -> Wait<'a> {
-        let looked = Instant::now();
-        Wait {
-            connection,
-            shared,
-            codec,
-            deadline: looked + limit,
-            looked,
-        }
-    }
-
-    /// For so long it goes on now; the error is why it does not.
-    fn turn(&mut self) -> Result<Duration, Stop> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() || self.looked.elapsed() >= LOOK_EVERY {
-            self.looked = Instant::now();
-            if has_hung_up(&self.connection.socket) {
-                return Err(Stop::Left);
-            }
-            // What a command gives may have become known only now.
-            if let Some(answer) = routes::none_of(self.codec, self.shared) {
-                return Err(answer.into());
-            }
-        }
-        if left.is_zero() {
-            return Err(not_now(self.shared).into());
-        }
-        Ok(left.min(LOOK_EVERY))
-    }
 }
 
 /// Waits for a JPEG picture that is captured from now on.
