@@ -140,7 +140,8 @@ fn busy_says_who() {
         .stderr(std::process::Stdio::null())
         .stdout(std::process::Stdio::null());
     let other = Running::start(&mut other);
-    let words = eventually("the other one streams", || open(&path).err()).to_string();
+    other_streams(&other, &path);
+    let words = open(&path).err().unwrap().to_string();
     let holder = format!(
         "busy: another program has it open (pid {}, v4l2-ctl)",
         other.0.id()
