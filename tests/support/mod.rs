@@ -347,10 +347,6 @@ impl Fragment {
         }
     }
 
-    pub fn bytes(&self) -> Vec<u8> {
-        [&self.moof[..], &self.mdat].concat()
-    }
-
     fn u32_after(&self, kind: &[u8], offset: usize) -> u32 {
         let at = self.moof.windows(4).position(|w| w == kind).unwrap() + 4 + offset;
         u32::from_be_bytes(self.moof[at..at + 4].try_into().unwrap())
