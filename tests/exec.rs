@@ -6,7 +6,7 @@ mod support;
 
 use std::path::Path;
 use std::process::Command;
-use support::{Dir, Server, children, follows, have, run, until};
+use support::{Dir, Server, children, film, follows, have, until};
 
 /// x264's output in a file: High, two slices a picture, 3- and 4-byte start codes, a key frame every 15 pictures.
 fn x264(dir: &Dir, options: &str) -> Option<std::path::PathBuf> {
@@ -14,41 +14,22 @@ fn x264(dir: &Dir, options: &str) -> Option<std::path::PathBuf> {
         return None;
     }
     let file = dir.file("in.h264");
-    let made = run(
-        "ffmpeg",
-        &[
-            &[
-                "-y",
-                "-v",
-                "error",
-                "-f",
-                "lavfi",
-                "-i",
-                "testsrc2=size=640x480:rate=30",
-                "-frames:v",
-                "90",
-                "-pix_fmt",
-                "yuv420p",
-            ][..],
-            &[
-                "-c:v",
-                "libx264",
-                "-profile:v",
-                "high",
-                "-preset",
-                "veryfast",
-                "-x264-params",
-            ],
-            &[
-                &format!("slices=2:keyint=15:min-keyint=15:scenecut=0:bframes=0{options}"),
-                "-f",
-                "h264",
-                file.to_str().unwrap(),
-            ],
-        ]
-        .concat(),
-    );
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let options = format!("slices=2:keyint=15:min-keyint=15:scenecut=0:bframes=0{options}");
+    let codec = [
+        "-pix_fmt",
+        "yuv420p",
+        "-c:v",
+        "libx264",
+        "-profile:v",
+        "high",
+        "-preset",
+        "veryfast",
+        "-x264-params",
+        &options,
+        "-f",
+        "h264",
+    ];
+    film("testsrc2=size=640x480:rate=30", 90, &codec, &file);
     Some(file)
 }
 

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use support::pictures::{Client, answer, field, get, is_late, snapshot, time_us};
-use support::{Dir, Server, children, have, run, skip, until};
+use support::{Dir, Server, children, film, have, run, skip, until};
 
 /// Pictures in files, all of them different, by ffmpeg.
 struct Album {
@@ -21,29 +21,12 @@ struct Album {
 
 impl Album {
     /// None where there are no tools.
-    fn new(count: usize, source: &str, options: &[&str]) -> Option<Album> {
+    fn new(count: u32, source: &str, options: &[&str]) -> Option<Album> {
         if !have("ffmpeg") || !have("python3") {
             return None;
         }
         let dir = Dir::new();
-        let number = count.to_string();
-        let pattern = dir.file("%03d.jpg");
-        let input = [
-            "-y",
-            "-v",
-            "error",
-            "-f",
-            "lavfi",
-            "-i",
-            source,
-            "-frames:v",
-            &number,
-        ];
-        let made = run(
-            "ffmpeg",
-            &[&input, options, &[pattern.to_str().unwrap()]].concat(),
-        );
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        film(source, count, options, &dir.file("%03d.jpg"));
         let files: Vec<PathBuf> = (1..=count).map(|n| dir.file(&format!("{n:03}.jpg"))).collect();
         let pictures = files.iter().map(|file| std::fs::read(file).unwrap()).collect();
         Some(Album {

@@ -70,11 +70,8 @@ pub(super) fn send(
 /// The response's head. There are no chunks, whatever HTTP the client speaks: the parts tell their lengths, and many a
 /// small client reads them as they come.
 fn begin(head: &Head, shared: &Shared) -> String {
-    format!(
-        "HTTP/1.1 200 OK\r\nCache-Control: no-store\r\n{}\
-         Content-Type: multipart/x-mixed-replace; boundary={BOUNDARY}\r\nConnection: close\r\n\r\n",
-        routes::hygiene_for(head, shared)
-    )
+    let content_type = format!("multipart/x-mixed-replace; boundary={BOUNDARY}");
+    routes::endless(head, shared, &content_type, "")
 }
 
 fn follow(

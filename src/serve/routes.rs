@@ -250,6 +250,15 @@ pub(super) fn strip_base(head: &mut Head, base_path: &str) {
     }
 }
 
+/// The head of an answer that goes on until somebody ends it. `framing`: a header line, or nothing.
+pub(super) fn endless(head: &Head, shared: &Shared, content_type: &str, framing: &str) -> String {
+    format!(
+        "HTTP/1.1 200 OK\r\nCache-Control: {NO_STORE}\r\n{}Content-Type: {content_type}\r\n{framing}\
+         Connection: close\r\n\r\n",
+        hygiene_for(head, shared)
+    )
+}
+
 /// What the page may load, beside what [`hygiene`] says of its frames; both policies hold. WebSockets are named by their
 /// schemes: Safari before 15.4 does not count them to 'self', and a proxy's name for this server is not known here. Only
 /// our own script runs (script-src), and it opens none elsewhere.
@@ -409,30 +418,19 @@ pub(super) fn late() -> Answer {
     Answer::text("408 Request Timeout", "The request was not whole in time")
 }
 
-/// The answer to who wants pictures coded so, where the camera is known to give none.
+/// The answer to who wants pictures coded so, where the camera is known to give others.
 pub(super) fn none_of(codec: Codec, shared: &Shared) -> Option<Answer> {
-    match codec {
-        Codec::H264 => no_h264(shared),
-        Codec::Jpeg => no_jpeg(shared),
-    }
-}
-
-/// The same for H.264.
-pub(super) fn no_h264(shared: &Shared) -> Option<Answer> {
-    let jpeg = shared.stream.state().codec == Some(Codec::Jpeg);
-    jpeg.then(|| {
-        let text = "This camera gives JPEG pictures and no H.264; its video is at /stream.mjpeg";
-        Answer::text("501 Not Implemented", text)
-    })
-}
-
-fn no_jpeg(shared: &Shared) -> Option<Answer> {
-    let h264 = shared.stream.state().codec == Some(Codec::H264);
-    h264.then(|| {
-        let text = "This camera gives H.264 and no JPEG pictures; its video is at /stream.mp4, one picture of it at \
-                    /snapshot.mp4";
-        Answer::text("501 Not Implemented", text)
-    })
+    let text = match (codec, shared.stream.state().codec?) {
+        (Codec::H264, Codec::Jpeg) => {
+            "This camera gives JPEG pictures and no H.264; its video is at /stream.mjpeg"
+        }
+        (Codec::Jpeg, Codec::H264) => {
+            "This camera gives H.264 and no JPEG pictures; its video is at /stream.mp4, one picture of it at \
+             /snapshot.mp4"
+        }
+        _ => return None,
+    };
+    Some(Answer::text("501 Not Implemented", text))
 }
 
 /// Something is not there in time.

@@ -10,7 +10,7 @@ use super::unsent::{Unsent, account};
 use crate::format::fmp4::{Fragment, HEAD_BYTES, Init};
 use crate::format::ws::{self, Fault, Message, Reader, status};
 use crate::ring::{Batch, Follower, Next, Outlet};
-use crate::stream::{Stream, Viewer};
+use crate::stream::{Codec, Stream, Viewer};
 use crate::sys::clock;
 use crate::sys::sock::{self, Input};
 use std::io::{self, IoSlice};
@@ -62,7 +62,7 @@ pub(super) fn request(head: &Head, shared: &Shared) -> Result<Request, Answer> {
         return Err(routes::foreign_page());
     }
     let annex_b = head.asked("format") == Some("h264");
-    if let Some(answer) = routes::no_h264(shared).filter(|_| annex_b) {
+    if let Some(answer) = routes::none_of(Codec::H264, shared).filter(|_| annex_b) {
         return Err(answer);
     }
     Ok(Request {

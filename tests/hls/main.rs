@@ -14,7 +14,8 @@ use std::io::Read;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 use support::{
-    Dir, PATIENCE, Server, children, decode, have, numbers_in_gray, numbers_in_pictures, run, skip, until,
+    Dir, PATIENCE, Server, children, decode, film, have, numbers_in_gray, numbers_in_pictures, run, skip,
+    until,
 };
 use validator::{History, Playlist, Segment};
 
@@ -305,17 +306,7 @@ fn x264(dir: &Dir, sizes: &[&str], frames: u32, options: &str) -> Option<Server>
     for (at, size) in sizes.iter().enumerate() {
         let file = dir.file(&format!("{at}.h264"));
         let source = format!("testsrc2=size={size}:rate=30");
-        let args = [
-            "-y",
-            "-v",
-            "error",
-            "-f",
-            "lavfi",
-            "-i",
-            &source,
-            "-frames:v",
-            &frames.to_string(),
-        ];
+        let options = format!("scenecut=0:bframes=0:{options}");
         let codec = [
             "-pix_fmt",
             "yuv420p",
@@ -324,14 +315,11 @@ fn x264(dir: &Dir, sizes: &[&str], frames: u32, options: &str) -> Option<Server>
             "-preset",
             "veryfast",
             "-x264-params",
+            &options,
+            "-f",
+            "h264",
         ];
-        let options = format!("scenecut=0:bframes=0:{options}");
-        let end = [&options, "-f", "h264", file.to_str().unwrap()];
-        assert!(
-            run("ffmpeg", &[&args[..], &codec, &end].concat())
-                .status
-                .success()
-        );
+        film(&source, frames, &codec, &file);
         stream.extend(std::fs::read(file).unwrap());
     }
     let file = dir.write("in.h264", stream);

@@ -419,6 +419,24 @@ pub fn run(tool: &str, args: &[&str]) -> Output {
         .unwrap()
 }
 
+/// Has ffmpeg make so many frames of a source of its own (lavfi) into a file, coded as `options` say.
+pub fn film(source: &str, frames: u32, options: &[&str], file: &Path) {
+    let frames = frames.to_string();
+    let input = [
+        "-y",
+        "-v",
+        "error",
+        "-f",
+        "lavfi",
+        "-i",
+        source,
+        "-frames:v",
+        &frames,
+    ];
+    let made = run("ffmpeg", &[&input, options, &[file.to_str().unwrap()]].concat());
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+}
+
 /// ffmpeg decodes the whole file without a word of complaint; gives the number of frames.
 pub fn decode(file: &Path) -> u64 {
     let file = file.to_str().unwrap();
