@@ -70,8 +70,8 @@ function sighted(time, when) {
 const MARGIN_S = 0.01; // to be left to play when the next frame comes
 const MORE_S = 0.005; // each time that it was too little
 const MOST_S = 0.3;
-// Beyond the margin is let be; more in WebKit, where a change of speed is a seek.
-const SLOP_S = /AppleWebKit(?!.*Chrom)/.test(navigator.userAgent) ? 0.05 : 0.015;
+const webkit = /AppleWebKit(?!.*Chrom)/.test(navigator.userAgent);
+const SLOP_S = webkit ? 0.05 : 0.015; // beyond the margin is let be; in WebKit a change of speed is a seek
 const FAST = 1.1; // plays off what is more
 const FAR_S = 0.25; // beyond the margin, it jumps
 const LOOK_MS = 1000; // between two changes
@@ -90,7 +90,6 @@ function mse() {
 	let end = 0; // of the newest fragment, on that line
 	let margin = MARGIN_S;
 	let begun = 0; // when it jumped last, ms
-	let presented;
 	let least, until; // what was left to play, and when to judge it
 
 	function newest() {
@@ -152,7 +151,7 @@ function mse() {
 		play();
 	}
 
-	// Two speeds: what was too much at the worst of moments is played off in one go.
+	// What was too much at the worst of moments is played off in one go.
 	function pace(left) {
 		if (video.seeking || video.paused) return rate(1);
 		least = Math.min(least, left);
@@ -173,8 +172,6 @@ function mse() {
 
 	function onFrame(when, frame) {
 		if (engine !== self) return;
-		if (presented) count.shown += frame.presentedFrames - presented - 1; // of which no call told
-		presented = frame.presentedFrames;
 		sighted(frame.mediaTime - offset, frame.expectedDisplayTime || when);
 		video.requestVideoFrameCallback(onFrame);
 	}
@@ -359,8 +356,8 @@ const tagLink = (picture, address) => () => {
 
 const jpegLink = tagLink(element('img'), 'stream.mjpeg');
 const ways = {
-	// Half as late as Media Source, but browsers have it for secure origins only.
-	webcodecs: { link: socketLink, engine: webcodecs, can: () => window.VideoDecoder },
+	// The least late, but for secure origins only; WebKit's is slow to draw.
+	webcodecs: { link: socketLink, engine: webcodecs, can: () => !webkit && window.VideoDecoder },
 	ws: { link: socketLink, engine: mse, can: () => Source },
 	fetch: { link: fetchLink, engine: mse, can: () => Source },
 	hls: { link: tagLink(video, 'stream.m3u8'), can: () => video.canPlayType('application/vnd.apple.mpegurl') },
@@ -496,7 +493,7 @@ function lag() {
 	link?.say({ type: 'lag', sent_ms: said, lag_ms: document.hidden ? null : latency() });
 }
 
-// What no event tells, and the words.
+// What no event tells.
 function tick() {
 	if (link) {
 		if (link.say && now() - said > 950) lag();
@@ -513,7 +510,7 @@ function tick() {
 	tell();
 }
 
-// Nothing came for so long, beyond what is usual at this frame rate.
+// Nothing came for so long, beyond what this frame rate explains.
 const silent = ms => now() - heard > ms + 4000 * engine.step;
 
 function play() {
@@ -581,7 +578,9 @@ function tell() {
 function stats() {
 	const { path, state } = root.dataset, { buffered } = video, last = buffered.length - 1;
 	const buffered_s = last < 0 ? 0 : buffered.end(last) - buffered.start(0);
-	return { path, state, latency_ms: latency(), ...count, buffered_s };
+	const { totalVideoFrames, droppedVideoFrames } = video.getVideoPlaybackQuality(); // Firefox calls for most only
+	const shown = totalVideoFrames - droppedVideoFrames || count.shown;
+	return { path, state, latency_ms: latency(), ...count, shown, buffered_s };
 }
 
 function numbers() {
@@ -593,7 +592,7 @@ function numbers() {
 // ---- The picture's place: fitted, turned, flipped, zoomed
 
 const stage = $('stage'), frame = $('frame');
-const still = frame.appendChild(element('canvas')); // the last picture, under an element that has none
+const still = frame.appendChild(element('canvas')); // the last picture, under the element
 const edges = frame.appendChild(element('canvas'));
 let turn = 0, flip = 1, scale = 1, x = 0, y = 0;
 
@@ -610,7 +609,7 @@ function show(picture) {
 	edges.before(picture);
 }
 
-// Puts the picture on a canvas, in its true size.
+// The picture on a canvas, in its true size.
 function copy(canvas) {
 	const [width, height] = size(), pen = canvas.getContext('2d');
 	Object.assign(canvas, { width, height });
@@ -618,7 +617,7 @@ function copy(canvas) {
 	return pen;
 }
 
-// Keeps the picture for the time when its element has none.
+// For the time when the picture's element has none.
 function keep() {
 	if (size()[0] && !($('picture').readyState < 2)) copy(still);
 }
@@ -661,7 +660,7 @@ function move(byX, byY) {
 	layout();
 }
 
-// Zooms about a point of the window, at whose top left the stage is.
+// About a point of the window, at whose top left the stage is.
 function zoom(factor, clientX = stage.clientWidth / 2, clientY = stage.clientHeight / 2) {
 	const before = scale, fromX = clientX - stage.clientWidth / 2 - x, fromY = clientY - stage.clientHeight / 2 - y;
 	scale = Math.max(1, Math.min(8, scale * factor));
@@ -686,7 +685,7 @@ async function pop() {
 // ---- Buttons, keys, fingers
 
 let peaking;
-// By name, the first letter of which is its key. An answer of true or false is whether it is on.
+// By name, whose first letter is the key; an answer of true or false is whether it is on.
 const actions = {
 	Pause: pause,
 	Full: full,

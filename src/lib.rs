@@ -17,7 +17,7 @@
 //! | pump | `main`, one a camera | source → format → ring, sleeps when unwatched | at stop |
 //! | accept | `serve` | accepts connections, refuses those over the limits | at stop |
 //! | client | `serve`, one a connection | answers requests, then follows a ring, and hears its WebSocket; while many wait, one sends for the others too | when its client leaves, or at stop |
-//! | hls | `serve`, while HLS is watched | says where the ring's segments and parts begin and end | 3 target durations after the last request, or at stop |
+//! | hls | `serve`, while HLS is watched | says where the ring's segments and parts begin and end | 3 target durations after the last request, 6 s at least, or at stop |
 //! | reaper | `sys::command`, seldom | waits for a killed command that hangs in a driver | when that ends |
 
 #![deny(missing_docs)]

@@ -280,7 +280,7 @@ const OFFER_TIME: Duration = Duration::from_secs(1);
 
 /// A thread that serves calls another one to help when so many wait behind it, ...
 const CALL_HELP: usize = 16;
-/// ... and looks after so many whether its own client needs it.
+/// ... and looks after so many whether its own seat is held, or its time is over.
 const SERVE_AT_MOST: usize = 128;
 
 impl Ring {
@@ -315,9 +315,7 @@ impl Ring {
         let mut inner = self.lock();
         let evicted = inner.frames.push(fragment, Instant::now());
         inner.seats.all_are_due();
-        if inner.seats.servers == 0 {
-            inner.seats.call();
-        }
+        inner.leave_to_others();
         drop(inner);
         // Memory is given back outside the lock.
         drop(evicted);
@@ -470,7 +468,9 @@ impl<'a> Follower<'a> {
                 }
                 self.sit_down(&mut inner);
             }
-            if !inner.seats.due.is_empty() && inner.seats.servers < ring.most_servers {
+            // Who serves and serves on a machine with too much to do is to hear its own client at times.
+            let may_serve = inner.seats.servers < ring.most_servers && now < deadline;
+            if may_serve && !inner.seats.due.is_empty() {
                 inner = self.serve(inner);
             } else if heard || now >= deadline {
                 // Nobody may count on a thread that is elsewhere: it could be called to serve, and not hear it. And what
@@ -480,6 +480,7 @@ impl<'a> Follower<'a> {
                     continue;
                 }
                 self.stand_up(&mut inner);
+                inner.leave_to_others();
                 return Next::Nothing;
             } else {
                 (inner, heard) = self.wait(inner, deadline - now, true);
@@ -582,6 +583,13 @@ impl<'a> Follower<'a> {
 }
 
 impl Inner {
+    /// What this thread was to serve, or was called to, is left to another.
+    fn leave_to_others(&self) {
+        if self.seats.servers == 0 {
+            self.seats.call();
+        }
+    }
+
     fn after_offer(&mut self, number: u64, taken: bool) {
         let Inner { frames, seats, .. } = self;
         let Some(seat) = seats.by_number.get_mut(&number) else {
@@ -606,10 +614,7 @@ impl Drop for Follower<'_> {
         if self.seated {
             let mut inner = self.ring.lock();
             self.stand_up(&mut inner);
-            // It may have been called to serve.
-            if inner.seats.servers == 0 {
-                inner.seats.call();
-            }
+            inner.leave_to_others();
         }
     }
 }
@@ -629,9 +634,7 @@ impl Drop for Serving<'_> {
             seat.state = SeatState::Broken;
             seat.wake.up();
         }
-        if inner.seats.servers == 0 {
-            inner.seats.call();
-        }
+        inner.leave_to_others();
     }
 }
 
@@ -642,7 +645,7 @@ mod tests {
     use crate::format::h264::{AccessUnit, Parameters, Sps};
     use std::io::{Read, Write};
     use std::os::unix::net::UnixStream;
-    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
     use std::thread;
 
     /// x264, 320x240, Baseline.
@@ -660,6 +663,7 @@ mod tests {
     /// For threads, which may be held up.
     const PATIENT: Limits = Limits {
         max_age: Duration::from_secs(600),
+        join_max: Duration::from_secs(600),
         ..LIMITS
     };
 
@@ -1073,7 +1077,7 @@ mod tests {
 
     #[test]
     fn a_thread_that_is_elsewhere_keeps_nobody_waiting() {
-        let ring = Ring::new(LIMITS);
+        let ring = Ring::new(PATIENT);
         let outlet = Arc::new(Kept {
             holds_every: 1,
             ..Kept::default()
@@ -1092,7 +1096,7 @@ mod tests {
                 thread::yield_now();
             }
             ring.push(Rig::new(LIMITS).fragment(true, 10));
-            let offered = offered.recv_timeout(Duration::from_secs(10));
+            let offered = offered.recv();
             ring.close();
             assert_eq!(offered, Ok(true), "the one that waits is offered the fragment");
         });
@@ -1102,7 +1106,7 @@ mod tests {
     #[test]
     fn a_call_reaches_each_follower_once() {
         let mut rig = Rig::new(LIMITS);
-        let ring = Ring::new(LIMITS);
+        let ring = Ring::new(PATIENT);
         let outlet = Arc::new(Kept::default());
         let mut follower = Follower::new(&ring, false, Arc::clone(&outlet) as Arc<dyn Outlet>);
         ring.call();
@@ -1128,6 +1132,49 @@ mod tests {
     }
 
     /// A thread that waits for its client too hears it, is woken for the ring as any other, and gets every fragment.
+    /// A ring that gives more than can be sent does not keep a thread from its own client.
+    #[test]
+    fn who_serves_without_end_returns_in_time() {
+        struct Endless {
+            ring: Arc<Ring>,
+            rig: Mutex<Rig>,
+            gone: AtomicBool,
+        }
+        impl Outlet for Endless {
+            fn offer(&self, _: &Batch) -> bool {
+                let fragment = self.rig.lock().unwrap().fragment(true, 10);
+                if !self.gone.load(SeqCst) {
+                    self.ring.push(fragment);
+                }
+                true
+            }
+        }
+        let outlet = Arc::new(Endless {
+            ring: Arc::new(Ring::new(LIMITS)),
+            rig: Mutex::new(Rig::new(LIMITS)),
+            gone: AtomicBool::new(false),
+        });
+        let (sender, returned) = std::sync::mpsc::channel();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let for_ring = Arc::clone(&outlet) as Arc<dyn Outlet>;
+                let mut follower = Follower::new(&outlet.ring, false, for_ring);
+                while matches!(follower.next(Duration::from_millis(50)), Next::Batch(_)) {}
+                sender.send(()).unwrap();
+            });
+            scope.spawn(|| {
+                while !outlet.gone.load(SeqCst) {
+                    outlet.offer(&Batch::default());
+                    thread::sleep(Duration::from_millis(10));
+                }
+            });
+            let returned = returned.recv_timeout(Duration::from_secs(40));
+            outlet.gone.store(true, SeqCst);
+            outlet.ring.close();
+            assert_eq!(returned, Ok(()));
+        });
+    }
+
     #[test]
     fn a_client_is_heard_while_its_thread_waits() {
         let (mut client, input) = UnixStream::pair().unwrap();
@@ -1222,7 +1269,7 @@ mod tests {
     #[test]
     fn a_closed_ring_ends_its_followers_after_what_it_holds() {
         let mut rig = Rig::new(LIMITS);
-        let ring = Ring::new(LIMITS);
+        let ring = Ring::new(PATIENT);
         let mut follower = Follower::new(&ring, false, Arc::new(Kept::default()));
         ring.push(rig.fragment(true, 10));
         ring.close();

@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
-use support::{PATIENCE, Server, until};
+use support::{PATIENCE, Server, follows, until};
 
 fn status_of(answer: &str) -> u16 {
     answer
@@ -267,7 +267,8 @@ fn connections_that_ask_nothing_do_not_keep_others_out() {
         .map(|_| server.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"))
         .collect();
     for socket in &mut idle {
-        assert!(socket.read(&mut [0; 16]).is_ok());
+        // On a busy machine some make room before their thread has run.
+        _ = socket.read(&mut [0; 16]);
     }
     until("the page is answered", || {
         server.get("/").starts_with("HTTP/1.1 200")
@@ -308,13 +309,13 @@ fn clients_that_do_not_take_their_answers_keep_nobody_out() {
 
 #[test]
 fn ten_thousand_connects_leave_nothing_behind() {
-    let server = Server::with_config("[server]\nmax_age_ms = 60000\n[test]\n");
+    let server = Server::patient();
     let mut viewer = server.follow("");
     let watching = thread::spawn(move || {
-        let mut last = 0;
-        while let Some(fragment) = viewer.next_fragment() {
-            assert_eq!(fragment.sequence(), last + 1);
-            last = fragment.sequence();
+        let mut last = viewer.next_fragment().unwrap();
+        while let Some(next) = viewer.next_fragment() {
+            assert!(follows(&next, &last), "a frame is lost");
+            last = next;
         }
     });
     for round in 0..10_000 {
@@ -423,6 +424,40 @@ fn pages_of_listed_origins_may_use_it_and_no_others() {
     assert!(status_of(&answer) == 403 && !answer.contains("Vary:"), "{answer}");
 }
 
+/// On https and localhost, browsers say that an <img> is of another site's page, but not of which; the Referer does.
+#[test]
+fn pictures_are_for_listed_pages_on_safe_connections_too() {
+    let server = Server::with_config("[server]\ncors_origins = https://home.example\n[test]\n");
+    let image = "Accept: image/avif,image/webp,*/*;q=0.8";
+    for (lines, status) in [
+        (format!("{image}\r\nReferer: https://home.example/"), 200),
+        (format!("{image}\r\nReferer: https://localhost:81/a"), 200),
+        (format!("{image}\r\nReferer: https://evil.example/"), 403),
+        (
+            format!("{image}\r\nReferer: https://evil.example/https://home.example/"),
+            403,
+        ),
+        (
+            format!("{image}\r\nReferer: https://home.example/\r\nOrigin: https://evil.example"),
+            403,
+        ),
+        (
+            format!("{image}\r\nReferer: https://home.example/\r\nOrigin: null"),
+            403,
+        ),
+        (image.to_string(), 403),
+        ("Accept: */*\r\nReferer: https://home.example/".to_string(), 403),
+    ] {
+        let answer = server.ask(&format!(
+            "GET /logo.png HTTP/1.1\r\nHost: localhost\r\n{lines}\r\nSec-Fetch-Site: cross-site\r\n\
+             Sec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: image\r\nConnection: close\r\n\r\n"
+        ));
+        assert_eq!(status_of(&answer), status, "{lines}");
+        let policy = answer.contains("\r\nCross-Origin-Resource-Policy: cross-origin\r\n");
+        assert!(status == 403 || policy, "{answer}");
+    }
+}
+
 #[test]
 fn an_open_server_is_open_to_all_pages() {
     let server = Server::with_config("[server]\ncors_origins = *\n[test]\n");
@@ -430,9 +465,11 @@ fn an_open_server_is_open_to_all_pages() {
         let answer = server.ask(&from_page("GET", "/status", origin));
         assert_eq!(status_of(&answer), 200);
         assert!(
-            answer.contains(&format!("\r\nAccess-Control-Allow-Origin: {origin}\r\n")),
+            answer.contains("\r\nAccess-Control-Allow-Origin: *\r\n"),
             "{answer}"
         );
+        // A cache in front keeps one copy for all.
+        assert!(!answer.contains("\r\nVary:"), "{answer}");
     }
     // A picture's tag names no origin.
     let answer = server.ask(

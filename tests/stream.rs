@@ -5,11 +5,10 @@
 
 mod support;
 
-use std::collections::HashSet;
 use std::io::Read;
 use std::process::{Command, Stdio};
 use std::thread;
-use support::{Dir, Server, Stream, decode, have, numbers_in_pictures, run, until};
+use support::{Dir, Fragment, Server, Stream, decode, follows, have, numbers_in_pictures, run, until};
 
 /// Records with curl until `enough` bytes are there, then stops the server, so that the recording ends in order.
 fn record(mut server: Server, dir: &Dir, enough: u64) -> std::path::PathBuf {
@@ -37,7 +36,7 @@ fn curl_to_a_file_is_a_recording() {
         return;
     }
     let dir = Dir::new();
-    let file = record(Server::test_picture(&[]), &dir, 150_000);
+    let file = record(Server::patient(), &dir, 150_000);
     let frames = decode(&file);
     assert!(frames > 60, "{frames} frames");
     let file = file.to_str().unwrap();
@@ -70,13 +69,10 @@ fn curl_to_a_file_is_a_recording() {
         (0, frames),
         "a recording starts at zero"
     );
-    // Frames may come late on a machine that has much to do, but none early, and not most of them late.
-    let late = (0u64..).zip(&times).filter(|(number, time)| {
-        let due = number * 3000;
-        assert!(**time + 3000 >= due, "frame {number} at {time}");
-        **time > due + 3000
-    });
-    assert!(late.count() as u64 <= frames / 2, "{times:?}");
+    // Frames may come late on a machine that has much to do, but none early.
+    for (number, time) in times.iter().enumerate() {
+        assert!(*time + 3000 >= number as u64 * 3000, "frame {number} at {time}");
+    }
 
     if have("gst-launch-1.0") {
         let path = format!("location={file}");
@@ -160,15 +156,14 @@ fn sizes_and_rotations_come_out_as_asked() {
 
 #[test]
 fn a_newcomer_starts_at_zero_with_a_key_frame_and_a_warm_ring_gives_it_the_group() {
-    let server = Server::test_picture(&[]);
+    let server = Server::patient();
     let mut early = server.follow("");
-    let first = early.next_fragment().unwrap();
-    assert!(first.key() && first.time() == 0 && first.sequence() == 1);
-    let mut end = u64::from(first.duration());
-    for number in 2..40 {
-        let fragment = early.next_fragment().unwrap();
-        assert_eq!((fragment.sequence(), fragment.time()), (number, end));
-        end += u64::from(fragment.duration());
+    let mut last = early.next_fragment().unwrap();
+    assert!(last.key() && last.time() == 0 && last.sequence() == 1);
+    for _ in 2..40 {
+        let next = early.next_fragment().unwrap();
+        assert!(follows(&next, &last), "a frame is lost");
+        last = next;
     }
     let late = server.follow("?start=live&x=y").next_fragment().unwrap();
     assert!(late.key() && late.time() == 0 && late.sequence() == 1);
@@ -218,19 +213,16 @@ fn http_1_1_is_chunked_a_fragment_a_chunk() {
 /// Frames flow to those who read while others never do; those are gone after the write timeout.
 #[test]
 fn clients_that_never_read_cost_the_others_nothing() {
-    let server = Server::with_config("[test]\nwidth = 1920\nheight = 1080\n");
+    let server = Server::with_config(
+        "[server]\nmax_age_ms = 60000\njoin_max_mb = 64\n[test]\nwidth = 1920\nheight = 1080\n",
+    );
     let mut readers: Vec<_> = (0..10)
         .map(|_| {
             let mut stream = server.follow("");
             let mut last = stream.next_fragment().unwrap();
             thread::spawn(move || {
                 while let Some(next) = stream.next_fragment() {
-                    assert_eq!(next.sequence(), last.sequence() + 1);
-                    assert_eq!(
-                        next.time(),
-                        last.time() + u64::from(last.duration()),
-                        "a reader lost a frame"
-                    );
+                    assert!(follows(&next, &last), "a reader lost a frame");
                     last = next;
                 }
                 last.sequence()
@@ -240,9 +232,9 @@ fn clients_that_never_read_cost_the_others_nothing() {
     let stuck: Vec<_> = (0..10)
         .map(|_| server.send(b"GET /stream.mp4 HTTP/1.1\r\nHost: localhost\r\n\r\n"))
         .collect();
-    until("all have come", || server.number("clients") == 20);
-    until("the stuck ones are gone", || server.number("clients") == 10);
-    assert_eq!(server.number("stuck_clients"), 10);
+    until("the stuck ones are gone", || {
+        server.number("stuck_clients") == 10 && server.number("clients") == 10
+    });
     drop(stuck);
     server.signal("-TERM");
     for reader in readers.drain(..) {
@@ -251,25 +243,40 @@ fn clients_that_never_read_cost_the_others_nothing() {
 }
 
 /// A client that stops for longer than the age limit goes on with a newer key frame: the times tell of the gap, and
-/// what it gets decodes.
+/// what it gets can be decoded.
 #[test]
 fn a_client_that_lags_goes_on_with_a_key_frame() {
     let server = Server::with_config("[server]\nmax_age_ms = 300\n[test]\nwidth = 1920\nheight = 1080\n");
     let mut stream = server.follow("");
     let mut last = stream.next_fragment().unwrap();
+    let mut left_out = false;
     until("frames are left out", || {
         // It reads a little now and then, so that it lags but is not stuck.
         for _ in 0..3 {
             let next = stream.next_fragment().unwrap();
-            let contiguous = next.time() == last.time() + u64::from(last.duration());
-            assert!(contiguous || next.key(), "after a gap comes a key frame");
-            assert!(next.time() > last.time(), "never backwards");
+            assert!(
+                next.key() || frame_num(&next) == frame_num(&last) + 1,
+                "after a gap comes a key frame"
+            );
+            assert!(next.time() >= last.end(), "never backwards");
+            left_out |= next.key() && next.time() > last.end();
             assert_eq!(next.sequence(), last.sequence() + 1);
             last = next;
         }
         thread::sleep(std::time::Duration::from_millis(300));
-        server.status_after("connected_s", "frames_skipped") != "0"
+        left_out && server.status_after("connected_s", "frames_skipped") != "0"
     });
+}
+
+/// The test picture's frame_num (H.264, 7.3.3): a key frame has 0, and each in its group one more. In the others it has
+/// eight bits behind the first seven of the slice.
+fn frame_num(fragment: &Fragment) -> u8 {
+    let slice = fragment.nal_units()[0];
+    if fragment.key() {
+        0
+    } else {
+        slice[1] << 7 | slice[2] >> 1
+    }
 }
 
 #[test]
@@ -331,16 +338,31 @@ fn who_leaves_while_nothing_flows_is_noticed() {
     until("the camera sleeps", || server.camera("state") == "asleep");
 }
 
+/// Whoever comes when, and starts on whichever key frame: from there on it is the same frames.
 #[test]
 fn streams_of_many_clients_are_the_same() {
-    let server = Server::test_picture(&[]);
-    let mut streams: Vec<Stream> = (0..5).map(|_| server.follow("?start=live")).collect();
-    let firsts: HashSet<Vec<u8>> = streams
-        .iter_mut()
-        .map(|s| s.next_fragment().unwrap().nal_units().concat())
-        .collect();
-    assert!(
-        firsts.len() <= 2,
-        "they start on one key frame, or on two if one came in between"
-    );
+    let server = Server::patient();
+    let mut early = server.follow("");
+    let mut frames = vec![early.next_fragment().unwrap()];
+    let late: Vec<Stream> = (0..5).map(|_| server.follow("?start=live")).collect();
+    for mut stream in late {
+        let first = stream.next_fragment().unwrap();
+        assert!(first.key());
+        let mut at = 0;
+        while frames[at].nal_units() != first.nal_units() {
+            at += 1;
+            assert!(at < 1000, "a start that nobody else has");
+            if at == frames.len() {
+                frames.push(early.next_fragment().unwrap());
+            }
+        }
+        for _ in 0..20 {
+            at += 1;
+            if at == frames.len() {
+                frames.push(early.next_fragment().unwrap());
+            }
+            let next = stream.next_fragment().unwrap();
+            assert!(next.nal_units() == frames[at].nal_units(), "another frame");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
-use support::{Dir, Fragment, Server, decode, have, numbers_in_pictures, skip, until};
+use support::{Dir, Fragment, Server, decode, follows, have, numbers_in_pictures, skip, until};
 
 const TEXT: u8 = 0x81;
 const BINARY: u8 = 0x82;
@@ -371,16 +371,10 @@ fn what_comes_behind_the_handshake_at_once_is_heard() {
     assert_eq!(client.find(|frame| frame.first == PONG).payload, b"early");
 }
 
-/// Whether a fragment stands where the one before it ends; or later, where the source itself paused: on a machine that is
-/// busy the test picture may.
-fn follows(fragment: &Fragment, end: u64) -> bool {
-    fragment.time() == end || fragment.time() > end + 90_000 / 2
-}
-
 /// The laws of /stream.mp4, in messages: the state, the init segment, then every frame once.
 #[test]
 fn the_stream_comes_whole_and_from_zero() {
-    let server = Server::with_config("[server]\nmax_age_ms = 60000\n[test]\n");
+    let server = Server::patient();
     until("it is open", || server.camera("source") == "test picture");
     for target in ["/ws", "/ws?start=live"] {
         let mut client = Client::new(&server, target);
@@ -392,21 +386,18 @@ fn the_stream_comes_whole_and_from_zero() {
         );
         let init = client.find(|frame| frame.first == BINARY);
         assert!(init.is_init() && init.payload.windows(4).any(|kind| kind == b"moov"));
-        let mut end = 0;
-        for number in 1..=200 {
-            let fragment = client.next_fragment();
-            assert_eq!(fragment.sequence(), number);
-            assert!(follows(&fragment, end));
-            assert!(number > 1 || fragment.key() && fragment.time() == 0);
-            end = fragment.time() + u64::from(fragment.duration());
-            if number == 1 {
-                let clock = client.next().unwrap();
-                assert!(
-                    clock.is_text("clock") && clock.number("media_90k") == 0,
-                    "{clock:?}"
-                );
-                assert!(clock.number("sent_us") >= clock.number("captured_us"));
-            }
+        let mut last = client.next_fragment();
+        assert!(last.key() && (last.sequence(), last.time()) == (1, 0));
+        let clock = client.next().unwrap();
+        assert!(
+            clock.is_text("clock") && clock.number("media_90k") == 0,
+            "{clock:?}"
+        );
+        assert!(clock.number("sent_us") >= clock.number("captured_us"));
+        for _ in 0..200 {
+            let next = client.next_fragment();
+            assert!(follows(&next, &last), "a frame is lost");
+            last = next;
         }
         // Another one comes after five seconds, which these frames are more than.
         let clock = client.find(|frame| frame.is_text("clock"));
@@ -416,14 +407,18 @@ fn the_stream_comes_whole_and_from_zero() {
 
 /// H.264 as a byte stream, some frames of it, from the test picture of this size.
 fn record(width: u32, height: u32, frames: usize) -> Vec<Vec<u8>> {
-    let server = Server::with_config(&format!("[test]\nwidth = {width}\nheight = {height}\n"));
+    let server = Server::with_config(&format!(
+        "[server]\nmax_age_ms = 60000\n[test]\nwidth = {width}\nheight = {height}\n"
+    ));
     let mut client = Client::new(&server, "/ws?format=h264&start=live");
-    (0..frames).map(|_| client.next().unwrap().payload).collect()
+    (0..frames)
+        .map(|_| client.find(|frame| frame.first == BINARY).payload)
+        .collect()
 }
 
 #[test]
 fn a_byte_stream_comes_an_access_unit_a_message() {
-    let server = Server::test_picture(&[]);
+    let server = Server::patient();
     let mut client = Client::new(&server, "/ws?format=h264");
     let mut stream = Vec::new();
     for number in 0..75 {
@@ -476,9 +471,12 @@ fn another_size_is_another_init_segment() {
         "in.h264",
         [record(320, 240, 20), record(160, 120, 20)].concat().concat(),
     );
-    let server = Server::with_config(&format!("[exec]\ncommand = exec {}\n", replay(&file, "60")));
+    let server = Server::with_config(&format!(
+        "[server]\nmax_age_ms = 60000\n[exec]\ncommand = exec {}\n",
+        replay(&file, "60")
+    ));
     let mut client = Client::new(&server, "/ws");
-    let (mut inits, mut end, mut sequence) = (Vec::new(), 0, 0);
+    let (mut inits, mut last) = (Vec::new(), None);
     while inits.len() < 4 {
         let frame = client.find(|frame| frame.first == BINARY);
         if frame.is_init() {
@@ -486,12 +484,15 @@ fn another_size_is_another_init_segment() {
             inits.push(frame.payload);
             let first = client.next_fragment();
             assert!(first.key());
-            (end, sequence) = (first.time() + u64::from(first.duration()), sequence + 1);
-            assert_eq!((first.sequence(), inits.len() > 1), (sequence, first.time() > 0));
+            match &last {
+                None => assert_eq!((first.sequence(), first.time()), (1, 0)),
+                Some(last) => assert!(follows(&first, last), "one time line"),
+            }
+            last = Some(first);
         } else {
-            let fragment = Fragment::new(&frame.payload);
-            assert!(fragment.sequence() == sequence + 1 && follows(&fragment, end));
-            (end, sequence) = (fragment.time() + u64::from(fragment.duration()), sequence + 1);
+            let next = Fragment::new(&frame.payload);
+            assert!(follows(&next, last.as_ref().unwrap()), "a frame is lost");
+            last = Some(next);
         }
     }
     assert!(inits[0] == inits[2] && inits[1] == inits[3] && inits[0] != inits[1]);
@@ -535,12 +536,12 @@ fn a_page_wakes_the_camera_and_lets_it_sleep() {
     for _ in 0..3 {
         until("it sleeps", || server.camera("state") == "asleep");
         let mut client = Client::new(&server, "/ws");
-        let state = client.next().unwrap();
-        assert!(
-            ["asleep", "starting"].contains(&state.member("state")),
-            "the first look is before the first frame: {state:?}"
-        );
-        let live = client.find_state("live");
+        // The first look is before the first frame, unless the camera is quicker than this client's thread.
+        let mut live = client.next().unwrap();
+        if live.member("state") != "live" {
+            assert!(["asleep", "starting"].contains(&live.member("state")), "{live:?}");
+            live = client.find_state("live");
+        }
         assert_eq!((live.member("codec"), live.member("reason")), ("h264", ""));
         assert_eq!(client.next_fragment().time(), 0);
         client.send(&close(1001, ""));
@@ -564,9 +565,7 @@ fn clients_that_never_read_cost_the_others_nothing() {
                     match frame.first {
                         BINARY => {
                             let next = Fragment::new(&frame.payload);
-                            let end = last.time() + u64::from(last.duration());
-                            assert_eq!(next.sequence(), last.sequence() + 1);
-                            assert!(follows(&next, end), "a reader lost a frame");
+                            assert!(follows(&next, &last), "a reader lost a frame");
                             last = next;
                         }
                         CLOSE => return (frame.code(), last.sequence()),
@@ -579,9 +578,9 @@ fn clients_that_never_read_cost_the_others_nothing() {
     let stuck: Vec<_> = (0..20)
         .map(|_| server.send(handshake("/ws", "").as_bytes()))
         .collect();
-    until("all have come", || server.number("clients") == 40);
-    until("the stuck ones are gone", || server.number("clients") == 20);
-    assert_eq!(server.number("stuck_clients"), 20);
+    until("the stuck ones are gone", || {
+        server.number("stuck_clients") == 20 && server.number("clients") == 20
+    });
     drop(stuck);
     server.signal("-TERM");
     for reader in readers {
@@ -737,7 +736,7 @@ fn a_foreign_client_agrees() {
         return;
     }
     let tools = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/python"));
-    let server = Server::test_picture(&[]);
+    let server = Server::patient();
     let said = Command::new("python3")
         .args([
             concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools/websocket.py"),

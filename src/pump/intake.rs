@@ -90,8 +90,8 @@ impl Pump<'_> {
             if intake.unreadable == 1 {
                 log_warning!("{}: {line}", self.stream.name);
             }
-            // Who waits for the first one is to know why.
-            if intake.first {
+            // Who waits for the first one is to know why, but not for each one anew.
+            if intake.first && self.state().why != line {
                 self.stream.publish(|state| state.why = line);
                 self.stream.tell();
             }

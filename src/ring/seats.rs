@@ -39,7 +39,7 @@ pub(super) enum SeatState {
     Idle,
     /// There is something for it.
     Due,
-    /// Is being served by another follower's thread.
+    /// Is being served, by its own thread or another's.
     Served,
     /// Its own thread has to go on.
     Held,

@@ -1,9 +1,10 @@
 //! One client's connection: its thread, from the first byte to the last.
 
 use super::head::{self, Bad, HEAD_BYTES, Head, Method};
-use super::routes::{self, Answer, Reply};
+use super::routes::{self, Answer, Reply, Stop};
 use super::{Place, Shared, hls, mjpeg, mp4, snapshot, ws};
 use crate::log_verbose;
+use crate::stream::Codec;
 use crate::sys::sock::{self, Input};
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -85,7 +86,7 @@ impl Connection {
     }
 
     /// Takes a place for an endless answer, and makes the socket ready for one. Where no place is left, answers so.
-    pub fn begin_stream<'a>(&self, shared: &'a Shared, head: &Head) -> Option<Place<'a>> {
+    pub fn begin_stream(&self, shared: &Shared, head: &Head) -> Option<Place> {
         let place = Place::take(shared);
         if place.is_none() {
             shared.counters.refused.fetch_add(1, Relaxed);
@@ -145,19 +146,22 @@ pub(super) fn serve(connection: &Arc<Connection>, shared: &Arc<Shared>) {
         shared.counters.requests.fetch_add(1, Relaxed);
         log_verbose!("client {}: {:?} {}", connection.address, head.method, head.path);
         routes::strip_base(&mut head, &shared.settings.base_path);
-        let hygiene = routes::hygiene_for(&head, shared);
-        let finite = |answer: &Answer| {
-            let with_body = head.method != Method::Head;
-            send(socket, &hygiene, answer, with_body, head.keep_alive)
-        };
-        let sent = match routes::reply(&head, shared) {
-            Reply::Answer(answer) => finite(&answer),
-            Reply::Snapshot(codec) => finite(&snapshot::take(connection, shared, codec, &head)),
+        let answer = match routes::reply(&head, shared) {
+            Reply::Answer(answer) => Ok(Some(answer)),
+            Reply::Snapshot(codec) => snapshot::take(connection, shared, codec, &head),
             Reply::Hls => hls::answer(connection, shared, &head),
             Reply::Mp4(request) => break mp4::send(connection, shared, &request, &head),
             Reply::Mjpeg(request) => break mjpeg::send(connection, shared, &request, &head),
             Reply::Ws(request) => break ws::send(connection, shared, &request, &head, &received),
         };
+        let sent = answer.and_then(|answer| match answer {
+            Some(answer) => {
+                let with_body = head.method != Method::Head;
+                let hygiene = routes::hygiene_for(&head, shared);
+                send(socket, &hygiene, &answer, with_body, head.keep_alive)
+            }
+            None => Ok(()),
+        });
         if let Err(e) = sent {
             break give_up(socket, shared, &e);
         }
@@ -316,5 +320,49 @@ pub(super) fn has_hung_up(socket: &TcpStream) -> bool {
             e.kind(),
             ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
         ),
+    }
+}
+
+/// A client's wait for what may not come.
+pub(super) struct Wait<'a> {
+    connection: &'a Connection,
+    shared: &'a Shared,
+    codec: Codec,
+    deadline: Instant,
+    looked: Instant,
+}
+
+impl<'a> Wait<'a> {
+    pub fn new(connection: &'a Connection, shared: &'a Shared, codec: Codec, limit: Duration) -> Wait<'a> {
+        let looked = Instant::now();
+        Wait {
+            connection,
+            shared,
+            codec,
+            deadline: looked + limit,
+            looked,
+        }
+    }
+
+    /// For so long it goes on now, before the next turn.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub fn turn(&mut self) -> Result<Duration, Stop> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() || self.looked.elapsed() >= LOOK_EVERY {
+            self.looked = Instant::now();
+            if has_hung_up(&self.connection.socket) {
+                return Err(Stop::Left);
+            }
+            // What a command gives may have become known only now.
+            if let Some(answer) = routes::none_of(self.codec, self.shared) {
+                return Err(answer.into());
+            }
+        }
+        if left.is_zero() {
+            return Err(routes::not_now(self.shared).into());
+        }
+        Ok(left.min(LOOK_EVERY))
     }
 }

@@ -52,6 +52,19 @@ pub struct Head {
     pub upgrade: Upgrade,
 }
 
+impl Head {
+    /// The value of this name in the query.
+    pub fn asked(&self, name: &str) -> Option<&str> {
+        let mut pairs = self.query.split('&');
+        pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+    }
+
+    /// A stream is to begin with the next key frame, rather than with the newest one.
+    pub fn asks_for_live(&self) -> bool {
+        self.asked("start") == Some("live")
+    }
+}
+
 /// The fields of a WebSocket's handshake (RFC 6455, 4.2.1).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Upgrade {

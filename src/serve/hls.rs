@@ -2,23 +2,24 @@
 //! and what they name under `/hls/`.
 //!
 //! A run is the life of one segmenter: a follower of the ring that begins with the first request and ends when nobody has
-//! asked for anything for three target durations. It only says where segments and parts begin and end; what is sent are
-//! the ring's own fragments.
+//! asked for anything for three target durations, or six seconds if that is longer. It only says where segments and
+//! parts begin and end; what is sent are the ring's own fragments.
 
 mod window;
 
-use super::connection::{self, Connection, LOOK_EVERY, WRITE_TIME, has_hung_up, write_slices_within};
+use super::connection::{self, Connection, LOOK_EVERY, WRITE_TIME, Wait, write_slices_within};
 use super::head::{Head, Method};
-use super::routes::{self, Answer};
+use super::routes::{self, Answer, Stop, not_now};
 use super::{Place, STACK_BYTES, Shared};
 use crate::format::fmp4::HEAD_BYTES;
 use crate::format::hls::{Directives, Name};
 use crate::log_warning;
 use crate::ring::{BATCH_FRAGMENTS, Batch, Follower, Next, Outlet};
-use crate::stream::{Stream, Watching};
+use crate::stream::{Codec, Stream, Watching};
 use crate::sys::clock;
 use connection::Phase;
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, IoSlice};
+use std::mem;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -38,8 +39,13 @@ const FIRST_TIME: Duration = Duration::from_secs(10);
 /// In target durations: a viewer counts for so long after its last request, and an answer that has to wait for the
 /// playlist to grow waits no longer (6.2.5.2).
 const PATIENCE_TARGETS: u64 = 3;
-/// But a viewer counts for so long at least: players on slow machines pause for seconds, when they begin above all.
+/// But a viewer counts for so long at least, and has its place among the streams: players on slow machines pause for
+/// seconds, when they begin above all.
 const VIEWER_LEAST: Duration = Duration::from_secs(6);
+
+/// Requests that may wait at a time in one viewer's place: a player has two. More come from a proxy that many viewers are
+/// behind, and each of those takes another place.
+const WAITS_A_PLACE: usize = 4;
 
 /// Some players count segments in 31 bits: from here on.
 const YEAR_2020_S: u64 = 1_577_836_800;
@@ -89,6 +95,8 @@ struct Client {
     asked: Instant,
     bytes: u64,
     age_us: u64,
+    /// Shared with its requests that wait.
+    place: Arc<Place>,
 }
 
 impl Hls {
@@ -103,52 +111,60 @@ impl Hls {
     }
 }
 
-/// The run, which this client keeps going; with `begin`, a new one if there is none.
-fn join(connection: &Connection, shared: &Arc<Shared>, begin: bool) -> Result<Arc<Run>, Answer> {
+/// A client at a run.
+struct Guest<'a> {
+    connection: &'a Connection,
+    shared: &'a Shared,
+    run: Arc<Run>,
+    /// Its place, for as long as it keeps the run going. Who only wants a head has none: that is no viewer, and not worth
+    /// waking a camera up for.
+    place: Option<Arc<Place>>,
+}
+
+/// To the run of this number, or any, if need be a new one.
+fn join<'a>(
+    connection: &'a Connection,
+    shared: &'a Arc<Shared>,
+    head: &Head,
+    number: Option<u32>,
+) -> Result<Guest<'a>, Answer> {
+    let looks = head.method == Method::Head;
     let mut current = shared.hls.lock();
-    if let Some(run) = &current.run {
-        run.heed(connection, shared)?;
-        return Ok(Arc::clone(run));
-    }
-    if !begin {
-        return Err(not_there());
-    }
-    if shared.stream.stopping() {
-        return Err(not_now(shared));
-    }
-    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let number = unix.as_nanos() as u32 ^ std::process::id().rotate_left(16);
-    // Media sequence numbers go on from run to run, and over a restart of the program: a player that was away finds newer
-    // segments, and not older ones. Time makes up for more of them than there can have been.
-    let sequence = unix.as_secs().saturating_sub(YEAR_2020_S) * SEGMENTS_MOST.0 / SEGMENTS_MOST.1;
-    let (sequence, discontinuities) = (current.next.0.max(sequence), current.next.1);
-    let run = Arc::new(Run {
-        number,
-        stream: Arc::clone(&shared.stream),
-        inner: Mutex::new(Inner {
-            window: Window::new(number, sequence, discontinuities, MOST_BYTES),
-            texts: [None, None],
-            clients: Vec::new(),
-            ended: false,
-        }),
-        changed: Condvar::new(),
-    });
-    run.heed(connection, shared)?;
-    let segmenter = Segmenter {
-        shared: Arc::clone(shared),
-        run: Arc::clone(&run),
+    let run = match &current.run {
+        Some(run) if number.is_none_or(|number| number == run.number) => Arc::clone(run),
+        _ if number.is_some() => return Err(not_there()),
+        _ if looks => return Err(Answer::later(PLAYLIST_TYPE)),
+        _ if shared.stream.stopping() => return Err(not_now(shared)),
+        _ => Arc::new(Run::new(shared, current.next)),
     };
-    current.run = Some(Arc::clone(&run));
-    // Where there is no thread, the segmenter is dropped, which takes this lock.
-    drop(current);
-    let thread = thread::Builder::new()
-        .name("hls".into())
-        .stack_size(STACK_BYTES)
-        .spawn(move || segmenter.follow());
-    if let Err(e) = thread {
-        log_warning!("can't make a thread for HLS: {e}");
+    let mut guest = Guest {
+        connection,
+        shared,
+        run,
+        place: None,
+    };
+    if looks {
+        return Ok(guest);
     }
-    Ok(run)
+    let run = &guest.run;
+    guest.place = Some(run.lock().heed(connection.address, shared)?);
+    if current.run.is_none() {
+        let segmenter = Segmenter {
+            shared: Arc::clone(shared),
+            run: Arc::clone(run),
+        };
+        current.run = Some(Arc::clone(run));
+        // Where there is no thread, the segmenter is dropped, which takes this lock.
+        drop(current);
+        let thread = thread::Builder::new()
+            .name("hls".into())
+            .stack_size(STACK_BYTES)
+            .spawn(move || segmenter.follow());
+        if let Err(e) = thread {
+            log_warning!("can't make a thread for HLS: {e}");
+        }
+    }
+    Ok(guest)
 }
 
 /// The thread of a run; the run ends with it, however that ends.
@@ -168,7 +184,7 @@ impl Segmenter {
         let mut timeout = Duration::ZERO;
         let mut looked = Instant::now();
         loop {
-            match follower.next(std::mem::replace(&mut timeout, LOOK_EVERY)) {
+            match follower.next(mem::replace(&mut timeout, LOOK_EVERY)) {
                 Next::Batch(batch) => _ = self.run.offer(batch),
                 Next::Held | Next::Called => {}
                 Next::Nothing => self.run.want_start(),
@@ -192,6 +208,7 @@ impl Segmenter {
             return false;
         }
         inner.ended = true;
+        inner.clients.clear();
         if current
             .run
             .as_ref()
@@ -213,6 +230,26 @@ impl Drop for Segmenter {
 }
 
 impl Run {
+    /// One that goes on where the last one ended: media sequence number, discontinuities.
+    fn new(shared: &Shared, (sequence, discontinuities): (u64, u64)) -> Run {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let number = unix.as_nanos() as u32 ^ std::process::id().rotate_left(16);
+        // Media sequence numbers go on from run to run, and over a restart of the program: a player that was away finds
+        // newer segments, and not older ones. Time makes up for more of them than there can have been.
+        let by_time = unix.as_secs().saturating_sub(YEAR_2020_S) * SEGMENTS_MOST.0 / SEGMENTS_MOST.1;
+        Run {
+            number,
+            stream: Arc::clone(&shared.stream),
+            inner: Mutex::new(Inner {
+                window: Window::new(number, sequence.max(by_time), discontinuities, MOST_BYTES),
+                texts: [None, None],
+                clients: Vec::new(),
+                ended: false,
+            }),
+            changed: Condvar::new(),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -222,28 +259,6 @@ impl Run {
         if self.lock().window.bytes() == 0 {
             self.stream.want_key();
         }
-    }
-
-    /// Notes that this client is there.
-    fn heed(&self, connection: &Connection, shared: &Shared) -> Result<(), Answer> {
-        let mut inner = self.lock();
-        let address = connection.address;
-        let asked = Instant::now();
-        if let Some(client) = inner.client(address) {
-            client.asked = asked;
-            return Ok(());
-        }
-        let most = shared.settings.max_clients;
-        if inner.clients.len().max(self.stream.viewer_count()) >= most {
-            return Err(full(shared));
-        }
-        inner.clients.push(Client {
-            address,
-            asked,
-            bytes: 0,
-            age_us: 0,
-        });
-        Ok(())
     }
 
     /// Notes what this client was sent.
@@ -277,6 +292,24 @@ impl Inner {
     fn client(&mut self, address: SocketAddr) -> Option<&mut Client> {
         let is_it = |client: &&mut Client| client.address.ip() == address.ip();
         self.clients.iter_mut().find(is_it)
+    }
+
+    /// Notes that this client is there; gives its place.
+    fn heed(&mut self, address: SocketAddr, shared: &Shared) -> Result<Arc<Place>, Answer> {
+        let asked = Instant::now();
+        if let Some(client) = self.client(address) {
+            client.asked = asked;
+            return Ok(Arc::clone(&client.place));
+        }
+        let place = take_place(shared)?;
+        self.clients.push(Client {
+            address,
+            asked,
+            bytes: 0,
+            age_us: 0,
+            place: Arc::clone(&place),
+        });
+        Ok(place)
     }
 
     fn patience(&self) -> Duration {
@@ -323,19 +356,6 @@ enum Body {
     Media(Arc<Run>, Media),
 }
 
-/// Why there is nothing to send.
-enum Stop {
-    Answer(Answer),
-    /// The client has left.
-    Left,
-}
-
-impl From<Answer> for Stop {
-    fn from(answer: Answer) -> Stop {
-        Stop::Answer(answer)
-    }
-}
-
 fn not_there() -> Answer {
     Answer::text(
         "404 Not Found",
@@ -343,27 +363,22 @@ fn not_there() -> Answer {
     )
 }
 
-fn full(shared: &Shared) -> Answer {
-    shared.counters.refused.fetch_add(1, Relaxed);
-    routes::full(shared.settings.max_clients)
+fn take_place(shared: &Shared) -> Result<Arc<Place>, Answer> {
+    Place::take(shared).map(Arc::new).ok_or_else(|| {
+        shared.counters.refused.fetch_add(1, Relaxed);
+        routes::full(shared.settings.max_clients)
+    })
 }
 
-/// Something is not there in time.
-fn not_now(shared: &Shared) -> Answer {
-    let state = shared.stream.state();
-    let text = match state.why.as_str() {
-        _ if shared.stream.stopping() => "The program is being stopped".to_string(),
-        "" => format!("No video in time; the camera is {}", state.condition.word()),
-        why => format!("No video in time: {why}"),
-    };
-    Answer::text("503 Service Unavailable", text).with("Retry-After: 1\r\n")
-}
-
-/// Answers a request for one of the addresses here.
+/// The answer to a request for one of the addresses here; none if it has been sent.
 ///
 /// # Errors
 /// `TimedOut` or `WouldBlock` if the client does not take it; others if it has left.
-pub(super) fn answer(connection: &Connection, shared: &Arc<Shared>, head: &Head) -> io::Result<()> {
+pub(super) fn answer(
+    connection: &Connection,
+    shared: &Arc<Shared>,
+    head: &Head,
+) -> io::Result<Option<Answer>> {
     let body = find(connection, shared, head);
     connection.enter(Phase::Answer);
     match body {
@@ -372,30 +387,26 @@ pub(super) fn answer(connection: &Connection, shared: &Arc<Shared>, head: &Head)
             if let Some(last) = media.fragments.last() {
                 run.sent(connection.address, sent, last.captured_us);
             }
-            Ok(())
+            Ok(None)
         }
-        Ok(Body::Answer(answer)) | Err(Stop::Answer(answer)) => {
-            let with_body = head.method != Method::Head;
-            let hygiene = routes::hygiene_for(head, shared);
-            connection::send(&connection.socket, &hygiene, &answer, with_body, head.keep_alive)
-        }
-        Err(Stop::Left) => Err(ErrorKind::ConnectionAborted.into()),
+        Ok(Body::Answer(answer)) => Ok(Some(answer)),
+        Err(stop) => stop.answer(),
     }
 }
 
 fn find(connection: &Connection, shared: &Arc<Shared>, head: &Head) -> Result<Body, Stop> {
     if let Some(name) = head.path.strip_prefix(FILES) {
-        return file(connection, shared, name);
+        return file(connection, shared, head, name);
     }
     let directives = Directives::parse(&head.query).map_err(|why| Answer::text("400 Bad Request", why))?;
-    let run = join(connection, shared, true)?;
+    let guest = join(connection, shared, head, None)?;
     let ready = |window: &Window| match window.is_ready() {
         true => Reach::Yes,
         false => Reach::NotYet,
     };
-    let mut inner = wait(connection, shared, &run, FIRST_TIME, &ready)?;
+    let mut inner = guest.wait(FIRST_TIME, &ready)?;
     let target_s = inner.window.target_s();
-    // Appendix B.1 has these ages.
+    // Appendix B.1 has these ages: half a target duration, in whole seconds and not none, so all of it where it is 1 s.
     let mut max_age_s = (target_s / 2).max(1);
     let text = if head.path == MULTIVARIANT {
         inner.window.variant().unwrap_or_default()
@@ -405,7 +416,7 @@ fn find(connection: &Connection, shared: &Arc<Shared>, head: &Head) -> Result<Bo
             let patience = inner.patience();
             drop(inner);
             let reached = |window: &Window| window.reaches(sequence, part);
-            inner = wait(connection, shared, &run, patience, &reached)?;
+            inner = guest.wait(patience, &reached)?;
         }
         let text = inner.playlist(directives.skip);
         drop(inner);
@@ -416,19 +427,16 @@ fn find(connection: &Connection, shared: &Arc<Shared>, head: &Head) -> Result<Bo
 }
 
 /// A segment, a part or an init segment.
-fn file(connection: &Connection, shared: &Arc<Shared>, name: &str) -> Result<Body, Stop> {
+fn file(connection: &Connection, shared: &Arc<Shared>, head: &Head, name: &str) -> Result<Body, Stop> {
     let (number, name) = Name::parse(name).ok_or_else(not_there)?;
-    let run = join(connection, shared, false)?;
-    if number != run.number {
-        return Err(not_there().into());
-    }
+    let guest = join(connection, shared, head, Some(number))?;
     // The part that the playlist gives as a hint (6.2.6) is waited for.
     let arrived = |window: &Window| match window.find(name) {
-        Some(Found::Next) => Reach::NotYet,
+        Some(Found::Next) if guest.place.is_some() => Reach::NotYet,
         _ => Reach::Yes,
     };
-    let patience = run.lock().patience();
-    let inner = wait(connection, shared, &run, patience, &arrived)?;
+    let patience = guest.run.lock().patience();
+    let inner = guest.wait(patience, &arrived)?;
     let found = inner.window.find(name);
     drop(inner);
     match found {
@@ -437,62 +445,46 @@ fn file(connection: &Connection, shared: &Arc<Shared>, name: &str) -> Result<Bod
             FILE_CACHE,
             init.bytes.clone(),
         ))),
-        Some(Found::Media(media)) => Ok(Body::Media(run, media)),
-        _ => Err(not_there().into()),
+        Some(Found::Media(media)) => Ok(Body::Media(guest.run, media)),
+        // It was only looked for.
+        Some(Found::Next) => Ok(Body::Answer(Answer::later(MEDIA_TYPE))),
+        None => Err(not_there().into()),
     }
 }
 
-/// Waits until the run has come so far, at most `limit`. Who waits takes a place among the streams: the page and /status
-/// are not to go short for it.
-fn wait<'a>(
-    connection: &Connection,
-    shared: &Shared,
-    run: &'a Run,
-    limit: Duration,
-    reach: &dyn Fn(&Window) -> Reach,
-) -> Result<MutexGuard<'a, Inner>, Stop> {
-    let begun = Instant::now();
-    let mut looked = begun;
-    let mut place = None;
-    let mut inner = run.lock();
-    loop {
-        match reach(&inner.window) {
-            Reach::Yes => return Ok(inner),
-            Reach::TooFar => {
-                let why = "The playlist will not be there for a while";
-                return Err(Answer::text("400 Bad Request", why).into());
+impl Guest<'_> {
+    /// Waits until the run has come so far, at most `limit`; not at all for who has no place. A wait is no
+    /// [`Phase::Stream`]: if all connections are taken, the page and /status are not to go short for it.
+    fn wait(&self, limit: Duration, reach: &dyn Fn(&Window) -> Reach) -> Result<MutexGuard<'_, Inner>, Stop> {
+        let (shared, run) = (self.shared, &*self.run);
+        let address = self.connection.address;
+        let mut wait = Wait::new(self.connection, shared, Codec::H264, limit);
+        let mut waits = false;
+        let mut _own = None;
+        loop {
+            let mut inner = run.lock();
+            match reach(&inner.window) {
+                Reach::Yes => return Ok(inner),
+                Reach::TooFar => {
+                    let why = "The playlist will not be there for a while";
+                    return Err(Answer::text("400 Bad Request", why).into());
+                }
+                Reach::NotYet if inner.ended => return Err(not_now(shared).into()),
+                Reach::NotYet => {}
             }
-            Reach::NotYet => {}
-        }
-        let left = limit.saturating_sub(begun.elapsed());
-        if inner.ended || left.is_zero() {
+            let Some(place) = &self.place else {
+                return Err(Answer::later(PLAYLIST_TYPE).into());
+            };
+            inner.heed(address, shared)?;
             drop(inner);
-            return Err(not_now(shared).into());
-        }
-        if place.is_none() {
-            place = Place::take(shared);
-            if place.is_none() {
-                return Err(full(shared).into());
+            // The viewer has one, and each that waits.
+            if !mem::replace(&mut waits, true) && Arc::strong_count(place) > 1 + WAITS_A_PLACE {
+                _own = Some(take_place(shared)?);
             }
-            connection.enter(Phase::Stream);
+            let time = wait.turn()?;
+            let waits_on = |inner: &mut Inner| !inner.ended && reach(&inner.window) == Reach::NotYet;
+            drop(run.changed.wait_timeout_while(run.lock(), time, waits_on));
         }
-        if looked.elapsed() >= LOOK_EVERY {
-            looked = Instant::now();
-            drop(inner);
-            if has_hung_up(&connection.socket) {
-                return Err(Stop::Left);
-            }
-            if let Some(answer) = routes::no_h264(shared) {
-                return Err(answer.into());
-            }
-            run.heed(connection, shared)?;
-            inner = run.lock();
-            continue;
-        }
-        inner = match run.changed.wait_timeout(inner, left.min(LOOK_EVERY)) {
-            Ok((inner, _)) => inner,
-            Err(poisoned) => poisoned.into_inner().0,
-        };
     }
 }
 

@@ -1,13 +1,15 @@
 //! `/stream.mjpeg`: JPEG pictures in a multipart/x-mixed-replace body, each as soon as it is there and the client has
 //! taken the one before. What came in between is left out.
 
-use super::connection::{self, Connection, LOOK_EVERY, WRITE_TIME, has_left, write_within};
+use super::connection::{
+    self, Connection, LOOK_EVERY, WRITE_TIME, has_left, write_slices_within, write_within,
+};
 use super::head::{Head, Method};
-use super::routes::{self, MjpegRequest};
+use super::routes::{self, MjpegRequest, Stop};
 use super::{Shared, snapshot};
 use crate::ring::pictures::{Next, Picture};
 use crate::stream::{Codec, Watching};
-use crate::sys::{clock, sock};
+use crate::sys::clock;
 use std::io::{self, IoSlice};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -43,7 +45,10 @@ pub(super) fn send(
     let watching = shared.stream.watch(connection.address, "mjpeg");
     if shared.stream.state().codec.is_none() {
         // What a command gives is known once it has given something.
-        if let Err(answer) = snapshot::picture(shared) {
+        if let Err(stop) = snapshot::picture(connection, shared) {
+            let Stop::Answer(answer) = stop else {
+                return "left";
+            };
             _ = connection::send(socket, &routes::hygiene_for(head, shared), &answer, true, false);
             connection::linger(socket);
             return "answered";
@@ -65,11 +70,8 @@ pub(super) fn send(
 /// The response's head. There are no chunks, whatever HTTP the client speaks: the parts tell their lengths, and many a
 /// small client reads them as they come.
 fn begin(head: &Head, shared: &Shared) -> String {
-    format!(
-        "HTTP/1.1 200 OK\r\nCache-Control: no-store\r\n{}\
-         Content-Type: multipart/x-mixed-replace; boundary={BOUNDARY}\r\nConnection: close\r\n\r\n",
-        routes::hygiene_for(head, shared)
-    )
+    let content_type = format!("multipart/x-mixed-replace; boundary={BOUNDARY}");
+    routes::endless(head, shared, &content_type, "")
 }
 
 fn follow(
@@ -130,13 +132,7 @@ fn part(connection: &Connection, picture: &Picture, early_head: &str) -> io::Res
         NEXT.as_bytes(),
         early_head.as_bytes(),
     ];
-    let mut sent = sock::send_now(&connection.socket, &slices.map(IoSlice::new))?;
-    for slice in slices {
-        let rest = slice.get(sent..).unwrap_or_default();
-        sent = sent.saturating_sub(slice.len());
-        write_within(&connection.socket, rest, WRITE_TIME)?;
-    }
-    Ok(())
+    write_slices_within(&connection.socket, &mut slices.map(IoSlice::new), WRITE_TIME)
 }
 
 /// The wall clock's time of a capture, in seconds as mjpg-streamer writes them.

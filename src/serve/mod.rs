@@ -62,8 +62,8 @@ struct Shared {
     started: Instant,
     counters: Counters,
     hls: hls::Hls,
-    /// Streams being sent.
-    streams: AtomicUsize,
+    /// Places taken: streams being sent, and viewers of HLS.
+    streams: Arc<AtomicUsize>,
     connections: Mutex<HashMap<u64, Arc<Connection>>>,
 }
 
@@ -78,20 +78,20 @@ impl Shared {
 }
 
 /// A place among the streams, of which there are `max_clients`.
-struct Place<'a>(&'a Shared);
+struct Place(Arc<AtomicUsize>);
 
-impl<'a> Place<'a> {
-    fn take(shared: &'a Shared) -> Option<Place<'a>> {
+impl Place {
+    fn take(shared: &Shared) -> Option<Place> {
         let most = shared.settings.max_clients;
         let room = |taken| (taken < most).then_some(taken + 1);
         let taken = shared.streams.fetch_update(SeqCst, SeqCst, room);
-        taken.ok().map(|_| Place(shared))
+        taken.ok().map(|_| Place(Arc::clone(&shared.streams)))
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
-        self.0.streams.fetch_sub(1, SeqCst);
+        self.0.fetch_sub(1, SeqCst);
     }
 }
 
@@ -145,7 +145,7 @@ impl Server {
             started: Instant::now(),
             counters: Counters::default(),
             hls: hls::Hls::default(),
-            streams: AtomicUsize::new(0),
+            streams: Arc::default(),
             connections: Mutex::default(),
         });
         let cannot = |e: io::Error| Error::new("server", "can't start", e);

@@ -25,14 +25,14 @@ pub(super) fn send(
     let socket = &connection.socket;
     let begin = begin(shared, head);
     if head.method == Method::Head {
-        _ = write_within(socket, &begin, WRITE_TIME);
+        _ = write_within(socket, begin.as_bytes(), WRITE_TIME);
         connection::linger(socket);
         return "answered";
     }
     let Some(_place) = connection.begin_stream(shared, head) else {
         return "refused";
     };
-    let outcome = write_within(socket, &begin, WRITE_TIME)
+    let outcome = write_within(socket, begin.as_bytes(), WRITE_TIME)
         .and_then(|()| follow(connection, shared, request, head.http11));
     match outcome {
         Ok(End::Stream) => {
@@ -45,7 +45,7 @@ pub(super) fn send(
 }
 
 /// The response's head.
-fn begin(shared: &Shared, head: &Head) -> Vec<u8> {
+fn begin(shared: &Shared, head: &Head) -> String {
     let codecs = match shared.stream.state().init {
         Some(init) => format!("; codecs=\"{}\"", init.codec),
         None => String::new(),
@@ -55,11 +55,7 @@ fn begin(shared: &Shared, head: &Head) -> Vec<u8> {
     } else {
         ""
     };
-    let head = format!(
-        "HTTP/1.1 200 OK\r\nCache-Control: no-store\r\n{}Content-Type: video/mp4{codecs}\r\n{framing}Connection: close\r\n\r\n",
-        routes::hygiene_for(head, shared)
-    );
-    head.into_bytes()
+    routes::endless(head, shared, &format!("video/mp4{codecs}"), framing)
 }
 
 /// Who ended it.

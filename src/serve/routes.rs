@@ -6,6 +6,7 @@ use crate::config;
 use crate::stream::Codec;
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// What a client gets.
@@ -48,6 +49,32 @@ pub(super) struct Answer {
     pub body: Cow<'static, [u8]>,
 }
 
+/// Why there is nothing to send.
+pub(super) enum Stop {
+    Answer(Answer),
+    /// The client has left.
+    Left,
+}
+
+impl From<Answer> for Stop {
+    fn from(answer: Answer) -> Stop {
+        Stop::Answer(answer)
+    }
+}
+
+impl Stop {
+    /// What is sent instead.
+    ///
+    /// # Errors
+    /// There is nobody to send it to.
+    pub fn answer(self) -> io::Result<Option<Answer>> {
+        match self {
+            Stop::Answer(answer) => Ok(Some(answer)),
+            Stop::Left => Err(io::ErrorKind::ConnectionAborted.into()),
+        }
+    }
+}
+
 const ALLOW: &str = "Allow: GET, HEAD, OPTIONS\r\n";
 /// To a page that asks before it asks (Fetch, 4.8).
 const PREFLIGHT: &str =
@@ -75,23 +102,7 @@ impl Answer {
         body.push('\n');
         Answer {
             status,
-            content_type: TEXT,
-            cache: NO_STORE.into(),
-            more: String::new(),
-            later: false,
-            body: body.into_bytes().into(),
-        }
-    }
-
-    /// JSON that is true for this moment only.
-    pub fn json(status: &'static str, body: String) -> Answer {
-        Answer {
-            status,
-            content_type: "application/json",
-            cache: NO_STORE.into(),
-            more: String::new(),
-            later: false,
-            body: body.into_bytes().into(),
+            ..Answer::fresh(TEXT, body.into_bytes())
         }
     }
 
@@ -111,16 +122,16 @@ impl Answer {
         }
     }
 
-    /// A picture of this moment.
-    pub fn picture(content_type: &'static str, bytes: Vec<u8>) -> Answer {
-        Answer::new(content_type, NO_STORE, bytes)
+    /// What is of this moment.
+    pub fn fresh(content_type: &'static str, body: Vec<u8>) -> Answer {
+        Answer::new(content_type, NO_STORE, body)
     }
 
-    /// To a HEAD for such a picture, which is not worth waking a camera up for.
+    /// To a HEAD for what is not there, and not worth waking a camera up for.
     pub fn later(content_type: &'static str) -> Answer {
         Answer {
             later: true,
-            ..Answer::picture(content_type, Vec::new())
+            ..Answer::fresh(content_type, Vec::new())
         }
     }
 
@@ -173,10 +184,13 @@ pub(super) fn hygiene(settings: &config::Server, origin: Option<&str>, friend: b
         .iter()
         .map(|origin| format!(" {origin}"))
         .collect();
+    // The same line for all, where all may: a cache needs no copy for each of them.
+    let open = is_open(settings);
+    let origin = if open { Some("*") } else { origin };
     let mut lines = format!(
         "X-Content-Type-Options: nosniff\r\nContent-Security-Policy: frame-ancestors 'self'{ancestors}\r\n\
          Cross-Origin-Resource-Policy: {}\r\n",
-        if friend || origin.is_some() || is_open(settings) {
+        if friend || origin.is_some() {
             "cross-origin"
         } else {
             "same-site"
@@ -186,7 +200,7 @@ pub(super) fn hygiene(settings: &config::Server, origin: Option<&str>, friend: b
         // Writing to a String can't fail.
         _ = write!(lines, "Access-Control-Allow-Origin: {origin}\r\n");
     }
-    if !settings.cors_origins.is_empty() {
+    if !(open || settings.cors_origins.is_empty()) {
         lines.push_str("Vary: Origin\r\n");
     }
     lines
@@ -194,19 +208,20 @@ pub(super) fn hygiene(settings: &config::Server, origin: Option<&str>, friend: b
 
 /// The lines of [`hygiene`] for the answer to `head`.
 pub(super) fn hygiene_for<'a>(head: &Head, shared: &'a Shared) -> Cow<'a, str> {
-    let origin = listed(head, shared);
-    // An <img> does not send its page's origin. To Chromium two ports of one IP address are not the same site, but the
-    // printer's page (OctoPrint, Mainsail) and its camera are there most often.
-    let friend = head.for_img
-        && head
-            .referer
-            .as_deref()
-            .is_some_and(|page| head::origin_host(page) == head.host || is_listed(page, &shared.settings));
+    let (origin, friend) = (listed(head, shared), is_friend(head, shared));
     if friend || origin.is_some() {
         Cow::Owned(hygiene(&shared.settings, origin, friend))
     } else {
         Cow::Borrowed(&shared.hygiene)
     }
+}
+
+/// Whether it is for a page that may show it. An <img> does not send its page's origin, but the page can only hold the
+/// Referer back. To Chromium two ports of one IP address are not the same site, but the printer's page (OctoPrint,
+/// Mainsail) and its camera are there most often.
+fn is_friend(head: &Head, shared: &Shared) -> bool {
+    let may = |page: &str| head::origin_host(page) == head.host || is_listed(page, &shared.settings);
+    head.for_img && head.referer.as_deref().is_some_and(may)
 }
 
 /// Pages of any site may use it.
@@ -235,6 +250,15 @@ pub(super) fn strip_base(head: &mut Head, base_path: &str) {
     }
 }
 
+/// The head of an answer that goes on until somebody ends it. `framing`: a header line, or nothing.
+pub(super) fn endless(head: &Head, shared: &Shared, content_type: &str, framing: &str) -> String {
+    format!(
+        "HTTP/1.1 200 OK\r\nCache-Control: {NO_STORE}\r\n{}Content-Type: {content_type}\r\n{framing}\
+         Connection: close\r\n\r\n",
+        hygiene_for(head, shared)
+    )
+}
+
 /// What the page may load, beside what [`hygiene`] says of its frames; both policies hold. WebSockets are named by their
 /// schemes: Safari before 15.4 does not count them to 'self', and a proxy's name for this server is not known here. Only
 /// our own script runs (script-src), and it opens none elsewhere.
@@ -252,7 +276,7 @@ pub(super) fn reply(head: &Head, shared: &Shared) -> Reply {
     if let Some(reply) = video(head, shared).filter(|_| wanted) {
         return reply;
     }
-    if head.path == WEB_SOCKET && matches!(head.method, Method::Get | Method::Head) {
+    if head.path == WEB_SOCKET && wanted {
         return ws::request(head, shared).map_or_else(Reply::Answer, Reply::Ws);
     }
     let page: Answer = match head.path.as_str() {
@@ -315,17 +339,15 @@ pub(super) fn reply(head: &Head, shared: &Shared) -> Reply {
 /// The answer to who wants the camera's pictures. Those who know mjpg-streamer's names, or ustreamer's, find them here.
 /// What else is in a query, such as the time against caches, is left alone.
 fn video(head: &Head, shared: &Shared) -> Option<Reply> {
-    let value = |key: &str| {
-        let mut pairs = head.query.split('&').filter_map(|pair| pair.split_once('='));
-        pairs.find(|(name, _)| *name == key).map(|(_, value)| value)
-    };
-    let (codec, reply) = match (head.path.as_str(), value("action")) {
+    let (codec, reply) = match (head.path.as_str(), head.asked("action")) {
         (STREAM, _) => {
-            let live = value("start") == Some("live");
+            let live = head.asks_for_live();
             (Codec::H264, Reply::Mp4(Mp4Request { live }))
         }
         (MJPEG | "/stream", _) | ("/", Some("stream")) => {
-            let fps = value("fps").map_or(Some(0), |fps| fps.parse().ok().filter(|fps| *fps > 0));
+            let fps = head
+                .asked("fps")
+                .map_or(Some(0), |fps| fps.parse().ok().filter(|fps| *fps > 0));
             let Some(fps) = fps else {
                 let text = "fps is a whole number of pictures a second, such as fps=5";
                 return Some(Reply::Answer(Answer::text("400 Bad Request", text)));
@@ -338,11 +360,7 @@ fn video(head: &Head, shared: &Shared) -> Option<Reply> {
         (path, _) if hls::is_here(path) => (Codec::H264, Reply::Hls),
         _ => return None,
     };
-    let none = match codec {
-        Codec::H264 => no_h264(shared),
-        Codec::Jpeg => no_jpeg(shared),
-    };
-    Some(none.map_or(reply, Reply::Answer))
+    Some(none_of(codec, shared).map_or(reply, Reply::Answer))
 }
 
 /// Keeps off who comes by a name that is not ours, and the pages of other sites.
@@ -364,7 +382,8 @@ fn forbid(head: &Head, shared: &Shared) -> Option<Answer> {
             None => true,
         });
     let welcome = listed(head, shared).is_some() || is_open(&shared.settings);
-    let foreign = (foreign || head.cross_site) && !welcome;
+    // Where the browser thinks the connection safe, it says of a listed page's <img>, too, that it is of another site.
+    let foreign = (foreign || head.cross_site && !is_friend(head, shared)) && !welcome;
     // Who may frame the page is the browser's to enforce (frame-ancestors); where nobody may, nothing is sent at all.
     let framed = head.framed && shared.settings.frame_ancestors.is_empty();
     (foreign || framed).then(foreign_page)
@@ -399,23 +418,30 @@ pub(super) fn late() -> Answer {
     Answer::text("408 Request Timeout", "The request was not whole in time")
 }
 
-/// The answer to who wants H.264, where the camera is known to give none.
-pub(super) fn no_h264(shared: &Shared) -> Option<Answer> {
-    let jpeg = shared.stream.state().codec == Some(Codec::Jpeg);
-    jpeg.then(|| {
-        let text = "This camera gives JPEG pictures and no H.264; its video is at /stream.mjpeg";
-        Answer::text("501 Not Implemented", text)
-    })
+/// The answer to who wants pictures coded so, where the camera is known to give others.
+pub(super) fn none_of(codec: Codec, shared: &Shared) -> Option<Answer> {
+    let text = match (codec, shared.stream.state().codec?) {
+        (Codec::H264, Codec::Jpeg) => {
+            "This camera gives JPEG pictures and no H.264; its video is at /stream.mjpeg"
+        }
+        (Codec::Jpeg, Codec::H264) => {
+            "This camera gives H.264 and no JPEG pictures; its video is at /stream.mp4, one picture of it at \
+             /snapshot.mp4"
+        }
+        _ => return None,
+    };
+    Some(Answer::text("501 Not Implemented", text))
 }
 
-/// The answer to who wants JPEG pictures, where the camera is known to give none.
-pub(super) fn no_jpeg(shared: &Shared) -> Option<Answer> {
-    let h264 = shared.stream.state().codec == Some(Codec::H264);
-    h264.then(|| {
-        let text = "This camera gives H.264 and no JPEG pictures; its video is at /stream.mp4, one picture of it at \
-                    /snapshot.mp4";
-        Answer::text("501 Not Implemented", text)
-    })
+/// Something is not there in time.
+pub(super) fn not_now(shared: &Shared) -> Answer {
+    let state = shared.stream.state();
+    let text = match state.why.as_str() {
+        _ if shared.stream.stopping() => "The program is being stopped".to_string(),
+        "" => format!("No picture in time; the camera is {}", state.condition.word()),
+        why => format!("No picture in time: {why}"),
+    };
+    Answer::text("503 Service Unavailable", text).with("Retry-After: 1\r\n")
 }
 
 /// The answer to a stream too many.

@@ -119,7 +119,7 @@ pub(super) fn report(shared: &Shared) -> Answer {
         .member("stuck_clients", counters.stuck.load(Relaxed))
         .member("cameras", array([camera]))
         .end();
-    Answer::json("200 OK", report)
+    Answer::fresh("application/json", report.into_bytes())
 }
 
 /// A JSON object being written (RFC 8259).

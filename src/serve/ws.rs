@@ -10,7 +10,7 @@ use super::unsent::{Unsent, account};
 use crate::format::fmp4::{Fragment, HEAD_BYTES, Init};
 use crate::format::ws::{self, Fault, Message, Reader, status};
 use crate::ring::{Batch, Follower, Next, Outlet};
-use crate::stream::{Stream, Viewer};
+use crate::stream::{Codec, Stream, Viewer};
 use crate::sys::clock;
 use crate::sys::sock::{self, Input};
 use std::io::{self, IoSlice};
@@ -61,13 +61,12 @@ pub(super) fn request(head: &Head, shared: &Shared) -> Result<Request, Answer> {
         shared.counters.forbidden.fetch_add(1, Relaxed);
         return Err(routes::foreign_page());
     }
-    let asks = |pair| head.query.split('&').any(|it| it == pair);
-    let annex_b = asks("format=h264");
-    if let Some(answer) = routes::no_h264(shared).filter(|_| annex_b) {
+    let annex_b = head.asked("format") == Some("h264");
+    if let Some(answer) = routes::none_of(Codec::H264, shared).filter(|_| annex_b) {
         return Err(answer);
     }
     Ok(Request {
-        live: asks("start=live"),
+        live: head.asks_for_live(),
         annex_b,
         accept,
     })

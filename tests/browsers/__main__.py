@@ -27,7 +27,7 @@ MAIN = EVERYWHERE + [
     page.the_page_comes_back_after_the_server, page.the_page_comes_back_after_the_camera,
     page.the_page_comes_back_after_a_stall, page.the_page_goes_on_in_another_size,
     page.the_page_comes_back_from_behind_another_tab, page.the_page_works_on_a_sub_path,
-    page.the_page_plays_where_no_websocket_passes, page.the_page_shows_a_camera_of_jpeg_pictures,
+    page.the_page_plays_where_no_websocket_passes, page.the_right_jpeg_pictures_show,
     page.rotation_is_shown, page.the_page_plays_without_javascript,
     page.no_decoder_holds_pictures_back, page.uneven_rates_play_without_a_stall, foreign.hls_js_plays_hls,
     foreign.hls_js_plays_low_latency_hls, foreign.jmuxer_plays, foreign.broadway_plays]

@@ -173,7 +173,7 @@ class Clock:
 
 
 class OwnClock:
-    """The same of tests/browsers/jpegs.py, which writes to a file when it captured frame 0."""
+    """The same of tests/browsers/numbered_jpegs.py, which writes to a file when it captured frame 0."""
 
     def __init__(self, begun, fps):
         self.begun, self.fps = begun, fps

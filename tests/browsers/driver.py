@@ -50,6 +50,11 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def needs(*commands):
     for command in commands:
         if not shutil.which(command):
@@ -84,18 +89,22 @@ def end(process):
 
 
 class Browser:
+    host = HOST     # by which it finds this machine
+
     def open(self, url, script=""):
         """Opens a page, and runs a script in it at once: its load event is not waited for, nor would it come while
         WebKit loads a <video>."""
         self.run("window.before = true")
         self.go(url)
         end = time.monotonic() + 60
-        while not self.reached(f"if (window.before || !document.body) return false; {script}; return true"):
+        # Firefox shows a blank page in between.
+        while not self.reached("if (window.before || location.href !== arguments[0] || !document.body) return false;"
+                               f"{script}; return true", url):
             check(time.monotonic() < end, f"{url} does not open")
 
-    def reached(self, script):
+    def reached(self, script, url):
         try:
-            return self.run(script)
+            return self.run(script, url)
         except AssertionError:
             return False    # the page before went away under it
 
@@ -240,19 +249,15 @@ class WebKit(WebDriver):
         hosts.write_text(f"127.0.0.1 localhost {HOST}\n")
         apart = ["unshare", "--mount"] if os.getuid() == 0 else ["unshare", "--map-root-user", "--mount"]
         apart += ["sh", "-c", f'mount --bind "{hosts}" /etc/hosts && exec "$@"', "sh"]
-        self.named = subprocess.run(apart + ["true"], stderr=self.log).returncode == 0
-        self.start(*(apart if self.named else []), "WebKitWebDriver", f"--port={port}",
+        if subprocess.run(apart + ["true"], stderr=self.log).returncode != 0:
+            apart, self.host = [], "localhost"
+        self.start(*apart, "WebKitWebDriver", f"--port={port}",
                    stdout=self.log, env=environment)
         wait_for("WebKitWebDriver listens", 30, lambda: listens(port))
         self.session(port, {"webkitgtk:browserOptions": {"binary": browsers[-1], "args": ["--automation"]}})
 
     def errors(self):
         return []   # its driver does not tell
-
-
-def listens(port):
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 class Firefox(Browser):

@@ -8,8 +8,8 @@ from driver import check, wait_for
 
 PROBE = pathlib.Path(__file__).with_name("probe.js").read_text()
 
-# latencies in ms; of the frames that passed in the time, the share that was never seen on the screen, and the number that
-# the browser itself says that it dropped
+# latencies in ms; of the frames that passed in the time, the share that was never seen on the screen, and the number
+# that the browser itself says that it dropped
 Figures = collections.namedtuple("Figures", "median p95 unseen dropped")
 
 

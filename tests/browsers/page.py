@@ -37,31 +37,26 @@ def comes_back(browser, clock, what, since):
 
     def ask():
         pictures = [one for one in shown(probe(browser)) if one[1] > since]
-        live.extend(at for number, at in pictures if all(age < LIVE_S for age in clock.ages([(number, at)]) or [9]))
+        live.extend(one[1] for one in pictures if any(age < LIVE_S for age in clock.ages([one])))
         return len(live) > 5
     wait_for(f"the picture is live after {what}", PATIENCE_S, ask)
     note(browser, f"{what}: live {live[0] - since:.1f} s after")
-
-
-def host(browser):
-    """The insecure name of this machine, where the browser can be given one."""
-    return HOST if getattr(browser, "named", True) else "localhost"
 
 
 @contextlib.contextmanager
 def served(browser, name, camera="[test]\n", path="", at=None):
     """A server with this camera; gives it, the clock of its stream, and what opens its page."""
     with Server(f"{browser.name}-{name}", camera) as server, Clock(server) as clock:
-        yield server, clock, lambda: open_page(browser, server.url(path, at or host(browser)))
+        yield server, clock, lambda: open_page(browser, server.url(path, at or browser.host))
 
 
 @contextlib.contextmanager
 def served_jpeg(browser):
     """The same with a camera that gives JPEG pictures."""
     clock = OwnClock(OUT / f"{browser.name}.begun", 30)
-    command = f"exec {sys.executable} {HERE}/jpegs.py {jpeg_file()} 30 {clock.begun}"
+    command = f"exec {sys.executable} {HERE}/numbered_jpegs.py {jpeg_file()} 30 {clock.begun}"
     with Server(f"{browser.name}-jpeg", f"[exec jpeg]\ncommand = {command}\n") as server:
-        yield server, clock, lambda: open_page(browser, server.url(host=host(browser)))
+        yield server, clock, lambda: open_page(browser, server.url(host=browser.host))
 
 
 @contextlib.contextmanager
@@ -100,7 +95,7 @@ def held_camera(name, **sizes):
 def the_page_plays(browser):
     with playing(browser, "page") as (server, clock):
         secure = browser.run("return isSecureContext")
-        check(not secure or host(browser) != HOST, "a secure context: not what a viewer in the home has")
+        check(not secure or browser.host != HOST, "a secure context: not what a viewer in the home has")
         wait_for("the page says live", PATIENCE_S, lambda: said_live(browser))
         (OUT / f"{browser.name}-page.png").write_bytes(browser.screenshot())
         seen = probe(browser)
@@ -153,7 +148,7 @@ def the_page_comes_back_after_the_camera(browser):
 
 def the_page_comes_back_after_a_stall(browser):
     with Server(f"{browser.name}-stall") as server, Clock(server) as clock, Proxy(server) as proxy:
-        open_page(browser, proxy.url(host=host(browser)))
+        open_page(browser, proxy.url(host=browser.host))
         becomes_live(browser, clock)
         proxy.process.send_signal(signal.SIGSTOP)
         time.sleep(5)
@@ -185,7 +180,7 @@ def the_page_comes_back_from_behind_another_tab(browser, seconds=15):
 
 def the_page_works_on_a_sub_path(browser):
     with Server(f"{browser.name}-proxy") as server, Clock(server) as clock, Proxy(server, "/camera/") as proxy:
-        open_page(browser, proxy.url(host=host(browser)))
+        open_page(browser, proxy.url(host=browser.host))
         becomes_live(browser, clock)
         check(ways(server) == {"ws"}, f"not by WebSocket but {ways(server)}")
         errors = browser.errors()
@@ -194,7 +189,7 @@ def the_page_works_on_a_sub_path(browser):
 
 def the_page_plays_where_no_websocket_passes(browser):
     with Server(f"{browser.name}-fetch") as server, Clock(server) as clock, Proxy(server, "/", "no-websocket") as proxy:
-        open_page(browser, proxy.url(host=host(browser)))
+        open_page(browser, proxy.url(host=browser.host))
         becomes_live(browser, clock)
         browser.errors()    # the browser's own word on the WebSocket
 
@@ -208,7 +203,7 @@ def ways(server):
 
 def rotation_is_shown(browser):
     with Server(f"{browser.name}-rotation", "[test]\nwidth = 640\nheight = 480\nrotation = 90\n") as server:
-        browser.open(server.url(host=host(browser)))
+        browser.open(server.url(host=browser.host))
         size = wait_for("a picture", PATIENCE_S, lambda: picture_size(browser))
         check(size == [480, 640], f"shown as {size}, not 480x640")
 
@@ -223,7 +218,7 @@ def the_page_plays_without_javascript(browser):
     with Server(f"{browser.name}-noscript") as server:
         browser.allow_scripts(False)
         try:
-            browser.open(server.url(host=host(browser)))
+            browser.open(server.url(host=browser.host))
             pictures = set()
             wait_for("five different pictures of the screen", PATIENCE_S,
                      lambda: pictures.add(browser.screenshot()) or len(pictures) >= 5)
@@ -232,9 +227,9 @@ def the_page_plays_without_javascript(browser):
 
 
 def player_html(browser, name, command, seconds, settle):
-    """What tests/player.html saw of a command's stream."""
+    """What tests/browsers/player.html saw of a command's stream."""
     with Server(f"{browser.name}-{name}", f"[exec {name}]\ncommand = {command}\n") as server, Proxy(server) as proxy:
-        browser.open(proxy.url("player.html", host(browser)))
+        browser.open(proxy.url("player.html", browser.host))
         wait_for("a picture", PATIENCE_S, lambda: browser.run("return window.seen.shown > 10 || window.seen.error"))
         time.sleep(settle)
         browser.run("settled()")
@@ -277,7 +272,7 @@ def uneven_rates_play_without_a_stall(browser):
     check(seen["shown"] > 0.7 * seen["arrivals"], text)
 
 
-def the_page_shows_a_camera_of_jpeg_pictures(browser):
+def the_right_jpeg_pictures_show(browser):
     with served_jpeg(browser) as (server, clock, show):
         show()
         becomes_live(browser, clock)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A reverse proxy on loopback: proxy.py PORT PREFIX [no-websocket]; prints the port that it listens on.
 
-Passes what is under PREFIX on to 127.0.0.1:PORT without the prefix, one request a connection, WebSockets too unless told
-otherwise. PREFIX/player.html is tests/browsers/player.html.
+Passes what is under PREFIX on to 127.0.0.1:PORT without the prefix, one request a connection; WebSockets too, unless
+told otherwise. PREFIX/player.html is tests/browsers/player.html.
 """
 import pathlib
 import re
@@ -36,7 +36,8 @@ def serve(client):
         return answer(client, "502 Bad Gateway")
     head = head.replace(path, b"/" + path[len(PREFIX):], 1)
     if not upgrade:
-        head = re.sub(rb"\r\nconnection:[^\r]*", b"", head, flags=re.I).replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+        head = re.sub(rb"\r\nconnection:[^\r]*", b"", head, flags=re.I)
+        head = head.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
     with socket.create_connection(("127.0.0.1", PORT)) as server:
         server.sendall(head)
         threading.Thread(target=pump, args=(client, server), daemon=True).start()

@@ -107,7 +107,8 @@ class Pages(http.server.ThreadingHTTPServer):
 class Files(http.server.SimpleHTTPRequestHandler):
     def translate_path(self, path):
         name = path.split("?")[0]
-        return str(MODULES / name.removeprefix("/modules/") if name.startswith("/modules/") else HERE / name.lstrip("/"))
+        folder = MODULES if name.startswith("/modules/") else HERE
+        return str(folder / name.removeprefix("/modules").lstrip("/"))
 
     def log_message(self, *_):
         pass

@@ -1,6 +1,6 @@
 //! An HTTP client that keeps its connection, over TCP or a socket in the file system.
 
-use super::support::PATIENCE;
+use super::support::{PATIENCE, until};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -33,12 +33,6 @@ impl Response {
             let (field, value) = line.split_once(": ")?;
             field.eq_ignore_ascii_case(name).then_some(value)
         })
-    }
-
-    /// The body of an answer that has to be good.
-    pub fn good(self) -> Vec<u8> {
-        assert_eq!(self.status, 200, "{}", self.head);
-        self.body
     }
 }
 
@@ -97,5 +91,18 @@ impl Client {
 
     pub fn get(&mut self, path: &str) -> Response {
         self.request("GET", path)
+    }
+
+    /// The answer, which has to be good; where nothing came in time, as on a busy machine, it is asked for again.
+    pub fn fetch(&mut self, path: &str) -> Response {
+        let mut response = self.get(path);
+        until("there is an answer", || {
+            if response.status == 503 {
+                response = self.get(path);
+            }
+            response.status != 503
+        });
+        assert_eq!(response.status, 200, "{path}: {}", response.head);
+        response
     }
 }

@@ -8,13 +8,16 @@ mod nginx;
 mod support;
 mod validator;
 
-use client::Client;
-use std::collections::HashMap;
-use std::path::Path;
+use client::{Client, Response};
+use std::collections::{HashMap, HashSet};
+use std::io::Read;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
-use support::{Dir, PATIENCE, Server, decode, have, run, skip, until};
-use validator::{History, Playlist};
+use std::time::Instant;
+use support::{
+    Dir, PATIENCE, Server, children, decode, film, have, numbers_in_gray, numbers_in_pictures, run, skip,
+    until,
+};
+use validator::{History, Playlist, Segment};
 
 /// The test picture, small; on a machine with too much to do, nothing is skipped.
 const SMALL: &str = "[server]\nmax_age_ms = 60000\n[test a]\nwidth = 320\nheight = 240\nlinger_s = 0\n";
@@ -51,37 +54,17 @@ fn fragments(bytes: &[u8]) -> Vec<(u32, u64, u32, bool)> {
     found
 }
 
-/// The frame numbers in the pictures of a file.
-fn numbers_in_pictures(file: &Path, width: usize, height: usize) -> Vec<u32> {
-    let file = file.to_str().unwrap();
-    let args = [
-        "-v",
-        "error",
-        "-i",
-        file,
-        "-fps_mode",
-        "passthrough",
-        "-f",
-        "rawvideo",
-        "-pix_fmt",
-        "gray",
-        "-",
-    ];
-    let raw = run("ffmpeg", &args);
-    let block = (width / 40) & !1;
-    let bit = |picture: &[u8], index: usize| picture[(block / 2) * width + index * block + block / 2] >= 128;
-    raw.stdout
-        .chunks_exact(width * height)
-        .map(|picture| (2..34).fold(0, |number, index| number << 1 | u32::from(bit(picture, index))))
-        .collect()
+/// A player showed all frames in order; but for breaks that the server told of since `before`, all of them.
+fn check_order(numbers: &[u32], before: u64, after: u64) {
+    let follows = |pair: &[u32]| pair[1] == pair[0] + 1 || after > before && pair[1] > pair[0];
+    assert!(numbers.windows(2).all(follows), "{numbers:?}");
 }
 
-/// A player showed all frames in order; but for breaks that the server told of, all of them.
-fn check_order(numbers: &[u32], server: &Server) {
-    let playlist = Playlist::parse(client(server).get("/streaminf.m3u8").text());
-    let breaks = playlist.segments.iter().any(|segment| segment.discontinuity);
-    let follows = |pair: &[u32]| pair[1] == pair[0] + 1 || breaks && pair[1] > pair[0];
-    assert!(numbers.windows(2).all(follows), "{numbers:?}");
+/// How many breaks there were up to the first segment in the playlist, and up to the last one.
+fn breaks(server: &Server) -> (u64, u64) {
+    let playlist = Playlist::parse(client(server).fetch("/streaminf.m3u8").text());
+    let count = |segment: Option<&Segment>| segment.unwrap().discontinuities;
+    (count(playlist.segments.first()), count(playlist.segments.last()))
 }
 
 /// Follows a run as a player with low latency does, and checks all that it says: blocking reloads, every other one as a
@@ -92,6 +75,8 @@ struct Player {
     history: History,
     newest: Playlist,
     parts: HashMap<u64, Vec<u8>>,
+    /// Names of parts.
+    had: HashSet<String>,
     fetched: HashMap<u64, Vec<u8>>,
     inits: HashMap<String, Vec<u8>>,
     reloads: u64,
@@ -102,14 +87,14 @@ impl Player {
     fn new(server: &Server) -> Player {
         let mut playlists = client(server);
         let mut history = History::default();
-        let text = playlists.get("/streaminf.m3u8").good();
-        let newest = history.add(std::str::from_utf8(&text).unwrap());
+        let newest = history.add(playlists.fetch("/streaminf.m3u8").text());
         Player {
             playlists,
             files: client(server),
             history,
             newest,
             parts: HashMap::new(),
+            had: HashSet::new(),
             fetched: HashMap::new(),
             inits: HashMap::new(),
             reloads: 0,
@@ -127,37 +112,32 @@ impl Player {
         };
         self.reloads += 1;
         let query = format!("/streaminf.m3u8?_HLS_msn={sequence}&_HLS_part={part}{skip}");
-        let response = self.playlists.get(&query);
+        let response = self.playlists.fetch(&query);
         let target = self.newest.target;
         assert_eq!(
             response.field("Cache-Control"),
             Some(&*format!("max-age={}", 6 * target))
         );
         let before = self.newest.next();
-        self.newest = self.history.add(std::str::from_utf8(&response.good()).unwrap());
+        self.newest = self.history.add(response.text());
         assert!(self.newest.next() > before, "it has what was asked for");
         self.skips += u64::from(self.newest.skipped > 0);
         for segment in &self.newest.segments {
             if let Some(map) = segment.map.as_ref().filter(|map| !self.inits.contains_key(*map)) {
-                let response = self.files.get(&path(map));
+                let response = self.files.fetch(&path(map));
                 assert_eq!(response.field("Cache-Control"), Some("max-age=3600, immutable"));
-                self.inits.insert(map.clone(), response.good());
+                self.inits.insert(map.clone(), response.body);
             }
             let bytes = self.parts.entry(segment.sequence).or_default();
-            let have = fragments(bytes);
-            let mut length = 0;
             for part in &segment.parts {
-                // By the time in it: is it there already?
-                let ticks = (part.duration * 90_000.0).round() as u64;
-                length += ticks;
-                let had: u64 = have.iter().map(|f| u64::from(f.2)).sum();
-                if length <= had + 2 * segment.parts.len() as u64 {
+                if !self.had.insert(part.uri.clone()) {
                     continue;
                 }
-                let response = self.files.get(&path(&part.uri));
+                let ticks = (part.duration * 90_000.0).round() as u64;
+                let response = self.files.fetch(&path(&part.uri));
                 assert_eq!(response.field("Content-Type"), Some("video/mp4"));
                 assert_eq!(response.field("Cache-Control"), Some("max-age=3600, immutable"));
-                let body = response.good();
+                let body = response.body;
                 let inside = fragments(&body);
                 assert_eq!(inside[0].3, part.independent);
                 // 4.4.4.9; a frame can't be parted.
@@ -168,7 +148,7 @@ impl Player {
                 bytes.extend(body);
             }
             if let (Some(uri), false) = (&segment.uri, self.fetched.contains_key(&segment.sequence)) {
-                let body = self.files.get(&path(uri)).good();
+                let body = self.files.fetch(&path(uri)).body;
                 assert!(
                     segment.parts.is_empty() || body == *bytes,
                     "the parts are the segment"
@@ -190,6 +170,17 @@ impl Player {
         self.history.check_hints();
     }
 
+    /// How long a segment is, by the playlist.
+    fn seconds(&self, sequence: u64) -> f64 {
+        self.history.segments[&sequence].duration.unwrap()
+    }
+
+    /// Bits a second of the largest segment, for its length.
+    fn peak_bps(&self) -> f64 {
+        let bps = |(sequence, bytes): (u64, &Vec<u8>)| bytes.len() as f64 * 8.0 / self.seconds(sequence);
+        self.segments().into_iter().map(bps).fold(0.0, f64::max)
+    }
+
     /// All segments, oldest first.
     fn segments(&self) -> Vec<(u64, &Vec<u8>)> {
         let mut all: Vec<_> = self
@@ -208,6 +199,20 @@ impl Player {
     }
 }
 
+/// The target duration is that of the first segment. With groups as long as asked for it is 1 s; others get room.
+fn check_target(player: &Player) {
+    let first = player.seconds(player.segments()[0].0);
+    let target = if first <= 1.1 {
+        1.0
+    } else {
+        first.round().clamp(2.0, 6.0)
+    };
+    assert_eq!(
+        player.newest.target as f64, target,
+        "of a first segment of {first} s"
+    );
+}
+
 /// Each segment decodes alone with its MAP; together they have every frame once. Nothing is said that is taken back.
 #[test]
 fn a_run_keeps_its_word() {
@@ -220,20 +225,22 @@ fn a_run_keeps_its_word() {
     player.follow(|player| {
         player.skips >= 3 && player.newest.sequence > player.history.segments.keys().min().unwrap() + 2
     });
-    assert_eq!(player.newest.target, 1);
-    assert!(player.newest.whole().count() >= 6);
+    check_target(&player);
+    assert!(player.newest.whole().count() as u64 + player.newest.skipped >= 6);
     // What left the list is still there, as long as the playlist was and a little.
     let first = player.segments()[0].0;
     assert!(player.newest.sequence > first);
     let uri = player.history.segments[&first].uri.clone().unwrap();
-    assert_eq!(player.files.get(&path(&uri)).good(), *player.segments()[0].1);
-    let variant = player.playlists.get("/stream.m3u8");
+    assert_eq!(player.files.fetch(&path(&uri)).body, *player.segments()[0].1);
+    let peak_before = player.peak_bps();
+    let variant = player.playlists.fetch("/stream.m3u8");
+    // What is whole by then is fetched with the next playlist.
+    player.reload();
     assert_eq!(
         variant.field("Content-Type"),
         Some("application/vnd.apple.mpegurl")
     );
-    let text = String::from_utf8(variant.good()).unwrap();
-    let lines: Vec<&str> = text.lines().collect();
+    let lines: Vec<&str> = variant.text().lines().collect();
     assert_eq!(
         (lines.len(), lines[0], lines[2]),
         (3, "#EXTM3U", "streaminf.m3u8")
@@ -242,16 +249,22 @@ fn a_run_keeps_its_word() {
     assert_eq!(variant["RESOLUTION"], "320x240");
     assert!(variant["CODECS"].starts_with("avc1.42"));
     let fps: f64 = variant["FRAME-RATE"].parse().unwrap();
-    assert!((20.0..31.0).contains(&fps), "{fps}");
-    let peak = |(sequence, bytes): (u64, &Vec<u8>)| {
-        bytes.len() as f64 * 8.0 / player.history.segments[&sequence].duration.unwrap()
-    };
-    let peak = player.segments().into_iter().map(peak).fold(0.0, f64::max);
+    // 30, but for a machine that is too slow for it: what all segments have on average, no one is above and below.
+    let rates: Vec<f64> = player
+        .segments()
+        .iter()
+        .map(|(sequence, bytes)| fragments(bytes).len() as f64 / player.seconds(*sequence))
+        .collect();
+    assert!(
+        rates.iter().any(|rate| fps > rate - 0.01) && rates.iter().any(|rate| fps < rate + 0.01),
+        "{fps} {rates:?}"
+    );
     let bandwidth: f64 = variant["BANDWIDTH"].parse().unwrap();
+    let peak = player.peak_bps();
     // The lengths in the playlist are rounded.
     assert!(
-        bandwidth >= peak * 0.9999 && bandwidth < peak * 1.5,
-        "{bandwidth} {peak}"
+        bandwidth >= peak_before * 0.9999 && bandwidth <= peak * 1.0001,
+        "{bandwidth} is not from {peak_before} to {peak}"
     );
     assert!(variant["AVERAGE-BANDWIDTH"].parse::<f64>().unwrap() <= bandwidth);
 
@@ -276,7 +289,7 @@ fn a_run_keeps_its_word() {
         all.extend_from_slice(bytes);
     }
     let file = dir.write("all.mp4", &all);
-    let numbers = numbers_in_pictures(&file, 320, 240);
+    let numbers = numbers_in_pictures(file.to_str().unwrap(), 320, 240);
     assert_eq!(numbers.len(), frames);
     for (at, pair) in (1..).zip(numbers.windows(2)) {
         let follows = pair[1] == pair[0] + 1 || pair[1] > pair[0] && breaks.contains(&at);
@@ -293,17 +306,7 @@ fn x264(dir: &Dir, sizes: &[&str], frames: u32, options: &str) -> Option<Server>
     for (at, size) in sizes.iter().enumerate() {
         let file = dir.file(&format!("{at}.h264"));
         let source = format!("testsrc2=size={size}:rate=30");
-        let args = [
-            "-y",
-            "-v",
-            "error",
-            "-f",
-            "lavfi",
-            "-i",
-            &source,
-            "-frames:v",
-            &frames.to_string(),
-        ];
+        let options = format!("scenecut=0:bframes=0:{options}");
         let codec = [
             "-pix_fmt",
             "yuv420p",
@@ -312,14 +315,11 @@ fn x264(dir: &Dir, sizes: &[&str], frames: u32, options: &str) -> Option<Server>
             "-preset",
             "veryfast",
             "-x264-params",
+            &options,
+            "-f",
+            "h264",
         ];
-        let options = format!("scenecut=0:bframes=0:{options}");
-        let end = [&options, "-f", "h264", file.to_str().unwrap()];
-        assert!(
-            run("ffmpeg", &[&args[..], &codec, &end].concat())
-                .status
-                .success()
-        );
+        film(&source, frames, &codec, &file);
         stream.extend(std::fs::read(file).unwrap());
     }
     let file = dir.write("in.h264", stream);
@@ -333,17 +333,13 @@ fn x264(dir: &Dir, sizes: &[&str], frames: u32, options: &str) -> Option<Server>
 #[test]
 fn a_change_of_the_picture_is_a_discontinuity_with_a_map() {
     let dir = Dir::new();
-    let Some(server) = x264(&dir, &["320x240", "160x120"], 60, "keyint=30:min-keyint=30") else {
+    let Some(server) = x264(&dir, &["320x240", "160x120"], 48, "keyint=24:min-keyint=24") else {
         return;
     };
     let mut player = Player::new(&server);
     player.follow(|player| {
-        player
-            .newest
-            .whole()
-            .filter(|segment| segment.discontinuity)
-            .count()
-            >= 2
+        let map = |(sequence, _): &(u64, &Vec<u8>)| player.history.segments[sequence].map.clone();
+        player.segments().iter().map(map).collect::<HashSet<_>>().len() >= 3
     });
     let mut sizes = Vec::new();
     let sequences: Vec<u64> = player.segments().iter().map(|segment| segment.0).collect();
@@ -382,23 +378,23 @@ fn a_change_of_the_picture_is_a_discontinuity_with_a_map() {
 #[test]
 fn long_groups_are_cut() {
     let dir = Dir::new();
-    // One key frame after two seconds, and then none for eight.
+    // One key frame, and then none for six seconds and a half.
     let Some(server) = x264(
         &dir,
         &["160x120"],
-        300,
+        195,
         "keyint=infinite:min-keyint=1:force-cfr=1",
     ) else {
         return;
     };
     let mut player = Player::new(&server);
-    player.follow(|player| player.newest.whole().count() >= 3);
-    let independent: Vec<bool> = player
-        .segments()
-        .iter()
-        .map(|(_, bytes)| fragments(bytes)[0].3)
-        .collect();
-    assert!(independent[0] && independent.contains(&false), "{independent:?}");
+    let independent = |player: &Player| -> Vec<bool> {
+        let segments = player.segments();
+        let first_is_key = |(_, bytes): &(u64, &Vec<u8>)| fragments(bytes)[0].3;
+        segments.iter().map(first_is_key).collect()
+    };
+    player.follow(|player| independent(player).contains(&false));
+    assert!(independent(&player)[0], "a run begins with a key frame");
     assert_eq!(player.newest.target, 6, "no first group is waited for longer");
 }
 
@@ -406,7 +402,7 @@ fn long_groups_are_cut() {
 fn bad_questions_have_their_answers() {
     let server = small();
     let mut client = client(&server);
-    let playlist = Playlist::parse(client.get("/streaminf.m3u8").text());
+    let playlist = Playlist::parse(client.fetch("/streaminf.m3u8").text());
     let status = |client: &mut Client, path: &str| {
         let response = client.get(path);
         if response.status != 200 {
@@ -468,9 +464,10 @@ fn bad_questions_have_their_answers() {
 fn methods_and_what_is_kept() {
     let server = small();
     let mut client = client(&server);
-    let playlist = Playlist::parse(client.get("/streaminf.m3u8").text());
-    let segment = path(playlist.segments[0].uri.as_ref().unwrap());
-    let map = path(playlist.segments[0].map.as_ref().unwrap());
+    let playlist = Playlist::parse(client.fetch("/streaminf.m3u8").text());
+    let newest = playlist.whole().last().unwrap();
+    let segment = path(newest.uri.as_ref().unwrap());
+    let map = path(newest.map.as_ref().unwrap());
     for name in ["/stream.m3u8", "/streaminf.m3u8", &segment, &map] {
         let got = client.get(name);
         let head = client.request("HEAD", name);
@@ -481,7 +478,8 @@ fn methods_and_what_is_kept() {
             assert_eq!(head.field("Cache-Control"), Some("max-age=3600, immutable"));
         } else {
             // Half a target duration.
-            assert_eq!(head.field("Cache-Control"), Some("max-age=1"));
+            let age = format!("max-age={}", (playlist.target / 2).max(1));
+            assert_eq!(head.field("Cache-Control"), Some(&*age));
         }
         client.ask("OPTIONS", name);
         assert!(client.answer("HEAD").field("Allow").unwrap().contains("GET"));
@@ -489,38 +487,63 @@ fn methods_and_what_is_kept() {
     }
 }
 
-/// Whoever waits takes one of the places, which are for those with patience; what is there is there for all.
+/// A viewer has one place, whether it waits or not, and room for some requests in it; a proxy that many are behind takes
+/// more. What is there is there for all of them.
 #[test]
-fn those_who_wait_are_no_more_than_there_are_places() {
+fn viewers_have_a_place_and_those_who_wait_have_room() {
     let mut server = Server::with_config(&SMALL.replace("[server]", "[server]\nmax_clients = 2"));
-    let mut clients: Vec<Client> = (0..3).map(|_| client(&server)).collect();
-    let playlist = Playlist::parse(clients[0].get("/streaminf.m3u8").text());
-    let uri = path(playlist.segments[0].uri.as_ref().unwrap());
+    let mut clients: Vec<Client> = (0..6).map(|_| client(&server)).collect();
     let ask_far = |client: &mut Client| {
         // Two segments on from the newest: a wait of a second or two.
-        let playlist = Playlist::parse(client.get("/streaminf.m3u8").text());
+        let playlist = Playlist::parse(client.fetch("/streaminf.m3u8").text());
         let after = playlist.whole().last().unwrap().sequence + 2;
         client.ask("GET", &format!("/streaminf.m3u8?_HLS_msn={after}"));
     };
+    // Two requests of one player leave a place for another viewer, and no more.
+    until("both wait while another is there", || {
+        clients[..2].iter_mut().for_each(ask_far);
+        let mut other = server.follow("");
+        other.next_fragment().unwrap();
+        let mut third = [0; 12];
+        server
+            .send(b"GET /stream.mp4 HTTP/1.0\r\n\r\n")
+            .read_exact(&mut third)
+            .unwrap();
+        clients[..2]
+            .iter_mut()
+            .for_each(|client| _ = client.answer("GET"));
+        drop(other);
+        until("its place is free", || server.number("clients") < 2);
+        &third == b"HTTP/1.1 503"
+    });
+    until("who does not wait has a place", || {
+        clients[0].fetch("/streaminf.m3u8");
+        server.number("clients") == 1
+    });
     // On a machine with too much to do, one can have its answer before the last one asks.
-    until("one of three is refused", || {
+    until("one of six is refused", || {
         clients.iter_mut().for_each(ask_far);
-        assert_eq!(client(&server).get(&uri).status, 200);
+        assert_eq!(client(&server).get("/stream.m3u8").status, 200);
         let answers: Vec<_> = clients.iter_mut().map(|client| client.answer("GET")).collect();
-        let refused: Vec<_> = answers.iter().filter(|answer| answer.status != 200).collect();
-        for answer in &refused {
-            assert_eq!((answer.status, answer.field("Retry-After")), (503, Some("5")));
-        }
-        assert!(refused.len() <= 1);
-        refused.len() == 1
+        // And it can be that nothing comes in time.
+        assert!(answers.iter().all(|answer| [200, 503].contains(&answer.status)));
+        let refused = |answer: &&Response| answer.field("Retry-After") == Some("5");
+        let refused = answers.iter().filter(refused).count();
+        assert!(refused <= 1);
+        refused == 1
     });
     until("no place is taken", || server.number("clients") == 0);
     let mut leaves = clients.pop().unwrap();
     ask_far(&mut leaves);
     drop(leaves);
     until("no place is taken", || server.number("clients") == 0);
-    // Who waits at the end is told.
+    // Who waits at the end is told. It has asked twice, and these are questions too.
+    let mut requests = server.number("requests") + 2;
     ask_far(&mut clients[0]);
+    until("it is heard", || {
+        requests += 1;
+        server.number("requests") >= requests
+    });
     server.signal("-TERM");
     let last = clients[0].answer("GET");
     assert!(matches!(last.status, 200 | 503), "{}", last.head);
@@ -536,36 +559,80 @@ fn it_lives_only_while_it_is_watched() {
     });
     assert_eq!(server.camera("hls_bytes"), "0");
     let mut first = client(&server);
-    let multivariant = first.get("/stream.m3u8");
-    assert_eq!(multivariant.status, 200, "{}", multivariant.text());
+    first.fetch("/stream.m3u8");
     assert_eq!(server.camera("state"), "live");
-    let playlist = Playlist::parse(first.get("/streaminf.m3u8").text());
+    let mut playlist = Playlist::parse(first.fetch("/streaminf.m3u8").text());
     until("the viewer is shown", || {
         server.get("/status").contains("\"way\":\"hls\"")
     });
-    let uri = path(playlist.segments[0].uri.as_ref().unwrap());
-    let length = first.get(&uri).good().len() as u64;
+    let newest_file = |playlist: &Playlist| path(playlist.whole().last().unwrap().uri.as_ref().unwrap());
+    let length = first.fetch(&newest_file(&playlist)).body.len();
     until("what was sent is counted", || {
         server.status_after("\"way\"", "bytes_sent") == length.to_string()
     });
-    // Who only asks for what is there keeps it up as well.
-    for _ in 0..40 {
-        assert_eq!(first.get("/streaminf.m3u8").status, 200);
-        std::thread::sleep(Duration::from_millis(200));
-    }
-    assert_eq!(first.get(&uri).status, 200);
-    until("the camera sleeps", || server.camera("state") == "asleep");
-    assert_eq!(
-        (server.camera("hls_bytes"), server.camera("clients")),
-        ("0".into(), "[".into())
-    );
+    // Who only asks for what is there keeps it up as well: it is the same run for longer than a viewer counts.
+    let run = |playlist: &Playlist| newest_file(playlist).split('-').next().unwrap().to_string();
+    let newest_ms = |playlist: &Playlist| playlist.whole().last().unwrap().date_ms;
+    let mut since_ms = newest_ms(&playlist);
+    until("a run goes on", || {
+        let newest = Playlist::parse(first.fetch("/streaminf.m3u8").text());
+        if run(&newest) != run(&playlist) {
+            // This machine held the client up for so long.
+            since_ms = newest_ms(&newest);
+        }
+        playlist = newest;
+        newest_ms(&playlist) - since_ms > (3 * playlist.target.max(2) as i64 + 2) * 1000
+    });
+    let uri = newest_file(&playlist);
+    until("the run ends and the camera sleeps", || {
+        server.camera("state") == "asleep" && server.camera("hls_bytes") == "0"
+    });
+    assert_eq!(server.camera("clients"), "[");
     assert_eq!(first.get(&uri).status, 404, "of a run that has ended");
     assert_eq!(server.camera("state"), "asleep", "and that wakes nobody");
     let mut other = client(&server);
-    let next = Playlist::parse(other.get("/streaminf.m3u8").text());
-    assert!(next.sequence > playlist.segments.last().unwrap().sequence);
-    assert_ne!(next.segments[0].uri, playlist.segments[0].uri);
-    assert!(next.segments[0].discontinuities > playlist.segments[0].discontinuities);
+    let next = Playlist::parse(other.fetch("/streaminf.m3u8").text());
+    let last = playlist.segments.last().unwrap();
+    assert!(next.sequence > last.sequence);
+    assert_ne!(run(&next), run(&playlist));
+    assert!(next.segments[0].discontinuities > last.discontinuities);
+}
+
+/// Who only looks, and who asks for what is long gone, is no viewer: the camera sleeps for all that.
+#[test]
+fn a_look_wakes_no_camera_and_keeps_none_up() {
+    let server = small();
+    until("it sleeps", || server.camera("state") == "asleep");
+    let frames = server.camera("frames");
+    let mut client = client(&server);
+    for (name, status) in [
+        ("/stream.m3u8", 200),
+        ("/streaminf.m3u8", 200),
+        ("/streaminf.m3u8?_HLS_msn=7", 200),
+        ("/streaminf.m3u8?_HLS_part=0", 400),
+        ("/hls/00000000-s0.m4s", 404),
+    ] {
+        let head = client.request("HEAD", name);
+        assert_eq!(head.status, status, "{name}");
+        let playlist = head.field("Content-Type") == Some("application/vnd.apple.mpegurl");
+        assert!(playlist == (status == 200), "{name}: {}", head.head);
+    }
+    assert_eq!(
+        (server.camera("state"), server.camera("frames")),
+        ("asleep".into(), frames)
+    );
+    // Nor does either keep the run of somebody who has left.
+    for (method, name) in [("HEAD", "/streaminf.m3u8"), ("GET", "/hls/00000000-s0.m4s")] {
+        until("a head tells all that is known", || {
+            client.fetch("/streaminf.m3u8");
+            let playlist = client.request("HEAD", "/streaminf.m3u8");
+            playlist.field("Content-Length").is_some()
+        });
+        until("it sleeps", || {
+            client.request(method, name);
+            server.camera("state") == "asleep"
+        });
+    }
 }
 
 /// A camera that goes away: the playlist stops to grow and is not ended; when it is back, it goes on.
@@ -575,7 +642,7 @@ fn a_lost_camera_is_a_pause() {
         return;
     }
     let dir = Dir::new();
-    let Some(plain) = x264(&dir, &["160x120"], 60, "keyint=30:min-keyint=30") else {
+    let Some(plain) = x264(&dir, &["160x120"], 48, "keyint=24:min-keyint=24") else {
         return;
     };
     drop(plain);
@@ -584,16 +651,19 @@ fn a_lost_camera_is_a_pause() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools/replay.py");
     let camera = format!("exec python3 {script} {} 30 units", dir.file("in.h264").display());
     let loss = format!("test -e {} || exit 1; {camera}", on.display());
-    let server = Server::with_config(&format!("[exec]\nfps = 30\ncommand = {loss}\nlinger_s = 0\n"));
+    let server = Server::with_config(&format!(
+        "[server]\nmax_age_ms = 60000\n[exec]\nfps = 30\ncommand = {loss}\nlinger_s = 0\n"
+    ));
     let mut player = Player::new(&server);
     player.follow(|player| player.newest.whole().count() >= 2);
     std::fs::remove_file(&on).unwrap();
-    let pid = || {
-        let found = run("pgrep", &["-P", &server.process.id().to_string()]);
-        String::from_utf8(found.stdout).unwrap().trim().to_string()
-    };
-    assert!(run("kill", &[&pid()]).status.success());
-    until("the camera is lost", || server.camera("state") == "lost");
+    let pid = children(server.process.id()).pop().expect("the command runs");
+    assert!(run("kill", &[&pid.to_string()]).status.success());
+    until("the camera is lost, and for a reason of its own", || {
+        // Else the run would end.
+        player.playlists.fetch("/streaminf.m3u8");
+        server.camera("state") == "lost" && server.camera("reason").contains("exit")
+    });
     // What came before it is told, then nothing does.
     let late = loop {
         let (sequence, part) = player.newest.next();
@@ -607,7 +677,7 @@ fn a_lost_camera_is_a_pause() {
     };
     assert_eq!((late.status, late.field("Retry-After")), (503, Some("1")));
     assert!(late.text().contains("exit"), "it says why: {}", late.text());
-    let still = player.playlists.get("/streaminf.m3u8");
+    let still = player.playlists.fetch("/streaminf.m3u8");
     assert!(!still.text().contains("ENDLIST"));
     player.history.add(still.text());
     std::fs::write(&on, "").unwrap();
@@ -615,7 +685,7 @@ fn a_lost_camera_is_a_pause() {
     let mut after = None;
     until("it goes on", || {
         // As a player does that was told to try again.
-        let response = player.playlists.get("/streaminf.m3u8");
+        let response = player.playlists.fetch("/streaminf.m3u8");
         let playlist = player.history.add(response.text());
         after = playlist
             .whole()
@@ -646,6 +716,8 @@ fn ffmpeg_plays_it() {
     let dir = Dir::new();
     for name in ["/stream.m3u8", "/streaminf.m3u8"] {
         let file = dir.file("played.mp4");
+        let file = file.to_str().unwrap();
+        let (before, _) = breaks(&server);
         let url = server.url(name);
         let args = [
             "-y",
@@ -657,17 +729,18 @@ fn ffmpeg_plays_it() {
             "150",
             "-c",
             "copy",
-            file.to_str().unwrap(),
+            file,
         ];
         let played = run("ffmpeg", &args);
+        let (_, after) = breaks(&server);
         let said = String::from_utf8_lossy(&played.stderr).into_owned();
         // It takes the MAP for a new one at each reload, and says so.
         let of_ours = |line: &&str| !line.contains("duplicated MOOV") && !line.contains("message repeated");
         let of_ours: Vec<&str> = said.lines().filter(of_ours).collect();
         assert!(played.status.success() && of_ours.join("").is_empty(), "{said}");
-        let numbers = numbers_in_pictures(&file, 320, 240);
+        let numbers = numbers_in_pictures(file, 320, 240);
         assert!(numbers.len() >= 149, "{}", numbers.len());
-        check_order(&numbers, &server);
+        check_order(&numbers, before, after);
     }
 }
 
@@ -692,6 +765,7 @@ fn gstreamer_plays_it() {
             source.replace("URL", &server.url("/stream.m3u8")),
             raw.display()
         );
+        let (before, _) = breaks(&server);
         let mut played = Command::new("gst-launch-1.0")
             .arg("-q")
             .args(pipeline.split_whitespace())
@@ -706,14 +780,9 @@ fn gstreamer_plays_it() {
         });
         _ = played.kill();
         _ = played.wait();
-        let pictures = std::fs::read(&raw).unwrap();
-        let block = (320 / 40) & !1;
-        let bit = |picture: &[u8], at: usize| picture[(block / 2) * 320 + at * block + block / 2] >= 128;
-        let numbers: Vec<u32> = pictures
-            .chunks_exact(320 * 240)
-            .map(|picture| (2..34).fold(0, |number, at| number << 1 | u32::from(bit(picture, at))))
-            .collect();
+        let (_, after) = breaks(&server);
+        let numbers = numbers_in_gray(&std::fs::read(&raw).unwrap(), 320, 240);
         assert!(numbers.len() >= 100, "{demux}: {status:?} {numbers:?}");
-        check_order(&numbers, &server);
+        check_order(&numbers, before, after);
     }
 }

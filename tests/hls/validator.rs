@@ -8,7 +8,7 @@ pub struct Segment {
     pub sequence: u64,
     pub discontinuities: u64,
     pub discontinuity: bool,
-    /// `None` where a delta update left out the tag.
+    /// `None` where a delta update left out the tag, until it is put to what was before.
     pub map: Option<String>,
     /// Unix time in milliseconds.
     pub date_ms: i64,
@@ -292,7 +292,16 @@ pub struct History {
 impl History {
     /// Takes in the next playlist, and checks it against those before.
     pub fn add(&mut self, text: &str) -> Playlist {
-        let playlist = Playlist::parse(text);
+        let mut playlist = Playlist::parse(text);
+        // What a delta update leaves out was in a playlist before, and goes on in this one.
+        let left_out = playlist.sequence..playlist.sequence + playlist.skipped;
+        let left_out: Vec<&Segment> = left_out.map(|sequence| &self.segments[&sequence]).collect();
+        let breaks = left_out.iter().filter(|segment| segment.discontinuity).count();
+        let map = left_out.last().and_then(|segment| segment.map.clone());
+        for segment in &mut playlist.segments {
+            segment.discontinuities += breaks as u64;
+            segment.map = segment.map.take().or_else(|| map.clone());
+        }
         if let Some(last) = &self.last {
             let terms = |p: &Playlist| (p.target, p.part_target, p.control.clone());
             assert_eq!(terms(last), terms(&playlist), "6.2.1: what may not change");
@@ -310,15 +319,15 @@ impl History {
                 .segments
                 .entry(segment.sequence)
                 .or_insert_with(|| segment.clone());
-            if segment.map.is_some() && known.map.is_none() {
-                known.map.clone_from(&segment.map);
-            }
-            assert_eq!(
-                (known.discontinuities, known.discontinuity, known.date_ms),
-                (segment.discontinuities, segment.discontinuity, segment.date_ms),
-                "another one than before"
+            let same = |one: &Segment, other: &Segment| {
+                (one.discontinuities, one.discontinuity, one.date_ms)
+                    == (other.discontinuities, other.discontinuity, other.date_ms)
+                    && one.map == other.map
+            };
+            assert!(
+                same(known, segment),
+                "another one than before: {known:?}\n{segment:?}"
             );
-            assert!(segment.map.is_none() || segment.map == known.map);
             // Parts are added at the end; of an old segment all tags may be missing.
             let same = known
                 .parts

@@ -71,6 +71,11 @@ impl Server {
         Server::run(program, &["-c", file.to_str().unwrap()], dir)
     }
 
+    /// With the test picture for clients who get every frame, however late a busy machine is with it.
+    pub fn patient() -> Server {
+        Server::with_config("[server]\nmax_age_ms = 60000\n[test]\n")
+    }
+
     pub const PROGRAM: &str = env!("CARGO_BIN_EXE_fmp4streamer");
 
     fn start(args: &[&str], dir: Dir) -> Server {
@@ -361,6 +366,10 @@ impl Fragment {
         self.u32_after(b"trun", 16)
     }
 
+    pub fn end(&self) -> u64 {
+        self.time() + u64::from(self.duration())
+    }
+
     /// sample_is_non_sync_sample is not set.
     pub fn key(&self) -> bool {
         self.u32_after(b"trun", 12) & 0x1_0000 == 0
@@ -377,6 +386,13 @@ impl Fragment {
         }
         nals
     }
+}
+
+/// Whether a fragment stands where the one before it ends. Or after a hole, where the source itself paused, as the test
+/// picture does on a busy machine: for over half a second, of which the frame before fills one step, of 1/30 s at most.
+pub fn follows(next: &Fragment, last: &Fragment) -> bool {
+    let hole = next.time().checked_sub(last.end());
+    next.sequence() == last.sequence() + 1 && hole.is_some_and(|hole| hole == 0 || hole > 90_000 * 4 / 10)
 }
 
 /// Says that a check can't run; the runner counts it.
@@ -401,6 +417,24 @@ pub fn run(tool: &str, args: &[&str]) -> Output {
         .stdin(Stdio::null())
         .output()
         .unwrap()
+}
+
+/// Has ffmpeg make so many frames of a source of its own (lavfi) into a file, coded as `options` say.
+pub fn film(source: &str, frames: u32, options: &[&str], file: &Path) {
+    let frames = frames.to_string();
+    let input = [
+        "-y",
+        "-v",
+        "error",
+        "-f",
+        "lavfi",
+        "-i",
+        source,
+        "-frames:v",
+        &frames,
+    ];
+    let made = run("ffmpeg", &[&input, options, &[file.to_str().unwrap()]].concat());
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
 /// ffmpeg decodes the whole file without a word of complaint; gives the number of frames.
@@ -472,9 +506,14 @@ pub fn numbers_in_pictures(file: &str, width: usize, height: usize) -> Vec<u32> 
             "-",
         ],
     );
+    numbers_in_gray(&raw.stdout, width, height)
+}
+
+/// The same of what is decoded, a byte a pixel.
+pub fn numbers_in_gray(pictures: &[u8], width: usize, height: usize) -> Vec<u32> {
     let block = (width / 40) & !1;
     let bit = |picture: &[u8], index: usize| picture[(block / 2) * width + index * block + block / 2] >= 128;
-    raw.stdout
+    pictures
         .chunks_exact(width * height)
         .map(|picture| {
             assert!(

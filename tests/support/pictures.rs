@@ -1,6 +1,6 @@
 //! Clients of JPEG pictures, and of finite answers with a body that is no text.
 
-use super::Server;
+use super::{Server, until};
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
 
@@ -21,8 +21,15 @@ pub struct Client {
 impl Client {
     pub fn new(server: &Server, target: &str) -> Client {
         let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        let mut input = BufReader::new(server.send(request.as_bytes()));
-        let head = lines(&mut input).expect("an answer");
+        let mut answer = None;
+        until("the stream begins", || {
+            let mut input = BufReader::new(server.send(request.as_bytes()));
+            let head = lines(&mut input).expect("an answer");
+            let is_late = is_late(&head);
+            answer = Some((input, head));
+            !is_late
+        });
+        let (mut input, head) = answer.unwrap();
         let (_, boundary) = head
             .split_once("; boundary=")
             .unwrap_or_else(|| panic!("no stream: {head}"));
@@ -85,6 +92,22 @@ pub fn answer(input: &mut impl BufRead) -> (String, Vec<u8>) {
     let mut body = vec![0; field(&head, "Content-Length").parse().unwrap()];
     input.read_exact(&mut body).unwrap();
     (head, body)
+}
+
+/// There was no picture in time: on a busy machine a camera may take longer to start.
+pub fn is_late(head: &str) -> bool {
+    head.starts_with("HTTP/1.1 503 ")
+}
+
+/// The answer when there is a picture.
+pub fn snapshot(server: &Server, target: &str) -> (String, Vec<u8>) {
+    let mut got = Default::default();
+    until("there is a picture", || {
+        got = get(server, target);
+        !is_late(&got.0)
+    });
+    assert!(got.0.starts_with("HTTP/1.1 200 OK\r\n"), "{target}: {}", got.0);
+    got
 }
 
 pub fn get(server: &Server, target: &str) -> (String, Vec<u8>) {

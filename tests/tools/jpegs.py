@@ -6,6 +6,7 @@ that fall anywhere) or `once` (all of them, then nothing for ever). After the la
 """
 import itertools
 import os
+import select
 import sys
 import time
 
@@ -20,7 +21,11 @@ def main():
     pictures = [open(name, "rb").read() for name in names]
     if how == "once":
         write(b"".join(pictures))
-        time.sleep(3600)
+        # Until nobody is left to read: a reader that was killed can't end this.
+        ends = select.poll()
+        ends.register(1, 0)
+        ends.poll()
+        return
     sizes, rest, begun = itertools.cycle([1, 2, 3, 5, 4093, 7, 1021, 65521, 11]), b"", time.monotonic()
     for number, picture in enumerate(itertools.cycle(pictures)):
         time.sleep(max(0, begun + number / rate - time.monotonic()))

@@ -16,12 +16,15 @@ def say(word):
         got.append(word)
 
 
-with connect(url + "/ws", max_size=None, compression="deflate") as client:
+# Its own patience is short for a busy machine.
+patient = {"open_timeout": 40, "close_timeout": 40, "ping_timeout": None}
+
+with connect(url + "/ws", max_size=None, compression="deflate", **patient) as client:
     assert not client.protocol.extensions, "nothing is compressed"
     sent = None
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 40
     while "echo" not in got and time.monotonic() < deadline:
-        message = client.recv(30)
+        message = client.recv(40)
         if isinstance(message, bytes):
             say({b"ftyp": "init", b"moof": "fragments"}[message[4:8]])
             if sent is None and "clock" in got:
@@ -36,18 +39,18 @@ with connect(url + "/ws", max_size=None, compression="deflate") as client:
     for word, payload in ("pong", b"here"), ("big-pong", b"x" * 125):
         answer = client.ping(payload)
         while not answer.is_set():
-            client.recv(30)
+            client.recv(40)
         say(word)
     client.close(1000, "enough")
     say(f"closed {client.close_code}")
 
-with connect(url + "/ws?format=h264", max_size=None) as client:
-    if client.recv(30)[:5] == b"\0\0\0\1\x67":
+with connect(url + "/ws?format=h264", max_size=None, **patient) as client:
+    if client.recv(40)[:5] == b"\0\0\0\1\x67":
         say("h264")
     client.send(b"x" * 5000)
     try:
         while True:
-            client.recv(30)
+            client.recv(40)
     except ConnectionClosedError as e:
         say(f"refused {e.rcvd.code}")
 

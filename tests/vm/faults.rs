@@ -348,7 +348,7 @@ fn busy_until_the_other_one_ends() {
         .stderr(std::process::Stdio::null())
         .stdout(std::process::Stdio::null());
     let other = Running::start(&mut other);
-    eventually("the other one streams", || open(&path).err());
+    other_streams(&other, &path);
 
     let server = serve(&path, "640x480", 10, "");
     let viewer = Viewer::new(&server, &clip);

@@ -93,6 +93,16 @@ fn v4l2_ctl(device: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Waits until another program streams from `node`: whoever has its buffers first gets the stream, so a try of our own before
+/// that could take it.
+fn other_streams(other: &Running, node: &Path) {
+    let maps = format!("/proc/{}/maps", other.0.id());
+    let node = node.display().to_string();
+    eventually("the other one streams", || {
+        std::fs::read_to_string(&maps).ok()?.contains(&node).then_some(())
+    });
+}
+
 /// Waits for something that other processes bring about.
 fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
@@ -100,7 +110,7 @@ fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
         if let Some(done) = attempt() {
             return done;
         }
-        assert!(start.elapsed() < Duration::from_secs(20), "{what}");
+        assert!(start.elapsed() < Duration::from_secs(60), "{what}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }

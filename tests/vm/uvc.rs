@@ -144,12 +144,7 @@ fn busy_says_who() {
         .stderr(std::process::Stdio::null())
         .stdout(std::process::Stdio::null());
     let other = Running::start(&mut other);
-    // Not before it has its buffers: whoever is first gets the stream.
-    let maps = format!("/proc/{}/maps", other.0.id());
-    let node = path.display().to_string();
-    eventually("the other one has buffers", || {
-        fs::read_to_string(&maps).ok()?.contains(&node).then_some(())
-    });
+    other_streams(&other, &path);
     let words = open(&path).err().unwrap().to_string();
     let holder = format!(
         "busy: another program has it open (pid {}, v4l2-ctl)",

@@ -345,6 +345,8 @@ impl Window {
     }
 
     /// The media playlist; with `skip`, a delta update.
+    // Put into a client's loop, its call with so many arguments would make 1.7 kB of unwind tables.
+    #[inline(never)]
     pub fn playlist(&self, skip: bool) -> String {
         let Some(terms) = &self.terms else {
             return String::new();

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A JPEG camera, as an [exec] command: jpegs.py FILE FPS BEGUN
+"""A JPEG camera, as an [exec] command: numbered_jpegs.py FILE FPS BEGUN
 
 Writes the JPEG pictures of FILE to stdout at even times, and to the file BEGUN the wall clock at the first one. So its
 pictures tell their own capture times: the first of FILE is number 0.
