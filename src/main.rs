@@ -1,16 +1,18 @@
 //! The program: argv, config, wiring, signals, exit code.
 
 use fmp4streamer::config::keys::{self, Scope};
-use fmp4streamer::config::{Config, SourceKind};
+use fmp4streamer::config::{self, Config, SourceKind};
 use fmp4streamer::error::{Error, Result, flush_log, start_log};
+use fmp4streamer::notify::Notify;
 use fmp4streamer::ring::Limits;
 use fmp4streamer::serve::{self, Server};
 use fmp4streamer::stream::Stream;
-use fmp4streamer::sys::{process, sock};
+use fmp4streamer::sys::process::{self, Call, Calls};
+use fmp4streamer::sys::sock;
 use fmp4streamer::{log_error, log_info, log_warning, pump, source};
 use getopts::{Matches, Options};
 use std::io::{self, Write};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -63,10 +65,11 @@ fn main() -> ExitCode {
         list_controls(&config).map(|list| show(&list))
     } else {
         // Before the first thread, so that all of them leave the signals to this one.
-        let held =
-            process::hold_end_signals().map_err(|e| Error::new("fmp4streamer", "can't hold signals", e));
+        let calls = Calls::hold().map_err(|e| Error::new("fmp4streamer", "can't hold signals", e));
         start_log(matches.opt_present("verbose"));
-        held.and_then(|()| run(config)).map(|()| ExitCode::SUCCESS)
+        calls
+            .and_then(|calls| run(config, &calls))
+            .map(|()| ExitCode::SUCCESS)
     };
     let code = result.unwrap_or_else(|e| {
         log_error!("{e}");
@@ -195,7 +198,7 @@ fn list_controls(config: &Config) -> Result<String> {
     source::controls::list(&path)
 }
 
-fn run(config: Config) -> Result<()> {
+fn run(config: Config, calls: &Calls) -> Result<()> {
     let Config {
         file,
         server: settings,
@@ -222,17 +225,18 @@ fn run(config: Config) -> Result<()> {
         join_max_bytes: settings.join_max_bytes,
         servers: process::processors(),
     };
-    let listener = serve::bind(settings.listen, settings.port)?;
-    let address = listener
-        .local_addr()
-        .map_err(|e| Error::new("listen", "no address", e))?;
+    let (listeners, addresses) = listeners(&settings)?;
     let stream = Arc::new(Stream::new(&camera.name, limits)?);
     let own_name = process::host_name();
-    let server = Server::start(listener, settings, own_name.clone(), Arc::clone(&stream))?;
+    let server = Server::start(listeners, settings, own_name.clone(), Arc::clone(&stream))?;
+    let urls: Vec<String> = addresses
+        .into_iter()
+        .flat_map(|address| urls(address, &own_name))
+        .collect();
     log_info!(
         "fmp4streamer {}: open {}",
         env!("CARGO_PKG_VERSION"),
-        urls(address, &own_name).join("  ")
+        urls.join("  ")
     );
 
     let pump_stream = Arc::clone(&stream);
@@ -246,8 +250,22 @@ fn run(config: Config) -> Result<()> {
         })
         .map_err(|e| Error::new("fmp4streamer", "can't make a thread", e))?;
 
-    let signal =
-        process::wait_for_end().map_err(|e| Error::new("fmp4streamer", "can't wait for signals", e))?;
+    let mut notify = Notify::new();
+    notify.ready();
+    let signal = loop {
+        let (status, well) = state(&stream, notify.patience());
+        notify.status(status, well);
+        match calls.wait(notify.period()) {
+            Ok(Some(Call::End(signal))) => break signal,
+            Ok(Some(Call::Reload)) => {
+                notify.reloading();
+                notify.ready();
+            }
+            Ok(None) => {}
+            Err(e) => return Err(Error::new("fmp4streamer", "can't wait for signals", e)),
+        }
+    };
+    notify.stopping();
     let fault = ending.load(SeqCst);
     let deadline = Instant::now() + PUMP_END;
     stream.stop();
@@ -264,6 +282,33 @@ fn run(config: Config) -> Result<()> {
     }
     log_info!("ended by {signal}");
     Ok(())
+}
+
+/// The sockets that the service manager opened, or else our own, and where they listen.
+fn listeners(settings: &config::Server) -> Result<(Vec<TcpListener>, Vec<SocketAddr>)> {
+    let inherited = sock::inherited();
+    let mut listeners = inherited.map_err(|e| Error::new("LISTEN_FDS", "can't use a socket of it", e))?;
+    if listeners.is_empty() {
+        listeners.push(serve::bind(settings.listen, settings.port)?);
+    } else {
+        log_info!("listens where its socket unit says");
+    }
+    let addresses: io::Result<_> = listeners.iter().map(TcpListener::local_addr).collect();
+    let addresses = addresses.map_err(|e| Error::new("listen", "no address", e))?;
+    Ok((listeners, addresses))
+}
+
+/// What a camera is doing, in a line, and whether its pump goes on.
+fn state(stream: &Stream, patience: Duration) -> (String, bool) {
+    let overdue = stream.overdue();
+    let (state, viewers) = (stream.state(), stream.viewer_count());
+    let well = overdue <= patience;
+    let what = if well {
+        format!("{}, {} fps", state.condition.word(), state.fps.round() as u64)
+    } else {
+        format!("hangs in its driver for {} s", overdue.as_secs())
+    };
+    (format!("{}: {what}, viewers: {viewers}", stream.name), well)
 }
 
 /// Ends the program when the pump ends, be it by a panic: without a pump it is of no use, and systemd starts it anew.

@@ -63,6 +63,7 @@ pub fn run(stream: &Stream, camera: &Camera) {
     let mut pump = Pump::new(stream, camera);
     stream.publish(|state| state.codec = codec_of(&camera.source));
     while !stream.stopping() {
+        stream.beat(Duration::ZERO);
         if pump.may_sleep(Instant::now()) {
             pump.sleep();
             continue;
@@ -294,7 +295,9 @@ impl<'a> Pump<'a> {
             let files = [Some(self.stream.woken()), watch.map(Watch::as_fd)];
             let files = files.into_iter().flatten();
             let mut files: Vec<PollFd<'_>> = files.map(|file| PollFd::new(file, PollFlags::POLLIN)).collect();
+            self.stream.beat(left);
             _ = poll(&mut files, source::poll_timeout(left));
+            self.stream.beat(Duration::ZERO);
             self.stream.drain_wakes();
             if watch.is_some_and(Watch::take_news) {
                 // However much comes and goes there, no more tries than these.
@@ -320,6 +323,7 @@ impl<'a> Pump<'a> {
         let mut key_wanted = false;
         let mut looked = now;
         loop {
+            self.stream.beat(WAIT);
             let polled = source.poll(self.stream.woken(), WAIT, &mut |signal| {
                 self.take(&mut intake, signal, &facts)
             });

@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a camera is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -130,6 +130,9 @@ pub struct Stream {
     viewers: Mutex<Vec<Arc<Viewer>>>,
     key_wanted: AtomicBool,
     stopping: AtomicBool,
+    made: Instant,
+    /// Until when the pump is to be heard of again, in milliseconds after `made`.
+    pump_due_ms: AtomicU64,
     wake_pump: UnixStream,
     woken: UnixStream,
 }
@@ -155,6 +158,8 @@ impl Stream {
             viewers: Mutex::default(),
             key_wanted: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
+            made: Instant::now(),
+            pump_due_ms: AtomicU64::new(0),
             wake_pump,
             woken,
         })
@@ -219,6 +224,18 @@ impl Stream {
     /// For the pump alone: whether a key frame was asked for since the last call.
     pub fn take_key_want(&self) -> bool {
         self.key_wanted.swap(false, Relaxed)
+    }
+
+    /// For the pump alone: it is not stuck, and will be heard of again within this time.
+    pub fn beat(&self, within: Duration) {
+        let due = self.made.elapsed() + within;
+        self.pump_due_ms.store(due.as_millis() as u64, Relaxed);
+    }
+
+    /// How long the pump has been overdue: more than a moment, and it hangs in a driver.
+    pub fn overdue(&self) -> Duration {
+        let due = Duration::from_millis(self.pump_due_ms.load(Relaxed));
+        self.made.elapsed().saturating_sub(due)
     }
 
     /// Ends the pump and all followers.

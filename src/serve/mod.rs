@@ -132,7 +132,7 @@ impl Server {
     /// # Errors
     /// No thread or file descriptor is to be had.
     pub fn start(
-        listener: TcpListener,
+        listeners: Vec<TcpListener>,
         settings: config::Server,
         own_name: String,
         stream: Arc<Stream>,
@@ -149,14 +149,16 @@ impl Server {
             connections: Mutex::default(),
         });
         let cannot = |e: io::Error| Error::new("server", "can't start", e);
-        listener.set_nonblocking(true).map_err(cannot)?;
-        sock::set_backlog(&listener, BACKLOG).map_err(cannot)?;
+        for listener in &listeners {
+            listener.set_nonblocking(true).map_err(cannot)?;
+            sock::set_backlog(listener, BACKLOG).map_err(cannot)?;
+        }
         let (stop, stopped) = UnixStream::pair().map_err(cannot)?;
         let for_acceptor = Arc::clone(&shared);
         let acceptor = thread::Builder::new()
             .name("accept".into())
             .stack_size(STACK_BYTES)
-            .spawn(move || accept(&listener, &stopped, &for_acceptor))
+            .spawn(move || accept(&listeners, &stopped, &for_acceptor))
             .map_err(cannot)?;
         Ok(Server {
             shared,
@@ -177,36 +179,39 @@ impl Server {
 }
 
 /// Accepts connections until the other end of `stopped` is closed.
-fn accept(listener: &TcpListener, stopped: &UnixStream, shared: &Arc<Shared>) {
+fn accept(listeners: &[TcpListener], stopped: &UnixStream, shared: &Arc<Shared>) {
     let mut number = 0;
     let mut in_trouble = false;
+    let files = listeners.iter().map(AsFd::as_fd).chain([stopped.as_fd()]);
+    let mut files: Vec<PollFd<'_>> = files.map(|file| PollFd::new(file, PollFlags::POLLIN)).collect();
     loop {
-        let mut fds = [
-            PollFd::new(listener.as_fd(), PollFlags::POLLIN),
-            PollFd::new(stopped.as_fd(), PollFlags::POLLIN),
-        ];
-        _ = poll(&mut fds, PollTimeout::NONE);
-        if fds[1].any() == Some(true) {
+        _ = poll(&mut files, PollTimeout::NONE);
+        let is_ready = |file: &PollFd<'_>| file.any() == Some(true);
+        if files.last().is_some_and(is_ready) {
             return;
         }
-        match listener.accept() {
-            Ok((socket, address)) => {
-                in_trouble = false;
-                number += 1;
-                admit(socket, address, number, shared);
-            }
-            Err(e)
-                if matches!(
-                    e.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted
-                ) => {}
-            Err(e) => {
-                // Out of file descriptors or memory. It passes when clients leave.
-                if !in_trouble {
-                    log_error!("can't accept a client: {e}");
+        for (listener, _) in listeners.iter().zip(&files).filter(|(_, file)| is_ready(file)) {
+            match listener.accept() {
+                Ok((socket, address)) => {
+                    in_trouble = false;
+                    number += 1;
+                    admit(socket, address, number, shared);
                 }
-                in_trouble = true;
-                thread::sleep(Duration::from_millis(100));
+                Err(e)
+                    if matches!(
+                        e.kind(),
+                        io::ErrorKind::WouldBlock
+                            | io::ErrorKind::Interrupted
+                            | io::ErrorKind::ConnectionAborted
+                    ) => {}
+                Err(e) => {
+                    // Out of file descriptors or memory. It passes when clients leave.
+                    if !in_trouble {
+                        log_error!("can't accept a client: {e}");
+                    }
+                    in_trouble = true;
+                    thread::sleep(Duration::from_millis(100));
+                }
             }
         }
     }

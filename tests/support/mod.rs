@@ -61,10 +61,10 @@ impl Server {
 
     /// With a config of this text.
     pub fn with_config(text: &str) -> Server {
-        Server::with_config_as(Command::new(Server::PROGRAM), text)
+        Server::with_config_as(Server::program(), text)
     }
 
-    /// The same, started by `program`: another user, another environment.
+    /// The same, started by `program`: another user, another environment, another standard input.
     pub fn with_config_as(program: Command, text: &str) -> Server {
         let dir = Dir::new();
         let file = dir.write("test.conf", text);
@@ -79,14 +79,20 @@ impl Server {
     pub const PROGRAM: &str = env!("CARGO_BIN_EXE_fmp4streamer");
 
     fn start(args: &[&str], dir: Dir) -> Server {
-        Server::run(Command::new(Server::PROGRAM), args, dir)
+        Server::run(Server::program(), args, dir)
+    }
+
+    /// Nothing on its standard input.
+    pub fn program() -> Command {
+        let mut program = Command::new(Server::PROGRAM);
+        program.stdin(Stdio::null());
+        program
     }
 
     fn run(mut program: Command, args: &[&str], dir: Dir) -> Server {
         let mut process = program
             .args(args)
             .args(["--listen", "127.0.0.1:0"])
-            .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
