@@ -66,12 +66,6 @@ pub fn wait_for_end() -> io::Result<&'static str> {
     Ok(end_signals().wait()?.as_str())
 }
 
-/// Asks this process to end, as SIGTERM from outside does.
-pub fn end() {
-    // It can't fail: the process exists, and is ours.
-    _ = nix::sys::signal::kill(nix::unistd::Pid::this(), Signal::SIGTERM);
-}
-
 fn end_signals() -> SigSet {
     [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]
         .into_iter()
