@@ -61,7 +61,7 @@ enum Close {
 /// Runs until the stream is stopped.
 pub fn run(stream: &Stream, camera: &Camera) {
     let mut pump = Pump::new(stream, camera);
-    stream.publish(|state| state.codec = codec_of(&camera.source));
+    stream.publish(|state| (state.codec, state.rotation) = (codec_of(&camera.source), camera.rotation));
     while !stream.stopping() {
         if pump.may_sleep(Instant::now()) {
             pump.sleep();
