@@ -72,6 +72,8 @@ pub struct State {
     pub last_frame: Option<Instant>,
     /// Frames that went into the ring since the program started.
     pub frames: u64,
+    /// Faults of this program since then, each of which cost the camera a while.
+    pub faults: u64,
     /// Losses since the program started.
     pub losses: Losses,
 }

@@ -1,12 +1,14 @@
 //! Which request gets which answer.
 
 use super::head::{self, Bad, Head, Method};
-use super::{Shared, hls, status, ws};
+use super::{CameraSide, Shared, hls, status, ws};
 use crate::config;
 use crate::stream::Codec;
 use std::borrow::Cow;
 use std::fmt::Write;
 use std::io;
+use std::slice;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// What a client gets.
@@ -240,14 +242,45 @@ fn is_listed(origin: &str, settings: &config::Server) -> bool {
     origins.any(|it| it.eq_ignore_ascii_case(origin))
 }
 
-/// Takes the config's `base_path` off the front: what is in there stands at the root as well. Nothing is left of the
-/// bare `base_path`.
-pub(super) fn strip_base(head: &mut Head, base_path: &str) {
-    if let Some(rest) = head.path.strip_prefix(base_path) {
-        if rest.is_empty() || rest.starts_with('/') {
-            head.path = rest.to_string();
+/// What a request is about.
+pub(super) struct Asked<'a> {
+    /// The camera that it names, or the first one.
+    pub camera: &'a Arc<CameraSide>,
+    named: bool,
+}
+
+/// Takes the config's `base_path` off the front, and then the name of a camera: what is in there stands at the root as
+/// well, for the first one. Nothing is left of either alone.
+pub(super) fn resolve<'a>(head: &mut Head, shared: &'a Shared) -> Asked<'a> {
+    strip(head, &shared.settings.base_path);
+    let named = shared
+        .cameras
+        .iter()
+        .find(|camera| strip(head, &format!("/{}", camera.stream.name)));
+    Asked {
+        camera: named.unwrap_or(&shared.cameras[0]),
+        named: named.is_some(),
+    }
+}
+
+impl Asked<'_> {
+    /// All of them, where none is named.
+    fn cameras<'a>(&'a self, shared: &'a Shared) -> &'a [Arc<CameraSide>] {
+        match self.named {
+            true => slice::from_ref(self.camera),
+            false => &shared.cameras,
         }
     }
+}
+
+/// Takes this off the front of the path, if it is there.
+fn strip(head: &mut Head, front: &str) -> bool {
+    let rest = head.path.strip_prefix(front);
+    match rest.filter(|rest| rest.is_empty() || rest.starts_with('/')) {
+        Some(rest) => head.path = rest.to_string(),
+        None => return false,
+    }
+    true
 }
 
 /// The head of an answer that goes on until somebody ends it. `framing`: a header line, or nothing.
@@ -266,18 +299,19 @@ const PAGE_POLICY: &str = "Content-Security-Policy: default-src 'none'; script-s
     img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self' ws: wss:; manifest-src 'self'; base-uri 'none'; \
     form-action 'none'\r\n";
 
-/// The answer to `head`.
-pub(super) fn reply(head: &Head, shared: &Shared) -> Reply {
+/// The answer to `head`, which is about `asked`.
+pub(super) fn reply(head: &Head, shared: &Shared, asked: &Asked<'_>) -> Reply {
     if let Some(answer) = forbid(head, shared) {
         shared.counters.forbidden.fetch_add(1, Relaxed);
         return Reply::Answer(answer);
     }
+    let camera = asked.camera;
     let wanted = matches!(head.method, Method::Get | Method::Head);
-    if let Some(reply) = video(head, shared).filter(|_| wanted) {
+    if let Some(reply) = video(head, camera).filter(|_| wanted) {
         return reply;
     }
     if head.path == WEB_SOCKET && wanted {
-        return ws::request(head, shared).map_or_else(Reply::Answer, Reply::Ws);
+        return ws::request(head, shared, camera).map_or_else(Reply::Answer, Reply::Ws);
     }
     let page: Answer = match head.path.as_str() {
         "/" | "/index.html" => Answer::asset(
@@ -301,11 +335,17 @@ pub(super) fn reply(head: &Head, shared: &Shared) -> Reply {
             Answer::asset("image/png", include_bytes!("../../assets/logo.png"))
         }
         "/favicon.ico" => Answer::asset("image/png", include_bytes!("../../assets/favicon.png")),
-        "/status" => status::report(shared),
-        "/healthz" => status::health(shared),
+        "/status" => status::report(shared, asked.cameras(shared)),
+        "/healthz" => status::health(asked.cameras(shared)),
         "" => {
             let query = if head.query.is_empty() { "" } else { "?" };
-            let page = format!("{}/{query}{}", shared.settings.base_path, head.query);
+            let base = &shared.settings.base_path;
+            let name = match asked.named {
+                true => &camera.stream.name,
+                false => base.rsplit('/').next().unwrap_or_default(),
+            };
+            // From where it was asked for: a proxy may have taken another path away.
+            let page = format!("{name}/{query}{}", head.query);
             Answer::text("301 Moved Permanently", format!("The page is at {page}"))
                 .with(&format!("Location: {page}\r\n"))
         }
@@ -338,7 +378,7 @@ pub(super) fn reply(head: &Head, shared: &Shared) -> Reply {
 
 /// The answer to who wants the camera's pictures. Those who know mjpg-streamer's names, or ustreamer's, find them here.
 /// What else is in a query, such as the time against caches, is left alone.
-fn video(head: &Head, shared: &Shared) -> Option<Reply> {
+fn video(head: &Head, camera: &CameraSide) -> Option<Reply> {
     let (codec, reply) = match (head.path.as_str(), head.asked("action")) {
         (STREAM, _) => {
             let live = head.asks_for_live();
@@ -360,7 +400,7 @@ fn video(head: &Head, shared: &Shared) -> Option<Reply> {
         (path, _) if hls::is_here(path) => (Codec::H264, Reply::Hls),
         _ => return None,
     };
-    Some(none_of(codec, shared).map_or(reply, Reply::Answer))
+    Some(none_of(codec, camera).map_or(reply, Reply::Answer))
 }
 
 /// Keeps off who comes by a name that is not ours, and the pages of other sites.
@@ -419,25 +459,26 @@ pub(super) fn late() -> Answer {
 }
 
 /// The answer to who wants pictures coded so, where the camera is known to give others.
-pub(super) fn none_of(codec: Codec, shared: &Shared) -> Option<Answer> {
-    let text = match (codec, shared.stream.state().codec?) {
+pub(super) fn none_of(codec: Codec, camera: &CameraSide) -> Option<Answer> {
+    let root = &camera.root;
+    let text = match (codec, camera.stream.state().codec?) {
         (Codec::H264, Codec::Jpeg) => {
-            "This camera gives JPEG pictures and no H.264; its video is at /stream.mjpeg"
+            format!("This camera gives JPEG pictures and no H.264; its video is at {root}/stream.mjpeg")
         }
-        (Codec::Jpeg, Codec::H264) => {
-            "This camera gives H.264 and no JPEG pictures; its video is at /stream.mp4, one picture of it at \
-             /snapshot.mp4"
-        }
+        (Codec::Jpeg, Codec::H264) => format!(
+            "This camera gives H.264 and no JPEG pictures; its video is at {root}/stream.mp4, one picture of it at \
+             {root}/snapshot.mp4"
+        ),
         _ => return None,
     };
     Some(Answer::text("501 Not Implemented", text))
 }
 
 /// Something is not there in time.
-pub(super) fn not_now(shared: &Shared) -> Answer {
-    let state = shared.stream.state();
+pub(super) fn not_now(camera: &CameraSide) -> Answer {
+    let state = camera.stream.state();
     let text = match state.why.as_str() {
-        _ if shared.stream.stopping() => "The program is being stopped".to_string(),
+        _ if camera.stream.stopping() => "The program is being stopped".to_string(),
         "" => format!("No picture in time; the camera is {}", state.condition.word()),
         why => format!("No picture in time: {why}"),
     };
