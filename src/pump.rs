@@ -412,6 +412,14 @@ mod tests {
         servers: 1,
     };
 
+    struct Deaf;
+
+    impl Outlet for Deaf {
+        fn offer(&self, _: &Batch) -> bool {
+            true
+        }
+    }
+
     #[test]
     fn an_absence_has_one_reason_and_permissions_have_time_to_settle() {
         let (stream, config) = (
@@ -481,12 +489,6 @@ mod tests {
 
     #[test]
     fn viewers_are_told_once_what_is_wrong_with_frames() {
-        struct Deaf;
-        impl Outlet for Deaf {
-            fn offer(&self, _: &Batch) -> bool {
-                true
-            }
-        }
         let (stream, config) = (Stream::new("camera0", LIMITS).unwrap(), Config::default());
         let mut pump = Pump::new(&stream, &config.cameras[0]);
         let mut intake = Intake::new(Instant::now());
@@ -507,6 +509,32 @@ mod tests {
             let called = matches!(follower.next(Duration::ZERO), Next::Called);
             assert_eq!(called, told, "{data:?}: {}", stream.state().why);
         }
+    }
+
+    #[test]
+    fn a_fault_is_counted_and_the_camera_comes_back() {
+        let (stream, config) = (Stream::new("camera0", LIMITS).unwrap(), Config::for_test());
+        let mut pump = Pump::new(&stream, &config.cameras[0]);
+        // Nothing is waited for.
+        stream.stop();
+        pump.survive(|_| panic!("a fault, for the test"));
+        let state = stream.state();
+        assert_eq!((state.condition, state.faults), (Condition::Lost, 1));
+        assert!(state.why.contains("fault of this program"), "{}", state.why);
+        assert_eq!(pump.epoch, 1);
+
+        let stream = Stream::new("camera0", LIMITS).unwrap();
+        pump.stream = &stream;
+        let address = "192.0.2.1:1".parse().unwrap();
+        let _viewer = stream.watch(address, "mp4");
+        let came = thread::scope(|scope| {
+            scope.spawn(|| pump.survive(Pump::turn));
+            let mut follower = Follower::new(&stream.ring, false, Arc::new(Deaf));
+            let came = (0..60).any(|_| matches!(follower.next(Duration::from_secs(1)), Next::Batch(_)));
+            stream.stop();
+            came
+        });
+        assert!(came);
     }
 
     #[test]

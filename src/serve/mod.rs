@@ -5,6 +5,7 @@ pub mod head;
 mod hls;
 mod mjpeg;
 mod mp4;
+mod overview;
 mod routes;
 mod snapshot;
 mod status;

@@ -1,7 +1,7 @@
 //! Which request gets which answer.
 
 use super::head::{self, Bad, Head, Method};
-use super::{CameraSide, Shared, hls, status, ws};
+use super::{CameraSide, Shared, hls, overview, status, ws};
 use crate::config;
 use crate::stream::Codec;
 use std::borrow::Cow;
@@ -87,6 +87,9 @@ const MJPEG: &str = "/stream.mjpeg";
 const SNAPSHOT: &str = "/snapshot.jpg";
 const SNAPSHOT_MP4: &str = "/snapshot.mp4";
 const TEXT: &str = "text/plain; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const NO_STORE: &str = "no-store";
 /// May be kept, but has to be asked for again: the next version of the program brings its own.
 const NO_CACHE: &str = "no-cache";
@@ -294,10 +297,10 @@ pub(super) fn endless(head: &Head, shared: &Shared, content_type: &str, framing:
 
 /// What the page may load, beside what [`hygiene`] says of its frames; both policies hold. WebSockets are named by their
 /// schemes: Safari before 15.4 does not count them to 'self', and a proxy's name for this server is not known here. Only
-/// our own script runs (script-src), and it opens none elsewhere.
+/// our own script runs (script-src), and it opens none elsewhere. The frames are the overview's.
 const PAGE_POLICY: &str = "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; \
-    img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self' ws: wss:; manifest-src 'self'; base-uri 'none'; \
-    form-action 'none'\r\n";
+    img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self' ws: wss:; manifest-src 'self'; \
+    frame-src 'self'; base-uri 'none'; form-action 'none'\r\n";
 
 /// The answer to `head`, which is about `asked`.
 pub(super) fn reply(head: &Head, shared: &Shared, asked: &Asked<'_>) -> Reply {
@@ -314,19 +317,17 @@ pub(super) fn reply(head: &Head, shared: &Shared, asked: &Asked<'_>) -> Reply {
         return ws::request(head, shared, camera).map_or_else(Reply::Answer, Reply::Ws);
     }
     let page: Answer = match head.path.as_str() {
-        "/" | "/index.html" => Answer::asset(
-            "text/html; charset=utf-8",
-            include_bytes!("../../assets/index.html"),
-        )
-        .with(PAGE_POLICY),
-        "/style.css" => Answer::asset(
-            "text/css; charset=utf-8",
-            include_bytes!("../../assets/style.css"),
-        ),
-        "/player.js" => Answer::asset(
-            "text/javascript; charset=utf-8",
-            include_bytes!("../../assets/player.js"),
-        ),
+        "/" if !asked.named && shared.cameras.len() > 1 => {
+            let page = overview::page(&shared.cameras);
+            Answer::new(HTML, NO_CACHE, page.into_bytes()).with(PAGE_POLICY)
+        }
+        "/" | "/index.html" => {
+            Answer::asset(HTML, include_bytes!("../../assets/index.html")).with(PAGE_POLICY)
+        }
+        "/overview.css" => Answer::asset(CSS, include_bytes!("../../assets/overview.css")),
+        "/overview.js" => Answer::asset(JAVASCRIPT, include_bytes!("../../assets/overview.js")),
+        "/style.css" => Answer::asset(CSS, include_bytes!("../../assets/style.css")),
+        "/player.js" => Answer::asset(JAVASCRIPT, include_bytes!("../../assets/player.js")),
         "/manifest.json" => Answer::asset(
             "application/manifest+json",
             include_bytes!("../../assets/manifest.json"),
@@ -357,7 +358,8 @@ pub(super) fn reply(head: &Head, shared: &Shared, asked: &Asked<'_>) -> Reply {
         _ => {
             return Reply::Answer(Answer::text(
                 "404 Not Found",
-                "There is nothing here. The page is at /, the stream at /stream.mp4 or /stream.mjpeg",
+                "There is nothing here. The page is at /, the stream at /stream.mp4 or /stream.mjpeg; of several cameras, \
+                 each one's are at /NAME/",
             ));
         }
     };
