@@ -5,6 +5,7 @@ pub mod head;
 mod hls;
 mod mjpeg;
 mod mp4;
+mod overview;
 mod routes;
 mod snapshot;
 mod status;
@@ -55,16 +56,24 @@ struct Counters {
 /// What all client threads share.
 struct Shared {
     settings: config::Server,
-    stream: Arc<Stream>,
+    /// One or more; the first is at the root, too.
+    cameras: Vec<Arc<CameraSide>>,
     own_name: String,
     /// Header lines for every answer, but to listed pages of other sites.
     hygiene: String,
     started: Instant,
     counters: Counters,
-    hls: hls::Hls,
     /// Places taken: streams being sent, and viewers of HLS.
     streams: Arc<AtomicUsize>,
     connections: Mutex<HashMap<u64, Arc<Connection>>>,
+}
+
+/// The clients' side of one camera.
+struct CameraSide {
+    stream: Arc<Stream>,
+    hls: hls::Hls,
+    /// Where its addresses begin: `/name`, or nothing where it is the only one.
+    root: String,
 }
 
 impl Shared {
@@ -127,7 +136,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts to accept clients.
+    /// Starts to accept clients, for one stream or more.
     ///
     /// # Errors
     /// No thread or file descriptor is to be had.
@@ -135,16 +144,24 @@ impl Server {
         listeners: Vec<TcpListener>,
         settings: config::Server,
         own_name: String,
-        stream: Arc<Stream>,
+        streams: Vec<Arc<Stream>>,
     ) -> Result<Server> {
+        let several = streams.len() > 1;
+        let side = |stream: Arc<Stream>| {
+            let root = several.then(|| format!("/{}", stream.name));
+            Arc::new(CameraSide {
+                stream,
+                hls: hls::Hls::default(),
+                root: root.unwrap_or_default(),
+            })
+        };
         let shared = Arc::new(Shared {
             hygiene: routes::hygiene(&settings, None, false),
             settings,
-            stream,
+            cameras: streams.into_iter().map(side).collect(),
             own_name,
             started: Instant::now(),
             counters: Counters::default(),
-            hls: hls::Hls::default(),
             streams: Arc::default(),
             connections: Mutex::default(),
         });
@@ -167,7 +184,8 @@ impl Server {
         })
     }
 
-    /// Closes the listening socket, and waits until the streams have ended, at most `limit`. The stream has to be stopped.
+    /// Closes the listening socket, and waits until the streams have ended, at most `limit`. The cameras' streams have to be
+    /// stopped.
     pub fn stop(self, limit: Duration) {
         drop(self.stop);
         _ = self.acceptor.join();

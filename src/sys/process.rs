@@ -114,9 +114,3 @@ impl Calls {
 fn at_terminal() -> [bool; 2] {
     [io::stdin().is_terminal(), io::stderr().is_terminal()]
 }
-
-/// Asks this process to end, as SIGTERM from outside does.
-pub fn end() {
-    // It can't fail: the process exists, and is ours.
-    _ = nix::sys::signal::kill(nix::unistd::Pid::this(), Signal::SIGTERM);
-}
