@@ -28,6 +28,7 @@ pub mod format;
 pub mod notify;
 pub mod pump;
 pub mod ring;
+pub mod sandbox;
 pub mod serve;
 pub mod source;
 pub mod stream;

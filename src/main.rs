@@ -9,7 +9,7 @@ use fmp4streamer::serve::{self, Server};
 use fmp4streamer::stream::Stream;
 use fmp4streamer::sys::process::{self, Call, Calls};
 use fmp4streamer::sys::sock;
-use fmp4streamer::{log_error, log_info, log_warning, pump, source};
+use fmp4streamer::{log_error, log_info, log_warning, pump, sandbox, source};
 use getopts::{Matches, Options};
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -66,9 +66,8 @@ fn main() -> ExitCode {
     } else {
         // Before the first thread, so that all of them leave the signals to this one.
         let calls = Calls::hold().map_err(|e| Error::new("fmp4streamer", "can't hold signals", e));
-        start_log(matches.opt_present("verbose"));
         calls
-            .and_then(|calls| run(config, &calls))
+            .and_then(|calls| run(config, &calls, matches.opt_present("verbose")))
             .map(|()| ExitCode::SUCCESS)
     };
     let code = result.unwrap_or_else(|e| {
@@ -198,19 +197,14 @@ fn list_controls(config: &Config) -> Result<String> {
     source::controls::list(&path)
 }
 
-fn run(config: Config, calls: &Calls) -> Result<()> {
-    let Config {
-        file,
-        server: settings,
-        camera,
-        notices,
-    } = config;
-    if let Some(file) = file {
+fn run(config: Config, calls: &Calls, verbose: bool) -> Result<()> {
+    if let Some(file) = &config.file {
         log_info!("config: {file}");
     }
-    for notice in notices {
+    for notice in &config.notices {
         log_warning!("{notice}");
     }
+    let settings = &config.server;
     if let Err(e) = process::raise_open_files() {
         log_warning!("can't raise the number of open files: {e}");
     }
@@ -219,25 +213,28 @@ fn run(config: Config, calls: &Calls) -> Result<()> {
             log_warning!("priority = {}: can't be set: {e}", settings.priority);
         }
     }
+    let listeners = listeners(settings)?;
+    let own_name = process::host_name();
+    let urls = urls(&listeners, &own_name)?;
+    let mut notify = Notify::new();
+    // What is needed but once is done; and all threads are to be in it.
+    let sandbox = sandbox::enter(&config, |camera| source::runs_commands(&camera.source))?;
+    start_log(verbose);
+
+    let Config {
+        server: settings,
+        camera,
+        ..
+    } = config;
     let limits = Limits {
         max_age: settings.max_age,
         join_max: settings.join_max,
         join_max_bytes: settings.join_max_bytes,
         servers: process::processors(),
     };
-    let (listeners, addresses) = listeners(&settings)?;
     let stream = Arc::new(Stream::new(&camera.name, limits)?);
-    let own_name = process::host_name();
-    let server = Server::start(listeners, settings, own_name.clone(), Arc::clone(&stream))?;
-    let urls: Vec<String> = addresses
-        .into_iter()
-        .flat_map(|address| urls(address, &own_name))
-        .collect();
-    log_info!(
-        "fmp4streamer {}: open {}",
-        env!("CARGO_PKG_VERSION"),
-        urls.join("  ")
-    );
+    let server = Server::start(listeners, settings, (own_name, sandbox), Arc::clone(&stream))?;
+    log_info!("fmp4streamer {}: open {urls}", env!("CARGO_PKG_VERSION"));
 
     let pump_stream = Arc::clone(&stream);
     let ending = Arc::new(AtomicBool::new(false));
@@ -250,7 +247,6 @@ fn run(config: Config, calls: &Calls) -> Result<()> {
         })
         .map_err(|e| Error::new("fmp4streamer", "can't make a thread", e))?;
 
-    let mut notify = Notify::new();
     notify.ready();
     let signal = loop {
         let (status, well) = state(&stream, notify.patience());
@@ -284,8 +280,8 @@ fn run(config: Config, calls: &Calls) -> Result<()> {
     Ok(())
 }
 
-/// The sockets that the service manager opened, or else our own, and where they listen.
-fn listeners(settings: &config::Server) -> Result<(Vec<TcpListener>, Vec<SocketAddr>)> {
+/// The sockets that the service manager opened, or else our own.
+fn listeners(settings: &config::Server) -> Result<Vec<TcpListener>> {
     let inherited = sock::inherited();
     let mut listeners = inherited.map_err(|e| Error::new("LISTEN_FDS", "can't use a socket of it", e))?;
     if listeners.is_empty() {
@@ -293,9 +289,7 @@ fn listeners(settings: &config::Server) -> Result<(Vec<TcpListener>, Vec<SocketA
     } else {
         log_info!("listens where its socket unit says");
     }
-    let addresses: io::Result<_> = listeners.iter().map(TcpListener::local_addr).collect();
-    let addresses = addresses.map_err(|e| Error::new("listen", "no address", e))?;
-    Ok((listeners, addresses))
+    Ok(listeners)
 }
 
 /// What a camera is doing, in a line, and whether its pump goes on.
@@ -322,19 +316,25 @@ impl Drop for Ended {
 }
 
 /// Where the page is, for each address of this machine.
-fn urls(address: SocketAddr, own_name: &str) -> Vec<String> {
-    let port = address.port();
-    let url = |ip: IpAddr| format!("http://{}/", SocketAddr::new(ip, port));
-    if !address.ip().is_unspecified() {
-        return vec![url(address.ip())];
+fn urls(listeners: &[TcpListener], own_name: &str) -> Result<String> {
+    let mut urls = Vec::new();
+    for listener in listeners {
+        let address = listener.local_addr();
+        let address = address.map_err(|e| Error::new("listen", "no address", e))?;
+        let port = address.port();
+        let url = |ip: IpAddr| format!("http://{}/", SocketAddr::new(ip, port));
+        if !address.ip().is_unspecified() {
+            urls.push(url(address.ip()));
+            continue;
+        }
+        urls.push(format!("http://localhost:{port}/"));
+        // mDNS goes by the first label of the name (RFC 6762, 3).
+        let label = own_name.split('.').next().unwrap_or_default();
+        if !label.is_empty() && label != "localhost" {
+            urls.push(format!("http://{label}.local:{port}/"));
+        }
+        let serves = |ip: &IpAddr| ip.is_ipv4() || address.is_ipv6();
+        urls.extend(sock::addresses().into_iter().filter(serves).map(url));
     }
-    let mut urls = vec![format!("http://localhost:{port}/")];
-    // mDNS goes by the first label of the name (RFC 6762, 3).
-    let label = own_name.split('.').next().unwrap_or_default();
-    if !label.is_empty() && label != "localhost" {
-        urls.push(format!("http://{label}.local:{port}/"));
-    }
-    let serves = |ip: &IpAddr| ip.is_ipv4() || address.is_ipv6();
-    urls.extend(sock::addresses().into_iter().filter(serves).map(url));
-    urls
+    Ok(urls.join("  "))
 }

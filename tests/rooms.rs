@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("ring", &["format"]),
     ("stream", &["ring", "format", "error"]),
     ("notify", &["sys", "error"]),
+    ("sandbox", &["sys", "config", "error"]),
     ("source", &["sys", "format", "config", "error"]),
     (
         "pump",

@@ -57,6 +57,8 @@ struct Shared {
     settings: config::Server,
     stream: Arc<Stream>,
     own_name: String,
+    /// What the program has given up, in words.
+    sandbox: String,
     /// Header lines for every answer, but to listed pages of other sites.
     hygiene: String,
     started: Instant,
@@ -127,14 +129,14 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts to accept clients.
+    /// Starts to accept clients of a machine of that name, and of a program in that sandbox.
     ///
     /// # Errors
     /// No thread or file descriptor is to be had.
     pub fn start(
         listeners: Vec<TcpListener>,
         settings: config::Server,
-        own_name: String,
+        (own_name, sandbox): (String, String),
         stream: Arc<Stream>,
     ) -> Result<Server> {
         let shared = Arc::new(Shared {
@@ -142,6 +144,7 @@ impl Server {
             settings,
             stream,
             own_name,
+            sandbox,
             started: Instant::now(),
             counters: Counters::default(),
             hls: hls::Hls::default(),

@@ -384,8 +384,9 @@ pub(super) fn busy_with(holders: &[u32]) -> String {
         Ok(name) => format!("pid {pid}, {}", name.trim_end()),
         Err(_) => format!("pid {pid}"),
     };
+    // The kernel shows a sandbox no other process's files, and users only their own.
     let list = if holders.is_empty() {
-        String::new()
+        "; sudo fuser -v /dev/video* says which".into()
     } else {
         format!(" ({})", holders.iter().map(name).collect::<Vec<_>>().join("; "))
     };

@@ -176,6 +176,15 @@ pub fn open(camera: &Camera, was_there: bool, said: &mut HashSet<String>) -> Res
     })
 }
 
+/// Whether a source of this kind is, or may turn out to be, another program.
+pub fn runs_commands(kind: &SourceKind) -> bool {
+    match kind {
+        SourceKind::Exec { .. } | SourceKind::Rpicam(_) => true,
+        SourceKind::Auto => rpicam::is_installed(),
+        SourceKind::Device { .. } | SourceKind::Test => false,
+    }
+}
+
 /// The camera that would be served where none is named.
 pub fn find_any() -> Option<PathBuf> {
     find_camera().or_else(lookup::pi_sensor)
