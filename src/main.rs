@@ -1,7 +1,6 @@
 //! The program: argv, config, wiring, signals, exit code.
 
-use fmp4streamer::config::keys::{self, Scope};
-use fmp4streamer::config::{self, Config, SourceKind};
+use fmp4streamer::config::{self, Camera, Config, SourceKind};
 use fmp4streamer::error::{Error, Result, flush_log, start_log};
 use fmp4streamer::notify::Notify;
 use fmp4streamer::ring::Limits;
@@ -16,8 +15,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// The command line or the config is wrong: trying again is of no use.
@@ -52,14 +50,14 @@ fn main() -> ExitCode {
         Err(e) => return usage_error(&e.to_string()),
     };
     if matches.opt_present("check") {
-        let Config { camera, .. } = &config;
-        let plan = match &camera.source {
+        let plans = config.cameras.iter().filter_map(|camera| match &camera.source {
             SourceKind::Rpicam(rpicam) => {
-                format!("{}: {}\n", camera.name, source::rpicam::plan(camera, rpicam))
+                let plan = source::rpicam::plan(camera, rpicam);
+                Some(format!("{}: {plan}\n", camera.name))
             }
-            _ => String::new(),
-        };
-        return show(&(config.describe() + &plan));
+            _ => None,
+        });
+        return show(&(config.describe() + &plans.collect::<String>()));
     }
     let result = if matches.opt_present("list-controls") {
         list_controls(&config).map(|list| show(&list))
@@ -165,36 +163,43 @@ fn configure(matches: &Matches) -> Result<Config> {
             .and_then(|a| a.strip_suffix(']'))
             .unwrap_or(address);
         for (name, text) in [("listen", bare), ("port", port)] {
-            let key = keys::find(&[Scope::Server], name).ok_or_else(bad)?;
-            (key.set)(&mut config, text).ok_or_else(bad)?;
+            config.set_server(name, text).ok_or_else(bad)?;
         }
     }
     Ok(config)
 }
 
+/// The controls of each camera that has some.
 fn list_controls(config: &Config) -> Result<String> {
-    let path = match &config.camera.source {
+    let paths = config.cameras.iter().filter_map(|camera| match &camera.source {
         SourceKind::Device {
             device,
             capture_format,
             ..
-        } => source::lookup::find(device, source::format(capture_format))?,
-        SourceKind::Auto => source::find_camera().ok_or_else(|| {
-            Error::new(
-                "/dev/video*",
-                "can't list controls",
-                "no camera gives H.264; name one: fmp4streamer -l /dev/video0",
-            )
-        })?,
-        SourceKind::Exec { .. } | SourceKind::Rpicam(_) | SourceKind::Test => {
-            return Err(Error::new(
-                &config.camera.name,
-                "can't list controls",
-                "it is no V4L2 device; name one: fmp4streamer -l /dev/video0",
-            ));
+        } => Some(source::lookup::find(device, source::format(capture_format))),
+        SourceKind::Auto => Some(source::find_camera().ok_or_else(|| {
+            let why = "no camera gives H.264; name one: fmp4streamer -l /dev/video0";
+            Error::new("/dev/video*", "can't list controls", why)
+        })),
+        SourceKind::Exec { .. } | SourceKind::Rpicam(_) | SourceKind::Test => None,
+    });
+    let lists: Vec<_> = paths
+        .map(|path| path.and_then(|path| source::controls::list(&path)))
+        .collect();
+    // One that is away keeps the others from nothing.
+    match (&*lists, &*config.cameras) {
+        ([list], _) => list.clone(),
+        ([], [first, ..]) => {
+            let why = "it is no V4L2 device; name one: fmp4streamer -l /dev/video0";
+            Err(Error::new(&first.name, "can't list controls", why))
         }
-    };
-    source::controls::list(&path)
+        _ => {
+            let lists = lists
+                .into_iter()
+                .map(|list| list.unwrap_or_else(|e| format!("# {e}\n")));
+            Ok(lists.collect::<Vec<_>>().join("\n"))
+        }
+    }
 }
 
 fn run(config: Config, calls: &Calls, verbose: bool) -> Result<()> {
@@ -223,7 +228,7 @@ fn run(config: Config, calls: &Calls, verbose: bool) -> Result<()> {
 
     let Config {
         server: settings,
-        camera,
+        cameras,
         ..
     } = config;
     let limits = Limits {
@@ -232,25 +237,42 @@ fn run(config: Config, calls: &Calls, verbose: bool) -> Result<()> {
         join_max_bytes: settings.join_max_bytes,
         servers: process::processors(),
     };
-    let stream = Arc::new(Stream::new(&camera.name, limits)?);
-    let server = Server::start(listeners, settings, (own_name, sandbox), Arc::clone(&stream))?;
+    let streams = cameras
+        .iter()
+        .map(|camera| Stream::new(&camera.name, limits).map(Arc::new))
+        .collect::<Result<Vec<_>>>()?;
+    let server = Server::start(listeners, settings, (own_name, sandbox), streams.clone())?;
     log_info!("fmp4streamer {}: open {urls}", env!("CARGO_PKG_VERSION"));
 
-    let pump_stream = Arc::clone(&stream);
-    let ending = Arc::new(AtomicBool::new(false));
-    let ended = Ended(Arc::clone(&ending));
-    let pump = thread::Builder::new()
-        .name("pump".into())
-        .spawn(move || {
-            let _ended = ended;
-            pump::run(&pump_stream, &camera);
-        })
-        .map_err(|e| Error::new("fmp4streamer", "can't make a thread", e))?;
+    if let [_, _, ..] = &*cameras {
+        let places: Vec<String> = cameras
+            .iter()
+            .map(|camera| format!("/{}/", camera.name))
+            .collect();
+        log_info!("each camera has its own page: {}", places.join("  "));
+    }
+    let pump = |(stream, camera): (&Arc<Stream>, Camera)| {
+        let stream = Arc::clone(stream);
+        thread::Builder::new()
+            .name("pump".into())
+            .spawn(move || pump::run(&stream, &camera))
+            .map_err(|e| Error::new("fmp4streamer", "can't make a thread", e))
+    };
+    let pumps = streams
+        .iter()
+        .zip(cameras)
+        .map(pump)
+        .collect::<Result<Vec<_>>>()?;
 
     notify.ready();
     let signal = loop {
-        let (status, well) = state(&stream, notify.patience());
-        notify.status(status, well);
+        let states: Vec<_> = streams
+            .iter()
+            .map(|stream| state(stream, notify.patience()))
+            .collect();
+        let well = states.iter().all(|(_, well)| *well);
+        let states: Vec<_> = states.into_iter().map(|(text, _)| text).collect();
+        notify.status(states.join("; "), well);
         match calls.wait(notify.period()) {
             Ok(Some(Call::End(signal))) => break signal,
             Ok(Some(Call::Reload)) => {
@@ -262,19 +284,14 @@ fn run(config: Config, calls: &Calls, verbose: bool) -> Result<()> {
         }
     };
     notify.stopping();
-    let fault = ending.load(SeqCst);
     let deadline = Instant::now() + PUMP_END;
-    stream.stop();
-    server.stop(CLIENTS_END);
-    while !pump.is_finished() && Instant::now() < deadline {
-        thread::sleep(Duration::from_millis(5));
+    for stream in &streams {
+        stream.stop();
     }
-    if fault {
-        return Err(Error::new(
-            "pump",
-            "ended",
-            "a fault of this program; please report it",
-        ));
+    server.stop(CLIENTS_END);
+    // A driver that hangs has its thread hang. It ends with the program.
+    while !pumps.iter().all(JoinHandle::is_finished) && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(5));
     }
     log_info!("ended by {signal}");
     Ok(())
@@ -303,16 +320,6 @@ fn state(stream: &Stream, patience: Duration) -> (String, bool) {
         format!("hangs in its driver for {} s", overdue.as_secs())
     };
     (format!("{}: {what}, viewers: {viewers}", stream.name), well)
-}
-
-/// Ends the program when the pump ends, be it by a panic: without a pump it is of no use, and systemd starts it anew.
-struct Ended(Arc<AtomicBool>);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        self.0.store(true, SeqCst);
-        process::end();
-    }
 }
 
 /// Where the page is, for each address of this machine.

@@ -32,7 +32,7 @@ pub fn enter(config: &Config, runs_commands: impl Fn(&Camera) -> bool) -> Result
         return Ok("off: sandbox = off".into());
     }
     let strict = |why: &dyn std::fmt::Display| Error::new("sandbox = strict", "not to be had", why);
-    let command = Some(&config.camera).filter(|camera| runs_commands(camera));
+    let command = config.cameras.iter().find(|camera| runs_commands(camera));
     if let Some(camera) = command {
         let why = match camera.source {
             SourceKind::Auto => "the camera may be the Raspberry Pi's own, through rpicam-vid".into(),

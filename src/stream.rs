@@ -72,6 +72,8 @@ pub struct State {
     pub last_frame: Option<Instant>,
     /// Frames that went into the ring since the program started.
     pub frames: u64,
+    /// Faults of this program since then, each of which cost the camera a while.
+    pub faults: u64,
     /// Losses since the program started.
     pub losses: Losses,
 }
@@ -91,6 +93,8 @@ pub struct Losses {
     pub after_loss: u64,
     /// Kept, but with a timestamp from the driver that could not be believed.
     pub bad_time: u64,
+    /// Frames of the camera that a decoder or an encoder had no time for.
+    pub slow: u64,
 }
 
 /// Somebody who watches, as /status shows them.

@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
-use support::{Dir, PATIENCE, Server, until};
+use support::{Dir, Held, PATIENCE, Server, until};
 
 /// Stands in for systemd.
 struct Manager {
@@ -123,41 +123,17 @@ fn a_camera_that_hangs_in_its_driver_starves_the_watchdog() {
     program.env("WATCHDOG_USEC", "1000000");
     let server = Server::with_config_as(program, "[test]\nauto_sleep = no\n");
     manager.up_to("STATUS=camera0: live, ");
-    let tasks = format!("/proc/{}/task", server.process.id());
-    let pump = std::fs::read_dir(tasks)
-        .unwrap()
-        .flatten()
-        .find(|task| std::fs::read_to_string(task.path().join("comm")).unwrap_or_default() == "pump\n");
-    // This one thread stands still until what holds it ends.
-    let mut holder = Command::new("/usr/bin/python3")
-        .args(["-c", HOLD])
-        .arg(pump.unwrap().file_name())
-        .stdin(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
+    let held = Held::new(server.pumps()[0]);
     manager.up_to("STATUS=camera0: hangs in its driver for ");
     // It is told each second.
     for _ in 0..3 {
         let told = manager.up_to("STATUS=camera0: hangs in its driver for ");
         assert!(!told.contains(&"WATCHDOG=1".into()), "{told:?}");
     }
-    drop(holder.stdin.take());
-    holder.wait().unwrap();
+    drop(held);
     manager.up_to("STATUS=camera0: live, ");
     manager.up_to("WATCHDOG=1");
 }
-
-/// ptrace(2): PTRACE_SEIZE and PTRACE_INTERRUPT. The tracer's end lets it go.
-const HOLD: &str = "
-import ctypes, sys
-ptrace = ctypes.CDLL(None, use_errno=True).ptrace
-pid = ctypes.c_int(int(sys.argv[1]))
-none = ctypes.c_void_p(0)
-for request in 0x4206, 0x4207:
-    if ptrace(ctypes.c_long(request), pid, none, none) != 0:
-        sys.exit(ctypes.get_errno())
-sys.stdin.read()
-";
 
 #[test]
 fn sockets_that_are_handed_over_are_served() {

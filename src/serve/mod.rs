@@ -5,6 +5,7 @@ pub mod head;
 mod hls;
 mod mjpeg;
 mod mp4;
+mod overview;
 mod routes;
 mod snapshot;
 mod status;
@@ -55,7 +56,8 @@ struct Counters {
 /// What all client threads share.
 struct Shared {
     settings: config::Server,
-    stream: Arc<Stream>,
+    /// One or more; the first is at the root, too.
+    cameras: Vec<Arc<CameraSide>>,
     own_name: String,
     /// What the program has given up, in words.
     sandbox: String,
@@ -63,10 +65,17 @@ struct Shared {
     hygiene: String,
     started: Instant,
     counters: Counters,
-    hls: hls::Hls,
     /// Places taken: streams being sent, and viewers of HLS.
     streams: Arc<AtomicUsize>,
     connections: Mutex<HashMap<u64, Arc<Connection>>>,
+}
+
+/// The clients' side of one camera.
+struct CameraSide {
+    stream: Arc<Stream>,
+    hls: hls::Hls,
+    /// Where its addresses begin: `/name`, or nothing where it is the only one.
+    root: String,
 }
 
 impl Shared {
@@ -129,7 +138,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts to accept clients of a machine of that name, and of a program in that sandbox.
+    /// Starts to accept clients of a machine of that name, and of a program in that sandbox; for one stream or more.
     ///
     /// # Errors
     /// No thread or file descriptor is to be had.
@@ -137,17 +146,25 @@ impl Server {
         listeners: Vec<TcpListener>,
         settings: config::Server,
         (own_name, sandbox): (String, String),
-        stream: Arc<Stream>,
+        streams: Vec<Arc<Stream>>,
     ) -> Result<Server> {
+        let several = streams.len() > 1;
+        let side = |stream: Arc<Stream>| {
+            let root = several.then(|| format!("/{}", stream.name));
+            Arc::new(CameraSide {
+                stream,
+                hls: hls::Hls::default(),
+                root: root.unwrap_or_default(),
+            })
+        };
         let shared = Arc::new(Shared {
             hygiene: routes::hygiene(&settings, None, false),
             settings,
-            stream,
+            cameras: streams.into_iter().map(side).collect(),
             own_name,
             sandbox,
             started: Instant::now(),
             counters: Counters::default(),
-            hls: hls::Hls::default(),
             streams: Arc::default(),
             connections: Mutex::default(),
         });
@@ -170,7 +187,8 @@ impl Server {
         })
     }
 
-    /// Closes the listening socket, and waits until the streams have ended, at most `limit`. The stream has to be stopped.
+    /// Closes the listening socket, and waits until the streams have ended, at most `limit`. The cameras' streams have to be
+    /// stopped.
     pub fn stop(self, limit: Duration) {
         drop(self.stop);
         _ = self.acceptor.join();

@@ -115,12 +115,6 @@ fn at_terminal() -> [bool; 2] {
     [io::stdin().is_terminal(), io::stderr().is_terminal()]
 }
 
-/// Asks this process to end, as SIGTERM from outside does.
-pub fn end() {
-    // It can't fail: the process exists, and is ours.
-    _ = nix::sys::signal::kill(nix::unistd::Pid::this(), Signal::SIGTERM);
-}
-
 /// Neither this process nor what it runs gets rights that it does not have (PR_SET_NO_NEW_PRIVS, prctl(2)): what
 /// Landlock and seccomp want before.
 ///
