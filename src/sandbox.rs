@@ -21,15 +21,25 @@ const FOLDERS: [(&str, Access); 4] = [
     ("/etc", Access::Read),
 ];
 
-/// Gives up what this config has no use for; says in a few words what that was, for /status. To be called before any
-/// thread is made.
+const LANDLOCK: &str = "landlock";
+
+/// What was given up.
+pub struct Entered {
+    /// In a few words, for /status.
+    pub words: String,
+    /// No command can be run any more.
+    pub no_commands: bool,
+}
+
+/// Gives up what this config has no use for. To be called before any thread is made.
 ///
 /// # Errors
 /// `sandbox = strict` is not to be had.
-pub fn enter(config: &Config, runs_commands: impl Fn(&Camera) -> bool) -> Result<String> {
+pub fn enter(config: &Config, runs_commands: impl Fn(&Camera) -> bool) -> Result<Entered> {
+    let entered = |words: String, no_commands| Ok(Entered { words, no_commands });
     let wish = config.server.sandbox;
     if wish == Sandbox::Off {
-        return Ok("off: sandbox = off".into());
+        return entered("off: sandbox = off".into(), false);
     }
     let strict = |why: &dyn std::fmt::Display| Error::new("sandbox = strict", "not to be had", why);
     let command = config.cameras.iter().find(|camera| runs_commands(camera));
@@ -40,7 +50,7 @@ pub fn enter(config: &Config, runs_commands: impl Fn(&Camera) -> bool) -> Result
         };
         return match wish {
             Sandbox::Strict => Err(strict(&why)),
-            _ => Ok(format!("off: {why}")),
+            _ => entered(format!("off: {why}"), false),
         };
     }
     // The C library reads the time zone when it is first asked for, which is not to be later.
@@ -52,7 +62,7 @@ pub fn enter(config: &Config, runs_commands: impl Fn(&Camera) -> bool) -> Result
     all.extend(folders);
     let files = process::renounce_privileges().and_then(|()| landlock::restrict(&all));
     let words = match &files {
-        Ok(()) => "landlock",
+        Ok(()) => LANDLOCK,
         Err(e) if e.kind() == io::ErrorKind::PermissionDenied => "the system allows no Landlock",
         // No such call, or turned off when the kernel was started.
         Err(_) => "not in this kernel",
@@ -61,10 +71,10 @@ pub fn enter(config: &Config, runs_commands: impl Fn(&Camera) -> bool) -> Result
         if let Err(e) = files {
             log_info!("sandbox: {words} (Landlock: {e})");
         }
-        return Ok(words.into());
+        return entered(words.into(), words == LANDLOCK);
     }
     seccomp::restrict().map_err(|e| strict(&format_args!("seccomp: {e}")))?;
-    Ok(format!("{words}, seccomp"))
+    entered(format!("{words}, seccomp"), true)
 }
 
 /// The folders in which a config may be found again when somebody has changed it: where it stands, and where the file

@@ -300,12 +300,12 @@ fn errors_tell_what_is_allowed_and_what_was_meant() {
         (
             "[server]\nprot = 80\n",
             "f:2: prot: no such key in [server]: allowed: listen, port, priority, max_clients, max_age_ms, \
-             join_max_s, join_max_mb, hosts, frame_ancestors, cors_origins, base_path; did you mean port?",
+             join_max_s, join_max_mb, hosts, frame_ancestors, cors_origins, base_path, sandbox; did you mean port?",
         ),
         (
             "[server]\nwidth = 640\n",
             "f:2: width: no such key in [server]: allowed: listen, port, priority, max_clients, max_age_ms, \
-             join_max_s, join_max_mb, hosts, frame_ancestors, cors_origins, base_path; width belongs in \
+             join_max_s, join_max_mb, hosts, frame_ancestors, cors_origins, base_path, sandbox; width belongs in \
              a camera's section, such as [/dev/video0], or [DEFAULT]",
         ),
         (

@@ -486,6 +486,11 @@ impl Source for Camera {
         Ok(())
     }
 
+    fn set_controls(&mut self, settings: &[Setting]) -> bool {
+        let of_unit = settings.iter().any(|setting| uvcx::is_field(&setting.name));
+        !of_unit && controls::apply(self.queue.file(), &self.path.to_string_lossy(), settings).is_empty()
+    }
+
     fn force_key(&mut self) -> bool {
         let file = self.queue.file();
         let button = self.key_button.as_ref();

@@ -105,6 +105,12 @@ pub trait Source {
         false
     }
 
+    /// Sets controls of the device while it streams; false where that can't be, or one is refused: then it has to be
+    /// opened anew.
+    fn set_controls(&mut self, _controls: &[Setting]) -> bool {
+        false
+    }
+
     /// The losses so far.
     fn drops(&self) -> Drops {
         Drops::default()
