@@ -69,7 +69,7 @@ enum Close {
 /// anything.
 pub fn run(stream: &Stream, camera: &Camera, orders: &Orders) {
     let mut pump = Pump::new(stream, camera, orders);
-    stream.publish(|state| state.codec = codec_of(&camera.source));
+    pump.tell_wishes();
     while !stream.stopping() {
         stream.beat(Duration::ZERO);
         pump.survive(Pump::turn);

@@ -61,6 +61,13 @@ fn controls(camera: &Camera) -> &[Setting] {
 }
 
 impl Pump<'_> {
+    /// Publishes what is known by the config alone.
+    pub(super) fn tell_wishes(&self) {
+        let Camera { source, rotation, .. } = &self.camera;
+        self.stream
+            .publish(|state| (state.codec, state.rotation) = (codec_of(source), *rotation));
+    }
+
     /// Takes over a new config, if there is one. Whether a source that is open can go on.
     pub(super) fn obey(&mut self, source: Option<&mut dyn Source>) -> bool {
         let Some(new) = self.orders.take() else {
@@ -77,8 +84,7 @@ impl Pump<'_> {
                 return true;
             }
         } else {
-            self.stream
-                .publish(|state| state.codec = codec_of(&self.camera.source));
+            self.tell_wishes();
             // The rotation is in the init segment.
             self.parameters = None;
             (self.known, self.had_camera, self.started) = (false, false, Instant::now());
