@@ -91,6 +91,8 @@ pub struct Losses {
     pub after_loss: u64,
     /// Kept, but with a timestamp from the driver that could not be believed.
     pub bad_time: u64,
+    /// Frames of the camera that a decoder or an encoder had no time for.
+    pub slow: u64,
 }
 
 /// Somebody who watches, as /status shows them.

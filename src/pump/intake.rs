@@ -63,6 +63,7 @@ impl Intake {
             unreadable: before.unreadable + self.unreadable,
             after_loss: before.after_loss + self.after_loss,
             bad_time: before.bad_time + drops.bad_time,
+            slow: before.slow + drops.slow,
         }
     }
 }

@@ -67,6 +67,7 @@ pub(super) fn report(shared: &Shared) -> Answer {
         .member("unreadable", losses.unreadable)
         .member("after_loss", losses.after_loss)
         .member("bad_time", losses.bad_time)
+        .member("slow", losses.slow)
         .end();
     let init = state.init.as_deref();
     let camera = Object::new()

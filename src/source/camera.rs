@@ -181,8 +181,7 @@ pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Camera> {
         facts: Facts {
             description: capabilities.card.clone(),
             fps,
-            stand_in: false,
-            command: false,
+            ..Facts::default()
         },
         codec,
         joined: wanted.muxed.then(Vec::new),

@@ -1,6 +1,7 @@
 //! Where frames come from: a V4L2 camera, a command's standard output, or the built-in test picture.
 
 pub mod camera;
+pub mod chain;
 pub mod controls;
 pub mod exec;
 pub mod lookup;
@@ -60,6 +61,11 @@ pub struct Facts {
     pub stand_in: bool,
     /// It is a program of its own, which takes its time to start.
     pub command: bool,
+    /// What frames pass through, such as "/dev/video0 (C270) YUYV 1280x720 → /dev/video11 (bcm2835-codec) H264"; empty
+    /// where that is one device.
+    pub chain: String,
+    /// Why it is this chain and no other.
+    pub why: String,
 }
 
 /// Frames that a source lost, counted since it was opened.
@@ -73,6 +79,8 @@ pub struct Drops {
     pub short: u64,
     /// Frames whose driver timestamp could not be believed; they took their arrival time.
     pub bad_time: u64,
+    /// Frames for which a decoder or an encoder had no time: always the oldest ones.
+    pub slow: u64,
 }
 
 /// An open source. Dropping it stops and releases the device or the command, without blocking for long.
