@@ -1,8 +1,8 @@
 //! The table of keys: it drives the reading, the errors, and what `fmp4streamer.conf.dist` and the README
 //! must say.
 
-use super::values::{is_fourcc, is_host, is_origin, list, within};
 pub use super::values::switch;
+use super::values::{is_fourcc, is_host, is_origin, list, within};
 use super::{ChainKeys, Config, DeviceName, Memory, SourceKind, nearest};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -366,7 +366,11 @@ pub static KEYS: &[Key] = &[
         doc: "Whose memory the camera's buffers have, if something comes between it and the stream: MMAP its own, DMABUF the \
               next device's. Nothing: what works, without a copy if it can be.",
         allowed: "nothing, MMAP or DMABUF",
-        set: |config, text| pin(config, text, Memory::parse(text), |chain| &mut chain.capture_memory),
+        set: |config, text| {
+            pin(config, text, Memory::parse(text), |chain| {
+                &mut chain.capture_memory
+            })
+        },
     },
     Key {
         scope: Scope::Device,
@@ -374,7 +378,11 @@ pub static KEYS: &[Key] = &[
         default: "",
         doc: "The same of the decoder, for what it takes and what it gives.",
         allowed: "nothing, or two of MMAP and DMABUF, such as MMAP-DMABUF",
-        set: |config, text| pin(config, text, Memory::parse_pair(text), |chain| &mut chain.decoder_memory),
+        set: |config, text| {
+            pin(config, text, Memory::parse_pair(text), |chain| {
+                &mut chain.decoder_memory
+            })
+        },
     },
     Key {
         scope: Scope::Device,
@@ -382,7 +390,11 @@ pub static KEYS: &[Key] = &[
         default: "",
         doc: "The same of the encoder.",
         allowed: "nothing, or two of MMAP and DMABUF, such as MMAP-MMAP",
-        set: |config, text| pin(config, text, Memory::parse_pair(text), |chain| &mut chain.encoder_memory),
+        set: |config, text| {
+            pin(config, text, Memory::parse_pair(text), |chain| {
+                &mut chain.encoder_memory
+            })
+        },
     },
     Key {
         scope: Scope::Exec,

@@ -73,6 +73,8 @@ pub(super) fn report(shared: &Shared) -> Answer {
     let camera = Object::new()
         .text("name", &shared.stream.name)
         .text("source", &state.source)
+        .text("chain", &state.chain)
+        .text("chain_why", &state.chain_why)
         .text("state", state.condition.word())
         .text("reason", trouble.as_deref().unwrap_or(&state.why))
         .member(
