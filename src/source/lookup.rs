@@ -3,10 +3,11 @@
 //! Devices are opened, asked and closed; nothing is set on them, and a stream that runs on one goes on.
 
 use super::camera::{capture_kind, open_device};
-use super::choose::Stage;
+use super::choose::{Stage, Way};
+use super::device::Device;
 use super::offer::{self, WithoutH264};
 use super::uvcx;
-use crate::config::{Camera, DeviceName, UsbId};
+use crate::config::{Camera, ChainKeys, DeviceName, UsbId};
 use crate::error::{Error, Result};
 use crate::sys::v4l2::{BufferKind, Capabilities, FourCc, OfferedFormat, cap};
 use std::fmt::Write;
@@ -276,14 +277,19 @@ fn entry(node: &Seen, all: &[Seen], dev: &Path) -> String {
     let lasting = link(dev, &node.path, alike);
     let path = lasting.as_ref().unwrap_or(&node.path);
     let between = "An encoder has to go between, such as this command:";
-    let mjpeg = "That is served with capture_format = MJPG in its section. For H.264 an encoder has to go \
-                 between, such as this command:";
+    let mjpeg = "That is served as it is. For H.264 an encoder has to go between, such as this command:";
     let muxes = found.gives(FourCc::MJPEG) && uvcx::has_encoder(file);
+    let way = encoded(&node.path, all);
+    let served = found.gives(FourCc::H264) || muxes || way.is_some();
     let (words, command) = if found.gives(FourCc::H264) {
         ("It gives H.264, which is served as it is.".to_owned(), None)
     } else if muxes {
-        let words = "Its H.264 comes inside of its MJPEG pictures, with capture_format = MJPGH264.";
-        (words.to_owned(), None)
+        ("Its H.264 comes inside of its MJPEG pictures.".to_owned(), None)
+    } else if let Some(way) = &way {
+        (
+            format!("It gives no H.264. That is made of what it gives: {way}."),
+            None,
+        )
     } else {
         match offer::without_h264(capabilities, formats, path, &Camera::default()) {
             WithoutH264::Nothing => (
@@ -326,12 +332,20 @@ fn entry(node: &Seen, all: &[Seen], dev: &Path) -> String {
     let name = node.path.file_name().unwrap_or_default().to_string_lossy();
     let _ = match (command, names.first()) {
         (Some(command), _) => writeln!(out, "[exec {name}]\ncommand = {}", command.replace('%', "%%")),
-        (None, Some(name)) if found.gives(FourCc::H264) => writeln!(out, "{name}"),
-        (None, Some(name)) if muxes => writeln!(out, "{name}\ncapture_format = MJPGH264"),
         _ if offer::is_sensor(capabilities, formats) => writeln!(out, "[rpicam {name}]"),
+        (None, Some(name)) if served => writeln!(out, "{name}"),
         _ => Ok(()),
     };
     out
+}
+
+/// The way to H.264 through an encoder of this machine, of a camera that has none of its own.
+fn encoded(path: &Path, all: &[Seen]) -> Option<Way> {
+    let stages: Vec<Stage> = all.iter().filter_map(stage).collect();
+    let (camera, keys) = (Camera::default(), ChainKeys::default());
+    let ways = Device::any(path, &camera, &keys).ways(&stages).ok()?;
+    let first = ways.into_iter().next()?.way;
+    matches!(first, Way::Encoded { .. }).then_some(first)
 }
 
 /// The sections that mean this node, the one that lasts best first.

@@ -125,6 +125,33 @@ fn signal(child: &Child, name: &str) {
     );
 }
 
+/// Takes the encoder device away while it lives, so that vivid is no camera that can be served.
+struct NoEncoder;
+
+impl NoEncoder {
+    fn new() -> NoEncoder {
+        modprobe(&["-r", "vh264enc"]);
+        NoEncoder
+    }
+}
+
+impl Drop for NoEncoder {
+    fn drop(&mut self) {
+        modprobe(&["vh264enc"]);
+    }
+}
+
+fn modprobe(arguments: &[&str]) {
+    assert!(
+        Command::new("modprobe")
+            .args(arguments)
+            .status()
+            .unwrap()
+            .success(),
+        "{arguments:?}"
+    );
+}
+
 /// A program that ends with the test.
 struct Running(Child);
 
