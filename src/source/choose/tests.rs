@@ -60,7 +60,7 @@ fn ways(camera: &str, muxes: bool, keys: &str, stages: &[Stage]) -> Vec<Candidat
         capture_format,
         chain,
         ..
-    } = &config.camera.source
+    } = &config.cameras[0].source
     else {
         panic!("{keys}")
     };

@@ -310,7 +310,7 @@ fn the_list_is_a_config() {
         text += &entry;
     }
     let config = Config::parse(text.as_bytes(), "list").unwrap_or_else(|e| panic!("{e}\n{text}"));
-    assert_eq!(config.camera.section, "usb:046d:082d:A");
+    assert_eq!(config.cameras[0].section, "usb:046d:082d:A");
     let sections = text.lines().filter(|line| line.starts_with('['));
     assert_eq!(
         sections.collect::<Vec<_>>(),
