@@ -169,7 +169,7 @@ pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Camera> {
     }
     let key_button = v4l2::query_control(&file, ctrl::FORCE_KEY_FRAME).ok();
 
-    let mut queue = Queue::new(file, kind, BUFFERS).map_err(|e| failed("can't get buffers", e))?;
+    let mut queue = Queue::new(file.into(), kind, BUFFERS).map_err(|e| failed("can't get buffers", e))?;
     if let Some(Err(errno)) = encoder.as_ref().map(|encoder| encoder.commit(queue.file())) {
         log_verbose!("{path}: the H.264 settings are not taken again: {}", errno.desc());
     }
