@@ -3,11 +3,12 @@
 //! Devices are opened, asked and closed; nothing is set on them, and a stream that runs on one goes on.
 
 use super::camera::{Wanted, capture_kind, open_device};
+use super::m2m::m2m_kind;
 use super::offer::{self, WithoutH264};
 use super::uvcx;
 use crate::config::{Camera, DeviceName, UsbId};
 use crate::error::{Error, Result};
-use crate::sys::v4l2::{BufferKind, Capabilities, FourCc, OfferedFormat, cap};
+use crate::sys::v4l2::{BufferKind, Capabilities, FourCc, OfferedFormat};
 use std::fmt::Write;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -372,11 +373,7 @@ fn names(node: &Seen, all: &[Seen], lasting: Option<PathBuf>) -> Vec<String> {
 
 /// What a device does that takes pictures and gives them back otherwise; None if it is no such device.
 fn m2m(found: &Found) -> Option<String> {
-    let kind = match found.capabilities.caps {
-        caps if caps & cap::VIDEO_M2M_MPLANE != 0 => BufferKind::Multi,
-        caps if caps & cap::VIDEO_M2M != 0 => BufferKind::Single,
-        _ => return None,
-    };
+    let kind = m2m_kind(found.capabilities.caps)?;
     let (takes, gives) = (
         offer::input_formats(&found.file, kind),
         offer::formats(&found.file, kind),

@@ -1,5 +1,6 @@
 use super::*;
 use crate::config::Config;
+use crate::sys::v4l2::cap;
 use std::os::unix::fs::symlink;
 
 /// A folder that goes with the test.

@@ -193,8 +193,6 @@ pub mod ctrl {
     /// The number of elements may change: `elems` is the present one, `dims[0]` the most.
     pub const FLAG_DYNAMIC_ARRAY: u32 = 0x0800;
 
-    /// `V4L2_CID_MIN_BUFFERS_FOR_CAPTURE`: fewer than a codec needs to go on.
-    pub const MIN_BUFFERS_FOR_CAPTURE: u32 = 0x0098_0927;
     /// `V4L2_CID_MPEG_VIDEO_B_FRAMES`: how many between two others.
     pub const B_FRAMES: u32 = 0x0099_09ca;
     /// `V4L2_CID_MPEG_VIDEO_GOP_SIZE`: frames from one key frame to the next.

@@ -1,11 +1,12 @@
 //! The buffers of a device: a queue that it fills, lent one at a time and given back, and one that we fill.
 
-use super::abi::{Buffer, MAX_PLANES, Plane};
+use super::abi::{Buffer, MAX_PLANES};
 use super::stream::{self, Contents, Memory};
 use super::{BufferKind, Result};
 use crate::sys::mmap::Mapping;
 use nix::errno::Errno;
 use std::fs::File;
+use std::ops::Range;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
 
@@ -149,8 +150,8 @@ impl Queue {
         }
         Ok(Some(Lent {
             shared: Rc::clone(shared),
+            filled: planes.map(|plane| plane.data_offset as usize..plane.bytesused as usize),
             buffer,
-            planes,
             given_back: false,
         }))
     }
@@ -173,7 +174,8 @@ impl Drop for Queue {
 pub struct Lent {
     shared: Rc<Shared>,
     buffer: Buffer,
-    planes: [Plane; MAX_PLANES],
+    /// Where it is in each plane. (v4l2_plane: bytesused counts from the plane's start, data_offset too.)
+    filled: [Range<usize>; MAX_PLANES],
     given_back: bool,
 }
 
@@ -220,10 +222,8 @@ impl Lent {
 
     /// How many bytes the driver put in all planes together, wherever they are.
     pub fn filled_bytes(&self) -> usize {
-        let planes = self.planes.iter().take(self.buffer.length as usize);
-        planes
-            .map(|p| p.bytesused.saturating_sub(p.data_offset) as usize)
-            .sum()
+        let planes = self.filled.iter().take(self.buffer.length as usize);
+        planes.map(ExactSizeIterator::len).sum()
     }
 
     /// What the driver put in each plane; nothing of what is in another device's memory.
@@ -232,14 +232,14 @@ impl Lent {
             Some(Place::Here(maps)) => maps.as_slice(),
             _ => &[],
         };
-        maps.iter().zip(&self.planes).map(|(map, plane)| {
+        maps.iter().zip(&self.filled).map(|(map, filled)| {
             // SAFETY: between VIDIOC_DQBUF and VIDIOC_QBUF a buffer is the program's; `self`, of which there is one,
             // is that time, and the slice borrows it. (A driver that writes all the same, as v4l2loopback may when
             // its feeder is far ahead, changes bytes, which are valid as bytes whatever they are.)
             let bytes = unsafe { map.bytes() };
-            // v4l2_plane: bytesused counts from the plane's start, data_offset too.
-            let end = (plane.bytesused as usize).min(bytes.len());
-            bytes.get(plane.data_offset as usize..end).unwrap_or_default()
+            bytes
+                .get(filled.start..filled.end.min(bytes.len()))
+                .unwrap_or_default()
         })
     }
 
