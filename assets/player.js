@@ -1,5 +1,5 @@
-// The page: plays the camera as close to now as this browser can, and says what the camera is doing.
-// A way is a link, which brings the stream, and mostly an engine, which shows it; the first that works here is taken.
+// The page: plays the camera as close to now as can be, and says what it is doing.
+// A way is a link, which brings the stream, and mostly an engine, which shows it; the first that works is taken.
 // ?path=NAME takes one alone, ?bare is for frames in other pages.
 
 const root = document.documentElement;
@@ -55,7 +55,7 @@ let zero, late; // the server's time at media time 0; how late the last pictures
 
 const latency = () => late.length ? Math.round([...late].sort((a, b) => a - b)[late.length >> 1]) : null;
 
-// A picture is on the screen at `when`, of this media time if that is known.
+// A picture shows at `when`, of this media time if known.
 function sighted(time, when) {
 	count.shown++;
 	if (!shown) strikes = busy = 0;
@@ -120,8 +120,8 @@ function mse() {
 		}
 	}
 
-	// Lets go of what is older, by the live edge, as a hidden picture stands still. Only of whole groups: what goes takes
-	// along what was coded from it (Media Source Extensions, coded frame removal).
+	// Lets go of what is older, by the live edge: a hidden picture stands still. Of whole groups, as the removal of
+	// frames takes along what was coded from them.
 	function trim(keep) {
 		const old = keys.filter(time => time <= end - keep);
 		if (old.length < 2 || keep && old[0] > end - 2 * keep) return false;
@@ -130,7 +130,7 @@ function mse() {
 		return true;
 	}
 
-	// Sees that the picture is where the data is; at the beginning, as soon as nothing more waits.
+	// Sees that the picture is where the data is; first, as soon as nothing more waits.
 	function follow() {
 		const range = newest(), at = video.currentTime;
 		if (!range || video.seeking || !begun && queue.length) return;
@@ -151,7 +151,7 @@ function mse() {
 		play();
 	}
 
-	// What was too much at the worst of moments is played off in one go.
+	// What was too much at the worst is played off in one go.
 	function pace(left) {
 		if (video.seeking || video.paused) return rate(1);
 		least = Math.min(least, left);
@@ -193,13 +193,19 @@ function mse() {
 		edge,
 		at: () => video.currentTime,
 		step: 0,
-		// For a new link, whose times are from zero again; the last picture stays until the next.
+		// For a new link, whose times begin at zero again.
 		begin() {
 			queue.length = begun = 0;
 			if (end) offset = end + 1;
 		},
 		init(bytes) {
-			coming = `video/mp4; codecs="${readInit(bytes).codec}"`;
+			const { codec, turn } = readInit(bytes), matrix = box(bytes, 'tkhd') + 40;
+			coming = `video/mp4; codecs="${codec}"`;
+			if (webkit) { // WebKitGTK's leaves it out: the page turns
+				bytes.fill(0, matrix, matrix + 32);
+				bytes[matrix + 1] = bytes[matrix + 17] = 1;
+				self.turn = turn;
+			}
 			if (Source.isTypeSupported(coming)) queue.push({ bytes, type: coming });
 			else next(`no decoder for ${coming}`);
 		},
@@ -222,12 +228,12 @@ function mse() {
 	return self;
 }
 
-// Fragments onto a <canvas>, by WebCodecs: a frame is shown as soon as it is decoded.
+// Fragments onto a <canvas>, by WebCodecs: shown as soon as decoded.
 function webcodecs() {
 	const canvas = element('canvas'), pen = canvas.getContext('2d', { alpha: false });
 	let turn, lost, latest, drawn;
 
-	// Of all that come before the screen is drawn next, the last one is drawn.
+	// Of all that come before the next drawing, the last is drawn.
 	function output(frame) {
 		if (latest) latest.close();
 		else requestAnimationFrame(draw);
@@ -247,7 +253,7 @@ function webcodecs() {
 		pen.drawImage(latest, -wide / 2, -high / 2, wide, high);
 		latest.close();
 		latest = null;
-		sighted(drawn / 1e6, now() + 16); // the screen has it a refresh later
+		sighted(drawn / 1e6, now() + 16); // a refresh later
 	}
 
 	const decoder = new VideoDecoder({ output, error: error => broken(error.message) });
@@ -264,7 +270,7 @@ function webcodecs() {
 		},
 		fragment(bytes) {
 			const { time, key, data } = readFragment(bytes);
-			// A decoder that can't keep up goes on with the next key frame.
+			// One that can't keep up goes on with the next key frame.
 			lost = !key && (lost || decoder.decodeQueueSize > 60);
 			if (lost) count.skipped++;
 			else decoder.decode(new EncodedVideoChunk({ type: key ? 'key' : 'delta', timestamp: time * 1e6, data }));
@@ -290,7 +296,7 @@ function socketLink() {
 	};
 }
 
-// Has an answer read; then the link has ended, in the server's words if it has any.
+// Has an answer read; then the link has ended.
 async function get(address, quit, why, read) {
 	let full;
 	try {
@@ -328,11 +334,11 @@ function fetchLink() {
 // A tag that loads an address by itself.
 const tagLink = (picture, address) => () => {
 	const quit = new AbortController(), plays = picture === video;
-	let least = Infinity; // that the picture was behind the clock, from any common zero
+	let least = Infinity; // behind the clock, from any common zero
 	picture.onerror = () => get(address, quit, `it does not play ${address}`, body => body.cancel());
 	picture.onended = () => ended('the stream ended');
 	picture.onload = picture.onplaying = () => sighted(layout());
-	picture.src = address + '?' + Date.now(); // what browsers know of the old one they may keep
+	picture.src = address + '?' + Date.now(); // past what browsers kept
 	show(picture);
 	if (plays) play();
 	return {
@@ -343,7 +349,7 @@ const tagLink = (picture, address) => () => {
 			picture.removeAttribute('src');
 			if (plays) video.load();
 		},
-		// A plain <video> that fell behind stays behind until it is loaded anew.
+		// A plain <video> that fell behind stays so until loaded anew.
 		behind() {
 			const lag = now() / 1000 - video.currentTime;
 			if (address === 'stream.mp4' && video.currentTime) least = Math.min(least, lag);
@@ -356,7 +362,7 @@ const tagLink = (picture, address) => () => {
 
 const jpegLink = tagLink(element('img'), 'stream.mjpeg');
 const ways = {
-	// The least late, but for secure origins only; WebKit's is slow to draw.
+	// The least late, but secure origins only; WebKit's is slow to draw.
 	webcodecs: { link: socketLink, engine: webcodecs, can: () => !webkit && window.VideoDecoder },
 	ws: { link: socketLink, engine: mse, can: () => Source },
 	fetch: { link: fetchLink, engine: mse, can: () => Source },
@@ -372,8 +378,8 @@ const POLL_MS = 3000; // of /status, where no socket tells
 
 let order = all, strikes = 0; // the ways left, and what speaks against the first
 const excuses = new Set(); // of the others
-let link, engine, jpeg; // the tag for such a camera, beside the socket that tells its state
-let camera, reached, busy; // its state; the server answered last; its words when full
+let link, engine, jpeg; // the tag of a JPEG camera, beside the socket
+let camera, reached, busy; // its state; the server answered; its words when full
 let heard, fed, place, shown; // of the link: last word, first data since the picture moved; the picture
 let gone, retry, nap, polled = 0, said = 0; // times and timers
 let blocked; // from playing by itself
@@ -417,7 +423,7 @@ function ended(why, full) {
 	if (full) {
 		busy = why;
 		order = all;
-	} else if (!shown && camera?.state === 'live' && ++strikes > 2) { // not for this browser, or the network between
+	} else if (!shown && camera?.state === 'live' && ++strikes > 2) { // not for this browser or network
 		return next(why);
 	}
 	later();
@@ -438,7 +444,7 @@ function later() {
 	retry = setTimeout(again, Math.min(200 + away / 4, away < 60000 ? 1200 : 8000) * (0.75 + Math.random() / 2));
 }
 
-// Asks for the server first: browsers make WebSockets wait ever longer after those that failed.
+// Asks for the server first: failed WebSockets delay the next.
 async function again() {
 	clearTimeout(retry);
 	await poll();
@@ -456,6 +462,7 @@ async function poll() {
 		camera = (await (await fetch('status', { cache: 'no-store', signal })).json()).cameras[0];
 		reached = true;
 		if (camera.state !== 'live') heard = now();
+		if (link) layout();
 	} catch {
 		reached = false;
 		strikes = 0;
@@ -503,7 +510,7 @@ function tick() {
 			fed = 0;
 		}
 		if (engine ? silent(PATIENCE_MS) : link.behind()) ended('nothing comes');
-		// What comes may not show, whatever the browser says of itself.
+		// What comes may not show.
 		else if (fed && !document.hidden && !blocked && now() - fed > 6000) (shown ? broken : next)('no picture comes');
 	}
 	if (!$('numbers').hidden) numbers();
@@ -592,9 +599,12 @@ function numbers() {
 // ---- The picture's place: fitted, turned, flipped, zoomed
 
 const stage = $('stage'), frame = $('frame');
-const still = frame.appendChild(element('canvas')); // the last picture, under the element
+const still = frame.appendChild(element('canvas')); // the last picture
 const edges = frame.appendChild(element('canvas'));
 let turn = 0, flip = 1, scale = 1, x = 0, y = 0;
+
+// Quarters, with those that the element leaves to the page.
+const turns = () => turn + ($('picture').naturalWidth ? camera?.rotation / 90 || 0 : engine?.turn || 0);
 
 function size() {
 	const { videoWidth, videoHeight, naturalWidth, naturalHeight, width, height } = $('picture');
@@ -641,7 +651,7 @@ function save() {
 }
 
 function layout() {
-	const [width, height] = size(), [wide, high] = turn % 2 ? [height, width] : [width, height];
+	const [width, height] = size(), turned = turns(), [wide, high] = turned % 2 ? [height, width] : [width, height];
 	if (!width) return;
 	const { clientWidth, clientHeight } = stage, fit = Math.min(clientWidth / wide, clientHeight / high);
 	const within = (at, room) => Math.max(-room, Math.min(room, at));
@@ -650,7 +660,7 @@ function layout() {
 	Object.assign(frame.style, {
 		width: width * fit + 'px',
 		height: height * fit + 'px',
-		transform: `translate(-50%, -50%) translate(${x}px, ${y}px) scale(${scale * flip}, ${scale}) rotate(${turn * 90}deg)`,
+		transform: `translate(-50%, -50%) translate(${x}px, ${y}px) scale(${scale * flip}, ${scale}) rotate(${turned * 90}deg)`,
 	});
 }
 
@@ -660,7 +670,7 @@ function move(byX, byY) {
 	layout();
 }
 
-// About a point of the window, at whose top left the stage is.
+// About a point of the window; the stage is at its top left.
 function zoom(factor, clientX = stage.clientWidth / 2, clientY = stage.clientHeight / 2) {
 	const before = scale, fromX = clientX - stage.clientWidth / 2 - x, fromY = clientY - stage.clientHeight / 2 - y;
 	scale = Math.max(1, Math.min(8, scale * factor));
@@ -685,7 +695,7 @@ async function pop() {
 // ---- Buttons, keys, fingers
 
 let peaking;
-// By name, whose first letter is the key; an answer of true or false is whether it is on.
+// By name, whose first letter is the key; true or false is whether it is on.
 const actions = {
 	Pause: pause,
 	Full: full,

@@ -270,14 +270,8 @@ fn run(config: Config, calls: &Calls) -> Result<()> {
     let mut notify = Notify::new();
     notify.ready();
     let signal = loop {
-        let states: Vec<_> = streams
-            .iter()
-            .map(|stream| state(stream, notify.patience()))
-            .collect();
-        // One that hangs is no reason to have the others start anew.
-        let well = states.iter().any(|(_, well)| *well);
-        let states: Vec<_> = states.into_iter().map(|(text, _)| text).collect();
-        notify.status(states.join("; "), well);
+        let (status, well) = state(&streams, notify.patience());
+        notify.status(status, well);
         match calls.wait(notify.period()) {
             Ok(Some(Call::End(signal))) => break signal,
             Ok(Some(Call::Reload)) => {
@@ -316,17 +310,22 @@ fn listeners(settings: &config::Server) -> Result<(Vec<TcpListener>, Vec<SocketA
     Ok((listeners, addresses))
 }
 
-/// What a camera is doing, in a line, and whether its pump goes on.
-fn state(stream: &Stream, patience: Duration) -> (String, bool) {
-    let overdue = stream.overdue();
-    let (state, viewers) = (stream.state(), stream.viewer_count());
-    let well = overdue <= patience;
-    let what = if well {
-        format!("{}, {} fps", state.condition.word(), state.fps.round() as u64)
-    } else {
-        format!("hangs in its driver for {} s", overdue.as_secs())
-    };
-    (format!("{}: {what}, viewers: {viewers}", stream.name), well)
+/// What each camera is doing, in a line, and whether any pump goes on: one that hangs is no reason to end the others.
+fn state(streams: &[Arc<Stream>], patience: Duration) -> (String, bool) {
+    let mut well = false;
+    let each = streams.iter().map(|stream| {
+        let overdue = stream.overdue();
+        let (state, viewers) = (stream.state(), stream.viewer_count());
+        let what = if overdue <= patience {
+            well = true;
+            format!("{}, {} fps", state.condition.word(), state.fps.round() as u64)
+        } else {
+            format!("hangs in its driver for {} s", overdue.as_secs())
+        };
+        format!("{}: {what}, viewers: {viewers}", stream.name)
+    });
+    let text = each.collect::<Vec<_>>().join("; ");
+    (text, well)
 }
 
 /// Where the page is, for each address of this machine.

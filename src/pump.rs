@@ -65,7 +65,7 @@ enum Close {
 /// anything.
 pub fn run(stream: &Stream, camera: &Camera) {
     let mut pump = Pump::new(stream, camera);
-    stream.publish(|state| state.codec = codec_of(&camera.source));
+    stream.publish(|state| (state.codec, state.rotation) = (codec_of(&camera.source), camera.rotation));
     while !stream.stopping() {
         stream.beat(Duration::ZERO);
         pump.survive(Pump::turn);

@@ -111,6 +111,7 @@ fn of_camera(camera: &CameraSide) -> String {
         .member("healthy", trouble.is_none())
         .member("stand_in", state.stand_in)
         .member("codec", codec(&state))
+        .member("rotation", state.rotation)
         .member("codecs", or_null(init.map(|i| quote(&i.codec))))
         .member("width", or_null(state.size.map(|(width, _)| width.to_string())))
         .member(

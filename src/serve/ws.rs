@@ -190,6 +190,7 @@ impl Client<'_> {
             .text("source", &state.source)
             .member("stand_in", state.stand_in)
             .member("codec", codec(&state))
+            .member("rotation", state.rotation)
             .end();
         if self.state == text || self.outlet.lock().annex_b {
             return Ok(());

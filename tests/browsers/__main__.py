@@ -18,24 +18,27 @@ import foreign
 import jpeg
 import overview
 import page
+import rotation
 from driver import OUT, Chromium, Firefox, Skip, WebKit
 from rig import Server
 from table import events, table
 
 EVERYWHERE = [page.the_page_plays, page.the_picture_does_not_fall_behind, jpeg.the_page_shows_jpeg_pictures,
-              jpeg.a_picture_shows_before_the_next_one_comes, jpeg.a_page_of_another_port_shows_jpeg_pictures]
+              jpeg.a_picture_shows_before_the_next_one_comes, jpeg.a_page_of_another_port_shows_jpeg_pictures,
+              rotation.rotation_is_shown, rotation.rotation_of_jpeg_pictures_is_shown]
 MAIN = EVERYWHERE + [
     page.the_page_comes_back_after_the_server, page.the_page_comes_back_after_the_camera,
     page.the_page_comes_back_after_a_stall, page.the_page_goes_on_in_another_size,
     page.the_page_comes_back_from_behind_another_tab, page.the_page_works_on_a_sub_path,
     page.the_page_plays_where_no_websocket_passes, page.the_right_jpeg_pictures_show,
-    page.rotation_is_shown, page.the_page_plays_without_javascript,
+    rotation.rotation_is_shown_without_javascript, rotation.rotation_is_shown_by_the_plain_tag,
+    rotation.rotation_is_shown_by_webcodecs, page.the_page_plays_without_javascript,
     overview.the_overview_shows_all_cameras, overview.a_camera_off_the_screen_sleeps,
     page.no_decoder_holds_pictures_back, page.uneven_rates_play_without_a_stall, foreign.hls_js_plays_hls,
     foreign.hls_js_plays_low_latency_hls, foreign.jmuxer_plays, foreign.broadway_plays]
 CHECKS = {
-    Chromium: MAIN + [page.the_page_fits_a_phone, page.the_manifest_is_valid, page.two_pages_of_eight_frames_play,
-                      overview.the_overview_fits_a_phone],
+    Chromium: MAIN + [rotation.rotation_is_shown_by_hls, page.the_page_fits_a_phone, page.the_manifest_is_valid,
+                      page.two_pages_of_eight_frames_play, overview.the_overview_fits_a_phone],
     Firefox: MAIN,
     WebKit: EVERYWHERE,
 }

@@ -201,13 +201,6 @@ def ways(server):
     return set(found)
 
 
-def rotation_is_shown(browser):
-    with Server(f"{browser.name}-rotation", "[test]\nwidth = 640\nheight = 480\nrotation = 90\n") as server:
-        browser.open(server.url(host=browser.host))
-        size = wait_for("a picture", PATIENCE_S, lambda: picture_size(browser))
-        check(size == [480, 640], f"shown as {size}, not 480x640")
-
-
 def picture_size(browser):
     return browser.run("const p = document.getElementById('picture') || document.querySelector('video');"
                        "const wide = p && (p.videoWidth || p.naturalWidth || p.width);"
