@@ -3,13 +3,16 @@
 //! `file:line`, what is allowed there, and the nearest known name.
 
 mod camera;
+mod chain;
 mod device;
 mod ini;
 pub mod keys;
 mod nearest;
+mod values;
 
 use crate::error::{Error, Result};
 pub use camera::{Camera, Rpicam, Setting, SourceKind};
+pub use chain::{ChainKeys, Memory};
 pub use device::{DeviceName, UsbId};
 use ini::{Entry, Section, shown};
 use keys::Scope;
@@ -194,7 +197,8 @@ impl Config {
         let mut server = Server::default();
         let mut notices = Vec::new();
         let mut cameras: Vec<(&Section, &[Entry], Camera)> = Vec::new();
-        let codecs = codecs(&parts);
+        let stages = stages(&parts);
+        let mut codecs: Vec<Codec> = Vec::new();
         let mut any_device = false;
         for (section, entries) in &parts {
             if section.name == SERVER {
@@ -212,13 +216,12 @@ impl Config {
             draft.fill(file, scopes, section, entries, &variables)?;
             notices.append(&mut draft.notices);
             let mut camera = draft.camera;
-            if let SourceKind::Device { device, .. } = &camera.source {
-                any_device = true;
-                if codecs.contains(device) {
-                    continue;
-                }
+            any_device |= matches!(camera.source, SourceKind::Device { .. });
+            if let Some(codec) = camera.codec(&|device| stages.contains(device)) {
+                codecs.push(codec);
+                continue;
             }
-            notices.extend(camera.check(file, section, entries)?);
+            camera.check(file, section, entries)?;
             cameras.push((section, entries, camera));
         }
         if cameras.is_empty() {
@@ -229,12 +232,39 @@ impl Config {
         if let Some((key, line)) = default.keys().find(|(key, _)| stray(key)) {
             return Err(unknown_key(file, line, &default.name, &keys::ALL, key));
         }
-        Ok(Config {
+        let mut config = Config {
             file: Some(file.into()),
             cameras: named(cameras, file, &server.base_path)?,
             server,
             notices,
-        })
+        };
+        config.hand_over(&codecs);
+        Ok(config)
+    }
+
+    /// Takes the sections of encoders and decoders from among the cameras: what is to be set on them goes to those that
+    /// use them. Those that some camera names are not among them in the first place.
+    pub fn set_codecs_apart(&mut self, is_codec: &dyn Fn(&DeviceName) -> bool) {
+        let mut codecs = Vec::new();
+        self.cameras.retain_mut(|camera| match camera.codec(is_codec) {
+            Some(codec) => {
+                codecs.push(codec);
+                false
+            }
+            None => true,
+        });
+        if self.cameras.is_empty() {
+            self.cameras.push(Camera::default());
+        }
+        self.hand_over(&codecs);
+    }
+
+    fn hand_over(&mut self, codecs: &[Codec]) {
+        for camera in &mut self.cameras {
+            if let SourceKind::Device { chain, .. } = &mut camera.source {
+                chain.codecs.extend_from_slice(codecs);
+            }
+        }
     }
 
     /// What would run, line by line, for `--check`.
@@ -256,19 +286,34 @@ impl Config {
             server.port
         ));
         lines.extend(cameras.iter().flat_map(Camera::describe));
+        // All chains have the same.
+        let codecs = cameras.iter().find_map(|camera| match &camera.source {
+            SourceKind::Device { chain, .. } => Some(&chain.codecs),
+            _ => None,
+        });
+        for (device, controls) in codecs.into_iter().flatten() {
+            lines.extend(
+                controls
+                    .iter()
+                    .map(|s| format!("{device}: sets {} = {}", s.name, s.value)),
+            );
+        }
         lines.extend(notices.iter().map(|notice| format!("warning: {notice}")));
         lines.join("\n") + "\n"
     }
 }
 
 /// The devices that some section names as its encoder or decoder: their own sections are no cameras.
-fn codecs(parts: &[(&Section, Vec<Entry>)]) -> Vec<DeviceName> {
+fn stages(parts: &[(&Section, Vec<Entry>)]) -> Vec<DeviceName> {
     let entries = parts.iter().flat_map(|(_, entries)| entries);
     let named = entries.filter(|entry| ["encoder", "decoder"].contains(&entry.key.as_str()));
     named
         .filter_map(|entry| DeviceName::parse(&entry.value)?.ok())
         .collect()
 }
+
+/// An encoder or decoder, and what is to be set on it.
+type Codec = (DeviceName, Vec<Setting>);
 
 /// The cameras, each with a name of its own: the one that its section gives it, or else `camera0`, `camera1` and so on,
 /// by its place among them.
@@ -332,7 +377,6 @@ impl Draft {
         entries: &[Entry],
         variables: &HashSet<String>,
     ) -> Result<()> {
-        let mut later = Vec::new();
         for entry in entries {
             let Entry {
                 key,
@@ -360,10 +404,6 @@ impl Draft {
                 }
                 return Err(unknown_key(file, *line, &section.name, scopes, key));
             };
-            if keys::is_later(key) {
-                later.push(format!("{} (line {line})", shown(key)));
-                continue;
-            }
             if *inherited && (keys::is_known(key) || variables.contains(key)) {
                 continue;
             }
@@ -380,11 +420,6 @@ impl Draft {
                 value: value.clone(),
                 place,
             });
-        }
-        if !later.is_empty() {
-            let later = later.join(", ");
-            self.notices
-                .push(format!("{file}: for a later version, not used yet: {later}"));
         }
         Ok(())
     }

@@ -178,10 +178,13 @@ fn list_controls(config: &Config) -> Result<String> {
             capture_format,
             ..
         } => Some(source::lookup::find(device, source::format(capture_format))),
-        SourceKind::Auto => Some(source::find_camera().ok_or_else(|| {
-            let why = "no camera gives H.264; name one: fmp4streamer -l /dev/video0";
-            Error::new("/dev/video*", "can't list controls", why)
-        })),
+        SourceKind::Auto => Some(source::device::find(camera).map_or_else(
+            || {
+                let why = "no camera gives H.264 or JPEG; name one: fmp4streamer -l /dev/video0";
+                Err(Error::new("/dev/video*", "can't list controls", why))
+            },
+            |(path, _)| Ok(path),
+        )),
         SourceKind::Exec { .. } | SourceKind::Rpicam(_) | SourceKind::Test => None,
     });
     let lists: Vec<_> = paths
@@ -203,7 +206,11 @@ fn list_controls(config: &Config) -> Result<String> {
     }
 }
 
-fn run(config: Config, calls: &Calls) -> Result<()> {
+fn run(mut config: Config, calls: &Calls) -> Result<()> {
+    if config.cameras.len() > 1 {
+        let stages = source::lookup::stages();
+        config.set_codecs_apart(&|device| stages.iter().any(|stage| stage.is(device)));
+    }
     let Config {
         file,
         server: settings,

@@ -2,8 +2,9 @@
 
 use super::ini::{Entry, Section, shown};
 use super::keys::{self, Scope};
-use super::{DeviceName, NOT_IN_THE_FILE, bad_value, nearest};
+use super::{ChainKeys, DeviceName, NOT_IN_THE_FILE, bad_value, nearest};
 use crate::error::{Error, Result};
+use std::mem;
 use std::time::Duration;
 
 /// A section of a camera, or what stands in for one.
@@ -56,8 +57,10 @@ pub enum SourceKind {
         device: DeviceName,
         /// What to set on it before it streams, in this order.
         controls: Vec<Setting>,
-        /// H264, MJPGH264, MJPG or JPEG; anything else is for a later version, and stands for H264.
+        /// `auto`, MJPGH264, or the four letters of a V4L2 format, such as H264, MJPG or YUYV.
         capture_format: String,
+        /// What pins the rest of the way to H.264.
+        chain: ChainKeys,
     },
     /// The standard output of a command for `sh -c`: H.264 in the byte stream format, or JPEG pictures.
     Exec {
@@ -95,7 +98,8 @@ impl SourceKind {
         SourceKind::Device {
             device,
             controls: Vec::new(),
-            capture_format: "H264".into(),
+            capture_format: keys::AUTO.into(),
+            chain: ChainKeys::default(),
         }
     }
 
@@ -121,13 +125,21 @@ pub struct Setting {
 }
 
 impl Camera {
-    /// Reads what can be said of it only when all its keys are known. Gives what the log is to tell, if anything.
-    pub(super) fn check(
+    /// What is to be set on it, if its section is about a device that is none of a camera's, but a codec.
+    pub(super) fn codec(
         &mut self,
-        file: &str,
-        section: &Section,
-        entries: &[Entry],
-    ) -> Result<Option<String>> {
+        is_codec: &dyn Fn(&DeviceName) -> bool,
+    ) -> Option<(DeviceName, Vec<Setting>)> {
+        match &mut self.source {
+            SourceKind::Device { device, controls, .. } if is_codec(device) => {
+                Some((device.clone(), mem::take(controls)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Reads what can be said of it only when all its keys are known.
+    pub(super) fn check(&mut self, file: &str, section: &Section, entries: &[Entry]) -> Result<()> {
         if let SourceKind::Device {
             capture_format,
             controls,
@@ -167,20 +179,9 @@ impl Camera {
                     }
                 }
             }
-            SourceKind::Device { capture_format, .. }
-                if !["H264", "MJPGH264", "MJPG", "JPEG"].contains(&capture_format.as_str()) =>
-            {
-                if let Some(Entry { value, line, .. }) = entry("capture_format") {
-                    let value = shown(value);
-                    let why =
-                        "only H264, MJPGH264 and MJPG are served so far, other formats by a later version";
-                    let notice = format!("{file}:{line}: capture_format = {value}: {why}");
-                    return Ok(Some(notice));
-                }
-            }
             _ => {}
         }
-        Ok(None)
+        Ok(())
     }
 
     /// What would run, line by line, for `--check`.
@@ -189,8 +190,8 @@ impl Camera {
         let source = match &self.source {
             SourceKind::Auto => {
                 format!(
-                    "the first camera with H.264, else the Raspberry Pi's own, {size}; the test picture until \
-                     there is one"
+                    "the first camera, H.264 ones before others, else the Raspberry Pi's own, {size}; the test \
+                     picture until there is one"
                 )
             }
             SourceKind::Device {

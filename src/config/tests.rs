@@ -102,6 +102,7 @@ video_bitrate = 4000000
         device,
         capture_format,
         controls,
+        chain,
     } = source
     else {
         panic!("{source:?}")
@@ -114,13 +115,13 @@ video_bitrate = 4000000
         place: "f:12".into(),
     };
     assert_eq!(*controls, [brightness]);
+    let path = |path: &str| Some(DeviceName::Path(path.into()));
     assert_eq!(
-        config.notices,
-        [
-            "f: for a later version, not used yet: decoder (line 9), encoder (line 10), capture_memory (line \
-             11)",
-        ]
+        (&chain.decoder, &chain.encoder),
+        (&path("/dev/video10"), &path("/dev/video11"))
     );
+    assert_eq!(chain.capture_memory, Some(Memory::Dmabuf));
+    assert_eq!(config.notices, Vec::<String>::new());
     assert_eq!(config.cameras.len(), 1);
 }
 
@@ -132,7 +133,7 @@ fn h264_in_jpeg_pictures_can_be_asked_for_in_two_ways() {
         ("uvcx_h264_stream_mux = H264\ncapture_format = MJPG", "MJPGH264"),
         ("capture_format = MJPG\nuvcx_h264_stream_mux = None", "MJPG"),
         ("capture_format = H264\nuvcx_h264_stream_mux = H264", "H264"),
-        ("uvcx_h264_stream_mux = H264", "H264"),
+        ("uvcx_h264_stream_mux = H264", "auto"),
     ] {
         let config = parse(&format!("[/dev/video0]\n{keys}\n"));
         let SourceKind::Device { capture_format, .. } = &config.cameras[0].source else {
@@ -322,8 +323,9 @@ fn errors_tell_what_is_allowed_and_what_was_meant() {
             "[DEFAULT]\nheigth = 640\n",
             "f:2: heigth: no such key in [DEFAULT]: allowed: listen, port, priority, max_clients, \
              max_age_ms, join_max_s, join_max_mb, hosts, frame_ancestors, cors_origins, base_path, name, width, height, \
-             fps, rotation, auto_sleep, linger_s, capture_format, command, bitrate, intra, profile, level, hflip, \
-             vflip, camera, mode, denoise, autofocus_mode, autofocus_range, lens_position, and rpicam_NAME for any \
+             fps, rotation, auto_sleep, linger_s, capture_format, encoder, decoder, encoder_input_format, \
+             decoder_input_format, capture_memory, decoder_memory, encoder_memory, command, bitrate, intra, profile, \
+             level, hflip, vflip, camera, mode, denoise, autofocus_mode, autofocus_range, lens_position, and rpicam_NAME for any \
              other option of rpicam-vid; did you mean height?",
         ),
         (
@@ -665,8 +667,40 @@ fn each_camera_has_a_name_of_its_own() {
 fn a_section_that_another_names_as_its_codec_is_no_camera() {
     let text = "[/dev/video11]\nvideo_bitrate = 1\n[/dev/video0]\nencoder = /dev/video11\n[card:dec]\n\
                 [/dev/video2]\ndecoder = card:dec\n";
-    let sections: Vec<String> = names(text).into_iter().map(|(_, section)| section).collect();
-    assert_eq!(sections, ["/dev/video0", "/dev/video2"]);
+    let mut config = parse(text);
+    let sections = |config: &Config| -> Vec<String> {
+        config
+            .cameras
+            .iter()
+            .map(|camera| camera.section.clone())
+            .collect()
+    };
+    let codecs = |config: &Config, camera: usize| -> Vec<(String, usize)> {
+        let SourceKind::Device { chain, .. } = &config.cameras[camera].source else {
+            panic!("{config:?}")
+        };
+        chain
+            .codecs
+            .iter()
+            .map(|(name, controls)| (name.to_string(), controls.len()))
+            .collect()
+    };
+    assert_eq!(sections(&config), ["/dev/video0", "/dev/video2"]);
+    let both = [("/dev/video11".to_owned(), 1), ("card:dec".to_owned(), 0)];
+    assert_eq!(codecs(&config, 0), both);
+    assert_eq!(codecs(&config, 1), both);
+    assert!(
+        config
+            .describe()
+            .ends_with("\n/dev/video11: sets video_bitrate = 1\n")
+    );
+
+    // And one that turns out to be one.
+    config.set_codecs_apart(&|device| device.to_string() == "/dev/video2");
+    assert_eq!(sections(&config), ["/dev/video0"]);
+    assert_eq!(codecs(&config, 0).len(), 3);
+    config.set_codecs_apart(&|_| true);
+    assert_eq!(config.cameras, [Camera::default()]);
     // Nothing is left to serve.
     let config = parse("[DEFAULT]\nencoder = /dev/video11\n[/dev/video11]\n");
     assert_eq!(config.cameras, [Camera::default()]);
@@ -704,7 +738,7 @@ fn describe_says_what_would_run() {
         config.describe(),
         "config: f
 server: port 8000 on all addresses, at most 100 streams
-camera0: /dev/video0, H264 640x480 at 30 fps
+camera0: /dev/video0, auto 640x480 at 30 fps
 camera0: sleeps 5 s after the last viewer left
 camera0: sets h264_profile = High
 camera0: sets h264_level = 4.2

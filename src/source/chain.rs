@@ -58,7 +58,7 @@ pub struct Wanted<'a> {
 
 /// An open chain. Dropping it stops and closes its devices.
 pub struct Chain {
-    facts: Facts,
+    pub(super) facts: Facts,
 }
 
 /// Opens the devices and starts them as `wanted`, or as near as they get. What did not go as wanted is logged as
