@@ -178,13 +178,13 @@ fn list_controls(config: &Config) -> Result<String> {
             capture_format,
             ..
         } => Some(source::lookup::find(device, source::format(capture_format))),
-        SourceKind::Auto => Some(source::device::find(camera).map_or_else(
-            || {
+        SourceKind::Auto => Some(match source::device::find(camera) {
+            Some((path, _)) => Ok(path),
+            None => {
                 let why = "no camera gives H.264 or JPEG; name one: fmp4streamer -l /dev/video0";
                 Err(Error::new("/dev/video*", "can't list controls", why))
-            },
-            |(path, _)| Ok(path),
-        )),
+            }
+        }),
         SourceKind::Exec { .. } | SourceKind::Rpicam(_) | SourceKind::Test => None,
     });
     let lists: Vec<_> = paths

@@ -121,7 +121,16 @@ video_bitrate = 4000000
         (&path("/dev/video10"), &path("/dev/video11"))
     );
     assert_eq!(chain.capture_memory, Some(Memory::Dmabuf));
-    assert_eq!(config.notices, Vec::<String>::new());
+    let [(device, controls)] = chain.codecs.as_slice() else {
+        panic!("{chain:?}")
+    };
+    let set: Vec<_> = controls
+        .iter()
+        .map(|s| (s.name.as_str(), s.value.as_str()))
+        .collect();
+    assert_eq!(device.to_string(), "/dev/video11");
+    assert_eq!(set, [("h264_profile", "High"), ("video_bitrate", "4000000")]);
+    assert_eq!(config.notices, [""; 0]);
     assert_eq!(config.cameras.len(), 1);
 }
 

@@ -462,8 +462,7 @@ pub(super) fn late() -> Answer {
 
 /// The answer to who wants pictures coded so, where the camera is known to give others.
 pub(super) fn none_of(codec: Codec, camera: &CameraSide) -> Option<Answer> {
-    let root = &camera.root;
-    let state = camera.stream.state();
+    let (root, state) = (&camera.root, camera.stream.state());
     let text = match (codec, state.codec?) {
         (Codec::Jpeg, Codec::H264) if state.jpeg_too => return None,
         (Codec::H264, Codec::Jpeg) => {

@@ -3,13 +3,14 @@
 //! Devices are opened, asked and closed; nothing is set on them, and a stream that runs on one goes on.
 
 use super::camera::{capture_kind, open_device};
-use super::choose::{Stage, Way};
+use super::choose::{Coder, Way};
 use super::device::Device;
+use super::m2m::m2m_kind;
 use super::offer::{self, WithoutH264};
 use super::uvcx;
 use crate::config::{Camera, ChainKeys, DeviceName, UsbId};
 use crate::error::{Error, Result};
-use crate::sys::v4l2::{BufferKind, Capabilities, FourCc, OfferedFormat, cap};
+use crate::sys::v4l2::{BufferKind, Capabilities, FourCc, OfferedFormat};
 use std::fmt::Write;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -268,7 +269,7 @@ fn entry(node: &Seen, all: &[Seen], dev: &Path) -> String {
     if let Err(what) = capture {
         say(&format!(
             "Not a camera: {}.",
-            stage(node).as_ref().map(stage_words).as_deref().unwrap_or(what)
+            coder(node).as_ref().map(coder_words).as_deref().unwrap_or(what)
         ));
         return out;
     }
@@ -341,9 +342,9 @@ fn entry(node: &Seen, all: &[Seen], dev: &Path) -> String {
 
 /// The way to H.264 through an encoder of this machine, of a camera that has none of its own.
 fn encoded(path: &Path, all: &[Seen]) -> Option<Way> {
-    let stages: Vec<Stage> = all.iter().filter_map(stage).collect();
+    let coders: Vec<Coder> = all.iter().filter_map(coder).collect();
     let (camera, keys) = (Camera::default(), ChainKeys::default());
-    let ways = Device::any(path, &camera, &keys).ways(&stages).ok()?;
+    let ways = Device::any(path, &camera, &keys).ways(&coders).ok()?;
     let first = ways.into_iter().next()?.way;
     matches!(first, Way::Encoded { .. }).then_some(first)
 }
@@ -375,21 +376,17 @@ fn names(node: &Seen, all: &[Seen], lasting: Option<PathBuf>) -> Vec<String> {
 
 /// The encoders, decoders and the like, in the order of their numbers. USB devices are left alone: none is one, and
 /// opening one may wake it up.
-pub fn stages() -> Vec<Stage> {
+pub fn coders() -> Vec<Coder> {
     let nodes = nodes().into_iter();
     let others = nodes.filter(|path| usb_id(Path::new(CLASS), path).is_none());
-    others.map(Seen::look).filter_map(|node| stage(&node)).collect()
+    others.map(Seen::look).filter_map(|node| coder(&node)).collect()
 }
 
 /// What a device does that takes pictures and gives them back otherwise; None if it is no such device.
-fn stage(node: &Seen) -> Option<Stage> {
+fn coder(node: &Seen) -> Option<Coder> {
     let found = node.found.as_ref().ok()?;
-    let kind = match found.capabilities.caps {
-        caps if caps & cap::VIDEO_M2M_MPLANE != 0 => BufferKind::Multi,
-        caps if caps & cap::VIDEO_M2M != 0 => BufferKind::Single,
-        _ => return None,
-    };
-    Some(Stage {
+    let kind = m2m_kind(found.capabilities.caps)?;
+    Some(Coder {
         path: node.path.clone(),
         card: found.capabilities.card.clone(),
         takes: offer::input_formats(&found.file, kind),
@@ -397,20 +394,20 @@ fn stage(node: &Seen) -> Option<Stage> {
     })
 }
 
-fn stage_words(stage: &Stage) -> String {
+fn coder_words(coder: &Coder) -> String {
     let coded = |formats: &[OfferedFormat]| formats.iter().any(|f| f.compressed);
-    let what = if stage.is_encoder() {
+    let what = if coder.is_encoder() {
         "an H.264 encoder, for cameras that give raw pictures"
-    } else if coded(&stage.gives) {
+    } else if coded(&coder.gives) {
         "an encoder, but not for H.264; of no use here"
-    } else if stage.is_decoder() {
+    } else if coder.is_decoder() {
         "a decoder, for cameras that give MJPEG, before an encoder"
-    } else if coded(&stage.takes) {
+    } else if coded(&coder.takes) {
         "a decoder, but not for MJPEG; of no use here"
     } else {
         "a scaler or converter; of no use here"
     };
-    format!("it is {what} ({})", stage.does())
+    format!("it is {what} ({})", coder.does())
 }
 
 #[cfg(test)]

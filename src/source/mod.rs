@@ -1,12 +1,14 @@
 //! Where frames come from: a V4L2 camera, a command's standard output, or the built-in test picture.
 
 pub mod camera;
+mod capture;
 pub mod chain;
 pub mod choose;
 pub mod controls;
 pub mod device;
 pub mod exec;
 pub mod lookup;
+mod m2m;
 mod offer;
 pub mod pattern;
 pub mod rpicam;

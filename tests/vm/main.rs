@@ -9,6 +9,7 @@
 
 mod faults;
 mod loopback;
+mod m2m;
 mod mjpeg;
 mod served;
 #[path = "../support/mod.rs"]
