@@ -197,7 +197,7 @@ impl Config {
         let mut server = Server::default();
         let mut notices = Vec::new();
         let mut cameras: Vec<(&Section, &[Entry], Camera)> = Vec::new();
-        let stages = stages(&parts);
+        let named_codecs = codecs_named_in(&parts);
         let mut codecs: Vec<Codec> = Vec::new();
         let mut any_device = false;
         for (section, entries) in &parts {
@@ -217,7 +217,7 @@ impl Config {
             notices.append(&mut draft.notices);
             let mut camera = draft.camera;
             any_device |= matches!(camera.source, SourceKind::Device { .. });
-            if let Some(codec) = camera.codec(&|device| stages.contains(device)) {
+            if let Some(codec) = camera.codec(&|device| named_codecs.contains(device)) {
                 codecs.push(codec);
                 continue;
             }
@@ -304,7 +304,7 @@ impl Config {
 }
 
 /// The devices that some section names as its encoder or decoder: their own sections are no cameras.
-fn stages(parts: &[(&Section, Vec<Entry>)]) -> Vec<DeviceName> {
+fn codecs_named_in(parts: &[(&Section, Vec<Entry>)]) -> Vec<DeviceName> {
     let entries = parts.iter().flat_map(|(_, entries)| entries);
     let named = entries.filter(|entry| ["encoder", "decoder"].contains(&entry.key.as_str()));
     named

@@ -208,8 +208,8 @@ fn list_controls(config: &Config) -> Result<String> {
 
 fn run(mut config: Config, calls: &Calls) -> Result<()> {
     if config.cameras.len() > 1 {
-        let stages = source::lookup::stages();
-        config.set_codecs_apart(&|device| stages.iter().any(|stage| stage.is(device)));
+        let coders = source::lookup::coders();
+        config.set_codecs_apart(&|device| coders.iter().any(|coder| coder.is(device)));
     }
     let Config {
         file,

@@ -1,0 +1,87 @@
+//! Several cameras at once: a USB camera, raw pictures through the encoder device, and a command.
+
+use super::support::{self, Server, follows, until};
+use super::viewer::{Clip, Viewer};
+use super::*;
+
+/// The answer to GET /NAME/healthz: its code.
+fn health(server: &Server, name: &str) -> String {
+    let answer = server.get(&format!("/{name}/healthz"));
+    answer.split(' ').nth(1).unwrap().into()
+}
+
+/// A viewer of a camera whose pictures nobody knows beforehand.
+struct Watch(support::Stream, support::Fragment);
+
+impl Watch {
+    fn new(server: &Server, path: &str) -> Watch {
+        let mut stream = server.follow_at(path);
+        let first = stream.next_fragment().unwrap();
+        assert!(first.key());
+        Watch(stream, first)
+    }
+
+    /// So many more frames, of which none is missing.
+    fn goes_on(&mut self, frames: usize) {
+        for _ in 0..frames {
+            let next = self.0.next_fragment().unwrap();
+            assert!(follows(&next, &self.1), "{} after {}", next.time(), self.1.end());
+            self.1 = next;
+        }
+    }
+}
+
+#[test]
+fn one_that_is_unplugged_costs_the_others_no_frame() {
+    let Some(rig) = rig() else { return };
+    let (usb_clip, command_clip) = (Clip::new(&rig, "640x480"), Clip::new(&rig, "320x240"));
+    let (camera, [usb, _]) = plug(&rig, "640x480", &["-r", "10"]);
+    let vivid = driven_by("vivid").swap_remove(0);
+    let (usb, vivid) = (usb.display(), vivid.display());
+    let tools = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools");
+    let server = Server::with_config(&format!(
+        "[server]\nmax_age_ms = 60000
+[DEFAULT]\nfps = 10
+[{usb}]\nname = usb\nwidth = 640\nheight = 480
+[/dev/video11]\nvideo_b_frames = 0
+[{vivid}]\nname = raw\nwidth = 320\nheight = 180
+[exec clip]\nname = clip\ncommand = exec python3 {tools}/replay.py {}/media/320x240.h264 10 units\n",
+        rig.display()
+    ));
+    // The encoder's section is no camera.
+    let status = server.get("/status");
+    let names: Vec<&str> = status.split("{\"name\":\"").skip(1).collect();
+    assert_eq!(names.len(), 3, "{status}");
+
+    let usb_viewer = Viewer::at("/usb/stream.mp4", &server, &usb_clip);
+    let clip_viewer = Viewer::at("/clip/stream.mp4", &server, &command_clip);
+    let mut raw = Watch::new(&server, "/raw/stream.mp4");
+    usb_viewer.more(10);
+    clip_viewer.more(10);
+    raw.goes_on(10);
+    let chain = server.status_after("\"raw\"", "chain");
+    assert!(chain.contains("/dev/video11"), "{chain}");
+    let lost = || {
+        ["sequence_gaps", "damaged", "unreadable", "after_loss"]
+            .map(|field| server.status_after("\"raw\"", field))
+    };
+    let before = lost();
+
+    signal(&camera.0, "USR1");
+    until("the loss is told", || health(&server, "usb") == "503");
+    raw.goes_on(30);
+    clip_viewer.more(30);
+    for name in ["raw", "clip"] {
+        assert_eq!(health(&server, name), "200", "{name}");
+    }
+    signal(&camera.0, "USR1");
+    usb_viewer.more(10);
+    assert_eq!(usb_viewer.judge(), 1, "one gap, where it was away");
+    raw.goes_on(10);
+    clip_viewer.more(10);
+    assert_eq!(clip_viewer.judge(), 0, "pictures of the command are missing");
+    assert_eq!(lost(), before);
+    for name in ["usb", "raw", "clip"] {
+        assert_eq!(health(&server, name), "200", "{name}");
+    }
+}
