@@ -9,12 +9,11 @@ use crate::error::Error;
 use crate::format::Codec;
 use crate::format::fmp4::{Init, Timeline};
 use crate::format::h264::{Parameters, Refused};
-use crate::source::{self, Any, Source, Watch};
+use crate::source::{self, Any, Past, Source, Watch};
 use crate::stream::{Condition, State, Stream};
 use crate::{log_info, log_warning};
 use intake::Intake;
 use nix::poll::{PollFd, PollFlags, poll};
-use std::collections::HashSet;
 use std::os::fd::AsFd;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
@@ -118,14 +117,12 @@ struct Pump<'a> {
     device: Presence,
     /// The source is a command, as far as its last opening told.
     command: bool,
-    /// The source was there once, and not just the test picture in its place.
-    had_camera: bool,
     /// What the log has about the camera's state, so that it is said once.
     last_said: String,
     /// The devices that it has named last, and why these.
     last_chain: String,
-    /// What the log has about a source that can't do as wished: waking up is no reason to say it again.
-    said_once: HashSet<String>,
+    /// What was learnt of the source.
+    past: Past,
 }
 
 impl<'a> Pump<'a> {
@@ -143,10 +140,9 @@ impl<'a> Pump<'a> {
             backoff: COMMAND_RETRY,
             device: Presence::There,
             command: matches!(camera.source, SourceKind::Exec { .. } | SourceKind::Rpicam(_)),
-            had_camera: false,
             last_said: String::new(),
             last_chain: String::new(),
-            said_once: HashSet::new(),
+            past: Past::default(),
         }
     }
 
@@ -182,11 +178,12 @@ impl<'a> Pump<'a> {
         }
         // Before the look, so that nothing comes unseen between the two.
         let mut watch = source::watch(&self.camera.source);
-        let retry = match source::open(self.camera, self.had_camera, &mut self.said_once) {
+        let retry = match source::open(self.camera, &mut self.past) {
             Ok(mut source) => {
                 self.device = Presence::There;
-                self.had_camera |= !source.facts().stand_in;
+                self.past.was_there |= !source.facts().stand_in;
                 self.command = source.facts().command;
+                let way = source.facts().way.clone();
                 let frames = self.state().frames;
                 let close = self.flow(source.as_mut(), &mut watch);
                 // First of all: closing takes its time.
@@ -196,9 +193,11 @@ impl<'a> Pump<'a> {
                     Close::Unwatched => return self.stream.ring.clear(),
                     Close::Stop | Close::Replaced => return,
                     Close::Lost(e) => {
-                        if self.state().frames > frames {
+                        let came = self.state().frames > frames;
+                        if came {
                             self.backoff = COMMAND_RETRY;
                         }
+                        self.past.learn(way, came, &e);
                         self.lose(&e, watch.is_some(), Instant::now())
                     }
                     Close::Refused(why) => {

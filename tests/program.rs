@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod support;
+
 use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Output};
+use support::Server;
 
 /// Nobody has this address (RFC 5737), so the program ends at once.
 const CANNOT_LISTEN: [&str; 3] = ["--test", "--listen", "192.0.2.1:8000"];
@@ -70,4 +73,35 @@ fn who_has_read_enough_may_close_the_pipe() {
             .unwrap();
         assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     }
+}
+
+/// As the threads of it that pass on frames run, so does a command.
+#[test]
+fn the_priority_is_that_of_the_config() {
+    let server =
+        Server::with_config("[server]\npriority = 7\n[exec a]\ncommand = exec sleep 1000\nauto_sleep = no\n");
+    let nice = |process: u32, thread: &str| -> Option<i32> {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/task/{thread}/stat")).ok()?;
+        // The name in brackets may have spaces; behind it comes field 3, and the nice value is field 19 (proc(5)).
+        stat.rsplit_once(')')?.1.split_whitespace().nth(16)?.parse().ok()
+    };
+    let process = server.process.id();
+    support::until("the command runs", || !support::children(process).is_empty());
+    let mut seen = 0;
+    for task in std::fs::read_dir(format!("/proc/{process}/task")).unwrap() {
+        let path = task.unwrap().path();
+        let name = std::fs::read_to_string(path.join("comm")).unwrap_or_default();
+        // It writes the log while nothing else is to do.
+        if name.trim() != "log" {
+            assert_eq!(
+                nice(process, path.file_name().unwrap().to_str().unwrap()),
+                Some(7),
+                "{name}"
+            );
+            seen += 1;
+        }
+    }
+    assert!(seen > 1, "only {seen} threads");
+    let command = support::children(process)[0];
+    assert_eq!(nice(command, &command.to_string()), Some(7));
 }

@@ -19,8 +19,9 @@ const MENU_MAX: i64 = 512;
 /// Elements of an array that are listed one by one.
 const LISTED_MAX: usize = 1024;
 
-/// Names that Linux 5.16 changed when uvcvideo took those of the control framework, old and new.
-const RENAMED: [(&str, &str); 9] = [
+/// Names that Linux 5.16 changed when uvcvideo took those of the control framework, old and new; and the short ones that
+/// an `[rpicam]` section has.
+const RENAMED: [(&str, &str); 11] = [
     ("exposure_auto", "auto_exposure"),
     ("exposure_auto_priority", "exposure_dynamic_framerate"),
     ("exposure_absolute", "exposure_time_absolute"),
@@ -30,6 +31,8 @@ const RENAMED: [(&str, &str); 9] = [
     ("white_balance_component_auto", "white_balance_automatic"),
     ("white_balance_blue_component", "blue_balance"),
     ("white_balance_red_component", "red_balance"),
+    ("hflip", "horizontal_flip"),
+    ("vflip", "vertical_flip"),
 ];
 
 /// A control's name as it stands in a config: "Exposure Time, Absolute" is `exposure_time_absolute`.

@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // all of it is tests
 
+mod auto;
 mod cameras;
 mod faults;
 mod loopback;

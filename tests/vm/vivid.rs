@@ -81,6 +81,13 @@ fn every_type_can_be_set() {
     assert_eq!(apply(&path, &[("u16_8x16_matrix", &matrix)]), [""; 0]);
     assert!(listed(&path).contains(&("u16_8x16_matrix".into(), matrix)));
     assert_eq!(apply(&path, &[("button", "yes")]), [""; 0]);
+    // As in an [rpicam] section; "no" takes it back.
+    for (name, long) in [("hflip", "horizontal_flip"), ("vflip", "vertical_flip")] {
+        for (value, shown) in [("yes", "1"), ("no", "0")] {
+            assert_eq!(apply(&path, &[(name, value)]), [""; 0], "{name}");
+            assert_eq!(v4l2_ctl(&path, &["-C", long]).trim(), format!("{long}: {shown}"));
+        }
+    }
 }
 
 #[test]
