@@ -1,8 +1,11 @@
 //! Several cameras at once: a USB camera, raw pictures through the encoder device, and a command.
 
-use super::support::{self, Server, follows, until};
+use super::support::{Server, follows, until};
 use super::viewer::{Clip, Viewer};
 use super::*;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::thread;
 
 /// The answer to GET /NAME/healthz: its code.
 fn health(server: &Server, name: &str) -> String {
@@ -10,24 +13,39 @@ fn health(server: &Server, name: &str) -> String {
     answer.split(' ').nth(1).unwrap().into()
 }
 
-/// A viewer of a camera whose pictures nobody knows beforehand.
-struct Watch(support::Stream, support::Fragment);
+/// A viewer of a camera whose pictures nobody knows beforehand, in a thread of its own.
+struct Watch {
+    frames: Arc<AtomicUsize>,
+    /// Of them, those before which some are missing.
+    holes: Arc<AtomicUsize>,
+}
 
 impl Watch {
     fn new(server: &Server, path: &str) -> Watch {
+        let (frames, holes) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let watch = Watch {
+            frames: Arc::clone(&frames),
+            holes: Arc::clone(&holes),
+        };
         let mut stream = server.follow_at(path);
-        let first = stream.next_fragment().unwrap();
-        assert!(first.key());
-        Watch(stream, first)
+        thread::spawn(move || {
+            let mut last = stream.next_fragment().unwrap();
+            while let Some(next) = stream.next_fragment() {
+                holes.fetch_add(usize::from(!follows(&next, &last)), SeqCst);
+                frames.fetch_add(1, SeqCst);
+                last = next;
+            }
+        });
+        watch
     }
 
-    /// So many more frames, of which none is missing.
-    fn goes_on(&mut self, frames: usize) {
-        for _ in 0..frames {
-            let next = self.0.next_fragment().unwrap();
-            assert!(follows(&next, &self.1), "{} after {}", next.time(), self.1.end());
-            self.1 = next;
-        }
+    /// Waits for as many more frames. None may be missing.
+    fn more(&self, count: usize) {
+        let enough = self.frames.load(SeqCst) + count;
+        until(&format!("{count} more frames come"), || {
+            self.frames.load(SeqCst) >= enough
+        });
+        assert_eq!(self.holes.load(SeqCst), 0);
     }
 }
 
@@ -55,10 +73,10 @@ fn one_that_is_unplugged_costs_the_others_no_frame() {
 
     let usb_viewer = Viewer::at("/usb/stream.mp4", &server, &usb_clip);
     let clip_viewer = Viewer::at("/clip/stream.mp4", &server, &command_clip);
-    let mut raw = Watch::new(&server, "/raw/stream.mp4");
+    let raw = Watch::new(&server, "/raw/stream.mp4");
     usb_viewer.more(10);
     clip_viewer.more(10);
-    raw.goes_on(10);
+    raw.more(10);
     let chain = server.status_after("\"raw\"", "chain");
     assert!(chain.contains("/dev/video11"), "{chain}");
     // What its section sets is set on it.
@@ -69,7 +87,7 @@ fn one_that_is_unplugged_costs_the_others_no_frame() {
 
     signal(&camera.0, "USR1");
     until("the loss is told", || health(&server, "usb") == "503");
-    raw.goes_on(30);
+    raw.more(30);
     clip_viewer.more(30);
     for name in ["raw", "clip"] {
         assert_eq!(health(&server, name), "200", "{name}");
@@ -77,7 +95,7 @@ fn one_that_is_unplugged_costs_the_others_no_frame() {
     signal(&camera.0, "USR1");
     usb_viewer.more(10);
     assert_eq!(usb_viewer.judge(), 1, "one gap, where it was away");
-    raw.goes_on(10);
+    raw.more(10);
     clip_viewer.more(10);
     assert_eq!(clip_viewer.judge(), 0, "pictures of the command are missing");
     assert_eq!(lost(), before);
