@@ -114,7 +114,7 @@ impl SourceKind {
 }
 
 /// A V4L2 control and its value, neither of them checked: only the device knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Setting {
     /// As in the file, in lower case.
     pub name: String,
@@ -123,6 +123,15 @@ pub struct Setting {
     /// `file:line`, for messages.
     pub place: String,
 }
+
+/// It is the same wherever it stands.
+impl PartialEq for Setting {
+    fn eq(&self, other: &Setting) -> bool {
+        (&self.name, &self.value) == (&other.name, &other.value)
+    }
+}
+
+impl Eq for Setting {}
 
 impl Camera {
     /// What is to be set on it, if its section is about a device that is none of a camera's, but a codec.
