@@ -269,6 +269,8 @@ impl Config {
             None => true,
         });
         if self.cameras.is_empty() {
+            let notice = "there are sections of encoders or decoders only: the camera needs one too, or they are of no effect";
+            self.notices.push(notice.into());
             self.cameras.push(Camera::default());
         }
         self.hand_over(&codecs);

@@ -66,7 +66,7 @@ fn main() -> ExitCode {
         // Before the first thread, so that all of them leave the signals to this one.
         let calls = Calls::hold().map_err(|e| Error::new("fmp4streamer", "can't hold signals", e));
         calls
-            .and_then(|calls| run(cameras_only(config), &calls, &matches))
+            .and_then(|calls| run(config, &calls, &matches))
             .map(|()| ExitCode::SUCCESS)
     };
     let code = result.unwrap_or_else(|e| {
@@ -206,20 +206,11 @@ fn list_controls(config: &Config) -> Result<String> {
     }
 }
 
-/// Without the sections that turn out to be an encoder's or a decoder's. The only one is let be: what it is, its error
-/// says best.
-fn cameras_only(mut config: Config) -> Config {
-    if config.cameras.len() > 1 {
-        let coders = source::lookup::coders();
-        config.set_codecs_apart(&|device| coders.iter().any(|coder| coder.is(device)));
-    }
-    config
-}
-
 fn run(config: Config, calls: &Calls, matches: &Matches) -> Result<()> {
     if let Some(file) = &config.file {
         log_info!("config: {file}");
     }
+    let config = source::device::set_apart(config);
     for notice in &config.notices {
         log_warning!("{notice}");
     }
@@ -290,7 +281,8 @@ fn run(config: Config, calls: &Calls, matches: &Matches) -> Result<()> {
             Ok(Some(Call::End(signal))) => break signal,
             Ok(Some(Call::Reload)) => {
                 notify.reloading();
-                let read = configure(matches, running.config.file.as_deref()).map(cameras_only);
+                let read = configure(matches, running.config.file.as_deref());
+                let read = read.map(source::device::set_apart);
                 mistake = running.reload(read).err().map(|e| e.to_string());
                 notify.ready();
             }

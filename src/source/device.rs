@@ -6,7 +6,7 @@ use super::choose::{self, Candidate, Choice, Coder, Given, Way};
 use super::offer::{self, WithoutH264};
 use super::{Facts, Past, Source, lookup, rpicam, uvcx};
 use crate::config::keys::AUTO;
-use crate::config::{self, Camera, ChainKeys, DeviceName, Setting};
+use crate::config::{self, Camera, ChainKeys, Config, DeviceName, Setting};
 use crate::error::{Error, Result};
 use crate::log_verbose;
 use crate::sys::v4l2::{Capabilities, FourCc, OfferedFormat};
@@ -52,6 +52,13 @@ pub fn find(camera: &Camera) -> Option<(PathBuf, bool)> {
         }
     }
     best.map(|(rank, path)| (path, rank < 2))
+}
+
+/// Takes the sections of encoders and decoders from among the cameras: they hold controls, as those do that are named by an
+/// `encoder =` or `decoder =`.
+pub fn set_apart(mut config: Config) -> Config {
+    config.set_codecs_apart(&|device| matches!(device, DeviceName::Path(path) if lookup::is_coder(path)));
+    config
 }
 
 /// What was found out of it.
