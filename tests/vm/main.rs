@@ -9,6 +9,7 @@
 
 mod auto;
 mod blocks;
+mod cameras;
 mod faults;
 mod loopback;
 mod m2m;
