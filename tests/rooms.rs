@@ -16,6 +16,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("ring", &["format"]),
     ("stream", &["ring", "format", "error"]),
     ("notify", &["sys", "error"]),
+    (
+        "reload",
+        &[
+            "config",
+            "error",
+            "pump",
+            "ring",
+            "serve",
+            "source",
+            "stream",
+            "sys::process",
+        ],
+    ),
+    ("sandbox", &["sys", "config", "error"]),
     ("source", &["sys", "format", "config", "error"]),
     (
         "pump",

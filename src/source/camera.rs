@@ -383,8 +383,9 @@ pub(super) fn busy_with(holders: &[u32]) -> String {
         Ok(name) => format!("pid {pid}, {}", name.trim_end()),
         Err(_) => format!("pid {pid}"),
     };
+    // The kernel shows a sandbox no other process's files, and users only their own.
     let list = if holders.is_empty() {
-        String::new()
+        "; sudo fuser -v /dev/video* says which".into()
     } else {
         format!(" ({})", holders.iter().map(name).collect::<Vec<_>>().join("; "))
     };
@@ -483,6 +484,11 @@ impl Source for Camera {
             ));
         }
         Ok(())
+    }
+
+    fn set_controls(&mut self, settings: &[Setting]) -> bool {
+        let of_unit = settings.iter().any(|setting| uvcx::is_field(&setting.name));
+        !of_unit && controls::apply(self.queue.file(), &self.path.to_string_lossy(), settings).is_empty()
     }
 
     fn force_key(&mut self) -> bool {

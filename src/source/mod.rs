@@ -105,6 +105,12 @@ pub trait Source {
         false
     }
 
+    /// Sets controls of the device while it streams; false where that can't be, or one is refused: then it has to be
+    /// opened anew.
+    fn set_controls(&mut self, _controls: &[Setting]) -> bool {
+        false
+    }
+
     /// The losses so far.
     fn drops(&self) -> Drops {
         Drops::default()
@@ -182,6 +188,15 @@ pub fn open(camera: &Camera, was_there: bool, said: &mut HashSet<String>) -> Res
         SourceKind::Rpicam(rpicam) => Box::new(rpicam::open(camera, rpicam, said)?),
         SourceKind::Test => Box::new(Pattern::new(width, height, fps)?),
     })
+}
+
+/// Whether a source of this kind is, or may turn out to be, another program.
+pub fn runs_commands(kind: &SourceKind) -> bool {
+    match kind {
+        SourceKind::Exec { .. } | SourceKind::Rpicam(_) => true,
+        SourceKind::Auto => rpicam::is_installed(),
+        SourceKind::Device { .. } | SourceKind::Test => false,
+    }
 }
 
 /// The camera that would be served where none is named.
