@@ -59,8 +59,11 @@ dist:
 	@packaging/dist
 	@tests/dist
 
-deb: dist
+deb:
+	@tests/need deb
+	@packaging/dist
 	@packaging/deb
+	@tests/deb
 
 # Builds as the user, then `sudo make install` only copies.
 install:
