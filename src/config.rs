@@ -2,12 +2,15 @@
 //! its meaning and its limits, in `config/keys.rs`. All errors are for the person who wrote the file:
 //! `file:line`, what is allowed there, and the nearest known name.
 
+mod chain;
 mod device;
 mod ini;
 pub mod keys;
 mod nearest;
+mod values;
 
 use crate::error::{Error, Result};
+pub use chain::{ChainKeys, Memory};
 pub use device::{DeviceName, UsbId};
 use ini::{Entry, Section, shown};
 use keys::Scope;
@@ -134,8 +137,10 @@ pub enum SourceKind {
         device: DeviceName,
         /// What to set on it before it streams, in this order.
         controls: Vec<Setting>,
-        /// H264, MJPGH264, MJPG or JPEG; anything else is for a later version, and stands for H264.
+        /// `auto`, MJPGH264, or the four letters of a V4L2 format, such as H264, MJPG or YUYV.
         capture_format: String,
+        /// What pins the rest of the way to H.264.
+        chain: ChainKeys,
     },
     /// The standard output of a command for `sh -c`: H.264 in the byte stream format, or JPEG pictures.
     Exec {
@@ -173,7 +178,8 @@ impl SourceKind {
         SourceKind::Device {
             device,
             controls: Vec::new(),
-            capture_format: "H264".into(),
+            capture_format: keys::AUTO.into(),
+            chain: ChainKeys::default(),
         }
     }
 
@@ -354,7 +360,6 @@ impl Config {
         variables: &HashSet<String>,
     ) -> Result<()> {
         let file = self.file.clone().unwrap_or_default();
-        let mut later = Vec::new();
         for entry in entries {
             let Entry {
                 key,
@@ -382,10 +387,6 @@ impl Config {
                 }
                 return Err(unknown_key(&file, *line, &section.name, scopes, key));
             };
-            if keys::is_later(key) {
-                later.push(format!("{} (line {line})", shown(key)));
-                continue;
-            }
             if *inherited && (keys::is_known(key) || variables.contains(key)) {
                 continue;
             }
@@ -402,11 +403,6 @@ impl Config {
                 value: value.clone(),
                 place,
             });
-        }
-        if !later.is_empty() {
-            let later = later.join(", ");
-            self.notices
-                .push(format!("{file}: for a later version, not used yet: {later}"));
         }
         Ok(())
     }
@@ -454,18 +450,6 @@ impl Config {
                 }
                 Ok(())
             }
-            SourceKind::Device { capture_format, .. }
-                if !["H264", "MJPGH264", "MJPG", "JPEG"].contains(&capture_format.as_str()) =>
-            {
-                if let Some(Entry { value, line, .. }) = entry("capture_format") {
-                    let value = shown(value);
-                    let why =
-                        "only H264, MJPGH264 and MJPG are served so far, other formats by a later version";
-                    self.notices
-                        .push(format!("{file}:{line}: capture_format = {value}: {why}"));
-                }
-                Ok(())
-            }
             _ => Ok(()),
         }
     }
@@ -492,8 +476,8 @@ impl Config {
         let source = match &camera.source {
             SourceKind::Auto => {
                 format!(
-                    "the first camera with H.264, else the Raspberry Pi's own, {size}; the test picture until \
-                     there is one"
+                    "the first camera, H.264 ones before others, else the Raspberry Pi's own, {size}; the test \
+                     picture until there is one"
                 )
             }
             SourceKind::Device {

@@ -177,13 +177,16 @@ fn list_controls(config: &Config) -> Result<String> {
             capture_format,
             ..
         } => source::lookup::find(device, source::format(capture_format))?,
-        SourceKind::Auto => source::find_camera().ok_or_else(|| {
-            Error::new(
-                "/dev/video*",
-                "can't list controls",
-                "no camera gives H.264; name one: fmp4streamer -l /dev/video0",
-            )
-        })?,
+        SourceKind::Auto => match source::device::find(&config.camera) {
+            Some((path, _)) => path,
+            None => {
+                return Err(Error::new(
+                    "/dev/video*",
+                    "can't list controls",
+                    "no camera gives H.264 or JPEG; name one: fmp4streamer -l /dev/video0",
+                ));
+            }
+        },
         SourceKind::Exec { .. } | SourceKind::Rpicam(_) | SourceKind::Test => {
             return Err(Error::new(
                 &config.camera.name,

@@ -60,6 +60,12 @@ pub struct State {
     pub codec: Option<Codec>,
     /// How far players are to turn the picture, in degrees clockwise. H.264 tells it by its init segment too.
     pub rotation: u16,
+    /// The JPEG pictures that its H.264 is made of are there, too.
+    pub jpeg_too: bool,
+    /// The devices that frames pass through; empty if none of them is V4L2's.
+    pub chain: String,
+    /// Why it is these.
+    pub chain_why: String,
     /// The H.264 stream's own description; kept over sleep and loss.
     pub init: Option<Arc<Init>>,
     /// Width and height in pixels, from the stream itself; kept likewise.
@@ -93,6 +99,8 @@ pub struct Losses {
     pub after_loss: u64,
     /// Kept, but with a timestamp from the driver that could not be believed.
     pub bad_time: u64,
+    /// Frames of the camera that a decoder or an encoder had no time for.
+    pub slow: u64,
 }
 
 /// Somebody who watches, as /status shows them.

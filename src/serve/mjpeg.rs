@@ -42,6 +42,7 @@ pub(super) fn send(
     let Some(_place) = connection.begin_stream(shared, head) else {
         return "refused";
     };
+    let _want = shared.stream.pictures.want();
     let watching = shared.stream.watch(connection.address, "mjpeg");
     if shared.stream.state().codec.is_none() {
         // What a command gives is known once it has given something.
@@ -102,7 +103,7 @@ fn follow(
                     viewer.age_us.store(age_us, Relaxed);
                 }
             }
-            Next::Nothing if stream.state().codec == Some(Codec::H264) => return Ok("stream ended"),
+            Next::Nothing if routes::none_of(Codec::Jpeg, shared).is_some() => return Ok("stream ended"),
             Next::Nothing => {}
             Next::Closed => return Ok("stream ended"),
         }

@@ -420,7 +420,9 @@ pub(super) fn late() -> Answer {
 
 /// The answer to who wants pictures coded so, where the camera is known to give others.
 pub(super) fn none_of(codec: Codec, shared: &Shared) -> Option<Answer> {
-    let text = match (codec, shared.stream.state().codec?) {
+    let state = shared.stream.state();
+    let text = match (codec, state.codec?) {
+        (Codec::Jpeg, Codec::H264) if state.jpeg_too => return None,
         (Codec::H264, Codec::Jpeg) => {
             "This camera gives JPEG pictures and no H.264; its video is at /stream.mjpeg"
         }

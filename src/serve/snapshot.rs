@@ -59,6 +59,7 @@ fn find(connection: &Connection, shared: &Shared, codec: Codec, head: &Head) -> 
 /// Waits for a JPEG picture that is captured from now on.
 pub(super) fn picture(connection: &Connection, shared: &Shared) -> Result<Arc<Picture>, Stop> {
     let asked_us = clock::monotonic_us();
+    let _want = shared.stream.pictures.want();
     let mut wait = Wait::new(connection, shared, Codec::Jpeg, JPEG_TIME);
     let mut last = 0;
     loop {

@@ -67,11 +67,14 @@ pub(super) fn report(shared: &Shared) -> Answer {
         .member("unreadable", losses.unreadable)
         .member("after_loss", losses.after_loss)
         .member("bad_time", losses.bad_time)
+        .member("slow", losses.slow)
         .end();
     let init = state.init.as_deref();
     let camera = Object::new()
         .text("name", &shared.stream.name)
         .text("source", &state.source)
+        .text("chain", &state.chain)
+        .text("chain_why", &state.chain_why)
         .text("state", state.condition.word())
         .text("reason", trouble.as_deref().unwrap_or(&state.why))
         .member(

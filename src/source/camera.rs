@@ -1,15 +1,13 @@
 //! A V4L2 camera that gives H.264 or JPEG pictures.
 
-use super::offer::{self, WithoutH264, formats, per_second, rates, short, sizes};
+use super::offer::{self, formats, per_second, rates, short, sizes};
 use super::uvcx::{self, Encoder, Muxed};
-use super::{Drops, Facts, Frame, Signal, Source, controls, lookup, poll_timeout};
+use super::{Drops, Facts, Frame, Signal, Source, controls, poll_timeout};
 use crate::config::Setting;
 use crate::error::{Error, Result};
 use crate::format::{Codec, app4};
 use crate::sys::clock::monotonic_us;
-use crate::sys::v4l2::{
-    self, BufferKind, Capabilities, Control, Format, FourCc, Fraction, OfferedFormat, Queue, cap, ctrl,
-};
+use crate::sys::v4l2::{self, BufferKind, Capabilities, Control, Format, FourCc, Fraction, Queue, cap, ctrl};
 use crate::{log_verbose, log_warning};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
@@ -57,7 +55,7 @@ pub struct Wanted<'a> {
 pub struct Camera {
     path: PathBuf,
     queue: Queue,
-    facts: Facts,
+    pub(super) facts: Facts,
     codec: Codec,
     /// Room for a frame that comes in the segments of a JPEG picture, if that is how they come.
     joined: Option<Vec<u8>>,
@@ -101,16 +99,9 @@ pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Camera> {
         other => (Codec::H264, [other; 2]),
     };
     let Some(fourcc) = names.into_iter().find(|name| offers(*name)) else {
-        let what = match wanted.format {
-            FourCc::H264 => "H.264",
-            _ => "MJPEG",
-        };
-        let tried = format!("{} gives no {what}", capabilities.card);
-        let why = if offers(FourCc::H264) {
-            "it gives H.264; take capture_format out of its section".into()
-        } else {
-            no_h264(&file, &formats, &capabilities, wanted)
-        };
+        let tried = format!("{} gives no {}", capabilities.card, wanted.format);
+        let offered = offer::line(&file, &formats);
+        let why = format!("it offers {offered}; take capture_format out of its section");
         return Err(Error::new(path, tried, why));
     };
     controls::apply(&file, path, wanted.controls)
@@ -181,8 +172,7 @@ pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Camera> {
         facts: Facts {
             description: capabilities.card.clone(),
             fps,
-            stand_in: false,
-            command: false,
+            ..Facts::default()
         },
         codec,
         joined: wanted.muxed.then(Vec::new),
@@ -192,18 +182,6 @@ pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Camera> {
         next_sequence: None,
         last_frame: Instant::now(),
         patience: FIRST_FRAME.max(three_frames(fps)),
-    })
-}
-
-/// The first capture node with H.264, for when the config names no camera. It only asks; a stream that runs
-/// on a device goes on.
-pub fn find_h264_camera() -> Option<PathBuf> {
-    lookup::nodes().into_iter().find(|path| {
-        let Ok((file, capabilities)) = open_device(path) else {
-            return false;
-        };
-        let formats = capture_kind(capabilities.caps).map(|kind| formats(&file, kind));
-        formats.is_ok_and(|formats| formats.iter().any(|f| f.fourcc == FourCc::H264))
     })
 }
 
@@ -279,45 +257,6 @@ fn three_frames(fps: Option<f64>) -> Duration {
     // What is no time at all (from a rate of 0) or absurdly long comes out as the default.
     fps.and_then(|fps| Duration::try_from_secs_f64(3.0 / fps).ok())
         .unwrap_or(SILENCE)
-}
-
-/// Why a camera without H.264 can't be served, and the way out.
-fn no_h264(
-    file: &File,
-    formats: &[OfferedFormat],
-    capabilities: &Capabilities,
-    wanted: &Wanted<'_>,
-) -> String {
-    let (why, command) = match offer::without_h264(capabilities, formats, wanted) {
-        WithoutH264::Nothing => {
-            return "it offers no format at all now (a loopback device needs a program that feeds it)".into();
-        }
-        WithoutH264::Processor => {
-            return "it is a part of the image processor that libcamera works with".into();
-        }
-        WithoutH264::Sensor => {
-            return "it is the raw sensor of a CSI camera, which needs libcamera: put [rpicam] into the config in \
-                    place of this section"
-                .into();
-        }
-        WithoutH264::Mjpeg(_) if uvcx::has_encoder(file) => {
-            return "its H.264 comes inside of its MJPEG: put capture_format = MJPGH264 into its section"
-                .into();
-        }
-        WithoutH264::Mjpeg(command) | WithoutH264::Raw(command) => {
-            let mjpeg = if formats.iter().any(|f| f.fourcc == FourCc::MJPEG) {
-                "MJPEG is served with capture_format = MJPG in the camera's section. For H.264 an"
-            } else {
-                "An"
-            };
-            let offered = offer::line(file, formats);
-            (
-                format!("it offers {offered}. {mjpeg} encoder can go between"),
-                command,
-            )
-        }
-    };
-    format!("{why}; put these two lines into the config: [exec camera] and command = {command}")
 }
 
 /// What is not as wanted, if anything, and what could be had.

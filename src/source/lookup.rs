@@ -2,7 +2,8 @@
 //!
 //! Devices are opened, asked and closed; nothing is set on them, and a stream that runs on one goes on.
 
-use super::camera::{Wanted, capture_kind, open_device};
+use super::camera::{capture_kind, open_device};
+use super::choose::Stage;
 use super::offer::{self, WithoutH264};
 use super::uvcx;
 use crate::config::{Camera, DeviceName, UsbId};
@@ -266,7 +267,7 @@ fn entry(node: &Seen, all: &[Seen], dev: &Path) -> String {
     if let Err(what) = capture {
         say(&format!(
             "Not a camera: {}.",
-            m2m(found).as_deref().unwrap_or(what)
+            stage(node).as_ref().map(stage_words).as_deref().unwrap_or(what)
         ));
         return out;
     }
@@ -274,18 +275,6 @@ fn entry(node: &Seen, all: &[Seen], dev: &Path) -> String {
     let alike = usb.is_some_and(|name| choose(&name, FourCc::H264, all).is_err());
     let lasting = link(dev, &node.path, alike);
     let path = lasting.as_ref().unwrap_or(&node.path);
-    let Camera {
-        width, height, fps, ..
-    } = Camera::default();
-    let wanted = Wanted {
-        path,
-        width,
-        height,
-        fps,
-        format: FourCc::H264,
-        muxed: false,
-        controls: &[],
-    };
     let between = "An encoder has to go between, such as this command:";
     let mjpeg = "That is served with capture_format = MJPG in its section. For H.264 an encoder has to go \
                  between, such as this command:";
@@ -296,7 +285,7 @@ fn entry(node: &Seen, all: &[Seen], dev: &Path) -> String {
         let words = "Its H.264 comes inside of its MJPEG pictures, with capture_format = MJPGH264.";
         (words.to_owned(), None)
     } else {
-        match offer::without_h264(capabilities, formats, &wanted) {
+        match offer::without_h264(capabilities, formats, path, &Camera::default()) {
             WithoutH264::Nothing => (
                 "It offers nothing now (a loopback device needs a program that feeds it).".into(),
                 None,
@@ -370,38 +359,44 @@ fn names(node: &Seen, all: &[Seen], lasting: Option<PathBuf>) -> Vec<String> {
     sections
 }
 
+/// The encoders, decoders and the like, in the order of their numbers. USB devices are left alone: none is one, and
+/// opening one may wake it up.
+pub fn stages() -> Vec<Stage> {
+    let nodes = nodes().into_iter();
+    let others = nodes.filter(|path| usb_id(Path::new(CLASS), path).is_none());
+    others.map(Seen::look).filter_map(|node| stage(&node)).collect()
+}
+
 /// What a device does that takes pictures and gives them back otherwise; None if it is no such device.
-fn m2m(found: &Found) -> Option<String> {
+fn stage(node: &Seen) -> Option<Stage> {
+    let found = node.found.as_ref().ok()?;
     let kind = match found.capabilities.caps {
         caps if caps & cap::VIDEO_M2M_MPLANE != 0 => BufferKind::Multi,
         caps if caps & cap::VIDEO_M2M != 0 => BufferKind::Single,
         _ => return None,
     };
-    let (takes, gives) = (
-        offer::input_formats(&found.file, kind),
-        offer::formats(&found.file, kind),
-    );
-    Some(m2m_words(&takes, &gives))
+    Some(Stage {
+        path: node.path.clone(),
+        card: found.capabilities.card.clone(),
+        takes: offer::input_formats(&found.file, kind),
+        gives: offer::formats(&found.file, kind),
+    })
 }
 
-fn m2m_words(takes: &[OfferedFormat], gives: &[OfferedFormat]) -> String {
-    let list = |formats: &[OfferedFormat]| {
-        let names: Vec<String> = formats.iter().map(|f| f.fourcc.to_string()).collect();
-        names.join(", ")
-    };
+fn stage_words(stage: &Stage) -> String {
     let coded = |formats: &[OfferedFormat]| formats.iter().any(|f| f.compressed);
-    let what = if gives.iter().any(|f| f.fourcc == FourCc::H264) {
-        "an H.264 encoder, for cameras that give raw pictures; not used yet"
-    } else if coded(gives) {
+    let what = if stage.is_encoder() {
+        "an H.264 encoder, for cameras that give raw pictures"
+    } else if coded(&stage.gives) {
         "an encoder, but not for H.264; of no use here"
-    } else if takes.iter().any(|f| f.fourcc == FourCc::MJPEG) {
-        "a decoder, for cameras that give MJPEG; not used yet"
-    } else if coded(takes) {
+    } else if stage.is_decoder() {
+        "a decoder, for cameras that give MJPEG, before an encoder"
+    } else if coded(&stage.takes) {
         "a decoder, but not for MJPEG; of no use here"
     } else {
         "a scaler or converter; of no use here"
     };
-    format!("it is {what} (takes {}; gives {})", list(takes), list(gives))
+    format!("it is {what} ({})", stage.does())
 }
 
 #[cfg(test)]

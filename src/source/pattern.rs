@@ -62,8 +62,7 @@ impl Pattern {
             facts: Facts {
                 description: "test picture".into(),
                 fps: Some(f64::from(fps)),
-                stand_in: false,
-                command: false,
+                ..Facts::default()
             },
             picture: Picture::new(width, height, fps),
             encoder: Encoder::new(width, height, fps),

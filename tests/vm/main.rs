@@ -21,7 +21,7 @@ mod vivid;
 use fmp4streamer::config::Setting;
 use fmp4streamer::error::Error;
 use fmp4streamer::source::camera::{self, Camera, Wanted};
-use fmp4streamer::source::{Signal, Source};
+use fmp4streamer::source::{Signal, Source, device};
 use fmp4streamer::sys::v4l2::{self, FourCc};
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -196,6 +196,12 @@ fn open(path: &Path) -> Result<Camera, Error> {
         controls: &[],
     };
     camera::open(&wanted, &mut HashSet::new())
+}
+
+/// The camera with H.264 that is served where none is named.
+fn first_h264() -> Option<PathBuf> {
+    let found = device::find(&Default::default());
+    found.filter(|(_, h264)| *h264).map(|(path, _)| path)
 }
 
 /// What came of polling for a while.

@@ -155,7 +155,7 @@ fn the_format_is_the_one_that_is_asked_for() {
     no_nodes();
 
     let (camera, path) = plug_in(&rig, &dir, &pictures, &[]);
-    assert_eq!(camera::find_h264_camera(), None);
+    assert_eq!(first_h264(), None);
     let refused = |path: &Path, keys: &str, words: &str| {
         let server = serve(path, "640x480", 10, keys);
         until("it is refused", || health(&server).0 == "503");

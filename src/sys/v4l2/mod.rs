@@ -29,6 +29,16 @@ pub enum BufferKind {
 pub struct FourCc(pub u32);
 
 impl FourCc {
+    /// By its letters.
+    pub const fn of(letters: &[u8; 4]) -> FourCc {
+        FourCc(u32::from_le_bytes(*letters))
+    }
+
+    /// The same, if there are four of them.
+    pub fn parse(text: &str) -> Option<FourCc> {
+        text.as_bytes().try_into().ok().map(FourCc::of)
+    }
+
     /// `V4L2_PIX_FMT_H264`: H.264 with start codes, one access unit a buffer.
     pub const H264: FourCc = FourCc(u32::from_le_bytes(*b"H264"));
     /// `V4L2_PIX_FMT_MJPEG`: JPEG pictures, maybe without Huffman tables.

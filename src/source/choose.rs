@@ -1,0 +1,320 @@
+//! Which way a camera's frames take to the stream: what the camera gives, which encoders and decoders there are and what
+//! the config pins make an ordered list, of which the first that can be opened is taken.
+//!
+//! The camera's own H.264 comes first, then H.264 inside of its JPEG pictures, then its raw pictures through an encoder,
+//! then its JPEG pictures through a decoder and an encoder, then those as they are. Of the ways through an encoder those
+//! come first that have the wanted size and rate: many a webcam gives raw pictures of full size five times a second.
+
+use super::offer::Fit;
+use crate::config::keys::AUTO;
+use crate::config::{ChainKeys, DeviceName};
+use crate::sys::v4l2::{FourCc, OfferedFormat};
+use std::fmt;
+use std::path::PathBuf;
+
+/// The predecessor's word for H.264 that rides in JPEG pictures.
+pub const MUXED: &str = "MJPGH264";
+/// Raw formats for an encoder, the best first: those that it works with inside, with 12 bits a pixel, before those that
+/// it has to convert, with 16.
+const RAW: [FourCc; 8] = [
+    FourCc::of(b"NV12"),
+    FourCc::of(b"YU12"),
+    FourCc::of(b"NV21"),
+    FourCc::of(b"YV12"),
+    FourCc::of(b"YUYV"),
+    FourCc::of(b"UYVY"),
+    FourCc::of(b"YVYU"),
+    FourCc::of(b"VYUY"),
+];
+
+/// A device that takes pictures and gives them back otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stage {
+    /// Its node.
+    pub path: PathBuf,
+    /// Its name, for people.
+    pub card: String,
+    /// What goes in.
+    pub takes: Vec<OfferedFormat>,
+    /// What comes out.
+    pub gives: Vec<OfferedFormat>,
+}
+
+impl Stage {
+    fn takes(&self, fourcc: FourCc) -> bool {
+        self.takes.iter().any(|f| f.fourcc == fourcc)
+    }
+
+    /// Whether it makes H.264 of raw pictures.
+    pub fn is_encoder(&self) -> bool {
+        self.gives.iter().any(|f| f.fourcc == FourCc::H264) && self.takes.iter().any(|f| !f.compressed)
+    }
+
+    /// Whether it makes raw pictures of JPEG ones.
+    pub fn is_decoder(&self) -> bool {
+        self.takes.iter().any(|f| is_jpeg(f.fourcc)) && self.gives.iter().any(|f| !f.compressed)
+    }
+
+    /// Such as "/dev/video11 (bcm2835-codec-encode) takes YU12, NV12; gives H264".
+    pub fn words(&self) -> String {
+        format!("{} ({}) {}", self.path.display(), self.card, self.does())
+    }
+
+    /// Such as "takes YU12, NV12; gives H264".
+    pub fn does(&self) -> String {
+        let list = |formats: &[OfferedFormat]| {
+            let names: Vec<String> = formats.iter().map(|f| f.fourcc.to_string()).collect();
+            names.join(", ")
+        };
+        format!("takes {}; gives {}", list(&self.takes), list(&self.gives))
+    }
+
+    /// Whether the config means it by this name.
+    pub fn is(&self, name: &DeviceName) -> bool {
+        match name {
+            DeviceName::Path(path) => {
+                self.path == *path || path.canonicalize().is_ok_and(|path| path == self.path)
+            }
+            DeviceName::Card(card) => self.card == *card,
+            DeviceName::Usb(_) => false,
+        }
+    }
+}
+
+/// A format that a camera gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Given {
+    /// Its code.
+    pub fourcc: FourCc,
+    /// It is coded, not raw.
+    pub compressed: bool,
+    /// How near it comes to the size and rate that are wanted.
+    pub fit: Fit,
+}
+
+/// A way from a camera to the stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// H.264 as the camera gives it.
+    Own,
+    /// H.264 out of the JPEG pictures that carry it.
+    Muxed,
+    /// JPEG pictures as the camera gives them.
+    Jpeg,
+    /// Through an encoder.
+    Encoded {
+        /// What the camera is to give.
+        input: FourCc,
+        /// A decoder before the encoder, and the name by which that takes the camera's pictures.
+        decoder: Option<(PathBuf, FourCc)>,
+        /// What makes the H.264.
+        encoder: PathBuf,
+        /// What the encoder is to take.
+        encoder_input: FourCc,
+    },
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Way::Own => f.write_str("H264"),
+            Way::Muxed => f.write_str("H264 in MJPG"),
+            Way::Jpeg => f.write_str("MJPG"),
+            Way::Encoded {
+                input,
+                decoder,
+                encoder,
+                ..
+            } => {
+                write!(f, "{input} → ")?;
+                if let Some((decoder, _)) = decoder {
+                    write!(f, "{} → ", decoder.display())?;
+                }
+                encoder.display().fmt(f)
+            }
+        }
+    }
+}
+
+/// A way that there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// The way.
+    pub way: Way,
+    /// Why it comes before those that follow.
+    pub why: String,
+}
+
+/// What there is to choose from, and by what.
+#[derive(Debug, Clone, Copy)]
+pub struct Choice<'a> {
+    /// What the camera gives, in its order.
+    pub given: &'a [Given],
+    /// It has a unit that puts H.264 into its JPEG pictures.
+    pub muxes: bool,
+    /// The machine's encoders and decoders, in the order of their numbers.
+    pub stages: &'a [Stage],
+    /// The config's key.
+    pub capture_format: &'a str,
+    /// What else the config pins.
+    pub keys: &'a ChainKeys,
+}
+
+/// The format that the config's key pins, if it is a format of V4L2.
+pub fn pinned(capture_format: &str) -> Option<FourCc> {
+    FourCc::parse(capture_format).filter(|_| capture_format != AUTO)
+}
+
+fn is_jpeg(fourcc: FourCc) -> bool {
+    [FourCc::MJPEG, FourCc::JPEG].contains(&fourcc)
+}
+
+/// The one of these that stands first in [`RAW`], else the first of all.
+fn best_raw(formats: impl Iterator<Item = FourCc>) -> Option<FourCc> {
+    formats.min_by_key(|fourcc| rank(*fourcc))
+}
+
+fn rank(fourcc: FourCc) -> usize {
+    RAW.iter().position(|f| *f == fourcc).unwrap_or(RAW.len())
+}
+
+impl Choice<'_> {
+    /// All ways that there are, the best one first.
+    ///
+    /// What is pinned is among them whether the camera has it or not: opening it says what is wrong.
+    pub fn ways(&self) -> Vec<Candidate> {
+        if self.given.is_empty() {
+            return Vec::new();
+        }
+        let (auto, staged) = (self.capture_format == AUTO, self.keys.names_a_stage());
+        let pinned = pinned(self.capture_format);
+        let gives = |fourcc: FourCc| self.given.iter().any(|g| g.fourcc == fourcc);
+        let jpeg = gives(FourCc::MJPEG) || gives(FourCc::JPEG);
+        let mut list = Vec::new();
+        // Who names an encoder wants it used.
+        let free = auto && !staged;
+        if free && gives(FourCc::H264) || pinned == Some(FourCc::H264) {
+            list.push((Way::Own, "it gives H.264".to_owned()));
+        }
+        if free && jpeg && self.muxes || self.capture_format == MUXED {
+            list.push((Way::Muxed, "its H.264 comes inside of its MJPEG".to_owned()));
+        }
+        let as_it_is = !staged && pinned.is_some_and(is_jpeg);
+        if !as_it_is && (auto || pinned.is_some_and(|fourcc| fourcc != FourCc::H264)) {
+            list.extend(self.encoded(pinned));
+        }
+        if free && jpeg || as_it_is {
+            list.push((Way::Jpeg, self.why_jpeg()));
+        }
+        let candidate = |(way, why)| Candidate {
+            way,
+            why: if auto {
+                why
+            } else {
+                format!("capture_format = {}", self.capture_format)
+            },
+        };
+        list.into_iter().map(candidate).collect()
+    }
+
+    fn why_jpeg(&self) -> String {
+        let none = |is: fn(&Stage) -> bool| !self.stages.iter().any(is);
+        let why = if none(Stage::is_encoder) {
+            ", and there is no encoder here"
+        } else if none(Stage::is_decoder) {
+            ", and no decoder here takes its MJPEG"
+        } else {
+            ""
+        };
+        format!("it gives no H.264{why}")
+    }
+
+    fn encoders(&self) -> impl Iterator<Item = &Stage> {
+        let named = |stage: &&Stage| self.keys.encoder.as_ref().is_none_or(|name| stage.is(name));
+        self.stages
+            .iter()
+            .filter(|stage| stage.is_encoder())
+            .filter(named)
+    }
+
+    /// The ways through an encoder: those that fit best first, and of those that fit alike the ones without a decoder.
+    fn encoded(&self, pinned: Option<FourCc>) -> Vec<(Way, String)> {
+        let of = |key: &Option<String>| key.as_deref().and_then(FourCc::parse);
+        let (decoder_input, encoder_input) = (of(&self.keys.decoder_input), of(&self.keys.encoder_input));
+        let wanted = |g: &Given| pinned.is_none_or(|f| f == g.fourcc || is_jpeg(f) && is_jpeg(g.fourcc));
+        let (mut raw, coded): (Vec<Given>, Vec<Given>) = self
+            .given
+            .iter()
+            .filter(|g| wanted(g))
+            .partition(|g| !g.compressed);
+        raw.sort_by_key(|g| rank(g.fourcc));
+        let mut list = Vec::new();
+        for Given { fourcc, fit, .. } in raw.iter().filter(|_| self.keys.decoder.is_none()) {
+            // The encoder takes it for something else only if both are written.
+            let taken = encoder_input.unwrap_or(*fourcc);
+            for encoder in self.encoders() {
+                if encoder.takes(taken) && (taken == *fourcc || pinned.is_some()) {
+                    let why = format!("it gives no H.264; {} takes its {fourcc}", encoder.card);
+                    let way = Way::Encoded {
+                        input: *fourcc,
+                        decoder: None,
+                        encoder: encoder.path.clone(),
+                        encoder_input: taken,
+                    };
+                    list.push((*fit, way, why));
+                }
+            }
+        }
+        let why = match list.iter().map(|(fit, ..)| *fit).min() {
+            None if raw.is_empty() => "it gives JPEG pictures only, which are decoded and encoded",
+            None => "no encoder here takes its raw pictures; its JPEG pictures are decoded first",
+            Some(Fit::Otherwise) => {
+                "its raw pictures are not of that size; its JPEG pictures are decoded first"
+            }
+            Some(Fit::Slower) => "its raw pictures come too slowly; its JPEG pictures are decoded first",
+            Some(Fit::Whole) => "its JPEG pictures are decoded first",
+        };
+        let named = self.keys.decoder.as_ref();
+        let decoders = || {
+            let right = |stage: &&Stage| named.map_or(stage.is_decoder(), |name| stage.is(name));
+            self.stages.iter().filter(right)
+        };
+        // A decoder that is named gets whatever the camera gives: it may be a converter.
+        let for_it = coded
+            .iter()
+            .filter(|g| is_jpeg(g.fourcc))
+            .chain(raw.iter().filter(|_| named.is_some()));
+        for Given { fourcc, fit, .. } in for_it {
+            for decoder in decoders() {
+                let names = [
+                    Some(*fourcc),
+                    is_jpeg(*fourcc).then_some(FourCc::MJPEG),
+                    Some(FourCc::JPEG),
+                ];
+                let known = names.into_iter().flatten().find(|name| decoder.takes(*name));
+                let Some(taken) = decoder_input.or(known) else {
+                    continue;
+                };
+                for encoder in self.encoders() {
+                    let between = decoder.gives.iter().filter(|f| !f.compressed).map(|f| f.fourcc);
+                    let between = between.filter(|f| encoder.takes(*f));
+                    let between =
+                        best_raw(between.filter(|f| encoder_input.is_none_or(|wanted| wanted == *f)));
+                    let Some(between) = between else { continue };
+                    let way = Way::Encoded {
+                        input: *fourcc,
+                        decoder: Some((decoder.path.clone(), taken)),
+                        encoder: encoder.path.clone(),
+                        encoder_input: between,
+                    };
+                    list.push((*fit, way, why.to_owned()));
+                }
+            }
+        }
+        list.sort_by_key(|(fit, ..)| *fit);
+        list.into_iter().map(|(_, way, why)| (way, why)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;
