@@ -78,23 +78,23 @@ fn link(dev: &Path, node: &Path, alike: bool) -> Option<PathBuf> {
 }
 
 /// A node that was looked at.
-struct Seen {
-    path: PathBuf,
+pub(super) struct Seen {
+    pub path: PathBuf,
     usb: Option<UsbId>,
-    found: Result<Found>,
+    pub found: Result<Found>,
 }
 
-struct Found {
-    file: File,
-    capabilities: Capabilities,
+pub(super) struct Found {
+    pub file: File,
+    pub capabilities: Capabilities,
     /// How it captures video; or what it is instead.
-    capture: std::result::Result<BufferKind, &'static str>,
+    pub capture: std::result::Result<BufferKind, &'static str>,
     /// What it captures, if it does.
-    formats: Vec<OfferedFormat>,
+    pub formats: Vec<OfferedFormat>,
 }
 
 impl Found {
-    fn gives(&self, format: FourCc) -> bool {
+    pub fn gives(&self, format: FourCc) -> bool {
         self.formats.iter().any(|f| f.fourcc == format)
     }
 }
@@ -234,10 +234,15 @@ fn cameras_of(seen: &[Seen]) -> Vec<String> {
     seen.iter().filter_map(words).collect()
 }
 
+/// All nodes /dev/videoN.
+pub(super) fn look() -> Vec<Seen> {
+    nodes().into_iter().map(Seen::look).collect()
+}
+
 /// All nodes /dev/videoN with what they are, what they offer and what this program does with them, in the
 /// form of a config: all but the sections is commented out.
 pub fn list() -> String {
-    let seen: Vec<Seen> = nodes().into_iter().map(Seen::look).collect();
+    let seen = look();
     if seen.is_empty() {
         return "# There is no video device at all (no /dev/video*).\n".into();
     }
@@ -271,9 +276,7 @@ fn entry(node: &Seen, all: &[Seen], dev: &Path) -> String {
         ));
         return out;
     }
-    let usb = node.usb.clone().map(DeviceName::Usb);
-    let alike = usb.is_some_and(|name| choose(&name, FourCc::H264, all).is_err());
-    let lasting = link(dev, &node.path, alike);
+    let lasting = lasting(node, all, dev);
     let path = lasting.as_ref().unwrap_or(&node.path);
     let between = "An encoder has to go between, such as this command:";
     let mjpeg = "That is served with capture_format = MJPG in its section. For H.264 an encoder has to go \
@@ -334,7 +337,20 @@ fn entry(node: &Seen, all: &[Seen], dev: &Path) -> String {
     out
 }
 
-/// The sections that mean this node, the one that lasts best first.
+/// A symlink to the node that stays, if there is one.
+fn lasting(node: &Seen, all: &[Seen], dev: &Path) -> Option<PathBuf> {
+    let usb = node.usb.clone().map(DeviceName::Usb);
+    let alike = usb.is_some_and(|name| choose(&name, FourCc::H264, all).is_err());
+    link(dev, &node.path, alike)
+}
+
+/// The section that means this node for as long as can be.
+pub(super) fn section(node: &Seen, all: &[Seen]) -> String {
+    let mut names = names(node, all, lasting(node, all, Path::new(DEV)));
+    names.swap_remove(0)
+}
+
+/// The sections that mean this node, the one that lasts best first; one at least.
 fn names(node: &Seen, all: &[Seen], lasting: Option<PathBuf>) -> Vec<String> {
     let card = node.found.as_ref().map(|f| f.capabilities.card.clone());
     // A USB camera is known by its numbers wherever it is; any other is where it is.
@@ -368,7 +384,7 @@ pub fn stages() -> Vec<Stage> {
 }
 
 /// What a device does that takes pictures and gives them back otherwise; None if it is no such device.
-fn stage(node: &Seen) -> Option<Stage> {
+pub(super) fn stage(node: &Seen) -> Option<Stage> {
     let found = node.found.as_ref().ok()?;
     let kind = match found.capabilities.caps {
         caps if caps & cap::VIDEO_M2M_MPLANE != 0 => BufferKind::Multi,
@@ -383,7 +399,7 @@ fn stage(node: &Seen) -> Option<Stage> {
     })
 }
 
-fn stage_words(stage: &Stage) -> String {
+pub(super) fn stage_words(stage: &Stage) -> String {
     let coded = |formats: &[OfferedFormat]| formats.iter().any(|f| f.compressed);
     let what = if stage.is_encoder() {
         "an H.264 encoder, for cameras that give raw pictures"

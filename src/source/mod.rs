@@ -9,6 +9,7 @@ pub mod exec;
 pub mod lookup;
 mod offer;
 pub mod pattern;
+pub mod probe;
 pub mod rpicam;
 pub mod uvcx;
 mod watch;
