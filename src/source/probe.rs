@@ -311,9 +311,35 @@ impl Report<'_> {
             self.text.push_str("#\n");
             self.say("A config, to be put into fmp4streamer.conf:");
         }
+        // The first one is what is served at the old addresses.
+        self.sections.sort_by_key(|section| section.rank);
         for Section { text, .. } in &self.sections {
             self.text.push_str(&format!("\n{text}\n"));
         }
         self.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{megabytes, too_little};
+
+    #[test]
+    fn memory_for_codecs() {
+        let meminfo =
+            "MemTotal:         437996 kB\nMemFree:  1 kB\nCmaTotal:          65536 kB\nCmaFree: 5 kB\n";
+        assert_eq!(megabytes(meminfo, "CmaTotal"), 64);
+        assert_eq!(megabytes(meminfo, "MemTotal"), 427);
+        assert_eq!(megabytes(meminfo, "Cma"), 0);
+        assert_eq!(megabytes("", "CmaTotal"), 0);
+        for (cma_mb, size, little) in [
+            (64, (640, 480), false),
+            (64, (1280, 720), false),
+            (32, (1280, 720), true),
+            (0, (1280, 720), false),
+        ] {
+            let words = too_little(cma_mb, size);
+            assert_eq!(words.is_some(), little, "{cma_mb} {size:?} {words:?}");
+        }
     }
 }

@@ -10,6 +10,7 @@
 mod faults;
 mod loopback;
 mod mjpeg;
+mod probe;
 mod served;
 #[path = "../support/mod.rs"]
 mod support;
