@@ -131,7 +131,13 @@ fn a_stream_goes_on_and_is_named() {
     let (_camera, [path, _]) = plug(&rig, "640x480", &["-r", "10"]);
     let mut camera = open(&path).unwrap();
     assert_eq!(read(&mut camera, 5).1, None);
-    let text = probe(&mut Command::new(Server::PROGRAM));
+    let probing = std::thread::spawn(|| probe(&mut Command::new(Server::PROGRAM)));
+    while !probing.is_finished() {
+        let (got, error) = read(&mut camera, 1);
+        assert_eq!((error, got.gaps), (None, vec![]));
+    }
+    assert_eq!(camera.drops(), Default::default());
+    let text = probing.join().unwrap();
     let busy = format!(
         "\n# - {}: busy: another program has it open (pid {}, ",
         path.display(),
