@@ -144,11 +144,6 @@ fn a_stream_goes_on_and_is_named() {
         std::process::id()
     );
     assert!(text.contains(&busy), "{text}");
-    let (got, error) = read(&mut camera, 10);
-    assert_eq!(
-        (error, got.gaps, camera.drops()),
-        (None, vec![], Default::default())
-    );
 }
 
 #[test]
