@@ -2,6 +2,7 @@
 //! its meaning and its limits, in `config/keys.rs`. All errors are for the person who wrote the file:
 //! `file:line`, what is allowed there, and the nearest known name.
 
+mod camera;
 mod chain;
 mod device;
 mod ini;
@@ -10,6 +11,7 @@ mod nearest;
 mod values;
 
 use crate::error::{Error, Result};
+pub use camera::{Camera, Rpicam, Setting, SourceKind};
 pub use chain::{ChainKeys, Memory};
 pub use device::{DeviceName, UsbId};
 use ini::{Entry, Section, shown};
@@ -30,16 +32,22 @@ const SERVER: &str = "server";
 const NOT_IN_THE_FILE: usize = 0;
 
 /// All that the program is told to do.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// The file that it was read from; None when it was made from the command line or from nothing.
     pub file: Option<String>,
     /// What is served, to whom.
     pub server: Server,
-    /// Where the frames come from.
-    pub camera: Camera,
+    /// Where the frames come from: one or more, each under a name of its own.
+    pub cameras: Vec<Camera>,
     /// Lines for the log, each a warning: what the file asks for and does not get.
     pub notices: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config::of_one(Camera::default())
+    }
 }
 
 /// The `[server]` section.
@@ -87,123 +95,6 @@ impl Default for Server {
     }
 }
 
-/// A section of a camera, or what stands in for one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Camera {
-    /// The name in URLs and in /status: "camera0".
-    pub name: String,
-    /// The section's name in the file, such as "exec pi"; for messages.
-    pub section: String,
-    /// Where the frames come from.
-    pub source: SourceKind,
-    /// Pixels, as wished for; the stream says what came of it.
-    pub width: u32,
-    /// Pixels, as wished for.
-    pub height: u32,
-    /// Frames a second, as wished for.
-    pub fps: u32,
-    /// Degrees clockwise for the player to turn the picture: 0, 90, 180 or 270.
-    pub rotation: u16,
-    /// Whether the source stops while nobody watches.
-    pub auto_sleep: bool,
-    /// How long after the last viewer left it stops.
-    pub linger: Duration,
-}
-
-impl Default for Camera {
-    fn default() -> Camera {
-        Camera {
-            name: "camera0".into(),
-            section: "auto".into(),
-            source: SourceKind::Auto,
-            width: 640,
-            height: 480,
-            fps: 30,
-            rotation: 0,
-            auto_sleep: true,
-            linger: Duration::from_secs(5),
-        }
-    }
-}
-
-/// Where frames come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SourceKind {
-    /// Nothing is named: the first camera with H.264; the test picture until there is one.
-    Auto,
-    /// A V4L2 device, waited for when it is not there.
-    Device {
-        /// Which one.
-        device: DeviceName,
-        /// What to set on it before it streams, in this order.
-        controls: Vec<Setting>,
-        /// `auto`, MJPGH264, or the four letters of a V4L2 format, such as H264, MJPG or YUYV.
-        capture_format: String,
-        /// What pins the rest of the way to H.264.
-        chain: ChainKeys,
-    },
-    /// The standard output of a command for `sh -c`: H.264 in the byte stream format, or JPEG pictures.
-    Exec {
-        /// The command, in one line, not empty.
-        command: String,
-    },
-    /// A camera that libcamera drives, through its `rpicam-vid`.
-    Rpicam(Rpicam),
-    /// The test picture.
-    Test,
-}
-
-/// What is asked of `rpicam-vid`, beside size and rate.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rpicam {
-    /// JPEG pictures instead of H.264.
-    pub mjpeg: bool,
-    /// Options by the names that they have there, such as "lens-position", with their values. Those of a `rpicam_` key
-    /// have a place in the file.
-    pub options: Vec<Setting>,
-}
-
-impl Rpicam {
-    fn set(&mut self, option: &str, value: &str) {
-        self.options.push(Setting {
-            name: option.into(),
-            value: value.into(),
-            place: String::new(),
-        });
-    }
-}
-
-impl SourceKind {
-    fn device(device: DeviceName) -> SourceKind {
-        SourceKind::Device {
-            device,
-            controls: Vec::new(),
-            capture_format: keys::AUTO.into(),
-            chain: ChainKeys::default(),
-        }
-    }
-
-    fn scopes(&self) -> &'static [Scope] {
-        match self {
-            SourceKind::Auto | SourceKind::Test => &[Scope::Camera],
-            SourceKind::Device { .. } => &[Scope::Camera, Scope::Device],
-            SourceKind::Exec { .. } => &[Scope::Camera, Scope::Exec],
-            SourceKind::Rpicam(_) => &[Scope::Camera, Scope::Rpicam],
-        }
-    }
-}
-
-/// A V4L2 control and its value, neither of them checked: only the device knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setting {
-    /// As in the file, in lower case.
-    pub name: String,
-    /// As in the file.
-    pub value: String,
-    /// `file:line`, for messages.
-    pub place: String,
-}
-
 impl Config {
     /// Reads `explicit`, else the first of [`DEFAULT_FILES`] that there is, else gives the defaults.
     ///
@@ -249,27 +140,40 @@ impl Config {
             let why = format!("a device is named by its path, such as /dev/{text}, or as -L lists it");
             return Err(Error::new(shown(text), "no such device", why));
         }
-        Ok(Config {
-            camera: Camera {
-                section: device.to_string(),
-                source: SourceKind::device(device),
-                ..Camera::default()
-            },
-            ..Config::default()
-        })
+        Ok(Config::of_one(Camera {
+            section: device.to_string(),
+            source: SourceKind::device(device),
+            ..Camera::default()
+        }))
     }
 
     /// The defaults with the test picture.
     pub fn for_test() -> Config {
-        let camera = Camera {
+        Config::of_one(Camera {
             section: "test".into(),
             source: SourceKind::Test,
             ..Camera::default()
-        };
+        })
+    }
+
+    fn of_one(camera: Camera) -> Config {
         Config {
-            camera,
-            ..Config::default()
+            file: None,
+            server: Server::default(),
+            cameras: vec![camera],
+            notices: Vec::new(),
         }
+    }
+
+    /// Sets a key of `[server]`; None if there is none of that name, or the value is none for it.
+    pub fn set_server(&mut self, name: &str, value: &str) -> Option<()> {
+        let mut draft = Draft {
+            server: self.server.clone(),
+            ..Draft::default()
+        };
+        (keys::find(&[Scope::Server], name)?.set)(&mut draft, value)?;
+        self.server = draft.server;
+        Some(())
     }
 
     /// Reads a config from a file's bytes; `file` is its name in messages.
@@ -290,76 +194,156 @@ impl Config {
         }
         let variables = expander.referenced;
 
-        let mut config = Config {
-            file: Some(file.into()),
-            ..Config::default()
-        };
-        let mut cameras = Vec::new();
+        let mut server = Server::default();
+        let mut notices = Vec::new();
+        let mut cameras: Vec<(&Section, &[Entry], Camera)> = Vec::new();
+        let named_codecs = codecs(&parts);
+        let mut codecs = Vec::new();
+        let mut any_device = false;
         for (section, entries) in &parts {
             if section.name == SERVER {
-                config.fill(&[Scope::Server], section, entries, &variables)?;
-            } else {
-                cameras.push((section, Config::of_camera(file, section, entries, &variables)?));
+                let mut draft = Draft::default();
+                draft.fill(file, &[Scope::Server], section, entries, &variables)?;
+                server = draft.server;
+                continue;
+            }
+            let source = camera::source_of(section, file)?;
+            let scopes = source.scopes();
+            let mut draft = Draft::default();
+            (draft.camera.section, draft.camera.source) = (section.name.clone(), source);
+            // Until all sections are known.
+            draft.camera.name.clear();
+            draft.fill(file, scopes, section, entries, &variables)?;
+            notices.append(&mut draft.notices);
+            let mut camera = draft.camera;
+            if let SourceKind::Device { device, .. } = &camera.source {
+                any_device = true;
+                if named_codecs.contains(device) {
+                    if let SourceKind::Device { device, controls, .. } = camera.source {
+                        codecs.push((device, controls));
+                    }
+                    continue;
+                }
+            }
+            notices.extend(camera.check(file, section, entries)?);
+            cameras.push((section, entries, camera));
+        }
+        for (_, _, camera) in &mut cameras {
+            if let SourceKind::Device { chain, .. } = &mut camera.source {
+                chain.codecs.clone_from(&codecs);
             }
         }
-        let is_device = |part: &Config| matches!(part.camera.source, SourceKind::Device { .. });
-        if !cameras.iter().any(|(_, part)| is_device(part)) {
-            // A device's section takes what it does not know for a control. Without one nobody has looked at
-            // it yet.
-            let stray = |key: &str| !keys::is_known(key) && !variables.contains(key);
-            if let Some((key, line)) = default.keys().find(|(key, _)| stray(key)) {
-                return Err(unknown_key(file, line, &default.name, &keys::ALL, key));
-            }
+        if cameras.is_empty() {
+            cameras.push((&auto, &[], Camera::default()));
         }
-        let mut cameras = cameras.into_iter();
-        if let Some((_, first)) = cameras.next() {
-            config.camera = first.camera;
-            config.notices = first.notices;
+        // A device's section takes what it does not know for a control. Without one nobody has looked at it yet.
+        let stray = |key: &str| !any_device && !keys::is_known(key) && !variables.contains(key);
+        if let Some((key, line)) = default.keys().find(|(key, _)| stray(key)) {
+            return Err(unknown_key(file, line, &default.name, &keys::ALL, key));
         }
-        let further =
-            cameras.map(|(section, _)| format!("[{}] (line {})", shown(&section.name), section.line));
-        let further = further.collect::<Vec<_>>().join(", ");
-        if !further.is_empty() {
-            let used = shown(&config.camera.section);
-            let notice = format!("{file}: only the first camera, [{used}], is used so far; not {further}");
-            config.notices.push(notice);
-        }
-        Ok(config)
-    }
-
-    /// A camera's section, with its notices, in a config of its own.
-    fn of_camera(
-        file: &str,
-        section: &Section,
-        entries: &[Entry],
-        variables: &HashSet<String>,
-    ) -> Result<Config> {
-        let source = source_of(section, file)?;
-        let scopes = source.scopes();
-        let camera = Camera {
-            section: section.name.clone(),
-            source,
-            ..Camera::default()
-        };
-        let mut config = Config {
+        Ok(Config {
             file: Some(file.into()),
-            camera,
-            ..Config::default()
-        };
-        config.fill(scopes, section, entries, variables)?;
-        config.check_camera(section, entries)?;
-        Ok(config)
+            cameras: named(cameras, file, &server.base_path)?,
+            server,
+            notices,
+        })
     }
 
+    /// What would run, line by line, for `--check`.
+    pub fn describe(&self) -> String {
+        let Config {
+            file,
+            server,
+            cameras,
+            notices,
+        } = self;
+        let mut lines = vec![match file {
+            Some(file) => format!("config: {file}"),
+            None => "config: no file, all defaults".into(),
+        }];
+        let address = server.listen.map_or("all addresses".into(), |ip| ip.to_string());
+        let clients = server.max_clients;
+        lines.push(format!(
+            "server: port {} on {address}, at most {clients} streams",
+            server.port
+        ));
+        lines.extend(cameras.iter().flat_map(Camera::describe));
+        lines.extend(notices.iter().map(|notice| format!("warning: {notice}")));
+        lines.join("\n") + "\n"
+    }
+}
+
+/// The devices that some section names as its encoder or decoder: their own sections are no cameras.
+fn codecs(parts: &[(&Section, Vec<Entry>)]) -> Vec<DeviceName> {
+    let entries = parts.iter().flat_map(|(_, entries)| entries);
+    let named = entries.filter(|entry| ["encoder", "decoder"].contains(&entry.key.as_str()));
+    named
+        .filter_map(|entry| DeviceName::parse(&entry.value)?.ok())
+        .collect()
+}
+
+/// The cameras, each with a name of its own: the one that its section gives it, or else `camera0`, `camera1` and so on,
+/// by its place among them.
+fn named(cameras: Vec<(&Section, &[Entry], Camera)>, file: &str, base_path: &str) -> Result<Vec<Camera>> {
+    let several = cameras.len() > 1;
+    let mut named: Vec<Camera> = Vec::new();
+    // The lines of the names that were given, and of the sections.
+    let mut lines: Vec<(Option<usize>, usize)> = Vec::new();
+    for (section, entries, mut camera) in cameras {
+        let entry = entries.iter().find(|entry| entry.key == "name");
+        let given = entry.filter(|_| !camera.name.is_empty()).map(|entry| entry.line);
+        if given.is_none() {
+            camera.name = format!("camera{}", named.len());
+        }
+        let error = |line, why: String| {
+            let tried = format!("name = {}", camera.name);
+            Error::new(format_args!("{file}:{line}"), tried, why)
+        };
+        let before = named.iter().position(|other| other.name == camera.name);
+        if let Some((other, (other_given, other_line))) =
+            before.and_then(|at| Some((named.get(at)?, lines.get(at)?)))
+        {
+            // At least one of them was given.
+            let (line, section, section_line) = match given {
+                Some(line) => (line, &other.section, *other_line),
+                None => (other_given.unwrap_or(*other_line), &camera.section, section.line),
+            };
+            let why = format!(
+                "[{}] (line {section_line}) has that name; each camera needs one of its own",
+                shown(section)
+            );
+            return Err(error(line, why));
+        }
+        if several && base_path.split('/').nth(1) == Some(&camera.name) {
+            let why = "base_path begins with it, and the camera could not be told from that";
+            return Err(error(given.unwrap_or(section.line), why.into()));
+        }
+        lines.push((given, section.line));
+        named.push(camera);
+    }
+    Ok(named)
+}
+
+/// What is read from one section: its keys know whether they are the server's or a camera's.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Draft {
+    /// If it is `[server]`.
+    pub server: Server,
+    /// If it is a camera's.
+    pub camera: Camera,
+    notices: Vec<String>,
+}
+
+impl Draft {
     /// Takes over a section's values; `variables` are the keys that stand in some `%(key)s`.
     fn fill(
         &mut self,
+        file: &str,
         scopes: &[Scope],
         section: &Section,
         entries: &[Entry],
         variables: &HashSet<String>,
     ) -> Result<()> {
-        let file = self.file.clone().unwrap_or_default();
         for entry in entries {
             let Entry {
                 key,
@@ -368,7 +352,7 @@ impl Config {
                 inherited,
             } = entry;
             if let Some(known) = keys::find(scopes, key) {
-                (known.set)(self, value).ok_or_else(|| bad_value(&file, entry, known.allowed))?;
+                (known.set)(self, value).ok_or_else(|| bad_value(file, entry, known.allowed))?;
                 continue;
             }
             if let (SourceKind::Rpicam(rpicam), Some(option)) =
@@ -385,7 +369,7 @@ impl Config {
                 if *inherited {
                     continue; // It is another section's.
                 }
-                return Err(unknown_key(&file, *line, &section.name, scopes, key));
+                return Err(unknown_key(file, *line, &section.name, scopes, key));
             };
             if *inherited && (keys::is_known(key) || variables.contains(key)) {
                 continue;
@@ -405,153 +389,6 @@ impl Config {
             });
         }
         Ok(())
-    }
-
-    /// What can be said of a camera only when all its keys are known.
-    fn check_camera(&mut self, section: &Section, entries: &[Entry]) -> Result<()> {
-        let file = self.file.clone().unwrap_or_default();
-        if let SourceKind::Device {
-            capture_format,
-            controls,
-            ..
-        } = &mut self.camera.source
-        {
-            let muxed = |s: &Setting| s.name == keys::STREAM_MUX && s.value.eq_ignore_ascii_case("H264");
-            if capture_format == "MJPG" && controls.iter().any(muxed) {
-                *capture_format = "MJPGH264".into();
-            }
-        }
-        let camera = &mut self.camera;
-        let entry = |key: &str| entries.iter().find(|entry| entry.key == key);
-        match &mut camera.source {
-            // The camera turns what it can: the picture is right in whatever shows it.
-            SourceKind::Rpicam(rpicam) if camera.rotation == 180 => {
-                camera.rotation = 0;
-                rpicam.set("rotation", "180");
-                Ok(())
-            }
-            SourceKind::Exec { command } if command.is_empty() => Err(Error::new(
-                format_args!("{file}:{}", section.line),
-                format_args!("[{}] has no command", shown(&section.name)),
-                "put command = ... below it, with what writes H.264 or JPEG to its standard output",
-            )),
-            SourceKind::Test => {
-                for (key, number, (from, to), even) in [
-                    ("width", camera.width, (160, 3840), true),
-                    ("height", camera.height, (120, 2160), true),
-                    ("fps", camera.fps, (1, 120), false),
-                ] {
-                    let good = (from..=to).contains(&number) && !(even && number % 2 == 1);
-                    if let (false, Some(entry)) = (good, entry(key)) {
-                        let even = if even { "an even" } else { "a whole" };
-                        let allowed = format!("for the test picture {even} number from {from} to {to}");
-                        return Err(bad_value(&file, entry, &allowed));
-                    }
-                }
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// What would run, line by line, for `--check`.
-    pub fn describe(&self) -> String {
-        let Config {
-            file,
-            server,
-            camera,
-            notices,
-        } = self;
-        let mut lines = vec![match file {
-            Some(file) => format!("config: {file}"),
-            None => "config: no file, all defaults".into(),
-        }];
-        let address = server.listen.map_or("all addresses".into(), |ip| ip.to_string());
-        let clients = server.max_clients;
-        lines.push(format!(
-            "server: port {} on {address}, at most {clients} streams",
-            server.port
-        ));
-        let size = format!("{}x{} at {} fps", camera.width, camera.height, camera.fps);
-        let source = match &camera.source {
-            SourceKind::Auto => {
-                format!(
-                    "the first camera, H.264 ones before others, else the Raspberry Pi's own, {size}; the test \
-                     picture until there is one"
-                )
-            }
-            SourceKind::Device {
-                device,
-                capture_format,
-                ..
-            } => format!("{device}, {capture_format} {size}"),
-            SourceKind::Exec { command } => format!("the command {command}"),
-            SourceKind::Rpicam(rpicam) => {
-                let format = if rpicam.mjpeg { "MJPG" } else { "H264" };
-                format!("a camera through rpicam-vid, {format} {size}")
-            }
-            SourceKind::Test => format!("the test picture, {size}"),
-        };
-        lines.push(format!("{}: {source}", camera.name));
-        if camera.rotation != 0 {
-            lines.push(format!(
-                "{}: players turn it by {} degrees",
-                camera.name, camera.rotation
-            ));
-        }
-        lines.push(match camera.auto_sleep {
-            true => format!(
-                "{}: sleeps {} s after the last viewer left",
-                camera.name,
-                camera.linger.as_secs()
-            ),
-            false => format!("{}: never sleeps", camera.name),
-        });
-        if let SourceKind::Device { controls, .. } = &camera.source {
-            let settings = controls
-                .iter()
-                .map(|s| format!("{}: sets {} = {}", camera.name, s.name, s.value));
-            lines.extend(settings);
-        }
-        lines.extend(notices.iter().map(|notice| format!("warning: {notice}")));
-        lines.join("\n") + "\n"
-    }
-}
-
-/// What a section other than `[server]` is about.
-fn source_of(section: &Section, file: &str) -> Result<SourceKind> {
-    if section.line == NOT_IN_THE_FILE {
-        return Ok(SourceKind::Auto);
-    }
-    let name = section.name.as_str();
-    let place = format!("{file}:{}", section.line);
-    if let Some(device) = DeviceName::parse(name) {
-        let bad = |how| Error::new(&place, format_args!("[{}]: no such section", shown(name)), how);
-        return device.map(SourceKind::device).map_err(bad);
-    }
-    let kind = name.split_once(' ').map_or(name, |(kind, _)| kind);
-    match kind {
-        "exec" => Ok(SourceKind::Exec {
-            command: String::new(),
-        }),
-        "rpicam" => Ok(SourceKind::Rpicam(Rpicam::default())),
-        "test" => Ok(SourceKind::Test),
-        _ => {
-            let kind = kind.to_ascii_lowercase();
-            let known = ["server", "default", "exec", "rpicam", "test"];
-            let hint = match nearest(&kind, known) {
-                Some("default") => "; did you mean [DEFAULT]?".into(),
-                Some(known) => format!("; did you mean [{known}]?"),
-                None => String::new(),
-            };
-            let why = "allowed: [server], [DEFAULT], and for a camera [/dev/...], [usb:VID:PID], \
-                       [card:NAME], [exec NAME], [rpicam NAME] or [test NAME]";
-            Err(Error::new(
-                place,
-                format_args!("[{}]: no such section", shown(name)),
-                format_args!("{why}{hint}"),
-            ))
-        }
     }
 }
 

@@ -12,7 +12,7 @@
 //! # The threads
 //! | thread | made by | does | ends |
 //! |---|---|---|---|
-//! | main | the system | reads the config, starts the others, waits for SIGTERM, SIGINT or SIGHUP | with the program |
+//! | main | the system | reads the config, starts the others, waits for SIGTERM, SIGINT or SIGHUP, tells the service manager how it goes | with the program |
 //! | log | `error` | writes log lines, so that nobody else waits for a terminal or a pipe | with the program |
 //! | pump | `main`, one a camera | source → format → ring, sleeps when unwatched | at stop |
 //! | accept | `serve` | accepts connections, refuses those over the limits | at stop |
@@ -25,6 +25,7 @@
 pub mod config;
 pub mod error;
 pub mod format;
+pub mod notify;
 pub mod pump;
 pub mod ring;
 pub mod serve;

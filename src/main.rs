@@ -1,21 +1,21 @@
 //! The program: argv, config, wiring, signals, exit code.
 
-use fmp4streamer::config::keys::{self, Scope};
-use fmp4streamer::config::{Config, SourceKind};
+use fmp4streamer::config::{self, Camera, Config, SourceKind};
 use fmp4streamer::error::{Error, Result, flush_log, start_log};
+use fmp4streamer::notify::Notify;
 use fmp4streamer::ring::Limits;
 use fmp4streamer::serve::{self, Server};
 use fmp4streamer::stream::Stream;
-use fmp4streamer::sys::{process, sock};
+use fmp4streamer::sys::process::{self, Call, Calls};
+use fmp4streamer::sys::sock;
 use fmp4streamer::{log_error, log_info, log_warning, pump, source};
 use getopts::{Matches, Options};
 use std::io::{self, Write};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// The command line or the config is wrong: trying again is of no use.
@@ -53,23 +53,24 @@ fn main() -> ExitCode {
         Err(e) => return usage_error(&e.to_string()),
     };
     if matches.opt_present("check") {
-        let Config { camera, .. } = &config;
-        let plan = match &camera.source {
+        let plans = config.cameras.iter().filter_map(|camera| match &camera.source {
             SourceKind::Rpicam(rpicam) => {
-                format!("{}: {}\n", camera.name, source::rpicam::plan(camera, rpicam))
+                let plan = source::rpicam::plan(camera, rpicam);
+                Some(format!("{}: {plan}\n", camera.name))
             }
-            _ => String::new(),
-        };
-        return show(&(config.describe() + &plan));
+            _ => None,
+        });
+        return show(&(config.describe() + &plans.collect::<String>()));
     }
     let result = if matches.opt_present("list-controls") {
         list_controls(&config).map(|list| show(&list))
     } else {
         // Before the first thread, so that all of them leave the signals to this one.
-        let held =
-            process::hold_end_signals().map_err(|e| Error::new("fmp4streamer", "can't hold signals", e));
+        let calls = Calls::hold().map_err(|e| Error::new("fmp4streamer", "can't hold signals", e));
         start_log(matches.opt_present("verbose"));
-        held.and_then(|()| run(config)).map(|()| ExitCode::SUCCESS)
+        calls
+            .and_then(|calls| run(config, &calls))
+            .map(|()| ExitCode::SUCCESS)
     };
     let code = result.unwrap_or_else(|e| {
         log_error!("{e}");
@@ -171,46 +172,53 @@ fn configure(matches: &Matches) -> Result<Config> {
             .and_then(|a| a.strip_suffix(']'))
             .unwrap_or(address);
         for (name, text) in [("listen", bare), ("port", port)] {
-            let key = keys::find(&[Scope::Server], name).ok_or_else(bad)?;
-            (key.set)(&mut config, text).ok_or_else(bad)?;
+            config.set_server(name, text).ok_or_else(bad)?;
         }
     }
     Ok(config)
 }
 
+/// The controls of each camera that has some.
 fn list_controls(config: &Config) -> Result<String> {
-    let path = match &config.camera.source {
+    let paths = config.cameras.iter().filter_map(|camera| match &camera.source {
         SourceKind::Device {
             device,
             capture_format,
             ..
-        } => source::lookup::find(device, source::format(capture_format))?,
-        SourceKind::Auto => match source::device::find(&config.camera) {
-            Some((path, _)) => path,
+        } => Some(source::lookup::find(device, source::format(capture_format))),
+        SourceKind::Auto => Some(match source::device::find(camera) {
+            Some((path, _)) => Ok(path),
             None => {
-                return Err(Error::new(
-                    "/dev/video*",
-                    "can't list controls",
-                    "no camera gives H.264 or JPEG; name one: fmp4streamer -l /dev/video0",
-                ));
+                let why = "no camera gives H.264 or JPEG; name one: fmp4streamer -l /dev/video0";
+                Err(Error::new("/dev/video*", "can't list controls", why))
             }
-        },
-        SourceKind::Exec { .. } | SourceKind::Rpicam(_) | SourceKind::Test => {
-            return Err(Error::new(
-                &config.camera.name,
-                "can't list controls",
-                "it is no V4L2 device; name one: fmp4streamer -l /dev/video0",
-            ));
+        }),
+        SourceKind::Exec { .. } | SourceKind::Rpicam(_) | SourceKind::Test => None,
+    });
+    let lists: Vec<_> = paths
+        .map(|path| path.and_then(|path| source::controls::list(&path)))
+        .collect();
+    // One that is away keeps the others from nothing.
+    match (&*lists, &*config.cameras) {
+        ([list], _) => list.clone(),
+        ([], [first, ..]) => {
+            let why = "it is no V4L2 device; name one: fmp4streamer -l /dev/video0";
+            Err(Error::new(&first.name, "can't list controls", why))
         }
-    };
-    source::controls::list(&path)
+        _ => {
+            let lists = lists
+                .into_iter()
+                .map(|list| list.unwrap_or_else(|e| format!("# {e}\n")));
+            Ok(lists.collect::<Vec<_>>().join("\n"))
+        }
+    }
 }
 
-fn run(config: Config) -> Result<()> {
+fn run(config: Config, calls: &Calls) -> Result<()> {
     let Config {
         file,
         server: settings,
-        camera,
+        cameras,
         notices,
     } = config;
     if let Some(file) = file {
@@ -233,58 +241,103 @@ fn run(config: Config) -> Result<()> {
         join_max_bytes: settings.join_max_bytes,
         servers: process::processors(),
     };
-    let listener = serve::bind(settings.listen, settings.port)?;
-    let address = listener
-        .local_addr()
-        .map_err(|e| Error::new("listen", "no address", e))?;
-    let stream = Arc::new(Stream::new(&camera.name, limits)?);
+    let (listeners, addresses) = listeners(&settings)?;
+    let streams = cameras
+        .iter()
+        .map(|camera| Stream::new(&camera.name, limits).map(Arc::new))
+        .collect::<Result<Vec<_>>>()?;
     let own_name = process::host_name();
-    let server = Server::start(listener, settings, own_name.clone(), Arc::clone(&stream))?;
+    let server = Server::start(listeners, settings, own_name.clone(), streams.clone())?;
+    let urls: Vec<String> = addresses
+        .into_iter()
+        .flat_map(|address| urls(address, &own_name))
+        .collect();
     log_info!(
         "fmp4streamer {}: open {}",
         env!("CARGO_PKG_VERSION"),
-        urls(address, &own_name).join("  ")
+        urls.join("  ")
     );
 
-    let pump_stream = Arc::clone(&stream);
-    let ending = Arc::new(AtomicBool::new(false));
-    let ended = Ended(Arc::clone(&ending));
-    let pump = thread::Builder::new()
-        .name("pump".into())
-        .spawn(move || {
-            let _ended = ended;
-            pump::run(&pump_stream, &camera);
-        })
-        .map_err(|e| Error::new("fmp4streamer", "can't make a thread", e))?;
-
-    let signal =
-        process::wait_for_end().map_err(|e| Error::new("fmp4streamer", "can't wait for signals", e))?;
-    let fault = ending.load(SeqCst);
-    let deadline = Instant::now() + PUMP_END;
-    stream.stop();
-    server.stop(CLIENTS_END);
-    while !pump.is_finished() && Instant::now() < deadline {
-        thread::sleep(Duration::from_millis(5));
+    if let [_, _, ..] = &*cameras {
+        let places: Vec<String> = cameras
+            .iter()
+            .map(|camera| format!("/{}/", camera.name))
+            .collect();
+        log_info!("each camera has its own page: {}", places.join("  "));
     }
-    if fault {
-        return Err(Error::new(
-            "pump",
-            "ended",
-            "a fault of this program; please report it",
-        ));
+    let pump = |(stream, camera): (&Arc<Stream>, Camera)| {
+        let stream = Arc::clone(stream);
+        thread::Builder::new()
+            .name("pump".into())
+            .spawn(move || pump::run(&stream, &camera))
+            .map_err(|e| Error::new("fmp4streamer", "can't make a thread", e))
+    };
+    let pumps = streams
+        .iter()
+        .zip(cameras)
+        .map(pump)
+        .collect::<Result<Vec<_>>>()?;
+
+    let mut notify = Notify::new();
+    notify.ready();
+    let signal = loop {
+        let states: Vec<_> = streams
+            .iter()
+            .map(|stream| state(stream, notify.patience()))
+            .collect();
+        // One that hangs is no reason to have the others start anew.
+        let well = states.iter().any(|(_, well)| *well);
+        let states: Vec<_> = states.into_iter().map(|(text, _)| text).collect();
+        notify.status(states.join("; "), well);
+        match calls.wait(notify.period()) {
+            Ok(Some(Call::End(signal))) => break signal,
+            Ok(Some(Call::Reload)) => {
+                notify.reloading();
+                notify.ready();
+            }
+            Ok(None) => {}
+            Err(e) => return Err(Error::new("fmp4streamer", "can't wait for signals", e)),
+        }
+    };
+    notify.stopping();
+    let deadline = Instant::now() + PUMP_END;
+    for stream in &streams {
+        stream.stop();
+    }
+    server.stop(CLIENTS_END);
+    // A driver that hangs has its thread hang. It ends with the program.
+    while !pumps.iter().all(JoinHandle::is_finished) && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(5));
     }
     log_info!("ended by {signal}");
     Ok(())
 }
 
-/// Ends the program when the pump ends, be it by a panic: without a pump it is of no use, and systemd starts it anew.
-struct Ended(Arc<AtomicBool>);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        self.0.store(true, SeqCst);
-        process::end();
+/// The sockets that the service manager opened, or else our own, and where they listen.
+fn listeners(settings: &config::Server) -> Result<(Vec<TcpListener>, Vec<SocketAddr>)> {
+    let inherited = sock::inherited();
+    let mut listeners = inherited.map_err(|e| Error::new("LISTEN_FDS", "can't use a socket of it", e))?;
+    if listeners.is_empty() {
+        listeners.push(serve::bind(settings.listen, settings.port)?);
+    } else {
+        log_info!("listens where its socket unit says");
     }
+    let addresses: io::Result<_> = listeners.iter().map(TcpListener::local_addr).collect();
+    let addresses = addresses.map_err(|e| Error::new("listen", "no address", e))?;
+    Ok((listeners, addresses))
+}
+
+/// What a camera is doing, in a line, and whether its pump goes on.
+fn state(stream: &Stream, patience: Duration) -> (String, bool) {
+    let overdue = stream.overdue();
+    let (state, viewers) = (stream.state(), stream.viewer_count());
+    let well = overdue <= patience;
+    let what = if well {
+        format!("{}, {} fps", state.condition.word(), state.fps.round() as u64)
+    } else {
+        format!("hangs in its driver for {} s", overdue.as_secs())
+    };
+    (format!("{}: {what}, viewers: {viewers}", stream.name), well)
 }
 
 /// Where the page is, for each address of this machine.

@@ -9,13 +9,13 @@ use crate::error::Error;
 use crate::format::Codec;
 use crate::format::fmp4::{Init, Timeline};
 use crate::format::h264::{Parameters, Refused};
-use crate::source::{self, Any, Source, Watch};
+use crate::source::{self, Any, Past, Source, Watch};
 use crate::stream::{Condition, State, Stream};
 use crate::{log_info, log_warning};
 use intake::Intake;
 use nix::poll::{PollFd, PollFlags, poll};
-use std::collections::HashSet;
 use std::os::fd::AsFd;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -39,6 +39,8 @@ const COMMAND_RETRY: Duration = Duration::from_secs(1);
 const COMMAND_RETRY_MOST: Duration = Duration::from_secs(30);
 /// A stream that can't be served is looked at again after this: somebody may have mended its source.
 const REFUSED_RETRY: Duration = Duration::from_secs(10);
+/// After a fault of this program it is tried again after this.
+const FAULT_RETRY: Duration = Duration::from_secs(10);
 /// A stream without a key frame for so long is named.
 const NO_KEY: Duration = Duration::from_secs(10);
 /// Key frames are not asked for more often than this, however many want one.
@@ -59,54 +61,14 @@ enum Close {
     Replaced,
 }
 
-/// Runs until the stream is stopped.
+/// Runs until the stream is stopped. A panic, which is a fault of this program, costs the camera a while and nobody else
+/// anything.
 pub fn run(stream: &Stream, camera: &Camera) {
     let mut pump = Pump::new(stream, camera);
     stream.publish(|state| (state.codec, state.rotation) = (codec_of(&camera.source), camera.rotation));
     while !stream.stopping() {
-        if pump.may_sleep(Instant::now()) {
-            pump.sleep();
-            continue;
-        }
-        // What was wrong is so until a frame proves otherwise.
-        if !matches!(pump.state().condition, Condition::Lost | Condition::Refused) {
-            pump.say(Condition::Starting, "");
-        }
-        // Before the look, so that nothing comes unseen between the two.
-        let mut watch = source::watch(&camera.source);
-        let retry = match source::open(camera, pump.had_camera, &mut pump.said_once) {
-            Ok(mut source) => {
-                pump.device = Presence::There;
-                pump.had_camera |= !source.facts().stand_in;
-                pump.command = source.facts().command;
-                let frames = pump.state().frames;
-                let close = pump.flow(source.as_mut(), &mut watch);
-                // What comes after is not to be mixed with what was before. First of all: closing takes its time.
-                stream.ring.begin_epoch();
-                stream.pictures.begin_epoch();
-                pump.epoch += 1;
-                drop(source);
-                match close {
-                    Close::Unwatched => {
-                        stream.ring.clear();
-                        continue;
-                    }
-                    Close::Stop | Close::Replaced => continue,
-                    Close::Lost(e) => {
-                        if pump.state().frames > frames {
-                            pump.backoff = COMMAND_RETRY;
-                        }
-                        pump.lose(&e, watch.is_some(), Instant::now())
-                    }
-                    Close::Refused(why) => {
-                        pump.say(Condition::Refused, &format!("the stream can't be served: {why}"));
-                        REFUSED_RETRY
-                    }
-                }
-            }
-            Err(e) => pump.lose(&e, watch.is_some(), Instant::now()),
-        };
-        pump.wait(retry, COMMAND_RETRY.min(retry), watch.as_ref());
+        stream.beat(Duration::ZERO);
+        pump.survive(Pump::turn);
     }
 }
 
@@ -155,14 +117,12 @@ struct Pump<'a> {
     device: Presence,
     /// The source is a command, as far as its last opening told.
     command: bool,
-    /// The source was there once, and not just the test picture in its place.
-    had_camera: bool,
     /// What the log has about the camera's state, so that it is said once.
     last_said: String,
     /// The devices that it has named last, and why these.
     last_chain: String,
-    /// What the log has about a source that can't do as wished: waking up is no reason to say it again.
-    said_once: HashSet<String>,
+    /// What was learnt of the source.
+    past: Past,
 }
 
 impl<'a> Pump<'a> {
@@ -180,11 +140,75 @@ impl<'a> Pump<'a> {
             backoff: COMMAND_RETRY,
             device: Presence::There,
             command: matches!(camera.source, SourceKind::Exec { .. } | SourceKind::Rpicam(_)),
-            had_camera: false,
             last_said: String::new(),
             last_chain: String::new(),
-            said_once: HashSet::new(),
+            past: Past::default(),
         }
+    }
+
+    /// Takes a turn. What stays of a pump whose turn ended in a panic is good for the next: its source is closed, and its
+    /// own fields are plain values.
+    fn survive(&mut self, turn: impl FnOnce(&mut Self)) {
+        if panic::catch_unwind(AssertUnwindSafe(|| turn(self))).is_err() {
+            self.begin_epoch();
+            self.stream.publish(|state| state.faults += 1);
+            self.say(
+                Condition::Lost,
+                "a fault of this program; please report it, with the log",
+            );
+            self.wait(FAULT_RETRY, FAULT_RETRY, None);
+        }
+    }
+
+    /// What comes from now on is not to be mixed with what was before.
+    fn begin_epoch(&mut self) {
+        self.stream.ring.begin_epoch();
+        self.stream.pictures.begin_epoch();
+        self.epoch += 1;
+    }
+
+    /// Sleeps, or opens the source and moves its frames, and waits for the next time to.
+    fn turn(&mut self) {
+        if self.may_sleep(Instant::now()) {
+            return self.sleep();
+        }
+        // What was wrong is so until a frame proves otherwise.
+        if !matches!(self.state().condition, Condition::Lost | Condition::Refused) {
+            self.say(Condition::Starting, "");
+        }
+        // Before the look, so that nothing comes unseen between the two.
+        let mut watch = source::watch(&self.camera.source);
+        let retry = match source::open(self.camera, &mut self.past) {
+            Ok(mut source) => {
+                self.device = Presence::There;
+                self.past.was_there |= !source.facts().stand_in;
+                self.command = source.facts().command;
+                let way = source.facts().way.clone();
+                let frames = self.state().frames;
+                let close = self.flow(source.as_mut(), &mut watch);
+                // First of all: closing takes its time.
+                self.begin_epoch();
+                drop(source);
+                match close {
+                    Close::Unwatched => return self.stream.ring.clear(),
+                    Close::Stop | Close::Replaced => return,
+                    Close::Lost(e) => {
+                        let came = self.state().frames > frames;
+                        if came {
+                            self.backoff = COMMAND_RETRY;
+                        }
+                        self.past.learn(way, came, &e);
+                        self.lose(&e, watch.is_some(), Instant::now())
+                    }
+                    Close::Refused(why) => {
+                        self.say(Condition::Refused, &format!("the stream can't be served: {why}"));
+                        REFUSED_RETRY
+                    }
+                }
+            }
+            Err(e) => self.lose(&e, watch.is_some(), Instant::now()),
+        };
+        self.wait(retry, COMMAND_RETRY.min(retry), watch.as_ref());
     }
 
     fn state(&self) -> State {
@@ -302,7 +326,9 @@ impl<'a> Pump<'a> {
             let files = [Some(self.stream.woken()), watch.map(Watch::as_fd)];
             let files = files.into_iter().flatten();
             let mut files: Vec<PollFd<'_>> = files.map(|file| PollFd::new(file, PollFlags::POLLIN)).collect();
+            self.stream.beat(left);
             _ = poll(&mut files, source::poll_timeout(left));
+            self.stream.beat(Duration::ZERO);
             self.stream.drain_wakes();
             if watch.is_some_and(Watch::take_news) {
                 // However much comes and goes there, no more tries than these.
@@ -338,6 +364,7 @@ impl<'a> Pump<'a> {
         let mut key_wanted = false;
         let mut looked = now;
         loop {
+            self.stream.beat(WAIT);
             let polled = source.poll(self.stream.woken(), WAIT, &mut |signal| {
                 self.take(&mut intake, signal, &facts)
             });
@@ -402,13 +429,21 @@ mod tests {
         servers: 1,
     };
 
+    struct Deaf;
+
+    impl Outlet for Deaf {
+        fn offer(&self, _: &Batch) -> bool {
+            true
+        }
+    }
+
     #[test]
     fn an_absence_has_one_reason_and_permissions_have_time_to_settle() {
         let (stream, config) = (
             Stream::new("camera0", LIMITS).unwrap(),
             Config::for_device("/dev/no-such-video").unwrap(),
         );
-        let mut pump = Pump::new(&stream, &config.camera);
+        let mut pump = Pump::new(&stream, &config.cameras[0]);
         let start = Instant::now();
         let unplugged = Error::new("a", "camera lost", "unplugged").absent(true);
         let none = Error::new("a", "can't open it", "no such device").absent(true);
@@ -445,7 +480,7 @@ mod tests {
     #[test]
     fn who_comes_when_the_others_have_left_is_a_first_viewer() {
         let (stream, config) = (Stream::new("camera0", LIMITS).unwrap(), Config::default());
-        let mut pump = Pump::new(&stream, &config.camera);
+        let mut pump = Pump::new(&stream, &config.cameras[0]);
         let address = "192.0.2.1:1".parse().unwrap();
         let early = stream.watch(address, "mp4");
         let (sender, woke) = std::sync::mpsc::channel();
@@ -471,14 +506,8 @@ mod tests {
 
     #[test]
     fn viewers_are_told_once_what_is_wrong_with_frames() {
-        struct Deaf;
-        impl Outlet for Deaf {
-            fn offer(&self, _: &Batch) -> bool {
-                true
-            }
-        }
         let (stream, config) = (Stream::new("camera0", LIMITS).unwrap(), Config::default());
-        let mut pump = Pump::new(&stream, &config.camera);
+        let mut pump = Pump::new(&stream, &config.cameras[0]);
         let mut intake = Intake::new(Instant::now());
         let facts = source::Facts::default();
         let mut follower = Follower::new(&stream.ring, false, Arc::new(Deaf));
@@ -500,9 +529,35 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_is_counted_and_the_camera_comes_back() {
+        let (stream, config) = (Stream::new("camera0", LIMITS).unwrap(), Config::for_test());
+        let mut pump = Pump::new(&stream, &config.cameras[0]);
+        // Nothing is waited for.
+        stream.stop();
+        pump.survive(|_| panic!("a fault, for the test"));
+        let state = stream.state();
+        assert_eq!((state.condition, state.faults), (Condition::Lost, 1));
+        assert!(state.why.contains("fault of this program"), "{}", state.why);
+        assert_eq!(pump.epoch, 1);
+
+        let stream = Stream::new("camera0", LIMITS).unwrap();
+        pump.stream = &stream;
+        let address = "192.0.2.1:1".parse().unwrap();
+        let _viewer = stream.watch(address, "mp4");
+        let came = thread::scope(|scope| {
+            scope.spawn(|| pump.survive(Pump::turn));
+            let mut follower = Follower::new(&stream.ring, false, Arc::new(Deaf));
+            let came = (0..60).any(|_| matches!(follower.next(Duration::from_secs(1)), Next::Batch(_)));
+            stream.stop();
+            came
+        });
+        assert!(came);
+    }
+
+    #[test]
     fn the_picture_that_stands_in_is_not_kept_waiting() {
         let (stream, config) = (Stream::new("camera0", LIMITS).unwrap(), Config::default());
-        let mut pump = Pump::new(&stream, &config.camera);
+        let mut pump = Pump::new(&stream, &config.cameras[0]);
         let unplugged = Error::new("a", "camera lost", "unplugged").absent(true);
         assert_eq!(pump.lose(&unplugged, true, Instant::now()), DEVICE_RETRY);
     }

@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a camera is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -58,14 +58,14 @@ pub struct State {
     pub stand_in: bool,
     /// What the open or configured source gives; `None` until it is known.
     pub codec: Option<Codec>,
-    /// How far players are to turn the picture, in degrees clockwise. H.264 tells it by its init segment too.
-    pub rotation: u16,
     /// The JPEG pictures that its H.264 is made of are there, too.
     pub jpeg_too: bool,
     /// The devices that frames pass through; empty if none of them is V4L2's.
     pub chain: String,
     /// Why it is these.
     pub chain_why: String,
+    /// How far players are to turn the picture, in degrees clockwise. H.264 tells it by its init segment too.
+    pub rotation: u16,
     /// The H.264 stream's own description; kept over sleep and loss.
     pub init: Option<Arc<Init>>,
     /// Width and height in pixels, from the stream itself; kept likewise.
@@ -80,6 +80,8 @@ pub struct State {
     pub last_frame: Option<Instant>,
     /// Frames that went into the ring since the program started.
     pub frames: u64,
+    /// Faults of this program since then, each of which cost the camera a while.
+    pub faults: u64,
     /// Losses since the program started.
     pub losses: Losses,
 }
@@ -138,6 +140,9 @@ pub struct Stream {
     viewers: Mutex<Vec<Arc<Viewer>>>,
     key_wanted: AtomicBool,
     stopping: AtomicBool,
+    made: Instant,
+    /// Until when the pump is to be heard of again, in milliseconds after `made`.
+    pump_due_ms: AtomicU64,
     wake_pump: UnixStream,
     woken: UnixStream,
 }
@@ -163,6 +168,8 @@ impl Stream {
             viewers: Mutex::default(),
             key_wanted: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
+            made: Instant::now(),
+            pump_due_ms: AtomicU64::new(0),
             wake_pump,
             woken,
         })
@@ -227,6 +234,18 @@ impl Stream {
     /// For the pump alone: whether a key frame was asked for since the last call.
     pub fn take_key_want(&self) -> bool {
         self.key_wanted.swap(false, Relaxed)
+    }
+
+    /// For the pump alone: it is not stuck, and will be heard of again within this time.
+    pub fn beat(&self, within: Duration) {
+        let due = self.made.elapsed() + within;
+        self.pump_due_ms.store(due.as_millis() as u64, Relaxed);
+    }
+
+    /// How long the pump has been overdue: more than a moment, and it hangs in a driver.
+    pub fn overdue(&self) -> Duration {
+        let due = Duration::from_millis(self.pump_due_ms.load(Relaxed));
+        self.made.elapsed().saturating_sub(due)
     }
 
     /// Ends the pump and all followers.

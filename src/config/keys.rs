@@ -1,9 +1,10 @@
 //! The table of keys: it drives the reading, the errors, and what `fmp4streamer.conf.dist` and the README
 //! must say.
 
+use super::camera::is_name;
 pub use super::values::switch;
 use super::values::{is_fourcc, is_host, is_origin, list, within};
-use super::{ChainKeys, Config, DeviceName, Memory, SourceKind, nearest};
+use super::{ChainKeys, DeviceName, Draft, Memory, SourceKind, nearest};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -44,7 +45,7 @@ pub struct Key {
     /// The values that `set` takes, as it follows "allowed: ".
     pub allowed: &'static str,
     /// Puts a value in its place; None if it is not an allowed one.
-    pub set: fn(&mut Config, &str) -> Option<()>,
+    pub set: fn(&mut Draft, &str) -> Option<()>,
 }
 
 /// The `capture_format` that leaves the choice to the program.
@@ -93,8 +94,8 @@ pub static KEYS: &[Key] = &[
         default: "",
         doc: "The address to listen on. Nothing: all addresses of this machine, IPv4 and IPv6.",
         allowed: "nothing, an IPv4 or IPv6 address of this machine, or localhost",
-        set: |config, text| {
-            config.server.listen = match text {
+        set: |draft, text| {
+            draft.server.listen = match text {
                 "" => None,
                 "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
                 _ => Some(text.parse().ok()?),
@@ -108,8 +109,8 @@ pub static KEYS: &[Key] = &[
         default: "8000",
         doc: "The TCP port to listen on. 0: any free one, which the log then names.",
         allowed: "a whole number from 0 to 65535",
-        set: |config, text| {
-            config.server.port = text.parse().ok()?;
+        set: |draft, text| {
+            draft.server.port = text.parse().ok()?;
             Some(())
         },
     },
@@ -120,8 +121,8 @@ pub static KEYS: &[Key] = &[
         doc: "The nice value of the program: below 0 it goes before other programs, which takes root's \
               rights.",
         allowed: "a whole number from -20 to 19",
-        set: |config, text| {
-            config.server.priority = within(text, -20..=19)?;
+        set: |draft, text| {
+            draft.server.priority = within(text, -20..=19)?;
             Some(())
         },
     },
@@ -131,8 +132,8 @@ pub static KEYS: &[Key] = &[
         default: "100",
         doc: "How many streams are served at once; one more is asked to come again later.",
         allowed: "a whole number from 1 to 10000",
-        set: |config, text| {
-            config.server.max_clients = within(text, 1..=10_000)?;
+        set: |draft, text| {
+            draft.server.max_clients = within(text, 1..=10_000)?;
             Some(())
         },
     },
@@ -143,8 +144,8 @@ pub static KEYS: &[Key] = &[
         doc: "How far, in milliseconds, a viewer's connection may fall behind the camera before it skips to \
               the next key frame.",
         allowed: "a whole number from 100 to 60000",
-        set: |config, text| {
-            config.server.max_age = Duration::from_millis(within(text, 100..=60_000)?);
+        set: |draft, text| {
+            draft.server.max_age = Duration::from_millis(within(text, 100..=60_000)?);
             Some(())
         },
     },
@@ -155,8 +156,8 @@ pub static KEYS: &[Key] = &[
         doc: "A new viewer is sent what came since the last key frame, to start at once. If that is longer \
               than this many seconds, the viewer waits for the next key frame.",
         allowed: "a whole number from 1 to 60",
-        set: |config, text| {
-            config.server.join_max = Duration::from_secs(within(text, 1..=60)?);
+        set: |draft, text| {
+            draft.server.join_max = Duration::from_secs(within(text, 1..=60)?);
             Some(())
         },
     },
@@ -167,8 +168,8 @@ pub static KEYS: &[Key] = &[
         doc: "The same in megabytes (millions of bytes): if more than this came since the last key frame, a \
               new viewer waits for the next one.",
         allowed: "a whole number from 1 to 64",
-        set: |config, text| {
-            config.server.join_max_bytes = within::<usize>(text, 1..=64)? * 1_000_000;
+        set: |draft, text| {
+            draft.server.join_max_bytes = within::<usize>(text, 1..=64)? * 1_000_000;
             Some(())
         },
     },
@@ -181,8 +182,8 @@ pub static KEYS: &[Key] = &[
               Others are refused, or any web page could get at the camera through a name of its own (DNS \
               rebinding).",
         allowed: "host names without port, separated by commas, spaces or lines; * for any name",
-        set: |config, text| {
-            config.server.hosts = list(text, |name| name == "*" || is_host(name))?;
+        set: |draft, text| {
+            draft.server.hosts = list(text, |name| name == "*" || is_host(name))?;
             Some(())
         },
     },
@@ -194,8 +195,8 @@ pub static KEYS: &[Key] = &[
               The machine's own pages always may.",
         allowed: "origins as http://HOST or https://HOST:PORT (the host may begin with *.), separated by \
                   commas, spaces or lines; * for any page",
-        set: |config, text| {
-            config.server.frame_ancestors = list(text, |origin| origin == "*" || is_origin(origin))?;
+        set: |draft, text| {
+            draft.server.frame_ancestors = list(text, |origin| origin == "*" || is_origin(origin))?;
             Some(())
         },
     },
@@ -206,9 +207,9 @@ pub static KEYS: &[Key] = &[
         doc: "Web pages elsewhere whose scripts may use the stream and /status, by fetch (CORS) and WebSocket, such as \
               those of http://home.example.org:8123.",
         allowed: "origins as http://HOST or https://HOST:PORT, separated by commas, spaces or lines; * for any page",
-        set: |config, text| {
+        set: |draft, text| {
             let exact = |origin: &str| origin == "*" || is_origin(origin) && !origin.contains('*');
-            config.server.cors_origins = list(text, exact)?;
+            draft.server.cors_origins = list(text, exact)?;
             Some(())
         },
     },
@@ -219,7 +220,7 @@ pub static KEYS: &[Key] = &[
         doc: "The path at which a proxy shows this server, such as /cam, if it passes that path on. Everything is then at \
               /cam/ as well as at the root. A proxy that takes the path away needs nothing here.",
         allowed: "nothing, or a path as /cam or /house/cam: letters, digits and -._~ between slashes",
-        set: |config, text| {
+        set: |draft, text| {
             let path = text.trim_end_matches('/');
             let good = |part: &str| {
                 !part.is_empty()
@@ -228,9 +229,23 @@ pub static KEYS: &[Key] = &[
                         .all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
             };
             let parts = path.strip_prefix('/').map(|rest| rest.split('/').all(good));
-            config.server.base_path = Some(path)
+            draft.server.base_path = Some(path)
                 .filter(|path| parts.unwrap_or(path.is_empty()))?
                 .to_string();
+            Some(())
+        },
+    },
+    Key {
+        scope: Scope::Camera,
+        name: "name",
+        default: "",
+        doc: "What the camera is called: in its address, /NAME/, in /status and in the log. Nothing: camera0 for the first \
+              one, camera1 for the next, and so on.",
+        allowed: "nothing, or up to 32 of a-z, 0-9, _ and -, but healthz, hls, snapshot, status, stream and ws",
+        set: |draft, text| {
+            if !text.is_empty() {
+                draft.camera.name = Some(text).filter(|name| is_name(name))?.into();
+            }
             Some(())
         },
     },
@@ -241,8 +256,8 @@ pub static KEYS: &[Key] = &[
         doc: "The picture's width in pixels. If the camera has no such size, the nearest is taken and the \
               log says so. A command sets its own; what stands here is %(width)s in it.",
         allowed: "a whole number from 16 to 8192; for the test picture even, from 160 to 3840",
-        set: |config, text| {
-            config.camera.width = within(text, 16..=8192)?;
+        set: |draft, text| {
+            draft.camera.width = within(text, 16..=8192)?;
             Some(())
         },
     },
@@ -252,8 +267,8 @@ pub static KEYS: &[Key] = &[
         default: "480",
         doc: "The picture's height in pixels, likewise.",
         allowed: "a whole number from 16 to 8192; for the test picture even, from 120 to 2160",
-        set: |config, text| {
-            config.camera.height = within(text, 16..=8192)?;
+        set: |draft, text| {
+            draft.camera.height = within(text, 16..=8192)?;
             Some(())
         },
     },
@@ -263,8 +278,8 @@ pub static KEYS: &[Key] = &[
         default: "30",
         doc: "Frames per second, likewise.",
         allowed: "a whole number from 1 to 240; for the test picture up to 120",
-        set: |config, text| {
-            config.camera.fps = within(text, 1..=240)?;
+        set: |draft, text| {
+            draft.camera.fps = within(text, 1..=240)?;
             Some(())
         },
     },
@@ -275,8 +290,8 @@ pub static KEYS: &[Key] = &[
         doc: "How far players turn the picture, in degrees clockwise. The frames themselves stay as they \
               are.",
         allowed: "0, 90, 180 or 270",
-        set: |config, text| {
-            config.camera.rotation = text
+        set: |draft, text| {
+            draft.camera.rotation = text
                 .parse()
                 .ok()
                 .filter(|degrees| [0, 90, 180, 270].contains(degrees))?;
@@ -289,8 +304,8 @@ pub static KEYS: &[Key] = &[
         default: "yes",
         doc: "Whether the camera or command stops while nobody is watching.",
         allowed: "yes or no (also true, false, on, off, 1, 0)",
-        set: |config, text| {
-            config.camera.auto_sleep = switch(text)?;
+        set: |draft, text| {
+            draft.camera.auto_sleep = switch(text)?;
             Some(())
         },
     },
@@ -300,8 +315,8 @@ pub static KEYS: &[Key] = &[
         default: "5",
         doc: "How many seconds after the last viewer left it stops: whoever reloads the page finds it awake.",
         allowed: "a whole number from 0 to 3600",
-        set: |config, text| {
-            config.camera.linger = Duration::from_secs(within(text, 0..=3600)?);
+        set: |draft, text| {
+            draft.camera.linger = Duration::from_secs(within(text, 0..=3600)?);
             Some(())
         },
     },
@@ -314,13 +329,13 @@ pub static KEYS: &[Key] = &[
               (NV12, YUYV, ...) before MJPG; else MJPG as it is, which takes many times the network. MJPG with no encoder \
               or decoder named is served as it is.",
         allowed: "auto, H264, MJPGH264, MJPG, JPEG, or the four letters of another V4L2 format, such as YUYV",
-        set: |config, text| {
+        set: |draft, text| {
             let format = text.to_ascii_uppercase();
             let auto = text.eq_ignore_ascii_case(AUTO);
             if !(auto || format == "MJPGH264" || is_fourcc(&format)) {
                 return None;
             }
-            if let SourceKind::Device { capture_format, .. } = &mut config.camera.source {
+            if let SourceKind::Device { capture_format, .. } = &mut draft.camera.source {
                 *capture_format = if auto { AUTO.into() } else { format };
             }
             Some(())
@@ -333,7 +348,7 @@ pub static KEYS: &[Key] = &[
         doc: "The encoder that makes H.264 of what the camera gives, such as /dev/video11 on a Raspberry Pi. Nothing: found \
               when it is needed, by what it can do. Its controls may stand in a section of its own name.",
         allowed: "nothing, or a device as sections name it",
-        set: |config, text| codec(config, text, |chain| &mut chain.encoder),
+        set: |draft, text| codec(draft, text, |chain| &mut chain.encoder),
     },
     Key {
         scope: Scope::Device,
@@ -341,7 +356,7 @@ pub static KEYS: &[Key] = &[
         default: "",
         doc: "The decoder that goes before it where the camera gives MJPG, such as /dev/video10, likewise.",
         allowed: "nothing, or a device as sections name it",
-        set: |config, text| codec(config, text, |chain| &mut chain.decoder),
+        set: |draft, text| codec(draft, text, |chain| &mut chain.decoder),
     },
     Key {
         scope: Scope::Device,
@@ -349,7 +364,7 @@ pub static KEYS: &[Key] = &[
         default: "",
         doc: "The format between decoder and encoder. Nothing: the first of NV12, YU12 and others that both know.",
         allowed: "nothing, or the four letters of a V4L2 format, such as NV12",
-        set: |config, text| input_format(config, text, |chain| &mut chain.encoder_input),
+        set: |draft, text| input_format(draft, text, |chain| &mut chain.encoder_input),
     },
     Key {
         scope: Scope::Device,
@@ -357,7 +372,7 @@ pub static KEYS: &[Key] = &[
         default: "",
         doc: "The name by which the decoder is told of what the camera gives. Nothing: MJPG or JPEG, as it knows.",
         allowed: "nothing, or the four letters of a V4L2 format, such as MJPG",
-        set: |config, text| input_format(config, text, |chain| &mut chain.decoder_input),
+        set: |draft, text| input_format(draft, text, |chain| &mut chain.decoder_input),
     },
     Key {
         scope: Scope::Device,
@@ -366,8 +381,8 @@ pub static KEYS: &[Key] = &[
         doc: "Whose memory the camera's buffers have, if something comes between it and the stream: MMAP its own, DMABUF the \
               next device's. Nothing: what works, without a copy if it can be.",
         allowed: "nothing, MMAP or DMABUF",
-        set: |config, text| {
-            pin(config, text, Memory::parse(text), |chain| {
+        set: |draft, text| {
+            pin(draft, text, Memory::parse(text), |chain| {
                 &mut chain.capture_memory
             })
         },
@@ -378,8 +393,8 @@ pub static KEYS: &[Key] = &[
         default: "",
         doc: "The same of the decoder, for what it takes and what it gives.",
         allowed: "nothing, or two of MMAP and DMABUF, such as MMAP-DMABUF",
-        set: |config, text| {
-            pin(config, text, Memory::parse_pair(text), |chain| {
+        set: |draft, text| {
+            pin(draft, text, Memory::parse_pair(text), |chain| {
                 &mut chain.decoder_memory
             })
         },
@@ -390,8 +405,8 @@ pub static KEYS: &[Key] = &[
         default: "",
         doc: "The same of the encoder.",
         allowed: "nothing, or two of MMAP and DMABUF, such as MMAP-MMAP",
-        set: |config, text| {
-            pin(config, text, Memory::parse_pair(text), |chain| {
+        set: |draft, text| {
+            pin(draft, text, Memory::parse_pair(text), |chain| {
                 &mut chain.encoder_memory
             })
         },
@@ -404,7 +419,7 @@ pub static KEYS: &[Key] = &[
               one after the other, to its standard output. It may go on over indented lines; a percent sign is written %%. It is started when \
               needed, and again when it ends.",
         allowed: "a command for sh",
-        set: |config, text| {
+        set: |draft, text| {
             // One line: a newline would end the command for the shell, and a backslash before it is a habit.
             let lines = text
                 .lines()
@@ -416,7 +431,7 @@ pub static KEYS: &[Key] = &[
             if line.is_empty() {
                 return None;
             }
-            if let SourceKind::Exec { command } = &mut config.camera.source {
+            if let SourceKind::Exec { command } = &mut draft.camera.source {
                 *command = line;
             }
             Some(())
@@ -429,13 +444,13 @@ pub static KEYS: &[Key] = &[
         doc: "The format in which rpicam-vid gives the frames: H264, or MJPG for JPEG pictures, which \
               take many times the network.",
         allowed: "H264 or MJPG",
-        set: |config, text| {
+        set: |draft, text| {
             let mjpeg = match text.to_ascii_uppercase().as_str() {
                 "H264" => false,
                 "MJPG" => true,
                 _ => return None,
             };
-            if let SourceKind::Rpicam(rpicam) = &mut config.camera.source {
+            if let SourceKind::Rpicam(rpicam) = &mut draft.camera.source {
                 rpicam.mjpeg = mjpeg;
             }
             Some(())
@@ -447,9 +462,9 @@ pub static KEYS: &[Key] = &[
         default: "",
         doc: "Bits per second. Nothing: by size and frame rate, 4.1 million for 1280x720 at 30.",
         allowed: "nothing, or a whole number from 100000 to 100000000",
-        set: |config, text| {
+        set: |draft, text| {
             let good = text.is_empty() || within(text, 100_000..=100_000_000).is_some();
-            option(config, "bitrate", text, good)
+            option(draft, "bitrate", text, good)
         },
     },
     Key {
@@ -458,9 +473,9 @@ pub static KEYS: &[Key] = &[
         default: "",
         doc: "How many frames from one key frame to the next. Nothing: one second of them.",
         allowed: "nothing, or a whole number from 1 to 1000",
-        set: |config, text| {
+        set: |draft, text| {
             let good = text.is_empty() || within(text, 1..=1000).is_some();
-            option(config, "intra", text, good)
+            option(draft, "intra", text, good)
         },
     },
     Key {
@@ -469,9 +484,9 @@ pub static KEYS: &[Key] = &[
         default: "",
         doc: "The H.264 profile. Nothing: the encoder's own choice.",
         allowed: "nothing, baseline, main or high",
-        set: |config, text| {
+        set: |draft, text| {
             let good = ["", "baseline", "main", "high"].contains(&text);
-            option(config, "profile", text, good)
+            option(draft, "profile", text, good)
         },
     },
     Key {
@@ -480,10 +495,10 @@ pub static KEYS: &[Key] = &[
         default: "",
         doc: "The H.264 level, likewise.",
         allowed: "nothing, 4, 4.1 or 4.2",
-        set: |config, text| {
+        set: |draft, text| {
             // No other ones for the encoder in hardware (rpicam-apps, encoder/h264_encoder.cpp).
             let good = ["", "4", "4.1", "4.2"].contains(&text);
-            option(config, "level", text, good)
+            option(draft, "level", text, good)
         },
     },
     Key {
@@ -493,7 +508,7 @@ pub static KEYS: &[Key] = &[
         doc: "Whether the camera mirrors the picture, left to right. With rotation = 180 it is the \
               camera too that turns it.",
         allowed: "yes or no",
-        set: |config, text| flag(config, "hflip", text),
+        set: |draft, text| flag(draft, "hflip", text),
     },
     Key {
         scope: Scope::Rpicam,
@@ -501,7 +516,7 @@ pub static KEYS: &[Key] = &[
         default: "no",
         doc: "Whether the camera mirrors it, top to bottom.",
         allowed: "yes or no",
-        set: |config, text| flag(config, "vflip", text),
+        set: |draft, text| flag(draft, "vflip", text),
     },
     Key {
         scope: Scope::Rpicam,
@@ -509,9 +524,9 @@ pub static KEYS: &[Key] = &[
         default: "0",
         doc: "Which one, of several cameras: the numbers that rpicam-hello --list-cameras gives.",
         allowed: "a whole number from 0 to 99",
-        set: |config, text| {
+        set: |draft, text| {
             let good = within(text, 0..=99).is_some();
-            option(config, "camera", text, good)
+            option(draft, "camera", text, good)
         },
     },
     Key {
@@ -521,10 +536,10 @@ pub static KEYS: &[Key] = &[
         doc: "The sensor's mode, as W:H:BITS:PACKING; --list-cameras gives them. Nothing: what fits \
               size and rate.",
         allowed: "nothing, or as 2304:1296:10:P",
-        set: |config, text| {
+        set: |draft, text| {
             let good = (text.is_empty() || text.contains(':'))
                 && text.bytes().all(|b| b"0123456789:PUpu".contains(&b));
-            option(config, "mode", text, good)
+            option(draft, "mode", text, good)
         },
     },
     Key {
@@ -533,9 +548,9 @@ pub static KEYS: &[Key] = &[
         default: "auto",
         doc: "How noise is taken out. More than 30 frames a second may need cdn_off.",
         allowed: "auto, off, cdn_off, cdn_fast or cdn_hq",
-        set: |config, text| {
+        set: |draft, text| {
             let good = ["auto", "off", "cdn_off", "cdn_fast", "cdn_hq"].contains(&text);
-            option(config, "denoise", text, good)
+            option(draft, "denoise", text, good)
         },
     },
     Key {
@@ -544,9 +559,9 @@ pub static KEYS: &[Key] = &[
         default: "",
         doc: "Autofocus, of a camera that has it. Nothing: the camera's own choice.",
         allowed: "nothing, manual, auto or continuous",
-        set: |config, text| {
+        set: |draft, text| {
             let good = ["", "manual", "auto", "continuous"].contains(&text);
-            option(config, "autofocus-mode", text, good)
+            option(draft, "autofocus-mode", text, good)
         },
     },
     Key {
@@ -555,9 +570,9 @@ pub static KEYS: &[Key] = &[
         default: "normal",
         doc: "The distances that autofocus looks at.",
         allowed: "normal, macro or full",
-        set: |config, text| {
+        set: |draft, text| {
             let good = ["normal", "macro", "full"].contains(&text);
-            option(config, "autofocus-range", text, good)
+            option(draft, "autofocus-range", text, good)
         },
     },
     Key {
@@ -566,9 +581,9 @@ pub static KEYS: &[Key] = &[
         default: "",
         doc: "Where the focus stays: 1 / the distance in metres, 0 for infinity.",
         allowed: "nothing, default, or a number such as 2.5",
-        set: |config, text| {
+        set: |draft, text| {
             let number = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-            option(config, "lens-position", text, number || text == "default")
+            option(draft, "lens-position", text, number || text == "default")
         },
     },
 ];
@@ -577,35 +592,35 @@ pub static KEYS: &[Key] = &[
 type Place<T> = fn(&mut ChainKeys) -> &mut Option<T>;
 
 /// Puts `value` there; nothing written is nothing said.
-fn pin<T>(config: &mut Config, text: &str, value: Option<T>, place: Place<T>) -> Option<()> {
+fn pin<T>(draft: &mut Draft, text: &str, value: Option<T>, place: Place<T>) -> Option<()> {
     let good = text.is_empty() || value.is_some();
-    if let SourceKind::Device { chain, .. } = &mut config.camera.source {
+    if let SourceKind::Device { chain, .. } = &mut draft.camera.source {
         *place(chain) = value;
     }
     good.then_some(())
 }
 
-fn codec(config: &mut Config, text: &str, place: Place<DeviceName>) -> Option<()> {
+fn codec(draft: &mut Draft, text: &str, place: Place<DeviceName>) -> Option<()> {
     let device = DeviceName::parse(text).and_then(Result::ok);
-    pin(config, text, device, place)
+    pin(draft, text, device, place)
 }
 
-fn input_format(config: &mut Config, text: &str, place: Place<String>) -> Option<()> {
+fn input_format(draft: &mut Draft, text: &str, place: Place<String>) -> Option<()> {
     let format = Some(text.to_ascii_uppercase()).filter(|format| is_fourcc(format));
-    pin(config, text, format, place)
+    pin(draft, text, format, place)
 }
 
 /// Asks for an option of `rpicam-vid`, if its value is a good one. Nothing leaves it to that program.
-fn option(config: &mut Config, name: &str, value: &str, good: bool) -> Option<()> {
-    if let (SourceKind::Rpicam(rpicam), true) = (&mut config.camera.source, good && !value.is_empty()) {
+fn option(draft: &mut Draft, name: &str, value: &str, good: bool) -> Option<()> {
+    if let (SourceKind::Rpicam(rpicam), true) = (&mut draft.camera.source, good && !value.is_empty()) {
         rpicam.set(name, value);
     }
     good.then_some(())
 }
 
 /// The same for one that is there or not.
-fn flag(config: &mut Config, name: &str, text: &str) -> Option<()> {
-    if let (SourceKind::Rpicam(rpicam), true) = (&mut config.camera.source, switch(text)?) {
+fn flag(draft: &mut Draft, name: &str, text: &str) -> Option<()> {
+    if let (SourceKind::Rpicam(rpicam), true) = (&mut draft.camera.source, switch(text)?) {
         rpicam.set(name, "");
     }
     Some(())

@@ -11,6 +11,10 @@ fn error(text: &str) -> String {
     }
 }
 
+fn first(text: &str) -> Camera {
+    parse(text).cameras.remove(0)
+}
+
 fn repository_file(name: &str) -> String {
     std::fs::read_to_string(format!("{}/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
@@ -25,7 +29,7 @@ fn setting<'a>(name: &str, value: &'a str) -> (String, &'a str) {
 }
 
 fn controls(config: &Config) -> Vec<(String, &str)> {
-    match &config.camera.source {
+    match &config.cameras[0].source {
         SourceKind::Device { controls, .. } => controls.iter().map(|s| setting(&s.name, &s.value)).collect(),
         other => panic!("{other:?}"),
     }
@@ -92,7 +96,7 @@ video_bitrate = 4000000
         auto_sleep,
         source,
         ..
-    } = &config.camera;
+    } = &config.cameras[0];
     assert_eq!((*width, *height, *rotation, *auto_sleep), (1280, 720, 180, false));
     let SourceKind::Device {
         device,
@@ -117,13 +121,17 @@ video_bitrate = 4000000
         (&path("/dev/video10"), &path("/dev/video11"))
     );
     assert_eq!(chain.capture_memory, Some(Memory::Dmabuf));
-    assert_eq!(
-        config.notices,
-        [
-            "f: only the first camera, [/dev/v4l/by-id/usb-046d_C920-video-index0], is used so far; \
-             not [/dev/video11] (line 15)",
-        ]
-    );
+    let [(device, controls)] = chain.codecs.as_slice() else {
+        panic!("{chain:?}")
+    };
+    let set: Vec<_> = controls
+        .iter()
+        .map(|s| (s.name.as_str(), s.value.as_str()))
+        .collect();
+    assert_eq!(device.to_string(), "/dev/video11");
+    assert_eq!(set, [("h264_profile", "High"), ("video_bitrate", "4000000")]);
+    assert_eq!(config.notices, [""; 0]);
+    assert_eq!(config.cameras.len(), 1);
 }
 
 #[test]
@@ -137,7 +145,7 @@ fn h264_in_jpeg_pictures_can_be_asked_for_in_two_ways() {
         ("uvcx_h264_stream_mux = H264", "auto"),
     ] {
         let config = parse(&format!("[/dev/video0]\n{keys}\n"));
-        let SourceKind::Device { capture_format, .. } = &config.camera.source else {
+        let SourceKind::Device { capture_format, .. } = &config.cameras[0].source else {
             panic!("{keys}")
         };
         assert_eq!(
@@ -151,9 +159,9 @@ fn h264_in_jpeg_pictures_can_be_asked_for_in_two_ways() {
 #[test]
 fn without_a_camera_the_first_one_is_taken_with_what_default_says() {
     for text in ["", "[server]\nport = 1\n", "# nothing\n"] {
-        assert_eq!(parse(text).camera, Camera::default());
+        assert_eq!(first(text), Camera::default());
     }
-    let camera = parse("[server]\n[DEFAULT]\nwidth = 1280\nlinger_s = 0\n").camera;
+    let camera = first("[server]\n[DEFAULT]\nwidth = 1280\nlinger_s = 0\n");
     assert_eq!(camera.source, SourceKind::Auto);
     assert_eq!((camera.width, camera.linger), (1280, Duration::ZERO));
 }
@@ -168,7 +176,7 @@ command = rpicam-vid -t 0 \\
     # not this
     -o - | tee \"$(date +%%s)\"
 ";
-    let camera = parse(text).camera;
+    let camera = first(text);
     let command = "rpicam-vid -t 0 --width 1280 -o - | tee \"$(date +%s)\"".to_owned();
     assert_eq!(
         (camera.source, camera.section.as_str()),
@@ -178,7 +186,7 @@ command = rpicam-vid -t 0 \\
 
 #[test]
 fn a_camera_may_be_named_by_what_it_says_of_itself() {
-    let source = |section: &str| parse(&format!("[{section}]\nBrightness = 1\n")).camera.source;
+    let source = |section: &str| first(&format!("[{section}]\nBrightness = 1\n")).source;
     let device = |name: DeviceName| {
         let mut source = SourceKind::device(name);
         if let SourceKind::Device { controls, .. } = &mut source {
@@ -203,7 +211,7 @@ fn a_camera_may_be_named_by_what_it_says_of_itself() {
         error("[usb:46d:82d]\n").starts_with("f:1: [usb:46d:82d]: no such section: a USB camera is usb:")
     );
 
-    let command_line = |text: &str| Config::for_device(text).map(|config| config.camera.section);
+    let command_line = |text: &str| Config::for_device(text).map(|config| config.cameras[0].section.clone());
     for name in ["/dev/video0", "./video0", "usb:046d:082d", "card:vivid"] {
         assert_eq!(command_line(name).unwrap(), name);
     }
@@ -312,18 +320,18 @@ fn errors_tell_what_is_allowed_and_what_was_meant() {
         ),
         (
             "[test]\ncapture_format = H264\n",
-            "f:2: capture_format: no such key in [test]: allowed: width, height, fps, rotation, auto_sleep, \
+            "f:2: capture_format: no such key in [test]: allowed: name, width, height, fps, rotation, auto_sleep, \
              linger_s; capture_format belongs in a device's section, such as [/dev/video0]",
         ),
         (
             "[exec x]\ncomand = true\n",
-            "f:2: comand: no such key in [exec x]: allowed: width, height, fps, rotation, auto_sleep, \
+            "f:2: comand: no such key in [exec x]: allowed: name, width, height, fps, rotation, auto_sleep, \
              linger_s, command; did you mean command?",
         ),
         (
             "[DEFAULT]\nheigth = 640\n",
             "f:2: heigth: no such key in [DEFAULT]: allowed: listen, port, priority, max_clients, \
-             max_age_ms, join_max_s, join_max_mb, hosts, frame_ancestors, cors_origins, base_path, width, height, \
+             max_age_ms, join_max_s, join_max_mb, hosts, frame_ancestors, cors_origins, base_path, name, width, height, \
              fps, rotation, auto_sleep, linger_s, capture_format, encoder, decoder, encoder_input_format, \
              decoder_input_format, capture_memory, decoder_memory, encoder_memory, command, bitrate, intra, profile, \
              level, hflip, vflip, camera, mode, denoise, autofocus_mode, autofocus_range, lens_position, and rpicam_NAME for any \
@@ -387,16 +395,14 @@ fn errors_tell_what_is_allowed_and_what_was_meant() {
 #[test]
 fn default_gives_each_section_what_it_knows() {
     let text =
-        "[DEFAULT]\nport = 81\nfps = 15\ndir = /opt\ngain = 3\n[server]\n[/dev/video0]\nname = %(dir)s/x\n";
+        "[DEFAULT]\nport = 81\nfps = 15\ndir = /opt\ngain = 3\n[server]\n[/dev/video0]\nfile = %(dir)s/x\n";
     let config = parse(text);
-    assert_eq!((config.server.port, config.camera.fps), (81, 15));
+    assert_eq!((config.server.port, config.cameras[0].fps), (81, 15));
     assert_eq!(
         controls(&config),
-        [setting("name", "/opt/x"), setting("gain", "3")]
+        [setting("file", "/opt/x"), setting("gain", "3")]
     );
-    let exec = parse("[DEFAULT]\ndir = /opt\n[exec]\ncommand = %(dir)s/x\n")
-        .camera
-        .source;
+    let exec = first("[DEFAULT]\ndir = /opt\n[exec]\ncommand = %(dir)s/x\n").source;
     assert_eq!(
         exec,
         SourceKind::Exec {
@@ -410,7 +416,7 @@ fn an_rpicam_section_takes_any_option() {
     let text = "[DEFAULT]\nrpicam_awb = daylight\nrpicam_ev = 2\n[rpicam front]\nmode = 1:2\nrpicam_ev = -1\n\
                 vflip = no\nhflip = on\n";
     let config = parse(text);
-    let SourceKind::Rpicam(rpicam) = &config.camera.source else {
+    let SourceKind::Rpicam(rpicam) = &config.cameras[0].source else {
         panic!("{config:?}")
     };
     let options = rpicam.options.iter().map(|o| (&*o.name, &*o.value, &*o.place));
@@ -459,8 +465,7 @@ fn a_mistyped_key_of_a_device_is_pointed_at() {
 
 #[test]
 fn every_limit_holds() {
-    let within =
-        |key: &keys::Key, value: i64| (key.set)(&mut Config::default(), &value.to_string()).is_some();
+    let within = |key: &keys::Key, value: i64| (key.set)(&mut Draft::default(), &value.to_string()).is_some();
     let mut ranges = 0;
     for key in keys::KEYS {
         let Some((_, range)) = key.allowed.split_once("a whole number from ") else {
@@ -470,7 +475,7 @@ fn every_limit_holds() {
         let (from, to): (i64, i64) = (from.parse().unwrap(), to.parse().unwrap());
         let edges = [from - 1, from, to, to + 1].map(|value| within(key, value));
         assert_eq!(edges, [false, true, true, false], "{}", key.name);
-        let nothing = (key.set)(&mut Config::default(), "").is_some();
+        let nothing = (key.set)(&mut Draft::default(), "").is_some();
         assert_eq!(nothing, key.allowed.starts_with("nothing"), "{}", key.name);
         ranges += 1;
     }
@@ -484,7 +489,7 @@ fn every_limit_holds() {
     }
     for degrees in [0, 90, 180, 270] {
         assert_eq!(
-            parse(&format!("[test]\nrotation = {degrees}\n")).camera.rotation,
+            first(&format!("[test]\nrotation = {degrees}\n")).rotation,
             degrees
         );
     }
@@ -492,10 +497,10 @@ fn every_limit_holds() {
         assert!(error(&format!("[test]\nrotation = {degrees}\n")).contains("allowed: 0, 90, 180 or 270"));
     }
     for word in ["yes", "TRUE", "on", "1"] {
-        assert!(parse(&format!("[test]\nauto_sleep = {word}\n")).camera.auto_sleep);
+        assert!(first(&format!("[test]\nauto_sleep = {word}\n")).auto_sleep);
     }
     for word in ["no", "false", "Off", "0"] {
-        assert!(!parse(&format!("[test]\nauto_sleep = {word}\n")).camera.auto_sleep);
+        assert!(!first(&format!("[test]\nauto_sleep = {word}\n")).auto_sleep);
     }
 }
 
@@ -505,20 +510,24 @@ fn units_are_what_their_names_say() {
     assert_eq!(config.server.max_age, Duration::from_millis(250));
     assert_eq!(config.server.join_max, Duration::from_secs(3));
     assert_eq!(config.server.join_max_bytes, 2_000_000);
-    assert_eq!(config.camera.linger, Duration::from_secs(7));
+    assert_eq!(config.cameras[0].linger, Duration::from_secs(7));
 }
 
 #[test]
 fn the_defaults_are_those_of_the_table() {
-    let mut config = Config::default();
+    let mut draft = Draft::default();
     for key in keys::KEYS.iter().filter(|key| key.scope != Scope::Exec) {
-        assert!((key.set)(&mut config, key.default).is_some(), "{}", key.name);
+        assert!((key.set)(&mut draft, key.default).is_some(), "{}", key.name);
     }
-    assert_eq!(config, Config::default());
-    let mut device = Config::for_device("/dev/video0").unwrap();
+    assert_eq!(draft, Draft::default());
+    let device = Config::for_device("/dev/video0").unwrap().cameras.remove(0);
+    let mut draft = Draft {
+        camera: device.clone(),
+        ..Draft::default()
+    };
     let format = keys::find(&[Scope::Device], "capture_format").unwrap();
-    assert!((format.set)(&mut device, format.default).is_some());
-    assert_eq!(device, Config::for_device("/dev/video0").unwrap());
+    assert!((format.set)(&mut draft, format.default).is_some());
+    assert_eq!(draft.camera, device);
 }
 
 /// The file as it is when every setting in it is taken out of its comment.
@@ -585,16 +594,93 @@ fn dist_runs_with_the_defaults_in_use_or_not() {
     assert_eq!(config.server, Server::default());
     let device = Camera {
         section: "/dev/video0".into(),
-        source: config.camera.source.clone(),
+        source: config.cameras[0].source.clone(),
         ..Camera::default()
     };
-    assert_eq!(config.camera, device);
-    let further = "is used so far; not [exec webcam] (line ";
-    assert!(
-        config.notices.len() == 1 && config.notices[0].contains(further),
-        "{:?}",
-        config.notices
+    assert_eq!(config.cameras[0], device);
+    let names = config.cameras.iter().map(|c| (&*c.name, &*c.section));
+    assert_eq!(
+        names.collect::<Vec<_>>(),
+        [
+            ("camera0", "/dev/video0"),
+            ("camera1", "exec webcam"),
+            ("camera2", "rpicam"),
+            ("camera3", "test")
+        ]
     );
+    assert_eq!(config.notices, Vec::<String>::new());
+}
+
+/// Names and sections of a config's cameras.
+fn names(text: &str) -> Vec<(String, String)> {
+    let cameras = parse(text).cameras.into_iter();
+    cameras.map(|camera| (camera.name, camera.section)).collect()
+}
+
+#[test]
+fn each_camera_has_a_name_of_its_own() {
+    let named = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+        pairs
+            .iter()
+            .map(|(name, section)| (name.to_string(), section.to_string()))
+            .collect()
+    };
+    let text =
+        "[server]\n[test a]\n[/dev/video0]\nname = front-door_2\ngain = 1\n[exec]\nname =\ncommand = x\n";
+    assert_eq!(
+        names(text),
+        named(&[
+            ("camera0", "test a"),
+            ("front-door_2", "/dev/video0"),
+            ("camera2", "exec")
+        ])
+    );
+    for (text, wrong) in [
+        (
+            "[test a]\nname = x\n[test b]\nname = x\n",
+            "f:4: name = x: [test a] (line 1) has that name",
+        ),
+        (
+            "[test a]\nname = camera1\n[test b]\n",
+            "f:2: name = camera1: [test b] (line 3) has that name",
+        ),
+        (
+            "[DEFAULT]\nname = x\n[test a]\n[test b]\n",
+            "f:2: name = x: [test a] (line 3) has that name",
+        ),
+        (
+            "[server]\nbase_path = /x/y\n[test]\nname = x\n[test b]\n",
+            "f:4: name = x: base_path begins with it",
+        ),
+        (
+            "[server]\nbase_path = /camera1\n[test]\n[test b]\n",
+            "f:4: name = camera1: base_path begins with it",
+        ),
+        (
+            "[test]\nname = X\n",
+            "f:2: name = X: allowed: nothing, or up to 32 of",
+        ),
+        ("[test]\nname = a.b\n", "f:2: name = a.b: allowed: "),
+        ("[test]\nname = ws\n", "f:2: name = ws: allowed: "),
+    ] {
+        let error = error(text);
+        assert!(error.starts_with(wrong), "{error}");
+    }
+    for (letters, good) in [(32, true), (33, false)] {
+        let text = format!("[test]\nname = {}\n", "x".repeat(letters));
+        assert_eq!(Config::parse(text.as_bytes(), "f").is_ok(), good, "{letters}");
+    }
+}
+
+#[test]
+fn a_section_that_another_names_as_its_codec_is_no_camera() {
+    let text = "[/dev/video11]\nvideo_bitrate = 1\n[/dev/video0]\nencoder = /dev/video11\n[card:dec]\n\
+                [/dev/video2]\ndecoder = card:dec\n";
+    let sections: Vec<String> = names(text).into_iter().map(|(_, section)| section).collect();
+    assert_eq!(sections, ["/dev/video0", "/dev/video2"]);
+    // Nothing is left to serve.
+    let config = parse("[DEFAULT]\nencoder = /dev/video11\n[/dev/video11]\n");
+    assert_eq!(config.cameras, [Camera::default()]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::head::{self, Bad, HEAD_BYTES, Head, Method};
 use super::routes::{self, Answer, Reply, Stop};
-use super::{Place, Shared, hls, mjpeg, mp4, snapshot, ws};
+use super::{CameraSide, Place, Shared, hls, mjpeg, mp4, snapshot, ws};
 use crate::log_verbose;
 use crate::stream::Codec;
 use crate::sys::sock::{self, Input};
@@ -145,14 +145,15 @@ pub(super) fn serve(connection: &Arc<Connection>, shared: &Arc<Shared>) {
         connection.enter(Phase::Answer);
         shared.counters.requests.fetch_add(1, Relaxed);
         log_verbose!("client {}: {:?} {}", connection.address, head.method, head.path);
-        routes::strip_base(&mut head, &shared.settings.base_path);
-        let answer = match routes::reply(&head, shared) {
+        let asked = routes::resolve(&mut head, shared);
+        let camera = asked.camera;
+        let answer = match routes::reply(&head, shared, &asked) {
             Reply::Answer(answer) => Ok(Some(answer)),
-            Reply::Snapshot(codec) => snapshot::take(connection, shared, codec, &head),
-            Reply::Hls => hls::answer(connection, shared, &head),
-            Reply::Mp4(request) => break mp4::send(connection, shared, &request, &head),
-            Reply::Mjpeg(request) => break mjpeg::send(connection, shared, &request, &head),
-            Reply::Ws(request) => break ws::send(connection, shared, &request, &head, &received),
+            Reply::Snapshot(codec) => snapshot::take(connection, camera, codec, &head),
+            Reply::Hls => hls::answer(connection, shared, camera, &head),
+            Reply::Mp4(request) => break mp4::send(connection, shared, camera, &request, &head),
+            Reply::Mjpeg(request) => break mjpeg::send(connection, shared, camera, &request, &head),
+            Reply::Ws(request) => break ws::send(connection, shared, camera, &request, &head, &received),
         };
         let sent = answer.and_then(|answer| match answer {
             Some(answer) => {
@@ -326,18 +327,23 @@ pub(super) fn has_hung_up(socket: &TcpStream) -> bool {
 /// A client's wait for what may not come.
 pub(super) struct Wait<'a> {
     connection: &'a Connection,
-    shared: &'a Shared,
+    camera: &'a CameraSide,
     codec: Codec,
     deadline: Instant,
     looked: Instant,
 }
 
 impl<'a> Wait<'a> {
-    pub fn new(connection: &'a Connection, shared: &'a Shared, codec: Codec, limit: Duration) -> Wait<'a> {
+    pub fn new(
+        connection: &'a Connection,
+        camera: &'a CameraSide,
+        codec: Codec,
+        limit: Duration,
+    ) -> Wait<'a> {
         let looked = Instant::now();
         Wait {
             connection,
-            shared,
+            camera,
             codec,
             deadline: looked + limit,
             looked,
@@ -356,12 +362,12 @@ impl<'a> Wait<'a> {
                 return Err(Stop::Left);
             }
             // What a command gives may have become known only now.
-            if let Some(answer) = routes::none_of(self.codec, self.shared) {
+            if let Some(answer) = routes::none_of(self.codec, self.camera) {
                 return Err(answer.into());
             }
         }
         if left.is_zero() {
-            return Err(routes::not_now(self.shared).into());
+            return Err(routes::not_now(self.camera).into());
         }
         Ok(left.min(LOOK_EVERY))
     }

@@ -10,7 +10,7 @@ mod window;
 use super::connection::{self, Connection, LOOK_EVERY, WRITE_TIME, Wait, write_slices_within};
 use super::head::{Head, Method};
 use super::routes::{self, Answer, Stop, not_now};
-use super::{Place, STACK_BYTES, Shared};
+use super::{CameraSide, Place, STACK_BYTES, Shared};
 use crate::format::fmp4::HEAD_BYTES;
 use crate::format::hls::{Directives, Name};
 use crate::log_warning;
@@ -115,6 +115,7 @@ impl Hls {
 struct Guest<'a> {
     connection: &'a Connection,
     shared: &'a Shared,
+    camera: &'a CameraSide,
     run: Arc<Run>,
     /// Its place, for as long as it keeps the run going. Who only wants a head has none: that is no viewer, and not worth
     /// waking a camera up for.
@@ -124,22 +125,24 @@ struct Guest<'a> {
 /// To the run of this number, or any, if need be a new one.
 fn join<'a>(
     connection: &'a Connection,
-    shared: &'a Arc<Shared>,
+    shared: &'a Shared,
+    camera: &'a Arc<CameraSide>,
     head: &Head,
     number: Option<u32>,
 ) -> Result<Guest<'a>, Answer> {
     let looks = head.method == Method::Head;
-    let mut current = shared.hls.lock();
+    let mut current = camera.hls.lock();
     let run = match &current.run {
         Some(run) if number.is_none_or(|number| number == run.number) => Arc::clone(run),
         _ if number.is_some() => return Err(not_there()),
         _ if looks => return Err(Answer::later(PLAYLIST_TYPE)),
-        _ if shared.stream.stopping() => return Err(not_now(shared)),
-        _ => Arc::new(Run::new(shared, current.next)),
+        _ if camera.stream.stopping() => return Err(not_now(camera)),
+        _ => Arc::new(Run::new(camera, current.next)),
     };
     let mut guest = Guest {
         connection,
         shared,
+        camera,
         run,
         place: None,
     };
@@ -150,7 +153,7 @@ fn join<'a>(
     guest.place = Some(run.lock().heed(connection.address, shared)?);
     if current.run.is_none() {
         let segmenter = Segmenter {
-            shared: Arc::clone(shared),
+            camera: Arc::clone(camera),
             run: Arc::clone(run),
         };
         current.run = Some(Arc::clone(run));
@@ -169,7 +172,7 @@ fn join<'a>(
 
 /// The thread of a run; the run ends with it, however that ends.
 struct Segmenter {
-    shared: Arc<Shared>,
+    camera: Arc<CameraSide>,
     run: Arc<Run>,
 }
 
@@ -202,7 +205,7 @@ impl Segmenter {
 
     /// Ends the run, or only if nobody has come; says whether it has ended.
     fn end(&self, unless_watched: bool) -> bool {
-        let mut current = self.shared.hls.lock();
+        let mut current = self.camera.hls.lock();
         let mut inner = self.run.lock();
         if unless_watched && !inner.clients.is_empty() {
             return false;
@@ -231,7 +234,7 @@ impl Drop for Segmenter {
 
 impl Run {
     /// One that goes on where the last one ended: media sequence number, discontinuities.
-    fn new(shared: &Shared, (sequence, discontinuities): (u64, u64)) -> Run {
+    fn new(camera: &CameraSide, (sequence, discontinuities): (u64, u64)) -> Run {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let number = unix.as_nanos() as u32 ^ std::process::id().rotate_left(16);
         // Media sequence numbers go on from run to run, and over a restart of the program: a player that was away finds
@@ -239,7 +242,7 @@ impl Run {
         let by_time = unix.as_secs().saturating_sub(YEAR_2020_S) * SEGMENTS_MOST.0 / SEGMENTS_MOST.1;
         Run {
             number,
-            stream: Arc::clone(&shared.stream),
+            stream: Arc::clone(&camera.stream),
             inner: Mutex::new(Inner {
                 window: Window::new(number, sequence.max(by_time), discontinuities, MOST_BYTES),
                 texts: [None, None],
@@ -376,10 +379,11 @@ fn take_place(shared: &Shared) -> Result<Arc<Place>, Answer> {
 /// `TimedOut` or `WouldBlock` if the client does not take it; others if it has left.
 pub(super) fn answer(
     connection: &Connection,
-    shared: &Arc<Shared>,
+    shared: &Shared,
+    camera: &Arc<CameraSide>,
     head: &Head,
 ) -> io::Result<Option<Answer>> {
-    let body = find(connection, shared, head);
+    let body = find(connection, shared, camera, head);
     connection.enter(Phase::Answer);
     match body {
         Ok(Body::Media(run, media)) => {
@@ -394,12 +398,17 @@ pub(super) fn answer(
     }
 }
 
-fn find(connection: &Connection, shared: &Arc<Shared>, head: &Head) -> Result<Body, Stop> {
+fn find(
+    connection: &Connection,
+    shared: &Shared,
+    camera: &Arc<CameraSide>,
+    head: &Head,
+) -> Result<Body, Stop> {
     if let Some(name) = head.path.strip_prefix(FILES) {
-        return file(connection, shared, head, name);
+        return file(connection, shared, camera, head, name);
     }
     let directives = Directives::parse(&head.query).map_err(|why| Answer::text("400 Bad Request", why))?;
-    let guest = join(connection, shared, head, None)?;
+    let guest = join(connection, shared, camera, head, None)?;
     let ready = |window: &Window| match window.is_ready() {
         true => Reach::Yes,
         false => Reach::NotYet,
@@ -427,9 +436,15 @@ fn find(connection: &Connection, shared: &Arc<Shared>, head: &Head) -> Result<Bo
 }
 
 /// A segment, a part or an init segment.
-fn file(connection: &Connection, shared: &Arc<Shared>, head: &Head, name: &str) -> Result<Body, Stop> {
+fn file(
+    connection: &Connection,
+    shared: &Shared,
+    camera: &Arc<CameraSide>,
+    head: &Head,
+    name: &str,
+) -> Result<Body, Stop> {
     let (number, name) = Name::parse(name).ok_or_else(not_there)?;
-    let guest = join(connection, shared, head, Some(number))?;
+    let guest = join(connection, shared, camera, head, Some(number))?;
     // The part that the playlist gives as a hint (6.2.6) is waited for.
     let arrived = |window: &Window| match window.find(name) {
         Some(Found::Next) if guest.place.is_some() => Reach::NotYet,
@@ -458,7 +473,7 @@ impl Guest<'_> {
     fn wait(&self, limit: Duration, reach: &dyn Fn(&Window) -> Reach) -> Result<MutexGuard<'_, Inner>, Stop> {
         let (shared, run) = (self.shared, &*self.run);
         let address = self.connection.address;
-        let mut wait = Wait::new(self.connection, shared, Codec::H264, limit);
+        let mut wait = Wait::new(self.connection, self.camera, Codec::H264, limit);
         let mut waits = false;
         let mut _own = None;
         loop {
@@ -469,7 +484,7 @@ impl Guest<'_> {
                     let why = "The playlist will not be there for a while";
                     return Err(Answer::text("400 Bad Request", why).into());
                 }
-                Reach::NotYet if inner.ended => return Err(not_now(shared).into()),
+                Reach::NotYet if inner.ended => return Err(not_now(self.camera).into()),
                 Reach::NotYet => {}
             }
             let Some(place) = &self.place else {

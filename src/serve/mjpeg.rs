@@ -6,7 +6,7 @@ use super::connection::{
 };
 use super::head::{Head, Method};
 use super::routes::{self, MjpegRequest, Stop};
-use super::{Shared, snapshot};
+use super::{CameraSide, Shared, snapshot};
 use crate::ring::pictures::{Next, Picture};
 use crate::stream::{Codec, Watching};
 use crate::sys::clock;
@@ -29,6 +29,7 @@ const EARLY_HEAD: &str = "Content-Type: image/jpeg\r\n\r\n";
 pub(super) fn send(
     connection: &Connection,
     shared: &Shared,
+    camera: &CameraSide,
     request: &MjpegRequest,
     head: &Head,
 ) -> &'static str {
@@ -42,11 +43,11 @@ pub(super) fn send(
     let Some(_place) = connection.begin_stream(shared, head) else {
         return "refused";
     };
-    let _want = shared.stream.pictures.want();
-    let watching = shared.stream.watch(connection.address, "mjpeg");
-    if shared.stream.state().codec.is_none() {
+    let _want = camera.stream.pictures.want();
+    let watching = camera.stream.watch(connection.address, "mjpeg");
+    if camera.stream.state().codec.is_none() {
         // What a command gives is known once it has given something.
-        if let Err(stop) = snapshot::picture(connection, shared) {
+        if let Err(stop) = snapshot::picture(connection, camera) {
             let Stop::Answer(answer) = stop else {
                 return "left";
             };
@@ -58,7 +59,7 @@ pub(super) fn send(
     let early_head = if head.for_img { EARLY_HEAD } else { "" };
     let begin = begin + FIRST + early_head;
     let outcome = write_within(socket, begin.as_bytes(), WRITE_TIME)
-        .and_then(|()| follow(connection, shared, &watching, request, early_head));
+        .and_then(|()| follow(connection, camera, &watching, request, early_head));
     match outcome {
         Ok(how) => {
             connection::linger(socket);
@@ -77,12 +78,12 @@ fn begin(head: &Head, shared: &Shared) -> String {
 
 fn follow(
     connection: &Connection,
-    shared: &Shared,
+    camera: &CameraSide,
     watching: &Watching<'_>,
     request: &MjpegRequest,
     early_head: &str,
 ) -> io::Result<&'static str> {
-    let (stream, viewer) = (&shared.stream, &watching.viewer);
+    let (stream, viewer) = (&camera.stream, &watching.viewer);
     let mut last = 0;
     let mut due_us = 0;
     let mut looked = Instant::now();
@@ -103,7 +104,7 @@ fn follow(
                     viewer.age_us.store(age_us, Relaxed);
                 }
             }
-            Next::Nothing if routes::none_of(Codec::Jpeg, shared).is_some() => return Ok("stream ended"),
+            Next::Nothing if routes::none_of(Codec::Jpeg, camera).is_some() => return Ok("stream ended"),
             Next::Nothing => {}
             Next::Closed => return Ok("stream ended"),
         }

@@ -5,6 +5,7 @@ pub mod head;
 mod hls;
 mod mjpeg;
 mod mp4;
+mod overview;
 mod routes;
 mod snapshot;
 mod status;
@@ -55,16 +56,24 @@ struct Counters {
 /// What all client threads share.
 struct Shared {
     settings: config::Server,
-    stream: Arc<Stream>,
+    /// One or more; the first is at the root, too.
+    cameras: Vec<Arc<CameraSide>>,
     own_name: String,
     /// Header lines for every answer, but to listed pages of other sites.
     hygiene: String,
     started: Instant,
     counters: Counters,
-    hls: hls::Hls,
     /// Places taken: streams being sent, and viewers of HLS.
     streams: Arc<AtomicUsize>,
     connections: Mutex<HashMap<u64, Arc<Connection>>>,
+}
+
+/// The clients' side of one camera.
+struct CameraSide {
+    stream: Arc<Stream>,
+    hls: hls::Hls,
+    /// Where its addresses begin: `/name`, or nothing where it is the only one.
+    root: String,
 }
 
 impl Shared {
@@ -127,36 +136,46 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts to accept clients.
+    /// Starts to accept clients, for one stream or more.
     ///
     /// # Errors
     /// No thread or file descriptor is to be had.
     pub fn start(
-        listener: TcpListener,
+        listeners: Vec<TcpListener>,
         settings: config::Server,
         own_name: String,
-        stream: Arc<Stream>,
+        streams: Vec<Arc<Stream>>,
     ) -> Result<Server> {
+        let several = streams.len() > 1;
+        let side = |stream: Arc<Stream>| {
+            let root = several.then(|| format!("/{}", stream.name));
+            Arc::new(CameraSide {
+                stream,
+                hls: hls::Hls::default(),
+                root: root.unwrap_or_default(),
+            })
+        };
         let shared = Arc::new(Shared {
             hygiene: routes::hygiene(&settings, None, false),
             settings,
-            stream,
+            cameras: streams.into_iter().map(side).collect(),
             own_name,
             started: Instant::now(),
             counters: Counters::default(),
-            hls: hls::Hls::default(),
             streams: Arc::default(),
             connections: Mutex::default(),
         });
         let cannot = |e: io::Error| Error::new("server", "can't start", e);
-        listener.set_nonblocking(true).map_err(cannot)?;
-        sock::set_backlog(&listener, BACKLOG).map_err(cannot)?;
+        for listener in &listeners {
+            listener.set_nonblocking(true).map_err(cannot)?;
+            sock::set_backlog(listener, BACKLOG).map_err(cannot)?;
+        }
         let (stop, stopped) = UnixStream::pair().map_err(cannot)?;
         let for_acceptor = Arc::clone(&shared);
         let acceptor = thread::Builder::new()
             .name("accept".into())
             .stack_size(STACK_BYTES)
-            .spawn(move || accept(&listener, &stopped, &for_acceptor))
+            .spawn(move || accept(&listeners, &stopped, &for_acceptor))
             .map_err(cannot)?;
         Ok(Server {
             shared,
@@ -165,7 +184,8 @@ impl Server {
         })
     }
 
-    /// Closes the listening socket, and waits until the streams have ended, at most `limit`. The stream has to be stopped.
+    /// Closes the listening socket, and waits until the streams have ended, at most `limit`. The cameras' streams have to be
+    /// stopped.
     pub fn stop(self, limit: Duration) {
         drop(self.stop);
         _ = self.acceptor.join();
@@ -177,36 +197,39 @@ impl Server {
 }
 
 /// Accepts connections until the other end of `stopped` is closed.
-fn accept(listener: &TcpListener, stopped: &UnixStream, shared: &Arc<Shared>) {
+fn accept(listeners: &[TcpListener], stopped: &UnixStream, shared: &Arc<Shared>) {
     let mut number = 0;
     let mut in_trouble = false;
+    let files = listeners.iter().map(AsFd::as_fd).chain([stopped.as_fd()]);
+    let mut files: Vec<PollFd<'_>> = files.map(|file| PollFd::new(file, PollFlags::POLLIN)).collect();
     loop {
-        let mut fds = [
-            PollFd::new(listener.as_fd(), PollFlags::POLLIN),
-            PollFd::new(stopped.as_fd(), PollFlags::POLLIN),
-        ];
-        _ = poll(&mut fds, PollTimeout::NONE);
-        if fds[1].any() == Some(true) {
+        _ = poll(&mut files, PollTimeout::NONE);
+        let is_ready = |file: &PollFd<'_>| file.any() == Some(true);
+        if files.last().is_some_and(is_ready) {
             return;
         }
-        match listener.accept() {
-            Ok((socket, address)) => {
-                in_trouble = false;
-                number += 1;
-                admit(socket, address, number, shared);
-            }
-            Err(e)
-                if matches!(
-                    e.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted
-                ) => {}
-            Err(e) => {
-                // Out of file descriptors or memory. It passes when clients leave.
-                if !in_trouble {
-                    log_error!("can't accept a client: {e}");
+        for (listener, _) in listeners.iter().zip(&files).filter(|(_, file)| is_ready(file)) {
+            match listener.accept() {
+                Ok((socket, address)) => {
+                    in_trouble = false;
+                    number += 1;
+                    admit(socket, address, number, shared);
                 }
-                in_trouble = true;
-                thread::sleep(Duration::from_millis(100));
+                Err(e)
+                    if matches!(
+                        e.kind(),
+                        io::ErrorKind::WouldBlock
+                            | io::ErrorKind::Interrupted
+                            | io::ErrorKind::ConnectionAborted
+                    ) => {}
+                Err(e) => {
+                    // Out of file descriptors or memory. It passes when clients leave.
+                    if !in_trouble {
+                        log_error!("can't accept a client: {e}");
+                    }
+                    in_trouble = true;
+                    thread::sleep(Duration::from_millis(100));
+                }
             }
         }
     }

@@ -1,11 +1,11 @@
 //! `/stream.mp4`: the init segment, then fragment by fragment for as long as the client stays. Saved to a file, it
 //! is a recording.
 
-use super::Shared;
 use super::connection::{self, Connection, LOOK_EVERY, WRITE_TIME, has_left, write_within};
 use super::head::{Head, Method};
 use super::routes::{self, Mp4Request};
 use super::unsent::{Unsent, account};
+use super::{CameraSide, Shared};
 use crate::format::fmp4::{Fragment, HEAD_BYTES, Init};
 use crate::ring::{BATCH_FRAGMENTS, Batch, Follower, Next, Outlet};
 use crate::stream::{Codec, Stream, Viewer};
@@ -19,11 +19,12 @@ use std::time::Instant;
 pub(super) fn send(
     connection: &Arc<Connection>,
     shared: &Shared,
+    camera: &CameraSide,
     request: &Mp4Request,
     head: &Head,
 ) -> &'static str {
     let socket = &connection.socket;
-    let begin = begin(shared, head);
+    let begin = begin(shared, camera, head);
     if head.method == Method::Head {
         _ = write_within(socket, begin.as_bytes(), WRITE_TIME);
         connection::linger(socket);
@@ -33,7 +34,7 @@ pub(super) fn send(
         return "refused";
     };
     let outcome = write_within(socket, begin.as_bytes(), WRITE_TIME)
-        .and_then(|()| follow(connection, shared, request, head.http11));
+        .and_then(|()| follow(connection, camera, request, head.http11));
     match outcome {
         Ok(End::Stream) => {
             connection::linger(socket);
@@ -45,8 +46,8 @@ pub(super) fn send(
 }
 
 /// The response's head.
-fn begin(shared: &Shared, head: &Head) -> String {
-    let codecs = match shared.stream.state().init {
+fn begin(shared: &Shared, camera: &CameraSide, head: &Head) -> String {
+    let codecs = match camera.stream.state().init {
         Some(init) => format!("; codecs=\"{}\"", init.codec),
         None => String::new(),
     };
@@ -66,11 +67,11 @@ enum End {
 
 fn follow(
     connection: &Arc<Connection>,
-    shared: &Shared,
+    camera: &CameraSide,
     request: &Mp4Request,
     chunked: bool,
 ) -> io::Result<End> {
-    let stream = &shared.stream;
+    let stream = &camera.stream;
     let watching = stream.watch(connection.address, "mp4");
     let outlet = Arc::new(Mp4 {
         connection: Arc::clone(connection),

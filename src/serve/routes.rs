@@ -1,12 +1,14 @@
 //! Which request gets which answer.
 
 use super::head::{self, Bad, Head, Method};
-use super::{Shared, hls, status, ws};
+use super::{CameraSide, Shared, hls, overview, status, ws};
 use crate::config;
 use crate::stream::Codec;
 use std::borrow::Cow;
 use std::fmt::Write;
 use std::io;
+use std::slice;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// What a client gets.
@@ -85,6 +87,9 @@ const MJPEG: &str = "/stream.mjpeg";
 const SNAPSHOT: &str = "/snapshot.jpg";
 const SNAPSHOT_MP4: &str = "/snapshot.mp4";
 const TEXT: &str = "text/plain; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const NO_STORE: &str = "no-store";
 /// May be kept, but has to be asked for again: the next version of the program brings its own.
 const NO_CACHE: &str = "no-cache";
@@ -240,14 +245,45 @@ fn is_listed(origin: &str, settings: &config::Server) -> bool {
     origins.any(|it| it.eq_ignore_ascii_case(origin))
 }
 
-/// Takes the config's `base_path` off the front: what is in there stands at the root as well. Nothing is left of the
-/// bare `base_path`.
-pub(super) fn strip_base(head: &mut Head, base_path: &str) {
-    if let Some(rest) = head.path.strip_prefix(base_path) {
-        if rest.is_empty() || rest.starts_with('/') {
-            head.path = rest.to_string();
+/// What a request is about.
+pub(super) struct Asked<'a> {
+    /// The camera that it names, or the first one.
+    pub camera: &'a Arc<CameraSide>,
+    named: bool,
+}
+
+/// Takes the config's `base_path` off the front, and then the name of a camera: what is in there stands at the root as
+/// well, for the first one. Nothing is left of either alone.
+pub(super) fn resolve<'a>(head: &mut Head, shared: &'a Shared) -> Asked<'a> {
+    strip(head, &shared.settings.base_path);
+    let named = shared
+        .cameras
+        .iter()
+        .find(|camera| strip(head, &format!("/{}", camera.stream.name)));
+    Asked {
+        camera: named.unwrap_or(&shared.cameras[0]),
+        named: named.is_some(),
+    }
+}
+
+impl Asked<'_> {
+    /// All of them, where none is named.
+    fn cameras<'a>(&'a self, shared: &'a Shared) -> &'a [Arc<CameraSide>] {
+        match self.named {
+            true => slice::from_ref(self.camera),
+            false => &shared.cameras,
         }
     }
+}
+
+/// Takes this off the front of the path, if it is there.
+fn strip(head: &mut Head, front: &str) -> bool {
+    let rest = head.path.strip_prefix(front);
+    match rest.filter(|rest| rest.is_empty() || rest.starts_with('/')) {
+        Some(rest) => head.path = rest.to_string(),
+        None => return false,
+    }
+    true
 }
 
 /// The head of an answer that goes on until somebody ends it. `framing`: a header line, or nothing.
@@ -261,38 +297,37 @@ pub(super) fn endless(head: &Head, shared: &Shared, content_type: &str, framing:
 
 /// What the page may load, beside what [`hygiene`] says of its frames; both policies hold. WebSockets are named by their
 /// schemes: Safari before 15.4 does not count them to 'self', and a proxy's name for this server is not known here. Only
-/// our own script runs (script-src), and it opens none elsewhere.
+/// our own script runs (script-src), and it opens none elsewhere. The frames are the overview's.
 const PAGE_POLICY: &str = "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; \
-    img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self' ws: wss:; manifest-src 'self'; base-uri 'none'; \
-    form-action 'none'\r\n";
+    img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self' ws: wss:; manifest-src 'self'; \
+    frame-src 'self'; base-uri 'none'; form-action 'none'\r\n";
 
-/// The answer to `head`.
-pub(super) fn reply(head: &Head, shared: &Shared) -> Reply {
+/// The answer to `head`, which is about `asked`.
+pub(super) fn reply(head: &Head, shared: &Shared, asked: &Asked<'_>) -> Reply {
     if let Some(answer) = forbid(head, shared) {
         shared.counters.forbidden.fetch_add(1, Relaxed);
         return Reply::Answer(answer);
     }
+    let camera = asked.camera;
     let wanted = matches!(head.method, Method::Get | Method::Head);
-    if let Some(reply) = video(head, shared).filter(|_| wanted) {
+    if let Some(reply) = video(head, camera).filter(|_| wanted) {
         return reply;
     }
     if head.path == WEB_SOCKET && wanted {
-        return ws::request(head, shared).map_or_else(Reply::Answer, Reply::Ws);
+        return ws::request(head, shared, camera).map_or_else(Reply::Answer, Reply::Ws);
     }
     let page: Answer = match head.path.as_str() {
-        "/" | "/index.html" => Answer::asset(
-            "text/html; charset=utf-8",
-            include_bytes!("../../assets/index.html"),
-        )
-        .with(PAGE_POLICY),
-        "/style.css" => Answer::asset(
-            "text/css; charset=utf-8",
-            include_bytes!("../../assets/style.css"),
-        ),
-        "/player.js" => Answer::asset(
-            "text/javascript; charset=utf-8",
-            include_bytes!("../../assets/player.js"),
-        ),
+        "/" if !asked.named && shared.cameras.len() > 1 => {
+            let page = overview::page(&shared.cameras);
+            Answer::new(HTML, NO_CACHE, page.into_bytes()).with(PAGE_POLICY)
+        }
+        "/" | "/index.html" => {
+            Answer::asset(HTML, include_bytes!("../../assets/index.html")).with(PAGE_POLICY)
+        }
+        "/overview.css" => Answer::asset(CSS, include_bytes!("../../assets/overview.css")),
+        "/overview.js" => Answer::asset(JAVASCRIPT, include_bytes!("../../assets/overview.js")),
+        "/style.css" => Answer::asset(CSS, include_bytes!("../../assets/style.css")),
+        "/player.js" => Answer::asset(JAVASCRIPT, include_bytes!("../../assets/player.js")),
         "/manifest.json" => Answer::asset(
             "application/manifest+json",
             include_bytes!("../../assets/manifest.json"),
@@ -301,11 +336,17 @@ pub(super) fn reply(head: &Head, shared: &Shared) -> Reply {
             Answer::asset("image/png", include_bytes!("../../assets/logo.png"))
         }
         "/favicon.ico" => Answer::asset("image/png", include_bytes!("../../assets/favicon.png")),
-        "/status" => status::report(shared),
-        "/healthz" => status::health(shared),
+        "/status" => status::report(shared, asked.cameras(shared)),
+        "/healthz" => status::health(asked.cameras(shared)),
         "" => {
             let query = if head.query.is_empty() { "" } else { "?" };
-            let page = format!("{}/{query}{}", shared.settings.base_path, head.query);
+            let base = &shared.settings.base_path;
+            let name = match asked.named {
+                true => &camera.stream.name,
+                false => base.rsplit('/').next().unwrap_or_default(),
+            };
+            // From where it was asked for: a proxy may have taken another path away.
+            let page = format!("{name}/{query}{}", head.query);
             Answer::text("301 Moved Permanently", format!("The page is at {page}"))
                 .with(&format!("Location: {page}\r\n"))
         }
@@ -317,7 +358,8 @@ pub(super) fn reply(head: &Head, shared: &Shared) -> Reply {
         _ => {
             return Reply::Answer(Answer::text(
                 "404 Not Found",
-                "There is nothing here. The page is at /, the stream at /stream.mp4 or /stream.mjpeg",
+                "There is nothing here. The page is at /, the stream at /stream.mp4 or /stream.mjpeg; of several cameras, \
+                 each one's are at /NAME/",
             ));
         }
     };
@@ -338,7 +380,7 @@ pub(super) fn reply(head: &Head, shared: &Shared) -> Reply {
 
 /// The answer to who wants the camera's pictures. Those who know mjpg-streamer's names, or ustreamer's, find them here.
 /// What else is in a query, such as the time against caches, is left alone.
-fn video(head: &Head, shared: &Shared) -> Option<Reply> {
+fn video(head: &Head, camera: &CameraSide) -> Option<Reply> {
     let (codec, reply) = match (head.path.as_str(), head.asked("action")) {
         (STREAM, _) => {
             let live = head.asks_for_live();
@@ -360,7 +402,7 @@ fn video(head: &Head, shared: &Shared) -> Option<Reply> {
         (path, _) if hls::is_here(path) => (Codec::H264, Reply::Hls),
         _ => return None,
     };
-    Some(none_of(codec, shared).map_or(reply, Reply::Answer))
+    Some(none_of(codec, camera).map_or(reply, Reply::Answer))
 }
 
 /// Keeps off who comes by a name that is not ours, and the pages of other sites.
@@ -419,27 +461,27 @@ pub(super) fn late() -> Answer {
 }
 
 /// The answer to who wants pictures coded so, where the camera is known to give others.
-pub(super) fn none_of(codec: Codec, shared: &Shared) -> Option<Answer> {
-    let state = shared.stream.state();
+pub(super) fn none_of(codec: Codec, camera: &CameraSide) -> Option<Answer> {
+    let (root, state) = (&camera.root, camera.stream.state());
     let text = match (codec, state.codec?) {
         (Codec::Jpeg, Codec::H264) if state.jpeg_too => return None,
         (Codec::H264, Codec::Jpeg) => {
-            "This camera gives JPEG pictures and no H.264; its video is at /stream.mjpeg"
+            format!("This camera gives JPEG pictures and no H.264; its video is at {root}/stream.mjpeg")
         }
-        (Codec::Jpeg, Codec::H264) => {
-            "This camera gives H.264 and no JPEG pictures; its video is at /stream.mp4, one picture of it at \
-             /snapshot.mp4"
-        }
+        (Codec::Jpeg, Codec::H264) => format!(
+            "This camera gives H.264 and no JPEG pictures; its video is at {root}/stream.mp4, one picture of it at \
+             {root}/snapshot.mp4"
+        ),
         _ => return None,
     };
     Some(Answer::text("501 Not Implemented", text))
 }
 
 /// Something is not there in time.
-pub(super) fn not_now(shared: &Shared) -> Answer {
-    let state = shared.stream.state();
+pub(super) fn not_now(camera: &CameraSide) -> Answer {
+    let state = camera.stream.state();
     let text = match state.why.as_str() {
-        _ if shared.stream.stopping() => "The program is being stopped".to_string(),
+        _ if camera.stream.stopping() => "The program is being stopped".to_string(),
         "" => format!("No picture in time; the camera is {}", state.condition.word()),
         why => format!("No picture in time: {why}"),
     };

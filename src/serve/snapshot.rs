@@ -3,7 +3,7 @@
 use super::connection::{Connection, Wait};
 use super::head::{Head, Method};
 use super::routes::{Answer, Stop, not_now};
-use super::{Shared, mjpeg};
+use super::{CameraSide, mjpeg};
 use crate::format::fmp4::Fragment;
 use crate::ring::pictures::{self, Picture};
 use crate::ring::{Batch, Follower, Next, Outlet};
@@ -25,14 +25,14 @@ const KEY_TIME: Duration = Duration::from_secs(10);
 /// The client has left.
 pub(super) fn take(
     connection: &Connection,
-    shared: &Shared,
+    camera: &CameraSide,
     codec: Codec,
     head: &Head,
 ) -> io::Result<Option<Answer>> {
-    find(connection, shared, codec, head).map_or_else(Stop::answer, |answer| Ok(Some(answer)))
+    find(connection, camera, codec, head).map_or_else(Stop::answer, |answer| Ok(Some(answer)))
 }
 
-fn find(connection: &Connection, shared: &Shared, codec: Codec, head: &Head) -> Result<Answer, Stop> {
+fn find(connection: &Connection, camera: &CameraSide, codec: Codec, head: &Head) -> Result<Answer, Stop> {
     let (content_type, way) = match codec {
         Codec::Jpeg => ("image/jpeg", "snapshot.jpg"),
         Codec::H264 => ("video/mp4", "snapshot.mp4"),
@@ -40,14 +40,14 @@ fn find(connection: &Connection, shared: &Shared, codec: Codec, head: &Head) -> 
     if head.method == Method::Head {
         return Ok(Answer::later(content_type));
     }
-    let _watching = shared.stream.watch(connection.address, way);
+    let _watching = camera.stream.watch(connection.address, way);
     let (captured_us, bytes) = match codec {
         Codec::Jpeg => {
-            let picture = picture(connection, shared)?;
+            let picture = picture(connection, camera)?;
             (picture.captured_us, picture.bytes.clone())
         }
         Codec::H264 => {
-            let key = key_frame(connection, shared)?;
+            let key = key_frame(connection, camera)?;
             let parts = [&key.init.bytes[..], &key.head(1, key.time_90k), key.payload()];
             (key.captured_us, parts.concat())
         }
@@ -57,25 +57,25 @@ fn find(connection: &Connection, shared: &Shared, codec: Codec, head: &Head) -> 
 }
 
 /// Waits for a JPEG picture that is captured from now on.
-pub(super) fn picture(connection: &Connection, shared: &Shared) -> Result<Arc<Picture>, Stop> {
+pub(super) fn picture(connection: &Connection, camera: &CameraSide) -> Result<Arc<Picture>, Stop> {
     let asked_us = clock::monotonic_us();
-    let _want = shared.stream.pictures.want();
-    let mut wait = Wait::new(connection, shared, Codec::Jpeg, JPEG_TIME);
+    let _want = camera.stream.pictures.want();
+    let mut wait = Wait::new(connection, camera, Codec::Jpeg, JPEG_TIME);
     let mut last = 0;
     loop {
-        match shared.stream.pictures.next(last, wait.turn()?) {
+        match camera.stream.pictures.next(last, wait.turn()?) {
             pictures::Next::Picture(_, picture) if picture.captured_us >= asked_us => return Ok(picture),
             pictures::Next::Picture(number, _) => last = number,
             pictures::Next::Nothing => {}
-            pictures::Next::Closed => return Err(not_now(shared).into()),
+            pictures::Next::Closed => return Err(not_now(camera).into()),
         }
     }
 }
 
 /// Waits for a key frame that is captured from now on.
-fn key_frame(connection: &Connection, shared: &Shared) -> Result<Arc<Fragment>, Stop> {
-    let stream = &shared.stream;
-    let mut wait = Wait::new(connection, shared, Codec::H264, KEY_TIME);
+fn key_frame(connection: &Connection, camera: &CameraSide) -> Result<Arc<Fragment>, Stop> {
+    let stream = &camera.stream;
+    let mut wait = Wait::new(connection, camera, Codec::H264, KEY_TIME);
     let catch = Arc::new(Catch {
         asked_us: clock::monotonic_us(),
         caught: Mutex::default(),
@@ -95,7 +95,7 @@ fn key_frame(connection: &Connection, shared: &Shared) -> Result<Arc<Fragment>, 
             return Ok(key);
         }
         if closed {
-            return Err(not_now(shared).into());
+            return Err(not_now(camera).into());
         }
     }
 }

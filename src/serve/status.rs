@@ -1,9 +1,10 @@
 //! `/status` and `/healthz`.
 
-use super::Shared;
 use super::routes::Answer;
+use super::{CameraSide, Shared};
 use crate::stream::{Condition, State, Viewer};
 use std::fmt::{Display, Write};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -32,21 +33,49 @@ fn trouble(state: &State) -> Option<String> {
     }
 }
 
-/// 200 while frames are fresh or nobody wants any, else 503 with the reason.
-pub(super) fn health(shared: &Shared) -> Answer {
-    let state = shared.stream.state();
-    match trouble(&state) {
-        None => Answer::text("200 OK", state.condition.word()),
-        Some(why) => Answer::text("503 Service Unavailable", why),
+/// 200 while frames are fresh or nobody wants any, else 503 with the reason; for all of them together.
+pub(super) fn health(cameras: &[Arc<CameraSide>]) -> Answer {
+    let mut status = "200 OK";
+    let mut lines = Vec::new();
+    for camera in cameras {
+        let state = camera.stream.state();
+        let trouble = trouble(&state);
+        if trouble.is_some() {
+            status = "503 Service Unavailable";
+        }
+        let text = trouble.unwrap_or_else(|| state.condition.word().into());
+        lines.push(match cameras {
+            [_] => text,
+            _ => format!("{}: {text}", camera.stream.name),
+        });
     }
+    Answer::text(status, lines.join("\n"))
 }
 
 /// Everything that is known, as JSON.
-pub(super) fn report(shared: &Shared) -> Answer {
-    let state = shared.stream.state();
-    let trouble = trouble(&state);
-    let viewers = shared.stream.viewers();
+pub(super) fn report(shared: &Shared, cameras: &[Arc<CameraSide>]) -> Answer {
     let counters = &shared.counters;
+    let report = Object::new()
+        .text("version", env!("CARGO_PKG_VERSION"))
+        .member("uptime_s", shared.started.elapsed().as_secs())
+        .member("clients", shared.streams.load(Relaxed))
+        .member("max_clients", shared.settings.max_clients)
+        .member("connections", shared.connections().len())
+        .member("requests", counters.requests.load(Relaxed))
+        .member("bad_requests", counters.bad_requests.load(Relaxed))
+        .member("forbidden", counters.forbidden.load(Relaxed))
+        .member("refused", counters.refused.load(Relaxed))
+        .member("stuck_clients", counters.stuck.load(Relaxed))
+        .member("cameras", array(cameras.iter().map(|camera| of_camera(camera))))
+        .end();
+    Answer::fresh("application/json", report.into_bytes())
+}
+
+fn of_camera(camera: &CameraSide) -> String {
+    let stream = &camera.stream;
+    let state = stream.state();
+    let trouble = trouble(&state);
+    let viewers = stream.viewers();
     let clients = array(viewers.iter().map(|viewer| {
         let lag_ms = Some(viewer.lag_ms.load(Relaxed)).filter(|ms| *ms != Viewer::UNTOLD);
         Object::new()
@@ -70,8 +99,8 @@ pub(super) fn report(shared: &Shared) -> Answer {
         .member("slow", losses.slow)
         .end();
     let init = state.init.as_deref();
-    let camera = Object::new()
-        .text("name", &shared.stream.name)
+    Object::new()
+        .text("name", &stream.name)
         .text("source", &state.source)
         .text("chain", &state.chain)
         .text("chain_why", &state.chain_why)
@@ -98,32 +127,16 @@ pub(super) fn report(shared: &Shared) -> Answer {
             or_null(state.key_interval_ms.map(|ms| ms.to_string())),
         )
         .member("frames", state.frames)
+        .member("faults", state.faults)
         .member(
             "last_frame_age_ms",
             or_null(state.last_frame.map(|t| t.elapsed().as_millis().to_string())),
         )
         .member("drops", drops)
-        .member(
-            "ring_bytes",
-            shared.stream.ring.bytes() + shared.stream.pictures.bytes(),
-        )
-        .member("hls_bytes", shared.hls.bytes())
+        .member("ring_bytes", stream.ring.bytes() + stream.pictures.bytes())
+        .member("hls_bytes", camera.hls.bytes())
         .member("clients", clients)
-        .end();
-    let report = Object::new()
-        .text("version", env!("CARGO_PKG_VERSION"))
-        .member("uptime_s", shared.started.elapsed().as_secs())
-        .member("clients", shared.streams.load(Relaxed))
-        .member("max_clients", shared.settings.max_clients)
-        .member("connections", shared.connections().len())
-        .member("requests", counters.requests.load(Relaxed))
-        .member("bad_requests", counters.bad_requests.load(Relaxed))
-        .member("forbidden", counters.forbidden.load(Relaxed))
-        .member("refused", counters.refused.load(Relaxed))
-        .member("stuck_clients", counters.stuck.load(Relaxed))
-        .member("cameras", array([camera]))
-        .end();
-    Answer::fresh("application/json", report.into_bytes())
+        .end()
 }
 
 /// A JSON object being written (RFC 8259).

@@ -1,12 +1,12 @@
 //! `/ws`: what `/stream.mp4` gives, as WebSocket messages (RFC 6455), with texts beside them that tell how it stands; or
 //! the bare H.264, for players that want that. The client's thread hears what the client says, too.
 
-use super::Shared;
 use super::connection::{self, Connection, LOOK_EVERY, READS, WRITE_TIME, write_within};
 use super::head::{self, Head, Method};
 use super::routes::{self, Answer};
 use super::status::{Object, codec};
 use super::unsent::{Unsent, account};
+use super::{CameraSide, Shared};
 use crate::format::fmp4::{Fragment, HEAD_BYTES, Init};
 use crate::format::ws::{self, Fault, Message, Reader, status};
 use crate::ring::{Batch, Follower, Next, Outlet};
@@ -39,7 +39,7 @@ pub(super) struct Request {
 }
 
 /// A handshake that is good (4.2.1), or the answer to one that is not.
-pub(super) fn request(head: &Head, shared: &Shared) -> Result<Request, Answer> {
+pub(super) fn request(head: &Head, shared: &Shared, camera: &CameraSide) -> Result<Request, Answer> {
     let upgrade = &head.upgrade;
     let bad = |why: &str| Err(Answer::text("400 Bad Request", why));
     if head.method != Method::Get || !head.http11 || !upgrade.websocket || !upgrade.version_13 {
@@ -62,7 +62,7 @@ pub(super) fn request(head: &Head, shared: &Shared) -> Result<Request, Answer> {
         return Err(routes::foreign_page());
     }
     let annex_b = head.asked("format") == Some("h264");
-    if let Some(answer) = routes::none_of(Codec::H264, shared).filter(|_| annex_b) {
+    if let Some(answer) = routes::none_of(Codec::H264, camera).filter(|_| annex_b) {
         return Err(answer);
     }
     Ok(Request {
@@ -77,6 +77,7 @@ pub(super) fn request(head: &Head, shared: &Shared) -> Result<Request, Answer> {
 pub(super) fn send(
     connection: &Arc<Connection>,
     shared: &Shared,
+    camera: &CameraSide,
     request: &Request,
     head: &Head,
     received: &[u8],
@@ -91,7 +92,7 @@ pub(super) fn send(
         request.accept
     );
     let outcome = write_within(socket, answer.as_bytes(), WRITE_TIME)
-        .and_then(|()| follow(connection, shared, request, received));
+        .and_then(|()| follow(connection, camera, request, received));
     match outcome {
         Ok(End::Closed) => {
             connection::linger(socket);
@@ -112,11 +113,11 @@ enum End {
 
 fn follow(
     connection: &Arc<Connection>,
-    shared: &Shared,
+    camera: &CameraSide,
     request: &Request,
     received: &[u8],
 ) -> io::Result<End> {
-    let stream = &shared.stream;
+    let stream = &camera.stream;
     let watching = stream.watch(connection.address, "ws");
     let outlet = Arc::new(Ws {
         connection: Arc::clone(connection),

@@ -8,6 +8,7 @@
 use super::offer::Fit;
 use crate::config::keys::AUTO;
 use crate::config::{ChainKeys, DeviceName};
+use crate::format::raw;
 use crate::sys::v4l2::{FourCc, OfferedFormat};
 use std::fmt;
 use std::path::PathBuf;
@@ -29,7 +30,7 @@ const RAW: [FourCc; 8] = [
 
 /// A device that takes pictures and gives them back otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stage {
+pub struct Coder {
     /// Its node.
     pub path: PathBuf,
     /// Its name, for people.
@@ -40,7 +41,7 @@ pub struct Stage {
     pub gives: Vec<OfferedFormat>,
 }
 
-impl Stage {
+impl Coder {
     fn takes(&self, fourcc: FourCc) -> bool {
         self.takes.iter().any(|f| f.fourcc == fourcc)
     }
@@ -105,13 +106,21 @@ pub enum Way {
     Encoded {
         /// What the camera is to give.
         input: FourCc,
-        /// A decoder before the encoder, and the name by which that takes the camera's pictures.
-        decoder: Option<(PathBuf, FourCc)>,
+        /// A decoder before the encoder.
+        decoder: Option<PathBuf>,
         /// What makes the H.264.
         encoder: PathBuf,
-        /// What the encoder is to take.
-        encoder_input: FourCc,
     },
+}
+
+impl Way {
+    fn encoded(input: FourCc, decoder: Option<&Coder>, encoder: &Coder) -> Way {
+        Way::Encoded {
+            input,
+            decoder: decoder.map(|decoder| decoder.path.clone()),
+            encoder: encoder.path.clone(),
+        }
+    }
 }
 
 impl fmt::Display for Way {
@@ -124,10 +133,9 @@ impl fmt::Display for Way {
                 input,
                 decoder,
                 encoder,
-                ..
             } => {
                 write!(f, "{input} → ")?;
-                if let Some((decoder, _)) = decoder {
+                if let Some(decoder) = decoder {
                     write!(f, "{} → ", decoder.display())?;
                 }
                 encoder.display().fmt(f)
@@ -153,7 +161,7 @@ pub struct Choice<'a> {
     /// It has a unit that puts H.264 into its JPEG pictures.
     pub muxes: bool,
     /// The machine's encoders and decoders, in the order of their numbers.
-    pub stages: &'a [Stage],
+    pub coders: &'a [Coder],
     /// The config's key.
     pub capture_format: &'a str,
     /// What else the config pins.
@@ -167,15 +175,6 @@ pub fn pinned(capture_format: &str) -> Option<FourCc> {
 
 fn is_jpeg(fourcc: FourCc) -> bool {
     [FourCc::MJPEG, FourCc::JPEG].contains(&fourcc)
-}
-
-/// The one of these that stands first in [`RAW`], else the first of all.
-fn best_raw(formats: impl Iterator<Item = FourCc>) -> Option<FourCc> {
-    formats.min_by_key(|fourcc| rank(*fourcc))
-}
-
-fn rank(fourcc: FourCc) -> usize {
-    RAW.iter().position(|f| *f == fourcc).unwrap_or(RAW.len())
 }
 
 impl Choice<'_> {
@@ -218,10 +217,10 @@ impl Choice<'_> {
     }
 
     fn why_jpeg(&self) -> String {
-        let none = |is: fn(&Stage) -> bool| !self.stages.iter().any(is);
-        let why = if none(Stage::is_encoder) {
+        let none = |is: fn(&Coder) -> bool| !self.coders.iter().any(is);
+        let why = if none(Coder::is_encoder) {
             ", and there is no encoder here"
-        } else if none(Stage::is_decoder) {
+        } else if none(Coder::is_decoder) {
             ", and no decoder here takes its MJPEG"
         } else {
             ""
@@ -229,11 +228,11 @@ impl Choice<'_> {
         format!("it gives no H.264{why}")
     }
 
-    fn encoders(&self) -> impl Iterator<Item = &Stage> {
-        let named = |stage: &&Stage| self.keys.encoder.as_ref().is_none_or(|name| stage.is(name));
-        self.stages
+    fn encoders(&self) -> impl Iterator<Item = &Coder> {
+        let named = |coder: &&Coder| self.keys.encoder.as_ref().is_none_or(|name| coder.is(name));
+        self.coders
             .iter()
-            .filter(|stage| stage.is_encoder())
+            .filter(|coder| coder.is_encoder())
             .filter(named)
     }
 
@@ -241,73 +240,57 @@ impl Choice<'_> {
     fn encoded(&self, pinned: Option<FourCc>) -> Vec<(Way, String)> {
         let of = |key: &Option<String>| key.as_deref().and_then(FourCc::parse);
         let (decoder_input, encoder_input) = (of(&self.keys.decoder_input), of(&self.keys.encoder_input));
-        let wanted = |g: &Given| pinned.is_none_or(|f| f == g.fourcc || is_jpeg(f) && is_jpeg(g.fourcc));
-        let (mut raw, coded): (Vec<Given>, Vec<Given>) = self
-            .given
-            .iter()
-            .filter(|g| wanted(g))
-            .partition(|g| !g.compressed);
-        raw.sort_by_key(|g| rank(g.fourcc));
+        let wanted = |g: &&Given| pinned.is_none_or(|f| f == g.fourcc || is_jpeg(f) && is_jpeg(g.fourcc));
+        let (mut pictures, coded): (Vec<Given>, Vec<Given>) =
+            self.given.iter().filter(wanted).partition(|g| !g.compressed);
+        pictures.retain(|g| raw::is_known(g.fourcc.0.to_le_bytes()));
+        pictures.sort_by_key(|g| RAW.iter().position(|f| *f == g.fourcc).unwrap_or(RAW.len()));
         let mut list = Vec::new();
-        for Given { fourcc, fit, .. } in raw.iter().filter(|_| self.keys.decoder.is_none()) {
-            // The encoder takes it for something else only if both are written.
+        for Given { fourcc, fit, .. } in pictures.iter().filter(|_| self.keys.decoder.is_none()) {
+            // The encoder takes them for something else only if both are written.
             let taken = encoder_input.unwrap_or(*fourcc);
-            for encoder in self.encoders() {
-                if encoder.takes(taken) && (taken == *fourcc || pinned.is_some()) {
-                    let why = format!("it gives no H.264; {} takes its {fourcc}", encoder.card);
-                    let way = Way::Encoded {
-                        input: *fourcc,
-                        decoder: None,
-                        encoder: encoder.path.clone(),
-                        encoder_input: taken,
-                    };
-                    list.push((*fit, way, why));
-                }
+            if taken != *fourcc && pinned.is_none() {
+                continue;
+            }
+            for encoder in self.encoders().filter(|encoder| encoder.takes(taken)) {
+                let why = format!("it gives no H.264; {} takes its {fourcc}", encoder.card);
+                list.push((*fit, Way::encoded(*fourcc, None, encoder), why));
             }
         }
         let why = match list.iter().map(|(fit, ..)| *fit).min() {
-            None if raw.is_empty() => "it gives JPEG pictures only, which are decoded and encoded",
+            None if pictures.is_empty() => "it gives JPEG pictures only, which are decoded first",
             None => "no encoder here takes its raw pictures; its JPEG pictures are decoded first",
+            Some(Fit::Whole) => "its JPEG pictures are decoded first",
+            Some(Fit::Slower) => "its raw pictures come too slowly; its JPEG pictures are decoded first",
             Some(Fit::Otherwise) => {
                 "its raw pictures are not of that size; its JPEG pictures are decoded first"
             }
-            Some(Fit::Slower) => "its raw pictures come too slowly; its JPEG pictures are decoded first",
-            Some(Fit::Whole) => "its JPEG pictures are decoded first",
         };
         let named = self.keys.decoder.as_ref();
-        let decoders = || {
-            let right = |stage: &&Stage| named.map_or(stage.is_decoder(), |name| stage.is(name));
-            self.stages.iter().filter(right)
-        };
-        // A decoder that is named gets whatever the camera gives: it may be a converter.
-        let for_it = coded
-            .iter()
-            .filter(|g| is_jpeg(g.fourcc))
-            .chain(raw.iter().filter(|_| named.is_some()));
-        for Given { fourcc, fit, .. } in for_it {
-            for decoder in decoders() {
-                let names = [
-                    Some(*fourcc),
-                    is_jpeg(*fourcc).then_some(FourCc::MJPEG),
-                    Some(FourCc::JPEG),
-                ];
-                let known = names.into_iter().flatten().find(|name| decoder.takes(*name));
-                let Some(taken) = decoder_input.or(known) else {
-                    continue;
+        // A decoder that is named gets raw pictures too: it may be a converter.
+        let jpeg = coded.iter().filter(|g| is_jpeg(g.fourcc));
+        for Given { fourcc, fit, .. } in jpeg.chain(pictures.iter().filter(|_| named.is_some())) {
+            // Each of the two names will do for a JPEG picture.
+            let knows = |decoder: &Coder| {
+                decoder.takes(*fourcc) || is_jpeg(*fourcc) && decoder.is_decoder() || decoder_input.is_some()
+            };
+            let decoders = self.coders.iter().filter(|coder| knows(coder));
+            for decoder in decoders.filter(|coder| named.map_or(coder.is_decoder(), |name| coder.is(name))) {
+                let passes = |f: FourCc, encoder: &Coder| {
+                    encoder_input.is_none_or(|wanted| wanted == f) && encoder.takes(f)
                 };
-                for encoder in self.encoders() {
-                    let between = decoder.gives.iter().filter(|f| !f.compressed).map(|f| f.fourcc);
-                    let between = between.filter(|f| encoder.takes(*f));
-                    let between =
-                        best_raw(between.filter(|f| encoder_input.is_none_or(|wanted| wanted == *f)));
-                    let Some(between) = between else { continue };
-                    let way = Way::Encoded {
-                        input: *fourcc,
-                        decoder: Some((decoder.path.clone(), taken)),
-                        encoder: encoder.path.clone(),
-                        encoder_input: between,
-                    };
-                    list.push((*fit, way, why.to_owned()));
+                let between = |encoder: &&Coder| {
+                    decoder
+                        .gives
+                        .iter()
+                        .any(|f| !f.compressed && passes(f.fourcc, encoder))
+                };
+                for encoder in self.encoders().filter(between) {
+                    list.push((
+                        *fit,
+                        Way::encoded(*fourcc, Some(decoder), encoder),
+                        why.to_owned(),
+                    ));
                 }
             }
         }

@@ -2,9 +2,9 @@
 
 use super::camera::{self, capture_kind, open_device};
 use super::chain::{self, Memory};
-use super::choose::{self, Candidate, Choice, Given, Stage, Way};
+use super::choose::{self, Candidate, Choice, Coder, Given, Way};
 use super::offer::{self, WithoutH264};
-use super::{Facts, Source, lookup, rpicam, uvcx};
+use super::{Facts, Past, Source, lookup, rpicam, uvcx};
 use crate::config::keys::AUTO;
 use crate::config::{self, Camera, ChainKeys, DeviceName, Setting};
 use crate::error::{Error, Result};
@@ -32,11 +32,11 @@ pub struct Device<'a> {
 /// The first camera here that gives H.264, else the first from which some can be made, else the first with JPEG pictures;
 /// and whether it is to be H.264.
 pub fn find(camera: &Camera) -> Option<(PathBuf, bool)> {
-    let (stages, keys) = (lookup::stages(), ChainKeys::default());
+    let (coders, keys) = (lookup::coders(), ChainKeys::default());
     let mut best: Option<(u8, PathBuf)> = None;
     for path in lookup::nodes() {
         let ways = Device::any(&path, camera, &keys)
-            .ways(&stages)
+            .ways(&coders)
             .unwrap_or_default();
         let rank = match ways.first().map(|first| &first.way) {
             Some(Way::Own) => 0,
@@ -74,16 +74,16 @@ impl<'a> Device<'a> {
         }
     }
 
-    /// All ways from this camera to the stream, the best one first; `stages` are the machine's, see
-    /// [`lookup::stages`]. None if it gives nothing that can be served.
+    /// All ways from this camera to the stream, the best one first; `coders` are the machine's, see
+    /// [`lookup::coders`]. None if it gives nothing that can be served.
     ///
     /// # Errors
     /// It can't be opened, or is no camera.
-    pub fn ways(&self, stages: &[Stage]) -> Result<Vec<Candidate>> {
-        self.look(stages).map(|seen| seen.ways)
+    pub fn ways(&self, coders: &[Coder]) -> Result<Vec<Candidate>> {
+        self.look(coders).map(|seen| seen.ways)
     }
 
-    fn look(&self, stages: &[Stage]) -> Result<Seen> {
+    fn look(&self, coders: &[Coder]) -> Result<Seen> {
         let (file, capabilities) = open_device(self.path)?;
         let kind = capture_kind(capabilities.caps)
             .map_err(|what| Error::new(self.path.display(), "not a camera", what))?;
@@ -104,7 +104,7 @@ impl<'a> Device<'a> {
         let choice = Choice {
             given: &given,
             muxes: uvcx::has_encoder(&file),
-            stages,
+            coders,
             capture_format: self.capture_format,
             keys: self.keys,
         };
@@ -121,25 +121,37 @@ impl<'a> Device<'a> {
         offer::without_h264(capabilities, formats, self.path, self.camera)
     }
 
-    /// Opens it the first way that can be gone. What can't be had as wished is logged, but for what is in `said`.
+    /// Opens it the first way that can be gone, and of which nothing bad is known. What can't be had as wished is logged,
+    /// but for what is said already.
     ///
     /// # Errors
     /// Why there is no way, or, if there are some, why not the best one.
-    pub fn open(&self, said: &mut HashSet<String>) -> Result<Box<dyn Source>> {
-        let stages = lookup::stages();
+    pub fn open(&self, past: &mut Past) -> Result<Box<dyn Source>> {
+        let coders = lookup::coders();
         for (key, name) in [("encoder", &self.keys.encoder), ("decoder", &self.keys.decoder)] {
             let name = name
                 .as_ref()
-                .filter(|name| !stages.iter().any(|stage| stage.is(name)));
+                .filter(|name| !coders.iter().any(|coder| coder.is(name)));
             if let Some(name) = name {
-                return Err(no_such_stage(key, name, &stages));
+                return Err(no_such_coder(key, name, &coders));
             }
         }
-        let seen = self.look(&stages)?;
+        let seen = self.look(&coders)?;
         let mut failed: Option<Error> = None;
         let mut but = String::new();
+        if seen
+            .ways
+            .iter()
+            .all(|candidate| past.failure(&candidate.way).is_some())
+        {
+            past.failed.clear();
+        }
         for Candidate { way, why } in &seen.ways {
-            match self.open_way(way, &seen, &stages, &format!("{why}{but}"), said) {
+            let opened = match past.failure(way) {
+                Some(e) => Err(e.clone()),
+                None => self.open_way(way, &seen, &coders, &format!("{why}{but}"), &mut past.said),
+            };
+            match opened {
                 Ok(source) => return Ok(source),
                 // It is the camera that went.
                 Err(e) if !self.path.exists() => return Err(e),
@@ -150,14 +162,14 @@ impl<'a> Device<'a> {
                 }
             }
         }
-        Err(failed.unwrap_or_else(|| self.no_way(&seen, &stages)))
+        Err(failed.unwrap_or_else(|| self.no_way(&seen, &coders)))
     }
 
     fn open_way(
         &self,
         way: &Way,
         seen: &Seen,
-        stages: &[Stage],
+        coders: &[Coder],
         why: &str,
         said: &mut HashSet<String>,
     ) -> Result<Box<dyn Source>> {
@@ -175,6 +187,7 @@ impl<'a> Device<'a> {
             controls,
         };
         let own = |facts: &mut Facts| {
+            facts.way = Some(way.clone());
             facts.chain = format!("{} ({}) {way}", path.display(), seen.capabilities.card);
             facts.why = why.to_owned();
         };
@@ -192,14 +205,14 @@ impl<'a> Device<'a> {
                 input,
                 decoder,
                 encoder,
-                encoder_input,
             } => {
                 let controls_of = |node: &Path| {
-                    let stage = stages.iter().find(|stage| stage.path == node);
+                    let coder = coders.iter().find(|coder| coder.path == node);
                     let mut sections = self.keys.codecs.iter();
-                    let section = sections.find(|(name, _)| stage.is_some_and(|stage| stage.is(name)));
+                    let section = sections.find(|(name, _)| coder.is_some_and(|coder| coder.is(name)));
                     section.map_or(&[][..], |(_, controls)| controls)
                 };
+                let format = |key: &Option<String>| key.as_deref().and_then(FourCc::parse);
                 let wanted = chain::Wanted {
                     path,
                     width,
@@ -207,11 +220,11 @@ impl<'a> Device<'a> {
                     fps,
                     controls,
                     input: *input,
-                    decoder: decoder.as_ref().map(|(path, _)| path.as_path()),
-                    decoder_input: decoder.as_ref().map(|(_, name)| *name),
-                    decoder_controls: decoder.as_ref().map_or(&[], |(path, _)| controls_of(path)),
+                    decoder: decoder.as_deref(),
+                    decoder_input: format(&self.keys.decoder_input),
+                    decoder_controls: decoder.as_deref().map_or(&[], controls_of),
                     encoder,
-                    encoder_input: Some(*encoder_input),
+                    encoder_input: format(&self.keys.encoder_input),
                     encoder_controls: controls_of(encoder),
                     camera_memory: link(
                         self.keys.capture_memory,
@@ -224,6 +237,7 @@ impl<'a> Device<'a> {
                 };
                 let mut source = chain::open(&wanted, said)?;
                 source.facts.why = why.to_owned();
+                source.facts.way = Some(way.clone());
                 source.facts.jpeg_too = *input == FourCc::MJPEG || *input == FourCc::JPEG;
                 Box::new(source)
             }
@@ -231,7 +245,7 @@ impl<'a> Device<'a> {
     }
 
     /// Why nothing of what the camera gives can be served.
-    fn no_way(&self, seen: &Seen, stages: &[Stage]) -> Error {
+    fn no_way(&self, seen: &Seen, coders: &[Coder]) -> Error {
         let Seen {
             file,
             capabilities,
@@ -259,8 +273,8 @@ impl<'a> Device<'a> {
                 None,
             ),
             WithoutH264::Mjpeg(command) | WithoutH264::Raw(command) => {
-                let coders = stages.iter().filter(|stage| stage.is_encoder() || stage.is_decoder());
-                let coders: Vec<String> = coders.map(Stage::words).collect();
+                let coders = coders.iter().filter(|coder| coder.is_encoder() || coder.is_decoder());
+                let coders: Vec<String> = coders.map(Coder::words).collect();
                 let why = match coders.as_slice() {
                     [] => no_encoder(),
                     _ => format!("what is here does not take that: {}", coders.join("; ")),
@@ -297,8 +311,8 @@ fn no_encoder() -> String {
     format!("there is no H.264 encoder here{board}")
 }
 
-fn no_such_stage(key: &str, name: &DeviceName, stages: &[Stage]) -> Error {
-    let there_are: Vec<String> = stages.iter().map(Stage::words).collect();
+fn no_such_coder(key: &str, name: &DeviceName, coders: &[Coder]) -> Error {
+    let there_are: Vec<String> = coders.iter().map(Coder::words).collect();
     let there_are = match there_are.as_slice() {
         [] => "any".to_owned(),
         several => format!("it; there is {}", several.join("; ")),

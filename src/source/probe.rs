@@ -2,7 +2,7 @@
 //!
 //! Devices are opened and asked; nothing is set on them, and a stream that runs on one goes on.
 
-use super::choose::{Candidate, Stage, Way};
+use super::choose::{Candidate, Coder, Way};
 use super::device::Device;
 use super::lookup::{self, Found, Seen};
 use super::offer::{self, Fit, WithoutH264};
@@ -27,10 +27,10 @@ const FRAMES: u64 = 18;
 /// What there is to say, in the form of a config: all but the sections is commented out.
 pub fn report() -> String {
     let seen = lookup::look();
-    let stages: Vec<Stage> = seen.iter().filter_map(lookup::stage).collect();
+    let coders: Vec<Coder> = seen.iter().filter_map(lookup::coder).collect();
     let mut report = Report {
         seen: &seen,
-        stages: &stages,
+        coders: &coders,
         text: String::new(),
         troubles: Vec::new(),
         sections: Vec::new(),
@@ -53,7 +53,7 @@ struct Section {
 
 struct Report<'a> {
     seen: &'a [Seen],
-    stages: &'a [Stage],
+    coders: &'a [Coder],
     text: String,
     troubles: Vec<String>,
     sections: Vec<Section>,
@@ -132,7 +132,7 @@ impl Report<'_> {
             }
             None => "Without a config it serves the test picture, until there is a camera.".to_owned(),
         });
-        let encodes = self.stages.iter().any(Stage::is_encoder);
+        let encodes = self.coders.iter().any(Coder::is_encoder);
         if !encodes && rpicam::board_encodes() == Some(false) {
             self.say("This Raspberry Pi has no H.264 encoder, as all from the 5 on: cameras with H.264 of their own are best.");
         }
@@ -151,8 +151,8 @@ impl Report<'_> {
         let who = &found.capabilities;
         self.say(&format!("{path}: {} ({}, {})", who.card, who.driver, who.bus));
         if let Err(what) = found.capture {
-            return match lookup::stage(node) {
-                Some(stage) => self.say(&lookup::stage_words(&stage)),
+            return match lookup::coder(node) {
+                Some(coder) => self.say(&lookup::coder_words(&coder)),
                 None => self.say(what),
             };
         }
@@ -269,7 +269,7 @@ impl Report<'_> {
     fn best(&self, path: &Path, found: &Found) -> Option<(Candidate, Option<(u32, u32)>)> {
         let keys = ChainKeys::default();
         let first = |camera: &Camera| {
-            let ways = Device::any(path, camera, &keys).ways(self.stages).ok()?;
+            let ways = Device::any(path, camera, &keys).ways(self.coders).ok()?;
             ways.into_iter().next()
         };
         for (width, height) in SIZES {

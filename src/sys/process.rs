@@ -1,9 +1,14 @@
-//! This process: its limits, its priority, its machine's name, and the signals that end it.
+//! This process: its limits, its priority, its machine's name, and the signals to it.
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use std::ffi::c_int;
-use std::io;
+use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
+use std::time::Duration;
 
 /// Raises the number of files that may be open to what the system allows, and gives that.
 ///
@@ -50,30 +55,62 @@ pub fn host_name() -> String {
     }
 }
 
-/// Keeps SIGTERM, SIGINT and SIGHUP (the terminal is gone) waiting until [`wait_for_end`] asks for them. Call it before any thread is made: threads inherit it.
-///
-/// # Errors
-/// The kernel's.
-pub fn hold_end_signals() -> io::Result<()> {
-    Ok(end_signals().thread_block()?)
+/// What a signal asks of this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    /// To end: SIGTERM or SIGINT, by its name, or SIGHUP of a terminal that is gone.
+    End(&'static str),
+    /// To read its config again: SIGHUP.
+    Reload,
 }
 
-/// Waits until somebody wants the process to end; gives the signal's name.
-///
-/// # Errors
-/// The kernel's.
-pub fn wait_for_end() -> io::Result<&'static str> {
-    Ok(end_signals().wait()?.as_str())
+/// The signals to this process, which wait here until they are asked for.
+pub struct Calls {
+    signals: SignalFd,
+    at_terminal: [bool; 2],
 }
 
-/// Asks this process to end, as SIGTERM from outside does.
-pub fn end() {
-    // It can't fail: the process exists, and is ours.
-    _ = nix::sys::signal::kill(nix::unistd::Pid::this(), Signal::SIGTERM);
+impl Calls {
+    /// Holds them. Call it before any thread is made: threads inherit it.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn hold() -> io::Result<Calls> {
+        let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]
+            .into_iter()
+            .collect();
+        signals.thread_block()?;
+        Ok(Calls {
+            signals: SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC)?,
+            at_terminal: at_terminal(),
+        })
+    }
+
+    /// Waits for one, at most so long; for ever if that is None.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn wait(&self, most: Option<Duration>) -> io::Result<Option<Call>> {
+        let most = most.map_or(PollTimeout::NONE, |most| {
+            PollTimeout::try_from(most).unwrap_or(PollTimeout::MAX)
+        });
+        let mut file = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut file, most) {
+            Ok(0) | Err(Errno::EINTR) => return Ok(None),
+            result => result?,
+        };
+        let Some(signal) = self.signals.read_signal()? else {
+            return Ok(None);
+        };
+        Ok(Some(match signal.ssi_signo as c_int {
+            libc::SIGHUP if self.at_terminal == at_terminal() => Call::Reload,
+            number => Call::End(Signal::try_from(number)?.as_str()),
+        }))
+    }
 }
 
-fn end_signals() -> SigSet {
-    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]
-        .into_iter()
-        .collect()
+/// Which of standard input and error are a terminal. One that was hung up is none any more (its ioctls give EIO,
+/// drivers/tty/tty_io.c).
+fn at_terminal() -> [bool; 2] {
+    [io::stdin().is_terminal(), io::stderr().is_terminal()]
 }

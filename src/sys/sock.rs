@@ -1,9 +1,12 @@
-//! What std::net leaves out: socket options of tcp(7) and ip(7), a read that never waits, this machine's addresses.
+//! What std::net leaves out: socket options of tcp(7) and ip(7), a read that never waits, this machine's addresses, sockets
+//! from the service manager.
 
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use std::ffi::{c_int, c_void};
 use std::io::{self, IoSlice};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::fd::{AsFd, AsRawFd};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 fn set_int(socket: &impl AsFd, level: c_int, option: c_int, value: c_int) -> io::Result<()> {
     let size = size_of::<c_int>() as libc::socklen_t;
@@ -43,6 +46,57 @@ pub fn set_backlog(listener: &impl AsFd, connections: c_int) -> io::Result<()> {
     let result = unsafe { libc::listen(listener.as_fd().as_raw_fd(), connections) };
     if result == 0 {
         Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// The listening sockets that the service manager opened for this program (sd_listen_fds(3)), in its order; empty if
+/// there are none, or at any further call.
+///
+/// # Errors
+/// One of them is not a TCP socket that listens; which, and the kernel's word if it has one.
+pub fn inherited() -> io::Result<Vec<TcpListener>> {
+    /// The first that is handed over (SD_LISTEN_FDS_START).
+    const FIRST: c_int = 3;
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    let number = |name| std::env::var(name).ok()?.parse::<u32>().ok();
+    let ours = number("LISTEN_PID") == Some(std::process::id());
+    let count = number("LISTEN_FDS").filter(|_| ours && !TAKEN.swap(true, Relaxed));
+    let mut listeners = Vec::new();
+    for file in (FIRST..).take(count.unwrap_or(0) as usize) {
+        let is = |option, values: &[c_int]| get_int(file, option).map(|value| values.contains(&value));
+        let tcp = is(libc::SO_DOMAIN, &[libc::AF_INET, libc::AF_INET6])?
+            && is(libc::SO_TYPE, &[libc::SOCK_STREAM])?
+            && is(libc::SO_ACCEPTCONN, &[1])?;
+        if !tcp {
+            return Err(io::Error::other("not a TCP socket that listens"));
+        }
+        // SAFETY: it is open, as was just seen, and nobody else's: it was handed over to this process, and is taken here
+        // only once.
+        let listener = unsafe { TcpListener::from_raw_fd(file) };
+        // Commands have no use for it.
+        fcntl(&listener, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+fn get_int(file: c_int, option: c_int) -> io::Result<c_int> {
+    let mut value: c_int = 0;
+    let mut size = size_of::<c_int>() as libc::socklen_t;
+    // SAFETY: a number that is no open descriptor is refused, and both pointers are to what the size tells.
+    let result = unsafe {
+        libc::getsockopt(
+            file,
+            libc::SOL_SOCKET,
+            option,
+            (&raw mut value).cast::<c_void>(),
+            &raw mut size,
+        )
+    };
+    if result == 0 {
+        Ok(value)
     } else {
         Err(io::Error::last_os_error())
     }

@@ -16,6 +16,7 @@ import traceback
 
 import foreign
 import jpeg
+import overview
 import page
 import rotation
 from driver import OUT, Chromium, Firefox, Skip, WebKit
@@ -32,11 +33,12 @@ MAIN = EVERYWHERE + [
     page.the_page_plays_where_no_websocket_passes, page.the_right_jpeg_pictures_show,
     rotation.rotation_is_shown_without_javascript, rotation.rotation_is_shown_by_the_plain_tag,
     rotation.rotation_is_shown_by_webcodecs, page.the_page_plays_without_javascript,
+    overview.the_overview_shows_all_cameras, overview.a_camera_off_the_screen_sleeps,
     page.no_decoder_holds_pictures_back, page.uneven_rates_play_without_a_stall, foreign.hls_js_plays_hls,
     foreign.hls_js_plays_low_latency_hls, foreign.jmuxer_plays, foreign.broadway_plays]
 CHECKS = {
     Chromium: MAIN + [rotation.rotation_is_shown_by_hls, page.the_page_fits_a_phone, page.the_manifest_is_valid,
-                      page.two_pages_of_eight_frames_play],
+                      page.two_pages_of_eight_frames_play, overview.the_overview_fits_a_phone],
     Firefox: MAIN,
     WebKit: EVERYWHERE,
 }

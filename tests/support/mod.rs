@@ -61,10 +61,10 @@ impl Server {
 
     /// With a config of this text.
     pub fn with_config(text: &str) -> Server {
-        Server::with_config_as(Command::new(Server::PROGRAM), text)
+        Server::with_config_as(Server::program(), text)
     }
 
-    /// The same, started by `program`: another user, another environment.
+    /// The same, started by `program`: another user, another environment, another standard input.
     pub fn with_config_as(program: Command, text: &str) -> Server {
         let dir = Dir::new();
         let file = dir.write("test.conf", text);
@@ -79,14 +79,20 @@ impl Server {
     pub const PROGRAM: &str = env!("CARGO_BIN_EXE_fmp4streamer");
 
     fn start(args: &[&str], dir: Dir) -> Server {
-        Server::run(Command::new(Server::PROGRAM), args, dir)
+        Server::run(Server::program(), args, dir)
+    }
+
+    /// Nothing on its standard input.
+    pub fn program() -> Command {
+        let mut program = Command::new(Server::PROGRAM);
+        program.stdin(Stdio::null());
+        program
     }
 
     fn run(mut program: Command, args: &[&str], dir: Dir) -> Server {
         let mut process = program
             .args(args)
             .args(["--listen", "127.0.0.1:0"])
-            .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -212,6 +218,21 @@ impl Server {
         status.unwrap()
     }
 
+    /// The threads of the cameras' pumps, in the order of the config.
+    pub fn pumps(&self) -> Vec<u32> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();
+        let is_pump = |task: &std::fs::DirEntry| {
+            std::fs::read_to_string(task.path().join("comm")).unwrap_or_default() == "pump\n"
+        };
+        let pumps = tasks.flatten().filter(is_pump);
+        let mut pumps: Vec<u32> = pumps
+            .map(|task| task.file_name().to_str().unwrap().parse().unwrap())
+            .collect();
+        // As they were made.
+        pumps.sort_unstable();
+        pumps
+    }
+
     /// A line of /proc/PID/status, as a number.
     pub fn proc_status(&self, field: &str) -> u64 {
         let text = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
@@ -230,6 +251,48 @@ impl Drop for Server {
         if std::thread::panicking() {
             eprintln!("--- log of the program ---\n{}", self.log());
         }
+    }
+}
+
+/// Holds one thread of a process where it is, as a driver that hangs does, until this is dropped. It takes python3.
+pub struct Held(Child);
+
+/// ptrace(2): PTRACE_SEIZE and PTRACE_INTERRUPT; waitpid(2) with __WALL says that the thread stands, or has ended: that
+/// is not over until the tracer knows it. The tracer's end lets it go.
+const HOLD: &str = "
+import ctypes, os, sys, threading
+ptrace = ctypes.CDLL(None, use_errno=True).ptrace
+pid = int(sys.argv[1])
+none = ctypes.c_void_p(0)
+for request in 0x4206, 0x4207:
+    if ptrace(ctypes.c_long(request), ctypes.c_int(pid), none, none) != 0:
+        sys.exit(ctypes.get_errno())
+os.waitpid(pid, 0x40000000)
+threading.Thread(target=os.waitpid, args=(pid, 0x40000000), daemon=True).start()
+print('held', flush=True)
+sys.stdin.read()
+";
+
+impl Held {
+    pub fn new(thread: u32) -> Held {
+        let mut holder = Command::new("python3")
+            .args(["-c", HOLD, &thread.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = String::new();
+        let mut output = BufReader::new(holder.stdout.take().unwrap());
+        output.read_line(&mut said).unwrap();
+        assert_eq!(said, "held\n");
+        Held(holder)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        _ = self.0.wait();
     }
 }
 

@@ -7,8 +7,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // all of it is tests
 
+mod auto;
 mod faults;
 mod loopback;
+mod m2m;
 mod mjpeg;
 mod probe;
 mod served;
@@ -123,6 +125,33 @@ fn signal(child: &Child, name: &str) {
             .status()
             .unwrap()
             .success()
+    );
+}
+
+/// Takes the encoder device away while it lives, so that vivid is no camera that can be served.
+struct NoEncoder;
+
+impl NoEncoder {
+    fn new() -> NoEncoder {
+        modprobe(&["-r", "vh264enc"]);
+        NoEncoder
+    }
+}
+
+impl Drop for NoEncoder {
+    fn drop(&mut self) {
+        modprobe(&["vh264enc"]);
+    }
+}
+
+fn modprobe(arguments: &[&str]) {
+    assert!(
+        Command::new("modprobe")
+            .args(arguments)
+            .status()
+            .unwrap()
+            .success(),
+        "{arguments:?}"
     );
 }
 

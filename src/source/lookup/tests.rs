@@ -1,5 +1,6 @@
 use super::*;
 use crate::config::Config;
+use crate::sys::v4l2::cap;
 use std::os::unix::fs::symlink;
 
 /// A folder that goes with the test.
@@ -310,7 +311,7 @@ fn the_list_is_a_config() {
         text += &entry;
     }
     let config = Config::parse(text.as_bytes(), "list").unwrap_or_else(|e| panic!("{e}\n{text}"));
-    assert_eq!(config.camera.section, "usb:046d:082d:A");
+    assert_eq!(config.cameras[0].section, "usb:046d:082d:A");
     let sections = text.lines().filter(|line| line.starts_with('['));
     assert_eq!(
         sections.collect::<Vec<_>>(),
@@ -342,12 +343,12 @@ fn devices_from_memory_to_memory_are_told_apart() {
         (&raw, &raw, "a scaler"),
         (&[], &[], "a scaler"),
     ] {
-        let stage = Stage {
+        let coder = Coder {
             path: "/dev/video11".into(),
             card: "codec".into(),
             takes: takes.to_vec(),
             gives: gives.to_vec(),
         };
-        assert!(stage_words(&stage).contains(words), "{words}");
+        assert!(coder_words(&coder).contains(words), "{words}");
     }
 }
