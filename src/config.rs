@@ -75,6 +75,20 @@ pub struct Server {
     pub cors_origins: Vec<String>,
     /// The path that a proxy passes on in front of all others, such as `/cam`; empty for none.
     pub base_path: String,
+    /// What the program gives up when it starts.
+    pub sandbox: Sandbox,
+}
+
+/// How much the program gives up when it starts, so that a hole in it is of less use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sandbox {
+    /// Files, where that can be done.
+    #[default]
+    Auto,
+    /// Files, and the system calls that it has no use for.
+    Strict,
+    /// Nothing.
+    Off,
 }
 
 impl Default for Server {
@@ -91,6 +105,7 @@ impl Default for Server {
             frame_ancestors: Vec::new(),
             cors_origins: Vec::new(),
             base_path: String::new(),
+            sandbox: Sandbox::Auto,
         }
     }
 }

@@ -12,7 +12,7 @@
 //! # The threads
 //! | thread | made by | does | ends |
 //! |---|---|---|---|
-//! | main | the system | reads the config, starts the others, waits for SIGTERM, SIGINT or SIGHUP, tells the service manager how it goes | with the program |
+//! | main | the system | reads the config, at SIGHUP again, gives up what is not needed, starts the others, tells the service manager how it goes, waits for SIGTERM or SIGINT | with the program |
 //! | log | `error` | writes log lines, so that nobody else waits for a terminal or a pipe | with the program |
 //! | pump | `main`, one a camera | source → format → ring, sleeps when unwatched | at stop |
 //! | accept | `serve` | accepts connections, refuses those over the limits | at stop |
@@ -27,9 +27,35 @@ pub mod error;
 pub mod format;
 pub mod notify;
 pub mod pump;
+pub mod reload;
 pub mod ring;
+pub mod sandbox;
 pub mod serve;
 pub mod source;
 pub mod stream;
 #[allow(unsafe_code)]
 pub mod sys;
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    /// Also in a static program for ARM, whose unwinder is another one.
+    #[test]
+    fn a_panic_costs_one_thread() {
+        struct Kept(std::sync::mpsc::Sender<()>);
+        impl Drop for Kept {
+            fn drop(&mut self) {
+                self.0.send(()).unwrap();
+            }
+        }
+        let (sender, dropped) = std::sync::mpsc::channel();
+        let kept = Kept(sender);
+        let thread = thread::spawn(move || {
+            let _kept = kept;
+            panic!("on purpose");
+        });
+        assert!(thread.join().is_err());
+        dropped.recv().unwrap();
+    }
+}

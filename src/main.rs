@@ -1,14 +1,15 @@
 //! The program: argv, config, wiring, signals, exit code.
 
-use fmp4streamer::config::{self, Camera, Config, SourceKind};
+use fmp4streamer::config::{self, Config, SourceKind};
 use fmp4streamer::error::{Error, Result, flush_log, start_log};
 use fmp4streamer::notify::Notify;
-use fmp4streamer::ring::Limits;
+use fmp4streamer::pump::Orders;
+use fmp4streamer::reload::{self, Running};
 use fmp4streamer::serve::{self, Server};
 use fmp4streamer::stream::Stream;
 use fmp4streamer::sys::process::{self, Call, Calls};
 use fmp4streamer::sys::sock;
-use fmp4streamer::{log_error, log_info, log_warning, pump, source};
+use fmp4streamer::{log_error, log_info, log_warning, pump, sandbox, source};
 use getopts::{Matches, Options};
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -48,7 +49,7 @@ fn main() -> ExitCode {
     if matches.opt_present("probe") {
         return show(&source::probe::report());
     }
-    let config = match configure(&matches) {
+    let config = match configure(&matches, None) {
         Ok(config) => config,
         Err(e) => return usage_error(&e.to_string()),
     };
@@ -67,9 +68,8 @@ fn main() -> ExitCode {
     } else {
         // Before the first thread, so that all of them leave the signals to this one.
         let calls = Calls::hold().map_err(|e| Error::new("fmp4streamer", "can't hold signals", e));
-        start_log(matches.opt_present("verbose"));
         calls
-            .and_then(|calls| run(config, &calls))
+            .and_then(|calls| run(config, &calls, &matches))
             .map(|()| ExitCode::SUCCESS)
     };
     let code = result.unwrap_or_else(|e| {
@@ -142,10 +142,10 @@ fn usage_error(why: &str) -> ExitCode {
     ExitCode::from(EXIT_USAGE)
 }
 
-/// The config that the command line asks for.
-fn configure(matches: &Matches) -> Result<Config> {
-    let file = matches.opt_str("config");
-    let mut config = match (matches.free.first(), matches.opt_present("test"), &file) {
+/// The config that the command line asks for; if that names none, from `file`, or else from where one is looked for.
+fn configure(matches: &Matches, file: Option<&str>) -> Result<Config> {
+    let named = matches.opt_str("config");
+    let mut config = match (matches.free.first(), matches.opt_present("test"), &named) {
         (Some(_), true, _) => return Err(Error::new("--test", "can't be used with a device", "choose one")),
         (Some(_), _, Some(_)) | (_, true, Some(_)) => {
             return Err(Error::new(
@@ -156,7 +156,7 @@ fn configure(matches: &Matches) -> Result<Config> {
         }
         (Some(device), ..) => Config::for_device(device)?,
         (None, true, _) => Config::for_test(),
-        (None, false, file) => Config::load(file.as_deref().map(Path::new))?,
+        (None, false, named) => Config::load(named.as_deref().or(file).map(Path::new))?,
     };
     if let Some(listen) = matches.opt_str("listen") {
         let bad = || {
@@ -214,19 +214,14 @@ fn list_controls(config: &Config) -> Result<String> {
     }
 }
 
-fn run(config: Config, calls: &Calls) -> Result<()> {
-    let Config {
-        file,
-        server: settings,
-        cameras,
-        notices,
-    } = config;
-    if let Some(file) = file {
+fn run(config: Config, calls: &Calls, matches: &Matches) -> Result<()> {
+    if let Some(file) = &config.file {
         log_info!("config: {file}");
     }
-    for notice in notices {
+    for notice in &config.notices {
         log_warning!("{notice}");
     }
+    let settings = &config.server;
     if let Err(e) = process::raise_open_files() {
         log_warning!("can't raise the number of open files: {e}");
     }
@@ -235,64 +230,66 @@ fn run(config: Config, calls: &Calls) -> Result<()> {
             log_warning!("priority = {}: can't be set: {e}", settings.priority);
         }
     }
-    let limits = Limits {
-        max_age: settings.max_age,
-        join_max: settings.join_max,
-        join_max_bytes: settings.join_max_bytes,
-        servers: process::processors(),
-    };
-    let (listeners, addresses) = listeners(&settings)?;
+    let listeners = listeners(settings)?;
+    let own_name = process::host_name();
+    let urls = urls(&listeners, &own_name)?;
+    let mut notify = Notify::new();
+    // What is needed but once is done; and all threads are to be in it.
+    let sandbox = sandbox::enter(&config, |camera| source::runs_commands(&camera.source))?;
+    start_log(matches.opt_present("verbose"));
+
+    let cameras = &config.cameras;
+    let limits = reload::limits(settings);
     let streams = cameras
         .iter()
         .map(|camera| Stream::new(&camera.name, limits).map(Arc::new))
         .collect::<Result<Vec<_>>>()?;
-    let own_name = process::host_name();
-    let server = Server::start(listeners, settings, own_name.clone(), streams.clone())?;
-    let urls: Vec<String> = addresses
-        .into_iter()
-        .flat_map(|address| urls(address, &own_name))
-        .collect();
-    log_info!(
-        "fmp4streamer {}: open {}",
-        env!("CARGO_PKG_VERSION"),
-        urls.join("  ")
-    );
+    let about = (own_name, sandbox.words);
+    let server = Server::start(listeners, settings.clone(), about, streams.clone())?;
+    log_info!("fmp4streamer {}: open {urls}", env!("CARGO_PKG_VERSION"));
 
-    if let [_, _, ..] = &*cameras {
+    if let [_, _, ..] = &**cameras {
         let places: Vec<String> = cameras
             .iter()
             .map(|camera| format!("/{}/", camera.name))
             .collect();
         log_info!("each camera has its own page: {}", places.join("  "));
     }
-    let pump = |(stream, camera): (&Arc<Stream>, Camera)| {
-        let stream = Arc::clone(stream);
-        thread::Builder::new()
+    let mut pumps = Vec::new();
+    let mut running = Vec::new();
+    for (stream, camera) in streams.into_iter().zip(cameras) {
+        let orders = Arc::new(Orders::new());
+        running.push((Arc::clone(&stream), Arc::clone(&orders)));
+        let camera = camera.clone();
+        let pump = thread::Builder::new()
             .name("pump".into())
-            .spawn(move || pump::run(&stream, &camera))
-            .map_err(|e| Error::new("fmp4streamer", "can't make a thread", e))
+            .spawn(move || pump::run(&stream, &camera, &orders))
+            .map_err(|e| Error::new("fmp4streamer", "can't make a thread", e))?;
+        pumps.push(pump);
+    }
+    let mut running = Running {
+        config,
+        server,
+        cameras: running,
+        no_commands: sandbox.no_commands,
     };
-    let pumps = streams
-        .iter()
-        .zip(cameras)
-        .map(pump)
-        .collect::<Result<Vec<_>>>()?;
 
-    let mut notify = Notify::new();
     notify.ready();
+    // Why the config was not taken over at the last try.
+    let mut mistake = None;
     let signal = loop {
-        let states: Vec<_> = streams
-            .iter()
-            .map(|stream| state(stream, notify.patience()))
-            .collect();
-        // One that hangs is no reason to have the others start anew.
-        let well = states.iter().any(|(_, well)| *well);
-        let states: Vec<_> = states.into_iter().map(|(text, _)| text).collect();
-        notify.status(states.join("; "), well);
+        let (status, well) = state(&running, notify.patience());
+        let status = match &mistake {
+            Some(why) => format!("{why}; {status}"),
+            None => status,
+        };
+        notify.status(status, well);
         match calls.wait(notify.period()) {
             Ok(Some(Call::End(signal))) => break signal,
             Ok(Some(Call::Reload)) => {
                 notify.reloading();
+                let read = configure(matches, running.config.file.as_deref());
+                mistake = running.reload(read).err().map(|e| e.to_string());
                 notify.ready();
             }
             Ok(None) => {}
@@ -301,10 +298,10 @@ fn run(config: Config, calls: &Calls) -> Result<()> {
     };
     notify.stopping();
     let deadline = Instant::now() + PUMP_END;
-    for stream in &streams {
+    for (stream, _) in &running.cameras {
         stream.stop();
     }
-    server.stop(CLIENTS_END);
+    running.server.stop(CLIENTS_END);
     // A driver that hangs has its thread hang. It ends with the program.
     while !pumps.iter().all(JoinHandle::is_finished) && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(5));
@@ -313,8 +310,8 @@ fn run(config: Config, calls: &Calls) -> Result<()> {
     Ok(())
 }
 
-/// The sockets that the service manager opened, or else our own, and where they listen.
-fn listeners(settings: &config::Server) -> Result<(Vec<TcpListener>, Vec<SocketAddr>)> {
+/// The sockets that the service manager opened, or else our own.
+fn listeners(settings: &config::Server) -> Result<Vec<TcpListener>> {
     let inherited = sock::inherited();
     let mut listeners = inherited.map_err(|e| Error::new("LISTEN_FDS", "can't use a socket of it", e))?;
     if listeners.is_empty() {
@@ -322,38 +319,48 @@ fn listeners(settings: &config::Server) -> Result<(Vec<TcpListener>, Vec<SocketA
     } else {
         log_info!("listens where its socket unit says");
     }
-    let addresses: io::Result<_> = listeners.iter().map(TcpListener::local_addr).collect();
-    let addresses = addresses.map_err(|e| Error::new("listen", "no address", e))?;
-    Ok((listeners, addresses))
+    Ok(listeners)
 }
 
-/// What a camera is doing, in a line, and whether its pump goes on.
-fn state(stream: &Stream, patience: Duration) -> (String, bool) {
-    let overdue = stream.overdue();
-    let (state, viewers) = (stream.state(), stream.viewer_count());
-    let well = overdue <= patience;
-    let what = if well {
-        format!("{}, {} fps", state.condition.word(), state.fps.round() as u64)
-    } else {
-        format!("hangs in its driver for {} s", overdue.as_secs())
-    };
-    (format!("{}: {what}, viewers: {viewers}", stream.name), well)
+/// What the cameras are doing, in a line, and whether all their pumps go on.
+fn state(running: &Running, patience: Duration) -> (String, bool) {
+    let mut all_well = true;
+    let words = running.cameras.iter().map(|(stream, _)| {
+        let overdue = stream.overdue();
+        let (state, viewers) = (stream.state(), stream.viewer_count());
+        let well = overdue <= patience;
+        all_well &= well;
+        let what = if well {
+            format!("{}, {} fps", state.condition.word(), state.fps.round() as u64)
+        } else {
+            format!("hangs in its driver for {} s", overdue.as_secs())
+        };
+        format!("{}: {what}, viewers: {viewers}", stream.name)
+    });
+    let words = words.collect::<Vec<_>>().join("; ");
+    (words, all_well)
 }
 
 /// Where the page is, for each address of this machine.
-fn urls(address: SocketAddr, own_name: &str) -> Vec<String> {
-    let port = address.port();
-    let url = |ip: IpAddr| format!("http://{}/", SocketAddr::new(ip, port));
-    if !address.ip().is_unspecified() {
-        return vec![url(address.ip())];
+fn urls(listeners: &[TcpListener], own_name: &str) -> Result<String> {
+    let mut urls = Vec::new();
+    for listener in listeners {
+        let address = listener.local_addr();
+        let address = address.map_err(|e| Error::new("listen", "no address", e))?;
+        let port = address.port();
+        let url = |ip: IpAddr| format!("http://{}/", SocketAddr::new(ip, port));
+        if !address.ip().is_unspecified() {
+            urls.push(url(address.ip()));
+            continue;
+        }
+        urls.push(format!("http://localhost:{port}/"));
+        // mDNS goes by the first label of the name (RFC 6762, 3).
+        let label = own_name.split('.').next().unwrap_or_default();
+        if !label.is_empty() && label != "localhost" {
+            urls.push(format!("http://{label}.local:{port}/"));
+        }
+        let serves = |ip: &IpAddr| ip.is_ipv4() || address.is_ipv6();
+        urls.extend(sock::addresses().into_iter().filter(serves).map(url));
     }
-    let mut urls = vec![format!("http://localhost:{port}/")];
-    // mDNS goes by the first label of the name (RFC 6762, 3).
-    let label = own_name.split('.').next().unwrap_or_default();
-    if !label.is_empty() && label != "localhost" {
-        urls.push(format!("http://{label}.local:{port}/"));
-    }
-    let serves = |ip: &IpAddr| ip.is_ipv4() || address.is_ipv6();
-    urls.extend(sock::addresses().into_iter().filter(serves).map(url));
-    urls
+    Ok(urls.join("  "))
 }

@@ -2,6 +2,7 @@
 //! again whenever it is lost, for ever.
 
 mod intake;
+mod orders;
 
 use crate::config::keys::AUTO;
 use crate::config::{Camera, SourceKind};
@@ -14,6 +15,7 @@ use crate::stream::{Condition, State, Stream};
 use crate::{log_info, log_warning};
 use intake::Intake;
 use nix::poll::{PollFd, PollFlags, poll};
+pub use orders::Orders;
 use std::os::fd::AsFd;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
@@ -59,13 +61,15 @@ enum Close {
     Refused(Refused),
     /// The camera that the test picture stood in for is there.
     Replaced,
+    /// The config is another one now.
+    Changed,
 }
 
 /// Runs until the stream is stopped. A panic, which is a fault of this program, costs the camera a while and nobody else
 /// anything.
-pub fn run(stream: &Stream, camera: &Camera) {
-    let mut pump = Pump::new(stream, camera);
-    stream.publish(|state| (state.codec, state.rotation) = (codec_of(&camera.source), camera.rotation));
+pub fn run(stream: &Stream, camera: &Camera, orders: &Orders) {
+    let mut pump = Pump::new(stream, camera, orders);
+    pump.tell_wishes();
     while !stream.stopping() {
         stream.beat(Duration::ZERO);
         pump.survive(Pump::turn);
@@ -102,7 +106,8 @@ enum Presence {
 
 struct Pump<'a> {
     stream: &'a Stream,
-    camera: &'a Camera,
+    camera: Camera,
+    orders: &'a Orders,
     timeline: Timeline,
     /// The newest init segment, kept over reopening: where nothing changed, clients go on with it.
     init: Option<Arc<Init>>,
@@ -126,10 +131,11 @@ struct Pump<'a> {
 }
 
 impl<'a> Pump<'a> {
-    fn new(stream: &'a Stream, camera: &'a Camera) -> Pump<'a> {
+    fn new(stream: &'a Stream, camera: &Camera, orders: &'a Orders) -> Pump<'a> {
         Pump {
             stream,
-            camera,
+            camera: camera.clone(),
+            orders,
             timeline: Timeline::new(None),
             init: None,
             parameters: None,
@@ -169,6 +175,7 @@ impl<'a> Pump<'a> {
 
     /// Sleeps, or opens the source and moves its frames, and waits for the next time to.
     fn turn(&mut self) {
+        self.obey(None);
         if self.may_sleep(Instant::now()) {
             return self.sleep();
         }
@@ -178,7 +185,7 @@ impl<'a> Pump<'a> {
         }
         // Before the look, so that nothing comes unseen between the two.
         let mut watch = source::watch(&self.camera.source);
-        let retry = match source::open(self.camera, &mut self.past) {
+        let retry = match source::open(&self.camera, &mut self.past) {
             Ok(mut source) => {
                 self.device = Presence::There;
                 self.past.was_there |= !source.facts().stand_in;
@@ -191,7 +198,7 @@ impl<'a> Pump<'a> {
                 drop(source);
                 match close {
                     Close::Unwatched => return self.stream.ring.clear(),
-                    Close::Stop | Close::Replaced => return,
+                    Close::Stop | Close::Replaced | Close::Changed => return,
                     Close::Lost(e) => {
                         let came = self.state().frames > frames;
                         if came {
@@ -320,7 +327,7 @@ impl<'a> Pump<'a> {
             let somebody_came = unwatched && viewers > 0;
             let until = if somebody_came { soonest } else { most };
             let left = until.saturating_sub(begun.elapsed());
-            if left.is_zero() || self.stream.stopping() {
+            if left.is_zero() || self.stream.stopping() || self.orders.are_there() {
                 return;
             }
             let files = [Some(self.stream.woken()), watch.map(Watch::as_fd)];
@@ -381,6 +388,9 @@ impl<'a> Pump<'a> {
             if self.stream.stopping() {
                 return Close::Stop;
             }
+            if !self.obey(Some(source)) {
+                return Close::Changed;
+            }
             let now = Instant::now();
             if self.may_sleep(now) {
                 return Close::Unwatched;
@@ -394,7 +404,7 @@ impl<'a> Pump<'a> {
             if facts.stand_in && Pump::may_look(now.saturating_duration_since(looked), watch.as_ref()) {
                 looked = now;
                 *watch = source::watch(&self.camera.source);
-                if let Some(Any::Device(path) | Any::Sensor(path)) = source::find_any(self.camera) {
+                if let Some(Any::Device(path) | Any::Sensor(path)) = source::find_any(&self.camera) {
                     log_info!("{}: a camera appears: {}", self.stream.name, path.display());
                     return Close::Replaced;
                 }
@@ -422,6 +432,7 @@ mod tests {
     use crate::ring::{Batch, Follower, Limits, Next, Outlet};
     use crate::source::{Frame, Signal};
 
+    static NO_ORDERS: Orders = Orders::new();
     const LIMITS: Limits = Limits {
         max_age: Duration::from_secs(1),
         join_max: Duration::from_secs(4),
@@ -443,7 +454,7 @@ mod tests {
             Stream::new("camera0", LIMITS).unwrap(),
             Config::for_device("/dev/no-such-video").unwrap(),
         );
-        let mut pump = Pump::new(&stream, &config.cameras[0]);
+        let mut pump = Pump::new(&stream, &config.cameras[0], &NO_ORDERS);
         let start = Instant::now();
         let unplugged = Error::new("a", "camera lost", "unplugged").absent(true);
         let none = Error::new("a", "can't open it", "no such device").absent(true);
@@ -480,7 +491,7 @@ mod tests {
     #[test]
     fn who_comes_when_the_others_have_left_is_a_first_viewer() {
         let (stream, config) = (Stream::new("camera0", LIMITS).unwrap(), Config::default());
-        let mut pump = Pump::new(&stream, &config.cameras[0]);
+        let mut pump = Pump::new(&stream, &config.cameras[0], &NO_ORDERS);
         let address = "192.0.2.1:1".parse().unwrap();
         let early = stream.watch(address, "mp4");
         let (sender, woke) = std::sync::mpsc::channel();
@@ -507,7 +518,7 @@ mod tests {
     #[test]
     fn viewers_are_told_once_what_is_wrong_with_frames() {
         let (stream, config) = (Stream::new("camera0", LIMITS).unwrap(), Config::default());
-        let mut pump = Pump::new(&stream, &config.cameras[0]);
+        let mut pump = Pump::new(&stream, &config.cameras[0], &NO_ORDERS);
         let mut intake = Intake::new(Instant::now());
         let facts = source::Facts::default();
         let mut follower = Follower::new(&stream.ring, false, Arc::new(Deaf));
@@ -531,7 +542,7 @@ mod tests {
     #[test]
     fn a_fault_is_counted_and_the_camera_comes_back() {
         let (stream, config) = (Stream::new("camera0", LIMITS).unwrap(), Config::for_test());
-        let mut pump = Pump::new(&stream, &config.cameras[0]);
+        let mut pump = Pump::new(&stream, &config.cameras[0], &NO_ORDERS);
         // Nothing is waited for.
         stream.stop();
         pump.survive(|_| panic!("a fault, for the test"));
@@ -557,7 +568,7 @@ mod tests {
     #[test]
     fn the_picture_that_stands_in_is_not_kept_waiting() {
         let (stream, config) = (Stream::new("camera0", LIMITS).unwrap(), Config::default());
-        let mut pump = Pump::new(&stream, &config.cameras[0]);
+        let mut pump = Pump::new(&stream, &config.cameras[0], &NO_ORDERS);
         let unplugged = Error::new("a", "camera lost", "unplugged").absent(true);
         assert_eq!(pump.lose(&unplugged, true, Instant::now()), DEVICE_RETRY);
     }

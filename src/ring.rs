@@ -305,6 +305,11 @@ impl Ring {
         }
     }
 
+    /// What bounds it and its followers from now on, but for the number of threads.
+    pub fn set_limits(&self, limits: Limits) {
+        self.lock().frames.limits = limits;
+    }
+
     /// Nothing that runs under the lock can leave the data half changed, so a panic elsewhere does not spoil it.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)

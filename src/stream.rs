@@ -261,7 +261,8 @@ impl Stream {
         self.stopping.load(SeqCst)
     }
 
-    fn wake(&self) {
+    /// Has the pump look at what it is to do.
+    pub fn wake(&self) {
         // A full socket is as good: the pump has yet to read the wakes before.
         _ = (&self.wake_pump).write(&[0]);
     }

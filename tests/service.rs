@@ -4,12 +4,13 @@
 
 mod support;
 
+use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
-use support::{Dir, Held, PATIENCE, Server, until};
+use support::{Dir, Held, PATIENCE, Server, follows, until};
 
 /// Stands in for systemd.
 struct Manager {
@@ -169,4 +170,237 @@ fn a_socket_of_another_kind_is_named() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("LISTEN_FDS: can't use a socket of it: "), "{said}");
     assert_eq!(output.status.code(), Some(1));
+}
+
+fn logs(server: &Server, line: &str) {
+    until(line, || server.log().contains(line));
+}
+
+/// Writes the server's config anew, and has it read.
+fn reload(server: &Server, manager: &Manager, text: &str) {
+    server.dir.write("test.conf", text);
+    server.signal("-HUP");
+    let told = manager.up_to("RELOADING=1");
+    assert!(told.last().unwrap().contains("\nMONOTONIC_USEC="), "{told:?}");
+    manager.up_to("READY=1");
+}
+
+#[test]
+fn a_config_is_taken_over_while_streams_run_on() {
+    let manager = Manager::new(false);
+    let config = |clients, width, linger| {
+        format!(
+            "[server]\nmax_age_ms = 60000\nmax_clients = {clients}\n[test one]\nname = one\nlinger_s = {linger}\n\
+             [test two]\nname = two\nauto_sleep = no\nwidth = {width}\n"
+        )
+    };
+    let server = Server::with_config_as(manager.program(), &config(50, 640, 5));
+    let mut stream = server.follow("");
+    let mut last = stream.next_fragment().unwrap();
+    let mut goes_on = |frames: usize| {
+        for _ in 0..frames {
+            let next = stream.next_fragment().expect("the stream goes on");
+            assert!(follows(&next, &last), "{} after {}", next.time(), last.end());
+            last = next;
+        }
+    };
+    until("the other has pictures", || {
+        server.status_after("\"two\"", "width") == "640"
+    });
+    goes_on(10);
+
+    reload(&server, &manager, &config(7, 320, 3600));
+    until("only the other starts anew", || {
+        server.status_after("\"two\"", "width") == "320"
+    });
+    assert_eq!(server.number("max_clients"), 7);
+    goes_on(30);
+    logs(&server, "one: goes on with the new config");
+    logs(&server, "two: starts anew with the new config");
+    logs(&server, "the config is taken over");
+
+    reload(&server, &manager, "[server]\nmax_clients = 8\nport = x\n");
+    let why = "test.conf:3: port = x: allowed: a whole number";
+    let told = manager.up_to("STATUS=");
+    assert!(told.last().unwrap().contains(why), "{told:?}");
+    logs(&server, why);
+    assert_eq!(server.number("max_clients"), 7);
+    goes_on(30);
+
+    let text = config(9, 320, 3600).replace("[test two]", "[test three]\n[test two]");
+    reload(&server, &manager, &text);
+    assert!(
+        server
+            .log()
+            .contains("the config needs a restart for: other cameras")
+    );
+    assert_eq!(server.number("max_clients"), 9);
+    let told = manager.up_to("STATUS=");
+    assert!(told.last().unwrap().starts_with("STATUS=one: live, "), "{told:?}");
+    reload(
+        &server,
+        &manager,
+        &config(9, 320, 3600).replace("[server]", "[server]\npriority = 5"),
+    );
+    logs(&server, "the config needs a restart for: priority");
+    goes_on(30);
+}
+
+#[test]
+fn a_source_of_another_kind_takes_the_place() {
+    let manager = Manager::new(false);
+    let server = Server::with_config_as(manager.program(), "[/dev/no-such-video]\nauto_sleep = no\n");
+    until("it is missed", || server.camera("state") == "lost");
+    reload(&server, &manager, "[test]\nauto_sleep = no\n");
+    until("the test picture is there", || server.camera("state") == "live");
+    reload(&server, &manager, "[test]\nlinger_s = 0\n");
+    until("nobody watches it", || server.camera("state") == "asleep");
+    reload(&server, &manager, "[/dev/no-such-video]\nlinger_s = 0\n");
+    until("and it is missed again", || server.camera("state") == "lost");
+}
+
+#[test]
+fn without_a_file_there_is_nothing_to_take_over() {
+    let server = Server::test_picture(&[]);
+    server.signal("-HUP");
+    until("it has looked", || {
+        server.log().contains("the config is taken over")
+    });
+    assert!(!server.log().contains("anew"));
+}
+
+/// What /status says of the sandbox; None, and the check is skipped, where the kernel has no Landlock.
+fn sandbox(server: &Server) -> Option<String> {
+    let words = server.status("sandbox");
+    if words.contains("kernel") || words.contains("system") {
+        support::skip("no Landlock here");
+        return None;
+    }
+    Some(words)
+}
+
+#[test]
+fn files_are_closed_but_for_devices_and_the_config() {
+    let manager = Manager::new(false);
+    let server = Server::with_config_as(manager.program(), "[test]\nauto_sleep = no\n");
+    let Some(words) = sandbox(&server) else { return };
+    assert_eq!(words, "landlock");
+    assert_eq!(server.proc_status("NoNewPrivs"), 1);
+    until("it has pictures", || server.camera("state") == "live");
+
+    // An editor replaces a file. This one puts a link to elsewhere in its place.
+    let elsewhere = Dir::new();
+    let file = elsewhere.write("test.conf", "[server]\nmax_clients = 3\n[test]\n");
+    std::fs::remove_file(server.dir.file("test.conf")).unwrap();
+    std::os::unix::fs::symlink(file, server.dir.file("test.conf")).unwrap();
+    server.signal("-HUP");
+    manager.up_to("READY=1");
+    manager.up_to("STATUS=/");
+    logs(&server, "can't read the config: Permission denied");
+
+    std::fs::remove_file(server.dir.file("test.conf")).unwrap();
+    reload(
+        &server,
+        &manager,
+        "[server]\nmax_clients = 4\n[exec a]\ncommand = cat\n",
+    );
+    logs(&server, "the config needs a restart for: [exec a]");
+    assert_eq!(server.number("max_clients"), 4);
+    assert_eq!(server.camera("state"), "live");
+}
+
+#[test]
+fn a_config_that_is_a_link_is_read_again() {
+    let (here, there) = (Dir::new(), Dir::new());
+    let file = there.write("real.conf", "[test]\n");
+    let link = here.file("test.conf");
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    let server = Server::with_file(&link);
+    std::fs::write(&file, "[server]\nmax_clients = 4\n[test]\n").unwrap();
+    server.signal("-HUP");
+    until("it is taken over", || server.number("max_clients") == 4);
+}
+
+#[test]
+fn commands_and_a_sandbox_do_not_go_together() {
+    let command = "[exec a]\ncommand = cat\n";
+    let server = Server::with_config(command);
+    assert_eq!(server.status("sandbox"), "off: [exec a] is a command");
+    assert_eq!(server.proc_status("NoNewPrivs"), 0);
+    let server = Server::with_config("[server]\nsandbox = off\n[test]\n");
+    assert_eq!(server.status("sandbox"), "off: sandbox = off");
+    assert_eq!(server.proc_status("NoNewPrivs"), 0);
+
+    let dir = Dir::new();
+    let file = dir.write("test.conf", format!("[server]\nsandbox = strict\n{command}"));
+    let output = support::run(
+        Server::PROGRAM,
+        &["-c", file.to_str().unwrap(), "--listen", "127.0.0.1:0"],
+    );
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("sandbox = strict: not to be had: [exec a] is a command"),
+        "{said}"
+    );
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn every_way_is_open_in_the_strict_sandbox() {
+    let manager = Manager::new(false);
+    let config = "[server]\nsandbox = strict\n[test one]\nname = one\nlinger_s = 0\n[/dev/no-such-video]\n";
+    let mut server = Server::with_config_as(manager.program(), config);
+    assert!(server.status("sandbox").ends_with(", seccomp"));
+    assert_eq!(server.proc_status("Seccomp"), 2);
+    let mut stream = server.follow("");
+    for _ in 0..30 {
+        stream.next_fragment().unwrap();
+    }
+    for path in ["/", "/one/", "/snapshot.mp4", "/one/healthz", "/one/stream.m3u8"] {
+        until(path, || server.get(path).starts_with("HTTP/1.1 200 "));
+    }
+    let upgrade = "GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let mut socket = server.send(upgrade.as_bytes());
+    let mut bytes = [0; 60_000];
+    socket.read_exact(&mut bytes).unwrap();
+    assert!(bytes.starts_with(b"HTTP/1.1 101 ") && bytes.windows(4).any(|four| four == b"moof"));
+    drop((socket, stream));
+    until("it sleeps", || server.camera("state") == "asleep");
+    reload(
+        &server,
+        &manager,
+        &config.replace("name = one", "name = one\nwidth = 320"),
+    );
+    server.follow("").next_fragment().unwrap();
+    server.signal("-TERM");
+    assert!(server.wait().success());
+}
+
+#[test]
+fn the_units_are_good_and_closed() {
+    if !support::have("systemd-analyze") {
+        return;
+    }
+    let unit = concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/fmp4streamer.service");
+    let security = support::run(
+        "systemd-analyze",
+        &["security", "--no-pager", "--offline=true", "--threshold=20", unit],
+    );
+    let said = String::from_utf8_lossy(&security.stdout);
+    assert!(security.status.success(), "it is to be below 2.0: {said}");
+    for unit in [
+        "fmp4streamer.service",
+        "fmp4streamer.socket",
+        "user/fmp4streamer.service",
+    ] {
+        let file = format!("{}/systemd/{unit}", env!("CARGO_MANIFEST_DIR"));
+        let said = support::run("systemd-analyze", &["verify", "--man=no", &file]).stderr;
+        let said = String::from_utf8_lossy(&said).into_owned();
+        // Only that the program is not installed here.
+        let mut strange = said
+            .lines()
+            .filter(|line| line.contains(unit) && !line.contains("not executable"));
+        assert_eq!(strange.next(), None, "{said}");
+    }
 }

@@ -113,7 +113,7 @@ impl SourceKind {
 }
 
 /// A V4L2 control and its value, neither of them checked: only the device knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Setting {
     /// As in the file, in lower case.
     pub name: String,
@@ -122,6 +122,15 @@ pub struct Setting {
     /// `file:line`, for messages.
     pub place: String,
 }
+
+/// It is the same wherever it stands.
+impl PartialEq for Setting {
+    fn eq(&self, other: &Setting) -> bool {
+        (&self.name, &self.value) == (&other.name, &other.value)
+    }
+}
+
+impl Eq for Setting {}
 
 impl Camera {
     /// Reads what can be said of it only when all its keys are known. Gives what the log is to tell, if anything.

@@ -4,7 +4,7 @@
 use super::camera::is_name;
 pub use super::values::switch;
 use super::values::{is_fourcc, is_host, is_origin, list, within};
-use super::{ChainKeys, DeviceName, Draft, Memory, SourceKind, nearest};
+use super::{ChainKeys, DeviceName, Draft, Memory, Sandbox, SourceKind, nearest};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -232,6 +232,24 @@ pub static KEYS: &[Key] = &[
             draft.server.base_path = Some(path)
                 .filter(|path| parts.unwrap_or(path.is_empty()))?
                 .to_string();
+            Some(())
+        },
+    },
+    Key {
+        scope: Scope::Server,
+        name: "sandbox",
+        default: "auto",
+        doc: "What the program gives up for good when it starts, in case somebody finds a hole in it. auto: all files but \
+              devices and what it has to read, where the kernel can do that (Landlock) and no camera is a command. strict: \
+              also the system calls that it has no use for (seccomp); there can be no command then. off: nothing.",
+        allowed: "auto, strict or off",
+        set: |config, text| {
+            config.server.sandbox = match text {
+                "auto" => Sandbox::Auto,
+                "strict" => Sandbox::Strict,
+                "off" => Sandbox::Off,
+                _ => return None,
+            };
             Some(())
         },
     },

@@ -310,12 +310,12 @@ fn errors_tell_what_is_allowed_and_what_was_meant() {
         (
             "[server]\nprot = 80\n",
             "f:2: prot: no such key in [server]: allowed: listen, port, priority, max_clients, max_age_ms, \
-             join_max_s, join_max_mb, hosts, frame_ancestors, cors_origins, base_path; did you mean port?",
+             join_max_s, join_max_mb, hosts, frame_ancestors, cors_origins, base_path, sandbox; did you mean port?",
         ),
         (
             "[server]\nwidth = 640\n",
             "f:2: width: no such key in [server]: allowed: listen, port, priority, max_clients, max_age_ms, \
-             join_max_s, join_max_mb, hosts, frame_ancestors, cors_origins, base_path; width belongs in \
+             join_max_s, join_max_mb, hosts, frame_ancestors, cors_origins, base_path, sandbox; width belongs in \
              a camera's section, such as [/dev/video0], or [DEFAULT]",
         ),
         (
@@ -331,8 +331,8 @@ fn errors_tell_what_is_allowed_and_what_was_meant() {
         (
             "[DEFAULT]\nheigth = 640\n",
             "f:2: heigth: no such key in [DEFAULT]: allowed: listen, port, priority, max_clients, \
-             max_age_ms, join_max_s, join_max_mb, hosts, frame_ancestors, cors_origins, base_path, name, width, height, \
-             fps, rotation, auto_sleep, linger_s, capture_format, encoder, decoder, encoder_input_format, \
+             max_age_ms, join_max_s, join_max_mb, hosts, frame_ancestors, cors_origins, base_path, sandbox, name, width, \
+             height, fps, rotation, auto_sleep, linger_s, capture_format, encoder, decoder, encoder_input_format, \
              decoder_input_format, capture_memory, decoder_memory, encoder_memory, command, bitrate, intra, profile, \
              level, hflip, vflip, camera, mode, denoise, autofocus_mode, autofocus_range, lens_position, and rpicam_NAME for any \
              other option of rpicam-vid; did you mean height?",

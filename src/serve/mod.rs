@@ -54,18 +54,21 @@ struct Counters {
 }
 
 /// What all client threads share.
+#[derive(Clone)]
 struct Shared {
     settings: config::Server,
     /// One or more; the first is at the root, too.
     cameras: Vec<Arc<CameraSide>>,
     own_name: String,
+    /// What the program has given up, in words.
+    sandbox: String,
     /// Header lines for every answer, but to listed pages of other sites.
     hygiene: String,
     started: Instant,
-    counters: Counters,
+    counters: Arc<Counters>,
     /// Places taken: streams being sent, and viewers of HLS.
     streams: Arc<AtomicUsize>,
-    connections: Mutex<HashMap<u64, Arc<Connection>>>,
+    connections: Arc<Mutex<HashMap<u64, Arc<Connection>>>>,
 }
 
 /// The clients' side of one camera.
@@ -130,20 +133,20 @@ pub fn bind(listen: Option<IpAddr>, port: u16) -> Result<TcpListener> {
 
 /// A running server.
 pub struct Server {
-    shared: Arc<Shared>,
+    shared: Arc<Mutex<Arc<Shared>>>,
     acceptor: JoinHandle<()>,
     stop: UnixStream,
 }
 
 impl Server {
-    /// Starts to accept clients, for one stream or more.
+    /// Starts to accept clients of a machine of that name, and of a program in that sandbox; for one stream or more.
     ///
     /// # Errors
     /// No thread or file descriptor is to be had.
     pub fn start(
         listeners: Vec<TcpListener>,
         settings: config::Server,
-        own_name: String,
+        (own_name, sandbox): (String, String),
         streams: Vec<Arc<Stream>>,
     ) -> Result<Server> {
         let several = streams.len() > 1;
@@ -155,16 +158,17 @@ impl Server {
                 root: root.unwrap_or_default(),
             })
         };
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(Mutex::new(Arc::new(Shared {
             hygiene: routes::hygiene(&settings, None, false),
             settings,
             cameras: streams.into_iter().map(side).collect(),
             own_name,
+            sandbox,
             started: Instant::now(),
-            counters: Counters::default(),
+            counters: Arc::default(),
             streams: Arc::default(),
-            connections: Mutex::default(),
-        });
+            connections: Arc::default(),
+        })));
         let cannot = |e: io::Error| Error::new("server", "can't start", e);
         for listener in &listeners {
             listener.set_nonblocking(true).map_err(cannot)?;
@@ -184,20 +188,35 @@ impl Server {
         })
     }
 
+    /// Has these settings hold for who connects from now on, but for `listen` and `port`.
+    pub fn change(&self, settings: config::Server) {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        *shared = Arc::new(Shared {
+            hygiene: routes::hygiene(&settings, None, false),
+            settings,
+            ..Shared::clone(&shared)
+        });
+    }
+
     /// Closes the listening socket, and waits until the streams have ended, at most `limit`. The cameras' streams have to be
     /// stopped.
     pub fn stop(self, limit: Duration) {
         drop(self.stop);
         _ = self.acceptor.join();
         let deadline = Instant::now() + limit;
-        while self.shared.streams.load(SeqCst) > 0 && Instant::now() < deadline {
+        let streams = Arc::clone(&current(&self.shared).streams);
+        while streams.load(SeqCst) > 0 && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(5));
         }
     }
 }
 
+fn current(shared: &Mutex<Arc<Shared>>) -> Arc<Shared> {
+    Arc::clone(&shared.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
 /// Accepts connections until the other end of `stopped` is closed.
-fn accept(listeners: &[TcpListener], stopped: &UnixStream, shared: &Arc<Shared>) {
+fn accept(listeners: &[TcpListener], stopped: &UnixStream, shared: &Mutex<Arc<Shared>>) {
     let mut number = 0;
     let mut in_trouble = false;
     let files = listeners.iter().map(AsFd::as_fd).chain([stopped.as_fd()]);
@@ -213,7 +232,7 @@ fn accept(listeners: &[TcpListener], stopped: &UnixStream, shared: &Arc<Shared>)
                 Ok((socket, address)) => {
                     in_trouble = false;
                     number += 1;
-                    admit(socket, address, number, shared);
+                    admit(socket, address, number, &current(shared));
                 }
                 Err(e)
                     if matches!(

@@ -57,6 +57,7 @@ pub(super) fn report(shared: &Shared, cameras: &[Arc<CameraSide>]) -> Answer {
     let counters = &shared.counters;
     let report = Object::new()
         .text("version", env!("CARGO_PKG_VERSION"))
+        .text("sandbox", &shared.sandbox)
         .member("uptime_s", shared.started.elapsed().as_secs())
         .member("clients", shared.streams.load(Relaxed))
         .member("max_clients", shared.settings.max_clients)

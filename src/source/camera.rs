@@ -230,8 +230,9 @@ pub(super) fn busy_with(holders: &[u32]) -> String {
         Ok(name) => format!("pid {pid}, {}", name.trim_end()),
         Err(_) => format!("pid {pid}"),
     };
+    // The kernel shows a sandbox no other process's files, and users only their own.
     let list = if holders.is_empty() {
-        String::new()
+        "; sudo fuser -v /dev/video* says which".into()
     } else {
         format!(" ({})", holders.iter().map(name).collect::<Vec<_>>().join("; "))
     };
@@ -350,6 +351,12 @@ impl Source for Camera {
             Some(_) => "H.264 in its pictures",
             None => "frame",
         })
+    }
+
+    fn set_controls(&mut self, settings: &[Setting]) -> bool {
+        let of_unit = settings.iter().any(|setting| uvcx::is_field(&setting.name));
+        let device = &self.capture.device;
+        !of_unit && controls::apply(&device.file, &device.path.to_string_lossy(), settings).is_empty()
     }
 
     fn force_key(&mut self) -> bool {

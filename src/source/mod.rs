@@ -18,7 +18,7 @@ mod watch;
 
 pub use watch::Watch;
 
-use crate::config::{Camera, ChainKeys, DeviceName, Rpicam, SourceKind};
+use crate::config::{Camera, ChainKeys, DeviceName, Rpicam, Setting, SourceKind};
 use crate::error::{Error, Result};
 use crate::format::Codec;
 use crate::log_verbose;
@@ -111,6 +111,12 @@ pub trait Source {
 
     /// Asks for a key frame as soon as can be; false where the source has no way to.
     fn force_key(&mut self) -> bool {
+        false
+    }
+
+    /// Sets controls of the device while it streams; false where that can't be, or one is refused: then it has to be
+    /// opened anew.
+    fn set_controls(&mut self, _controls: &[Setting]) -> bool {
         false
     }
 
@@ -210,6 +216,15 @@ pub fn open(camera: &Camera, past: &mut Past) -> Result<Box<dyn Source>> {
         SourceKind::Rpicam(rpicam) => Box::new(rpicam::open(camera, rpicam, &mut past.said)?),
         SourceKind::Test => Box::new(Pattern::new(width, height, fps)?),
     })
+}
+
+/// Whether a source of this kind is, or may turn out to be, another program.
+pub fn runs_commands(kind: &SourceKind) -> bool {
+    match kind {
+        SourceKind::Exec { .. } | SourceKind::Rpicam(_) => true,
+        SourceKind::Auto => rpicam::is_installed(),
+        SourceKind::Device { .. } | SourceKind::Test => false,
+    }
 }
 
 /// A camera that nobody named.

@@ -148,6 +148,11 @@ pub fn plan(camera: &Camera, rpicam: &Rpicam) -> String {
     }
 }
 
+/// Whether [`open`] would find it.
+pub fn is_installed() -> bool {
+    find(&path()).is_some()
+}
+
 pub(super) fn model() -> String {
     fs::read_to_string(MODEL).unwrap_or_default()
 }

@@ -2,8 +2,10 @@
 
 pub mod clock;
 pub mod command;
+pub mod landlock;
 pub mod mmap;
 pub mod process;
+pub mod seccomp;
 pub mod sock;
 pub mod uvc;
 pub mod v4l2;

@@ -114,3 +114,16 @@ impl Calls {
 fn at_terminal() -> [bool; 2] {
     [io::stdin().is_terminal(), io::stderr().is_terminal()]
 }
+
+/// Neither this process nor what it runs gets rights that it does not have (PR_SET_NO_NEW_PRIVS, prctl(2)): what
+/// Landlock and seccomp want before.
+///
+/// # Errors
+/// The kernel's; it has had this since 3.5.
+pub fn renounce_privileges() -> io::Result<()> {
+    // SAFETY: takes numbers only.
+    match unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}

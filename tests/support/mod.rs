@@ -71,6 +71,11 @@ impl Server {
         Server::run(program, &["-c", file.to_str().unwrap()], dir)
     }
 
+    /// With a config that is there.
+    pub fn with_file(file: &Path) -> Server {
+        Server::start(&["-c", file.to_str().unwrap()], Dir::new())
+    }
+
     /// With the test picture for clients who get every frame, however late a busy machine is with it.
     pub fn patient() -> Server {
         Server::with_config("[server]\nmax_age_ms = 60000\n[test]\n")

@@ -1,0 +1,105 @@
+//! The config is read again (SIGHUP): what is another there changes while the streams run on, where that can be, and the
+//! log says what a restart is needed for.
+
+use crate::config::{self, Config};
+use crate::error::Result;
+use crate::pump::Orders;
+use crate::ring::Limits;
+use crate::serve::Server;
+use crate::stream::Stream;
+use crate::sys::process;
+use crate::{log_info, log_warning, source};
+use std::sync::Arc;
+
+/// The program as it runs.
+pub struct Running {
+    /// By what it runs.
+    pub config: Config,
+    /// The clients' side.
+    pub server: Server,
+    /// The cameras, in the order of the config, each with the way to its pump.
+    pub cameras: Vec<(Arc<Stream>, Arc<Orders>)>,
+    /// It has given up to run commands.
+    pub no_commands: bool,
+}
+
+/// What the config says of rings.
+pub fn limits(settings: &config::Server) -> Limits {
+    Limits {
+        max_age: settings.max_age,
+        join_max: settings.join_max,
+        join_max_bytes: settings.join_max_bytes,
+        servers: process::processors(),
+    }
+}
+
+impl Running {
+    /// Takes over what was read. Nothing changes if that is no good.
+    ///
+    /// # Errors
+    /// What is wrong in the file.
+    pub fn reload(&mut self, read: Result<Config>) -> Result<()> {
+        let new = read.inspect_err(|e| log_warning!("the config is not taken over: {e}"))?;
+        for notice in &new.notices {
+            log_warning!("{notice}");
+        }
+        let mut restart = Vec::new();
+        self.change_server(new.server, &mut restart);
+        let (old, names) = (&self.config.cameras, |camera: &config::Camera| {
+            camera.name.clone()
+        });
+        if old.iter().map(names).eq(new.cameras.iter().map(names)) {
+            self.change_cameras(new.cameras, &mut restart);
+        } else {
+            restart.push("other cameras".into());
+        }
+        match &*restart {
+            [] => log_info!("the config is taken over"),
+            _ => log_warning!("the config needs a restart for: {}", restart.join(", ")),
+        }
+        Ok(())
+    }
+
+    fn change_server(&mut self, new: config::Server, restart: &mut Vec<String>) {
+        let old = &self.config.server;
+        for (same, key) in [
+            (old.listen == new.listen, "listen"),
+            (old.port == new.port, "port"),
+            (old.priority == new.priority, "priority"),
+            (old.sandbox == new.sandbox, "sandbox"),
+        ] {
+            if !same {
+                restart.push(key.into());
+            }
+        }
+        let new = config::Server {
+            listen: old.listen,
+            port: old.port,
+            priority: old.priority,
+            sandbox: old.sandbox,
+            ..new
+        };
+        if *old != new {
+            for (stream, _) in &self.cameras {
+                stream.ring.set_limits(limits(&new));
+            }
+            self.server.change(new.clone());
+            self.config.server = new;
+        }
+    }
+
+    fn change_cameras(&mut self, new: Vec<config::Camera>, restart: &mut Vec<String>) {
+        let old = self.config.cameras.iter_mut();
+        for ((old, new), (stream, orders)) in old.zip(new).zip(&self.cameras) {
+            if *old == new {
+                continue;
+            }
+            if self.no_commands && source::runs_commands(&new.source) {
+                restart.push(format!("[{}]", new.section));
+                continue;
+            }
+            orders.give(new.clone(), stream);
+            *old = new;
+        }
+    }
+}
