@@ -218,6 +218,7 @@ fn run(config: Config, calls: &Calls, matches: &Matches) -> Result<()> {
     if let Some(file) = &config.file {
         log_info!("config: {file}");
     }
+    let config = source::device::set_apart(config);
     for notice in &config.notices {
         log_warning!("{notice}");
     }
@@ -289,6 +290,7 @@ fn run(config: Config, calls: &Calls, matches: &Matches) -> Result<()> {
             Ok(Some(Call::Reload)) => {
                 notify.reloading();
                 let read = configure(matches, running.config.file.as_deref());
+                let read = read.map(source::device::set_apart);
                 mistake = running.reload(read).err().map(|e| e.to_string());
                 notify.ready();
             }

@@ -566,6 +566,42 @@ mod tests {
     }
 
     #[test]
+    fn jpeg_pictures_that_come_beside_h264_are_for_those_who_ask() {
+        use crate::ring::pictures::Next;
+        let (stream, camera) = (Stream::new("camera0", LIMITS).unwrap(), Camera::default());
+        let mut pump = Pump::new(&stream, &camera, &NO_ORDERS);
+        let mut intake = Intake::new(Instant::now());
+        let facts = source::Facts {
+            jpeg_too: true,
+            ..source::Facts::default()
+        };
+        let picture = include_bytes!("../tests/fixtures/ffmpeg_mjpeg_default_tables.jpg");
+        let mut take = |data: &[u8]| {
+            let frame = Frame {
+                codec: Codec::Jpeg,
+                data,
+                captured_us: 0,
+            };
+            pump.take(&mut intake, Signal::Frame(frame), &facts);
+            stream.pictures.next(0, Duration::ZERO)
+        };
+        assert!(matches!(take(picture), Next::Nothing), "nobody asks");
+        let want = stream.pictures.want();
+        assert!(matches!(take(&picture[..100]), Next::Nothing), "it is not whole");
+        match take(&[picture, &[0; 9][..]].concat()) {
+            Next::Picture(1, taken) => assert_eq!(taken.bytes, picture),
+            other => panic!("{other:?}"),
+        }
+        drop(want);
+        stream.pictures.begin_epoch();
+        assert!(matches!(take(picture), Next::Nothing), "nobody asks any more");
+        // It is H.264 that the camera is live by, and that is measured.
+        let state = stream.state();
+        assert_eq!((state.condition, state.frames), (Condition::Starting, 0));
+        assert_eq!((state.why.as_str(), state.codec), ("", None));
+    }
+
+    #[test]
     fn the_picture_that_stands_in_is_not_kept_waiting() {
         let (stream, config) = (Stream::new("camera0", LIMITS).unwrap(), Config::default());
         let mut pump = Pump::new(&stream, &config.cameras[0], &NO_ORDERS);

@@ -398,6 +398,11 @@ pub fn coders() -> Vec<Coder> {
     others.map(Seen::look).filter_map(|node| coder(&node)).collect()
 }
 
+/// Whether it is one of them.
+pub fn is_coder(path: &Path) -> bool {
+    usb_id(Path::new(CLASS), path).is_none() && coder(&Seen::look(path.to_owned())).is_some()
+}
+
 /// What a device does that takes pictures and gives them back otherwise; None if it is no such device.
 pub(super) fn coder(node: &Seen) -> Option<Coder> {
     let found = node.found.as_ref().ok()?;

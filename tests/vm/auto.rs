@@ -58,7 +58,7 @@ fn raw_pictures_go_through_the_encoder() {
     let named = |keys: &str| serve(&path, "640x360", 10, keys);
     let pinned = format!(
         "capture_format = YU12\nencoder = {ENCODER}\nencoder_input_format = YU12\ncapture_memory = MMAP\n\
-         encoder_memory = MMAP-MMAP\nlinger_s = 0\n[{ENCODER}]\nh264_i_frame_period = 5\n"
+         encoder_memory = MMAP-MMAP\n"
     );
     for (server, format, size, why) in [
         (
@@ -102,6 +102,21 @@ fn raw_pictures_go_through_the_encoder() {
         }
         let interval = server.camera("key_frame_interval_ms");
         println!("{chain}: {interval} ms");
+    }
+}
+
+/// An encoder's section holds controls, whether it is named by the camera's or not.
+#[test]
+fn an_encoders_section_is_no_camera() {
+    let Some(_) = rig() else { return };
+    for keys in ["", "encoder = /dev/video11"] {
+        let sections = format!("{keys}\n[{ENCODER}]\nvideo_bitrate = 1000000\nno_such_thing = 1\n");
+        let server = serve(&vivid(), "320x180", 10, &sections);
+        plays(&server);
+        assert!(!server.get("/status").contains("camera1"), "{keys}");
+        let words = format!("{ENCODER}: no_such_thing = 1: not set: ");
+        assert!(server.log().contains(&words), "{}", server.log());
+        assert!(!server.log().contains("video_bitrate"), "{}", server.log());
     }
 }
 
