@@ -46,6 +46,9 @@ fn main() -> ExitCode {
     if matches.opt_present("list-devices") {
         return show(&source::lookup::list());
     }
+    if matches.opt_present("probe") {
+        return show(&source::probe::report());
+    }
     let config = match configure(&matches, None) {
         Ok(config) => config,
         Err(e) => return usage_error(&e.to_string()),
@@ -107,6 +110,11 @@ fn options() -> Options {
             "l",
             "list-controls",
             "list the camera's controls, in the form that the config takes",
+        )
+        .optflag(
+            "",
+            "probe",
+            "say what this machine and its cameras can do, what is in the way, and a config for them",
         )
         .optflag("", "check", "read the config, say what would run, open nothing")
         .optflag("", "test", "serve the built-in test picture, without a config")

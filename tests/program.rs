@@ -28,6 +28,7 @@ fn exit_codes_tell_a_mistake_from_a_failure() {
         (&["--version"][..], 0),
         (&["--help"], 0),
         (&["--test", "--check"], 0),
+        (&["--probe"], 0),
         (&["--no-such-option"], 2),
         (&["/dev/video0", "/dev/video1"], 2),
         (&["--test", "/dev/video0"], 2),

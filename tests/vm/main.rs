@@ -14,6 +14,7 @@ mod faults;
 mod loopback;
 mod m2m;
 mod mjpeg;
+mod probe;
 mod served;
 #[path = "../support/mod.rs"]
 mod support;
