@@ -776,8 +776,40 @@ fn each_camera_has_a_name_of_its_own() {
 fn a_section_that_another_names_as_its_codec_is_no_camera() {
     let text = "[/dev/video11]\nvideo_bitrate = 1\n[/dev/video0]\nencoder = /dev/video11\n[card:dec]\n\
                 [/dev/video2]\ndecoder = card:dec\n";
-    let sections: Vec<String> = names(text).into_iter().map(|(_, section)| section).collect();
-    assert_eq!(sections, ["/dev/video0", "/dev/video2"]);
+    let mut config = parse(text);
+    let sections = |config: &Config| -> Vec<String> {
+        config
+            .cameras
+            .iter()
+            .map(|camera| camera.section.clone())
+            .collect()
+    };
+    let codecs = |config: &Config, camera: usize| -> Vec<(String, usize)> {
+        let SourceKind::Device { chain, .. } = &config.cameras[camera].source else {
+            panic!("{config:?}")
+        };
+        chain
+            .codecs
+            .iter()
+            .map(|(name, controls)| (name.to_string(), controls.len()))
+            .collect()
+    };
+    assert_eq!(sections(&config), ["/dev/video0", "/dev/video2"]);
+    let both = [("/dev/video11".to_owned(), 1), ("card:dec".to_owned(), 0)];
+    assert_eq!(codecs(&config, 0), both);
+    assert_eq!(codecs(&config, 1), both);
+    assert!(
+        config
+            .describe()
+            .ends_with("\n/dev/video11: sets video_bitrate = 1\n")
+    );
+
+    // And one that turns out to be one.
+    config.set_codecs_apart(&|device| device.to_string() == "/dev/video2");
+    assert_eq!(sections(&config), ["/dev/video0"]);
+    assert_eq!(codecs(&config, 0).len(), 3);
+    config.set_codecs_apart(&|_| true);
+    assert_eq!(config.cameras, [Camera::default()]);
     // Nothing is left to serve.
     let config = parse("[DEFAULT]\nencoder = /dev/video11\n[/dev/video11]\n");
     assert_eq!(config.cameras, [Camera::default()]);

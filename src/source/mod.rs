@@ -11,6 +11,7 @@ pub mod lookup;
 mod m2m;
 mod offer;
 pub mod pattern;
+pub mod probe;
 pub mod rpicam;
 pub mod uvcx;
 mod watch;

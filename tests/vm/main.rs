@@ -8,10 +8,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // all of it is tests
 
 mod auto;
+mod blocks;
+mod cameras;
 mod faults;
 mod loopback;
 mod m2m;
 mod mjpeg;
+mod probe;
 mod served;
 #[path = "../support/mod.rs"]
 mod support;
