@@ -421,12 +421,12 @@ fn the_encoder_is_set_as_live_streams_need_it() {
 }
 
 /// The decoder's driver, which is there for this test only: no other one has a `/dev/video10`.
-struct Decoder;
+pub struct Decoder;
 
 impl Decoder {
-    const PATH: &str = "/dev/video10";
+    pub const PATH: &str = "/dev/video10";
 
-    fn new(parameters: &[&str]) -> Decoder {
+    pub fn new(parameters: &[&str]) -> Decoder {
         modprobe(&[&["vjpegdec"], parameters].concat());
         Decoder
     }
@@ -439,7 +439,7 @@ impl Drop for Decoder {
 }
 
 /// Plugs a webcam of JPEG pictures in.
-fn webcam(rig: &Path, dir: &Dir, size: (u32, u32), frames: &[Vec<u8>]) -> (Running, PathBuf) {
+pub fn webcam(rig: &Path, dir: &Dir, size: (u32, u32), frames: &[Vec<u8>]) -> (Running, PathBuf) {
     let file = dir.write("frames.mjpeg", frames.concat());
     let mut command = Command::new(rig.join("tools/fakeuvc"));
     let size = format!("{}x{}", size.0, size.1);
