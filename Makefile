@@ -5,6 +5,7 @@
 # make fuzz    60 s of fuzzing for each target (needs a nightly Rust)
 # make browsers   how late the picture is in each browser, by each path; MINUTES=20: does that grow?
 # make soak    clients coming and going and cameras unplugged: does anything grow? MINUTES=20
+# make dist    the static binaries for every board, tried out, in dist/
 # make install, make uninstall   PREFIX=/usr/local DESTDIR=
 
 PREFIX  ?= /usr/local
@@ -15,7 +16,7 @@ BIN    = $(DESTDIR)$(PREFIX)/bin/fmp4streamer
 UNIT   = $(DESTDIR)/etc/systemd/system/fmp4streamer.service
 CONFIG = $(DESTDIR)/etc/fmp4streamer.conf
 
-.PHONY: run build test check bench browsers fuzz soak install uninstall
+.PHONY: run build test check bench browsers fuzz soak dist install uninstall
 
 run: build
 	target/release/fmp4streamer $(ARGS)
@@ -46,6 +47,11 @@ fuzz:
 
 soak: build
 	@tests/soak $(MINUTES)
+
+dist:
+	@tests/need dist
+	@packaging/dist
+	@tests/dist
 
 # Builds as the user, then `sudo make install` only copies.
 install:

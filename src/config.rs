@@ -3,13 +3,16 @@
 //! `file:line`, what is allowed there, and the nearest known name.
 
 mod camera;
+mod chain;
 mod device;
 mod ini;
 pub mod keys;
 mod nearest;
+mod values;
 
 use crate::error::{Error, Result};
 pub use camera::{Camera, Rpicam, Setting, SourceKind};
+pub use chain::{ChainKeys, Memory};
 pub use device::{DeviceName, UsbId};
 use ini::{Entry, Section, shown};
 use keys::Scope;
@@ -209,7 +212,8 @@ impl Config {
         let mut server = Server::default();
         let mut notices = Vec::new();
         let mut cameras: Vec<(&Section, &[Entry], Camera)> = Vec::new();
-        let codecs = codecs(&parts);
+        let named_codecs = codecs(&parts);
+        let mut codecs = Vec::new();
         let mut any_device = false;
         for (section, entries) in &parts {
             if section.name == SERVER {
@@ -229,12 +233,20 @@ impl Config {
             let mut camera = draft.camera;
             if let SourceKind::Device { device, .. } = &camera.source {
                 any_device = true;
-                if codecs.contains(device) {
+                if named_codecs.contains(device) {
+                    if let SourceKind::Device { device, controls, .. } = camera.source {
+                        codecs.push((device, controls));
+                    }
                     continue;
                 }
             }
             notices.extend(camera.check(file, section, entries)?);
             cameras.push((section, entries, camera));
+        }
+        for (_, _, camera) in &mut cameras {
+            if let SourceKind::Device { chain, .. } = &mut camera.source {
+                chain.codecs.clone_from(&codecs);
+            }
         }
         if cameras.is_empty() {
             cameras.push((&auto, &[], Camera::default()));
@@ -347,7 +359,6 @@ impl Draft {
         entries: &[Entry],
         variables: &HashSet<String>,
     ) -> Result<()> {
-        let mut later = Vec::new();
         for entry in entries {
             let Entry {
                 key,
@@ -375,10 +386,6 @@ impl Draft {
                 }
                 return Err(unknown_key(file, *line, &section.name, scopes, key));
             };
-            if keys::is_later(key) {
-                later.push(format!("{} (line {line})", shown(key)));
-                continue;
-            }
             if *inherited && (keys::is_known(key) || variables.contains(key)) {
                 continue;
             }
@@ -395,11 +402,6 @@ impl Draft {
                 value: value.clone(),
                 place,
             });
-        }
-        if !later.is_empty() {
-            let later = later.join(", ");
-            self.notices
-                .push(format!("{file}: for a later version, not used yet: {later}"));
         }
         Ok(())
     }

@@ -35,3 +35,27 @@ pub mod source;
 pub mod stream;
 #[allow(unsafe_code)]
 pub mod sys;
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    /// Also in a static program for ARM, whose unwinder is another one.
+    #[test]
+    fn a_panic_costs_one_thread() {
+        struct Kept(std::sync::mpsc::Sender<()>);
+        impl Drop for Kept {
+            fn drop(&mut self) {
+                self.0.send(()).unwrap();
+            }
+        }
+        let (sender, dropped) = std::sync::mpsc::channel();
+        let kept = Kept(sender);
+        let thread = thread::spawn(move || {
+            let _kept = kept;
+            panic!("on purpose");
+        });
+        assert!(thread.join().is_err());
+        dropped.recv().unwrap();
+    }
+}

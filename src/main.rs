@@ -178,10 +178,13 @@ fn list_controls(config: &Config) -> Result<String> {
             capture_format,
             ..
         } => Some(source::lookup::find(device, source::format(capture_format))),
-        SourceKind::Auto => Some(source::find_camera().ok_or_else(|| {
-            let why = "no camera gives H.264; name one: fmp4streamer -l /dev/video0";
-            Error::new("/dev/video*", "can't list controls", why)
-        })),
+        SourceKind::Auto => Some(match source::device::find(camera) {
+            Some((path, _)) => Ok(path),
+            None => {
+                let why = "no camera gives H.264 or JPEG; name one: fmp4streamer -l /dev/video0";
+                Err(Error::new("/dev/video*", "can't list controls", why))
+            }
+        }),
         SourceKind::Exec { .. } | SourceKind::Rpicam(_) | SourceKind::Test => None,
     });
     let lists: Vec<_> = paths

@@ -4,12 +4,13 @@
 mod intake;
 mod orders;
 
+use crate::config::keys::AUTO;
 use crate::config::{Camera, SourceKind};
 use crate::error::Error;
 use crate::format::Codec;
 use crate::format::fmp4::{Init, Timeline};
 use crate::format::h264::{Parameters, Refused};
-use crate::source::{self, Source, Watch};
+use crate::source::{self, Any, Source, Watch};
 use crate::stream::{Condition, State, Stream};
 use crate::{log_info, log_warning};
 use intake::Intake;
@@ -79,15 +80,19 @@ pub fn run(stream: &Stream, camera: &Camera, orders: &Orders) {
 /// What a source of this kind gives, as far as that is known before it is open.
 fn codec_of(kind: &SourceKind) -> Option<Codec> {
     match kind {
-        SourceKind::Device { capture_format, .. } if ["MJPG", "JPEG"].contains(&capture_format.as_str()) => {
-            Some(Codec::Jpeg)
-        }
         SourceKind::Rpicam(rpicam) if rpicam.mjpeg => Some(Codec::Jpeg),
-        SourceKind::Auto | SourceKind::Rpicam(_) | SourceKind::Device { .. } | SourceKind::Test => {
-            Some(Codec::H264)
-        }
-        // What it writes tells.
-        SourceKind::Exec { .. } => None,
+        SourceKind::Rpicam(_) | SourceKind::Test => Some(Codec::H264),
+        SourceKind::Device {
+            capture_format,
+            chain,
+            ..
+        } => match capture_format.as_str() {
+            AUTO => None,
+            "MJPG" | "JPEG" if !chain.names_a_stage() => Some(Codec::Jpeg),
+            _ => Some(Codec::H264),
+        },
+        // What it gives tells.
+        SourceKind::Auto | SourceKind::Exec { .. } => None,
     }
 }
 
@@ -122,6 +127,8 @@ struct Pump<'a> {
     had_camera: bool,
     /// What the log has about the camera's state, so that it is said once.
     last_said: String,
+    /// The devices that it has named last, and why these.
+    last_chain: String,
     /// What the log has about a source that can't do as wished: waking up is no reason to say it again.
     said_once: HashSet<String>,
 }
@@ -144,6 +151,7 @@ impl<'a> Pump<'a> {
             command: matches!(camera.source, SourceKind::Exec { .. } | SourceKind::Rpicam(_)),
             had_camera: false,
             last_said: String::new(),
+            last_chain: String::new(),
             said_once: HashSet::new(),
         }
     }
@@ -344,7 +352,17 @@ impl<'a> Pump<'a> {
         self.stream.publish(|state| {
             state.source.clone_from(&facts.description);
             state.stand_in = facts.stand_in;
+            state.jpeg_too = facts.jpeg_too;
+            state.chain.clone_from(&facts.chain);
+            state.chain_why.clone_from(&facts.why);
         });
+        if !facts.chain.is_empty() {
+            let line = format!("{}: {}: {}", self.stream.name, facts.chain, facts.why);
+            if self.last_chain != line {
+                log_info!("{line}");
+                self.last_chain = line;
+            }
+        }
         self.stream.tell();
         self.timeline.restart(facts.fps);
         let before = self.state().losses;
@@ -387,7 +405,7 @@ impl<'a> Pump<'a> {
             if facts.stand_in && Pump::may_look(now.saturating_duration_since(looked), watch.as_ref()) {
                 looked = now;
                 *watch = source::watch(&self.camera.source);
-                if let Some(path) = source::find_any() {
+                if let Some(Any::Device(path) | Any::Sensor(path)) = source::find_any(&self.camera) {
                     log_info!("{}: a camera appears: {}", self.stream.name, path.display());
                     return Close::Replaced;
                 }

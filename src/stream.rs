@@ -58,6 +58,12 @@ pub struct State {
     pub stand_in: bool,
     /// What the open or configured source gives; `None` until it is known.
     pub codec: Option<Codec>,
+    /// The JPEG pictures that its H.264 is made of are there, too.
+    pub jpeg_too: bool,
+    /// The devices that frames pass through; empty if none of them is V4L2's.
+    pub chain: String,
+    /// Why it is these.
+    pub chain_why: String,
     /// How far players are to turn the picture, in degrees clockwise. H.264 tells it by its init segment too.
     pub rotation: u16,
     /// The H.264 stream's own description; kept over sleep and loss.

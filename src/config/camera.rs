@@ -2,7 +2,7 @@
 
 use super::ini::{Entry, Section, shown};
 use super::keys::{self, Scope};
-use super::{DeviceName, NOT_IN_THE_FILE, bad_value, nearest};
+use super::{ChainKeys, DeviceName, NOT_IN_THE_FILE, bad_value, nearest};
 use crate::error::{Error, Result};
 use std::time::Duration;
 
@@ -56,8 +56,10 @@ pub enum SourceKind {
         device: DeviceName,
         /// What to set on it before it streams, in this order.
         controls: Vec<Setting>,
-        /// H264, MJPGH264, MJPG or JPEG; anything else is for a later version, and stands for H264.
+        /// `auto`, MJPGH264, or the four letters of a V4L2 format, such as H264, MJPG or YUYV.
         capture_format: String,
+        /// What pins the rest of the way to H.264.
+        chain: ChainKeys,
     },
     /// The standard output of a command for `sh -c`: H.264 in the byte stream format, or JPEG pictures.
     Exec {
@@ -95,7 +97,8 @@ impl SourceKind {
         SourceKind::Device {
             device,
             controls: Vec::new(),
-            capture_format: "H264".into(),
+            capture_format: keys::AUTO.into(),
+            chain: ChainKeys::default(),
         }
     }
 
@@ -176,17 +179,6 @@ impl Camera {
                     }
                 }
             }
-            SourceKind::Device { capture_format, .. }
-                if !["H264", "MJPGH264", "MJPG", "JPEG"].contains(&capture_format.as_str()) =>
-            {
-                if let Some(Entry { value, line, .. }) = entry("capture_format") {
-                    let value = shown(value);
-                    let why =
-                        "only H264, MJPGH264 and MJPG are served so far, other formats by a later version";
-                    let notice = format!("{file}:{line}: capture_format = {value}: {why}");
-                    return Ok(Some(notice));
-                }
-            }
             _ => {}
         }
         Ok(None)
@@ -198,8 +190,8 @@ impl Camera {
         let source = match &self.source {
             SourceKind::Auto => {
                 format!(
-                    "the first camera with H.264, else the Raspberry Pi's own, {size}; the test picture until \
-                     there is one"
+                    "the first camera, H.264 ones before others, else the Raspberry Pi's own, {size}; the test \
+                     picture until there is one"
                 )
             }
             SourceKind::Device {

@@ -2,10 +2,10 @@
 //! must say.
 
 use super::camera::is_name;
-use super::{Draft, Sandbox, SourceKind, nearest};
+pub use super::values::switch;
+use super::values::{is_fourcc, is_host, is_origin, list, within};
+use super::{ChainKeys, DeviceName, Draft, Memory, Sandbox, SourceKind, nearest};
 use std::net::{IpAddr, Ipv4Addr};
-use std::ops::RangeInclusive;
-use std::str::FromStr;
 use std::time::Duration;
 
 /// The sections that a key belongs to.
@@ -48,30 +48,17 @@ pub struct Key {
     pub set: fn(&mut Draft, &str) -> Option<()>,
 }
 
-/// Keys of the predecessor for what a later version does: accepted in a device's section, not used yet.
-const LATER: [&str; 7] = [
-    "encoder",
-    "decoder",
-    "capture_memory",
-    "decoder_memory",
-    "encoder_memory",
-    "decoder_input_format",
-    "encoder_input_format",
-];
+/// The `capture_format` that leaves the choice to the program.
+pub const AUTO: &str = "auto";
 /// The field of a USB camera's H.264 unit that makes it put H.264 into its JPEG pictures.
 pub const STREAM_MUX: &str = "uvcx_h264_stream_mux";
 
 /// A key for an option of `rpicam-vid` that has none of its own begins so.
 pub const RPICAM_PREFIX: &str = "rpicam_";
 
-/// Whether a later version will use this key.
-pub fn is_later(key: &str) -> bool {
-    LATER.contains(&key)
-}
-
 /// Whether any kind of section has this key.
 pub fn is_known(key: &str) -> bool {
-    find(&ALL, key).is_some() || is_later(key) || key.starts_with(RPICAM_PREFIX)
+    find(&ALL, key).is_some() || key.starts_with(RPICAM_PREFIX)
 }
 
 /// What to tell somebody who wrote a key that none of these scopes has.
@@ -354,18 +341,92 @@ pub static KEYS: &[Key] = &[
     Key {
         scope: Scope::Device,
         name: "capture_format",
-        default: "H264",
-        doc: "The format in which the camera gives its frames: H264; MJPGH264 for the H.264 that some USB cameras put \
-              into their JPEG pictures; or MJPG for those pictures, which take many times the network.",
-        allowed: "H264, MJPGH264, MJPG or JPEG (other V4L2 formats are for a later version)",
+        default: AUTO,
+        doc: "The format in which the camera gives its frames. auto: H264 if it has that; else MJPGH264, the H.264 \
+              that some USB cameras put into their JPEG pictures; else what an encoder of this machine makes H.264 of, raw \
+              (NV12, YUYV, ...) before MJPG; else MJPG as it is, which takes many times the network. MJPG with no encoder \
+              or decoder named is served as it is.",
+        allowed: "auto, H264, MJPGH264, MJPG, JPEG, or the four letters of another V4L2 format, such as YUYV",
         set: |draft, text| {
-            if text.len() < 4 || !text.bytes().all(|b| (b' '..=b'~').contains(&b)) {
+            let format = text.to_ascii_uppercase();
+            let auto = text.eq_ignore_ascii_case(AUTO);
+            if !(auto || format == "MJPGH264" || is_fourcc(&format)) {
                 return None;
             }
             if let SourceKind::Device { capture_format, .. } = &mut draft.camera.source {
-                *capture_format = text.to_ascii_uppercase();
+                *capture_format = if auto { AUTO.into() } else { format };
             }
             Some(())
+        },
+    },
+    Key {
+        scope: Scope::Device,
+        name: "encoder",
+        default: "",
+        doc: "The encoder that makes H.264 of what the camera gives, such as /dev/video11 on a Raspberry Pi. Nothing: found \
+              when it is needed, by what it can do. Its controls may stand in a section of its own name.",
+        allowed: "nothing, or a device as sections name it",
+        set: |draft, text| codec(draft, text, |chain| &mut chain.encoder),
+    },
+    Key {
+        scope: Scope::Device,
+        name: "decoder",
+        default: "",
+        doc: "The decoder that goes before it where the camera gives MJPG, such as /dev/video10, likewise.",
+        allowed: "nothing, or a device as sections name it",
+        set: |draft, text| codec(draft, text, |chain| &mut chain.decoder),
+    },
+    Key {
+        scope: Scope::Device,
+        name: "encoder_input_format",
+        default: "",
+        doc: "The format between decoder and encoder. Nothing: the first of NV12, YU12 and others that both know.",
+        allowed: "nothing, or the four letters of a V4L2 format, such as NV12",
+        set: |draft, text| input_format(draft, text, |chain| &mut chain.encoder_input),
+    },
+    Key {
+        scope: Scope::Device,
+        name: "decoder_input_format",
+        default: "",
+        doc: "The name by which the decoder is told of what the camera gives. Nothing: MJPG or JPEG, as it knows.",
+        allowed: "nothing, or the four letters of a V4L2 format, such as MJPG",
+        set: |draft, text| input_format(draft, text, |chain| &mut chain.decoder_input),
+    },
+    Key {
+        scope: Scope::Device,
+        name: "capture_memory",
+        default: "",
+        doc: "Whose memory the camera's buffers have, if something comes between it and the stream: MMAP its own, DMABUF the \
+              next device's. Nothing: what works, without a copy if it can be.",
+        allowed: "nothing, MMAP or DMABUF",
+        set: |draft, text| {
+            pin(draft, text, Memory::parse(text), |chain| {
+                &mut chain.capture_memory
+            })
+        },
+    },
+    Key {
+        scope: Scope::Device,
+        name: "decoder_memory",
+        default: "",
+        doc: "The same of the decoder, for what it takes and what it gives.",
+        allowed: "nothing, or two of MMAP and DMABUF, such as MMAP-DMABUF",
+        set: |draft, text| {
+            pin(draft, text, Memory::parse_pair(text), |chain| {
+                &mut chain.decoder_memory
+            })
+        },
+    },
+    Key {
+        scope: Scope::Device,
+        name: "encoder_memory",
+        default: "",
+        doc: "The same of the encoder.",
+        allowed: "nothing, or two of MMAP and DMABUF, such as MMAP-MMAP",
+        set: |draft, text| {
+            pin(draft, text, Memory::parse_pair(text), |chain| {
+                &mut chain.encoder_memory
+            })
         },
     },
     Key {
@@ -545,6 +606,28 @@ pub static KEYS: &[Key] = &[
     },
 ];
 
+/// The place of a chain's key, if it is a device that is read.
+type Place<T> = fn(&mut ChainKeys) -> &mut Option<T>;
+
+/// Puts `value` there; nothing written is nothing said.
+fn pin<T>(draft: &mut Draft, text: &str, value: Option<T>, place: Place<T>) -> Option<()> {
+    let good = text.is_empty() || value.is_some();
+    if let SourceKind::Device { chain, .. } = &mut draft.camera.source {
+        *place(chain) = value;
+    }
+    good.then_some(())
+}
+
+fn codec(draft: &mut Draft, text: &str, place: Place<DeviceName>) -> Option<()> {
+    let device = DeviceName::parse(text).and_then(Result::ok);
+    pin(draft, text, device, place)
+}
+
+fn input_format(draft: &mut Draft, text: &str, place: Place<String>) -> Option<()> {
+    let format = Some(text.to_ascii_uppercase()).filter(|format| is_fourcc(format));
+    pin(draft, text, format, place)
+}
+
 /// Asks for an option of `rpicam-vid`, if its value is a good one. Nothing leaves it to that program.
 fn option(draft: &mut Draft, name: &str, value: &str, good: bool) -> Option<()> {
     if let (SourceKind::Rpicam(rpicam), true) = (&mut draft.camera.source, good && !value.is_empty()) {
@@ -559,49 +642,4 @@ fn flag(draft: &mut Draft, name: &str, text: &str) -> Option<()> {
         rpicam.set(name, "");
     }
     Some(())
-}
-
-fn within<T: FromStr + PartialOrd>(text: &str, range: RangeInclusive<T>) -> Option<T> {
-    text.parse().ok().filter(|number| range.contains(number))
-}
-
-/// The words of ConfigParser's `getboolean`.
-pub fn switch(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "yes" | "true" | "on" | "1" => Some(true),
-        "no" | "false" | "off" | "0" => Some(false),
-        _ => None,
-    }
-}
-
-/// The items between commas and white space, in lower case; None if one is not good.
-fn list(text: &str, good: fn(&str) -> bool) -> Option<Vec<String>> {
-    let items = text.split([',', ' ', '\t', '\n']).filter(|item| !item.is_empty());
-    items
-        .map(|item| Some(item.to_ascii_lowercase()).filter(|item| good(item)))
-        .collect()
-}
-
-/// The characters of a registered name that anybody uses (RFC 3986, 3.2.2), or an IPv6 literal.
-fn is_host(name: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
-    let literal = name.strip_prefix('[').and_then(|s| s.strip_suffix(']'));
-    literal.map_or(!name.is_empty() && name.bytes().all(plain), |ip| {
-        ip.parse::<std::net::Ipv6Addr>().is_ok()
-    })
-}
-
-/// A host-source of CSP Level 3, 2.3.1, with a scheme and without a path. Nothing here can end the directive.
-fn is_origin(text: &str) -> bool {
-    let Some(rest) = text
-        .strip_prefix("http://")
-        .or_else(|| text.strip_prefix("https://"))
-    else {
-        return false;
-    };
-    let (host, port) = match rest.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port),
-        _ => (rest, "1"),
-    };
-    is_host(host.strip_prefix("*.").unwrap_or(host)) && port.parse::<u16>().is_ok_and(|port| port > 0)
 }

@@ -102,6 +102,7 @@ video_bitrate = 4000000
         device,
         capture_format,
         controls,
+        chain,
     } = source
     else {
         panic!("{source:?}")
@@ -114,13 +115,22 @@ video_bitrate = 4000000
         place: "f:12".into(),
     };
     assert_eq!(*controls, [brightness]);
+    let path = |path: &str| Some(DeviceName::Path(path.into()));
     assert_eq!(
-        config.notices,
-        [
-            "f: for a later version, not used yet: decoder (line 9), encoder (line 10), capture_memory (line \
-             11)",
-        ]
+        (&chain.decoder, &chain.encoder),
+        (&path("/dev/video10"), &path("/dev/video11"))
     );
+    assert_eq!(chain.capture_memory, Some(Memory::Dmabuf));
+    let [(device, controls)] = chain.codecs.as_slice() else {
+        panic!("{chain:?}")
+    };
+    let set: Vec<_> = controls
+        .iter()
+        .map(|s| (s.name.as_str(), s.value.as_str()))
+        .collect();
+    assert_eq!(device.to_string(), "/dev/video11");
+    assert_eq!(set, [("h264_profile", "High"), ("video_bitrate", "4000000")]);
+    assert_eq!(config.notices, [""; 0]);
     assert_eq!(config.cameras.len(), 1);
 }
 
@@ -132,7 +142,7 @@ fn h264_in_jpeg_pictures_can_be_asked_for_in_two_ways() {
         ("uvcx_h264_stream_mux = H264\ncapture_format = MJPG", "MJPGH264"),
         ("capture_format = MJPG\nuvcx_h264_stream_mux = None", "MJPG"),
         ("capture_format = H264\nuvcx_h264_stream_mux = H264", "H264"),
-        ("uvcx_h264_stream_mux = H264", "H264"),
+        ("uvcx_h264_stream_mux = H264", "auto"),
     ] {
         let config = parse(&format!("[/dev/video0]\n{keys}\n"));
         let SourceKind::Device { capture_format, .. } = &config.cameras[0].source else {
@@ -322,8 +332,9 @@ fn errors_tell_what_is_allowed_and_what_was_meant() {
             "[DEFAULT]\nheigth = 640\n",
             "f:2: heigth: no such key in [DEFAULT]: allowed: listen, port, priority, max_clients, \
              max_age_ms, join_max_s, join_max_mb, hosts, frame_ancestors, cors_origins, base_path, sandbox, name, width, \
-             height, fps, rotation, auto_sleep, linger_s, capture_format, command, bitrate, intra, profile, level, hflip, \
-             vflip, camera, mode, denoise, autofocus_mode, autofocus_range, lens_position, and rpicam_NAME for any \
+             height, fps, rotation, auto_sleep, linger_s, capture_format, encoder, decoder, encoder_input_format, \
+             decoder_input_format, capture_memory, decoder_memory, encoder_memory, command, bitrate, intra, profile, \
+             level, hflip, vflip, camera, mode, denoise, autofocus_mode, autofocus_range, lens_position, and rpicam_NAME for any \
              other option of rpicam-vid; did you mean height?",
         ),
         (
@@ -704,7 +715,7 @@ fn describe_says_what_would_run() {
         config.describe(),
         "config: f
 server: port 8000 on all addresses, at most 100 streams
-camera0: /dev/video0, H264 640x480 at 30 fps
+camera0: /dev/video0, auto 640x480 at 30 fps
 camera0: sleeps 5 s after the last viewer left
 camera0: sets h264_profile = High
 camera0: sets h264_level = 4.2

@@ -18,6 +18,8 @@ const RST7: u8 = 0xd7;
 const SOI: u8 = 0xd8;
 const EOI: u8 = 0xd9;
 const SOS: u8 = 0xda;
+const APP0: u8 = 0xe0;
+const APP4: u8 = 0xe4;
 /// Reserved, or the stuffed zero of entropy-coded data; TEM is among them, which stands in no picture.
 const LAST_RESERVED: u8 = 0xbf;
 
@@ -60,12 +62,42 @@ impl<'a> Picture<'a> {
     /// A copy for those who don't know how cameras do it: with the Huffman tables that many leave out. Every other
     /// byte is as it came.
     pub fn to_vec(&self) -> Vec<u8> {
+        self.parts().concat()
+    }
+
+    /// The same, written to the beginning of `room`, for decoders in hardware; tells how many bytes it takes, or None
+    /// if there is no room. The Raspberry Pi's decoder, for one, knows no JFIF segment, and leaves many webcams' pictures
+    /// undecoded; so each APP0 marker is made APP4, which is skipped.
+    pub fn write_for_decoder(&self, room: &mut [u8]) -> Option<usize> {
+        let mut bytes = 0;
+        for part in self.parts() {
+            room.get_mut(bytes..bytes + part.len())?.copy_from_slice(part);
+            bytes += part.len();
+        }
+        let mut at = 2;
+        while let Some([0xff, marker, high, low]) = room.get_mut(at..bytes)?.first_chunk_mut() {
+            at += match *marker {
+                SOS => break,
+                0xff => 1,
+                other => {
+                    if other == APP0 {
+                        *marker = APP4;
+                    }
+                    2 + usize::from(u16::from_be_bytes([*high, *low]))
+                }
+            };
+        }
+        Some(bytes)
+    }
+
+    /// Before the place of missing tables, the tables, and behind it.
+    fn parts(&self) -> [&[u8]; 3] {
         let (before, after) = self
             .data
             .split_at_checked(self.tables_at.unwrap_or(0))
             .unwrap_or_default();
         let tables: &[u8] = if self.tables_at.is_some() { &TABLES } else { &[] };
-        [before, tables, after].concat()
+        [before, tables, after]
     }
 }
 
@@ -295,7 +327,7 @@ const TABLES: [u8; 420] = *b"\
 
 /// What must hold for any bytes, as functions that panic where it does not: for tests and fuzz targets.
 pub mod laws {
-    use super::{Picture, Piece, Splitter, TABLES};
+    use super::{APP0, APP4, Picture, Piece, Splitter, TABLES};
     use memchr::memmem;
 
     /// A small limit, so that it is met.
@@ -351,6 +383,14 @@ pub mod laws {
                 assert_eq!([&copy[..at], &copy[at + TABLES.len()..]].concat(), picture.data);
             }
         }
+
+        // What a decoder is given is the same but for one marker, and exactly as long.
+        let mut room = vec![0; copy.len()];
+        assert_eq!(picture.write_for_decoder(&mut room), Some(copy.len()));
+        let changed = room.iter().zip(&copy).filter(|(new, old)| new != old);
+        assert!(changed.clone().all(|pair| pair == (&APP4, &APP0)));
+        assert_eq!(Picture::parse(&room).map(|p| p.data.len()), Ok(copy.len()));
+        assert_eq!(picture.write_for_decoder(&mut room[1..]), None);
     }
 }
 
@@ -460,6 +500,30 @@ mod tests {
                 other,
                 "{sof:x} {precision}"
             );
+        }
+    }
+
+    #[test]
+    fn decoders_get_no_jfif_segment_and_all_tables() {
+        let of = |tables| {
+            let mut parts = parts(SOF0, 8, tables);
+            // Another one, behind fill bytes; and data that looks like one.
+            parts.insert(4, [&[0xff][..], &segment(APP0, b"JFXX\0")].concat());
+            parts[8].extend([0xff, 0, APP0, 0xff, 0]);
+            parts
+        };
+        for tables in [true, false] {
+            let mut expected = of(true);
+            if !tables {
+                expected[6] = TABLES.to_vec();
+            }
+            (expected[1][1], expected[4][2]) = (APP4, APP4);
+            let expected = expected.concat();
+            let given = [of(tables).concat(), vec![0; 100]].concat();
+            let mut room = vec![7; expected.len() + 1];
+            let bytes = Picture::parse(&given).unwrap().write_for_decoder(&mut room);
+            assert_eq!(bytes, Some(expected.len()));
+            assert_eq!(room, [&expected[..], &[7]].concat());
         }
     }
 

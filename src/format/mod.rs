@@ -6,6 +6,7 @@ pub mod fmp4;
 pub mod h264;
 pub mod hls;
 pub mod jpeg;
+pub mod raw;
 pub mod usb;
 pub mod ws;
 

@@ -132,6 +132,16 @@ impl Pump<'_> {
         frame: Frame<'_>,
         facts: &source::Facts,
     ) -> Result<(), String> {
+        if facts.jpeg_too {
+            // What is wrong with one shows in the H.264 that is made of it.
+            if let (true, Ok(picture)) = (self.stream.pictures.wanted(), jpeg::Picture::parse(frame.data)) {
+                self.stream.pictures.push(Picture {
+                    captured_us: frame.captured_us,
+                    bytes: picture.to_vec(),
+                });
+            }
+            return Ok(());
+        }
         let picture = jpeg::Picture::parse(frame.data)?;
         intake.needs_key = false;
         let size = (u32::from(picture.width), u32::from(picture.height));

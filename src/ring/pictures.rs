@@ -1,6 +1,7 @@
 //! The ring of JPEG pictures, each of which stands alone: only the newest one is kept. Who is slow gets that, and what
 //! came before it is skipped.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -37,9 +38,30 @@ struct Inner {
 pub struct Pictures {
     inner: Mutex<Inner>,
     changed: Condvar,
+    wants: AtomicUsize,
+}
+
+/// Somebody who wants pictures, until this is dropped.
+pub struct Want<'a>(&'a Pictures);
+
+impl Drop for Want<'_> {
+    fn drop(&mut self) {
+        self.0.wants.fetch_sub(1, Relaxed);
+    }
 }
 
 impl Pictures {
+    /// Asks for pictures to be pushed, where they are but for those who ask.
+    pub fn want(&self) -> Want<'_> {
+        self.wants.fetch_add(1, Relaxed);
+        Want(self)
+    }
+
+    /// Whether anybody asks.
+    pub fn wanted(&self) -> bool {
+        self.wants.load(Relaxed) > 0
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

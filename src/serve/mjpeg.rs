@@ -43,6 +43,7 @@ pub(super) fn send(
     let Some(_place) = connection.begin_stream(shared, head) else {
         return "refused";
     };
+    let _want = camera.stream.pictures.want();
     let watching = camera.stream.watch(connection.address, "mjpeg");
     if camera.stream.state().codec.is_none() {
         // What a command gives is known once it has given something.
@@ -103,7 +104,7 @@ fn follow(
                     viewer.age_us.store(age_us, Relaxed);
                 }
             }
-            Next::Nothing if stream.state().codec == Some(Codec::H264) => return Ok("stream ended"),
+            Next::Nothing if routes::none_of(Codec::Jpeg, camera).is_some() => return Ok("stream ended"),
             Next::Nothing => {}
             Next::Closed => return Ok("stream ended"),
         }

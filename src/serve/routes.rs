@@ -462,8 +462,9 @@ pub(super) fn late() -> Answer {
 
 /// The answer to who wants pictures coded so, where the camera is known to give others.
 pub(super) fn none_of(codec: Codec, camera: &CameraSide) -> Option<Answer> {
-    let root = &camera.root;
-    let text = match (codec, camera.stream.state().codec?) {
+    let (root, state) = (&camera.root, camera.stream.state());
+    let text = match (codec, state.codec?) {
+        (Codec::Jpeg, Codec::H264) if state.jpeg_too => return None,
         (Codec::H264, Codec::Jpeg) => {
             format!("This camera gives JPEG pictures and no H.264; its video is at {root}/stream.mjpeg")
         }

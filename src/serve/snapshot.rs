@@ -59,6 +59,7 @@ fn find(connection: &Connection, camera: &CameraSide, codec: Codec, head: &Head)
 /// Waits for a JPEG picture that is captured from now on.
 pub(super) fn picture(connection: &Connection, camera: &CameraSide) -> Result<Arc<Picture>, Stop> {
     let asked_us = clock::monotonic_us();
+    let _want = camera.stream.pictures.want();
     let mut wait = Wait::new(connection, camera, Codec::Jpeg, JPEG_TIME);
     let mut last = 0;
     loop {

@@ -103,6 +103,8 @@ fn of_camera(camera: &CameraSide) -> String {
     Object::new()
         .text("name", &stream.name)
         .text("source", &state.source)
+        .text("chain", &state.chain)
+        .text("chain_why", &state.chain_why)
         .text("state", state.condition.word())
         .text("reason", trouble.as_deref().unwrap_or(&state.why))
         .member(

@@ -1,15 +1,13 @@
 //! A V4L2 camera that gives H.264 or JPEG pictures.
 
-use super::offer::{self, WithoutH264, formats, per_second, rates, short, sizes};
+use super::capture::{BUFFERS, Capture, Device};
+use super::offer::{self, formats};
 use super::uvcx::{self, Encoder, Muxed};
-use super::{Drops, Facts, Frame, Signal, Source, controls, lookup, poll_timeout};
+use super::{Drops, Facts, Frame, Signal, Source, controls, poll_timeout};
 use crate::config::Setting;
 use crate::error::{Error, Result};
 use crate::format::{Codec, app4};
-use crate::sys::clock::monotonic_us;
-use crate::sys::v4l2::{
-    self, BufferKind, Capabilities, Control, Format, FourCc, Fraction, OfferedFormat, Queue, cap, ctrl,
-};
+use crate::sys::v4l2::{self, BufferKind, Capabilities, Control, FourCc, Queue, cap, ctrl};
 use crate::{log_verbose, log_warning};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
@@ -17,19 +15,9 @@ use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
-
-/// Buffers that the driver is asked for: at 30 frames a second we may be held up for 0.2 s and lose nothing.
-const BUFFERS: u32 = 6;
-/// The longest wait for the first frame; some webcams take two or three seconds.
-const FIRST_FRAME: Duration = Duration::from_secs(5);
-/// The longest silence afterwards, or three frame intervals if that is more.
-const SILENCE: Duration = Duration::from_secs(3);
-/// A driver's time further than this from now is of another clock.
-const TIME_ERROR_US: u64 = 1_000_000;
-/// A NAL unit's start code and header, or less than the two ends of a JPEG picture: it can't hold anything.
-const SHORT_BYTES: usize = 5;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
 
 /// The JPEG pictures that carry H.264 are to be of this size: they only take room on the bus.
 const BASE: (u32, u32) = (640, 480);
@@ -55,23 +43,15 @@ pub struct Wanted<'a> {
 
 /// An open camera that streams. Dropping it stops the stream, gives the memory back and closes the device.
 pub struct Camera {
-    path: PathBuf,
-    queue: Queue,
-    facts: Facts,
+    capture: Capture,
+    pub(super) facts: Facts,
     codec: Codec,
     /// Room for a frame that comes in the segments of a JPEG picture, if that is how they come.
     joined: Option<Vec<u8>>,
-    drops: Drops,
     /// The encoder of a camera with an H.264 unit.
     encoder: Option<Encoder>,
     /// The control that makes a key frame, where there is one.
     key_button: Option<Control>,
-    /// The sequence number after that of the last buffer; None before the first.
-    next_sequence: Option<u32>,
-    /// When the last good frame came, or the stream started.
-    last_frame: Instant,
-    /// The longest silence from here on.
-    patience: Duration,
 }
 
 /// Opens the camera and starts it as `wanted`, or as near as it gets: controls first (a few cameras want them
@@ -101,16 +81,9 @@ pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Camera> {
         other => (Codec::H264, [other; 2]),
     };
     let Some(fourcc) = names.into_iter().find(|name| offers(*name)) else {
-        let what = match wanted.format {
-            FourCc::H264 => "H.264",
-            _ => "MJPEG",
-        };
-        let tried = format!("{} gives no {what}", capabilities.card);
-        let why = if offers(FourCc::H264) {
-            "it gives H.264; take capture_format out of its section".into()
-        } else {
-            no_h264(&file, &formats, &capabilities, wanted)
-        };
+        let tried = format!("{} gives no {}", capabilities.card, wanted.format);
+        let offered = offer::line(&file, &formats);
+        let why = format!("it offers {offered}; take capture_format out of its section");
         return Err(Error::new(path, tried, why));
     };
     controls::apply(&file, path, wanted.controls)
@@ -138,76 +111,32 @@ pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Camera> {
         *wanted
     };
 
-    // From here on EBUSY means that another program streams; drivers differ in which call says it.
-    let device = file.metadata().map_or(0, |m| m.rdev());
-    let failed =
-        |tried: &str, errno: Errno| Error::new(path, tried, start_trouble(errno, device)).absent(gone(errno));
-    let asked = Format {
-        width: wanted.width,
-        height: wanted.height,
-        fourcc,
-    };
-    v4l2::set_format(&file, kind, asked).map_err(|e| failed("can't set the format", e))?;
-    let interval = Fraction {
-        numerator: 1,
-        denominator: wanted.fps,
-    };
-    if let Err(errno) = v4l2::set_interval(&file, kind, interval) {
-        log_verbose!("{path}: the frame rate can't be set: {}", errno.desc());
-    }
-    let format = v4l2::get_format(&file, kind).map_err(|e| failed("can't get the format", e))?;
-    if format.fourcc != fourcc {
-        return Err(Error::new(
-            path,
-            "can't set the format",
-            format!("it gives {} though it offers {fourcc}", format.fourcc),
-        ));
-    }
-    let fps = v4l2::get_interval(&file, kind).ok().flatten().map(per_second);
-    if let Some(words) = difference(&file, wanted, format, fps) {
-        warn(format!("{path}: {words}"));
-    }
-    let key_button = v4l2::query_control(&file, ctrl::FORCE_KEY_FRAME).ok();
-
-    let mut queue = Queue::new(file, kind, BUFFERS).map_err(|e| failed("can't get buffers", e))?;
-    if let Some(Err(errno)) = encoder.as_ref().map(|encoder| encoder.commit(queue.file())) {
+    let device = Device::set_up(file, kind, wanted, fourcc, &mut warn)?;
+    let key_button = v4l2::query_control(&device.file, ctrl::FORCE_KEY_FRAME).ok();
+    let queue = Queue::new(Rc::clone(&device.file), kind, BUFFERS);
+    let mut queue = queue.map_err(|e| device.failed("can't get buffers", e))?;
+    if let Some(Err(errno)) = encoder.as_ref().map(|encoder| encoder.commit(&device.file)) {
         log_verbose!("{path}: the H.264 settings are not taken again: {}", errno.desc());
     }
-    queue.start().map_err(|e| failed("can't start the stream", e))?;
-    log_verbose!("{path}: streams with {} buffers", queue.count());
+    queue
+        .start()
+        .map_err(|e| device.failed("can't start the stream", e))?;
     Ok(Camera {
-        path: wanted.path.to_owned(),
-        queue,
         facts: Facts {
-            description: capabilities.card.clone(),
-            fps,
+            description: capabilities.card,
+            fps: device.fps,
             ..Facts::default()
         },
+        capture: Capture::new(device, queue),
         codec,
         joined: wanted.muxed.then(Vec::new),
-        drops: Drops::default(),
         encoder: encoder.filter(|_| codec == Codec::H264),
         key_button,
-        next_sequence: None,
-        last_frame: Instant::now(),
-        patience: FIRST_FRAME.max(three_frames(fps)),
-    })
-}
-
-/// The first capture node with H.264, for when the config names no camera. It only asks; a stream that runs
-/// on a device goes on.
-pub fn find_h264_camera() -> Option<PathBuf> {
-    lookup::nodes().into_iter().find(|path| {
-        let Ok((file, capabilities)) = open_device(path) else {
-            return false;
-        };
-        let formats = capture_kind(capabilities.caps).map(|kind| formats(&file, kind));
-        formats.is_ok_and(|formats| formats.iter().any(|f| f.fourcc == FourCc::H264))
     })
 }
 
 /// Whether it is an answer of a device that is not there, or not any more.
-fn gone(errno: Errno) -> bool {
+pub(super) fn gone(errno: Errno) -> bool {
     matches!(errno, Errno::ENOENT | Errno::ENXIO | Errno::ENODEV)
 }
 
@@ -274,90 +203,8 @@ pub(super) fn capture_kind(caps: u32) -> std::result::Result<BufferKind, &'stati
     }
 }
 
-fn three_frames(fps: Option<f64>) -> Duration {
-    // What is no time at all (from a rate of 0) or absurdly long comes out as the default.
-    fps.and_then(|fps| Duration::try_from_secs_f64(3.0 / fps).ok())
-        .unwrap_or(SILENCE)
-}
-
-/// Why a camera without H.264 can't be served, and the way out.
-fn no_h264(
-    file: &File,
-    formats: &[OfferedFormat],
-    capabilities: &Capabilities,
-    wanted: &Wanted<'_>,
-) -> String {
-    let (why, command) = match offer::without_h264(capabilities, formats, wanted) {
-        WithoutH264::Nothing => {
-            return "it offers no format at all now (a loopback device needs a program that feeds it)".into();
-        }
-        WithoutH264::Processor => {
-            return "it is a part of the image processor that libcamera works with".into();
-        }
-        WithoutH264::Sensor => {
-            return "it is the raw sensor of a CSI camera, which needs libcamera: put [rpicam] into the config in \
-                    place of this section"
-                .into();
-        }
-        WithoutH264::Mjpeg(_) if uvcx::has_encoder(file) => {
-            return "its H.264 comes inside of its MJPEG: put capture_format = MJPGH264 into its section"
-                .into();
-        }
-        WithoutH264::Mjpeg(command) | WithoutH264::Raw(command) => {
-            let mjpeg = if formats.iter().any(|f| f.fourcc == FourCc::MJPEG) {
-                "MJPEG is served with capture_format = MJPG in the camera's section. For H.264 an"
-            } else {
-                "An"
-            };
-            let offered = offer::line(file, formats);
-            (
-                format!("it offers {offered}. {mjpeg} encoder can go between"),
-                command,
-            )
-        }
-    };
-    format!("{why}; put these two lines into the config: [exec camera] and command = {command}")
-}
-
-/// What is not as wanted, if anything, and what could be had.
-fn difference(file: &File, wanted: &Wanted<'_>, got: Format, fps: Option<f64>) -> Option<String> {
-    let same_size = (wanted.width, wanted.height) == (got.width, got.height);
-    // 29.97 passes for 30.
-    let same_rate =
-        fps.is_none_or(|fps| (fps - f64::from(wanted.fps)).abs() <= f64::from(wanted.fps) / 100.0);
-    if same_size && same_rate {
-        return None;
-    }
-    let offered = |what: &str, list: String| {
-        if list.is_empty() {
-            list
-        } else {
-            format!("; {what} it offers: {list}")
-        }
-    };
-    let rate = fps.map_or(String::new(), |fps| format!(" at {}", short(fps)));
-    Some(format!(
-        "{}x{} at {} frames a second is not offered; it gives {}x{}{rate}{}{}",
-        wanted.width,
-        wanted.height,
-        wanted.fps,
-        got.width,
-        got.height,
-        if same_size {
-            String::new()
-        } else {
-            offered("sizes", sizes(file, got.fourcc))
-        },
-        if same_rate {
-            String::new()
-        } else {
-            offered("rates", rates(file, got))
-        },
-    ))
-}
-
 /// Why a camera did not start, in words.
-fn start_trouble(errno: Errno, device: u64) -> String {
+pub(super) fn start_trouble(errno: Errno, device: u64) -> String {
     match errno {
         Errno::EBUSY => busy(device),
         Errno::ENOMEM | Errno::ENOBUFS => "no memory for its buffers; a smaller size needs less, and on a \
@@ -452,106 +299,28 @@ impl Source for Camera {
         timeout: Duration,
         sink: &mut dyn FnMut(Signal<'_>),
     ) -> Result<()> {
-        let left = self.patience.saturating_sub(self.last_frame.elapsed());
         let mut files = [
-            PollFd::new(self.queue.file().as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.capture.device.file.as_fd(), PollFlags::POLLIN),
             PollFd::new(wake, PollFlags::POLLIN),
         ];
-        match nix::poll::poll(&mut files, poll_timeout(timeout.min(left))) {
+        match nix::poll::poll(
+            &mut files,
+            poll_timeout(timeout.min(self.capture.patience_left())),
+        ) {
             Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(self.lost(errno)),
+            Err(errno) => return Err(self.capture.lost(errno)),
         }
         let [camera, _] = files;
         let events = camera.revents().unwrap_or(PollFlags::empty());
-        if !events.is_empty() {
-            let taken = self.take(sink)?;
-            // VIDIOC_DQBUF told nothing of what is wrong, and poll(2) would say it for ever.
-            if taken == 0 && !events.contains(PollFlags::POLLIN) {
-                return Err(self.lost(Errno::EIO));
+        let (codec, joined) = (self.codec, &mut self.joined);
+        let mut damaged = 0;
+        let taken = self.capture.take(events, &mut |taken| {
+            if taken.lost {
+                sink(Signal::Gap);
             }
-        }
-        if self.last_frame.elapsed() >= self.patience {
-            // The same words before and after its first frame, so that the log has a long silence once.
-            let seconds = SILENCE.max(three_frames(self.facts.fps)).as_secs_f64();
-            let what = match self.joined {
-                Some(_) => "H.264 in its pictures",
-                None => "frame",
+            let Some((buffer, captured_us)) = taken.frame else {
+                return Ok(false);
             };
-            return Err(Error::new(
-                self.path.display(),
-                "camera lost",
-                format!("no {what} for over {} s; it is opened again", short(seconds)),
-            ));
-        }
-        Ok(())
-    }
-
-    fn set_controls(&mut self, settings: &[Setting]) -> bool {
-        let of_unit = settings.iter().any(|setting| uvcx::is_field(&setting.name));
-        !of_unit && controls::apply(self.queue.file(), &self.path.to_string_lossy(), settings).is_empty()
-    }
-
-    fn force_key(&mut self) -> bool {
-        let file = self.queue.file();
-        let button = self.key_button.as_ref();
-        button.is_some_and(|button| v4l2::set_number(file, button, 1).is_ok())
-            || self
-                .encoder
-                .as_ref()
-                .is_some_and(|encoder| encoder.force_key(file))
-    }
-
-    fn drops(&self) -> Drops {
-        self.drops
-    }
-}
-
-impl Camera {
-    /// Hands on what the driver has ready, at most one round of its buffers; the answer is how many there
-    /// were.
-    fn take(&mut self, sink: &mut dyn FnMut(Signal<'_>)) -> Result<usize> {
-        let round = self.queue.count();
-        for taken in 0..round {
-            match self.take_one(sink) {
-                Ok(true) => {}
-                Ok(false) => return Ok(taken),
-                Err(errno) => return Err(self.lost(errno)),
-            }
-        }
-        Ok(round)
-    }
-
-    fn take_one(&mut self, sink: &mut dyn FnMut(Signal<'_>)) -> std::result::Result<bool, Errno> {
-        let Some(buffer) = self.queue.dequeue()? else {
-            return Ok(false);
-        };
-        let missing = self
-            .next_sequence
-            .map_or(0, |next| buffer.sequence().wrapping_sub(next));
-        self.next_sequence = Some(buffer.sequence().wrapping_add(1));
-        // A number that repeats or goes back, as of a driver that does not count, looks like a huge gap: it
-        // is none.
-        if missing != 0 && missing < u32::MAX / 2 {
-            self.drops.gaps += u64::from(missing);
-            sink(Signal::Gap);
-        }
-        let data = buffer.data();
-        if buffer.damaged() {
-            self.drops.damaged += 1;
-            sink(Signal::Gap);
-        } else if data.len() < SHORT_BYTES {
-            self.drops.short += 1;
-            sink(Signal::Gap);
-        } else {
-            let now_us = monotonic_us();
-            let captured_us = match buffer.captured_us() {
-                Some(time_us) if time_us.abs_diff(now_us) <= TIME_ERROR_US => time_us,
-                _ => {
-                    self.drops.bad_time += 1;
-                    now_us
-                }
-            };
-            let codec = self.codec;
             let mut frames = 0;
             let mut frame = |data: &[u8]| {
                 frames += 1;
@@ -561,32 +330,47 @@ impl Camera {
                     captured_us,
                 }));
             };
-            let whole = match &mut self.joined {
-                Some(joined) => app4::h264(data, joined, &mut frame),
+            let whole = match joined {
+                Some(joined) => app4::h264(buffer.data(), joined, &mut frame),
                 None => {
-                    frame(data);
+                    frame(buffer.data());
                     true
                 }
             };
-            if frames > 0 {
-                self.last_frame = Instant::now();
-                self.patience = SILENCE.max(three_frames(self.facts.fps));
-            }
+            let any = frames > 0;
             if !whole {
-                self.drops.damaged += 1;
+                damaged += 1;
                 sink(Signal::Gap);
             }
-        }
-        buffer.give_back()?;
-        Ok(true)
+            buffer.give_back()?;
+            Ok(any)
+        });
+        self.capture.drops.damaged += damaged;
+        taken?;
+        self.capture.check(match self.joined {
+            Some(_) => "H.264 in its pictures",
+            None => "frame",
+        })
     }
 
-    fn lost(&self, errno: Errno) -> Error {
-        let why = match errno {
-            Errno::ENODEV => "it was unplugged; it is waited for".into(),
-            errno => format!("its driver gave up ({}); it is opened again", errno.desc()),
-        };
-        Error::new(self.path.display(), "camera lost", why).absent(gone(errno))
+    fn set_controls(&mut self, settings: &[Setting]) -> bool {
+        let of_unit = settings.iter().any(|setting| uvcx::is_field(&setting.name));
+        let device = &self.capture.device;
+        !of_unit && controls::apply(&device.file, &device.path.to_string_lossy(), settings).is_empty()
+    }
+
+    fn force_key(&mut self) -> bool {
+        let file = &self.capture.device.file;
+        let button = self.key_button.as_ref();
+        button.is_some_and(|button| v4l2::set_number(file, button, 1).is_ok())
+            || self
+                .encoder
+                .as_ref()
+                .is_some_and(|encoder| encoder.force_key(file))
+    }
+
+    fn drops(&self) -> Drops {
+        self.capture.drops
     }
 }
 
@@ -654,12 +438,5 @@ mod tests {
         let groups = "root:x:0:\nvideo:x:44:pi,eve\nbroken\n";
         assert_eq!(group_name(groups, 44), Some("video"));
         assert_eq!(group_name(groups, 4), None);
-    }
-
-    #[test]
-    fn three_frames_are_of_a_sensible_rate() {
-        assert_eq!(three_frames(Some(0.5)), Duration::from_secs(6));
-        assert_eq!(three_frames(Some(0.0)), SILENCE);
-        assert_eq!(three_frames(None), SILENCE);
     }
 }

@@ -1,13 +1,32 @@
 //! A camera with an encoder behind it, and a decoder between the two where it gives JPEG pictures.
+//!
+//! All devices are polled at once, and none is waited for by itself. Raw pictures stay in the encoder's memory where both
+//! sides can do that: the camera, or the decoder, writes right into it.
 
-use super::{Drops, Facts, Signal, Source};
+use super::camera::{self, capture_kind, open_device};
+use super::capture::{BUFFERS, Capture, Device, Taken};
+use super::m2m::{Node, Raw, Stage};
+use super::{Drops, Facts, Frame, Signal, Source, controls, offer, poll_timeout, uvcx};
 use crate::config::Setting;
 use crate::error::{Error, Result};
-use crate::sys::v4l2::FourCc;
+use crate::format::{Codec, jpeg, raw};
+use crate::sys::v4l2::{FourCc, Fraction, Queue};
+use crate::{log_verbose, log_warning};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags};
 use std::collections::HashSet;
-use std::os::fd::BorrowedFd;
-use std::path::Path;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
+
+/// Raw formats between a decoder and an encoder, best first.
+const BETWEEN: [FourCc; 2] = [
+    FourCc(u32::from_le_bytes(*b"NV12")),
+    FourCc(u32::from_le_bytes(*b"YU12")),
+];
+/// How often a decoder may tell another size with no picture in between.
+const CHANGES_MAX: u32 = 5;
 
 /// How frames get from one device to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,6 +38,16 @@ pub enum Memory {
     Mmap,
     /// The first device writes into the buffers of the second one (DMABUF); it is a warning if it can't.
     Dmabuf,
+}
+
+impl Memory {
+    fn no_copy(self) -> Option<bool> {
+        match self {
+            Memory::Auto => None,
+            Memory::Mmap => Some(false),
+            Memory::Dmabuf => Some(true),
+        }
+    }
 }
 
 /// What the config wants of a chain.
@@ -56,9 +85,24 @@ pub struct Wanted<'a> {
     pub decoder_memory: Memory,
 }
 
+/// What makes an encoder for what a decoder gives, again when that changes.
+struct Plan {
+    path: PathBuf,
+    interval: Fraction,
+    settings: Vec<Setting>,
+    memory: Memory,
+}
+
 /// An open chain. Dropping it stops and closes its devices.
 pub struct Chain {
-    facts: Facts,
+    pub(super) facts: Facts,
+    // In this order: what is lent goes back before what it is lent from goes.
+    encoder: Option<Stage>,
+    decoder: Option<(Stage, Plan)>,
+    camera: Capture,
+    /// Of encoders that there are no more.
+    drops: Drops,
+    changes: u32,
 }
 
 /// Opens the devices and starts them as `wanted`, or as near as they get. What did not go as wanted is logged as
@@ -66,8 +110,156 @@ pub struct Chain {
 ///
 /// # Errors
 /// Which of the devices does not go on, and why, in words.
-pub fn open(wanted: &Wanted<'_>, _said: &mut HashSet<String>) -> Result<Chain> {
-    Err(Error::new(wanted.encoder.display(), "can't encode", "not yet"))
+pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Chain> {
+    let warn = &mut |words: String| {
+        if said.insert(words.clone()) {
+            log_warning!("{words}");
+        }
+    };
+    let (device, card) = set_up_camera(wanted, warn)?;
+    let format = device.layout.format;
+    let interval = interval(device.fps.unwrap_or_else(|| f64::from(wanted.fps)));
+    let encoder = Node::open(wanted.encoder, "encoder")?;
+    let mut words = format!(
+        "{} ({card}) {} {}x{}",
+        wanted.path.display(),
+        format.fourcc,
+        format.width,
+        format.height
+    );
+    let mut add = |node: &Node, gives: FourCc| {
+        words += &format!(" → {} ({}) {gives}", node.path.display(), node.card);
+    };
+    let (encoder, decoder, queue) = match wanted.decoder {
+        Some(path) => {
+            let decoder = Node::open(path, "decoder")?;
+            // The Raspberry Pi's wants them by this name.
+            let mjpeg = decoder.takes().contains(&FourCc::MJPEG);
+            let named = if mjpeg { FourCc::MJPEG } else { FourCc::JPEG };
+            let source = (&device.layout, wanted.decoder_input.unwrap_or(named));
+            let mut between = format.fourcc;
+            let choose = &mut |decoder: &Node| {
+                between = raw_between(decoder, &encoder, wanted.encoder_input)?;
+                Ok(between)
+            };
+            let mut decoder = Stage::decoder(decoder, source, choose, wanted.decoder_controls, warn)?;
+            add(&decoder.node, between);
+            let plan = Plan {
+                path: wanted.encoder.to_owned(),
+                interval,
+                settings: wanted.encoder_controls.to_vec(),
+                memory: wanted.decoder_memory,
+            };
+            let encoder = link(&mut decoder, encoder, &plan, warn)?;
+            let queue = Queue::new(Rc::clone(&device.file), device.kind, BUFFERS);
+            let queue = queue.and_then(|mut queue| queue.start().map(|()| queue));
+            (encoder, Some((decoder, plan)), queue)
+        }
+        None => {
+            let source = Raw {
+                layout: device.layout,
+                visible: (format.width, format.height),
+            };
+            let named = wanted.encoder_input.unwrap_or(format.fourcc);
+            let settings = wanted.encoder_controls;
+            let mut encoder = Stage::encoder(encoder, (&source, named), interval, settings, warn)?;
+            let end = (&device.file, device.kind);
+            let queue = encoder.source_queue(end, wanted.camera_memory.no_copy(), warn);
+            (encoder, None, queue)
+        }
+    };
+    let queue = queue.map_err(|e| device.failed("can't start the stream", e))?;
+    add(&encoder.node, FourCc::H264);
+    Ok(Chain {
+        facts: Facts {
+            description: card,
+            fps: device.fps,
+            chain: words,
+            ..Facts::default()
+        },
+        encoder: Some(encoder),
+        decoder,
+        camera: Capture::new(device, queue),
+        drops: Drops::default(),
+        changes: 0,
+    })
+}
+
+fn set_up_camera(wanted: &Wanted<'_>, warn: &mut dyn FnMut(String)) -> Result<(Device, String)> {
+    let path = wanted.path.display().to_string();
+    let (file, capabilities) = open_device(wanted.path)?;
+    let kind = capture_kind(capabilities.caps).map_err(|what| Error::new(&path, "not a camera", what))?;
+    let formats = offer::formats(&file, kind);
+    let jpeg = [FourCc::MJPEG, FourCc::JPEG].contains(&wanted.input);
+    let offered = |fourcc: FourCc| {
+        let same = fourcc == wanted.input || jpeg && [FourCc::MJPEG, FourCc::JPEG].contains(&fourcc);
+        same.then_some(fourcc)
+    };
+    let Some(fourcc) = formats.iter().find_map(|f| offered(f.fourcc)) else {
+        let tried = format!("{} gives no {}", capabilities.card, wanted.input);
+        let why = format!("it offers {}", offer::line(&file, &formats));
+        return Err(Error::new(&path, tried, why));
+    };
+    let said = controls::apply(&file, &path, wanted.controls);
+    said.into_iter().for_each(&mut *warn);
+    uvcx::apply(&file, &path, wanted.controls, None, warn);
+    let camera = camera::Wanted {
+        path: wanted.path,
+        width: wanted.width,
+        height: wanted.height,
+        fps: wanted.fps,
+        format: fourcc,
+        muxed: false,
+        controls: wanted.controls,
+    };
+    let device = Device::set_up(file, kind, &camera, fourcc, warn)?;
+    if wanted.decoder.is_none() && device.layout.pieces != 1 {
+        let why = format!("{fourcc} comes in several pieces of memory; set another capture_format");
+        return Err(Error::new(&path, "can't be encoded", why));
+    }
+    Ok((device, capabilities.card))
+}
+
+/// The frame interval for a rate, exact for those like 29.97.
+fn interval(fps: f64) -> Fraction {
+    Fraction {
+        numerator: 1000,
+        denominator: (fps * 1000.0).round().max(1.0) as u32,
+    }
+}
+
+/// What a decoder is to give an encoder.
+fn raw_between(decoder: &Node, encoder: &Node, wanted: Option<FourCc>) -> Result<FourCc> {
+    let (gives, takes) = (decoder.gives(), encoder.takes());
+    let known = |fourcc: &FourCc| raw::is_known(fourcc.0.to_le_bytes());
+    let both = |fourcc: &FourCc| gives.contains(fourcc) && takes.contains(fourcc);
+    let first = BETWEEN.iter().chain(gives.iter().filter(|fourcc| known(fourcc)));
+    wanted.or_else(|| first.copied().find(both)).ok_or_else(|| {
+        let list = |formats: &[FourCc]| {
+            formats
+                .iter()
+                .map(FourCc::to_string)
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let why = format!(
+            "it gives {}, and the encoder takes {}",
+            list(&gives),
+            list(&takes)
+        );
+        Error::new(decoder.path.display(), "can't be decoded for the encoder", why)
+    })
+}
+
+/// Makes an encoder for what `decoder` gives, and lets that give it.
+fn link(decoder: &mut Stage, encoder: Node, plan: &Plan, warn: &mut dyn FnMut(String)) -> Result<Stage> {
+    let source = decoder.raw()?;
+    let named = source.layout.format.fourcc;
+    let mut encoder = Stage::encoder(encoder, (&source, named), plan.interval, &plan.settings, warn)?;
+    let end = (&decoder.node.file, decoder.node.kind);
+    let queue = encoder.source_queue(end, plan.memory.no_copy(), warn);
+    decoder.give_into(queue.map_err(|e| decoder.node.no_buffers(e))?);
+    Ok(encoder)
 }
 
 impl Source for Chain {
@@ -75,11 +267,159 @@ impl Source for Chain {
         &self.facts
     }
 
-    fn poll(&mut self, _: BorrowedFd<'_>, _: Duration, _: &mut dyn FnMut(Signal<'_>)) -> Result<()> {
-        Ok(())
+    fn poll(
+        &mut self,
+        wake: BorrowedFd<'_>,
+        timeout: Duration,
+        sink: &mut dyn FnMut(Signal<'_>),
+    ) -> Result<()> {
+        let [camera, encoder, decoder] = self.wait(wake, timeout)?;
+        let Some(stage) = &mut self.encoder else {
+            return self.relink(sink);
+        };
+        // From the end to the beginning, so that there is room for what comes.
+        let encoded = work(stage, encoder, &mut |given| {
+            if given.lost {
+                sink(Signal::Gap);
+            }
+            let Some((frame, captured_us)) = given.frame else {
+                return Ok(());
+            };
+            self.changes = 0;
+            sink(Signal::Frame(Frame {
+                codec: Codec::H264,
+                data: frame.data(),
+                captured_us,
+            }));
+            frame.give_back()
+        });
+        encoded.map_err(|errno| stage.lost(errno))?;
+        if let Some((from, _)) = &mut self.decoder {
+            if decoder.contains(PollFlags::POLLPRI) && from.changed() || from.ended {
+                return self.relink(sink);
+            }
+            let decoded = work(from, decoder, &mut |given| match given.frame {
+                Some((frame, captured_us)) => stage.offer(frame, captured_us),
+                None => Ok(()),
+            });
+            decoded.map_err(|errno| from.lost(errno))?;
+        }
+
+        let mut damaged = 0;
+        let mut offered = Ok(());
+        let captured = self.camera.take(camera, &mut |taken| {
+            let Some((frame, captured_us)) = taken.frame else {
+                return Ok(false);
+            };
+            let next = match &mut self.decoder {
+                Some((decoder, _)) if jpeg::Picture::parse(frame.data()).is_ok() => {
+                    sink(Signal::Frame(Frame {
+                        codec: Codec::Jpeg,
+                        data: frame.data(),
+                        captured_us,
+                    }));
+                    decoder
+                }
+                None if frame.filled_bytes() >= stage.least_bytes() => &mut *stage,
+                _ => {
+                    damaged += 1;
+                    frame.give_back()?;
+                    return Ok(false);
+                }
+            };
+            if let Err(errno) = next.offer(frame, captured_us) {
+                offered = Err(next.lost(errno));
+            }
+            Ok(true)
+        });
+        self.camera.drops.damaged += damaged;
+        captured?;
+        offered?;
+        self.camera.check("frame")?;
+        stage.check()?;
+        self.decoder
+            .as_ref()
+            .map_or(Ok(()), |(decoder, _)| decoder.check())
+    }
+
+    fn force_key(&mut self) -> bool {
+        self.encoder.as_ref().is_some_and(Stage::force_key)
     }
 
     fn drops(&self) -> Drops {
-        Drops::default()
+        let mut drops = self.camera.drops;
+        drops.slow += self.drops.slow;
+        drops.damaged += self.drops.damaged;
+        let stages = self
+            .encoder
+            .iter()
+            .chain(self.decoder.iter().map(|(stage, _)| stage));
+        for stage in stages {
+            drops.slow += stage.slow;
+            drops.damaged += stage.damaged;
+        }
+        drops
+    }
+}
+
+/// Takes what a stage gives, then lets it go on. `events` is what poll(2) says of it.
+fn work(
+    stage: &mut Stage,
+    events: PollFlags,
+    sink: &mut dyn FnMut(Taken) -> nix::Result<()>,
+) -> nix::Result<()> {
+    if !events.is_empty() && !events.intersects(PollFlags::POLLIN | PollFlags::POLLOUT | PollFlags::POLLPRI) {
+        // There is nothing to take, and poll(2) would say it for ever.
+        return Err(Errno::EIO);
+    }
+    while let Some(given) = stage.take()? {
+        sink(given)?;
+    }
+    stage.feed()
+}
+
+impl Chain {
+    /// Waits for any of the devices, and tells what there is of each.
+    fn wait(&mut self, wake: BorrowedFd<'_>, timeout: Duration) -> Result<[PollFlags; 3]> {
+        let decoder = self.decoder.as_ref().map(|(stage, _)| stage);
+        let stages = [self.encoder.as_ref(), decoder];
+        let mut time = timeout.min(self.camera.patience_left());
+        for stage in stages.iter().flatten() {
+            time = time.min(stage.patience_left());
+        }
+        // Who is not there is `wake` once more.
+        let wake = PollFd::new(wake, PollFlags::POLLIN);
+        let [encoder, decoder] = stages.map(|stage| stage.map_or(wake.clone(), Stage::poll_fd));
+        let camera = PollFd::new(self.camera.device.file.as_fd(), PollFlags::POLLIN);
+        let mut files = [camera, encoder, decoder, wake];
+        match nix::poll::poll(&mut files, poll_timeout(time)) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(self.camera.lost(errno)),
+        }
+        let [camera, encoder, decoder, _] = files.map(|file| file.revents().unwrap_or(PollFlags::empty()));
+        Ok([camera, encoder, decoder])
+    }
+
+    /// Another encoder, for what the decoder gives from now on.
+    fn relink(&mut self, sink: &mut dyn FnMut(Signal<'_>)) -> Result<()> {
+        let Some((decoder, plan)) = &mut self.decoder else {
+            return Ok(());
+        };
+        self.changes += 1;
+        if self.changes > CHANGES_MAX {
+            let why = "the decoder tells another size again and again, and gives no picture";
+            return Err(Error::new(decoder.node.path.display(), "camera lost", why));
+        }
+        if let Some(old) = self.encoder.take() {
+            self.drops.slow += old.slow;
+            self.drops.damaged += old.damaged;
+        }
+        decoder.stop_giving();
+        let encoder = Node::open(&plan.path, "encoder")?;
+        self.encoder = Some(link(decoder, encoder, plan, &mut |words| {
+            log_verbose!("{words}")
+        })?);
+        sink(Signal::Gap);
+        Ok(())
     }
 }

@@ -2,12 +2,15 @@
 //!
 //! Devices are opened, asked and closed; nothing is set on them, and a stream that runs on one goes on.
 
-use super::camera::{Wanted, capture_kind, open_device};
+use super::camera::{capture_kind, open_device};
+use super::choose::{Coder, Way};
+use super::device::Device;
+use super::m2m::m2m_kind;
 use super::offer::{self, WithoutH264};
 use super::uvcx;
-use crate::config::{Camera, DeviceName, UsbId};
+use crate::config::{Camera, ChainKeys, DeviceName, UsbId};
 use crate::error::{Error, Result};
-use crate::sys::v4l2::{BufferKind, Capabilities, FourCc, OfferedFormat, cap};
+use crate::sys::v4l2::{BufferKind, Capabilities, FourCc, OfferedFormat};
 use std::fmt::Write;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -266,7 +269,7 @@ fn entry(node: &Seen, all: &[Seen], dev: &Path) -> String {
     if let Err(what) = capture {
         say(&format!(
             "Not a camera: {}.",
-            m2m(found).as_deref().unwrap_or(what)
+            coder(node).as_ref().map(coder_words).as_deref().unwrap_or(what)
         ));
         return out;
     }
@@ -274,29 +277,22 @@ fn entry(node: &Seen, all: &[Seen], dev: &Path) -> String {
     let alike = usb.is_some_and(|name| choose(&name, FourCc::H264, all).is_err());
     let lasting = link(dev, &node.path, alike);
     let path = lasting.as_ref().unwrap_or(&node.path);
-    let Camera {
-        width, height, fps, ..
-    } = Camera::default();
-    let wanted = Wanted {
-        path,
-        width,
-        height,
-        fps,
-        format: FourCc::H264,
-        muxed: false,
-        controls: &[],
-    };
     let between = "An encoder has to go between, such as this command:";
-    let mjpeg = "That is served with capture_format = MJPG in its section. For H.264 an encoder has to go \
-                 between, such as this command:";
+    let mjpeg = "That is served as it is. For H.264 an encoder has to go between, such as this command:";
     let muxes = found.gives(FourCc::MJPEG) && uvcx::has_encoder(file);
+    let way = encoded(&node.path, all);
+    let served = found.gives(FourCc::H264) || muxes || way.is_some();
     let (words, command) = if found.gives(FourCc::H264) {
         ("It gives H.264, which is served as it is.".to_owned(), None)
     } else if muxes {
-        let words = "Its H.264 comes inside of its MJPEG pictures, with capture_format = MJPGH264.";
-        (words.to_owned(), None)
+        ("Its H.264 comes inside of its MJPEG pictures.".to_owned(), None)
+    } else if let Some(way) = &way {
+        (
+            format!("It gives no H.264. That is made of what it gives: {way}."),
+            None,
+        )
     } else {
-        match offer::without_h264(capabilities, formats, &wanted) {
+        match offer::without_h264(capabilities, formats, path, &Camera::default()) {
             WithoutH264::Nothing => (
                 "It offers nothing now (a loopback device needs a program that feeds it).".into(),
                 None,
@@ -337,12 +333,20 @@ fn entry(node: &Seen, all: &[Seen], dev: &Path) -> String {
     let name = node.path.file_name().unwrap_or_default().to_string_lossy();
     let _ = match (command, names.first()) {
         (Some(command), _) => writeln!(out, "[exec {name}]\ncommand = {}", command.replace('%', "%%")),
-        (None, Some(name)) if found.gives(FourCc::H264) => writeln!(out, "{name}"),
-        (None, Some(name)) if muxes => writeln!(out, "{name}\ncapture_format = MJPGH264"),
         _ if offer::is_sensor(capabilities, formats) => writeln!(out, "[rpicam {name}]"),
+        (None, Some(name)) if served => writeln!(out, "{name}"),
         _ => Ok(()),
     };
     out
+}
+
+/// The way to H.264 through an encoder of this machine, of a camera that has none of its own.
+fn encoded(path: &Path, all: &[Seen]) -> Option<Way> {
+    let coders: Vec<Coder> = all.iter().filter_map(coder).collect();
+    let (camera, keys) = (Camera::default(), ChainKeys::default());
+    let ways = Device::any(path, &camera, &keys).ways(&coders).ok()?;
+    let first = ways.into_iter().next()?.way;
+    matches!(first, Way::Encoded { .. }).then_some(first)
 }
 
 /// The sections that mean this node, the one that lasts best first.
@@ -370,38 +374,40 @@ fn names(node: &Seen, all: &[Seen], lasting: Option<PathBuf>) -> Vec<String> {
     sections
 }
 
-/// What a device does that takes pictures and gives them back otherwise; None if it is no such device.
-fn m2m(found: &Found) -> Option<String> {
-    let kind = match found.capabilities.caps {
-        caps if caps & cap::VIDEO_M2M_MPLANE != 0 => BufferKind::Multi,
-        caps if caps & cap::VIDEO_M2M != 0 => BufferKind::Single,
-        _ => return None,
-    };
-    let (takes, gives) = (
-        offer::input_formats(&found.file, kind),
-        offer::formats(&found.file, kind),
-    );
-    Some(m2m_words(&takes, &gives))
+/// The encoders, decoders and the like, in the order of their numbers. USB devices are left alone: none is one, and
+/// opening one may wake it up.
+pub fn coders() -> Vec<Coder> {
+    let nodes = nodes().into_iter();
+    let others = nodes.filter(|path| usb_id(Path::new(CLASS), path).is_none());
+    others.map(Seen::look).filter_map(|node| coder(&node)).collect()
 }
 
-fn m2m_words(takes: &[OfferedFormat], gives: &[OfferedFormat]) -> String {
-    let list = |formats: &[OfferedFormat]| {
-        let names: Vec<String> = formats.iter().map(|f| f.fourcc.to_string()).collect();
-        names.join(", ")
-    };
+/// What a device does that takes pictures and gives them back otherwise; None if it is no such device.
+fn coder(node: &Seen) -> Option<Coder> {
+    let found = node.found.as_ref().ok()?;
+    let kind = m2m_kind(found.capabilities.caps)?;
+    Some(Coder {
+        path: node.path.clone(),
+        card: found.capabilities.card.clone(),
+        takes: offer::input_formats(&found.file, kind),
+        gives: offer::formats(&found.file, kind),
+    })
+}
+
+fn coder_words(coder: &Coder) -> String {
     let coded = |formats: &[OfferedFormat]| formats.iter().any(|f| f.compressed);
-    let what = if gives.iter().any(|f| f.fourcc == FourCc::H264) {
-        "an H.264 encoder, for cameras that give raw pictures; not used yet"
-    } else if coded(gives) {
+    let what = if coder.is_encoder() {
+        "an H.264 encoder, for cameras that give raw pictures"
+    } else if coded(&coder.gives) {
         "an encoder, but not for H.264; of no use here"
-    } else if takes.iter().any(|f| f.fourcc == FourCc::MJPEG) {
-        "a decoder, for cameras that give MJPEG; not used yet"
-    } else if coded(takes) {
+    } else if coder.is_decoder() {
+        "a decoder, for cameras that give MJPEG, before an encoder"
+    } else if coded(&coder.takes) {
         "a decoder, but not for MJPEG; of no use here"
     } else {
         "a scaler or converter; of no use here"
     };
-    format!("it is {what} (takes {}; gives {})", list(takes), list(gives))
+    format!("it is {what} ({})", coder.does())
 }
 
 #[cfg(test)]

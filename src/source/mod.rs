@@ -1,25 +1,29 @@
 //! Where frames come from: a V4L2 camera, a command's standard output, or the built-in test picture.
 
 pub mod camera;
+mod capture;
 pub mod chain;
+pub mod choose;
 pub mod controls;
+pub mod device;
 pub mod exec;
 pub mod lookup;
+mod m2m;
 mod offer;
 pub mod pattern;
 pub mod rpicam;
 pub mod uvcx;
 mod watch;
 
-pub use camera::find_h264_camera as find_camera;
 pub use watch::Watch;
 
-use crate::config::{Camera, DeviceName, Rpicam, Setting, SourceKind};
+use crate::config::{Camera, ChainKeys, DeviceName, Rpicam, Setting, SourceKind};
 use crate::error::{Error, Result};
 use crate::format::Codec;
 use crate::log_verbose;
 use crate::sys::v4l2::FourCc;
-use camera::Wanted;
+use choose::MUXED;
+use device::Device;
 use exec::Exec;
 use nix::poll::PollTimeout;
 use pattern::Pattern;
@@ -62,10 +66,12 @@ pub struct Facts {
     /// It is a program of its own, which takes its time to start.
     pub command: bool,
     /// What frames pass through, such as "/dev/video0 (C270) YUYV 1280x720 → /dev/video11 (bcm2835-codec) H264"; empty
-    /// where that is one device.
+    /// where that is no V4L2 device.
     pub chain: String,
     /// Why it is this chain and no other.
     pub why: String,
+    /// The JPEG pictures that its H.264 is made of come, too.
+    pub jpeg_too: bool,
 }
 
 /// Frames that a source lost, counted since it was opened.
@@ -124,15 +130,11 @@ pub fn poll_timeout(time: Duration) -> PollTimeout {
     PollTimeout::try_from(ms).unwrap_or(PollTimeout::MAX)
 }
 
-/// The predecessor's word for H.264 that rides in JPEG pictures.
-const MUXED: &str = "MJPGH264";
-
-/// What the config's `capture_format` asks for.
+/// The format by which a camera with several nodes is known, as the config's `capture_format` asks for it.
 pub fn format(capture_format: &str) -> FourCc {
     match capture_format {
-        "MJPG" | MUXED => FourCc::MJPEG,
-        "JPEG" => FourCc::JPEG,
-        _ => FourCc::H264,
+        MUXED => FourCc::MJPEG,
+        other => choose::pinned(other).unwrap_or(FourCc::H264),
     }
 }
 
@@ -145,41 +147,32 @@ pub fn open(camera: &Camera, was_there: bool, said: &mut HashSet<String>) -> Res
     let Camera {
         width, height, fps, ..
     } = *camera;
-    let mut device = |path: &Path, (format, muxed): (FourCc, bool), controls: &[Setting]| {
-        camera::open(
-            &Wanted {
-                path,
-                width,
-                height,
-                fps,
-                format,
-                muxed,
-                controls,
-            },
-            said,
-        )
-    };
     Ok(match &camera.source {
         SourceKind::Device {
             device: name,
             controls,
             capture_format,
+            chain,
         } => {
-            let format = format(capture_format);
-            let path = lookup::find(name, format)?;
+            let path = lookup::find(name, format(capture_format))?;
             if !matches!(name, DeviceName::Path(_)) {
                 log_verbose!("{name} is {}", path.display());
             }
-            Box::new(device(&path, (format, capture_format == MUXED), controls)?)
+            let device = Device {
+                path: &path,
+                camera,
+                controls,
+                capture_format,
+                keys: chain,
+            };
+            device.open(said)?
         }
-        SourceKind::Auto => match find_camera() {
-            Some(path) => Box::new(device(&path, (FourCc::H264, false), &[])?),
-            None if lookup::pi_sensor().is_some() => {
-                Box::new(rpicam::open(camera, &Rpicam::default(), said)?)
-            }
+        SourceKind::Auto => match find_any(camera) {
+            Some(Any::Device(path)) => Device::any(&path, camera, &ChainKeys::default()).open(said)?,
+            Some(Any::Sensor(_)) => Box::new(rpicam::open(camera, &Rpicam::default(), said)?),
             // Who watched a camera is not to be shown another picture in its place.
             None if was_there => {
-                let why = "no camera here gives H.264 now; it is waited for";
+                let why = "no camera here gives H.264 or JPEG now; it is waited for";
                 return Err(Error::new("/dev/video*", "camera lost", why).absent(true));
             }
             None => Box::new(Pattern::new(width, height, fps)?.stand_in()),
@@ -199,9 +192,24 @@ pub fn runs_commands(kind: &SourceKind) -> bool {
     }
 }
 
-/// The camera that would be served where none is named.
-pub fn find_any() -> Option<PathBuf> {
-    find_camera().or_else(lookup::pi_sensor)
+/// A camera that nobody named.
+pub enum Any {
+    /// One that this program reads itself.
+    Device(PathBuf),
+    /// A Raspberry Pi's own, which libcamera reads.
+    Sensor(PathBuf),
+}
+
+/// The camera that is served where none is named: H.264 goes before JPEG pictures.
+pub fn find_any(camera: &Camera) -> Option<Any> {
+    let found = device::find(camera);
+    match found {
+        Some((path, true)) => Some(Any::Device(path)),
+        _ => match lookup::pi_sensor() {
+            Some(path) => Some(Any::Sensor(path)),
+            None => found.map(|(path, _)| Any::Device(path)),
+        },
+    }
 }
 
 /// Why `kind` can't be had at all, if it is a device that is not there. Nothing is started, and nothing opened but

@@ -1,10 +1,11 @@
 //! What a capture device offers, and what has to stand between one without H.264 and this program.
 
-use super::camera::Wanted;
+use crate::config::Camera;
 use crate::sys::v4l2::{
     self, BufferKind, Capabilities, Format, FourCc, Fraction, FrameIntervals, FrameSizes, OfferedFormat, cap,
 };
 use std::fs::File;
+use std::path::Path;
 
 /// Formats, sizes and rates that are asked for; a driver that never says "no more" would hold us.
 const OFFERS_MAX: u32 = 100;
@@ -22,7 +23,7 @@ pub(super) fn formats(file: &File, kind: BufferKind) -> Vec<OfferedFormat> {
 /// The formats in which a device takes pictures, rather than gives them.
 pub(super) fn input_formats(file: &File, kind: BufferKind) -> Vec<OfferedFormat> {
     (0..OFFERS_MAX)
-        .map_while(|index| v4l2::enum_input_format(file, kind, index).ok())
+        .map_while(|index| v4l2::enum_format(file, kind.output(), index).ok())
         .collect()
 }
 
@@ -30,11 +31,49 @@ fn frame_sizes(file: &File, fourcc: FourCc) -> impl Iterator<Item = FrameSizes> 
     (0..OFFERS_MAX).map_while(move |index| v4l2::enum_frame_sizes(file, fourcc, index).ok())
 }
 
+fn frame_intervals(file: &File, fourcc: FourCc, size: (u32, u32)) -> impl Iterator<Item = FrameIntervals> {
+    (0..OFFERS_MAX).map_while(move |index| v4l2::enum_frame_intervals(file, fourcc, size, index).ok())
+}
+
 fn size_words(size: FrameSizes) -> String {
     match size {
         FrameSizes::One(width, height) => format!("{width}x{height}"),
         FrameSizes::Range([w, h], [to_w, to_h]) => format!("{w}x{h} to {to_w}x{to_h}"),
     }
+}
+
+/// How near a camera's format comes to what is wanted, the best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fit {
+    /// Size and rate, as far as the driver tells.
+    Whole,
+    /// The size, but not so many frames a second.
+    Slower,
+    /// Not that size.
+    Otherwise,
+}
+
+pub(super) fn fit(file: &File, fourcc: FourCc, (width, height): (u32, u32), fps: u32) -> Fit {
+    let mut sizes = frame_sizes(file, fourcc).peekable();
+    let it_is = |size| match size {
+        FrameSizes::One(w, h) => (w, h) == (width, height),
+        FrameSizes::Range([w, h], [to_w, to_h]) => {
+            (w..=to_w).contains(&width) && (h..=to_h).contains(&height)
+        }
+    };
+    if sizes.peek().is_some() && !sizes.any(it_is) {
+        return Fit::Otherwise;
+    }
+    let mut intervals = frame_intervals(file, fourcc, (width, height)).peekable();
+    let soon = |interval| {
+        let (FrameIntervals::One(shortest) | FrameIntervals::Range(shortest, _)) = interval;
+        // 29.97 passes for 30.
+        per_second(shortest) >= f64::from(fps) * 0.99
+    };
+    if intervals.peek().is_some() && !intervals.any(soon) {
+        return Fit::Slower;
+    }
+    Fit::Whole
 }
 
 /// Such as "640x480, 1280x720"; empty if the driver doesn't tell.
@@ -45,13 +84,11 @@ pub(super) fn sizes(file: &File, fourcc: FourCc) -> String {
 
 /// Such as "30, 15"; empty if the driver doesn't tell.
 pub(super) fn rates(file: &File, format: Format) -> String {
-    let size = (format.width, format.height);
-    let intervals =
-        (0..OFFERS_MAX).map_while(|index| v4l2::enum_frame_intervals(file, format.fourcc, size, index).ok());
-    let words = intervals.map(|interval| match interval {
-        FrameIntervals::One(interval) => short(per_second(interval)),
-        FrameIntervals::Range(a, b) => format!("{} to {}", short(per_second(b)), short(per_second(a))),
-    });
+    let words =
+        frame_intervals(file, format.fourcc, (format.width, format.height)).map(|interval| match interval {
+            FrameIntervals::One(interval) => short(per_second(interval)),
+            FrameIntervals::Range(a, b) => format!("{} to {}", short(per_second(b)), short(per_second(a))),
+        });
     words.collect::<Vec<_>>().join(", ")
 }
 
@@ -143,12 +180,13 @@ pub(super) enum WithoutH264 {
 pub(super) fn without_h264(
     capabilities: &Capabilities,
     formats: &[OfferedFormat],
-    wanted: &Wanted<'_>,
+    path: &Path,
+    camera: &Camera,
 ) -> WithoutH264 {
-    let Wanted {
+    let Camera {
         width, height, fps, ..
-    } = wanted;
-    let path = wanted.path.display();
+    } = camera;
+    let path = path.display();
     if formats.is_empty() {
         return WithoutH264::Nothing;
     }
@@ -189,7 +227,6 @@ pub(super) fn is_pi_sensor(capabilities: &Capabilities, formats: &[OfferedFormat
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     fn node(driver: &str, caps: u32, formats: &[(&[u8; 4], &str)]) -> (Capabilities, Vec<OfferedFormat>) {
         let formats = formats.iter().map(|(fourcc, description)| OfferedFormat {
@@ -208,16 +245,12 @@ mod tests {
 
     fn told(driver: &str, caps: u32, formats: &[(&[u8; 4], &str)]) -> WithoutH264 {
         let (capabilities, formats) = node(driver, caps, formats);
-        let wanted = Wanted {
-            path: Path::new("/dev/video0"),
-            width: 640,
-            height: 480,
-            fps: 30,
-            format: FourCc::H264,
-            muxed: false,
-            controls: &[],
-        };
-        without_h264(&capabilities, &formats, &wanted)
+        without_h264(
+            &capabilities,
+            &formats,
+            Path::new("/dev/video0"),
+            &Camera::default(),
+        )
     }
 
     #[test]

@@ -183,6 +183,11 @@ fn has_encoder(model: &str) -> Option<bool> {
     Some(!board.starts_with(|generation| ('5'..='9').contains(&generation)))
 }
 
+/// Whether this board does; None if it is no Raspberry Pi.
+pub(super) fn board_encodes() -> Option<bool> {
+    has_encoder(&model())
+}
+
 /// What the program is run with.
 #[derive(Debug, PartialEq)]
 struct Line {

@@ -12,10 +12,6 @@ pub struct Mapping {
     bytes: usize,
 }
 
-// SAFETY: the mapping belongs to the process, not to the thread that made it, and nothing here hands its
-// address on.
-unsafe impl Send for Mapping {}
-
 impl Mapping {
     /// Maps `bytes` of `file` at `offset`, shared with the driver.
     ///
@@ -41,6 +37,16 @@ impl Mapping {
     pub unsafe fn bytes(&self) -> &[u8] {
         // SAFETY: `start` is mapped for `bytes` until drop, and the caller vouches that nobody writes.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr().cast(), self.bytes) }
+    }
+
+    /// The memory, to write to.
+    ///
+    /// # Safety
+    /// Nobody, the driver included, may read or write it while the slice lives: the buffer must be in our hands, and no
+    /// other slice of it there.
+    pub unsafe fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: `start` is mapped for `bytes` until drop, and the caller vouches that nobody else is at it.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().cast(), self.bytes) }
     }
 }
 

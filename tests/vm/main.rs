@@ -9,6 +9,7 @@
 
 mod faults;
 mod loopback;
+mod m2m;
 mod mjpeg;
 mod served;
 #[path = "../support/mod.rs"]
@@ -21,7 +22,7 @@ mod vivid;
 use fmp4streamer::config::Setting;
 use fmp4streamer::error::Error;
 use fmp4streamer::source::camera::{self, Camera, Wanted};
-use fmp4streamer::source::{Signal, Source};
+use fmp4streamer::source::{Signal, Source, device};
 use fmp4streamer::sys::v4l2::{self, FourCc};
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -125,6 +126,33 @@ fn signal(child: &Child, name: &str) {
     );
 }
 
+/// Takes the encoder device away while it lives, so that vivid is no camera that can be served.
+struct NoEncoder;
+
+impl NoEncoder {
+    fn new() -> NoEncoder {
+        modprobe(&["-r", "vh264enc"]);
+        NoEncoder
+    }
+}
+
+impl Drop for NoEncoder {
+    fn drop(&mut self) {
+        modprobe(&["vh264enc"]);
+    }
+}
+
+fn modprobe(arguments: &[&str]) {
+    assert!(
+        Command::new("modprobe")
+            .args(arguments)
+            .status()
+            .unwrap()
+            .success(),
+        "{arguments:?}"
+    );
+}
+
 /// A program that ends with the test.
 struct Running(Child);
 
@@ -196,6 +224,12 @@ fn open(path: &Path) -> Result<Camera, Error> {
         controls: &[],
     };
     camera::open(&wanted, &mut HashSet::new())
+}
+
+/// The camera with H.264 that is served where none is named.
+fn first_h264() -> Option<PathBuf> {
+    let found = device::find(&Default::default());
+    found.filter(|(_, h264)| *h264).map(|(path, _)| path)
 }
 
 /// What came of polling for a while.

@@ -155,7 +155,9 @@ fn the_format_is_the_one_that_is_asked_for() {
     no_nodes();
 
     let (camera, path) = plug_in(&rig, &dir, &pictures, &[]);
-    assert_eq!(camera::find_h264_camera(), None);
+    let alone = NoEncoder::new();
+    assert_eq!(first_h264(), None);
+    drop(alone);
     let refused = |path: &Path, keys: &str, words: &str| {
         let server = serve(path, "640x480", 10, keys);
         until("it is refused", || health(&server).0 == "503");
@@ -164,16 +166,16 @@ fn the_format_is_the_one_that_is_asked_for() {
     };
     refused(
         &path,
-        "",
-        "gives no H.264: it offers MJPG (640x480). MJPEG is served with capture_format = MJPG in",
+        "capture_format = H264",
+        "gives no H264: it offers MJPG (640x480); take capture_format out of",
     );
-    refused(&driven_by("vivid")[0], MJPG, "gives no MJPEG: it offers ");
+    refused(&driven_by("vivid")[0], MJPG, "gives no MJPG: it offers ");
     drop(camera);
     no_nodes();
     let (_camera, [path, _]) = plug(&rig, "640x480", &[]);
     refused(
         &path,
         MJPG,
-        "gives no MJPEG: it gives H.264; take capture_format out of its section",
+        "gives no MJPG: it offers H264 (640x480); take capture_format out of its section",
     );
 }

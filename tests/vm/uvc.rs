@@ -74,7 +74,7 @@ fn what_is_not_offered_is_said_once() {
         "{said:?}"
     );
     assert_eq!(v4l2_ctl(&path, &["-C", "brightness"]).trim(), "brightness: 255");
-    assert_eq!(camera::find_h264_camera(), Some(path));
+    assert_eq!(first_h264(), Some(path));
     let words = open(&metadata).err().unwrap().to_string();
     assert!(words.contains("data about a camera's frames"), "{words}");
 }
@@ -123,7 +123,7 @@ fn a_symlink_will_do_and_the_list_disturbs_nobody() {
         list.contains("\n# integer, 0 to 255, default 128\nbrightness = "),
         "{list}"
     );
-    assert_eq!(camera::find_h264_camera(), Some(path));
+    assert_eq!(first_h264(), Some(path));
     let (got, error) = read(&mut c, 10);
     assert_eq!((error, got.gaps, c.drops()), (None, vec![], Default::default()));
     fs::remove_file(&link).unwrap();

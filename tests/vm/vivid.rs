@@ -133,11 +133,11 @@ fn a_camera_without_h264_is_told_so() {
     let Some(path) = single() else { return };
     let words = open(&path).err().unwrap().to_string();
     println!("{words}");
+    assert!(words.contains("gives no H264: it offers YUYV, UYVY, "), "{words}");
     assert!(
-        words.contains("gives no H.264: it offers YUYV, UYVY, "),
+        words.ends_with("; take capture_format out of its section"),
         "{words}"
     );
-    assert!(words.contains("command = ffmpeg"), "{words}");
 }
 
 #[test]
@@ -182,11 +182,11 @@ fn queue(path: &Path, kind: BufferKind, fourcc: &[u8; 4], buffers: u32) -> Queue
         denominator: 25,
     };
     assert_eq!(v4l2::set_interval(&file, kind, interval), Ok(Some(interval)));
-    Queue::new(file, kind, buffers).unwrap()
+    Queue::new(file.into(), kind, buffers).unwrap()
 }
 
 /// Takes buffers until `done` likes one or the driver fails.
-fn take(queue: &mut Queue, mut done: impl FnMut(&v4l2::Lent<'_>) -> bool) -> Result<(), Errno> {
+fn take(queue: &mut Queue, mut done: impl FnMut(&v4l2::Lent) -> bool) -> Result<(), Errno> {
     loop {
         match queue.dequeue()? {
             None => std::thread::sleep(Duration::from_millis(5)),
@@ -282,7 +282,10 @@ fn faults_have_names() {
 
     press("inject_vidioc_reqbufs_error");
     let file = open_raw(&path).unwrap();
-    assert_eq!(Queue::new(file, BufferKind::Single, 4).err(), Some(Errno::EINVAL));
+    assert_eq!(
+        Queue::new(file.into(), BufferKind::Single, 4).err(),
+        Some(Errno::EINVAL)
+    );
     press("inject_vidioc_streamon_error");
     let mut q = queue(&path, BufferKind::Single, b"YUYV", 4);
     assert_eq!(q.start(), Err(Errno::EINVAL));
@@ -290,7 +293,7 @@ fn faults_have_names() {
 
     let mut q = streaming();
     assert_eq!(
-        Queue::new(open_raw(&path).unwrap(), BufferKind::Single, 4).err(),
+        Queue::new(open_raw(&path).unwrap().into(), BufferKind::Single, 4).err(),
         Some(Errno::EBUSY)
     );
     take(&mut q, |_| true).unwrap();

@@ -137,7 +137,8 @@ pub struct MultiFormat {
     pub rest: [u8; 200 - size_of::<PixFormatMplane>()],
 }
 
-/// `struct v4l2_streamparm` with `capture` (`struct v4l2_captureparm`) of its union.
+/// `struct v4l2_streamparm` with `capture` (`struct v4l2_captureparm`) of its union; `output` (`struct
+/// v4l2_outputparm`) has the same fields in the same places.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct StreamParm {
@@ -253,6 +254,57 @@ pub struct ExtControls {
     pub controls: usize,
 }
 
+/// `struct v4l2_exportbuffer`
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct ExportBuffer {
+    pub kind: u32,
+    pub index: u32,
+    pub plane: u32,
+    pub flags: u32,
+    pub fd: i32,
+    pub reserved: [u32; 11],
+}
+
+/// `struct v4l2_selection` with its `struct v4l2_rect`.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct Selection {
+    pub kind: u32,
+    pub target: u32,
+    pub flags: u32,
+    pub left: i32,
+    pub top: i32,
+    pub width: u32,
+    pub height: u32,
+    pub reserved: [u32; 9],
+}
+
+/// `struct v4l2_event_subscription`
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct EventSubscription {
+    pub kind: u32,
+    pub id: u32,
+    pub flags: u32,
+    pub reserved: [u32; 5],
+}
+
+/// `struct v4l2_event`; `u` is its union, which has 64-bit integers in it, and the time is two of those as in
+/// [`Buffer`].
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct Event {
+    pub kind: u32,
+    pub u: [i64; 8],
+    pub pending: u32,
+    pub sequence: u32,
+    pub seconds: i64,
+    pub nanoseconds: i64,
+    pub id: u32,
+    pub reserved: [u32; 8],
+}
+
 const _: () = {
     assert!(size_of::<Capability>() == 104);
     assert!(size_of::<FmtDesc>() == 64);
@@ -267,6 +319,9 @@ const _: () = {
     assert!(size_of::<QueryMenu>() == 44 && offset_of!(QueryMenu, item) == 8);
     assert!(size_of::<ExtControl>() == 20 && offset_of!(ExtControl, value) == 12);
     assert!(offset_of!(Plane, m) == 8);
+    assert!(size_of::<ExportBuffer>() == 64 && offset_of!(ExportBuffer, fd) == 16);
+    assert!(size_of::<Selection>() == 64 && offset_of!(Selection, left) == 12);
+    assert!(size_of::<EventSubscription>() == 32);
 };
 
 #[cfg(target_pointer_width = "64")]
@@ -276,6 +331,7 @@ const _: () = {
     assert!(size_of::<Plane>() == 64 && offset_of!(Plane, data_offset) == 16);
     assert!(size_of::<Buffer>() == 88 && offset_of!(Buffer, seconds) == 24 && offset_of!(Buffer, m) == 64);
     assert!(size_of::<ExtControls>() == 32 && offset_of!(ExtControls, controls) == 24);
+    assert!(size_of::<Event>() == 136 && offset_of!(Event, u) == 8 && offset_of!(Event, seconds) == 80);
 };
 
 #[cfg(target_pointer_width = "32")]
@@ -288,4 +344,6 @@ const _: () = {
     assert!(size_of::<Buffer>() == 76 + align && offset_of!(Buffer, seconds) == 20 + align);
     assert!(offset_of!(Buffer, m) == 60 + align);
     assert!(size_of::<ExtControls>() == 24 && offset_of!(ExtControls, controls) == 20);
+    assert!(size_of::<Event>() == 128 + 2 * align && offset_of!(Event, u) == 4 + align);
+    assert!(offset_of!(Event, seconds) == 76 + align);
 };

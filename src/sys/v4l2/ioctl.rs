@@ -8,8 +8,6 @@ use std::fs::File;
 use std::marker::PhantomData;
 use std::os::fd::AsRawFd;
 
-/// `V4L2_MEMORY_MMAP`
-pub(super) const MEMORY_MMAP: u32 = 1;
 /// `V4L2_CTRL_FLAG_NEXT_CTRL | V4L2_CTRL_FLAG_NEXT_COMPOUND`
 const NEXT_CONTROL: u32 = 0xc000_0000;
 /// The most bytes of one control's value that are fetched; the largest known ones, tables of a whole picture,
@@ -17,32 +15,20 @@ const NEXT_CONTROL: u32 = 0xc000_0000;
 const CONTROL_BYTES_MAX: usize = 1 << 20;
 
 /// An ioctl number and the struct that belongs to it: the number has the struct's size in it.
-struct Request<T>(libc::Ioctl, PhantomData<T>);
+pub(super) struct Request<T>(pub libc::Ioctl, PhantomData<T>);
 
-const fn read<T>(number: u8) -> Request<T> {
+pub(super) const fn read<T>(number: u8) -> Request<T> {
     Request(request_code_read!(b'V', number, size_of::<T>()), PhantomData)
 }
-const fn write<T>(number: u8) -> Request<T> {
+pub(super) const fn write<T>(number: u8) -> Request<T> {
     Request(request_code_write!(b'V', number, size_of::<T>()), PhantomData)
 }
-const fn read_write<T>(number: u8) -> Request<T> {
+pub(super) const fn read_write<T>(number: u8) -> Request<T> {
     Request(request_code_readwrite!(b'V', number, size_of::<T>()), PhantomData)
 }
 
 const QUERYCAP: Request<Capability> = read(0);
 const ENUM_FMT: Request<FmtDesc> = read_write(2);
-const G_FMT_SINGLE: Request<SingleFormat> = read_write(4);
-const G_FMT_MULTI: Request<MultiFormat> = read_write(4);
-const S_FMT_SINGLE: Request<SingleFormat> = read_write(5);
-const S_FMT_MULTI: Request<MultiFormat> = read_write(5);
-const REQBUFS: Request<RequestBuffers> = read_write(8);
-const QUERYBUF: Request<Buffer> = read_write(9);
-const QBUF: Request<Buffer> = read_write(15);
-const DQBUF: Request<Buffer> = read_write(17);
-const STREAMON: Request<u32> = write(18);
-const STREAMOFF: Request<u32> = write(19);
-const G_PARM: Request<StreamParm> = read_write(21);
-const S_PARM: Request<StreamParm> = read_write(22);
 const QUERYMENU: Request<QueryMenu> = read_write(37);
 const G_EXT_CTRLS: Request<ExtControls> = read_write(71);
 const S_EXT_CTRLS: Request<ExtControls> = read_write(72);
@@ -51,20 +37,15 @@ const ENUM_FRAMEINTERVALS: Request<FrameIntervalEnum> = read_write(75);
 const QUERY_EXT_CTRL: Request<QueryExtCtrl> = read_write(103);
 
 /// A struct without any address in it that the kernel would follow.
-trait Plain {}
+pub(super) trait Plain {}
 impl Plain for Capability {}
 impl Plain for FmtDesc {}
-impl Plain for SingleFormat {}
-impl Plain for MultiFormat {}
-impl Plain for RequestBuffers {}
-impl Plain for StreamParm {}
 impl Plain for QueryMenu {}
 impl Plain for FrameSizeEnum {}
 impl Plain for FrameIntervalEnum {}
 impl Plain for QueryExtCtrl {}
-impl Plain for u32 {}
 
-fn call<T: Plain>(file: &File, request: &Request<T>, argument: &mut T) -> Result<()> {
+pub(super) fn call<T: Plain>(file: &File, request: &Request<T>, argument: &mut T) -> Result<()> {
     // SAFETY: a `Plain` argument has no address in it.
     unsafe { call_with_addresses(file, request, argument) }
 }
@@ -72,7 +53,11 @@ fn call<T: Plain>(file: &File, request: &Request<T>, argument: &mut T) -> Result
 /// # Safety
 /// Every address in `argument` that the kernel would follow must be of memory that it may write to, as long
 /// as it is told there.
-unsafe fn call_with_addresses<T>(file: &File, request: &Request<T>, argument: &mut T) -> Result<()> {
+pub(super) unsafe fn call_with_addresses<T>(
+    file: &File,
+    request: &Request<T>,
+    argument: &mut T,
+) -> Result<()> {
     loop {
         // SAFETY: the number says how many bytes the kernel reads and writes, and that is `T`'s size by the
         // way that `Request` is made; every bit pattern of the ABI structs is a value of theirs; the caller
@@ -117,26 +102,11 @@ pub fn query_capabilities(file: &File) -> Result<Capabilities> {
     })
 }
 
-/// VIDIOC_ENUM_FMT: a format in which frames are captured. EINVAL: no more.
+/// VIDIOC_ENUM_FMT: a format in which a queue carries frames. EINVAL: no more.
 pub fn enum_format(file: &File, kind: BufferKind, index: u32) -> Result<OfferedFormat> {
-    enum_format_of(file, kind as u32, index)
-}
-
-/// VIDIOC_ENUM_FMT: a format in which an encoder or the like takes frames. EINVAL: no more.
-pub fn enum_input_format(file: &File, kind: BufferKind, index: u32) -> Result<OfferedFormat> {
-    let kind = match kind {
-        // V4L2_BUF_TYPE_VIDEO_OUTPUT: "output" is that of the program.
-        BufferKind::Single => 2,
-        // V4L2_BUF_TYPE_VIDEO_OUTPUT_MPLANE
-        BufferKind::Multi => 10,
-    };
-    enum_format_of(file, kind, index)
-}
-
-fn enum_format_of(file: &File, kind: u32, index: u32) -> Result<OfferedFormat> {
     let mut f = FmtDesc {
         index,
-        kind,
+        kind: kind as u32,
         ..FmtDesc::default()
     };
     call(file, &ENUM_FMT, &mut f)?;
@@ -186,206 +156,6 @@ pub fn enum_frame_intervals(
     } else {
         FrameIntervals::Range(shortest, longest)
     })
-}
-
-/// What frames a queue carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Format {
-    /// Pixels.
-    pub width: u32,
-    /// Pixels.
-    pub height: u32,
-    /// The pixel format.
-    pub fourcc: FourCc,
-}
-
-fn format_call(
-    file: &File,
-    kind: BufferKind,
-    wanted: Option<Format>,
-    (single, multi): (&Request<SingleFormat>, &Request<MultiFormat>),
-) -> Result<Format> {
-    let Format {
-        width,
-        height,
-        fourcc,
-    } = wanted.unwrap_or(Format {
-        width: 0,
-        height: 0,
-        fourcc: FourCc(0),
-    });
-    let pixelformat = fourcc.0;
-    match kind {
-        BufferKind::Single => {
-            let mut f = SingleFormat {
-                kind: kind as u32,
-                #[cfg(target_pointer_width = "64")]
-                align: 0,
-                pix: PixFormat {
-                    width,
-                    height,
-                    pixelformat,
-                    ..PixFormat::default()
-                },
-                rest: [0; 200 - size_of::<PixFormat>()],
-            };
-            call(file, single, &mut f)?;
-            Ok(Format {
-                width: f.pix.width,
-                height: f.pix.height,
-                fourcc: FourCc(f.pix.pixelformat),
-            })
-        }
-        BufferKind::Multi => {
-            let mut f = MultiFormat {
-                kind: kind as u32,
-                #[cfg(target_pointer_width = "64")]
-                align: 0,
-                // One plane is what compressed formats have; a driver knows better for the others.
-                pix: PixFormatMplane {
-                    width,
-                    height,
-                    pixelformat,
-                    num_planes: 1,
-                    ..PixFormatMplane::default()
-                },
-                rest: [0; 200 - size_of::<PixFormatMplane>()],
-            };
-            call(file, multi, &mut f)?;
-            Ok(Format {
-                width: f.pix.width,
-                height: f.pix.height,
-                fourcc: FourCc(f.pix.pixelformat),
-            })
-        }
-    }
-}
-
-/// VIDIOC_G_FMT: what the device is set to.
-pub fn get_format(file: &File, kind: BufferKind) -> Result<Format> {
-    format_call(file, kind, None, (&G_FMT_SINGLE, &G_FMT_MULTI))
-}
-
-/// VIDIOC_S_FMT: sets the device to `wanted` or what it has nearest to that, and gives which.
-/// The rest (interlacing, sizes of buffers, colours) is left to the driver.
-pub fn set_format(file: &File, kind: BufferKind, wanted: Format) -> Result<Format> {
-    format_call(file, kind, Some(wanted), (&S_FMT_SINGLE, &S_FMT_MULTI))
-}
-
-fn parameters_call(
-    file: &File,
-    kind: BufferKind,
-    timeperframe: Fraction,
-    request: &Request<StreamParm>,
-) -> Result<Option<Fraction>> {
-    let mut p = StreamParm {
-        kind: kind as u32,
-        capability: 0,
-        capturemode: 0,
-        timeperframe,
-        extendedmode: 0,
-        readbuffers: 0,
-        rest: [0; 200 - 24],
-    };
-    call(file, request, &mut p)?;
-    // V4L2_CAP_TIMEPERFRAME: without it the field says nothing. A zero says nothing either.
-    let told = p.capability & 0x1000 != 0 && p.timeperframe.numerator != 0 && p.timeperframe.denominator != 0;
-    Ok(told.then_some(p.timeperframe))
-}
-
-/// VIDIOC_G_PARM: the present frame interval in seconds, if the driver knows one.
-pub fn get_interval(file: &File, kind: BufferKind) -> Result<Option<Fraction>> {
-    parameters_call(file, kind, Fraction::default(), &G_PARM)
-}
-
-/// VIDIOC_S_PARM: sets the frame interval or the nearest that there is, and gives which, if the driver says.
-pub fn set_interval(file: &File, kind: BufferKind, interval: Fraction) -> Result<Option<Fraction>> {
-    parameters_call(file, kind, interval, &S_PARM)
-}
-
-/// VIDIOC_REQBUFS: asks for mmap buffers and gives how many there are now. 0 frees them. EBUSY: another file
-/// streams.
-pub(super) fn request_buffers(file: &File, kind: BufferKind, count: u32) -> Result<u32> {
-    let mut r = RequestBuffers {
-        count,
-        kind: kind as u32,
-        memory: MEMORY_MMAP,
-        ..RequestBuffers::default()
-    };
-    call(file, &REQBUFS, &mut r)?;
-    Ok(r.count)
-}
-
-/// Calls with a `v4l2_buffer`, and `planes` behind it if `kind` has them.
-fn buffer_call(
-    file: &File,
-    kind: BufferKind,
-    index: u32,
-    planes: &mut [Plane; MAX_PLANES],
-    request: &Request<Buffer>,
-) -> Result<Buffer> {
-    let mut b = Buffer {
-        index,
-        kind: kind as u32,
-        memory: MEMORY_MMAP,
-        ..Buffer::default()
-    };
-    if kind == BufferKind::Multi {
-        b.m = planes.as_mut_ptr().expose_provenance();
-        b.length = MAX_PLANES as u32;
-    }
-    // SAFETY: `m` is the address of MAX_PLANES planes that are ours alone, as `length` says, or nothing at
-    // all: the kernel reads no address from a single-planar V4L2_MEMORY_MMAP buffer.
-    unsafe { call_with_addresses(file, request, &mut b) }?;
-    if kind == BufferKind::Single {
-        // The one plane, in the shape that several have; the union `m` starts with the offset in both
-        // structs.
-        planes[0] = Plane {
-            bytesused: b.bytesused,
-            length: b.length,
-            m: b.m,
-            ..Plane::default()
-        };
-        b.length = 1;
-    }
-    Ok(b)
-}
-
-/// Where a buffer's planes are, for mmap(2): bytes and offset of each.
-pub(super) fn query_buffer(file: &File, kind: BufferKind, index: u32) -> Result<Vec<(usize, u64)>> {
-    let mut planes = [Plane::default(); MAX_PLANES];
-    let b = buffer_call(file, kind, index, &mut planes, &QUERYBUF)?;
-    let offset = |m: usize| u64::from(u32::from_ne_bytes(std::array::from_fn(|i| m.to_ne_bytes()[i])));
-    Ok(planes
-        .iter()
-        .take(b.length as usize)
-        .map(|p| (p.length as usize, offset(p.m)))
-        .collect())
-}
-
-/// VIDIOC_QBUF: gives a buffer to the driver to fill.
-pub(super) fn queue_buffer(file: &File, kind: BufferKind, index: u32) -> Result<()> {
-    buffer_call(file, kind, index, &mut [Plane::default(); MAX_PLANES], &QBUF).map(drop)
-}
-
-/// VIDIOC_DQBUF: takes a filled buffer, or None when there is none (the file is open with O_NONBLOCK).
-pub(super) fn dequeue_buffer(file: &File, kind: BufferKind) -> Result<Option<(Buffer, [Plane; MAX_PLANES])>> {
-    let mut planes = [Plane::default(); MAX_PLANES];
-    match buffer_call(file, kind, 0, &mut planes, &DQBUF) {
-        Ok(buffer) => Ok(Some((buffer, planes))),
-        Err(Errno::EAGAIN) => Ok(None),
-        Err(errno) => Err(errno),
-    }
-}
-
-/// VIDIOC_STREAMON
-pub(super) fn stream_on(file: &File, kind: BufferKind) -> Result<()> {
-    call(file, &STREAMON, &mut (kind as u32))
-}
-
-/// VIDIOC_STREAMOFF: also takes all buffers back from the driver.
-pub(super) fn stream_off(file: &File, kind: BufferKind) -> Result<()> {
-    call(file, &STREAMOFF, &mut (kind as u32))
 }
 
 /// What a control is, whatever its value.
@@ -631,11 +401,6 @@ mod tests {
         // As strace and kernel logs print them; these do not depend on the machine.
         assert_eq!(QUERYCAP.0 as u32, 0x8068_5600);
         assert_eq!(ENUM_FMT.0 as u32, 0xc040_5602);
-        assert_eq!(REQBUFS.0 as u32, 0xc014_5608);
-        assert_eq!(STREAMON.0 as u32, 0x4004_5612);
-        assert_eq!(STREAMOFF.0 as u32, 0x4004_5613);
-        assert_eq!(G_PARM.0 as u32, 0xc0cc_5615);
-        assert_eq!(S_PARM.0 as u32, 0xc0cc_5616);
         assert_eq!(QUERYMENU.0 as u32, 0xc02c_5625);
         assert_eq!(ENUM_FRAMESIZES.0 as u32, 0xc02c_564a);
         assert_eq!(ENUM_FRAMEINTERVALS.0 as u32, 0xc034_564b);
@@ -645,13 +410,6 @@ mod tests {
     #[test]
     #[cfg(target_pointer_width = "64")]
     fn numbers_are_the_kernels_on_64_bit() {
-        assert_eq!(G_FMT_SINGLE.0 as u32, 0xc0d0_5604);
-        assert_eq!(G_FMT_MULTI.0 as u32, 0xc0d0_5604);
-        assert_eq!(S_FMT_SINGLE.0 as u32, 0xc0d0_5605);
-        assert_eq!(S_FMT_MULTI.0 as u32, 0xc0d0_5605);
-        assert_eq!(QUERYBUF.0 as u32, 0xc058_5609);
-        assert_eq!(QBUF.0 as u32, 0xc058_560f);
-        assert_eq!(DQBUF.0 as u32, 0xc058_5611);
         assert_eq!(G_EXT_CTRLS.0 as u32, 0xc020_5647);
         assert_eq!(S_EXT_CTRLS.0 as u32, 0xc020_5648);
     }
@@ -659,24 +417,12 @@ mod tests {
     #[test]
     #[cfg(all(target_pointer_width = "32", not(target_arch = "x86")))]
     fn numbers_are_the_kernels_on_32_bit() {
-        assert_eq!(G_FMT_SINGLE.0 as u32, 0xc0cc_5604);
-        assert_eq!(QUERYBUF.0 as u32, 0xc050_5609);
-        assert_eq!(QBUF.0 as u32, 0xc050_560f);
-        assert_eq!(DQBUF.0 as u32, 0xc050_5611);
         assert_eq!(G_EXT_CTRLS.0 as u32, 0xc018_5647);
     }
 
     #[test]
     fn what_is_not_a_device_says_so() {
         assert_eq!(query_capabilities(&not_a_device()), Err(Errno::ENOTTY));
-        assert_eq!(
-            dequeue_buffer(&not_a_device(), BufferKind::Multi).err(),
-            Some(Errno::ENOTTY)
-        );
-        assert_eq!(
-            query_buffer(&not_a_device(), BufferKind::Single, 0),
-            Err(Errno::ENOTTY)
-        );
     }
 
     fn control(kind: u32, flags: u32, elem_bytes: u32, elems: u32) -> Control {

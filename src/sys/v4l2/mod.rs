@@ -1,4 +1,5 @@
-//! Video4Linux 2: the ABI structs, one safe function per ioctl, and the buffer queue of a capture device.
+//! Video4Linux 2: the ABI structs, one safe function per ioctl, and the buffer queues of
+//! devices.
 //!
 //! Names and numbers are those of the kernel's `include/uapi/linux/videodev2.h` and `v4l2-controls.h`; what
 //! each call may answer stands in the kernel's "Linux Media Userspace API", part I.
@@ -6,15 +7,17 @@
 mod abi;
 mod ioctl;
 mod queue;
+mod stream;
 
 pub use abi::Fraction;
 pub use ioctl::*;
-pub use queue::{Lent, Queue};
+pub use queue::{Input, Lent, Queue};
+pub use stream::*;
 
 /// What most calls here give back: the kernel's own error number.
 pub type Result<T> = std::result::Result<T, nix::errno::Errno>;
 
-/// `enum v4l2_buf_type`, the two that capture video.
+/// `enum v4l2_buf_type`, those of video. "Output" is the program's: what it gives a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum BufferKind {
@@ -22,6 +25,24 @@ pub enum BufferKind {
     Single = 1,
     /// `V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE`: a frame may be in several.
     Multi = 9,
+    /// `V4L2_BUF_TYPE_VIDEO_OUTPUT`
+    SingleOutput = 2,
+    /// `V4L2_BUF_TYPE_VIDEO_OUTPUT_MPLANE`
+    MultiOutput = 10,
+}
+
+impl BufferKind {
+    /// That of a memory-to-memory device's other queue: of what it is given.
+    pub fn output(self) -> BufferKind {
+        match self {
+            BufferKind::Single | BufferKind::SingleOutput => BufferKind::SingleOutput,
+            BufferKind::Multi | BufferKind::MultiOutput => BufferKind::MultiOutput,
+        }
+    }
+
+    fn is_multi(self) -> bool {
+        matches!(self, BufferKind::Multi | BufferKind::MultiOutput)
+    }
 }
 
 /// A pixel format's four letters, first one lowest: `v4l2_fourcc`.
@@ -29,6 +50,16 @@ pub enum BufferKind {
 pub struct FourCc(pub u32);
 
 impl FourCc {
+    /// By its letters.
+    pub const fn of(letters: &[u8; 4]) -> FourCc {
+        FourCc(u32::from_le_bytes(*letters))
+    }
+
+    /// The same, if there are four of them.
+    pub fn parse(text: &str) -> Option<FourCc> {
+        text.as_bytes().try_into().ok().map(FourCc::of)
+    }
+
     /// `V4L2_PIX_FMT_H264`: H.264 with start codes, one access unit a buffer.
     pub const H264: FourCc = FourCc(u32::from_le_bytes(*b"H264"));
     /// `V4L2_PIX_FMT_MJPEG`: JPEG pictures, maybe without Huffman tables.
@@ -172,8 +203,22 @@ pub mod ctrl {
     /// The number of elements may change: `elems` is the present one, `dims[0]` the most.
     pub const FLAG_DYNAMIC_ARRAY: u32 = 0x0800;
 
+    /// `V4L2_CID_MPEG_VIDEO_B_FRAMES`: how many between two others.
+    pub const B_FRAMES: u32 = 0x0099_09ca;
+    /// `V4L2_CID_MPEG_VIDEO_GOP_SIZE`: frames from one key frame to the next.
+    pub const GOP_SIZE: u32 = 0x0099_09cb;
+    /// `V4L2_CID_MPEG_VIDEO_BITRATE`: bits a second.
+    pub const BITRATE: u32 = 0x0099_09cf;
+    /// `V4L2_CID_MPEG_VIDEO_HEADER_MODE`: 1 is `JOINED_WITH_1ST_FRAME`.
+    pub const HEADER_MODE: u32 = 0x0099_09d8;
+    /// `V4L2_CID_MPEG_VIDEO_REPEAT_SEQ_HEADER`: the parameter sets with each key frame.
+    pub const REPEAT_SEQ_HEADER: u32 = 0x0099_09e2;
     /// `V4L2_CID_MPEG_VIDEO_FORCE_KEY_FRAME`, a button: the next frame is a key frame.
     pub const FORCE_KEY_FRAME: u32 = 0x0099_09e5;
+    /// `V4L2_CID_MPEG_VIDEO_H264_I_PERIOD`: frames from one intra picture to the next.
+    pub const H264_I_PERIOD: u32 = 0x0099_0a66;
+    /// `V4L2_CID_MPEG_VIDEO_PREPEND_SPSPPS_TO_IDR`: the other name of [`REPEAT_SEQ_HEADER`].
+    pub const PREPEND_SPSPPS_TO_IDR: u32 = 0x0099_0b84;
 }
 
 #[cfg(test)]

@@ -1,23 +1,76 @@
-//! The buffers of a capture device: mapped, started, lent one at a time, given back.
+//! The buffers of a device: a queue that it fills, lent one at a time and given back, and one that we fill.
 
-use super::abi::{Buffer, MAX_PLANES, Plane};
-use super::{BufferKind, Result, ioctl};
+use super::abi::{Buffer, MAX_PLANES};
+use super::stream::{self, Contents, Memory};
+use super::{BufferKind, Result};
 use crate::sys::mmap::Mapping;
 use nix::errno::Errno;
 use std::fs::File;
+use std::ops::Range;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::rc::Rc;
 
 /// `V4L2_BUF_FLAG_ERROR`
 const FLAG_ERROR: u32 = 0x0040;
-/// `V4L2_BUF_FLAG_TIMESTAMP_MASK` and, of its values, `V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC`
+/// `V4L2_BUF_FLAG_LAST`
+const FLAG_LAST: u32 = 0x0010_0000;
+/// `V4L2_BUF_FLAG_TIMESTAMP_MASK` and, of its values, `V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC` and
+/// `V4L2_BUF_FLAG_TIMESTAMP_COPY`
 const FLAG_TIMESTAMP: u32 = 0xe000;
 const FLAG_MONOTONIC: u32 = 0x2000;
+const FLAG_COPY: u32 = 0x4000;
 
-/// A capture device with its buffers. On drop the stream stops, the memory goes back and the file is closed.
-pub struct Queue {
-    file: File,
+/// Where a buffer's bytes are.
+enum Place {
+    /// The driver's memory, mapped: each plane.
+    Here(Vec<Mapping>),
+    /// Another driver's, in one piece; the bytes are none of ours.
+    There(OwnedFd),
+}
+
+/// What a queue and the buffers lent from it have in common.
+struct Shared {
+    file: Rc<File>,
     kind: BufferKind,
-    /// The planes of each buffer.
-    buffers: Vec<Vec<Mapping>>,
+    memory: Memory,
+    buffers: Vec<Place>,
+}
+
+impl Shared {
+    /// Gives the driver a buffer to fill.
+    fn queue(&self, index: u32) -> Result<()> {
+        let fd = match self.buffers.get(index as usize) {
+            Some(Place::There(fd)) => fd.as_raw_fd(),
+            _ => 0,
+        };
+        let contents = Contents {
+            memory: self.memory,
+            filled: None,
+            fd,
+        };
+        stream::queue_buffer(&self.file, self.kind, index, &contents)
+    }
+}
+
+/// Asks the driver for `wanted` buffers of its own, takes as many as it gives (at least one) and maps them.
+fn mapped(file: &File, kind: BufferKind, wanted: u32) -> Result<Vec<Vec<Mapping>>> {
+    let count = stream::request_buffers(file, kind, Memory::Mmap, wanted)?;
+    if count == 0 {
+        return Err(Errno::ENOBUFS);
+    }
+    let map = |index| {
+        let planes = stream::query_buffer(file, kind, index)?;
+        let maps = planes
+            .into_iter()
+            .map(|(bytes, offset)| Mapping::new(file, bytes, offset));
+        maps.collect()
+    };
+    (0..count).map(map).collect()
+}
+
+/// The queue that a device fills. On drop the stream stops and the memory goes back, but for what is lent.
+pub struct Queue {
+    shared: Rc<Shared>,
 }
 
 impl Queue {
@@ -27,35 +80,47 @@ impl Queue {
     /// # Errors
     /// What VIDIOC_REQBUFS (EBUSY: another file streams; ENOMEM), VIDIOC_QUERYBUF and mmap(2) say; ENOBUFS if
     /// the driver gives none.
-    pub fn new(file: File, kind: BufferKind, wanted: u32) -> Result<Queue> {
-        let count = ioctl::request_buffers(&file, kind, wanted)?;
-        if count == 0 {
-            return Err(Errno::ENOBUFS);
-        }
-        let mut queue = Queue {
+    pub fn new(file: Rc<File>, kind: BufferKind, wanted: u32) -> Result<Queue> {
+        let buffers = mapped(&file, kind, wanted)?;
+        let shared = Shared {
             file,
             kind,
-            buffers: Vec::new(),
+            memory: Memory::Mmap,
+            buffers: buffers.into_iter().map(Place::Here).collect(),
         };
-        for index in 0..count {
-            let planes = ioctl::query_buffer(&queue.file, kind, index)?;
-            let maps: Result<Vec<Mapping>> = planes
-                .into_iter()
-                .map(|(bytes, offset)| Mapping::new(&queue.file, bytes, offset))
-                .collect();
-            queue.buffers.push(maps?);
-        }
-        Ok(queue)
+        Ok(Queue {
+            shared: Rc::new(shared),
+        })
+    }
+
+    /// The same with another device's memory ([`Input::export`]): buffer n of this queue is the n-th of `memory`.
+    ///
+    /// # Errors
+    /// What VIDIOC_REQBUFS says: EINVAL where the driver can't do that.
+    pub fn import(file: Rc<File>, kind: BufferKind, memory: Vec<OwnedFd>) -> Result<Queue> {
+        let count = stream::request_buffers(&file, kind, Memory::DmaBuf, memory.len() as u32)?;
+        let mut buffers: Vec<Place> = memory.into_iter().map(Place::There).collect();
+        // If there are more than there is memory for, they stay unused.
+        buffers.truncate(count as usize);
+        let shared = Shared {
+            file,
+            kind,
+            memory: Memory::DmaBuf,
+            buffers,
+        };
+        Ok(Queue {
+            shared: Rc::new(shared),
+        })
     }
 
     /// The device.
     pub fn file(&self) -> &File {
-        &self.file
+        &self.shared.file
     }
 
     /// How many buffers the driver gave.
     pub fn count(&self) -> usize {
-        self.buffers.len()
+        self.shared.buffers.len()
     }
 
     /// Gives the driver all buffers and starts the stream. To be called once.
@@ -63,28 +128,30 @@ impl Queue {
     /// # Errors
     /// What VIDIOC_QBUF and VIDIOC_STREAMON say.
     pub fn start(&mut self) -> Result<()> {
-        for index in 0..self.buffers.len() {
-            ioctl::queue_buffer(&self.file, self.kind, index as u32)?;
+        for index in 0..self.count() {
+            self.shared.queue(index as u32)?;
         }
-        ioctl::stream_on(&self.file, self.kind)
+        stream::stream_on(&self.shared.file, self.shared.kind)
     }
 
     /// Takes the next filled buffer, or None when there is none yet.
     ///
     /// # Errors
-    /// What VIDIOC_DQBUF says: ENODEV (unplugged), EIO and others; the stream is over then.
-    pub fn dequeue(&mut self) -> Result<Option<Lent<'_>>> {
-        let Some((buffer, planes)) = ioctl::dequeue_buffer(&self.file, self.kind)? else {
+    /// What VIDIOC_DQBUF says: ENODEV (unplugged), EIO and others; the stream is over then. EPIPE: a decoder or
+    /// encoder has stopped by itself.
+    pub fn dequeue(&mut self) -> Result<Option<Lent>> {
+        let shared = &self.shared;
+        let Some((buffer, planes)) = stream::dequeue_buffer(&shared.file, shared.kind, shared.memory)? else {
             return Ok(None);
         };
         // An index that was never given out is a driver gone mad: nothing of it can be trusted.
-        let maps = self.buffers.get(buffer.index as usize).ok_or(Errno::EPROTO)?;
+        if buffer.index as usize >= shared.buffers.len() {
+            return Err(Errno::EPROTO);
+        }
         Ok(Some(Lent {
-            file: &self.file,
-            kind: self.kind,
-            maps,
+            shared: Rc::clone(shared),
+            filled: planes.map(|plane| plane.data_offset as usize..plane.bytesused as usize),
             buffer,
-            planes,
             given_back: false,
         }))
     }
@@ -93,24 +160,31 @@ impl Queue {
 impl Drop for Queue {
     fn drop(&mut self) {
         // All of this fails when the device is gone, and closing the file frees everything in any case.
-        let _ = ioctl::stream_off(&self.file, self.kind);
-        // Before 4.20 the kernel does not free buffers that are mapped.
-        self.buffers.clear();
-        let _ = ioctl::request_buffers(&self.file, self.kind, 0);
+        let _ = stream::stream_off(&self.shared.file, self.shared.kind);
+        if let Some(shared) = Rc::get_mut(&mut self.shared) {
+            // Before 4.20 the kernel does not free buffers that are mapped.
+            shared.buffers.clear();
+        }
+        let shared = &self.shared;
+        let _ = stream::request_buffers(&shared.file, shared.kind, shared.memory, 0);
     }
 }
 
 /// A filled buffer, ours until it is given back: at the latest when this is dropped.
-pub struct Lent<'a> {
-    file: &'a File,
-    kind: BufferKind,
-    maps: &'a [Mapping],
+pub struct Lent {
+    shared: Rc<Shared>,
     buffer: Buffer,
-    planes: [Plane; MAX_PLANES],
+    /// Where it is in each plane. (v4l2_plane: bytesused counts from the plane's start, data_offset too.)
+    filled: [Range<usize>; MAX_PLANES],
     given_back: bool,
 }
 
-impl Lent<'_> {
+impl Lent {
+    /// Which of the queue's buffers it is.
+    pub fn index(&self) -> u32 {
+        self.buffer.index
+    }
+
     /// The frame's number as the driver counts; it counts lost frames too, and starts again after 2^32 - 1.
     pub fn sequence(&self) -> u32 {
         self.buffer.sequence
@@ -121,10 +195,24 @@ impl Lent<'_> {
         self.buffer.flags & FLAG_ERROR != 0
     }
 
+    /// A decoder or encoder gives nothing after this before it is started again.
+    pub fn is_last(&self) -> bool {
+        self.buffer.flags & FLAG_LAST != 0
+    }
+
     /// When the frame was captured, CLOCK_MONOTONIC in microseconds; None if the driver's time is of another
     /// clock.
     pub fn captured_us(&self) -> Option<u64> {
-        if self.buffer.flags & FLAG_TIMESTAMP != FLAG_MONOTONIC {
+        self.time_us(FLAG_MONOTONIC)
+    }
+
+    /// The time of what went into a decoder or encoder to become this; None if the driver doesn't hand that on.
+    pub fn copied_us(&self) -> Option<u64> {
+        self.time_us(FLAG_COPY)
+    }
+
+    fn time_us(&self, kind: u32) -> Option<u64> {
+        if self.buffer.flags & FLAG_TIMESTAMP != kind {
             return None;
         }
         let seconds = u64::try_from(self.buffer.seconds).ok()?;
@@ -132,16 +220,26 @@ impl Lent<'_> {
         seconds.checked_mul(1_000_000)?.checked_add(microseconds)
     }
 
-    /// What the driver put in each plane.
+    /// How many bytes the driver put in all planes together, wherever they are.
+    pub fn filled_bytes(&self) -> usize {
+        let planes = self.filled.iter().take(self.buffer.length as usize);
+        planes.map(ExactSizeIterator::len).sum()
+    }
+
+    /// What the driver put in each plane; nothing of what is in another device's memory.
     pub fn planes(&self) -> impl Iterator<Item = &[u8]> {
-        self.maps.iter().zip(&self.planes).map(|(map, plane)| {
-            // SAFETY: between VIDIOC_DQBUF and VIDIOC_QBUF a buffer is the program's; `self` is that time,
-            // and the slice borrows it. (A driver that writes all the same, as v4l2loopback may when its
-            // feeder is far ahead, changes bytes, which are valid as bytes whatever they are.)
+        let maps = match self.shared.buffers.get(self.buffer.index as usize) {
+            Some(Place::Here(maps)) => maps.as_slice(),
+            _ => &[],
+        };
+        maps.iter().zip(&self.filled).map(|(map, filled)| {
+            // SAFETY: between VIDIOC_DQBUF and VIDIOC_QBUF a buffer is the program's; `self`, of which there is one,
+            // is that time, and the slice borrows it. (A driver that writes all the same, as v4l2loopback may when
+            // its feeder is far ahead, changes bytes, which are valid as bytes whatever they are.)
             let bytes = unsafe { map.bytes() };
-            // v4l2_plane: bytesused counts from the plane's start, data_offset too.
-            let end = (plane.bytesused as usize).min(bytes.len());
-            bytes.get(plane.data_offset as usize..end).unwrap_or_default()
+            bytes
+                .get(filled.start..filled.end.min(bytes.len()))
+                .unwrap_or_default()
         })
     }
 
@@ -156,15 +254,131 @@ impl Lent<'_> {
     /// What VIDIOC_QBUF says; the buffer is lost to the stream then, so the device is best opened again.
     pub fn give_back(mut self) -> Result<()> {
         self.given_back = true;
-        ioctl::queue_buffer(self.file, self.kind, self.buffer.index)
+        self.shared.queue(self.buffer.index)
     }
 }
 
-impl Drop for Lent<'_> {
+impl Drop for Lent {
     fn drop(&mut self) {
         if !self.given_back {
-            // Who wants to know calls `give_back`.
-            let _ = ioctl::queue_buffer(self.file, self.kind, self.buffer.index);
+            // Who wants to know calls `give_back`. Where the queue is gone, there is nothing to give it back to.
+            let _ = self.shared.queue(self.buffer.index);
         }
+    }
+}
+
+/// The queue of what a decoder or an encoder is given. On drop the stream stops and the memory goes back.
+pub struct Input {
+    file: Rc<File>,
+    kind: BufferKind,
+    buffers: Vec<Vec<Mapping>>,
+    /// Those that are ours.
+    free: Vec<u32>,
+}
+
+impl Input {
+    /// Asks the driver for `wanted` buffers, takes as many as it gives (at least one) and maps them.
+    /// `kind` is one of the two for output.
+    ///
+    /// # Errors
+    /// As [`Queue::new`].
+    pub fn new(file: Rc<File>, kind: BufferKind, wanted: u32) -> Result<Input> {
+        let buffers = mapped(&file, kind, wanted)?;
+        Ok(Input {
+            file,
+            kind,
+            free: (0..buffers.len() as u32).collect(),
+            buffers,
+        })
+    }
+
+    /// How many buffers the driver gave.
+    pub fn count(&self) -> usize {
+        self.buffers.len()
+    }
+
+    /// How many of them the device has.
+    pub fn in_flight(&self) -> usize {
+        self.buffers.len() - self.free.len()
+    }
+
+    /// The memory of all buffers, for another device to fill ([`Queue::import`]); each must have one plane.
+    ///
+    /// # Errors
+    /// What VIDIOC_EXPBUF says: ENOTTY or EINVAL where the driver can't do that.
+    pub fn export(&self) -> Result<Vec<OwnedFd>> {
+        let indices = 0..self.buffers.len() as u32;
+        indices
+            .map(|index| stream::export_buffer(&self.file, self.kind, index))
+            .collect()
+    }
+
+    /// Starts the stream.
+    ///
+    /// # Errors
+    /// What VIDIOC_STREAMON says.
+    pub fn start(&mut self) -> Result<()> {
+        stream::stream_on(&self.file, self.kind)
+    }
+
+    /// Lets `fill` fill a buffer that is ours, and gives it to the device with its time. `fill` tells how many bytes
+    /// it used, or None if it has nothing after all. False: so it was, or no buffer is ours.
+    ///
+    /// # Errors
+    /// What VIDIOC_QBUF says.
+    pub fn write(&mut self, time_us: u64, fill: &mut dyn FnMut(&mut [u8]) -> Option<usize>) -> Result<bool> {
+        let Some(&index) = self.free.last() else {
+            return Ok(false);
+        };
+        let Some(map) = self.buffers.get_mut(index as usize).and_then(|b| b.first_mut()) else {
+            return Ok(false);
+        };
+        // SAFETY: a free buffer is not with the driver, and the mapping is borrowed mutably.
+        let Some(bytes) = fill(unsafe { map.bytes_mut() }) else {
+            return Ok(false);
+        };
+        self.send(index, bytes, time_us)?;
+        Ok(true)
+    }
+
+    /// Gives the device buffer `index`, which is ours and which another device has filled.
+    ///
+    /// # Errors
+    /// What VIDIOC_QBUF says; EBUSY if the buffer is not ours.
+    pub fn send(&mut self, index: u32, bytes: usize, time_us: u64) -> Result<()> {
+        let place = self.free.iter().position(|free| *free == index);
+        let place = place.ok_or(Errno::EBUSY)?;
+        let contents = Contents {
+            filled: Some((bytes as u32, time_us)),
+            ..Contents::NOTHING
+        };
+        stream::queue_buffer(&self.file, self.kind, index, &contents)?;
+        self.free.swap_remove(place);
+        Ok(())
+    }
+
+    /// Takes a buffer back that the device is done with, and tells which; None when there is none.
+    ///
+    /// # Errors
+    /// What VIDIOC_DQBUF says.
+    pub fn reclaim(&mut self) -> Result<Option<u32>> {
+        let Some((buffer, _)) = stream::dequeue_buffer(&self.file, self.kind, Memory::Mmap)? else {
+            return Ok(None);
+        };
+        let index = buffer.index;
+        if index as usize >= self.buffers.len() || self.free.contains(&index) {
+            return Err(Errno::EPROTO);
+        }
+        self.free.push(index);
+        Ok(Some(index))
+    }
+}
+
+impl Drop for Input {
+    fn drop(&mut self) {
+        let _ = stream::stream_off(&self.file, self.kind);
+        // As in `Queue`.
+        self.buffers.clear();
+        let _ = stream::request_buffers(&self.file, self.kind, Memory::Mmap, 0);
     }
 }

@@ -1,0 +1,303 @@
+//! Which way a camera's frames take to the stream: what the camera gives, which encoders and decoders there are and what
+//! the config pins make an ordered list, of which the first that can be opened is taken.
+//!
+//! The camera's own H.264 comes first, then H.264 inside of its JPEG pictures, then its raw pictures through an encoder,
+//! then its JPEG pictures through a decoder and an encoder, then those as they are. Of the ways through an encoder those
+//! come first that have the wanted size and rate: many a webcam gives raw pictures of full size five times a second.
+
+use super::offer::Fit;
+use crate::config::keys::AUTO;
+use crate::config::{ChainKeys, DeviceName};
+use crate::format::raw;
+use crate::sys::v4l2::{FourCc, OfferedFormat};
+use std::fmt;
+use std::path::PathBuf;
+
+/// The predecessor's word for H.264 that rides in JPEG pictures.
+pub const MUXED: &str = "MJPGH264";
+/// Raw formats for an encoder, the best first: those that it works with inside, with 12 bits a pixel, before those that
+/// it has to convert, with 16.
+const RAW: [FourCc; 8] = [
+    FourCc::of(b"NV12"),
+    FourCc::of(b"YU12"),
+    FourCc::of(b"NV21"),
+    FourCc::of(b"YV12"),
+    FourCc::of(b"YUYV"),
+    FourCc::of(b"UYVY"),
+    FourCc::of(b"YVYU"),
+    FourCc::of(b"VYUY"),
+];
+
+/// A device that takes pictures and gives them back otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coder {
+    /// Its node.
+    pub path: PathBuf,
+    /// Its name, for people.
+    pub card: String,
+    /// What goes in.
+    pub takes: Vec<OfferedFormat>,
+    /// What comes out.
+    pub gives: Vec<OfferedFormat>,
+}
+
+impl Coder {
+    fn takes(&self, fourcc: FourCc) -> bool {
+        self.takes.iter().any(|f| f.fourcc == fourcc)
+    }
+
+    /// Whether it makes H.264 of raw pictures.
+    pub fn is_encoder(&self) -> bool {
+        self.gives.iter().any(|f| f.fourcc == FourCc::H264) && self.takes.iter().any(|f| !f.compressed)
+    }
+
+    /// Whether it makes raw pictures of JPEG ones.
+    pub fn is_decoder(&self) -> bool {
+        self.takes.iter().any(|f| is_jpeg(f.fourcc)) && self.gives.iter().any(|f| !f.compressed)
+    }
+
+    /// Such as "/dev/video11 (bcm2835-codec-encode) takes YU12, NV12; gives H264".
+    pub fn words(&self) -> String {
+        format!("{} ({}) {}", self.path.display(), self.card, self.does())
+    }
+
+    /// Such as "takes YU12, NV12; gives H264".
+    pub fn does(&self) -> String {
+        let list = |formats: &[OfferedFormat]| {
+            let names: Vec<String> = formats.iter().map(|f| f.fourcc.to_string()).collect();
+            names.join(", ")
+        };
+        format!("takes {}; gives {}", list(&self.takes), list(&self.gives))
+    }
+
+    /// Whether the config means it by this name.
+    pub fn is(&self, name: &DeviceName) -> bool {
+        match name {
+            DeviceName::Path(path) => {
+                self.path == *path || path.canonicalize().is_ok_and(|path| path == self.path)
+            }
+            DeviceName::Card(card) => self.card == *card,
+            DeviceName::Usb(_) => false,
+        }
+    }
+}
+
+/// A format that a camera gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Given {
+    /// Its code.
+    pub fourcc: FourCc,
+    /// It is coded, not raw.
+    pub compressed: bool,
+    /// How near it comes to the size and rate that are wanted.
+    pub fit: Fit,
+}
+
+/// A way from a camera to the stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// H.264 as the camera gives it.
+    Own,
+    /// H.264 out of the JPEG pictures that carry it.
+    Muxed,
+    /// JPEG pictures as the camera gives them.
+    Jpeg,
+    /// Through an encoder.
+    Encoded {
+        /// What the camera is to give.
+        input: FourCc,
+        /// A decoder before the encoder.
+        decoder: Option<PathBuf>,
+        /// What makes the H.264.
+        encoder: PathBuf,
+    },
+}
+
+impl Way {
+    fn encoded(input: FourCc, decoder: Option<&Coder>, encoder: &Coder) -> Way {
+        Way::Encoded {
+            input,
+            decoder: decoder.map(|decoder| decoder.path.clone()),
+            encoder: encoder.path.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Way::Own => f.write_str("H264"),
+            Way::Muxed => f.write_str("H264 in MJPG"),
+            Way::Jpeg => f.write_str("MJPG"),
+            Way::Encoded {
+                input,
+                decoder,
+                encoder,
+            } => {
+                write!(f, "{input} → ")?;
+                if let Some(decoder) = decoder {
+                    write!(f, "{} → ", decoder.display())?;
+                }
+                encoder.display().fmt(f)
+            }
+        }
+    }
+}
+
+/// A way that there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// The way.
+    pub way: Way,
+    /// Why it comes before those that follow.
+    pub why: String,
+}
+
+/// What there is to choose from, and by what.
+#[derive(Debug, Clone, Copy)]
+pub struct Choice<'a> {
+    /// What the camera gives, in its order.
+    pub given: &'a [Given],
+    /// It has a unit that puts H.264 into its JPEG pictures.
+    pub muxes: bool,
+    /// The machine's encoders and decoders, in the order of their numbers.
+    pub coders: &'a [Coder],
+    /// The config's key.
+    pub capture_format: &'a str,
+    /// What else the config pins.
+    pub keys: &'a ChainKeys,
+}
+
+/// The format that the config's key pins, if it is a format of V4L2.
+pub fn pinned(capture_format: &str) -> Option<FourCc> {
+    FourCc::parse(capture_format).filter(|_| capture_format != AUTO)
+}
+
+fn is_jpeg(fourcc: FourCc) -> bool {
+    [FourCc::MJPEG, FourCc::JPEG].contains(&fourcc)
+}
+
+impl Choice<'_> {
+    /// All ways that there are, the best one first.
+    ///
+    /// What is pinned is among them whether the camera has it or not: opening it says what is wrong.
+    pub fn ways(&self) -> Vec<Candidate> {
+        if self.given.is_empty() {
+            return Vec::new();
+        }
+        let (auto, staged) = (self.capture_format == AUTO, self.keys.names_a_stage());
+        let pinned = pinned(self.capture_format);
+        let gives = |fourcc: FourCc| self.given.iter().any(|g| g.fourcc == fourcc);
+        let jpeg = gives(FourCc::MJPEG) || gives(FourCc::JPEG);
+        let mut list = Vec::new();
+        // Who names an encoder wants it used.
+        let free = auto && !staged;
+        if free && gives(FourCc::H264) || pinned == Some(FourCc::H264) {
+            list.push((Way::Own, "it gives H.264".to_owned()));
+        }
+        if free && jpeg && self.muxes || self.capture_format == MUXED {
+            list.push((Way::Muxed, "its H.264 comes inside of its MJPEG".to_owned()));
+        }
+        let as_it_is = !staged && pinned.is_some_and(is_jpeg);
+        if !as_it_is && (auto || pinned.is_some_and(|fourcc| fourcc != FourCc::H264)) {
+            list.extend(self.encoded(pinned));
+        }
+        if free && jpeg || as_it_is {
+            list.push((Way::Jpeg, self.why_jpeg()));
+        }
+        let candidate = |(way, why)| Candidate {
+            way,
+            why: if auto {
+                why
+            } else {
+                format!("capture_format = {}", self.capture_format)
+            },
+        };
+        list.into_iter().map(candidate).collect()
+    }
+
+    fn why_jpeg(&self) -> String {
+        let none = |is: fn(&Coder) -> bool| !self.coders.iter().any(is);
+        let why = if none(Coder::is_encoder) {
+            ", and there is no encoder here"
+        } else if none(Coder::is_decoder) {
+            ", and no decoder here takes its MJPEG"
+        } else {
+            ""
+        };
+        format!("it gives no H.264{why}")
+    }
+
+    fn encoders(&self) -> impl Iterator<Item = &Coder> {
+        let named = |coder: &&Coder| self.keys.encoder.as_ref().is_none_or(|name| coder.is(name));
+        self.coders
+            .iter()
+            .filter(|coder| coder.is_encoder())
+            .filter(named)
+    }
+
+    /// The ways through an encoder: those that fit best first, and of those that fit alike the ones without a decoder.
+    fn encoded(&self, pinned: Option<FourCc>) -> Vec<(Way, String)> {
+        let of = |key: &Option<String>| key.as_deref().and_then(FourCc::parse);
+        let (decoder_input, encoder_input) = (of(&self.keys.decoder_input), of(&self.keys.encoder_input));
+        let wanted = |g: &&Given| pinned.is_none_or(|f| f == g.fourcc || is_jpeg(f) && is_jpeg(g.fourcc));
+        let (mut pictures, coded): (Vec<Given>, Vec<Given>) =
+            self.given.iter().filter(wanted).partition(|g| !g.compressed);
+        pictures.retain(|g| raw::is_known(g.fourcc.0.to_le_bytes()));
+        pictures.sort_by_key(|g| RAW.iter().position(|f| *f == g.fourcc).unwrap_or(RAW.len()));
+        let mut list = Vec::new();
+        for Given { fourcc, fit, .. } in pictures.iter().filter(|_| self.keys.decoder.is_none()) {
+            // The encoder takes them for something else only if both are written.
+            let taken = encoder_input.unwrap_or(*fourcc);
+            if taken != *fourcc && pinned.is_none() {
+                continue;
+            }
+            for encoder in self.encoders().filter(|encoder| encoder.takes(taken)) {
+                let why = format!("it gives no H.264; {} takes its {fourcc}", encoder.card);
+                list.push((*fit, Way::encoded(*fourcc, None, encoder), why));
+            }
+        }
+        let why = match list.iter().map(|(fit, ..)| *fit).min() {
+            None if pictures.is_empty() => "it gives JPEG pictures only, which are decoded first",
+            None => "no encoder here takes its raw pictures; its JPEG pictures are decoded first",
+            Some(Fit::Whole) => "its JPEG pictures are decoded first",
+            Some(Fit::Slower) => "its raw pictures come too slowly; its JPEG pictures are decoded first",
+            Some(Fit::Otherwise) => {
+                "its raw pictures are not of that size; its JPEG pictures are decoded first"
+            }
+        };
+        let named = self.keys.decoder.as_ref();
+        // A decoder that is named gets raw pictures too: it may be a converter.
+        let jpeg = coded.iter().filter(|g| is_jpeg(g.fourcc));
+        for Given { fourcc, fit, .. } in jpeg.chain(pictures.iter().filter(|_| named.is_some())) {
+            // Each of the two names will do for a JPEG picture.
+            let knows = |decoder: &Coder| {
+                decoder.takes(*fourcc) || is_jpeg(*fourcc) && decoder.is_decoder() || decoder_input.is_some()
+            };
+            let decoders = self.coders.iter().filter(|coder| knows(coder));
+            for decoder in decoders.filter(|coder| named.map_or(coder.is_decoder(), |name| coder.is(name))) {
+                let passes = |f: FourCc, encoder: &Coder| {
+                    encoder_input.is_none_or(|wanted| wanted == f) && encoder.takes(f)
+                };
+                let between = |encoder: &&Coder| {
+                    decoder
+                        .gives
+                        .iter()
+                        .any(|f| !f.compressed && passes(f.fourcc, encoder))
+                };
+                for encoder in self.encoders().filter(between) {
+                    list.push((
+                        *fit,
+                        Way::encoded(*fourcc, Some(decoder), encoder),
+                        why.to_owned(),
+                    ));
+                }
+            }
+        }
+        list.sort_by_key(|(fit, ..)| *fit);
+        list.into_iter().map(|(_, way, why)| (way, why)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

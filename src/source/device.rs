@@ -1,0 +1,321 @@
+//! A V4L2 device, opened the best way there is: see [`choose`](super::choose).
+
+use super::camera::{self, capture_kind, open_device};
+use super::chain::{self, Memory};
+use super::choose::{self, Candidate, Choice, Coder, Given, Way};
+use super::offer::{self, WithoutH264};
+use super::{Facts, Source, lookup, rpicam, uvcx};
+use crate::config::keys::AUTO;
+use crate::config::{self, Camera, ChainKeys, DeviceName, Setting};
+use crate::error::{Error, Result};
+use crate::log_verbose;
+use crate::sys::v4l2::{Capabilities, FourCc, OfferedFormat};
+use std::collections::HashSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// A device that is to be opened.
+#[derive(Debug, Clone, Copy)]
+pub struct Device<'a> {
+    /// The device node or a symlink to it.
+    pub path: &'a Path,
+    /// For size and rate.
+    pub camera: &'a Camera,
+    /// What to set on it.
+    pub controls: &'a [Setting],
+    /// The config's key.
+    pub capture_format: &'a str,
+    /// What else the config pins.
+    pub keys: &'a ChainKeys,
+}
+
+/// The first camera here that gives H.264, else the first from which some can be made, else the first with JPEG pictures;
+/// and whether it is to be H.264.
+pub fn find(camera: &Camera) -> Option<(PathBuf, bool)> {
+    let (coders, keys) = (lookup::coders(), ChainKeys::default());
+    let mut best: Option<(u8, PathBuf)> = None;
+    for path in lookup::nodes() {
+        let ways = Device::any(&path, camera, &keys)
+            .ways(&coders)
+            .unwrap_or_default();
+        let rank = match ways.first().map(|first| &first.way) {
+            Some(Way::Own) => 0,
+            Some(Way::Muxed | Way::Encoded { .. }) => 1,
+            Some(Way::Jpeg) => 2,
+            None => continue,
+        };
+        if best.as_ref().is_none_or(|(before, _)| rank < *before) {
+            best = Some((rank, path));
+        }
+        if rank == 0 {
+            break;
+        }
+    }
+    best.map(|(rank, path)| (path, rank < 2))
+}
+
+/// What was found out of it.
+struct Seen {
+    file: File,
+    capabilities: Capabilities,
+    formats: Vec<OfferedFormat>,
+    ways: Vec<Candidate>,
+}
+
+impl<'a> Device<'a> {
+    /// One that the config does not name.
+    pub fn any(path: &'a Path, camera: &'a Camera, keys: &'a ChainKeys) -> Device<'a> {
+        Device {
+            path,
+            camera,
+            controls: &[],
+            capture_format: AUTO,
+            keys,
+        }
+    }
+
+    /// All ways from this camera to the stream, the best one first; `coders` are the machine's, see
+    /// [`lookup::coders`]. None if it gives nothing that can be served.
+    ///
+    /// # Errors
+    /// It can't be opened, or is no camera.
+    pub fn ways(&self, coders: &[Coder]) -> Result<Vec<Candidate>> {
+        self.look(coders).map(|seen| seen.ways)
+    }
+
+    fn look(&self, coders: &[Coder]) -> Result<Seen> {
+        let (file, capabilities) = open_device(self.path)?;
+        let kind = capture_kind(capabilities.caps)
+            .map_err(|what| Error::new(self.path.display(), "not a camera", what))?;
+        let formats = offer::formats(&file, kind);
+        let Camera {
+            width, height, fps, ..
+        } = *self.camera;
+        let given = |f: &OfferedFormat| Given {
+            fourcc: f.fourcc,
+            compressed: f.compressed,
+            fit: offer::fit(&file, f.fourcc, (width, height), fps),
+        };
+        let given: Vec<Given> = match self.without_h264(&capabilities, &formats) {
+            // What these give is not yet a picture.
+            WithoutH264::Nothing | WithoutH264::Processor | WithoutH264::Sensor => Vec::new(),
+            WithoutH264::Mjpeg(_) | WithoutH264::Raw(_) => formats.iter().map(given).collect(),
+        };
+        let choice = Choice {
+            given: &given,
+            muxes: uvcx::has_encoder(&file),
+            coders,
+            capture_format: self.capture_format,
+            keys: self.keys,
+        };
+        let ways = choice.ways();
+        Ok(Seen {
+            file,
+            capabilities,
+            formats,
+            ways,
+        })
+    }
+
+    fn without_h264(&self, capabilities: &Capabilities, formats: &[OfferedFormat]) -> WithoutH264 {
+        offer::without_h264(capabilities, formats, self.path, self.camera)
+    }
+
+    /// Opens it the first way that can be gone. What can't be had as wished is logged, but for what is in `said`.
+    ///
+    /// # Errors
+    /// Why there is no way, or, if there are some, why not the best one.
+    pub fn open(&self, said: &mut HashSet<String>) -> Result<Box<dyn Source>> {
+        let coders = lookup::coders();
+        for (key, name) in [("encoder", &self.keys.encoder), ("decoder", &self.keys.decoder)] {
+            let name = name
+                .as_ref()
+                .filter(|name| !coders.iter().any(|coder| coder.is(name)));
+            if let Some(name) = name {
+                return Err(no_such_coder(key, name, &coders));
+            }
+        }
+        let seen = self.look(&coders)?;
+        let mut failed: Option<Error> = None;
+        let mut but = String::new();
+        for Candidate { way, why } in &seen.ways {
+            match self.open_way(way, &seen, &coders, &format!("{why}{but}"), said) {
+                Ok(source) => return Ok(source),
+                // It is the camera that went.
+                Err(e) if !self.path.exists() => return Err(e),
+                Err(e) => {
+                    log_verbose!("{way}: {e}");
+                    but += &format!("; not {way}: {e}");
+                    failed = failed.or(Some(e));
+                }
+            }
+        }
+        Err(failed.unwrap_or_else(|| self.no_way(&seen, &coders)))
+    }
+
+    fn open_way(
+        &self,
+        way: &Way,
+        seen: &Seen,
+        coders: &[Coder],
+        why: &str,
+        said: &mut HashSet<String>,
+    ) -> Result<Box<dyn Source>> {
+        let (path, controls) = (self.path, self.controls);
+        let Camera {
+            width, height, fps, ..
+        } = *self.camera;
+        let camera = |format| camera::Wanted {
+            path,
+            width,
+            height,
+            fps,
+            format,
+            muxed: *way == Way::Muxed,
+            controls,
+        };
+        let own = |facts: &mut Facts| {
+            facts.chain = format!("{} ({}) {way}", path.display(), seen.capabilities.card);
+            facts.why = why.to_owned();
+        };
+        Ok(match way {
+            Way::Own | Way::Muxed | Way::Jpeg => {
+                let format = match way {
+                    Way::Own => FourCc::H264,
+                    _ => FourCc::MJPEG,
+                };
+                let mut source = camera::open(&camera(format), said)?;
+                own(&mut source.facts);
+                Box::new(source)
+            }
+            Way::Encoded {
+                input,
+                decoder,
+                encoder,
+            } => {
+                let controls_of = |node: &Path| {
+                    let coder = coders.iter().find(|coder| coder.path == node);
+                    let mut sections = self.keys.codecs.iter();
+                    let section = sections.find(|(name, _)| coder.is_some_and(|coder| coder.is(name)));
+                    section.map_or(&[][..], |(_, controls)| controls)
+                };
+                let format = |key: &Option<String>| key.as_deref().and_then(FourCc::parse);
+                let wanted = chain::Wanted {
+                    path,
+                    width,
+                    height,
+                    fps,
+                    controls,
+                    input: *input,
+                    decoder: decoder.as_deref(),
+                    decoder_input: format(&self.keys.decoder_input),
+                    decoder_controls: decoder.as_deref().map_or(&[], controls_of),
+                    encoder,
+                    encoder_input: format(&self.keys.encoder_input),
+                    encoder_controls: controls_of(encoder),
+                    camera_memory: link(
+                        self.keys.capture_memory,
+                        self.keys.encoder_memory.map(|(takes, _)| takes),
+                    ),
+                    decoder_memory: link(
+                        self.keys.decoder_memory.map(|(_, gives)| gives),
+                        self.keys.encoder_memory.map(|(takes, _)| takes),
+                    ),
+                };
+                let mut source = chain::open(&wanted, said)?;
+                source.facts.why = why.to_owned();
+                source.facts.jpeg_too = *input == FourCc::MJPEG || *input == FourCc::JPEG;
+                Box::new(source)
+            }
+        })
+    }
+
+    /// Why nothing of what the camera gives can be served.
+    fn no_way(&self, seen: &Seen, coders: &[Coder]) -> Error {
+        let Seen {
+            file,
+            capabilities,
+            formats,
+            ..
+        } = seen;
+        let offered = offer::line(file, formats);
+        let (why, command) = match self.without_h264(capabilities, formats) {
+            WithoutH264::Nothing => (
+                "it offers no format at all now (a loopback device needs a program that feeds it)".into(),
+                None,
+            ),
+            WithoutH264::Processor => (
+                "it is a part of the image processor that libcamera works with".into(),
+                None,
+            ),
+            WithoutH264::Sensor => (
+                "it is the raw sensor of a CSI camera, which needs libcamera: put [rpicam] into the config in place \
+                 of this section"
+                    .into(),
+                None,
+            ),
+            WithoutH264::Mjpeg(_) | WithoutH264::Raw(_) if self.pins_another(formats) => (
+                format!("it offers {offered}; take capture_format out of its section"),
+                None,
+            ),
+            WithoutH264::Mjpeg(command) | WithoutH264::Raw(command) => {
+                let coders = coders.iter().filter(|coder| coder.is_encoder() || coder.is_decoder());
+                let coders: Vec<String> = coders.map(Coder::words).collect();
+                let why = match coders.as_slice() {
+                    [] => no_encoder(),
+                    _ => format!("what is here does not take that: {}", coders.join("; ")),
+                };
+                (format!("it offers {offered}, and {why}"), Some(command))
+            }
+        };
+        let way_out = command.map_or(String::new(), |command| {
+            format!(
+                ". A program can go between: put these two lines into the config: [exec camera] and command = \
+                 {command}"
+            )
+        });
+        let wanted = match self.capture_format {
+            AUTO => "H.264",
+            pinned => pinned,
+        };
+        let tried = format!("{} gives no {wanted}", capabilities.card);
+        Error::new(self.path.display(), tried, why + &way_out)
+    }
+
+    /// The config pins a format that is none of these.
+    fn pins_another(&self, formats: &[OfferedFormat]) -> bool {
+        choose::pinned(self.capture_format).is_some_and(|pinned| formats.iter().all(|f| f.fourcc != pinned))
+    }
+}
+
+/// That there is no encoder.
+fn no_encoder() -> String {
+    let board = match rpicam::board_encodes() {
+        Some(false) => " (this Raspberry Pi has none, as all from the 5 on)",
+        _ => "",
+    };
+    format!("there is no H.264 encoder here{board}")
+}
+
+fn no_such_coder(key: &str, name: &DeviceName, coders: &[Coder]) -> Error {
+    let there_are: Vec<String> = coders.iter().map(Coder::words).collect();
+    let there_are = match there_are.as_slice() {
+        [] => "any".to_owned(),
+        several => format!("it; there is {}", several.join("; ")),
+    };
+    let tried = format!("no such {key}");
+    Error::new(
+        name,
+        tried,
+        format_args!("this machine does not have {there_are}. It is looked for again"),
+    )
+}
+
+/// What two of the predecessor's words say of the way from one device's buffers to the next one's.
+fn link(gives: Option<config::Memory>, takes: Option<config::Memory>) -> Memory {
+    match [gives, takes] {
+        sides if sides.contains(&Some(config::Memory::Dmabuf)) => Memory::Dmabuf,
+        [Some(config::Memory::Mmap), _] => Memory::Mmap,
+        _ => Memory::Auto,
+    }
+}

@@ -1,0 +1,570 @@
+//! A decoder or an encoder in hardware: a memory-to-memory device of the kernel's stateful codec interfaces (Linux Media
+//! Userspace API, part I, "Memory-to-Memory Stateful Video Decoder Interface" and "... Encoder Interface").
+//!
+//! It is never waited for: some frames are with it, one may wait before it, and when the next one comes while that one
+//! still waits, the older one is dropped. Streams are not drained when they end: nobody is there to watch the rest.
+
+use super::camera::{gone, open_device, start_trouble};
+use super::capture::{BUFFERS, Taken};
+use super::{controls, offer};
+use crate::config::Setting;
+use crate::error::{Error, Result};
+use crate::format::{jpeg, raw};
+use crate::log_verbose;
+use crate::sys::clock::monotonic_us;
+use crate::sys::v4l2::{
+    self, BufferKind, Control, Format, FourCc, Fraction, Input, Layout, Lent, Queue, cap, ctrl,
+};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags};
+use std::collections::VecDeque;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// Frames that a device has at a time: one that it works on, and what follows that at once. More would only be older when
+/// they come out.
+const IN_FLIGHT: usize = 3;
+/// How long a device may take frames and give nothing.
+const HANG: Duration = Duration::from_secs(5);
+/// Room in a decoder's buffer for what is put into a picture on the way, beside what the camera needs.
+const MENDING_BYTES: u32 = 1024;
+
+/// Raw pictures as a device has them in memory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Raw {
+    pub layout: Layout,
+    /// Width and height of the picture in the upper left corner.
+    pub visible: (u32, u32),
+}
+
+impl Raw {
+    fn lines(&self) -> raw::Lines {
+        raw::Lines {
+            fourcc: self.layout.format.fourcc.0.to_le_bytes(),
+            stride_bytes: self.layout.stride_bytes as usize,
+            height: self.layout.format.height as usize,
+        }
+    }
+}
+
+/// How a memory-to-memory device gives frames; None if it is none.
+pub(super) fn m2m_kind(caps: u32) -> Option<BufferKind> {
+    match caps {
+        caps if caps & cap::VIDEO_M2M_MPLANE != 0 => Some(BufferKind::Multi),
+        caps if caps & cap::VIDEO_M2M != 0 => Some(BufferKind::Single),
+        _ => None,
+    }
+}
+
+/// A device that was opened, and is not set to anything yet.
+pub(super) struct Node {
+    pub file: Rc<File>,
+    pub path: PathBuf,
+    pub card: String,
+    /// Of what it gives.
+    pub kind: BufferKind,
+    /// "encoder", "decoder"
+    what: &'static str,
+}
+
+impl Node {
+    pub fn open(path: &Path, what: &'static str) -> Result<Node> {
+        let (file, capabilities) = open_device(path)?;
+        let Some(kind) = m2m_kind(capabilities.caps) else {
+            let why = format!("{} has no memory-to-memory interface", capabilities.card);
+            return Err(Error::new(path.display(), format!("not an {what}"), why));
+        };
+        Ok(Node {
+            file: file.into(),
+            path: path.to_owned(),
+            card: capabilities.card,
+            kind,
+            what,
+        })
+    }
+
+    /// The formats in which it takes frames.
+    pub fn takes(&self) -> Vec<FourCc> {
+        let offered = offer::input_formats(&self.file, self.kind);
+        offered.into_iter().map(|f| f.fourcc).collect()
+    }
+
+    /// The formats in which it gives them.
+    pub fn gives(&self) -> Vec<FourCc> {
+        let offered = offer::formats(&self.file, self.kind);
+        offered.into_iter().map(|f| f.fourcc).collect()
+    }
+
+    fn set(&self, kind: BufferKind, wanted: &Layout) -> Result<Layout> {
+        let set = v4l2::set_layout(&self.file, kind, wanted);
+        let got = set.map_err(|e| self.failed("can't set the format", e))?;
+        let (asked, is) = (wanted.format.fourcc, got.format.fourcc);
+        if is != asked || got.pieces != 1 {
+            let why = format!("the {} takes no {asked} (but {is})", self.what);
+            return Err(Error::new(self.path.display(), "can't set the format", why));
+        }
+        Ok(got)
+    }
+
+    fn apply(&self, settings: &[Setting], warn: &mut dyn FnMut(String)) {
+        let path = self.path.display().to_string();
+        let said = controls::apply(&self.file, &path, settings);
+        said.into_iter().for_each(warn);
+    }
+
+    /// Why it did not start.
+    pub fn failed(&self, tried: &str, errno: Errno) -> Error {
+        let why = match errno {
+            Errno::ENOMEM => format!(
+                "no memory for the {}'s buffers. A smaller picture needs less; on a Raspberry Pi, cma=256M at the end \
+                 of the line in /boot/firmware/cmdline.txt sets more aside at the next start",
+                self.what
+            ),
+            errno => start_trouble(errno, self.file.metadata().map_or(0, |m| m.rdev())),
+        };
+        Error::new(self.path.display(), tried, why).absent(gone(errno))
+    }
+
+    pub fn no_buffers(&self, errno: Errno) -> Error {
+        self.failed("can't get buffers", errno)
+    }
+}
+
+/// How frames get into the device.
+enum Feed {
+    /// JPEG pictures, mended on the way.
+    Jpeg,
+    /// Raw pictures, line by line from how they were into how they are to be.
+    Copied { from: Raw, to: Raw },
+    /// Raw pictures that are in its memory already.
+    There { from: Raw, size_bytes: usize },
+}
+
+/// A decoder or an encoder at work. Dropping it stops it and gives its memory back.
+pub(super) struct Stage {
+    // In this order: it stops before what it reads goes back.
+    input: Input,
+    /// What it gives; a decoder may have none for a time.
+    queue: Option<Queue>,
+    in_use: Vec<Lent>,
+    /// What there was no room for yet.
+    waiting: Option<(Lent, u64)>,
+    pub node: Node,
+    feed: Feed,
+    /// The times of what it was given and has not answered.
+    fed_us: VecDeque<u64>,
+    /// Since when it had frames and gave no good one.
+    asked: Option<Instant>,
+    /// It gives nothing more before it is started again.
+    pub ended: bool,
+    key_button: Option<Control>,
+    /// Frames that were dropped since it had no time for them.
+    pub slow: u64,
+    /// Frames that were damaged, or that it damaged.
+    pub damaged: u64,
+}
+
+impl Stage {
+    fn new(node: Node, feed: Feed) -> Result<Stage> {
+        let input =
+            Input::new(Rc::clone(&node.file), node.kind.output(), BUFFERS).map_err(|e| node.no_buffers(e))?;
+        Ok(Stage {
+            waiting: None,
+            in_use: Vec::new(),
+            input,
+            queue: None,
+            feed,
+            fed_us: VecDeque::new(),
+            asked: None,
+            ended: false,
+            key_button: v4l2::query_control(&node.file, ctrl::FORCE_KEY_FRAME).ok(),
+            slow: 0,
+            damaged: 0,
+            node,
+        })
+    }
+
+    /// Sets a decoder up for pictures as a camera gives them, and for raw ones of `format`; it gives nothing yet.
+    pub fn decoder(
+        node: Node,
+        (camera, input): (&Layout, FourCc),
+        raw_format: &mut dyn FnMut(&Node) -> Result<FourCc>,
+        settings: &[Setting],
+        warn: &mut dyn FnMut(String),
+    ) -> Result<Stage> {
+        node.apply(settings, warn);
+        let coded = Layout {
+            format: Format {
+                fourcc: input,
+                ..camera.format
+            },
+            stride_bytes: 0,
+            size_bytes: camera.size_bytes.saturating_add(MENDING_BYTES),
+            ..*camera
+        };
+        node.set(node.kind.output(), &coded)?;
+        let raw = Layout {
+            format: Format {
+                fourcc: raw_format(&node)?,
+                ..camera.format
+            },
+            size_bytes: 0,
+            ..coded
+        };
+        node.set(node.kind, &raw)?;
+        if let Err(errno) = v4l2::subscribe_source_change(&node.file) {
+            log_verbose!(
+                "{}: tells no changes of size: {}",
+                node.path.display(),
+                errno.desc()
+            );
+        }
+        let mut stage = Stage::new(node, Feed::Jpeg)?;
+        let started = stage.input.start();
+        started.map_err(|e| stage.node.failed("can't start the decoder", e))?;
+        Ok(stage)
+    }
+
+    /// Sets an encoder up for pictures as `source` has them, but called `fourcc`, and starts it.
+    pub fn encoder(
+        node: Node,
+        (source, fourcc): (&Raw, FourCc),
+        interval: Fraction,
+        settings: &[Setting],
+        warn: &mut dyn FnMut(String),
+    ) -> Result<Stage> {
+        defaults(&node, source.visible, interval);
+        node.apply(settings, warn);
+        let mut coded = Layout::new(Format {
+            width: source.visible.0,
+            height: source.visible.1,
+            fourcc: FourCc::H264,
+        });
+        coded.colours = source.layout.colours;
+        node.set(node.kind, &coded)?;
+        let input = encoder_input(&node, source, fourcc)?;
+        let output = node.kind.output();
+        if let Err(errno) = v4l2::set_interval(&node.file, output, interval) {
+            log_verbose!("{}: takes no frame rate: {}", node.path.display(), errno.desc());
+        }
+        let mut stage = Stage::new(
+            node,
+            Feed::Copied {
+                from: *source,
+                to: input,
+            },
+        )?;
+        let node = &stage.node;
+        let queue = Queue::new(Rc::clone(&node.file), node.kind, BUFFERS);
+        let mut queue = queue.map_err(|e| node.no_buffers(e))?;
+        let started = stage.input.start().and_then(|()| queue.start());
+        started.map_err(|e| stage.node.failed("can't start the encoder", e))?;
+        stage.queue = Some(queue);
+        Ok(stage)
+    }
+
+    /// What a decoder gives, by the last thing that it knows.
+    pub fn raw(&self) -> Result<Raw> {
+        let Node { file, kind, .. } = &self.node;
+        let layout = v4l2::get_layout(file, *kind);
+        let layout = layout.map_err(|e| self.node.failed("can't get the format", e))?;
+        let Format { width, height, .. } = layout.format;
+        let visible = v4l2::get_composed(file).unwrap_or((width, height));
+        Ok(Raw {
+            layout,
+            visible: (visible.0.min(width), visible.1.min(height)),
+        })
+    }
+
+    /// Lets go of a decoder's queue, and of all that is known of its state.
+    pub fn stop_giving(&mut self) {
+        (self.queue, self.ended, self.asked) = (None, false, None);
+        self.fed_us.clear();
+    }
+
+    /// What a decoder gives goes into this queue, which streams.
+    pub fn give_into(&mut self, queue: Queue) {
+        self.queue = Some(queue);
+    }
+
+    /// Starts `device`'s queue, of frames for this encoder: in its memory where both can, or else in the device's own.
+    /// `no_copy` is Some(true) where it has to be so, and Some(false) where it must not.
+    pub fn source_queue(
+        &mut self,
+        (file, kind): (&Rc<File>, BufferKind),
+        no_copy: Option<bool>,
+        warn: &mut dyn FnMut(String),
+    ) -> nix::Result<Queue> {
+        if let (Feed::Copied { from, to }, true) = (&self.feed, no_copy != Some(false)) {
+            let why = match imported(&self.input, from, to, (file, kind)) {
+                Ok(queue) => {
+                    self.feed = Feed::There {
+                        from: *from,
+                        size_bytes: to.layout.size_bytes as usize,
+                    };
+                    return Ok(queue);
+                }
+                Err(why) => format!("{}: its frames are copied: {why}", self.node.path.display()),
+            };
+            if no_copy.is_some() {
+                warn(why);
+            } else {
+                log_verbose!("{why}");
+            }
+        }
+        let mut queue = Queue::new(Rc::clone(file), kind, BUFFERS)?;
+        queue.start()?;
+        Ok(queue)
+    }
+
+    /// The least that a whole picture for it has; 0 where that is not known.
+    pub fn least_bytes(&self) -> usize {
+        match &self.feed {
+            Feed::Copied { from, .. } | Feed::There { from, .. } => from.lines().size_bytes().unwrap_or(0),
+            Feed::Jpeg => 0,
+        }
+    }
+
+    /// To be waited on.
+    pub fn poll_fd(&self) -> PollFd<'_> {
+        // POLLIN: it gave something; POLLOUT: it is done with something; POLLPRI: an event.
+        let events = PollFlags::POLLIN | PollFlags::POLLOUT | PollFlags::POLLPRI;
+        PollFd::new(self.node.file.as_fd(), events)
+    }
+
+    /// Gives it a frame, as soon as it has time for it. The one that waits until now is dropped.
+    pub fn offer(&mut self, frame: Lent, captured_us: u64) -> nix::Result<()> {
+        self.asked.get_or_insert_with(Instant::now);
+        if let Some((older, _)) = self.waiting.replace((frame, captured_us)) {
+            self.slow += 1;
+            older.give_back()?;
+        }
+        self.send()
+    }
+
+    /// Takes back what it is done with, and gives it what waits.
+    pub fn feed(&mut self) -> nix::Result<()> {
+        while let Some(index) = self.input.reclaim()? {
+            if let Some(place) = self.in_use.iter().position(|lent| lent.index() == index) {
+                self.in_use.swap_remove(place).give_back()?;
+            }
+        }
+        self.send()
+    }
+
+    fn send(&mut self) -> nix::Result<()> {
+        if self.input.in_flight() >= IN_FLIGHT.min(self.input.count()) {
+            return Ok(());
+        }
+        let Some((frame, captured_us)) = self.waiting.take() else {
+            return Ok(());
+        };
+        let sent = match &self.feed {
+            Feed::There { size_bytes, .. } => {
+                self.input.send(frame.index(), *size_bytes, captured_us)?;
+                self.fed_us.push_back(captured_us);
+                self.in_use.push(frame);
+                return Ok(());
+            }
+            Feed::Jpeg => self.input.write(captured_us, &mut |room| {
+                jpeg::Picture::parse(frame.data()).ok()?.write_for_decoder(room)
+            })?,
+            Feed::Copied { from, to } => self.input.write(captured_us, &mut |room| {
+                let (width, height) = from.visible;
+                let size = (width as usize, height as usize);
+                let from = raw::Lines {
+                    // It may be called otherwise there.
+                    fourcc: to.lines().fourcc,
+                    ..from.lines()
+                };
+                let whole = raw::copy(size, (frame.data(), from), (room, to.lines()));
+                whole.then_some(to.layout.size_bytes as usize)
+            })?,
+        };
+        if sent {
+            self.fed_us.push_back(captured_us);
+        } else {
+            self.damaged += 1;
+        }
+        frame.give_back()
+    }
+
+    /// The next thing that it gives, with the time of what went in, or None when there is none yet.
+    pub fn take(&mut self) -> nix::Result<Option<Taken>> {
+        loop {
+            let Some(queue) = &mut self.queue else {
+                return Ok(None);
+            };
+            let lent = match queue.dequeue() {
+                Ok(Some(lent)) => lent,
+                Err(Errno::EPIPE) => {
+                    self.ended = true;
+                    return Ok(None);
+                }
+                other => return other.map(|_| None),
+            };
+            self.ended |= lent.is_last();
+            if lent.damaged() {
+                self.captured_us(&lent);
+                self.damaged += 1;
+                lent.give_back()?;
+                return Ok(Some(Taken {
+                    lost: true,
+                    frame: None,
+                }));
+            }
+            // What only marks the end, for one, is empty.
+            if lent.filled_bytes() > 0 {
+                self.asked = None;
+                let captured_us = self.captured_us(&lent);
+                return Ok(Some(Taken {
+                    lost: false,
+                    frame: Some((lent, captured_us)),
+                }));
+            }
+            lent.give_back()?;
+        }
+    }
+
+    /// The time of what became this. Nothing comes of older ones any more.
+    fn captured_us(&mut self, lent: &Lent) -> u64 {
+        let known = lent
+            .copied_us()
+            .and_then(|time| self.fed_us.iter().position(|fed| *fed == time));
+        self.fed_us.drain(..known.unwrap_or(0));
+        self.fed_us.pop_front().unwrap_or_else(monotonic_us)
+    }
+
+    /// Whether a decoder's pictures are of another format from now on.
+    pub fn changed(&self) -> bool {
+        let mut changed = false;
+        while let Ok(is_one) = v4l2::take_source_change(&self.node.file) {
+            changed |= is_one;
+        }
+        changed
+    }
+
+    /// Asks an encoder for a key frame; false if it has no way to be asked.
+    pub fn force_key(&self) -> bool {
+        let button = self.key_button.as_ref();
+        button.is_some_and(|button| v4l2::set_number(&self.node.file, button, 1).is_ok())
+    }
+
+    /// How long it may still give nothing.
+    pub fn patience_left(&self) -> Duration {
+        self.asked
+            .map_or(Duration::MAX, |asked| HANG.saturating_sub(asked.elapsed()))
+    }
+
+    /// Fails if it hangs.
+    pub fn check(&self) -> Result<()> {
+        if !self.patience_left().is_zero() {
+            return Ok(());
+        }
+        let what = self.node.what;
+        let hint = match self.feed {
+            Feed::Jpeg => "it may not know such JPEG pictures",
+            _ => "a very low video_bitrate makes the Raspberry Pi's do that",
+        };
+        let why = format!(
+            "the {what} hangs: it takes pictures, and gave nothing for {} s; it is opened again ({hint})",
+            HANG.as_secs()
+        );
+        Err(Error::new(self.node.path.display(), "camera lost", why))
+    }
+
+    /// Why there is nothing more from it.
+    pub fn lost(&self, errno: Errno) -> Error {
+        let why = format!(
+            "the {} gave up ({}); it is opened again",
+            self.node.what,
+            errno.desc()
+        );
+        Error::new(self.node.path.display(), "camera lost", why).absent(gone(errno))
+    }
+}
+
+/// What makes a good live stream, where the encoder has it: parameter sets with each key frame, one of these about every
+/// second, no frames that lean on later ones, and bits enough for the size and rate.
+fn defaults(node: &Node, (width, height): (u32, u32), interval: Fraction) {
+    let fps = i64::from(interval.denominator / interval.numerator.max(1)).max(1);
+    let bitrate = 500_000 + i64::from(width) * i64::from(height) * fps / 10;
+    for (id, value) in [
+        (ctrl::REPEAT_SEQ_HEADER, 1),
+        (ctrl::PREPEND_SPSPPS_TO_IDR, 1),
+        (ctrl::HEADER_MODE, 1),
+        (ctrl::B_FRAMES, 0),
+        (ctrl::GOP_SIZE, fps),
+        (ctrl::H264_I_PERIOD, fps),
+        (ctrl::BITRATE, bitrate),
+    ] {
+        let Ok(control) = v4l2::query_control(&node.file, id) else {
+            continue;
+        };
+        let value = value.max(control.minimum).min(control.maximum);
+        if let Err(errno) = v4l2::set_number(&node.file, &control, value) {
+            log_verbose!(
+                "{}: {} = {value}: {}",
+                node.path.display(),
+                control.name,
+                errno.desc()
+            );
+        }
+    }
+}
+
+/// Sets what an encoder is given: as the source has it, cut to the picture, so that nothing needs to be copied; or else
+/// of the picture's size.
+fn encoder_input(node: &Node, source: &Raw, fourcc: FourCc) -> Result<Raw> {
+    let visible = source.visible;
+    let mut wanted = source.layout;
+    wanted.format.fourcc = fourcc;
+    wanted.size_bytes = 0;
+    let mut layout = wanted;
+    for whole in [true, false] {
+        if !whole {
+            (wanted.format.width, wanted.format.height) = visible;
+            wanted.stride_bytes = 0;
+        }
+        layout = node.set(node.kind.output(), &wanted)?;
+        let got = (layout.format.width, layout.format.height);
+        let enough = got.0 >= visible.0 && got.1 >= visible.1;
+        let cut = || v4l2::set_cropped(&node.file, visible) == Ok(visible);
+        if got == visible || enough && cut() {
+            return Ok(Raw { layout, visible });
+        }
+    }
+    let Format { width, height, .. } = layout.format;
+    let why = format!(
+        "the encoder takes no pictures of {}x{} (but {width}x{height}); set another width and height",
+        visible.0, visible.1
+    );
+    Err(Error::new(node.path.display(), "can't encode", why))
+}
+
+/// A queue of the source's that fills the encoder's buffers and streams, or why that can't be.
+fn imported(
+    input: &Input,
+    from: &Raw,
+    to: &Raw,
+    (file, kind): (&Rc<File>, BufferKind),
+) -> std::result::Result<Queue, String> {
+    let (source, target) = (from.layout, to.layout);
+    let lines = |l: Layout| (l.stride_bytes, l.format.height);
+    if lines(source) != lines(target) || source.size_bytes > target.size_bytes {
+        return Err(format!(
+            "its lines have {} bytes, of {} in all, and not {}, of {}",
+            target.stride_bytes, target.size_bytes, source.stride_bytes, source.size_bytes
+        ));
+    }
+    let tried = || {
+        let mut queue = Queue::import(Rc::clone(file), kind, input.export()?)?;
+        queue.start()?;
+        Ok(queue)
+    };
+    tried().map_err(|errno: Errno| format!("no shared memory (DMABUF): {}", errno.desc()))
+}
