@@ -11,6 +11,7 @@ mod faults;
 mod loopback;
 mod m2m;
 mod mjpeg;
+mod reload;
 mod served;
 #[path = "../support/mod.rs"]
 mod support;
