@@ -46,6 +46,9 @@ fn main() -> ExitCode {
     if matches.opt_present("list-devices") {
         return show(&source::lookup::list());
     }
+    if matches.opt_present("probe") {
+        return show(&source::probe::report());
+    }
     let config = match configure(&matches, None) {
         Ok(config) => config,
         Err(e) => return usage_error(&e.to_string()),
@@ -107,6 +110,11 @@ fn options() -> Options {
             "l",
             "list-controls",
             "list the camera's controls, in the form that the config takes",
+        )
+        .optflag(
+            "",
+            "probe",
+            "say what this machine and its cameras can do, what is in the way, and a config for them",
         )
         .optflag("", "check", "read the config, say what would run, open nothing")
         .optflag("", "test", "serve the built-in test picture, without a config")
@@ -210,6 +218,7 @@ fn run(config: Config, calls: &Calls, matches: &Matches) -> Result<()> {
     if let Some(file) = &config.file {
         log_info!("config: {file}");
     }
+    let config = source::device::set_apart(config);
     for notice in &config.notices {
         log_warning!("{notice}");
     }
@@ -281,6 +290,7 @@ fn run(config: Config, calls: &Calls, matches: &Matches) -> Result<()> {
             Ok(Some(Call::Reload)) => {
                 notify.reloading();
                 let read = configure(matches, running.config.file.as_deref());
+                let read = read.map(source::device::set_apart);
                 mistake = running.reload(read).err().map(|e| e.to_string());
                 notify.ready();
             }
@@ -314,14 +324,14 @@ fn listeners(settings: &config::Server) -> Result<Vec<TcpListener>> {
     Ok(listeners)
 }
 
-/// What the cameras are doing, in a line, and whether all their pumps go on.
+/// What the cameras are doing, in a line, and whether any pump goes on: one that hangs is no reason to end the others.
 fn state(running: &Running, patience: Duration) -> (String, bool) {
-    let mut all_well = true;
+    let mut any_well = false;
     let words = running.cameras.iter().map(|(stream, _)| {
         let overdue = stream.overdue();
         let (state, viewers) = (stream.state(), stream.viewer_count());
         let well = overdue <= patience;
-        all_well &= well;
+        any_well |= well;
         let what = if well {
             format!("{}, {} fps", state.condition.word(), state.fps.round() as u64)
         } else {
@@ -330,7 +340,7 @@ fn state(running: &Running, patience: Duration) -> (String, bool) {
         format!("{}: {what}, viewers: {viewers}", stream.name)
     });
     let words = words.collect::<Vec<_>>().join("; ");
-    (words, all_well)
+    (words, any_well)
 }
 
 /// Where the page is, for each address of this machine.

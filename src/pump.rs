@@ -10,13 +10,12 @@ use crate::error::Error;
 use crate::format::Codec;
 use crate::format::fmp4::{Init, Timeline};
 use crate::format::h264::{Parameters, Refused};
-use crate::source::{self, Any, Source, Watch};
+use crate::source::{self, Any, Past, Source, Watch};
 use crate::stream::{Condition, State, Stream};
 use crate::{log_info, log_warning};
 use intake::Intake;
 use nix::poll::{PollFd, PollFlags, poll};
 pub use orders::Orders;
-use std::collections::HashSet;
 use std::os::fd::AsFd;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
@@ -123,14 +122,12 @@ struct Pump<'a> {
     device: Presence,
     /// The source is a command, as far as its last opening told.
     command: bool,
-    /// The source was there once, and not just the test picture in its place.
-    had_camera: bool,
     /// What the log has about the camera's state, so that it is said once.
     last_said: String,
     /// The devices that it has named last, and why these.
     last_chain: String,
-    /// What the log has about a source that can't do as wished: waking up is no reason to say it again.
-    said_once: HashSet<String>,
+    /// What was learnt of the source.
+    past: Past,
 }
 
 impl<'a> Pump<'a> {
@@ -149,10 +146,9 @@ impl<'a> Pump<'a> {
             backoff: COMMAND_RETRY,
             device: Presence::There,
             command: matches!(camera.source, SourceKind::Exec { .. } | SourceKind::Rpicam(_)),
-            had_camera: false,
             last_said: String::new(),
             last_chain: String::new(),
-            said_once: HashSet::new(),
+            past: Past::default(),
         }
     }
 
@@ -189,11 +185,12 @@ impl<'a> Pump<'a> {
         }
         // Before the look, so that nothing comes unseen between the two.
         let mut watch = source::watch(&self.camera.source);
-        let retry = match source::open(&self.camera, self.had_camera, &mut self.said_once) {
+        let retry = match source::open(&self.camera, &mut self.past) {
             Ok(mut source) => {
                 self.device = Presence::There;
-                self.had_camera |= !source.facts().stand_in;
+                self.past.was_there |= !source.facts().stand_in;
                 self.command = source.facts().command;
+                let way = source.facts().way.clone();
                 let frames = self.state().frames;
                 let close = self.flow(source.as_mut(), &mut watch);
                 // First of all: closing takes its time.
@@ -203,9 +200,11 @@ impl<'a> Pump<'a> {
                     Close::Unwatched => return self.stream.ring.clear(),
                     Close::Stop | Close::Replaced | Close::Changed => return,
                     Close::Lost(e) => {
-                        if self.state().frames > frames {
+                        let came = self.state().frames > frames;
+                        if came {
                             self.backoff = COMMAND_RETRY;
                         }
+                        self.past.learn(way, came, &e);
                         self.lose(&e, watch.is_some(), Instant::now())
                     }
                     Close::Refused(why) => {
@@ -564,6 +563,42 @@ mod tests {
             came
         });
         assert!(came);
+    }
+
+    #[test]
+    fn jpeg_pictures_that_come_beside_h264_are_for_those_who_ask() {
+        use crate::ring::pictures::Next;
+        let (stream, camera) = (Stream::new("camera0", LIMITS).unwrap(), Camera::default());
+        let mut pump = Pump::new(&stream, &camera, &NO_ORDERS);
+        let mut intake = Intake::new(Instant::now());
+        let facts = source::Facts {
+            jpeg_too: true,
+            ..source::Facts::default()
+        };
+        let picture = include_bytes!("../tests/fixtures/ffmpeg_mjpeg_default_tables.jpg");
+        let mut take = |data: &[u8]| {
+            let frame = Frame {
+                codec: Codec::Jpeg,
+                data,
+                captured_us: 0,
+            };
+            pump.take(&mut intake, Signal::Frame(frame), &facts);
+            stream.pictures.next(0, Duration::ZERO)
+        };
+        assert!(matches!(take(picture), Next::Nothing), "nobody asks");
+        let want = stream.pictures.want();
+        assert!(matches!(take(&picture[..100]), Next::Nothing), "it is not whole");
+        match take(&[picture, &[0; 9][..]].concat()) {
+            Next::Picture(1, taken) => assert_eq!(taken.bytes, picture),
+            other => panic!("{other:?}"),
+        }
+        drop(want);
+        stream.pictures.begin_epoch();
+        assert!(matches!(take(picture), Next::Nothing), "nobody asks any more");
+        // It is H.264 that the camera is live by, and that is measured.
+        let state = stream.state();
+        assert_eq!((state.condition, state.frames), (Condition::Starting, 0));
+        assert_eq!((state.why.as_str(), state.codec), ("", None));
     }
 
     #[test]

@@ -263,7 +263,7 @@ impl Pump<'_> {
             String::new()
         };
         if why != intake.key_trouble {
-            if !why.is_empty() && self.said_once.insert(why.clone()) {
+            if !why.is_empty() && self.past.said.insert(why.clone()) {
                 log_warning!("{}: {why}", self.stream.name);
             }
             intake.key_trouble.clone_from(&why);

@@ -3,7 +3,7 @@
 use super::{COMMAND_RETRY, Presence, Pump, codec_of};
 use crate::config::{Camera, Setting, SourceKind};
 use crate::log_info;
-use crate::source::Source;
+use crate::source::{Past, Source};
 use crate::stream::Stream;
 use std::mem;
 use std::sync::{Mutex, PoisonError};
@@ -87,9 +87,9 @@ impl Pump<'_> {
             self.tell_wishes();
             // The rotation is in the init segment.
             self.parameters = None;
-            (self.known, self.had_camera, self.started) = (false, false, Instant::now());
+            (self.known, self.started) = (false, Instant::now());
             (self.device, self.backoff) = (Presence::There, COMMAND_RETRY);
-            self.said_once.clear();
+            self.past = Past::default();
         }
         log_info!("{name}: starts anew with the new config");
         false

@@ -240,7 +240,7 @@ pub(super) fn busy_with(holders: &[u32]) -> String {
 }
 
 /// The processes, but for this one, with an open file of the device.
-fn holders(device: u64) -> Vec<u32> {
+pub(super) fn holders(device: u64) -> Vec<u32> {
     let holds = |process: &Path| {
         let Ok(files) = fs::read_dir(process.join("fd")) else {
             return false;

@@ -4,9 +4,9 @@ use super::camera::{self, capture_kind, open_device};
 use super::chain::{self, Memory};
 use super::choose::{self, Candidate, Choice, Coder, Given, Way};
 use super::offer::{self, WithoutH264};
-use super::{Facts, Source, lookup, rpicam, uvcx};
+use super::{Facts, Past, Source, lookup, rpicam, uvcx};
 use crate::config::keys::AUTO;
-use crate::config::{self, Camera, ChainKeys, DeviceName, Setting};
+use crate::config::{self, Camera, ChainKeys, Config, DeviceName, Setting};
 use crate::error::{Error, Result};
 use crate::log_verbose;
 use crate::sys::v4l2::{Capabilities, FourCc, OfferedFormat};
@@ -52,6 +52,13 @@ pub fn find(camera: &Camera) -> Option<(PathBuf, bool)> {
         }
     }
     best.map(|(rank, path)| (path, rank < 2))
+}
+
+/// Takes the sections of encoders and decoders from among the cameras: they hold controls, as those do that are named by an
+/// `encoder =` or `decoder =`.
+pub fn set_apart(mut config: Config) -> Config {
+    config.set_codecs_apart(&|device| matches!(device, DeviceName::Path(path) if lookup::is_coder(path)));
+    config
 }
 
 /// What was found out of it.
@@ -121,11 +128,12 @@ impl<'a> Device<'a> {
         offer::without_h264(capabilities, formats, self.path, self.camera)
     }
 
-    /// Opens it the first way that can be gone. What can't be had as wished is logged, but for what is in `said`.
+    /// Opens it the first way that can be gone, and of which nothing bad is known. What can't be had as wished is logged,
+    /// but for what is said already.
     ///
     /// # Errors
     /// Why there is no way, or, if there are some, why not the best one.
-    pub fn open(&self, said: &mut HashSet<String>) -> Result<Box<dyn Source>> {
+    pub fn open(&self, past: &mut Past) -> Result<Box<dyn Source>> {
         let coders = lookup::coders();
         for (key, name) in [("encoder", &self.keys.encoder), ("decoder", &self.keys.decoder)] {
             let name = name
@@ -138,8 +146,19 @@ impl<'a> Device<'a> {
         let seen = self.look(&coders)?;
         let mut failed: Option<Error> = None;
         let mut but = String::new();
+        if seen
+            .ways
+            .iter()
+            .all(|candidate| past.failure(&candidate.way).is_some())
+        {
+            past.failed.clear();
+        }
         for Candidate { way, why } in &seen.ways {
-            match self.open_way(way, &seen, &coders, &format!("{why}{but}"), said) {
+            let opened = match past.failure(way) {
+                Some(e) => Err(e.clone()),
+                None => self.open_way(way, &seen, &coders, &format!("{why}{but}"), &mut past.said),
+            };
+            match opened {
                 Ok(source) => return Ok(source),
                 // It is the camera that went.
                 Err(e) if !self.path.exists() => return Err(e),
@@ -175,6 +194,7 @@ impl<'a> Device<'a> {
             controls,
         };
         let own = |facts: &mut Facts| {
+            facts.way = Some(way.clone());
             facts.chain = format!("{} ({}) {way}", path.display(), seen.capabilities.card);
             facts.why = why.to_owned();
         };
@@ -224,6 +244,7 @@ impl<'a> Device<'a> {
                 };
                 let mut source = chain::open(&wanted, said)?;
                 source.facts.why = why.to_owned();
+                source.facts.way = Some(way.clone());
                 source.facts.jpeg_too = *input == FourCc::MJPEG || *input == FourCc::JPEG;
                 Box::new(source)
             }

@@ -80,23 +80,23 @@ fn link(dev: &Path, node: &Path, alike: bool) -> Option<PathBuf> {
 }
 
 /// A node that was looked at.
-struct Seen {
-    path: PathBuf,
+pub(super) struct Seen {
+    pub path: PathBuf,
     usb: Option<UsbId>,
-    found: Result<Found>,
+    pub found: Result<Found>,
 }
 
-struct Found {
-    file: File,
-    capabilities: Capabilities,
+pub(super) struct Found {
+    pub file: File,
+    pub capabilities: Capabilities,
     /// How it captures video; or what it is instead.
-    capture: std::result::Result<BufferKind, &'static str>,
+    pub capture: std::result::Result<BufferKind, &'static str>,
     /// What it captures, if it does.
-    formats: Vec<OfferedFormat>,
+    pub formats: Vec<OfferedFormat>,
 }
 
 impl Found {
-    fn gives(&self, format: FourCc) -> bool {
+    pub fn gives(&self, format: FourCc) -> bool {
         self.formats.iter().any(|f| f.fourcc == format)
     }
 }
@@ -236,10 +236,15 @@ fn cameras_of(seen: &[Seen]) -> Vec<String> {
     seen.iter().filter_map(words).collect()
 }
 
+/// All nodes /dev/videoN.
+pub(super) fn look() -> Vec<Seen> {
+    nodes().into_iter().map(Seen::look).collect()
+}
+
 /// All nodes /dev/videoN with what they are, what they offer and what this program does with them, in the
 /// form of a config: all but the sections is commented out.
 pub fn list() -> String {
-    let seen: Vec<Seen> = nodes().into_iter().map(Seen::look).collect();
+    let seen = look();
     if seen.is_empty() {
         return "# There is no video device at all (no /dev/video*).\n".into();
     }
@@ -273,9 +278,7 @@ fn entry(node: &Seen, all: &[Seen], dev: &Path) -> String {
         ));
         return out;
     }
-    let usb = node.usb.clone().map(DeviceName::Usb);
-    let alike = usb.is_some_and(|name| choose(&name, FourCc::H264, all).is_err());
-    let lasting = link(dev, &node.path, alike);
+    let lasting = lasting(node, all, dev);
     let path = lasting.as_ref().unwrap_or(&node.path);
     let between = "An encoder has to go between, such as this command:";
     let mjpeg = "That is served as it is. For H.264 an encoder has to go between, such as this command:";
@@ -340,6 +343,19 @@ fn entry(node: &Seen, all: &[Seen], dev: &Path) -> String {
     out
 }
 
+/// A symlink to the node that stays, if there is one.
+fn lasting(node: &Seen, all: &[Seen], dev: &Path) -> Option<PathBuf> {
+    let usb = node.usb.clone().map(DeviceName::Usb);
+    let alike = usb.is_some_and(|name| choose(&name, FourCc::H264, all).is_err());
+    link(dev, &node.path, alike)
+}
+
+/// The section that means this node for as long as can be.
+pub(super) fn section(node: &Seen, all: &[Seen]) -> String {
+    let mut names = names(node, all, lasting(node, all, Path::new(DEV)));
+    names.swap_remove(0)
+}
+
 /// The way to H.264 through an encoder of this machine, of a camera that has none of its own.
 fn encoded(path: &Path, all: &[Seen]) -> Option<Way> {
     let coders: Vec<Coder> = all.iter().filter_map(coder).collect();
@@ -349,7 +365,7 @@ fn encoded(path: &Path, all: &[Seen]) -> Option<Way> {
     matches!(first, Way::Encoded { .. }).then_some(first)
 }
 
-/// The sections that mean this node, the one that lasts best first.
+/// The sections that mean this node, the one that lasts best first; one at least.
 fn names(node: &Seen, all: &[Seen], lasting: Option<PathBuf>) -> Vec<String> {
     let card = node.found.as_ref().map(|f| f.capabilities.card.clone());
     // A USB camera is known by its numbers wherever it is; any other is where it is.
@@ -382,8 +398,13 @@ pub fn coders() -> Vec<Coder> {
     others.map(Seen::look).filter_map(|node| coder(&node)).collect()
 }
 
+/// Whether it is one of them.
+pub fn is_coder(path: &Path) -> bool {
+    usb_id(Path::new(CLASS), path).is_none() && coder(&Seen::look(path.to_owned())).is_some()
+}
+
 /// What a device does that takes pictures and gives them back otherwise; None if it is no such device.
-fn coder(node: &Seen) -> Option<Coder> {
+pub(super) fn coder(node: &Seen) -> Option<Coder> {
     let found = node.found.as_ref().ok()?;
     let kind = m2m_kind(found.capabilities.caps)?;
     Some(Coder {
@@ -394,7 +415,7 @@ fn coder(node: &Seen) -> Option<Coder> {
     })
 }
 
-fn coder_words(coder: &Coder) -> String {
+pub(super) fn coder_words(coder: &Coder) -> String {
     let coded = |formats: &[OfferedFormat]| formats.iter().any(|f| f.compressed);
     let what = if coder.is_encoder() {
         "an H.264 encoder, for cameras that give raw pictures"

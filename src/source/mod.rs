@@ -11,6 +11,7 @@ pub mod lookup;
 mod m2m;
 mod offer;
 pub mod pattern;
+pub mod probe;
 pub mod rpicam;
 pub mod uvcx;
 mod watch;
@@ -22,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::format::Codec;
 use crate::log_verbose;
 use crate::sys::v4l2::FourCc;
-use choose::MUXED;
+use choose::{MUXED, Way};
 use device::Device;
 use exec::Exec;
 use nix::poll::PollTimeout;
@@ -70,6 +71,8 @@ pub struct Facts {
     pub chain: String,
     /// Why it is this chain and no other.
     pub why: String,
+    /// The way that was chosen, where there may be others.
+    pub way: Option<Way>,
     /// The JPEG pictures that its H.264 is made of come, too.
     pub jpeg_too: bool,
 }
@@ -138,12 +141,44 @@ pub fn format(capture_format: &str) -> FourCc {
     }
 }
 
-/// Opens the source that `camera` names. What a device can't do as wished is logged, but for what is in
-/// `said` already. Where no camera is named, and none `was_there` yet, the test picture stands in for it.
+/// What was learnt of a camera when it was open before.
+#[derive(Default)]
+pub struct Past {
+    /// It was there once, and not just the test picture in its place.
+    pub was_there: bool,
+    /// What the log has about what can't be as wished: waking up is no reason to say it again.
+    pub said: HashSet<String>,
+    /// The ways that could be opened and gave nothing, each as often as that was so, and why.
+    failed: Vec<(Way, Error)>,
+}
+
+impl Past {
+    /// An open source was lost; whether anything `came` this way before. A way that gave nothing twice is not gone again
+    /// until the camera was away, if there is another one.
+    pub fn learn(&mut self, way: Option<Way>, came: bool, why: &Error) {
+        if why.is_absent() {
+            self.failed.clear();
+        } else if let Some(way) = way {
+            if came {
+                self.failed.retain(|(failed, _)| *failed != way);
+            } else {
+                self.failed.push((way, why.clone()));
+            }
+        }
+    }
+
+    fn failure(&self, way: &Way) -> Option<&Error> {
+        let mut failures = self.failed.iter().filter(|(failed, _)| failed == way);
+        failures.nth(1).map(|(_, why)| why)
+    }
+}
+
+/// Opens the source that `camera` names. What a device can't do as wished is logged, but for what is said already.
+/// Where no camera is named, and none was there yet, the test picture stands in for it.
 ///
 /// # Errors
 /// It is not there or can't be used; the error says what to do.
-pub fn open(camera: &Camera, was_there: bool, said: &mut HashSet<String>) -> Result<Box<dyn Source>> {
+pub fn open(camera: &Camera, past: &mut Past) -> Result<Box<dyn Source>> {
     let Camera {
         width, height, fps, ..
     } = *camera;
@@ -165,20 +200,20 @@ pub fn open(camera: &Camera, was_there: bool, said: &mut HashSet<String>) -> Res
                 capture_format,
                 keys: chain,
             };
-            device.open(said)?
+            device.open(past)?
         }
         SourceKind::Auto => match find_any(camera) {
-            Some(Any::Device(path)) => Device::any(&path, camera, &ChainKeys::default()).open(said)?,
-            Some(Any::Sensor(_)) => Box::new(rpicam::open(camera, &Rpicam::default(), said)?),
+            Some(Any::Device(path)) => Device::any(&path, camera, &ChainKeys::default()).open(past)?,
+            Some(Any::Sensor(_)) => Box::new(rpicam::open(camera, &Rpicam::default(), &mut past.said)?),
             // Who watched a camera is not to be shown another picture in its place.
-            None if was_there => {
+            None if past.was_there => {
                 let why = "no camera here gives H.264 or JPEG now; it is waited for";
                 return Err(Error::new("/dev/video*", "camera lost", why).absent(true));
             }
             None => Box::new(Pattern::new(width, height, fps)?.stand_in()),
         },
         SourceKind::Exec { command } => Box::new(Exec::start(&camera.name, command)?),
-        SourceKind::Rpicam(rpicam) => Box::new(rpicam::open(camera, rpicam, said)?),
+        SourceKind::Rpicam(rpicam) => Box::new(rpicam::open(camera, rpicam, &mut past.said)?),
         SourceKind::Test => Box::new(Pattern::new(width, height, fps)?),
     })
 }

@@ -102,10 +102,7 @@ pub struct RpicamVid {
 /// # Errors
 /// It is not installed, or can't do it here; what else is wrong shows at the first poll.
 pub fn open(camera: &Camera, rpicam: &Rpicam, said: &mut HashSet<String>) -> Result<RpicamVid> {
-    let model = model();
-    let program = find(&path()).ok_or_else(|| not_installed(&model))?;
-    let help = help(&program)?;
-    let Line { arguments, notices } = command_line(&model, Some(&help), camera, rpicam)?;
+    let (program, Line { arguments, notices }) = prepare(camera, rpicam)?;
     for notice in notices {
         if !said.contains(&notice) {
             log_warning!("{}: {notice}", camera.name);
@@ -117,6 +114,22 @@ pub fn open(camera: &Camera, rpicam: &Rpicam, said: &mut HashSet<String>) -> Res
     let name = program.rsplit('/').next().unwrap_or(&program).to_owned();
     let exec = Exec::run(&camera.name, name, &program, &arguments)?;
     Ok(RpicamVid { exec })
+}
+
+fn prepare(camera: &Camera, rpicam: &Rpicam) -> Result<(String, Line)> {
+    let model = model();
+    let program = find(&path()).ok_or_else(|| not_installed(&model))?;
+    let help = help(&program)?;
+    let line = command_line(&model, Some(&help), camera, rpicam)?;
+    Ok((program, line))
+}
+
+/// What [`open`] runs; the program is asked for its options.
+///
+/// # Errors
+/// It is not installed, or can't do it here.
+pub(super) fn line(camera: &Camera, rpicam: &Rpicam) -> Result<String> {
+    prepare(camera, rpicam).map(|(program, line)| format!("{program} {}", line.arguments.join(" ")))
 }
 
 /// What [`open`] would run, as far as that can be told with nothing run.
@@ -140,7 +153,7 @@ pub fn is_installed() -> bool {
     find(&path()).is_some()
 }
 
-fn model() -> String {
+pub(super) fn model() -> String {
     fs::read_to_string(MODEL).unwrap_or_default()
 }
 

@@ -7,10 +7,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // all of it is tests
 
+mod auto;
+mod blocks;
+mod cameras;
 mod faults;
 mod loopback;
 mod m2m;
 mod mjpeg;
+mod probe;
 mod reload;
 mod served;
 #[path = "../support/mod.rs"]

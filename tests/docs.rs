@@ -1,0 +1,104 @@
+//! What README.md and docs/ tell people to paste: configs are accepted, and commands marked as run are run.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // all of it is tests
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use support::{Dir, Server, film, have, run, skip};
+
+/// README.md and what is in docs/, with their texts.
+fn pages() -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs = root.join("docs").read_dir().unwrap();
+    let mut files: Vec<PathBuf> = docs.map(|file| file.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|end| end == "md"));
+    files.push(root.join("README.md"));
+    let text = |file: PathBuf| fs::read_to_string(&file).map(|text| (file, text)).unwrap();
+    files.into_iter().map(text).collect()
+}
+
+/// The blocks that begin with this line.
+fn blocks<'a>(text: &'a str, begin: &str) -> Vec<&'a str> {
+    let blocks = text.split(begin).skip(1);
+    blocks.map(|block| block.split("\n```").next().unwrap()).collect()
+}
+
+#[test]
+fn every_config_is_accepted() {
+    let (dir, mut count) = (Dir::new(), 0);
+    for (page, text) in pages() {
+        // Units of systemd are such files, too.
+        let configs = blocks(&text, "```ini\n");
+        for config in configs.into_iter().filter(|config| !config.contains("[Service]")) {
+            let file = dir.write("pasted.conf", config);
+            let check = Command::new(Server::PROGRAM)
+                .args(["--check", "-c"])
+                .arg(file)
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&check.stderr);
+            assert!(check.status.success(), "{}: {said}\n{config}", page.display());
+            count += 1;
+        }
+    }
+    assert!(count > 10, "only {count} configs");
+}
+
+/// Runs the commands of docs/recipes.md that are marked so, and sees that each makes files that can be decoded.
+fn recipes(mark: &str, server: &Server) {
+    if !have("ffmpeg") || !have("curl") {
+        return skip("no ffmpeg or no curl");
+    }
+    let text = include_str!("../docs/recipes.md");
+    let [block] = blocks(text, &format!("<!-- {mark} -->\n```sh\n"))[..] else {
+        panic!("there is no block that is marked {mark}");
+    };
+    let (dir, mut count) = (Dir::new(), 0);
+    let commands = block
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    for command in commands {
+        let dir = dir.file(&count.to_string());
+        fs::create_dir(&dir).unwrap();
+        let here = command.replace("http://pi.local:8000", &server.url(""));
+        let mut shell = Command::new("sh");
+        let done = shell.args(["-c", &here]).current_dir(&dir).output().unwrap();
+        // 28: the time was over, as curl was told.
+        let good = done.status.success() || command.contains(" -m ") && done.status.code() == Some(28);
+        assert!(good, "{here}: {}", String::from_utf8_lossy(&done.stderr));
+        let files: Vec<PathBuf> = dir.read_dir().unwrap().map(|file| file.unwrap().path()).collect();
+        assert!(!files.is_empty(), "{here}: made nothing");
+        for file in files {
+            let args = ["-v", "error", "-i", file.to_str().unwrap(), "-f", "null", "-"];
+            let decoded = run("ffmpeg", &args);
+            let said = String::from_utf8_lossy(&decoded.stderr);
+            assert!(decoded.status.success() && said.is_empty(), "{here}: {said}");
+        }
+        count += 1;
+    }
+    assert!(count > 1, "only {count} commands");
+}
+
+#[test]
+fn recipes_for_h264_work() {
+    recipes("run", &Server::test_picture(&[]));
+}
+
+#[test]
+fn recipes_for_jpeg_pictures_work() {
+    if !have("ffmpeg") || !have("python3") {
+        return skip("no ffmpeg or no python3");
+    }
+    let dir = Dir::new();
+    let picture = dir.file("picture.jpg");
+    film("testsrc2=size=320x240", 1, &[], &picture);
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools/jpegs.py");
+    let command = format!("exec python3 {script} 10 whole {}", picture.display());
+    recipes(
+        "run jpeg",
+        &Server::with_config(&format!("[exec]\ncommand = {command}\n")),
+    );
+}

@@ -1,0 +1,176 @@
+//! `--probe`: every sort of node that there is here, what is in the way, and a config that the program takes.
+
+use super::support::{Dir, Server};
+use super::*;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+
+/// What `program` prints; its config is accepted.
+fn probe(program: &mut Command) -> String {
+    let output = program.arg("--probe").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    println!("{text}");
+    assert!(output.status.success() && output.stderr.is_empty());
+    let dir = Dir::new();
+    let file = dir.write("pasted.conf", &text);
+    let check = Command::new(Server::PROGRAM)
+        .args(["--check", "-c"])
+        .arg(file)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&check.stderr);
+    assert!(check.status.success(), "{said}");
+    text
+}
+
+/// The lines of a node, and its section.
+fn of<'a>(text: &'a str, node: &Path, section: &str) -> (&'a str, &'a str) {
+    let begin = format!("# {}: ", node.display());
+    let lines = text.split("#\n").find(|lines| lines.starts_with(&begin)).unwrap();
+    let mut sections = text.split("\n\n").skip(1);
+    (
+        lines,
+        sections
+            .find(|text| text.starts_with(section))
+            .unwrap_or_default()
+            .trim_end(),
+    )
+}
+
+#[test]
+fn each_node_is_told_and_the_config_is_taken() {
+    let Some(rig) = rig() else { return };
+    let (_camera, [uvc, metadata]) = plug(&rig, "640x480", &[]);
+    let text = probe(&mut Command::new(Server::PROGRAM));
+    assert!(text.contains(" MB of memory"), "{text}");
+    assert!(
+        text.contains(&format!("# Without a config it serves {}.\n", uvc.display())),
+        "{text}"
+    );
+
+    let (lines, section) = of(&text, &uvc, "[usb:");
+    assert!(lines.contains("\n# H264: 640x480 at 30, 15\n"), "{lines}");
+    assert!(
+        lines.ends_with("\n# Served as H264: it gives H.264.\n"),
+        "{lines}"
+    );
+    assert!(section.ends_with("]\nwidth = 640\nheight = 480"), "{section}");
+    // What gives H.264 stands first.
+    assert!(
+        text.contains(&format!("fmp4streamer.conf:\n\n{section}")),
+        "{text}"
+    );
+    let (lines, _) = of(&text, &metadata, "");
+    assert!(lines.contains("metadata"), "{lines}");
+
+    // In the order of their numbers the encoder stands where its driver was loaded.
+    let (encoder, cameras) = (driven_by("vh264enc"), driven_by("vivid"));
+    let (lines, _) = of(&text, &encoder[0], "");
+    assert!(
+        lines.contains("an H.264 encoder") && lines.contains("gives H264"),
+        "{lines}"
+    );
+    for camera in &cameras[..2] {
+        let (lines, section) = of(&text, camera, &format!("[{}]", camera.display()));
+        let way = format!(" → {}: it gives no H.264; ", encoder[0].display());
+        assert!(
+            lines.contains("\n# Served as ") && lines.contains(&way),
+            "{lines}"
+        );
+        // It gives more of them in this size than in others: 25 a second.
+        assert_eq!(
+            section,
+            format!("[{}]\nwidth = 640\nheight = 480\nfps = 25", camera.display())
+        );
+    }
+    assert!(
+        text.contains("\n# It offers nothing now (a loopback device"),
+        "{text}"
+    );
+}
+
+#[test]
+fn cameras_of_jpeg_pictures() {
+    let Some(rig) = rig() else { return };
+    let dir = Dir::new();
+    for (option, bytes, way, keys) in [
+        (
+            "-m",
+            &[0xff, 0xd8, 0xff, 0xd9][..],
+            "MJPG: it gives no H.264, and no decoder here takes its MJPEG",
+            "",
+        ),
+        (
+            "-a",
+            &[0, 0, 0, 1, 0x65, 0x88],
+            "H264 in MJPG: its H.264 comes inside of its MJPEG",
+            "\nuvcx_h264_i_frame_period = 1000",
+        ),
+    ] {
+        let file = dir.write("pictures", bytes);
+        let mut camera = Command::new(rig.join("tools/fakeuvc"));
+        let camera = Running::start(camera.arg(option).arg(&file));
+        let [path, _] = two_nodes();
+        let text = probe(&mut Command::new(Server::PROGRAM));
+        let (lines, section) = of(&text, &path, "[usb:");
+        assert!(lines.ends_with(&format!("\n# Served as {way}.\n")), "{lines}");
+        assert!(
+            section.ends_with(&format!("]\nwidth = 640\nheight = 480{keys}")),
+            "{section}"
+        );
+        let many = text.contains("many times the network");
+        assert_eq!(many, option == "-m", "{text}");
+        drop(camera);
+        no_nodes();
+    }
+}
+
+#[test]
+fn a_stream_goes_on_and_is_named() {
+    let Some(rig) = rig() else { return };
+    let (_camera, [path, _]) = plug(&rig, "640x480", &["-r", "10"]);
+    let mut camera = open(&path).unwrap();
+    assert_eq!(read(&mut camera, 5).1, None);
+    let probing = std::thread::spawn(|| probe(&mut Command::new(Server::PROGRAM)));
+    while !probing.is_finished() {
+        let (got, error) = read(&mut camera, 1);
+        assert_eq!((error, got.gaps), (None, vec![]));
+    }
+    assert_eq!(camera.drops(), Default::default());
+    let text = probing.join().unwrap();
+    let busy = format!(
+        "\n# - {}: busy: another program has it open (pid {}, ",
+        path.display(),
+        std::process::id()
+    );
+    assert!(text.contains(&busy), "{text}");
+}
+
+#[test]
+fn who_may_not_is_told_what_to_do() {
+    let Some(rig) = rig() else { return };
+    let (_camera, [path, _]) = plug(&rig, "640x480", &[]);
+    // As on a real machine: the group video's.
+    let video = fs::read_to_string("/etc/group").unwrap();
+    let video = video
+        .lines()
+        .find_map(|line| line.strip_prefix("video:"))
+        .unwrap();
+    let video: u32 = video.split(':').nth(1).unwrap().parse().unwrap();
+    chown(&path, Some(0), Some(video)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o660)).unwrap();
+    let folder = Path::new("/run/probe-test");
+    fs::create_dir_all(folder).unwrap();
+    let program = folder.join("fmp4streamer");
+    fs::copy(Server::PROGRAM, &program).unwrap();
+    let text = probe(Command::new(&program).uid(65534).gid(65534));
+    let words = format!(
+        "\n# - {}: can't open it: no permission: it is for members of the group video; run: sudo usermod",
+        path.display()
+    );
+    assert!(text.contains(&words), "{text}");
+    assert!(
+        text.contains("# Without a config it serves the test picture"),
+        "{text}"
+    );
+}
