@@ -6,17 +6,23 @@
 # make browsers   how late the picture is in each browser, by each path; MINUTES=20: does that grow?
 # make soak    clients coming and going and cameras unplugged: does anything grow? MINUTES=20
 # make dist    the static binaries for every board, tried out, in dist/
+# make deb     Debian packages of them, in dist/
 # make install, make uninstall   PREFIX=/usr/local DESTDIR=
 
-PREFIX  ?= /usr/local
+PREFIX ?= /usr/local
 # rustup's place, for shells that were open when Rust came
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-BIN    = $(DESTDIR)$(PREFIX)/bin/fmp4streamer
-UNIT   = $(DESTDIR)/etc/systemd/system/fmp4streamer.service
-CONFIG = $(DESTDIR)/etc/fmp4streamer.conf
+PROGRAM ?= target/release/fmp4streamer
+BIN      = $(DESTDIR)$(PREFIX)/bin/fmp4streamer
+MAN1     = $(DESTDIR)$(PREFIX)/share/man/man1/fmp4streamer.1
+MAN5     = $(DESTDIR)$(PREFIX)/share/man/man5/fmp4streamer.conf.5
+SYSTEMD  = $(DESTDIR)$(PREFIX)/lib/systemd
+UNITS    = $(patsubst systemd/%,$(SYSTEMD)/system/%,$(wildcard systemd/*.*)) \
+           $(patsubst systemd/%,$(SYSTEMD)/%,$(wildcard systemd/user/*))
+CONFIG   = $(DESTDIR)/etc/fmp4streamer.conf
 
-.PHONY: run build test check bench browsers fuzz soak dist install uninstall
+.PHONY: run build test check bench browsers fuzz soak dist deb install uninstall
 
 run: build
 	target/release/fmp4streamer $(ARGS)
@@ -53,15 +59,27 @@ dist:
 	@packaging/dist
 	@tests/dist
 
+deb:
+	@tests/need deb
+	@packaging/dist
+	@packaging/deb
+	@tests/deb
+
 # Builds as the user, then `sudo make install` only copies.
 install:
-	@test -x target/release/fmp4streamer || $(MAKE) build
-	install -D -m 755 target/release/fmp4streamer $(BIN)
-	install -d $(dir $(UNIT))
-	sed 's|/usr/local|$(PREFIX)|' systemd/fmp4streamer.service >$(UNIT)
+	@test -x $(PROGRAM) || $(MAKE) build
+	install -D -m 755 $(PROGRAM) $(BIN)
+	install -d $(SYSTEMD)/system $(SYSTEMD)/user
+	install -m 644 $(wildcard systemd/*.*) $(SYSTEMD)/system
+	install -m 644 $(wildcard systemd/user/*) $(SYSTEMD)/user
+	sed -i 's|/usr/local/bin|$(PREFIX)/bin|' $(UNITS)
+	install -D -m 644 docs/fmp4streamer.1 $(MAN1)
+	install -d $(dir $(MAN5))
+	awk -f docs/fmp4streamer.conf.5.awk fmp4streamer.conf.dist >$(MAN5)
+	chmod 644 $(MAN5)
 	test -e $(CONFIG) || install -D -m 644 fmp4streamer.conf.dist $(CONFIG)
 	@echo "Next: systemctl enable --now fmp4streamer   (its config: $(CONFIG))"
 
 uninstall:
-	rm -f $(BIN) $(UNIT)
+	rm -f $(BIN) $(UNITS) $(MAN1) $(MAN5)
 	@echo "Your config stays: $(CONFIG)"

@@ -212,8 +212,8 @@ impl Config {
         let mut server = Server::default();
         let mut notices = Vec::new();
         let mut cameras: Vec<(&Section, &[Entry], Camera)> = Vec::new();
-        let named_codecs = codecs(&parts);
-        let mut codecs = Vec::new();
+        let named_codecs = codecs_named_in(&parts);
+        let mut codecs: Vec<Codec> = Vec::new();
         let mut any_device = false;
         for (section, entries) in &parts {
             if section.name == SERVER {
@@ -231,22 +231,13 @@ impl Config {
             draft.fill(file, scopes, section, entries, &variables)?;
             notices.append(&mut draft.notices);
             let mut camera = draft.camera;
-            if let SourceKind::Device { device, .. } = &camera.source {
-                any_device = true;
-                if named_codecs.contains(device) {
-                    if let SourceKind::Device { device, controls, .. } = camera.source {
-                        codecs.push((device, controls));
-                    }
-                    continue;
-                }
+            any_device |= matches!(camera.source, SourceKind::Device { .. });
+            if let Some(codec) = camera.codec(&|device| named_codecs.contains(device)) {
+                codecs.push(codec);
+                continue;
             }
-            notices.extend(camera.check(file, section, entries)?);
+            camera.check(file, section, entries)?;
             cameras.push((section, entries, camera));
-        }
-        for (_, _, camera) in &mut cameras {
-            if let SourceKind::Device { chain, .. } = &mut camera.source {
-                chain.codecs.clone_from(&codecs);
-            }
         }
         if cameras.is_empty() {
             cameras.push((&auto, &[], Camera::default()));
@@ -256,12 +247,41 @@ impl Config {
         if let Some((key, line)) = default.keys().find(|(key, _)| stray(key)) {
             return Err(unknown_key(file, line, &default.name, &keys::ALL, key));
         }
-        Ok(Config {
+        let mut config = Config {
             file: Some(file.into()),
             cameras: named(cameras, file, &server.base_path)?,
             server,
             notices,
-        })
+        };
+        config.hand_over(&codecs);
+        Ok(config)
+    }
+
+    /// Takes the sections of encoders and decoders from among the cameras: what is to be set on them goes to those that
+    /// use them. Those that some camera names are not among them in the first place.
+    pub fn set_codecs_apart(&mut self, is_codec: &dyn Fn(&DeviceName) -> bool) {
+        let mut codecs = Vec::new();
+        self.cameras.retain_mut(|camera| match camera.codec(is_codec) {
+            Some(codec) => {
+                codecs.push(codec);
+                false
+            }
+            None => true,
+        });
+        if self.cameras.is_empty() {
+            let notice = "there are sections of encoders or decoders only: the camera needs one too, or they are of no effect";
+            self.notices.push(notice.into());
+            self.cameras.push(Camera::default());
+        }
+        self.hand_over(&codecs);
+    }
+
+    fn hand_over(&mut self, codecs: &[Codec]) {
+        for camera in &mut self.cameras {
+            if let SourceKind::Device { chain, .. } = &mut camera.source {
+                chain.codecs.extend_from_slice(codecs);
+            }
+        }
     }
 
     /// What would run, line by line, for `--check`.
@@ -283,19 +303,34 @@ impl Config {
             server.port
         ));
         lines.extend(cameras.iter().flat_map(Camera::describe));
+        // All chains have the same.
+        let codecs = cameras.iter().find_map(|camera| match &camera.source {
+            SourceKind::Device { chain, .. } => Some(&chain.codecs),
+            _ => None,
+        });
+        for (device, controls) in codecs.into_iter().flatten() {
+            lines.extend(
+                controls
+                    .iter()
+                    .map(|s| format!("{device}: sets {} = {}", s.name, s.value)),
+            );
+        }
         lines.extend(notices.iter().map(|notice| format!("warning: {notice}")));
         lines.join("\n") + "\n"
     }
 }
 
 /// The devices that some section names as its encoder or decoder: their own sections are no cameras.
-fn codecs(parts: &[(&Section, Vec<Entry>)]) -> Vec<DeviceName> {
+fn codecs_named_in(parts: &[(&Section, Vec<Entry>)]) -> Vec<DeviceName> {
     let entries = parts.iter().flat_map(|(_, entries)| entries);
     let named = entries.filter(|entry| ["encoder", "decoder"].contains(&entry.key.as_str()));
     named
         .filter_map(|entry| DeviceName::parse(&entry.value)?.ok())
         .collect()
 }
+
+/// An encoder or decoder, and what is to be set on it.
+type Codec = (DeviceName, Vec<Setting>);
 
 /// The cameras, each with a name of its own: the one that its section gives it, or else `camera0`, `camera1` and so on,
 /// by its place among them.

@@ -317,14 +317,14 @@ fn listeners(settings: &config::Server) -> Result<Vec<TcpListener>> {
     Ok(listeners)
 }
 
-/// What the cameras are doing, in a line, and whether all their pumps go on.
+/// What the cameras are doing, in a line, and whether any pump goes on: one that hangs is no reason to end the others.
 fn state(running: &Running, patience: Duration) -> (String, bool) {
-    let mut all_well = true;
+    let mut any_well = false;
     let words = running.cameras.iter().map(|(stream, _)| {
         let overdue = stream.overdue();
         let (state, viewers) = (stream.state(), stream.viewer_count());
         let well = overdue <= patience;
-        all_well &= well;
+        any_well |= well;
         let what = if well {
             format!("{}, {} fps", state.condition.word(), state.fps.round() as u64)
         } else {
@@ -333,7 +333,7 @@ fn state(running: &Running, patience: Duration) -> (String, bool) {
         format!("{}: {what}, viewers: {viewers}", stream.name)
     });
     let words = words.collect::<Vec<_>>().join("; ");
-    (words, all_well)
+    (words, any_well)
 }
 
 /// Where the page is, for each address of this machine.

@@ -34,10 +34,6 @@ fn body(answer: &str) -> &str {
     answer.split_once("\r\n\r\n").unwrap().1
 }
 
-fn follow(server: &Server, path: &str) -> Stream {
-    Stream::new(server.send(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()))
-}
-
 /// The picture's width and height, of the init segment's sample entry (ISO/IEC 14496-12, 12.1.3).
 fn size(stream: &mut Stream) -> (u16, u16) {
     loop {
@@ -75,7 +71,7 @@ fn each_camera_is_at_its_name_and_the_first_at_the_root_too() {
         ("/back/stream.mp4", (160, 120)),
         ("/door/stream.mp4?start=live", (64, 48)),
     ] {
-        let mut stream = follow(&server, path);
+        let mut stream = server.follow_at(path);
         assert_eq!(size(&mut stream), expected, "{path}");
         stream.next_fragment().unwrap();
     }
@@ -155,7 +151,7 @@ fn a_camera_that_fails_leaves_the_others_without_a_lost_frame() {
     let failing = "[exec gone]\nname = gone\ncommand = echo no such camera >&2; exit 1\nauto_sleep = no\n";
     // The order of sections is the cameras'; [server] may stand anywhere.
     let server = Server::with_config(&format!("{failing}{TWO}{COMMAND}"));
-    let mut streams = ["/front/stream.mp4", "/back/stream.mp4"].map(|path| follow(&server, path));
+    let mut streams = ["/front/stream.mp4", "/back/stream.mp4"].map(|path| server.follow_at(path));
     until("it has failed", || {
         status_of(&server.get("/gone/healthz")) == "503"
     });
@@ -184,7 +180,7 @@ fn a_camera_that_hangs_in_its_driver_leaves_the_others_without_a_lost_frame() {
     }
     let mut server = Server::with_config(&format!("{TWO}{COMMAND}auto_sleep = no\n"));
     let mut streams =
-        ["/front/stream.mp4", "/back/stream.mp4", "/door/stream.mp4"].map(|path| follow(&server, path));
+        ["/front/stream.mp4", "/back/stream.mp4", "/door/stream.mp4"].map(|path| server.follow_at(path));
     for stream in &mut streams {
         stream.next_fragment().unwrap();
     }
@@ -213,7 +209,7 @@ fn a_camera_that_hangs_in_its_driver_leaves_the_others_without_a_lost_frame() {
 #[test]
 fn a_command_that_stands_still_leaves_the_others_without_a_lost_frame() {
     let server = Server::with_config(&format!("{TWO}{COMMAND}auto_sleep = no\n"));
-    let mut front = follow(&server, "/front/stream.mp4");
+    let mut front = server.follow_at("/front/stream.mp4");
     until("the command is live", || {
         server.status_after("\"door\"", "state") == "live"
     });
@@ -288,7 +284,7 @@ fn hls_is_each_cameras_own() {
 #[test]
 fn all_of_them_share_the_places() {
     let server = Server::with_config(&TWO.replace("max_age_ms", "max_clients = 2\nmax_age_ms"));
-    let mut streams = ["/front/stream.mp4", "/back/stream.mp4"].map(|path| follow(&server, path));
+    let mut streams = ["/front/stream.mp4", "/back/stream.mp4"].map(|path| server.follow_at(path));
     for stream in &mut streams {
         stream.next_fragment().unwrap();
     }
@@ -302,7 +298,7 @@ fn all_of_them_share_the_places() {
 #[test]
 fn one_that_nobody_watches_sleeps() {
     let server = Server::with_config(&format!("[DEFAULT]\nlinger_s = 0\n{TWO}"));
-    let mut back = follow(&server, "/back/stream.mp4");
+    let mut back = server.follow_at("/back/stream.mp4");
     back.next_fragment().unwrap();
     until("the other one sleeps", || {
         server.status_after("\"front\"", "state") == "asleep"

@@ -106,3 +106,39 @@ fn the_priority_is_that_of_the_config() {
     let command = support::children(process)[0];
     assert_eq!(nice(command, &command.to_string()), Some(7));
 }
+
+/// `--help` and fmp4streamer(1) list the same options, in the same words.
+#[test]
+fn the_manual_has_every_option() {
+    let output = run(&["--help"]);
+    let help = String::from_utf8(output.stdout).unwrap();
+    let (_, options) = help.split_once("Options:\n").unwrap();
+    let mut expected = String::from(".SH OPTIONS");
+    for line in options.lines() {
+        // Four blanks before an option, more before what goes on from the line above.
+        let column = line.len() - line.trim_start().len();
+        let (names, text) = match column {
+            4 | 8 => line.trim().split_once("  ").unwrap_or((line.trim(), "")),
+            _ => ("", line.trim()),
+        };
+        if !names.is_empty() {
+            expected += "\n.TP\n";
+            for (i, word) in names.split_whitespace().enumerate() {
+                let word = word.replace('-', "\\-");
+                let (name, comma) = word.strip_suffix(',').map_or((&*word, ""), |name| (name, ","));
+                let font = if name.starts_with('\\') { 'B' } else { 'I' };
+                expected += &format!("{}\\f{font}{name}\\fR{comma}", if i > 0 { " " } else { "" });
+            }
+            expected.push('\n');
+        } else if !expected.ends_with('\n') {
+            expected.push(' ');
+        }
+        expected += &text.trim().replace('-', "\\-");
+    }
+    expected.push('\n');
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/fmp4streamer.1")).unwrap();
+    assert!(
+        page.contains(&expected),
+        "docs/fmp4streamer.1 must have this:\n{expected}"
+    );
+}

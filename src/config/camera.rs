@@ -4,6 +4,7 @@ use super::ini::{Entry, Section, shown};
 use super::keys::{self, Scope};
 use super::{ChainKeys, DeviceName, NOT_IN_THE_FILE, bad_value, nearest};
 use crate::error::{Error, Result};
+use std::mem;
 use std::time::Duration;
 
 /// A section of a camera, or what stands in for one.
@@ -133,13 +134,21 @@ impl PartialEq for Setting {
 impl Eq for Setting {}
 
 impl Camera {
-    /// Reads what can be said of it only when all its keys are known. Gives what the log is to tell, if anything.
-    pub(super) fn check(
+    /// What is to be set on it, if its section is about a device that is none of a camera's, but a codec.
+    pub(super) fn codec(
         &mut self,
-        file: &str,
-        section: &Section,
-        entries: &[Entry],
-    ) -> Result<Option<String>> {
+        is_codec: &dyn Fn(&DeviceName) -> bool,
+    ) -> Option<(DeviceName, Vec<Setting>)> {
+        match &mut self.source {
+            SourceKind::Device { device, controls, .. } if is_codec(device) => {
+                Some((device.clone(), mem::take(controls)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Reads what can be said of it only when all its keys are known.
+    pub(super) fn check(&mut self, file: &str, section: &Section, entries: &[Entry]) -> Result<()> {
         if let SourceKind::Device {
             capture_format,
             controls,
@@ -181,7 +190,7 @@ impl Camera {
             }
             _ => {}
         }
-        Ok(None)
+        Ok(())
     }
 
     /// What would run, line by line, for `--check`.

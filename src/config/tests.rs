@@ -134,6 +134,106 @@ video_bitrate = 4000000
     assert_eq!(config.cameras.len(), 1);
 }
 
+/// Configs as the predecessor's cameras took them, with all of its keys between them: each is read without a word.
+#[test]
+fn every_key_of_the_predecessor_has_its_meaning() {
+    let server = "[server]\nlisten = 127.0.0.1\nport = 8001\npriority = -10\n";
+    let size = "width = 1920\nheight = 1080\nfps = 30\n";
+    let encoder = "[/dev/video11]\nvideo_bitrate_mode = Constant Bitrate\nvideo_bitrate = 5000000\nh264_profile = High\n\
+                   h264_level = 4.2\nh264_i_frame_period = 30\nrepeat_sequence_header = 1\n";
+    for (name, keys, format, [encoders, decoders, codecs], controls) in [
+        (
+            "a Raspberry Pi's V1 or V2, and an early C920",
+            "h264_profile = High\nh264_level = 4.2\nh264_i_frame_period = 15\nvideo_bitrate = 5000000\n\
+             exposure_auto = Manual Mode\nexposure_absolute = 300\nrotation = 90\nauto_sleep = no\n",
+            "auto",
+            [0, 0, 0],
+            6,
+        ),
+        (
+            "C922, C925e, C930e",
+            "capture_format = MJPGH264\nuvcx_h264_stream_mux = H264\nuvcx_h264_width = 1920\nuvcx_h264_height = 1080\n\
+             uvcx_h264_frame_interval = 333333\nuvcx_h264_bitrate = 3000000\nuvcx_h264_rate_control_mode = CBR\n\
+             uvcx_h264_profile = High\nuvcx_h264_i_frame_period = 1000\nuvcx_h264_slice_mode = 0\n\
+             uvcx_h264_slice_units = 0\nuvcx_h264_entropy = CABAC\nuvcx_h264_usage = 1\n\
+             uvcx_h264_leaky_bucket_size = 0\nuvcx_logitech_led1_mode = Off\nuvcx_logitech_led1_frequency = 0\n\
+             focus_auto = 0\n",
+            "MJPGH264",
+            [0, 0, 0],
+            16,
+        ),
+        (
+            "a webcam with raw pictures (C270, BRIO) and a Raspberry Pi's encoder",
+            "capture_format = YUYV\nencoder = /dev/video11\nencoder_input_format = YUYV\ncapture_memory = DMABUF\n\
+             encoder_memory = MMAP-MMAP\n",
+            "YUYV",
+            [1, 0, 1],
+            0,
+        ),
+        (
+            "one with JPEG pictures, and its decoder",
+            "capture_format = MJPG\ndecoder = /dev/video10\nencoder = /dev/video11\ndecoder_input_format = MJPG\n\
+             encoder_input_format = NV12\ncapture_memory = MMAP\ndecoder_memory = MMAP-DMABUF\nencoder_memory = mmap-mmap\n\
+             brightness = 128\n[/dev/video10]\nmin_number_of_capture_buffers = 1\n",
+            "MJPG",
+            [1, 1, 2],
+            1,
+        ),
+    ] {
+        let config = parse(&format!("{server}[/dev/video0]\n{size}{keys}{encoder}"));
+        assert_eq!(config.notices, [""; 0], "{name}");
+        let SourceKind::Device {
+            controls: set,
+            capture_format,
+            chain,
+            ..
+        } = &config.cameras[0].source
+        else {
+            panic!("{config:?}")
+        };
+        let named = [&chain.encoder, &chain.decoder].map(|name| usize::from(name.is_some()));
+        // An encoder that nobody names is told from a camera when the program runs.
+        let cameras = if encoders == 0 { 2 } else { 1 };
+        assert_eq!(
+            (
+                capture_format.as_str(),
+                named,
+                chain.codecs.len(),
+                set.len(),
+                config.cameras.len()
+            ),
+            (format, [encoders, decoders], codecs, controls, cameras),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn what_a_chain_is_pinned_to_is_checked() {
+    for (keys, allowed) in [
+        ("capture_format = YUV", "auto, H264, MJPGH264, "),
+        ("encoder = video11", "nothing, or a device as sections name it"),
+        ("decoder = usb:1", "nothing, or a device as sections name it"),
+        ("encoder_input_format = NV", "nothing, or the four letters"),
+        ("decoder_input_format = MJPEG", "nothing, or the four letters"),
+        ("capture_memory = USERPTR", "nothing, MMAP or DMABUF"),
+        ("decoder_memory = MMAP", "nothing, or two of MMAP and DMABUF"),
+        (
+            "encoder_memory = MMAP-MMAP-MMAP",
+            "nothing, or two of MMAP and DMABUF",
+        ),
+    ] {
+        let error = error(&format!("[/dev/video0]\n{keys}\n"));
+        assert!(
+            error.starts_with(&format!("f:2: {keys}: allowed: {allowed}")),
+            "{error}"
+        );
+    }
+    let config =
+        parse("[/dev/video0]\ncapture_format = Auto\nencoder =\nencoder_input_format =\nencoder_memory =\n");
+    assert_eq!(config.cameras, parse("[/dev/video0]\n").cameras);
+}
+
 #[test]
 fn h264_in_jpeg_pictures_can_be_asked_for_in_two_ways() {
     for (keys, format) in [
@@ -676,8 +776,40 @@ fn each_camera_has_a_name_of_its_own() {
 fn a_section_that_another_names_as_its_codec_is_no_camera() {
     let text = "[/dev/video11]\nvideo_bitrate = 1\n[/dev/video0]\nencoder = /dev/video11\n[card:dec]\n\
                 [/dev/video2]\ndecoder = card:dec\n";
-    let sections: Vec<String> = names(text).into_iter().map(|(_, section)| section).collect();
-    assert_eq!(sections, ["/dev/video0", "/dev/video2"]);
+    let mut config = parse(text);
+    let sections = |config: &Config| -> Vec<String> {
+        config
+            .cameras
+            .iter()
+            .map(|camera| camera.section.clone())
+            .collect()
+    };
+    let codecs = |config: &Config, camera: usize| -> Vec<(String, usize)> {
+        let SourceKind::Device { chain, .. } = &config.cameras[camera].source else {
+            panic!("{config:?}")
+        };
+        chain
+            .codecs
+            .iter()
+            .map(|(name, controls)| (name.to_string(), controls.len()))
+            .collect()
+    };
+    assert_eq!(sections(&config), ["/dev/video0", "/dev/video2"]);
+    let both = [("/dev/video11".to_owned(), 1), ("card:dec".to_owned(), 0)];
+    assert_eq!(codecs(&config, 0), both);
+    assert_eq!(codecs(&config, 1), both);
+    assert!(
+        config
+            .describe()
+            .ends_with("\n/dev/video11: sets video_bitrate = 1\n")
+    );
+
+    // And one that turns out to be one.
+    config.set_codecs_apart(&|device| device.to_string() == "/dev/video2");
+    assert_eq!(sections(&config), ["/dev/video0"]);
+    assert_eq!(codecs(&config, 0).len(), 3);
+    config.set_codecs_apart(&|_| true);
+    assert_eq!(config.cameras, [Camera::default()]);
     // Nothing is left to serve.
     let config = parse("[DEFAULT]\nencoder = /dev/video11\n[/dev/video11]\n");
     assert_eq!(config.cameras, [Camera::default()]);

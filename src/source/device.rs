@@ -7,7 +7,7 @@ use super::lookup::Found;
 use super::offer::{self, WithoutH264};
 use super::{Facts, Past, Source, lookup, rpicam, uvcx};
 use crate::config::keys::AUTO;
-use crate::config::{self, Camera, ChainKeys, Config, DeviceName, Setting, SourceKind};
+use crate::config::{self, Camera, ChainKeys, Config, DeviceName, Setting};
 use crate::error::{Error, Result};
 use crate::log_verbose;
 use crate::sys::v4l2::{Capabilities, FourCc, OfferedFormat};
@@ -58,28 +58,7 @@ pub fn find(camera: &Camera) -> Option<(PathBuf, bool)> {
 /// Takes the sections of encoders and decoders from among the cameras: they hold controls, as those do that are named by an
 /// `encoder =` or `decoder =`.
 pub fn set_apart(mut config: Config) -> Config {
-    let mut codecs = Vec::new();
-    config.cameras.retain(|camera| match &camera.source {
-        SourceKind::Device {
-            device: device @ DeviceName::Path(path),
-            controls,
-            ..
-        } if lookup::is_coder(path) => {
-            codecs.push((device.clone(), controls.clone()));
-            false
-        }
-        _ => true,
-    });
-    for camera in &mut config.cameras {
-        if let SourceKind::Device { chain, .. } = &mut camera.source {
-            chain.codecs.extend_from_slice(&codecs);
-        }
-    }
-    if config.cameras.is_empty() {
-        let notice = "there are sections of encoders or decoders only: the camera needs one too, or they are of no effect";
-        config.notices.push(notice.into());
-        config.cameras.push(Camera::default());
-    }
+    config.set_codecs_apart(&|device| matches!(device, DeviceName::Path(path) if lookup::is_coder(path)));
     config
 }
 

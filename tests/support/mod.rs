@@ -198,7 +198,12 @@ impl Server {
 
     /// A client that follows the stream.
     pub fn follow(&self, query: &str) -> Stream {
-        let request = format!("GET /stream.mp4{query} HTTP/1.0\r\n\r\n");
+        self.follow_at(&format!("/stream.mp4{query}"))
+    }
+
+    /// The same of a stream that is somewhere else.
+    pub fn follow_at(&self, path: &str) -> Stream {
+        let request = format!("GET {path} HTTP/1.0\r\n\r\n");
         Stream::new(self.send(request.as_bytes()))
     }
 

@@ -8,6 +8,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // all of it is tests
 
 mod auto;
+mod blocks;
+mod cameras;
 mod faults;
 mod loopback;
 mod m2m;

@@ -65,9 +65,14 @@ pub struct Viewer {
 impl Viewer {
     /// Connects. The slices that come must be those of `clip`, byte for byte.
     pub fn new(server: &Server, clip: &Arc<Clip>) -> Viewer {
+        Viewer::at("/stream.mp4", server, clip)
+    }
+
+    /// The same at another address.
+    pub fn at(path: &str, server: &Server, clip: &Arc<Clip>) -> Viewer {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (pictures, list) = (Arc::clone(clip), Arc::clone(&seen));
-        let mut stream = server.follow("");
+        let mut stream = server.follow_at(path);
         let thread = thread::spawn(move || {
             while let Some(fragment) = stream.next_fragment() {
                 let slices = fragment.nal_units().into_iter().filter(|unit| is_slice(unit));

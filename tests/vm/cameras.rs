@@ -1,0 +1,105 @@
+//! Several cameras at once: a USB camera, raw pictures through the encoder device, and a command.
+
+use super::support::{Server, follows, until};
+use super::viewer::{Clip, Viewer};
+use super::*;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::thread;
+
+/// The answer to GET /NAME/healthz: its code.
+fn health(server: &Server, name: &str) -> String {
+    let answer = server.get(&format!("/{name}/healthz"));
+    answer.split(' ').nth(1).unwrap().into()
+}
+
+/// A viewer of a camera whose pictures nobody knows beforehand, in a thread of its own.
+struct Watch {
+    frames: Arc<AtomicUsize>,
+    /// Of them, those before which some are missing.
+    holes: Arc<AtomicUsize>,
+}
+
+impl Watch {
+    fn new(server: &Server, path: &str) -> Watch {
+        let (frames, holes) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let watch = Watch {
+            frames: Arc::clone(&frames),
+            holes: Arc::clone(&holes),
+        };
+        let mut stream = server.follow_at(path);
+        thread::spawn(move || {
+            let mut last = stream.next_fragment().unwrap();
+            while let Some(next) = stream.next_fragment() {
+                holes.fetch_add(usize::from(!follows(&next, &last)), SeqCst);
+                frames.fetch_add(1, SeqCst);
+                last = next;
+            }
+        });
+        watch
+    }
+
+    /// Waits for as many more frames. None may be missing.
+    fn more(&self, count: usize) {
+        let enough = self.frames.load(SeqCst) + count;
+        until(&format!("{count} more frames come"), || {
+            self.frames.load(SeqCst) >= enough
+        });
+        assert_eq!(self.holes.load(SeqCst), 0);
+    }
+}
+
+#[test]
+fn one_that_is_unplugged_costs_the_others_no_frame() {
+    let Some(rig) = rig() else { return };
+    let (usb_clip, command_clip) = (Clip::new(&rig, "640x480"), Clip::new(&rig, "320x240"));
+    let (camera, [usb, _]) = plug(&rig, "640x480", &["-r", "10"]);
+    let vivid = driven_by("vivid").swap_remove(0);
+    let (usb, vivid) = (usb.display(), vivid.display());
+    let tools = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools");
+    let server = Server::with_config(&format!(
+        "[server]\nmax_age_ms = 60000
+[DEFAULT]\nfps = 10
+[{usb}]\nname = usb\nwidth = 640\nheight = 480
+[/dev/video11]\nno_such_control = 1
+[{vivid}]\nname = raw\nwidth = 320\nheight = 180
+[exec clip]\nname = clip\ncommand = exec python3 {tools}/replay.py {}/media/320x240.h264 10 units\n",
+        rig.display()
+    ));
+    // The encoder's section is no camera.
+    let status = server.get("/status");
+    let names: Vec<&str> = status.split("{\"name\":\"").skip(1).collect();
+    assert_eq!(names.len(), 3, "{status}");
+
+    let usb_viewer = Viewer::at("/usb/stream.mp4", &server, &usb_clip);
+    let clip_viewer = Viewer::at("/clip/stream.mp4", &server, &command_clip);
+    let raw = Watch::new(&server, "/raw/stream.mp4");
+    usb_viewer.more(10);
+    clip_viewer.more(10);
+    raw.more(10);
+    let chain = server.status_after("\"raw\"", "chain");
+    assert!(chain.contains("/dev/video11"), "{chain}");
+    // What its section sets is set on it.
+    assert!(server.log().contains("no_such_control"), "{}", server.log());
+    // The gaps in its numbers are not counted: vivid leaves pictures out by itself where the machine is busy.
+    let lost = || ["damaged", "unreadable", "after_loss"].map(|field| server.status_after("\"raw\"", field));
+    let before = lost();
+
+    signal(&camera.0, "USR1");
+    until("the loss is told", || health(&server, "usb") == "503");
+    raw.more(30);
+    clip_viewer.more(30);
+    for name in ["raw", "clip"] {
+        assert_eq!(health(&server, name), "200", "{name}");
+    }
+    signal(&camera.0, "USR1");
+    usb_viewer.more(10);
+    assert_eq!(usb_viewer.judge(), 1, "one gap, where it was away");
+    raw.more(10);
+    clip_viewer.more(10);
+    assert_eq!(clip_viewer.judge(), 0, "pictures of the command are missing");
+    assert_eq!(lost(), before);
+    for name in ["usb", "raw", "clip"] {
+        assert_eq!(health(&server, name), "200", "{name}");
+    }
+}
