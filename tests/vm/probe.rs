@@ -84,6 +84,11 @@ fn each_node_is_told_and_the_config_is_taken() {
         text.contains("\n# It offers nothing now (a loopback device"),
         "{text}"
     );
+
+    let server = Server::with_config(&text);
+    let mut viewer = server.follow("");
+    assert!(viewer.next_fragment().is_some());
+    assert!(server.camera("state").contains("live"));
 }
 
 #[test]
