@@ -247,7 +247,7 @@ fn jpeg_pictures_are_served_where_nothing_better_can_be_had() {
     let _alone = NoEncoder::new();
     let server = Server::with_config("[DEFAULT]\nfps = 10\n");
     assert!(get(&server, "/snapshot.jpg").0.starts_with("HTTP/1.1 200 "));
-    let why = "it gives no H.264, and there is no encoder here";
+    let why = "it gives no H.264, and there is no H.264 encoder here; fmp4streamer -L has a command that makes some";
     let chain = format!("{} (fakeuvc camera) MJPG", path.display());
     assert_status(&server, &[("chain", &chain), ("chain_why", why)]);
 }
