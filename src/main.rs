@@ -43,10 +43,7 @@ fn main() -> ExitCode {
     if matches.opt_present("version") {
         return show(&format!("fmp4streamer {}\n", env!("CARGO_PKG_VERSION")));
     }
-    if matches.opt_present("list-devices") {
-        return show(&source::lookup::list());
-    }
-    if matches.opt_present("probe") {
+    if matches.opt_present("probe") || matches.opt_present("list-devices") {
         return show(&source::probe::report());
     }
     let config = match configure(&matches, None) {
@@ -102,19 +99,15 @@ fn options() -> Options {
             "FILE",
         )
         .optflag(
-            "L",
-            "list-devices",
-            "list the video devices, what each is good for, and what to put into the config for it",
+            "",
+            "probe",
+            "say what this machine and its cameras can do, what is in the way, and a config for them",
         )
+        .optflag("L", "list-devices", "the same")
         .optflag(
             "l",
             "list-controls",
             "list the camera's controls, in the form that the config takes",
-        )
-        .optflag(
-            "",
-            "probe",
-            "say what this machine and its cameras can do, what is in the way, and a config for them",
         )
         .optflag("", "check", "read the config, say what would run, open nothing")
         .optflag("", "test", "serve the built-in test picture, without a config")
