@@ -26,6 +26,12 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// `on` is the thing (a device, a file, an address), `tried` the act ("can't open it"), `why` the reason and the way out.
     pub fn new(on: impl fmt::Display, tried: impl fmt::Display, why: impl fmt::Display) -> Error {
+        Error::of(&on, &tried, &why)
+    }
+
+    /// For all types alike, and so with its code but once.
+    #[inline(never)]
+    fn of(on: &dyn fmt::Display, tried: &dyn fmt::Display, why: &dyn fmt::Display) -> Error {
         Error {
             on: on.to_string(),
             tried: tried.to_string(),

@@ -229,11 +229,7 @@ fn a_config_is_taken_over_while_streams_run_on() {
 
     let text = config(9, 320, 3600).replace("[test two]", "[test three]\n[test two]");
     reload(&server, &manager, &text);
-    assert!(
-        server
-            .log()
-            .contains("the config needs a restart for: other cameras")
-    );
+    logs(&server, "the config needs a restart for: other cameras");
     assert_eq!(server.number("max_clients"), 9);
     let told = manager.up_to("STATUS=");
     assert!(told.last().unwrap().starts_with("STATUS=one: live, "), "{told:?}");

@@ -15,6 +15,7 @@ mod loopback;
 mod m2m;
 mod mjpeg;
 mod probe;
+mod reload;
 mod served;
 #[path = "../support/mod.rs"]
 mod support;
