@@ -273,8 +273,8 @@ impl<'a> Device<'a> {
             formats,
             ..
         } = seen;
-        let file = open_device(self.path);
-        let offered = file.map_or(String::new(), |(file, _)| offer::line(&file, formats));
+        let found = Found::look(self.path);
+        let offered = found.map_or(String::new(), |found| offer::line(&found.file, formats));
         let (why, command) = match self.without_h264(capabilities, formats) {
             WithoutH264::Nothing => (
                 "it offers no format at all now (a loopback device needs a program that feeds it)".into(),
