@@ -1,6 +1,6 @@
 //! A V4L2 device, opened the best way there is: see [`choose`](super::choose).
 
-use super::camera::{self, open_device};
+use super::camera;
 use super::chain::{self, Memory};
 use super::choose::{self, Candidate, Choice, Coder, Given, MUXED, Way};
 use super::lookup::Found;
