@@ -221,10 +221,7 @@ impl Choice<'_> {
     fn why_jpeg(&self) -> String {
         let none = |is: fn(&Coder) -> bool| !self.coders.iter().any(is);
         if none(Coder::is_encoder) {
-            return format!(
-                "it gives no H.264, and {}; fmp4streamer -L has a command that makes some",
-                self.no_encoder
-            );
+            return format!("it gives no H.264, and {}", self.no_encoder);
         }
         let why = if none(Coder::is_decoder) {
             ", and no decoder here takes its MJPEG"

@@ -169,7 +169,13 @@ impl<'a> Device<'a> {
             let opened = match past.failure(way) {
                 Some(e) => Err(e.clone()),
                 None => {
-                    let why = format!("{why}{but}");
+                    let hint = match way {
+                        Way::Jpeg if self.capture_format == AUTO => {
+                            "; fmp4streamer --probe has a command for H.264"
+                        }
+                        _ => "",
+                    };
+                    let why = format!("{why}{but}{hint}");
                     self.open_way(way, &seen.capabilities.card, &coders, &why, &mut past.said)
                 }
             };
