@@ -43,10 +43,7 @@ fn main() -> ExitCode {
     if matches.opt_present("version") {
         return show(&format!("fmp4streamer {}\n", env!("CARGO_PKG_VERSION")));
     }
-    if matches.opt_present("list-devices") {
-        return show(&source::lookup::list());
-    }
-    if matches.opt_present("probe") {
+    if matches.opt_present("probe") || matches.opt_present("list-devices") {
         return show(&source::probe::report());
     }
     let config = match configure(&matches, None) {
@@ -102,19 +99,15 @@ fn options() -> Options {
             "FILE",
         )
         .optflag(
-            "L",
-            "list-devices",
-            "list the video devices, what each is good for, and what to put into the config for it",
+            "",
+            "probe",
+            "say what this machine and its cameras can do, what is in the way, and a config for them",
         )
+        .optflag("L", "list-devices", "the same")
         .optflag(
             "l",
             "list-controls",
             "list the camera's controls, in the form that the config takes",
-        )
-        .optflag(
-            "",
-            "probe",
-            "say what this machine and its cameras can do, what is in the way, and a config for them",
         )
         .optflag("", "check", "read the config, say what would run, open nothing")
         .optflag("", "test", "serve the built-in test picture, without a config")
@@ -178,39 +171,39 @@ fn configure(matches: &Matches, file: Option<&str>) -> Result<Config> {
     Ok(config)
 }
 
-/// The controls of each camera that has some.
+/// The controls of each camera that has some. One that is away keeps nobody from those of the others.
 fn list_controls(config: &Config) -> Result<String> {
-    let paths = config.cameras.iter().filter_map(|camera| match &camera.source {
-        SourceKind::Device {
-            device,
-            capture_format,
-            ..
-        } => Some(source::lookup::find(device, source::format(capture_format))),
-        SourceKind::Auto => Some(match source::device::find(camera) {
-            Some((path, _)) => Ok(path),
-            None => {
+    let mut lists = String::new();
+    let mut failed = None;
+    for camera in &config.cameras {
+        let path = match &camera.source {
+            SourceKind::Device {
+                device,
+                capture_format,
+                ..
+            } => source::lookup::find(device, source::format(capture_format)),
+            SourceKind::Auto => source::device::find(camera).map(|(path, _)| path).ok_or_else(|| {
                 let why = "no camera gives H.264 or JPEG; name one: fmp4streamer -l /dev/video0";
-                Err(Error::new("/dev/video*", "can't list controls", why))
+                Error::new("/dev/video*", "can't list controls", why)
+            }),
+            SourceKind::Exec { .. } | SourceKind::Rpicam(_) | SourceKind::Test => {
+                let why = "it is no V4L2 device; name one: fmp4streamer -l /dev/video0";
+                failed.get_or_insert(Error::new(&camera.name, "can't list controls", why));
+                continue;
             }
-        }),
-        SourceKind::Exec { .. } | SourceKind::Rpicam(_) | SourceKind::Test => None,
-    });
-    let lists: Vec<_> = paths
-        .map(|path| path.and_then(|path| source::controls::list(&path)))
-        .collect();
-    // One that is away keeps the others from nothing.
-    match (&*lists, &*config.cameras) {
-        ([list], _) => list.clone(),
-        ([], [first, ..]) => {
-            let why = "it is no V4L2 device; name one: fmp4streamer -l /dev/video0";
-            Err(Error::new(&first.name, "can't list controls", why))
+        };
+        if !lists.is_empty() {
+            lists.push('\n');
         }
-        _ => {
-            let lists = lists
-                .into_iter()
-                .map(|list| list.unwrap_or_else(|e| format!("# {e}\n")));
-            Ok(lists.collect::<Vec<_>>().join("\n"))
+        match path.and_then(|path| source::controls::list(&path)) {
+            Ok(list) => lists += &list,
+            Err(e) if config.cameras.len() == 1 => return Err(e),
+            Err(e) => lists += &format!("# {e}\n"),
         }
+    }
+    match failed {
+        Some(e) if lists.is_empty() => Err(e),
+        _ => Ok(lists),
     }
 }
 

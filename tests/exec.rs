@@ -146,7 +146,7 @@ fn the_command_ends_when_nobody_watches_and_with_the_program() {
     drop(client);
     until("the command is gone", || children(server.process.id()).is_empty());
     until("the camera sleeps", || server.camera("state") == "asleep");
-    for signal in ["-INT", "-HUP"] {
+    for signal in ["-INT", "-TERM"] {
         let mut viewer = server.follow("");
         viewer.next_fragment().unwrap();
         let pid = children(server.process.id()).pop().expect("the command runs");

@@ -124,6 +124,11 @@ fn jpeg() {
 }
 
 #[test]
+fn raw() {
+    hold("raw", format::raw::laws::raw);
+}
+
+#[test]
 fn request_head() {
     hold("request_head", serve::head::laws::request_head);
 }

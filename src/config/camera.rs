@@ -207,7 +207,10 @@ impl Camera {
                 device,
                 capture_format,
                 ..
-            } => format!("{device}, {capture_format} {size}"),
+            } => match capture_format.as_str() {
+                keys::AUTO => format!("{device}, {size}, the best way that there is"),
+                format => format!("{device}, {format} {size}"),
+            },
             SourceKind::Exec { command } => format!("the command {command}"),
             SourceKind::Rpicam(rpicam) => {
                 let format = if rpicam.mjpeg { "MJPG" } else { "H264" };
@@ -223,7 +226,10 @@ impl Camera {
             true => format!("sleeps {} s after the last viewer left", self.linger.as_secs()),
             false => "never sleeps".into(),
         });
-        if let SourceKind::Device { controls, .. } = &self.source {
+        if let SourceKind::Device { controls, chain, .. } = &self.source {
+            for (what, name) in [("decoder", &chain.decoder), ("encoder", &chain.encoder)] {
+                lines.extend(name.iter().map(|name| format!("goes through the {what} {name}")));
+            }
             lines.extend(controls.iter().map(|s| format!("sets {} = {}", s.name, s.value)));
         }
         lines

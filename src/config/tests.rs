@@ -847,7 +847,7 @@ fn describe_says_what_would_run() {
         config.describe(),
         "config: f
 server: port 8000 on all addresses, at most 100 streams
-camera0: /dev/video0, auto 640x480 at 30 fps
+camera0: /dev/video0, 640x480 at 30 fps, the best way that there is
 camera0: sleeps 5 s after the last viewer left
 camera0: sets h264_profile = High
 camera0: sets h264_level = 4.2
@@ -856,6 +856,18 @@ camera0: sets uvcx_h264_i_frame_period = 1000
 camera0: sets uvcx_h264_profile = High
 "
     );
+    let text =
+        "[/dev/video0]\ncapture_format=yuyv\nencoder=card:b\ndecoder=/dev/c\ngain=1\n[/dev/c]\ngain=2\n";
+    let lines = [
+        "camera0: /dev/video0, YUYV 640x480 at 30 fps",
+        "camera0: sleeps 5 s after the last viewer left",
+        "camera0: goes through the decoder /dev/c",
+        "camera0: goes through the encoder card:b",
+        "camera0: sets gain = 1",
+        "/dev/c: sets gain = 2",
+    ];
+    let described = parse(text).describe();
+    assert_eq!(described.lines().skip(2).collect::<Vec<_>>(), lines);
     let text = "[server]\nlisten=::1\n[exec a]\ncommand=cat x\nauto_sleep=no\nrotation=90\n";
     assert_eq!(
         parse(text).describe(),

@@ -121,6 +121,35 @@ pub fn copy(
     true
 }
 
+/// What must hold for any bytes, as functions that panic where it does not: for tests and fuzz targets.
+pub mod laws {
+    use super::{Lines, copy};
+
+    const FORMATS: [&[u8; 4]; 6] = [b"NV12", b"YU12", b"422P", b"YUYV", b"RGB3", b"BA81"];
+
+    /// Whatever the layouts, what can be copied from one into the other can be copied back, to where it was.
+    pub fn raw(data: &[u8]) {
+        let Some((&[format, width, height, stride, lines, other_stride, other_lines], bytes)) =
+            data.split_first_chunk()
+        else {
+            return;
+        };
+        let size = (usize::from(width), usize::from(height));
+        let layout = |stride: u8, height: u8| Lines {
+            fourcc: *FORMATS[usize::from(format) % FORMATS.len()],
+            stride_bytes: stride.into(),
+            height: height.into(),
+        };
+        let (of, at) = (layout(stride, lines), layout(other_stride, other_lines));
+        let mut there = vec![0; at.size_bytes().unwrap_or(100)];
+        if copy(size, (bytes, of), (&mut there, at)) {
+            let mut back = vec![0; bytes.len()];
+            assert!(copy(size, (&there, at), (&mut back, of)));
+            assert!(back.iter().zip(bytes).all(|(new, old)| new == old || *new == 0));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -241,10 +241,12 @@ impl Choice<'_> {
         let of = |key: &Option<String>| key.as_deref().and_then(FourCc::parse);
         let (decoder_input, encoder_input) = (of(&self.keys.decoder_input), of(&self.keys.encoder_input));
         let wanted = |g: &&Given| pinned.is_none_or(|f| f == g.fourcc || is_jpeg(f) && is_jpeg(g.fourcc));
-        let (mut pictures, coded): (Vec<Given>, Vec<Given>) =
-            self.given.iter().filter(wanted).partition(|g| !g.compressed);
-        pictures.retain(|g| raw::is_known(g.fourcc.0.to_le_bytes()));
-        pictures.sort_by_key(|g| RAW.iter().position(|f| *f == g.fourcc).unwrap_or(RAW.len()));
+        let given = || self.given.iter().filter(wanted);
+        let known = |g: &&Given| !g.compressed && raw::is_known(g.fourcc.0.to_le_bytes());
+        let rank = |g: &Given| RAW.iter().position(|f| *f == g.fourcc).unwrap_or(RAW.len());
+        // No sort of std's: that is 4 kB of code each time.
+        let ranked = (0..=RAW.len()).flat_map(|at| given().filter(known).filter(move |g| rank(g) == at));
+        let pictures: Vec<&Given> = ranked.collect();
         let mut list = Vec::new();
         for Given { fourcc, fit, .. } in pictures.iter().filter(|_| self.keys.decoder.is_none()) {
             // The encoder takes them for something else only if both are written.
@@ -268,8 +270,8 @@ impl Choice<'_> {
         };
         let named = self.keys.decoder.as_ref();
         // A decoder that is named gets raw pictures too: it may be a converter.
-        let jpeg = coded.iter().filter(|g| is_jpeg(g.fourcc));
-        for Given { fourcc, fit, .. } in jpeg.chain(pictures.iter().filter(|_| named.is_some())) {
+        let jpeg = given().filter(|g| is_jpeg(g.fourcc));
+        for Given { fourcc, fit, .. } in jpeg.chain(pictures.iter().copied().filter(|_| named.is_some())) {
             // Each of the two names will do for a JPEG picture.
             let knows = |decoder: &Coder| {
                 decoder.takes(*fourcc) || is_jpeg(*fourcc) && decoder.is_decoder() || decoder_input.is_some()
@@ -294,8 +296,9 @@ impl Choice<'_> {
                 }
             }
         }
-        list.sort_by_key(|(fit, ..)| *fit);
-        list.into_iter().map(|(_, way, why)| (way, why)).collect()
+        let fits = [Fit::Whole, Fit::Slower, Fit::Otherwise].into_iter();
+        let ordered = fits.flat_map(|fit| list.iter().filter(move |(f, ..)| *f == fit));
+        ordered.map(|(_, way, why)| (way.clone(), why.clone())).collect()
     }
 }
 

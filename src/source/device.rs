@@ -1,8 +1,9 @@
 //! A V4L2 device, opened the best way there is: see [`choose`](super::choose).
 
-use super::camera::{self, capture_kind, open_device};
+use super::camera;
 use super::chain::{self, Memory};
 use super::choose::{self, Candidate, Choice, Coder, Given, Way};
+use super::lookup::Found;
 use super::offer::{self, WithoutH264};
 use super::{Facts, Past, Source, lookup, rpicam, uvcx};
 use crate::config::keys::AUTO;
@@ -91,37 +92,54 @@ impl<'a> Device<'a> {
     }
 
     fn look(&self, coders: &[Coder]) -> Result<Seen> {
-        let (file, capabilities) = open_device(self.path)?;
-        let kind = capture_kind(capabilities.caps)
+        let found = Found::look(self.path)?;
+        found
+            .capture
             .map_err(|what| Error::new(self.path.display(), "not a camera", what))?;
-        let formats = offer::formats(&file, kind);
-        let Camera {
-            width, height, fps, ..
-        } = *self.camera;
-        let given = |f: &OfferedFormat| Given {
-            fourcc: f.fourcc,
-            compressed: f.compressed,
-            fit: offer::fit(&file, f.fourcc, (width, height), fps),
-        };
-        let given: Vec<Given> = match self.without_h264(&capabilities, &formats) {
-            // What these give is not yet a picture.
-            WithoutH264::Nothing | WithoutH264::Processor | WithoutH264::Sensor => Vec::new(),
-            WithoutH264::Mjpeg(_) | WithoutH264::Raw(_) => formats.iter().map(given).collect(),
-        };
-        let choice = Choice {
-            given: &given,
-            muxes: uvcx::has_encoder(&file),
-            coders,
-            capture_format: self.capture_format,
-            keys: self.keys,
-        };
-        let ways = choice.ways();
+        let ways = self.ways_of(&found, coders);
+        let Found {
+            file,
+            capabilities,
+            formats,
+            ..
+        } = found;
         Ok(Seen {
             file,
             capabilities,
             formats,
             ways,
         })
+    }
+
+    /// The same of one that was looked at.
+    pub(super) fn ways_of(&self, found: &Found, coders: &[Coder]) -> Vec<Candidate> {
+        let Found {
+            file,
+            capabilities,
+            formats,
+            ..
+        } = found;
+        let Camera {
+            width, height, fps, ..
+        } = *self.camera;
+        let given = |f: &OfferedFormat| Given {
+            fourcc: f.fourcc,
+            compressed: f.compressed,
+            fit: offer::fit(file, f.fourcc, (width, height), fps),
+        };
+        let given: Vec<Given> = match self.without_h264(capabilities, formats) {
+            // What these give is not yet a picture.
+            WithoutH264::Nothing | WithoutH264::Processor | WithoutH264::Sensor => Vec::new(),
+            WithoutH264::Mjpeg(_) | WithoutH264::Raw(_) => formats.iter().map(given).collect(),
+        };
+        let choice = Choice {
+            given: &given,
+            muxes: uvcx::has_encoder(file),
+            coders,
+            capture_format: self.capture_format,
+            keys: self.keys,
+        };
+        choice.ways()
     }
 
     fn without_h264(&self, capabilities: &Capabilities, formats: &[OfferedFormat]) -> WithoutH264 {

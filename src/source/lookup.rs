@@ -3,15 +3,12 @@
 //! Devices are opened, asked and closed; nothing is set on them, and a stream that runs on one goes on.
 
 use super::camera::{capture_kind, open_device};
-use super::choose::{Coder, Way};
-use super::device::Device;
+use super::choose::Coder;
 use super::m2m::m2m_kind;
-use super::offer::{self, WithoutH264};
-use super::uvcx;
-use crate::config::{Camera, ChainKeys, DeviceName, UsbId};
+use super::offer;
+use crate::config::{DeviceName, UsbId};
 use crate::error::{Error, Result};
 use crate::sys::v4l2::{BufferKind, Capabilities, FourCc, OfferedFormat};
-use std::fmt::Write;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -96,6 +93,18 @@ pub(super) struct Found {
 }
 
 impl Found {
+    pub fn look(path: &Path) -> Result<Found> {
+        let (file, capabilities) = open_device(path)?;
+        let capture = capture_kind(capabilities.caps);
+        let formats = capture.map_or(Vec::new(), |kind| offer::formats(&file, kind));
+        Ok(Found {
+            file,
+            capabilities,
+            capture,
+            formats,
+        })
+    }
+
     pub fn gives(&self, format: FourCc) -> bool {
         self.formats.iter().any(|f| f.fourcc == format)
     }
@@ -103,16 +112,7 @@ impl Found {
 
 impl Seen {
     fn look(path: PathBuf) -> Seen {
-        let found = open_device(&path).map(|(file, capabilities)| {
-            let capture = capture_kind(capabilities.caps);
-            let formats = capture.map_or(Vec::new(), |kind| offer::formats(&file, kind));
-            Found {
-                file,
-                capabilities,
-                capture,
-                formats,
-            }
-        });
+        let found = Found::look(&path);
         let usb = usb_id(Path::new(CLASS), &path);
         Seen { path, usb, found }
     }
@@ -241,131 +241,13 @@ pub(super) fn look() -> Vec<Seen> {
     nodes().into_iter().map(Seen::look).collect()
 }
 
-/// All nodes /dev/videoN with what they are, what they offer and what this program does with them, in the
-/// form of a config: all but the sections is commented out.
-pub fn list() -> String {
-    let seen = look();
-    if seen.is_empty() {
-        return "# There is no video device at all (no /dev/video*).\n".into();
-    }
-    let entries = seen.iter().map(|node| entry(node, &seen, Path::new(DEV)));
-    entries.collect::<Vec<_>>().join("\n")
-}
-
-fn entry(node: &Seen, all: &[Seen], dev: &Path) -> String {
-    let found = match &node.found {
-        Ok(found) => found,
-        Err(error) => return format!("# {error}\n"),
-    };
-    let Found {
-        file,
-        capabilities,
-        capture,
-        formats,
-    } = found;
-    let Capabilities {
-        card, driver, bus, ..
-    } = capabilities;
-    let mut out = format!("# {}: {card} ({driver}, {bus})\n", node.path.display());
-    let mut say = |words: &str| {
-        // Writing into a String can't fail.
-        let _ = writeln!(out, "# {words}");
-    };
-    if let Err(what) = capture {
-        say(&format!(
-            "Not a camera: {}.",
-            coder(node).as_ref().map(coder_words).as_deref().unwrap_or(what)
-        ));
-        return out;
-    }
-    let lasting = lasting(node, all, dev);
-    let path = lasting.as_ref().unwrap_or(&node.path);
-    let between = "An encoder has to go between, such as this command:";
-    let mjpeg = "That is served as it is. For H.264 an encoder has to go between, such as this command:";
-    let muxes = found.gives(FourCc::MJPEG) && uvcx::has_encoder(file);
-    let way = encoded(&node.path, all);
-    let served = found.gives(FourCc::H264) || muxes || way.is_some();
-    let (words, command) = if found.gives(FourCc::H264) {
-        ("It gives H.264, which is served as it is.".to_owned(), None)
-    } else if muxes {
-        ("Its H.264 comes inside of its MJPEG pictures.".to_owned(), None)
-    } else if let Some(way) = &way {
-        (
-            format!("It gives no H.264. That is made of what it gives: {way}."),
-            None,
-        )
-    } else {
-        match offer::without_h264(capabilities, formats, path, &Camera::default()) {
-            WithoutH264::Nothing => (
-                "It offers nothing now (a loopback device needs a program that feeds it).".into(),
-                None,
-            ),
-            WithoutH264::Processor => (
-                "Not a camera: it is a part of the image processor that libcamera works with.".into(),
-                None,
-            ),
-            WithoutH264::Sensor => (
-                "It is the raw sensor of a CSI camera, which is served through libcamera's rpicam-vid."
-                    .into(),
-                None,
-            ),
-            WithoutH264::Mjpeg(command) if formats.iter().all(|f| f.fourcc == FourCc::MJPEG) => {
-                (format!("It gives MJPEG only, no H.264. {mjpeg}"), Some(command))
-            }
-            WithoutH264::Mjpeg(command) => (
-                format!("It gives MJPEG and raw pictures, no H.264. {mjpeg}"),
-                Some(command),
-            ),
-            WithoutH264::Raw(command) => (
-                format!("It gives raw pictures only, no H.264. {between}"),
-                Some(command),
-            ),
-        }
-    };
-    for line in offer::lines(file, formats) {
-        say(&line);
-    }
-    say(&words);
-    let names = names(node, all, lasting);
-    if found.gives(FourCc::H264) && names.len() > 1 {
-        say(&format!(
-            "It may also be named {}.",
-            names.get(1..).unwrap_or_default().join(" or ")
-        ));
-    }
-    let name = node.path.file_name().unwrap_or_default().to_string_lossy();
-    let _ = match (command, names.first()) {
-        (Some(command), _) => writeln!(out, "[exec {name}]\ncommand = {}", command.replace('%', "%%")),
-        _ if offer::is_sensor(capabilities, formats) => writeln!(out, "[rpicam {name}]"),
-        (None, Some(name)) if served => writeln!(out, "{name}"),
-        _ => Ok(()),
-    };
-    out
-}
-
-/// A symlink to the node that stays, if there is one.
-fn lasting(node: &Seen, all: &[Seen], dev: &Path) -> Option<PathBuf> {
+/// The sections that mean this node, the one that lasts best first; one at least.
+pub(super) fn sections(node: &Seen, all: &[Seen], dev: &Path) -> Vec<String> {
     let usb = node.usb.clone().map(DeviceName::Usb);
     let alike = usb.is_some_and(|name| choose(&name, FourCc::H264, all).is_err());
-    link(dev, &node.path, alike)
+    names(node, all, link(dev, &node.path, alike))
 }
 
-/// The section that means this node for as long as can be.
-pub(super) fn section(node: &Seen, all: &[Seen]) -> String {
-    let mut names = names(node, all, lasting(node, all, Path::new(DEV)));
-    names.swap_remove(0)
-}
-
-/// The way to H.264 through an encoder of this machine, of a camera that has none of its own.
-fn encoded(path: &Path, all: &[Seen]) -> Option<Way> {
-    let coders: Vec<Coder> = all.iter().filter_map(coder).collect();
-    let (camera, keys) = (Camera::default(), ChainKeys::default());
-    let ways = Device::any(path, &camera, &keys).ways(&coders).ok()?;
-    let first = ways.into_iter().next()?.way;
-    matches!(first, Way::Encoded { .. }).then_some(first)
-}
-
-/// The sections that mean this node, the one that lasts best first; one at least.
 fn names(node: &Seen, all: &[Seen], lasting: Option<PathBuf>) -> Vec<String> {
     let card = node.found.as_ref().map(|f| f.capabilities.card.clone());
     // A USB camera is known by its numbers wherever it is; any other is where it is.
@@ -432,4 +314,4 @@ pub(super) fn coder_words(coder: &Coder) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

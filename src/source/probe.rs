@@ -1,10 +1,10 @@
-//! `--probe`: what this machine and its cameras can do, what is in the way, and a config to paste.
+//! `--probe` and `-L`: what this machine and its video devices can do, what is in the way, and a config to paste.
 //!
 //! Devices are opened and asked; nothing is set on them, and a stream that runs on one goes on.
 
 use super::choose::{Candidate, Coder, Way};
 use super::device::Device;
-use super::lookup::{self, Found, Seen};
+use super::lookup::{self, DEV, Found, Seen};
 use super::offer::{self, Fit, WithoutH264};
 use super::{Any, camera, find_any, rpicam, uvcx};
 use crate::config::{Camera, ChainKeys, Rpicam};
@@ -27,36 +27,30 @@ const FRAMES: u64 = 18;
 /// What there is to say, in the form of a config: all but the sections is commented out.
 pub fn report() -> String {
     let seen = lookup::look();
-    let coders: Vec<Coder> = seen.iter().filter_map(lookup::coder).collect();
-    let mut report = Report {
-        seen: &seen,
-        coders: &coders,
-        text: String::new(),
-        troubles: Vec::new(),
-        sections: Vec::new(),
-    };
-    report.machine();
-    for node in &seen {
-        report.node(node);
-    }
+    let meminfo = read("/proc/meminfo");
+    let mut report = Report::new(&seen, Path::new(DEV), megabytes(&meminfo, "CmaTotal"));
+    report.machine(&meminfo);
+    report.nodes();
     report.end()
-}
-
-/// A section of the config to paste.
-struct Section {
-    /// Where the camera is plugged in: nodes of one camera share it.
-    bus: String,
-    /// The best way of a camera's nodes is taken.
-    rank: u8,
-    text: String,
 }
 
 struct Report<'a> {
     seen: &'a [Seen],
-    coders: &'a [Coder],
+    dev: &'a Path,
+    coders: Vec<Coder>,
+    cma_mb: u64,
     text: String,
     troubles: Vec<String>,
-    sections: Vec<Section>,
+    sections: Vec<Section<'a>>,
+}
+
+/// A section of the config to paste.
+struct Section<'a> {
+    /// Where the camera is plugged in: nodes of one camera share it.
+    bus: &'a str,
+    /// The best way of a camera's nodes is taken.
+    rank: u8,
+    text: String,
 }
 
 fn read(file: &str) -> String {
@@ -72,17 +66,12 @@ fn megabytes(meminfo: &str, name: &str) -> u64 {
     number.unwrap_or(0) / 1024
 }
 
-/// Why the memory that codecs and cameras take their buffers from is not enough for that size, if it is not.
-fn too_little(cma_mb: u64, (width, height): (u32, u32)) -> Option<String> {
+/// Whether the memory that codecs and cameras take their buffers from may not be enough for that size.
+fn is_little(cma_mb: u64, (width, height): (u32, u32)) -> bool {
     // Two bytes a pixel at most.
     let need_mb = (u64::from(width) * u64::from(height) * 2 * FRAMES) >> 20;
     // The kernel has none of it on boards with an IOMMU, and the screen takes some.
-    (cma_mb != 0 && cma_mb < 2 * need_mb).then(|| {
-        format!(
-            "There are {cma_mb} MB of memory (CMA) for codecs, which may be too little for {width}x{height}: \
-             dtoverlay=vc4-kms-v3d,cma-256 in /boot/firmware/config.txt gives more, a smaller size takes less."
-        )
-    })
+    cma_mb != 0 && cma_mb < 2 * need_mb
 }
 
 /// What a camera is to give for a way.
@@ -95,189 +84,222 @@ fn input(way: &Way, found: &Found) -> FourCc {
     }
 }
 
-impl Report<'_> {
-    #[inline(never)]
-    fn say(&mut self, words: &str) {
-        for piece in ["# ", words, "\n"] {
-            self.text.push_str(piece);
+impl<'a> Report<'a> {
+    fn new(seen: &'a [Seen], dev: &'a Path, cma_mb: u64) -> Report<'a> {
+        Report {
+            seen,
+            dev,
+            coders: seen.iter().filter_map(lookup::coder).collect(),
+            cma_mb,
+            text: String::new(),
+            troubles: Vec::new(),
+            sections: Vec::new(),
         }
+    }
+
+    #[inline(never)]
+    fn say(&mut self, pieces: &[&str]) {
+        self.text.push_str("# ");
+        pieces.iter().for_each(|piece| self.text.push_str(piece));
+        self.text.push('\n');
+    }
+
+    #[inline(never)]
+    fn trouble(&mut self, pieces: &[&str]) {
+        self.troubles.push(pieces.concat());
     }
 
     /// The board, its system, its memory.
-    fn machine(&mut self) {
+    fn machine(&mut self, meminfo: &str) {
         let release = read("/etc/os-release");
         let system = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
-        let meminfo = read("/proc/meminfo");
-        let cma = megabytes(&meminfo, "CmaTotal");
-        let words = [
-            rpicam::model().trim_end_matches('\0').to_owned(),
-            system.unwrap_or_default().trim_matches('"').to_owned(),
-            format!("Linux {}", read("/proc/sys/kernel/osrelease").trim_end()),
-            format!("{} MB of memory", megabytes(&meminfo, "MemTotal")),
-            if cma == 0 {
-                String::new()
-            } else {
-                format!("{cma} MB of it for codecs (CMA)")
-            },
-        ];
-        let words: Vec<String> = words.into_iter().filter(|words| !words.is_empty()).collect();
-        self.say(&format!(
-            "fmp4streamer {} for {ARCH}: {}",
+        let [memory, cma] = [megabytes(meminfo, "MemTotal"), self.cma_mb].map(|mb| mb.to_string());
+        self.say(&[
+            "fmp4streamer ",
             env!("CARGO_PKG_VERSION"),
-            words.join(", ")
-        ));
-        self.say(&match find_any(&Camera::default()) {
-            Some(Any::Device(path) | Any::Sensor(path)) => {
-                format!("Without a config it serves {}.", path.display())
-            }
-            None => "Without a config it serves the test picture, until there is a camera.".to_owned(),
-        });
-        let encodes = self.coders.iter().any(Coder::is_encoder);
-        if !encodes && rpicam::board_encodes() == Some(false) {
-            self.say("This Raspberry Pi has no H.264 encoder, as all from the 5 on: cameras with H.264 of their own are best.");
+            " (",
+            ARCH,
+            ") on ",
+            system.unwrap_or_default().trim_matches('"'),
+            ", Linux ",
+            read("/proc/sys/kernel/osrelease").trim_end(),
+            ", ",
+            &memory,
+            " MB of memory, ",
+            &cma,
+            " of it for codecs (CMA)",
+        ]);
+        let model = rpicam::model();
+        if !model.is_empty() {
+            self.say(&["The board is a ", model.trim_end_matches('\0'), "."]);
+        }
+        let served = match find_any(&Camera::default()) {
+            Some(Any::Device(path) | Any::Sensor(path)) => path.display().to_string(),
+            None => "the test picture, until there is a camera".to_owned(),
+        };
+        self.say(&["Without a config it serves ", &served, "."]);
+        if !self.coders.iter().any(Coder::is_encoder) && rpicam::board_encodes() == Some(false) {
+            self.trouble(&[
+                "This Raspberry Pi has no H.264 encoder, as all from the 5 on: USB cameras with H.264 of their own are best.",
+            ]);
         }
     }
 
-    fn node(&mut self, node: &Seen) {
-        self.text.push_str("#\n");
-        let path = node.path.display();
-        let found = match &node.found {
-            Ok(found) => found,
-            Err(e) => {
-                self.say(&format!("{path}: see below"));
-                return self.troubles.push(e.to_string());
+    fn nodes(&mut self) {
+        for node in self.seen {
+            self.text.push_str("#\n");
+            match &node.found {
+                Ok(found) => self.node(node, found),
+                Err(e) => {
+                    let e = e.to_string();
+                    self.say(&[&e]);
+                    self.troubles.push(e);
+                }
             }
-        };
+        }
+    }
+
+    fn node(&mut self, node: &'a Seen, found: &'a Found) {
+        let path = node.path.display().to_string();
         let who = &found.capabilities;
-        self.say(&format!("{path}: {} ({}, {})", who.card, who.driver, who.bus));
+        self.say(&[&path, ": ", &who.card, " (", &who.driver, ", ", &who.bus, ")"]);
         if let Err(what) = found.capture {
-            return match lookup::coder(node) {
-                Some(coder) => self.say(&lookup::coder_words(&coder)),
-                None => self.say(what),
-            };
+            let coder = lookup::coder(node);
+            let words = coder.as_ref().map(lookup::coder_words);
+            return self.say(&["Not a camera: ", words.as_deref().unwrap_or(what), "."]);
         }
         for line in offer::lines(&found.file, &found.formats) {
-            self.say(&line);
+            self.say(&[&line]);
         }
         let users = found
             .file
             .metadata()
             .map_or(Vec::new(), |node| camera::holders(node.rdev()));
         if !users.is_empty() {
-            self.troubles.push(format!(
-                "{path}: {}; while that streams, no other program can",
-                camera::busy_with(&users)
-            ));
+            let busy = camera::busy_with(&users);
+            self.trouble(&[&path, ": ", &busy, "; while that streams, no other can."]);
         }
-        let (rank, section) = match self.chain(node, found) {
-            Some(section) => section,
-            None => return,
+        let Some((rank, text)) = self.way(&path, node, found) else {
+            return;
         };
-        let bus = who.bus.clone();
+        let bus = who.bus.as_str();
         match self.sections.iter_mut().find(|section| section.bus == bus) {
             Some(other) if other.rank <= rank => {}
-            Some(other) => (other.rank, other.text) = (rank, section),
-            None => self.sections.push(Section {
-                bus,
-                rank,
-                text: section,
-            }),
+            Some(other) => (other.rank, other.text) = (rank, text),
+            None => self.sections.push(Section { bus, rank, text }),
         }
     }
 
-    /// Says how the node is served, and gives its section, with a rank.
-    fn chain(&mut self, node: &Seen, found: &Found) -> Option<(u8, String)> {
-        let path = node.path.display();
-        if let Some((Candidate { way, why }, size)) = self.best(&node.path, found) {
-            self.say(&format!("Served as {way}: {why}."));
-            if let (Way::Encoded { .. }, Some(size)) = (&way, size) {
-                let cma = megabytes(&read("/proc/meminfo"), "CmaTotal");
-                self.troubles.extend(too_little(cma, size));
-            }
-            let mut section = lookup::section(node, self.seen);
-            let mut set = |key: &str, value: u32| section.push_str(&format!("\n{key} = {value}"));
-            if let Some((width, height)) = size {
-                set("width", width);
-                set("height", height);
-                let fits = |fps: &&u32| {
-                    offer::fit(&found.file, input(&way, found), (width, height), **fps) == Fit::Whole
-                };
-                if let Some(fps) = FPS.iter().find(fits).filter(|fps| **fps != FPS[0]) {
-                    set("fps", *fps);
-                }
-            }
-            if matches!(way, Way::Own | Way::Muxed) && uvcx::has_encoder(&found.file) {
-                set("uvcx_h264_i_frame_period", 1000);
-            }
-            if way == Way::Jpeg {
-                self.troubles.push(format!(
-                    "{path}: without H.264 its JPEG pictures go out as they are, which takes many times the network. A \
-                     program can make H.264 of them, in an [exec] section: fmp4streamer -L gives one"
-                ));
-            }
-            let rank = match way {
-                Way::Own => 0,
-                Way::Muxed | Way::Encoded { .. } => 1,
-                Way::Jpeg => 2,
-            };
-            return Some((rank, section));
-        }
-        match offer::without_h264(
+    /// Says how a capture node is served, and gives its section, with a rank.
+    fn way(&mut self, path: &str, node: &Seen, found: &Found) -> Option<(u8, String)> {
+        let without = offer::without_h264(
             &found.capabilities,
             &found.formats,
             &node.path,
             &Camera::default(),
-        ) {
+        );
+        let command = match &without {
             WithoutH264::Nothing => {
-                self.say("It offers nothing now (a loopback device needs a program that feeds it).")
+                self.say(&["It offers nothing now (a loopback device needs a program that feeds it)."]);
+                return None;
             }
             WithoutH264::Processor => {
-                self.say("It is a part of the image processor that libcamera works with.")
+                self.say(&["Not a camera: it is a part of the image processor that libcamera works with."]);
+                return None;
             }
-            WithoutH264::Sensor => {
-                match rpicam::line(&Camera::default(), &Rpicam::default()) {
-                    Ok(line) => self.say(&format!("It is a raw sensor, served through libcamera: {line}")),
-                    Err(e) => {
-                        self.say("It is a raw sensor, to be served through libcamera.");
-                        self.troubles.push(e.to_string());
-                    }
-                }
-                let others = self
-                    .sections
-                    .iter()
-                    .filter(|other| other.text.contains("\ncamera = "))
-                    .count();
-                let text = format!("[rpicam {others}]\ncamera = {others}\nwidth = 1280\nheight = 720");
-                return Some((0, text));
+            WithoutH264::Sensor => return Some((0, self.sensor())),
+            WithoutH264::Mjpeg(command) | WithoutH264::Raw(command) => command.replace('%', "%%"),
+        };
+        let number = node.path.file_name().unwrap_or_default().to_string_lossy();
+        let Some((Candidate { way, why }, size)) = self.best(node, found) else {
+            self.say(&["It gives raw pictures only, and no encoder here takes them."]);
+            self.trouble(&[
+                path,
+                ": it takes a program to make H.264 of that, as below (sudo apt install ffmpeg).",
+            ]);
+            return Some((3, ["[exec ", &number, "]\ncommand = ", &command].concat()));
+        };
+        self.say(&["Served as ", &way.to_string(), ": ", &why, "."]);
+        let mut names = lookup::sections(node, self.seen, self.dev).into_iter();
+        let mut section = names.next().unwrap_or_default();
+        for name in names {
+            self.say(&["It may also be named ", &name, "."]);
+        }
+        let mut set = |key: &str, value: u32| {
+            for piece in ["\n", key, " = ", &value.to_string()] {
+                section.push_str(piece);
             }
-            WithoutH264::Mjpeg(command) | WithoutH264::Raw(command) => {
-                self.troubles.push(format!(
-                    "{path}: it gives raw pictures only, and there is no encoder here that takes them: ffmpeg does it in \
-                     software, as below (sudo apt install ffmpeg)"
-                ));
-                let name = node.path.file_name().unwrap_or_default().to_string_lossy();
-                return Some((
-                    3,
-                    format!("[exec {name}]\ncommand = {}", command.replace('%', "%%")),
-                ));
+        };
+        if let Some((width, height)) = size {
+            set("width", width);
+            set("height", height);
+            let fourcc = input(&way, found);
+            let fits = |fps| offer::fit(&found.file, fourcc, (width, height), fps) == Fit::Whole;
+            if !fits(FPS[0]) {
+                set("fps", FPS[1]);
             }
         }
-        None
+        if matches!(way, Way::Own | Way::Muxed) && uvcx::has_encoder(&found.file) {
+            set("uvcx_h264_i_frame_period", 1000);
+        }
+        match way {
+            Way::Own => Some((0, section)),
+            Way::Muxed => Some((1, section)),
+            Way::Encoded { .. } => {
+                if size.is_some_and(|size| is_little(self.cma_mb, size)) {
+                    self.trouble(&[
+                        path,
+                        ": the memory for codecs (CMA) may be too little for that size: a smaller one takes less, and \
+                         dtoverlay=vc4-kms-v3d,cma-256 in /boot/firmware/config.txt gives more.",
+                    ]);
+                }
+                Some((1, section))
+            }
+            Way::Jpeg => {
+                self.trouble(&[
+                    path,
+                    ": JPEG pictures take many times the network of H.264. A program can make that of them: take the # away \
+                     before [exec ",
+                    &number,
+                    "] and its command, and its own section out.",
+                ]);
+                for piece in ["\n#[exec ", &number, "]\n#command = ", &command] {
+                    section.push_str(piece);
+                }
+                Some((2, section))
+            }
+        }
+    }
+
+    fn sensor(&mut self) -> String {
+        let line = rpicam::line(&Camera::default(), &Rpicam::default());
+        match &line {
+            Ok(line) => self.say(&["It is a raw sensor, served through libcamera: ", line]),
+            Err(e) => {
+                self.say(&["It is a raw sensor, to be served through libcamera."]);
+                self.troubles.push(e.to_string());
+            }
+        }
+        let others = self
+            .sections
+            .iter()
+            .filter(|other| other.text.contains("\ncamera = "));
+        let number = others.count().to_string();
+        let keys = "\nwidth = 1280\nheight = 720";
+        ["[rpicam ", &number, "]\ncamera = ", &number, keys].concat()
     }
 
     /// The best way, and a size for it, where the camera tells what it has.
-    fn best(&self, path: &Path, found: &Found) -> Option<(Candidate, Option<(u32, u32)>)> {
+    fn best(&self, node: &Seen, found: &Found) -> Option<(Candidate, Option<(u32, u32)>)> {
         let keys = ChainKeys::default();
+        let mut camera = Camera::default();
         let first = |camera: &Camera| {
-            let ways = Device::any(path, camera, &keys).ways(self.coders).ok()?;
+            let ways = Device::any(&node.path, camera, &keys).ways_of(found, &self.coders);
             ways.into_iter().next()
         };
+        let usual = first(&camera)?;
         for (width, height) in SIZES {
-            let camera = Camera {
-                width,
-                height,
-                ..Camera::default()
-            };
+            (camera.width, camera.height) = (width, height);
             let best = first(&camera)?;
             let fourcc = input(&best.way, found);
             let small = matches!(best.way, Way::Own | Way::Muxed) || height <= MOST_LINES;
@@ -286,60 +308,36 @@ impl Report<'_> {
                 return Some((best, Some((width, height))));
             }
         }
-        Some((first(&Camera::default())?, None))
+        Some((usual, None))
     }
 
     fn end(mut self) -> String {
         if self.seen.is_empty() {
-            self.troubles.push(
-                "There is no video device at all (no /dev/video*). lsusb lists the USB cameras; a Raspberry Pi's own needs \
-                 camera_auto_detect=1 in /boot/firmware/config.txt, and its cable plugged in with the power off"
-                    .to_owned(),
-            );
+            self.trouble(&[
+                "There is no video device at all (no /dev/video*). lsusb lists USB cameras; a Raspberry Pi's own needs \
+                 camera_auto_detect=1 in /boot/firmware/config.txt, and its cable plugged in with the power off.",
+            ]);
         }
         let troubles = std::mem::take(&mut self.troubles);
         self.text.push_str("#\n");
-        self.say(if troubles.is_empty() {
+        self.say(&[if troubles.is_empty() {
             "No problem was found."
         } else {
             "Problems:"
-        });
+        }]);
         for trouble in troubles {
-            self.say(&format!("- {trouble}"));
-        }
-        if !self.sections.is_empty() {
-            self.text.push_str("#\n");
-            self.say("A config, to be put into fmp4streamer.conf:");
+            self.say(&["- ", &trouble]);
         }
         // The first one is what is served at the old addresses.
         self.sections.sort_by_key(|section| section.rank);
         for Section { text, .. } in &self.sections {
-            self.text.push_str(&format!("\n{text}\n"));
+            for piece in ["\n", text, "\n"] {
+                self.text.push_str(piece);
+            }
         }
         self.text
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{megabytes, too_little};
-
-    #[test]
-    fn memory_for_codecs() {
-        let meminfo =
-            "MemTotal:         437996 kB\nMemFree:  1 kB\nCmaTotal:          65536 kB\nCmaFree: 5 kB\n";
-        assert_eq!(megabytes(meminfo, "CmaTotal"), 64);
-        assert_eq!(megabytes(meminfo, "MemTotal"), 427);
-        assert_eq!(megabytes(meminfo, "Cma"), 0);
-        assert_eq!(megabytes("", "CmaTotal"), 0);
-        for (cma_mb, size, little) in [
-            (64, (640, 480), false),
-            (64, (1280, 720), false),
-            (32, (1280, 720), true),
-            (0, (1280, 720), false),
-        ] {
-            let words = too_little(cma_mb, size);
-            assert_eq!(words.is_some(), little, "{cma_mb} {size:?} {words:?}");
-        }
-    }
-}
+mod tests;

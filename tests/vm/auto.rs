@@ -1,9 +1,14 @@
 //! The way from a camera to the stream that the program chooses by itself.
 
+use super::m2m::{Decoder, webcam};
 use super::served::{health, serve};
-use super::support::pictures::get;
+use super::support::pictures::{Client, get};
 use super::support::{Dir, Server, until};
 use super::*;
+use fmp4streamer::config::{Camera, ChainKeys};
+use fmp4streamer::format::jpeg;
+use fmp4streamer::source::device::Device;
+use fmp4streamer::source::lookup;
 
 const ENCODER: &str = "/dev/video11";
 
@@ -245,4 +250,102 @@ fn jpeg_pictures_are_served_where_nothing_better_can_be_had() {
     let why = "it gives no H.264, and there is no encoder here";
     let chain = format!("{} (fakeuvc camera) MJPG", path.display());
     assert_status(&server, &[("chain", &chain), ("chain_why", why)]);
+}
+
+#[test]
+fn jpeg_and_h264_come_from_one_camera() {
+    let Some(rig) = rig() else { return };
+    let (_decoder, dir) = (Decoder::new(&[]), Dir::new());
+    // Pictures that can be told apart, with Huffman tables: they are put in where there are none.
+    let picture = blocks::jpeg((640, 480), blocks::places);
+    let picture = jpeg::Picture::parse(&picture).unwrap().to_vec();
+    let with_comment = |number: u8| [&picture[..2], &[0xff, 0xfe, 0, 3, number], &picture[2..]].concat();
+    let sent: Vec<Vec<u8>> = (0..20).map(with_comment).collect();
+    let (_camera, path) = webcam(&rig, &dir, (640, 480), &sent);
+    let known = |bytes: &[u8]| assert!(sent.iter().any(|sent| sent == bytes), "{} bytes", bytes.len());
+    let pinned = format!(
+        "capture_format = MJPG\ndecoder = {}\nencoder = {ENCODER}\ndecoder_input_format = MJPG\n\
+         encoder_input_format = NV12\ndecoder_memory = MMAP-DMABUF\n",
+        Decoder::PATH
+    );
+    for (keys, why) in [
+        (
+            "linger_s = 0",
+            "it gives JPEG pictures only, which are decoded first",
+        ),
+        (&pinned, "capture_format = MJPG"),
+    ] {
+        let server = serve(&path, "640x480", 10, keys);
+        let mut video = server.follow("");
+        assert!(
+            (0..5).all(|_| video.next_fragment().is_some()),
+            "{}",
+            server.log()
+        );
+        let mut pictures = Client::new(&server, "/stream.mjpeg");
+        for _ in 0..10 {
+            known(&pictures.next().unwrap().bytes);
+            assert!(video.next_fragment().is_some());
+        }
+        known(&get(&server, "/snapshot.jpg").1);
+        let chain = format!(
+            "{} (fakeuvc camera) MJPG 640x480 → {} (vjpegdec) NV12 → {ENCODER} (vh264enc) H264",
+            path.display(),
+            Decoder::PATH
+        );
+        let expected = [
+            ("codec", "h264"),
+            ("width", "640"),
+            ("chain", &*chain),
+            ("chain_why", why),
+        ];
+        assert_status(&server, &expected);
+        if keys.contains("linger") {
+            // A picture wakes it up as well.
+            drop((video, pictures));
+            until("it sleeps", || server.camera("state") == "asleep");
+            known(&get(&server, "/snapshot.jpg").1);
+        }
+    }
+    // Who asks for the pictures alone gets them alone.
+    let server = serve(&path, "640x480", 10, "capture_format = MJPG");
+    known(&get(&server, "/snapshot.jpg").1);
+    assert_status(
+        &server,
+        &[("codec", "mjpeg"), ("chain_why", "capture_format = MJPG")],
+    );
+    assert!(get(&server, "/stream.mp4").0.starts_with("HTTP/1.1 501 "));
+}
+
+#[test]
+fn raw_pictures_that_come_too_slowly_are_left_for_jpeg() {
+    let Some(rig) = rig() else { return };
+    let (_decoder, dir) = (Decoder::new(&[]), Dir::new());
+    // Its raw pictures come five times a second, the others ten.
+    let (_camera, path) = jpeg_camera(&rig, &dir, true);
+    let keys = ChainKeys::default();
+    for (fps, first, why) in [
+        (
+            5,
+            "YUYV → /dev/video11",
+            "it gives no H.264; vh264enc takes its YUYV",
+        ),
+        (
+            10,
+            "MJPG → /dev/video10 → /dev/video11",
+            "its raw pictures come too slowly; its JPEG pictures are decoded first",
+        ),
+    ] {
+        let camera = Camera {
+            fps,
+            ..Camera::default()
+        };
+        let ways = Device::any(&path, &camera, &keys)
+            .ways(&lookup::coders())
+            .unwrap();
+        assert_eq!(
+            (ways[0].way.to_string().as_str(), ways[0].why.as_str()),
+            (first, why)
+        );
+    }
 }

@@ -1,11 +1,14 @@
 //! Raw pictures of vivid through the encoder device. An IDR picture of `vh264enc` is uncompressed, so what comes out can be
 //! compared with what the camera gave.
 
-use super::support::Dir;
+use super::served::{config, serve};
+use super::support::pictures::get;
+use super::support::{Dir, Server, until};
 use super::*;
 use fmp4streamer::format::Codec;
 use fmp4streamer::format::bits::{BitReader, unescape};
 use fmp4streamer::format::h264::{nal, nal_units};
+use fmp4streamer::format::jpeg;
 use fmp4streamer::format::raw::{self, Lines};
 use fmp4streamer::source::chain::{self, Chain, Memory};
 use fmp4streamer::sys::v4l2::{BufferKind, Format, Layout, Queue};
@@ -42,10 +45,26 @@ fn modprobe(arguments: &[&str]) {
     );
 }
 
-/// A parameter that can be changed while the driver is loaded.
-fn set(parameter: &str, value: u32) {
-    let file = format!("/sys/module/vh264enc/parameters/{parameter}");
-    fs::write(file, value.to_string()).unwrap();
+/// A parameter that is set for a time.
+struct Fault(&'static str);
+
+impl Fault {
+    fn new(parameter: &'static str, value: u32) -> Fault {
+        let fault = Fault(parameter);
+        fault.set(value);
+        fault
+    }
+
+    fn set(&self, value: u32) {
+        let file = format!("/sys/module/vh264enc/parameters/{}", self.0);
+        fs::write(file, value.to_string()).unwrap();
+    }
+}
+
+impl Drop for Fault {
+    fn drop(&mut self) {
+        self.set(0);
+    }
 }
 
 /// A vivid device of one plane, or of several, that shows a picture without a motion: its squares are other ones in each
@@ -274,10 +293,9 @@ fn a_slow_encoder_loses_the_oldest_frames() {
         let mut chain = chain::open(&wanted, &mut HashSet::new()).unwrap();
         let mut slow = 0;
         for delay_ms in [500, 0] {
-            set("delay_ms", delay_ms);
-            let got = run(&mut chain, |o| o.h264.len() >= 12);
+            let _fault = Fault::new("delay_ms", delay_ms);
+            let got = run(&mut chain, |o| o.h264.len() >= 12).unwrap();
             let now_us = fmp4streamer::sys::clock::monotonic_us();
-            let got = got.inspect_err(|_| set("delay_ms", 0)).unwrap();
             assert!(got.gaps.is_empty(), "what is encoded is a stream without gaps");
             let times: Vec<u64> = got.h264.iter().map(|(_, time)| *time).collect();
             assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "{times:?}");
@@ -307,10 +325,10 @@ fn what_the_encoder_spoils_ends_with_a_key_frame() {
         ..wanted(&path, (320, 180), NV12)
     };
     let mut chain = chain::open(&wanted, &mut HashSet::new()).unwrap();
-    set("fail_every", 7);
-    let got = run(&mut chain, |o| o.gaps.len() >= 6);
-    set("fail_every", 0);
-    let (got, rest) = (got.unwrap(), run(&mut chain, |o| o.h264.len() >= 10).unwrap());
+    let failing = Fault::new("fail_every", 7);
+    let got = run(&mut chain, |o| o.gaps.len() >= 6).unwrap();
+    drop(failing);
+    let rest = run(&mut chain, |o| o.h264.len() >= 10).unwrap();
     assert_eq!(chain.drops().damaged, (got.gaps.len() + rest.gaps.len()) as u64);
     let units: Vec<bool> = got
         .h264
@@ -329,9 +347,9 @@ fn a_hung_encoder_is_told() {
     let path = still(0, "0");
     let mut chain = chain::open(&wanted(&path, (320, 180), NV12), &mut HashSet::new()).unwrap();
     run(&mut chain, |o| o.h264.len() >= 2).unwrap();
-    set("delay_ms", 8000);
+    let hanging = Fault::new("delay_ms", 8000);
     let lost = run(&mut chain, |_| false).err().unwrap().to_string();
-    set("delay_ms", 0);
+    drop(hanging);
     assert!(
         lost.contains("/dev/video11: camera lost: the encoder hangs"),
         "{lost}"
@@ -403,12 +421,12 @@ fn the_encoder_is_set_as_live_streams_need_it() {
 }
 
 /// The decoder's driver, which is there for this test only: no other one has a `/dev/video10`.
-struct Decoder;
+pub struct Decoder;
 
 impl Decoder {
-    const PATH: &str = "/dev/video10";
+    pub const PATH: &str = "/dev/video10";
 
-    fn new(parameters: &[&str]) -> Decoder {
+    pub fn new(parameters: &[&str]) -> Decoder {
         modprobe(&[&["vjpegdec"], parameters].concat());
         Decoder
     }
@@ -421,7 +439,7 @@ impl Drop for Decoder {
 }
 
 /// Plugs a webcam of JPEG pictures in.
-fn webcam(rig: &Path, dir: &Dir, size: (u32, u32), frames: &[Vec<u8>]) -> (Running, PathBuf) {
+pub fn webcam(rig: &Path, dir: &Dir, size: (u32, u32), frames: &[Vec<u8>]) -> (Running, PathBuf) {
     let file = dir.write("frames.mjpeg", frames.concat());
     let mut command = Command::new(rig.join("tools/fakeuvc"));
     let size = format!("{}x{}", size.0, size.1);
@@ -518,4 +536,82 @@ fn pictures_may_change_their_size() {
     }
     drop(camera);
     no_nodes();
+}
+
+#[test]
+fn viewers_go_on_whatever_the_encoder_does() {
+    let Some(_) = rig() else { return };
+    let server = serve(&still(0, "0"), "320x180", 10, "");
+    let mut stream = server.follow("");
+    let mut keys = 0;
+    let mut more = |count: usize| {
+        for _ in 0..count {
+            keys += usize::from(stream.next_fragment().expect("the stream ended").key());
+        }
+    };
+    more(10);
+    let failing = Fault::new("fail_every", 4);
+    more(30);
+    drop(failing);
+    more(10);
+    let slow = Fault::new("delay_ms", 300);
+    more(10);
+    drop(slow);
+    more(10);
+    let count = |field: &str| server.camera(field).parse::<u64>().unwrap();
+    println!(
+        "{keys} key frames, {} damaged, {} slow",
+        count("damaged"),
+        count("slow")
+    );
+    // Each spoilt frame is followed by a key frame that was asked for, but no more than two in a second are.
+    assert!(keys >= 7);
+    assert!(count("damaged") >= 5 && count("slow") >= 10);
+    assert_eq!(server.camera("state"), "live");
+    assert_eq!(server.log().matches("lost").count(), 0, "{}", server.log());
+}
+
+#[test]
+fn a_webcam_of_jpeg_pictures_is_served_as_both() {
+    let Some(rig) = rig() else { return };
+    let (_decoder, dir, size) = (Decoder::new(&[]), Dir::new(), (640, 480));
+    let sent = blocks::jpeg(small(size), blocks::places);
+    let (camera, path) = webcam(&rig, &dir, size, std::slice::from_ref(&sent));
+    let server = serve(&path, "640x480", 10, "");
+    let mut stream = server.follow("");
+    assert!((0..12).all(|_| stream.next_fragment().is_some()));
+    let chain = format!(
+        "{} (fakeuvc camera) MJPG 640x480 → {} (vjpegdec) NV12 → {ENCODER} (vh264enc) H264",
+        path.display(),
+        Decoder::PATH
+    );
+    assert_eq!(server.camera("chain"), chain);
+    let (head, picture) = get(&server, "/snapshot.jpg");
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    // What viewers of pictures get is the camera's, with the tables that it left out, and with its JFIF segment.
+    assert_eq!(picture, jpeg::Picture::parse(&sent).unwrap().to_vec());
+    drop((server, camera));
+    no_nodes();
+}
+
+#[test]
+fn memory_that_is_used_up_is_told() {
+    let Some(rig) = rig() else { return };
+    let (dir, path) = (Dir::new(), still(0, "0"));
+    // The first VIDIOC_REQBUFS is the encoder's.
+    let order = dir.write("fail", format!("{} {}", 0xc014_5608_u32, libc::ENOMEM));
+    let mut program = Command::new(Server::PROGRAM);
+    program
+        .env("LD_PRELOAD", rig.join("tools/failonce.so"))
+        .env("FAILONCE", order);
+    let camera = config(&path, "320x180", 10, &format!("encoder = {ENCODER}"));
+    // Landlock would keep failonce.so from its file.
+    let config = format!("[server]\nsandbox = off\n{camera}");
+    let server = Server::with_config_as(program, &config);
+    until("it is told", || {
+        let log = server.log();
+        log.contains("/dev/video11: can't get buffers: no memory for the encoder's buffers")
+            && log.contains("cma=256M")
+    });
+    assert!(server.follow("").next_fragment().is_some());
 }

@@ -157,19 +157,18 @@ fn each_node_is_listed_as_what_it_is() {
     println!("{list}");
     let part = |node: &Path| {
         let head = format!("# {}: ", node.display());
-        let part = list.split("\n\n").find(|part| part.starts_with(&head));
+        let part = list.split("#\n").find(|part| part.starts_with(&head));
         part.unwrap_or_else(|| panic!("no part of {}", node.display()))
     };
     let vivid = driven_by("vivid");
     for (node, words) in [
         (&path, "fakeuvc camera (uvcvideo, usb-vhci_hcd.0-1)"),
         (&path, "H264, YUYV: 640x480 at 10, 5"),
-        (&path, "gives H.264, which is served as it is"),
+        (&path, "Served as H264: it gives H.264."),
         (&path, by_id.to_str().unwrap()),
-        (&path, "\n[usb:1d6b:0104:0001]"),
         (&metadata, "metadata"),
-        (&vivid[0], "raw pictures only"),
-        (&vivid[1], "raw pictures only"),
+        (&vivid[0], " → /dev/video11: it gives no H.264"),
+        (&vivid[1], " → /dev/video11: it gives no H.264"),
         (&vivid[2], "a video output"),
         (&vivid[3], "metadata"),
         (&PathBuf::from("/dev/video11"), "an H.264 encoder"),
@@ -177,6 +176,7 @@ fn each_node_is_listed_as_what_it_is() {
     ] {
         assert!(part(node).contains(words), "{words}");
     }
+    assert!(list.contains("\n[usb:1d6b:0104:0001]\n"));
 }
 
 #[test]

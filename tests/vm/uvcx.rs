@@ -4,7 +4,7 @@ use super::served::{health, serve};
 use super::support::{Dir, until};
 use super::viewer::{Clip, Viewer};
 use super::*;
-use fmp4streamer::source::{controls, lookup};
+use fmp4streamer::source::{controls, probe};
 use fmp4streamer::sys::uvc::{self, Address, Which};
 
 /// fakeuvc's units.
@@ -277,9 +277,9 @@ fn a_camera_without_h264_in_its_pictures_says_so() {
         ": fakeuvc camera gives no H264: it offers MJPG (640x480); take capture_format out of its section";
     let error = open_with(&path, false, &[]).err().unwrap().to_string();
     assert!(error.contains(words), "{error}");
-    let list = lookup::list();
-    let words = "# Its H.264 comes inside of its MJPEG pictures.\n[usb:1d6b:0104:0001]\n";
-    assert!(list.contains(words), "{list}");
+    let report = probe::report();
+    let words = "# Served as H264 in MJPG: its H.264 comes inside of its MJPEG.\n";
+    assert!(report.contains(words), "{report}");
     let (mut c, _) = open_with(&path, true, &[]).unwrap();
     let (got, error) = read(&mut c, 1);
     assert!(got.frames.is_empty());

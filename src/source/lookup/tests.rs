@@ -1,13 +1,12 @@
 use super::*;
-use crate::config::Config;
 use crate::sys::v4l2::cap;
 use std::os::unix::fs::symlink;
 
 /// A folder that goes with the test.
-struct Folder(PathBuf);
+pub(in crate::source) struct Folder(pub PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Folder {
+    pub fn new(name: &str) -> Folder {
         let path = std::env::temp_dir().join(format!("fmp4streamer-{name}-{}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         Folder(path)
@@ -52,11 +51,17 @@ fn format(letters: &[u8; 4], compressed: bool) -> OfferedFormat {
     }
 }
 
-const CAMERA: u32 = cap::VIDEO_CAPTURE | cap::STREAMING;
-const METADATA: u32 = cap::META_CAPTURE | cap::STREAMING;
+pub(in crate::source) const CAMERA: u32 = cap::VIDEO_CAPTURE | cap::STREAMING;
+pub(in crate::source) const METADATA: u32 = cap::META_CAPTURE | cap::STREAMING;
 
 /// What was seen of a node whose ioctls can't be asked here.
-fn seen(number: u32, usb: Option<&str>, (bus, card): (&str, &str), caps: u32, formats: &[&[u8; 4]]) -> Seen {
+pub(in crate::source) fn seen(
+    number: u32,
+    usb: Option<&str>,
+    (bus, card): (&str, &str),
+    caps: u32,
+    formats: &[&[u8; 4]],
+) -> Seen {
     Seen {
         path: format!("/dev/video{number}").into(),
         usb: usb.map(id),
@@ -74,7 +79,7 @@ fn seen(number: u32, usb: Option<&str>, (bus, card): (&str, &str), caps: u32, fo
     }
 }
 
-fn refused(number: u32, usb: Option<&str>, why: &str, absent: bool) -> Seen {
+pub(in crate::source) fn refused(number: u32, usb: Option<&str>, why: &str, absent: bool) -> Seen {
     let path = PathBuf::from(format!("/dev/video{number}"));
     let error = Error::new(path.display(), "can't open it", why).absent(absent);
     Seen {
@@ -259,72 +264,6 @@ fn two_that_match_are_named() {
     assert!(words("card:C920").to_string().contains("3 cameras match: "));
     assert_eq!(chosen("usb:046d:082d:B", &all), "/dev/video2");
     assert_eq!(names(&all[1], &all, None), ["[usb:046d:082d:B]"]);
-}
-
-#[test]
-fn the_list_is_a_config() {
-    let all = [
-        seen(
-            0,
-            Some("usb:046d:082d:A"),
-            ("usb-1", "C920"),
-            CAMERA,
-            &[b"MJPG", b"H264"],
-        ),
-        seen(1, Some("usb:046d:082d:A"), ("usb-1", "C920"), METADATA, &[]),
-        seen(2, None, ("platform:a", "a] = 1"), CAMERA, &[b"H264"]),
-        seen(3, None, ("platform:b", "b"), CAMERA, &[b"MJPG"]),
-        seen(4, None, ("platform:c", "c"), CAMERA, &[b"MJPG", b"YUYV"]),
-        seen(5, None, ("platform:d", "d"), CAMERA, &[b"YUYV"]),
-        seen(6, None, ("platform:e", "e"), CAMERA, &[]),
-        seen(7, None, ("platform:f", "f"), cap::VIDEO_M2M | cap::STREAMING, &[]),
-        refused(8, None, "no permission", false),
-        seen(
-            9,
-            None,
-            ("platform:g", "g"),
-            CAMERA | cap::IO_MC,
-            &[b"pGAA", b"YUYV"],
-        ),
-    ];
-    let expect = [
-        "H.264, which is served as it is",
-        "Not a camera: it gives metadata",
-        "H.264, which is served as it is",
-        "MJPEG only, no H.264",
-        "MJPEG and raw pictures, no H.264",
-        "raw pictures only, no H.264",
-        "nothing now",
-        "Not a camera: it is a scaler or converter",
-        "can't open it: no permission",
-        "the raw sensor of a CSI camera",
-    ];
-    let dev = Folder::new("list");
-    let mut text = String::new();
-    for (node, words) in all.iter().zip(expect) {
-        let entry = entry(node, &all, &dev.0);
-        assert!(
-            entry.starts_with(&format!("# {}: ", node.path.display())),
-            "{entry}"
-        );
-        assert!(entry.contains(words), "{entry}");
-        text += &entry;
-    }
-    let config = Config::parse(text.as_bytes(), "list").unwrap_or_else(|e| panic!("{e}\n{text}"));
-    assert_eq!(config.cameras[0].section, "usb:046d:082d:A");
-    let sections = text.lines().filter(|line| line.starts_with('['));
-    assert_eq!(
-        sections.collect::<Vec<_>>(),
-        [
-            "[usb:046d:082d:A]",
-            "[/dev/video2]",
-            "[exec video3]",
-            "[exec video4]",
-            "[exec video5]",
-            "[rpicam video9]"
-        ]
-    );
-    assert!(text.contains("# It may also be named [card:C920].\n"), "{text}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //   modprobe vhci-hcd; modprobe uvcvideo
 //   fakeuvc [-m FILE.mjpeg] [-h FILE.h264] [-y] [-s WxH] [-r FPS] [-i] [-u] [-a FILE.h264 [-g BYTES]] [-v]
 // Formats are offered in the order given: -m Motion-JPEG, -h frame-based H.264, -y YUYV; 640x480 and 30
-// frames a second unless -s and -r say otherwise, and half as many. -i: isochronous, else bulk. A file goes
+// frames a second unless -s and -r say otherwise, and half as many; YUYV has the half only. -i: isochronous, else bulk. A file goes
 // round and round.
 // -u: it has an H.264 extension unit (10) and Logitech's (11), gives a key frame when that asks for one, and like some
 // cameras forgets its encoder's config when the format is set. -a is that and a Motion-JPEG of one small picture, in which
@@ -126,8 +126,8 @@ static void build_descriptors(void)
             break;
         case YUYV:
             D(27, 0x24, 4, i + 1, 1, GUID('Y', 'U', 'Y', '2'), 16, 1, 0, 0, 0, 0);
-            D(34, 0x24, 5, 1, 0, LE16(W), LE16(H), LE32(1000000), LE32(100000000), LE32(max_frame()),
-              LE32(iv), 2, LE32(iv), LE32(iv2));
+            D(30, 0x24, 5, 1, 0, LE16(W), LE16(H), LE32(1000000), LE32(100000000), LE32(max_frame()),
+              LE32(iv2), 1, LE32(iv2));
             break;
         case H264:
             D(28, 0x24, 16, i + 1, 1, GUID('H', '2', '6', '4'), 0, 1, 0, 0, 0, 0, 1);
@@ -171,7 +171,7 @@ static void fill_probe(uint8_t *p) // what the device makes of the host's wish
     unsigned iv = g32(p + 4), base = 1e7 / fps;
     p[2] = f;
     p[3] = 1;
-    p32(p + 4, iv > base * 3 / 2 ? base * 2 : base);
+    p32(p + 4, iv > base * 3 / 2 || fmts[f - 1].kind == YUYV ? base * 2 : base);
     p32(p + 18, max_frame());
     p32(p + 22, isoc ? 3072 : max_frame() + 12);
     p32(p + 26, 48000000);
