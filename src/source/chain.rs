@@ -294,6 +294,9 @@ impl Source for Chain {
             frame.give_back()
         });
         encoded.map_err(|errno| stage.lost(errno))?;
+        if stage.ended {
+            return Err(stage.lost(Errno::EPIPE));
+        }
         if let Some((from, _)) = &mut self.decoder {
             if decoder.contains(PollFlags::POLLPRI) && from.changed() || from.ended {
                 return self.relink(sink);

@@ -378,7 +378,7 @@ impl Stage {
         let sent = match &self.feed {
             Feed::There { size_bytes, .. } => {
                 self.input.send(frame.index(), *size_bytes, captured_us)?;
-                self.fed_us.push_back(captured_us);
+                self.sent(captured_us);
                 self.in_use.push(frame);
                 return Ok(());
             }
@@ -398,11 +398,19 @@ impl Stage {
             })?,
         };
         if sent {
-            self.fed_us.push_back(captured_us);
+            self.sent(captured_us);
         } else {
             self.damaged += 1;
         }
         frame.give_back()
+    }
+
+    fn sent(&mut self, captured_us: u64) {
+        // Of a device that hands no times on, those of frames that it never gave must not stay for ever.
+        if self.fed_us.len() >= 2 * BUFFERS as usize {
+            self.fed_us.pop_front();
+        }
+        self.fed_us.push_back(captured_us);
     }
 
     /// The next thing that it gives, with the time of what went in, or None when there is none yet.
