@@ -264,6 +264,32 @@ fn without_a_file_there_is_nothing_to_take_over() {
     assert!(!server.log().contains("anew"));
 }
 
+#[test]
+fn a_terminal_that_is_gone_ends_it() {
+    if !support::have("python3") {
+        return;
+    }
+    let output = support::run("python3", &["-c", TERMINAL, Server::PROGRAM]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("ended by SIGHUP"), "{output:?}");
+}
+
+/// SIGHUP with its terminal there, and with that gone.
+const TERMINAL: &str = "
+import os, pty, signal, subprocess, sys
+master, slave = pty.openpty()
+program = subprocess.Popen([sys.argv[1], '--test', '--listen', '127.0.0.1:0'], stdin=slave, stderr=subprocess.PIPE, text=True)
+os.close(slave)
+for said in 'http://', 'taken over':
+    while said not in program.stderr.readline():
+        pass
+    if said == 'taken over':
+        os.close(master)
+    program.send_signal(signal.SIGHUP)
+print(program.stderr.read())
+sys.exit(program.wait())
+";
+
 /// What /status says of the sandbox; None, and the check is skipped, where the kernel has no Landlock.
 fn sandbox(server: &Server) -> Option<String> {
     let words = server.status("sandbox");
