@@ -14,9 +14,7 @@ use std::time::Duration;
 /// A failure: on what, what was tried, and why it did not work (with the way out, where there is one).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
-    on: String,
-    tried: String,
-    why: String,
+    text: String,
     absent: bool,
 }
 
@@ -29,13 +27,11 @@ impl Error {
         Error::of(&on, &tried, &why)
     }
 
-    /// For all types alike, and so with its code but once.
+    /// For all types alike, so that its code is there once.
     #[inline(never)]
     fn of(on: &dyn fmt::Display, tried: &dyn fmt::Display, why: &dyn fmt::Display) -> Error {
         Error {
-            on: on.to_string(),
-            tried: tried.to_string(),
-            why: why.to_string(),
+            text: format!("{on}: {tried}: {why}"),
             absent: false,
         }
     }
@@ -53,7 +49,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}: {}", self.on, self.tried, self.why)
+        f.write_str(&self.text)
     }
 }
 
