@@ -3,6 +3,7 @@
 //! Log lines go through a thread of their own with a bounded queue: a terminal, a pipe or a journal that does not
 //! drain must never hold a camera up.
 
+use crate::threads;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::Write;
@@ -97,10 +98,7 @@ fn queue() -> MutexGuard<'static, Queue> {
 /// Starts the log's thread. Without it (in tests) lines are written by their callers.
 pub fn start_log(verbose: bool) {
     VERBOSE.store(verbose, Ordering::Relaxed);
-    let thread = std::thread::Builder::new()
-        .name("log".into())
-        .stack_size(64 * 1024)
-        .spawn(write_queue);
+    let thread = threads::spawn("log", 64 * 1024, Box::new(write_queue));
     queue().started = thread.is_ok();
 }
 
