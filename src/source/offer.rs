@@ -103,13 +103,7 @@ fn sizes_and_rates(file: &File, fourcc: FourCc) -> String {
         };
         (rates(file, format), size_words(size))
     });
-    let groups = grouped(each)
-        .into_iter()
-        .map(|(rates, sizes)| match rates.as_str() {
-            "" => sizes.join(", "),
-            rates => format!("{} at {rates}", sizes.join(", ")),
-        });
-    groups.collect::<Vec<_>>().join("; ")
+    grouped(each.collect(), " at ", "").join("; ")
 }
 
 /// A line for each format, but one for those of the same sizes and rates: "YUYV, NV12: 640x480 at 30, 15".
@@ -117,13 +111,7 @@ pub(super) fn lines(file: &File, formats: &[OfferedFormat]) -> Vec<String> {
     let each = formats
         .iter()
         .map(|format| (sizes_and_rates(file, format.fourcc), format.fourcc.to_string()));
-    let groups = grouped(each)
-        .into_iter()
-        .map(|(sizes, formats)| match sizes.as_str() {
-            "" => formats.join(", "),
-            sizes => format!("{}: {sizes}", formats.join(", ")),
-        });
-    groups.collect()
+    grouped(each.collect(), ": ", "")
 }
 
 /// The same for one line, without the rates: "YUYV, NV12 (640x480, 1280x720); MJPG (1920x1080)".
@@ -131,22 +119,25 @@ pub(super) fn line(file: &File, formats: &[OfferedFormat]) -> String {
     let each = formats
         .iter()
         .map(|format| (sizes(file, format.fourcc), format.fourcc.to_string()));
-    let groups = grouped(each)
-        .into_iter()
-        .map(|(sizes, formats)| format!("{} ({sizes})", formats.join(", ")));
-    groups.collect::<Vec<_>>().join("; ")
+    grouped(each.collect(), " (", ")").join("; ")
 }
 
-/// What has the same words put together, in the order in which they came first.
-fn grouped(each: impl Iterator<Item = (String, String)>) -> Vec<(String, Vec<String>)> {
-    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+/// Of pairs of words and a member: the members with the same words, in the order in which they came first, and the words
+/// behind them, if there are any.
+fn grouped(each: Vec<(String, String)>, before: &str, after: &str) -> Vec<String> {
+    let mut groups: Vec<(String, String)> = Vec::new();
     for (words, member) in each {
         match groups.iter_mut().find(|(of, _)| *of == words) {
-            Some((_, members)) => members.push(member),
-            None => groups.push((words, vec![member])),
+            Some((_, members)) => members.extend([", ", &member]),
+            None => groups.push((words, member)),
         }
     }
-    groups
+    for (words, members) in &mut groups {
+        if !words.is_empty() {
+            members.extend([before, words, after]);
+        }
+    }
+    groups.into_iter().map(|(_, members)| members).collect()
 }
 
 pub(super) fn per_second(interval: Fraction) -> f64 {

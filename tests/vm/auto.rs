@@ -213,7 +213,10 @@ fn jpeg_pictures_are_served_where_nothing_better_can_be_had() {
     let Some(rig) = rig() else { return };
     let dir = Dir::new();
     for (raw, why) in [
-        (false, "it gives no H.264, and no decoder here takes its MJPEG"),
+        (
+            false,
+            "it gives no H.264, and no decoder here takes its MJPEG; fmp4streamer --probe has a command for H.264",
+        ),
         // The encoder says that it takes YUYV, and makes nothing of it.
         (
             true,
@@ -247,7 +250,8 @@ fn jpeg_pictures_are_served_where_nothing_better_can_be_had() {
     let _alone = NoEncoder::new();
     let server = Server::with_config("[DEFAULT]\nfps = 10\n");
     assert!(get(&server, "/snapshot.jpg").0.starts_with("HTTP/1.1 200 "));
-    let why = "it gives no H.264, and there is no encoder here";
+    let why =
+        "it gives no H.264, and there is no H.264 encoder here; fmp4streamer --probe has a command for H.264";
     let chain = format!("{} (fakeuvc camera) MJPG", path.display());
     assert_status(&server, &[("chain", &chain), ("chain_why", why)]);
 }

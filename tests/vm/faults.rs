@@ -20,12 +20,13 @@ impl Scene {
         Scene::with(Command::new(Server::PROGRAM), "")
     }
 
+    /// With a program in an environment of its own, and these lines before the camera's section.
     fn with(program: Command, server: &str) -> Option<Scene> {
         let rig = rig()?;
         let clip = Clip::new(&rig, "640x480");
         let (camera, [path, _]) = plug(&rig, "640x480", &["-r", "10"]);
-        let config = server.to_owned() + &config(&path, "640x480", 10, "auto_sleep = no");
-        let server = Server::with_config_as(program, &config);
+        let camera_section = config(&path, "640x480", 10, "auto_sleep = no");
+        let server = Server::with_config_as(program, &format!("{server}{camera_section}"));
         let viewer = Viewer::new(&server, &clip);
         viewer.more(5);
         Some(Scene {
@@ -300,7 +301,7 @@ fn ioctls_that_fail_once() {
     program
         .env("LD_PRELOAD", rig.join("tools/failonce.so"))
         .env("FAILONCE", &order);
-    // Landlock would keep failonce.so from its file.
+    // What makes them fail wants its file.
     let Some(scene) = Scene::with(program, "[server]\nsandbox = off\n") else {
         return;
     };
