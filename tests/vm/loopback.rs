@@ -10,7 +10,7 @@ fn frames_come_with_their_arrival_time() {
     let Some(rig) = rig() else { return };
     let path = Path::new(DEVICE);
     let words = open(path).err().unwrap().to_string();
-    assert!(words.contains("no format at all now"), "{words}");
+    assert!(words.contains("gives no H264"), "{words}");
 
     let mut feed = Command::new(rig.join("tools/h264feed"));
     let feed = Running::start(
