@@ -281,10 +281,23 @@ impl<'a> Pump<'a> {
                     _ => String::new(),
                 };
                 self.say(Condition::Asleep, &why);
+                self.forget_jpeg();
             }
         }
         self.wait(ABSENT_RETRY, Duration::ZERO, watch.as_ref());
         self.backoff = COMMAND_RETRY;
+    }
+
+    /// What is JPEG for want of an encoder may be H.264 when it wakes up: who asks for that is to wake it.
+    fn forget_jpeg(&self) {
+        let open = match &self.camera.source {
+            SourceKind::Device { capture_format, .. } => capture_format == AUTO,
+            kind => *kind == SourceKind::Auto,
+        };
+        if open {
+            self.stream
+                .publish(|state| state.codec = state.codec.filter(|codec| *codec == Codec::H264));
+        }
     }
 
     /// Says that the source is lost, and tells how long to wait until the next try. As long as a device is

@@ -116,15 +116,14 @@ fn the_watchdog_of_another_process_is_left_alone() {
 
 #[test]
 fn a_camera_that_hangs_in_its_driver_starves_the_watchdog() {
-    if !support::have("python3") {
-        return;
-    }
     let manager = Manager::new(false);
     let mut program = manager.program();
     program.env("WATCHDOG_USEC", "1000000");
     let server = Server::with_config_as(program, "[test]\nauto_sleep = no\n");
     manager.up_to("STATUS=camera0: live, ");
-    let held = Held::new(server.pumps()[0]);
+    let Some(held) = Held::new(server.pumps()[0]) else {
+        return;
+    };
     manager.up_to("STATUS=camera0: hangs in its driver for ");
     // It is told each second.
     for _ in 0..3 {
@@ -264,6 +263,32 @@ fn without_a_file_there_is_nothing_to_take_over() {
     });
     assert!(!server.log().contains("anew"));
 }
+
+#[test]
+fn a_terminal_that_is_gone_ends_it() {
+    if !support::have("python3") {
+        return;
+    }
+    let output = support::run("python3", &["-c", TERMINAL, Server::PROGRAM]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("ended by SIGHUP"), "{output:?}");
+}
+
+/// SIGHUP with its terminal there, and with that gone.
+const TERMINAL: &str = "
+import os, pty, signal, subprocess, sys
+master, slave = pty.openpty()
+program = subprocess.Popen([sys.argv[1], '--test', '--listen', '127.0.0.1:0'], stdin=slave, stderr=subprocess.PIPE, text=True)
+os.close(slave)
+for said in 'http://', 'taken over':
+    while said not in program.stderr.readline():
+        pass
+    if said == 'taken over':
+        os.close(master)
+    program.send_signal(signal.SIGHUP)
+print(program.stderr.read())
+sys.exit(program.wait())
+";
 
 /// What /status says of the sandbox; None, and the check is skipped, where the kernel has no Landlock.
 fn sandbox(server: &Server) -> Option<String> {

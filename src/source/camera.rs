@@ -221,6 +221,12 @@ pub(super) fn start_trouble(errno: Errno, device: u64) -> String {
 
 /// Who holds the device, as far as /proc shows it to us: "another program has it open (pid 812, motion)".
 fn busy(device: u64) -> String {
+    // Who streams from a device has its buffers in memory (mmap), and they have its name there.
+    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let mut names = maps.lines().filter_map(|line| line.split_whitespace().nth(5));
+    if names.any(|name| name.starts_with("/dev/") && fs::metadata(name).is_ok_and(|m| m.rdev() == device)) {
+        return "busy: another section of the config means it too".into();
+    }
     busy_with(&holders(device))
 }
 

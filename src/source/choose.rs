@@ -166,6 +166,8 @@ pub struct Choice<'a> {
     pub capture_format: &'a str,
     /// What else the config pins.
     pub keys: &'a ChainKeys,
+    /// In words, that there is no encoder, for where that is so.
+    pub no_encoder: &'a str,
 }
 
 /// The format that the config's key pins, if it is a format of V4L2.
@@ -218,9 +220,10 @@ impl Choice<'_> {
 
     fn why_jpeg(&self) -> String {
         let none = |is: fn(&Coder) -> bool| !self.coders.iter().any(is);
-        let why = if none(Coder::is_encoder) {
-            ", and there is no encoder here"
-        } else if none(Coder::is_decoder) {
+        if none(Coder::is_encoder) {
+            return format!("it gives no H.264, and {}", self.no_encoder);
+        }
+        let why = if none(Coder::is_decoder) {
             ", and no decoder here takes its MJPEG"
         } else {
             ""

@@ -2,7 +2,7 @@
 
 use super::camera;
 use super::chain::{self, Memory};
-use super::choose::{self, Candidate, Choice, Coder, Given, Way};
+use super::choose::{self, Candidate, Choice, Coder, Given, MUXED, Way};
 use super::lookup::Found;
 use super::offer::{self, WithoutH264};
 use super::{Facts, Past, Source, lookup, rpicam, uvcx};
@@ -12,7 +12,6 @@ use crate::error::{Error, Result};
 use crate::log_verbose;
 use crate::sys::v4l2::{Capabilities, FourCc, OfferedFormat};
 use std::collections::HashSet;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// A device that is to be opened.
@@ -62,9 +61,8 @@ pub fn set_apart(mut config: Config) -> Config {
     config
 }
 
-/// What was found out of it.
+/// What was found out of it. It is closed again: there are devices that can be open once only.
 struct Seen {
-    file: File,
     capabilities: Capabilities,
     formats: Vec<OfferedFormat>,
     ways: Vec<Candidate>,
@@ -98,13 +96,11 @@ impl<'a> Device<'a> {
             .map_err(|what| Error::new(self.path.display(), "not a camera", what))?;
         let ways = self.ways_of(&found, coders);
         let Found {
-            file,
             capabilities,
             formats,
             ..
         } = found;
         Ok(Seen {
-            file,
             capabilities,
             formats,
             ways,
@@ -138,6 +134,7 @@ impl<'a> Device<'a> {
             coders,
             capture_format: self.capture_format,
             keys: self.keys,
+            no_encoder: &no_encoder(),
         };
         choice.ways()
     }
@@ -153,28 +150,34 @@ impl<'a> Device<'a> {
     /// Why there is no way, or, if there are some, why not the best one.
     pub fn open(&self, past: &mut Past) -> Result<Box<dyn Source>> {
         let coders = lookup::coders();
+        // With its own H.264 it needs neither.
+        let own = ["H264", MUXED].contains(&self.capture_format);
         for (key, name) in [("encoder", &self.keys.encoder), ("decoder", &self.keys.decoder)] {
-            let name = name
-                .as_ref()
-                .filter(|name| !coders.iter().any(|coder| coder.is(name)));
-            if let Some(name) = name {
+            let missing = |name: &&DeviceName| !own && !coders.iter().any(|coder| coder.is(name));
+            if let Some(name) = name.as_ref().filter(missing) {
                 return Err(no_such_coder(key, name, &coders));
             }
         }
         let seen = self.look(&coders)?;
-        let mut failed: Option<Error> = None;
-        let mut but = String::new();
-        if seen
-            .ways
-            .iter()
-            .all(|candidate| past.failure(&candidate.way).is_some())
-        {
+        let known = |candidate: &Candidate| past.failure(&candidate.way).is_some();
+        if seen.ways.iter().all(known) {
             past.failed.clear();
         }
+        let mut failed = None;
+        let mut but = String::new();
         for Candidate { way, why } in &seen.ways {
             let opened = match past.failure(way) {
                 Some(e) => Err(e.clone()),
-                None => self.open_way(way, &seen, &coders, &format!("{why}{but}"), &mut past.said),
+                None => {
+                    let hint = match way {
+                        Way::Jpeg if self.capture_format == AUTO => {
+                            "; fmp4streamer --probe has a command for H.264"
+                        }
+                        _ => "",
+                    };
+                    let why = format!("{why}{but}{hint}");
+                    self.open_way(way, &seen.capabilities.card, &coders, &why, &mut past.said)
+                }
             };
             match opened {
                 Ok(source) => return Ok(source),
@@ -193,7 +196,7 @@ impl<'a> Device<'a> {
     fn open_way(
         &self,
         way: &Way,
-        seen: &Seen,
+        card: &str,
         coders: &[Coder],
         why: &str,
         said: &mut HashSet<String>,
@@ -213,7 +216,7 @@ impl<'a> Device<'a> {
         };
         let own = |facts: &mut Facts| {
             facts.way = Some(way.clone());
-            facts.chain = format!("{} ({}) {way}", path.display(), seen.capabilities.card);
+            facts.chain = format!("{} ({card}) {way}", path.display());
             facts.why = why.to_owned();
         };
         Ok(match way {
@@ -272,12 +275,12 @@ impl<'a> Device<'a> {
     /// Why nothing of what the camera gives can be served.
     fn no_way(&self, seen: &Seen, coders: &[Coder]) -> Error {
         let Seen {
-            file,
             capabilities,
             formats,
             ..
         } = seen;
-        let offered = offer::line(file, formats);
+        let found = Found::look(self.path);
+        let offered = found.map_or(String::new(), |found| offer::line(&found.file, formats));
         let (why, command) = match self.without_h264(capabilities, formats) {
             WithoutH264::Nothing => (
                 "it offers no format at all now (a loopback device needs a program that feeds it)".into(),
@@ -330,7 +333,7 @@ impl<'a> Device<'a> {
 /// That there is no encoder.
 fn no_encoder() -> String {
     let board = match rpicam::board_encodes() {
-        Some(false) => " (this Raspberry Pi has none, as all from the 5 on)",
+        Some(false) => " (a Raspberry Pi has none from the 5 on)",
         _ => "",
     };
     format!("there is no H.264 encoder here{board}")
@@ -340,13 +343,15 @@ fn no_such_coder(key: &str, name: &DeviceName, coders: &[Coder]) -> Error {
     let there_are: Vec<String> = coders.iter().map(Coder::words).collect();
     let there_are = match there_are.as_slice() {
         [] => "any".to_owned(),
-        several => format!("it; there is {}", several.join("; ")),
+        several => format!("it, but {}", several.join("; ")),
     };
     let tried = format!("no such {key}");
     Error::new(
         name,
         tried,
-        format_args!("this machine does not have {there_are}. It is looked for again"),
+        format_args!(
+            "this machine does not have {there_are}. Without the key the best of what there is would be taken"
+        ),
     )
 }
 

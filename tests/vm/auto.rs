@@ -213,7 +213,10 @@ fn jpeg_pictures_are_served_where_nothing_better_can_be_had() {
     let Some(rig) = rig() else { return };
     let dir = Dir::new();
     for (raw, why) in [
-        (false, "it gives no H.264, and no decoder here takes its MJPEG"),
+        (
+            false,
+            "it gives no H.264, and no decoder here takes its MJPEG; fmp4streamer --probe has a command for H.264",
+        ),
         // The encoder says that it takes YUYV, and makes nothing of it.
         (
             true,
@@ -247,7 +250,8 @@ fn jpeg_pictures_are_served_where_nothing_better_can_be_had() {
     let _alone = NoEncoder::new();
     let server = Server::with_config("[DEFAULT]\nfps = 10\n");
     assert!(get(&server, "/snapshot.jpg").0.starts_with("HTTP/1.1 200 "));
-    let why = "it gives no H.264, and there is no encoder here";
+    let why =
+        "it gives no H.264, and there is no H.264 encoder here; fmp4streamer --probe has a command for H.264";
     let chain = format!("{} (fakeuvc camera) MJPG", path.display());
     assert_status(&server, &[("chain", &chain), ("chain_why", why)]);
 }
@@ -255,7 +259,7 @@ fn jpeg_pictures_are_served_where_nothing_better_can_be_had() {
 #[test]
 fn jpeg_and_h264_come_from_one_camera() {
     let Some(rig) = rig() else { return };
-    let (_decoder, dir) = (Decoder::new(&[]), Dir::new());
+    let dir = Dir::new();
     // Pictures that can be told apart, with Huffman tables: they are put in where there are none.
     let picture = blocks::jpeg((640, 480), blocks::places);
     let picture = jpeg::Picture::parse(&picture).unwrap().to_vec();
@@ -263,6 +267,15 @@ fn jpeg_and_h264_come_from_one_camera() {
     let sent: Vec<Vec<u8>> = (0..20).map(with_comment).collect();
     let (_camera, path) = webcam(&rig, &dir, (640, 480), &sent);
     let known = |bytes: &[u8]| assert!(sent.iter().any(|sent| sent == bytes), "{} bytes", bytes.len());
+    // A decoder that comes later is seen when the camera wakes up; it is woken for H.264 though it gave none before.
+    let server = serve(&path, "640x480", 10, "linger_s = 0");
+    known(&get(&server, "/snapshot.jpg").1);
+    let chain = format!("{} (fakeuvc camera) MJPG", path.display());
+    assert_status(&server, &[("chain", &chain)]);
+    until("it sleeps", || server.camera("state") == "asleep");
+    let _decoder = Decoder::new(&[]);
+    plays(&server);
+    drop(server);
     let pinned = format!(
         "capture_format = MJPG\ndecoder = {}\nencoder = {ENCODER}\ndecoder_input_format = MJPG\n\
          encoder_input_format = NV12\ndecoder_memory = MMAP-DMABUF\n",

@@ -70,6 +70,7 @@ fn ways(camera: &str, muxes: bool, keys: &str, coders: &[Coder]) -> Vec<Candidat
         coders,
         capture_format,
         keys: chain,
+        no_encoder: "there is none",
     };
     choice.ways()
 }
@@ -163,14 +164,14 @@ fn the_order_of_the_ways_and_why() {
             false,
             &none,
             &["MJPG"],
-            "it gives no H.264, and there is no encoder here",
+            "it gives no H.264, and there is none",
         ),
         (
             "YUYV MJPG",
             false,
             only_decoder,
             &["MJPG"],
-            "it gives no H.264, and there is no encoder here",
+            "it gives no H.264, and there is none",
         ),
         (
             "GREY MJPG",
