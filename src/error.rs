@@ -3,6 +3,7 @@
 //! Log lines go through a thread of their own with a bounded queue: a terminal, a pipe or a journal that does not
 //! drain must never hold a camera up.
 
+use crate::threads;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::Write;
@@ -14,9 +15,7 @@ use std::time::Duration;
 /// A failure: on what, what was tried, and why it did not work (with the way out, where there is one).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
-    on: String,
-    tried: String,
-    why: String,
+    text: String,
     absent: bool,
 }
 
@@ -29,13 +28,11 @@ impl Error {
         Error::of(&on, &tried, &why)
     }
 
-    /// For all types alike, and so with its code but once.
+    /// For all types alike, so that its code is there once.
     #[inline(never)]
     fn of(on: &dyn fmt::Display, tried: &dyn fmt::Display, why: &dyn fmt::Display) -> Error {
         Error {
-            on: on.to_string(),
-            tried: tried.to_string(),
-            why: why.to_string(),
+            text: format!("{on}: {tried}: {why}"),
             absent: false,
         }
     }
@@ -53,7 +50,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}: {}", self.on, self.tried, self.why)
+        f.write_str(&self.text)
     }
 }
 
@@ -101,10 +98,7 @@ fn queue() -> MutexGuard<'static, Queue> {
 /// Starts the log's thread. Without it (in tests) lines are written by their callers.
 pub fn start_log(verbose: bool) {
     VERBOSE.store(verbose, Ordering::Relaxed);
-    let thread = std::thread::Builder::new()
-        .name("log".into())
-        .stack_size(64 * 1024)
-        .spawn(write_queue);
+    let thread = threads::spawn("log", 64 * 1024, Box::new(write_queue));
     queue().started = thread.is_ok();
 }
 

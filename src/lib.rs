@@ -35,6 +35,7 @@ pub mod source;
 pub mod stream;
 #[allow(unsafe_code)]
 pub mod sys;
+pub mod threads;
 
 #[cfg(test)]
 mod tests {

@@ -9,7 +9,7 @@ use fmp4streamer::serve::{self, Server};
 use fmp4streamer::stream::Stream;
 use fmp4streamer::sys::process::{self, Call, Calls};
 use fmp4streamer::sys::sock;
-use fmp4streamer::{log_error, log_info, log_warning, pump, sandbox, source};
+use fmp4streamer::{log_error, log_info, log_warning, pump, sandbox, source, threads};
 use getopts::{Matches, Options};
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -25,6 +25,9 @@ const EXIT_USAGE: u8 = 2;
 const CLIENTS_END: Duration = Duration::from_millis(400);
 /// ... and a driver, at the same time, to let its device go.
 const PUMP_END: Duration = Duration::from_millis(500);
+
+/// What std gives a thread by default.
+const PUMP_STACK_BYTES: usize = 2 << 20;
 
 fn main() -> ExitCode {
     let options = options();
@@ -255,9 +258,8 @@ fn run(config: Config, calls: &Calls, matches: &Matches) -> Result<()> {
         let orders = Arc::new(Orders::new());
         running.push((Arc::clone(&stream), Arc::clone(&orders)));
         let camera = camera.clone();
-        let pump = thread::Builder::new()
-            .name("pump".into())
-            .spawn(move || pump::run(&stream, &camera, &orders))
+        let pump = Box::new(move || pump::run(&stream, &camera, &orders));
+        let pump = threads::spawn("pump", PUMP_STACK_BYTES, pump)
             .map_err(|e| Error::new("fmp4streamer", "can't make a thread", e))?;
         pumps.push(pump);
     }

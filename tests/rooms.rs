@@ -9,7 +9,8 @@ use std::process::Command;
 
 /// Every room and what it may use beside itself. `main` may use all; `lib` only lists the rooms.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("error", &[]),
+    ("threads", &[]),
+    ("error", &["threads"]),
     ("sys", &[]),
     ("format", &[]),
     ("config", &["error"]),
@@ -45,6 +46,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "stream",
             "config",
             "error",
+            "threads",
         ],
     ),
 ];

@@ -17,13 +17,13 @@ use crate::log_warning;
 use crate::ring::{BATCH_FRAGMENTS, Batch, Follower, Next, Outlet};
 use crate::stream::{Codec, Stream, Watching};
 use crate::sys::clock;
+use crate::threads;
 use connection::Phase;
 use std::io::{self, IoSlice};
 use std::mem;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use window::{Found, MOST_BYTES, Media, Reach, SEGMENTS_MOST, Window};
 
@@ -159,10 +159,7 @@ fn join<'a>(
         current.run = Some(Arc::clone(run));
         // Where there is no thread, the segmenter is dropped, which takes this lock.
         drop(current);
-        let thread = thread::Builder::new()
-            .name("hls".into())
-            .stack_size(STACK_BYTES)
-            .spawn(move || segmenter.follow());
+        let thread = threads::spawn("hls", STACK_BYTES, Box::new(move || segmenter.follow()));
         if let Err(e) = thread {
             log_warning!("can't make a thread for HLS: {e}");
         }

@@ -16,6 +16,7 @@ use crate::config;
 use crate::error::{Error, Result};
 use crate::stream::Stream;
 use crate::sys::sock;
+use crate::threads;
 use crate::{log_error, log_verbose, log_warning};
 use connection::{Connection, Phase};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -176,11 +177,8 @@ impl Server {
         }
         let (stop, stopped) = UnixStream::pair().map_err(cannot)?;
         let for_acceptor = Arc::clone(&shared);
-        let acceptor = thread::Builder::new()
-            .name("accept".into())
-            .stack_size(STACK_BYTES)
-            .spawn(move || accept(&listeners, &stopped, &for_acceptor))
-            .map_err(cannot)?;
+        let acceptor = Box::new(move || accept(&listeners, &stopped, &for_acceptor));
+        let acceptor = threads::spawn("accept", STACK_BYTES, acceptor).map_err(cannot)?;
         Ok(Server {
             shared,
             acceptor,
@@ -274,11 +272,8 @@ fn admit(socket: TcpStream, address: SocketAddr, number: u64, shared: &Arc<Share
         shared: Arc::clone(shared),
         number,
     };
-    let thread = thread::Builder::new()
-        .name("client".into())
-        .stack_size(STACK_BYTES)
-        .spawn(move || connection::serve(&connection, &leaving.shared));
-    if let Err(e) = thread {
+    let serve = Box::new(move || connection::serve(&connection, &leaving.shared));
+    if let Err(e) = threads::spawn("client", STACK_BYTES, serve) {
         shared.counters.refused.fetch_add(1, Relaxed);
         log_warning!("can't make a thread for client {address}: {e}");
     }

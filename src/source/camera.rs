@@ -82,8 +82,7 @@ pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Camera> {
     };
     let Some(fourcc) = names.into_iter().find(|name| offers(*name)) else {
         let tried = format!("{} gives no {}", capabilities.card, wanted.format);
-        let offered = offer::line(&file, &formats);
-        let why = format!("it offers {offered}; take capture_format out of its section");
+        let why = format!("it offers {}", offer::line(&file, &formats));
         return Err(Error::new(path, tried, why));
     };
     controls::apply(&file, path, wanted.controls)

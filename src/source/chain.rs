@@ -1,30 +1,26 @@
-//! A camera with an encoder behind it, and a decoder between the two where it gives JPEG pictures.
+//! A camera with an encoder behind it, and a decoder between the two where it gives JPEG pictures, or a converter.
 //!
 //! All devices are polled at once, and none is waited for by itself. Raw pictures stay in the encoder's memory where both
 //! sides can do that: the camera, or the decoder, writes right into it.
 
 use super::camera::{self, capture_kind, open_device};
-use super::capture::{BUFFERS, Capture, Device, Taken};
+use super::capture::{Capture, Device, Taken};
 use super::m2m::{Node, Raw, Stage};
 use super::{Drops, Facts, Frame, Signal, Source, controls, offer, poll_timeout, uvcx};
 use crate::config::Setting;
 use crate::error::{Error, Result};
 use crate::format::{Codec, jpeg, raw};
-use crate::sys::v4l2::{FourCc, Fraction, Queue};
+use crate::sys::v4l2::{FourCc, Fraction};
 use crate::{log_verbose, log_warning};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
 use std::collections::HashSet;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::time::Duration;
 
 /// Raw formats between a decoder and an encoder, best first.
-const BETWEEN: [FourCc; 2] = [
-    FourCc(u32::from_le_bytes(*b"NV12")),
-    FourCc(u32::from_le_bytes(*b"YU12")),
-];
+const BETWEEN: [FourCc; 2] = [FourCc::of(b"NV12"), FourCc::of(b"YU12")];
 /// How often a decoder may tell another size with no picture in between.
 const CHANGES_MAX: u32 = 5;
 
@@ -63,9 +59,9 @@ pub struct Wanted<'a> {
     pub fps: u32,
     /// Controls of the camera, to be set before it streams, in this order.
     pub controls: &'a [Setting],
-    /// What the camera is to give: a raw format, or one of the two names of JPEG if there is a decoder.
+    /// What the camera is to give: a raw format, or, if there is a decoder for them, one of the two names of JPEG.
     pub input: FourCc,
-    /// What makes raw pictures of JPEG ones.
+    /// What makes raw pictures of JPEG ones, or of raw ones of another format.
     pub decoder: Option<&'a Path>,
     /// What the decoder is to be given them as; None: as it likes them.
     pub decoder_input: Option<FourCc>,
@@ -78,7 +74,7 @@ pub struct Wanted<'a> {
     pub encoder_input: Option<FourCc>,
     /// Controls of the encoder; they are set after our own defaults.
     pub encoder_controls: &'a [Setting],
-    /// From the camera to an encoder. (JPEG pictures are always copied to a decoder: what it can't take is mended on
+    /// From the camera to what comes next. (JPEG pictures are always copied to a decoder: what it can't take is mended on
     /// the way.)
     pub camera_memory: Memory,
     /// From the decoder to the encoder.
@@ -135,7 +131,11 @@ pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Chain> {
             let decoder = Node::open(path, "decoder")?;
             // The Raspberry Pi's wants them by this name.
             let mjpeg = decoder.takes().contains(&FourCc::MJPEG);
-            let named = if mjpeg { FourCc::MJPEG } else { FourCc::JPEG };
+            let named = match format.fourcc {
+                FourCc::MJPEG | FourCc::JPEG if mjpeg => FourCc::MJPEG,
+                FourCc::MJPEG | FourCc::JPEG => FourCc::JPEG,
+                raw => raw,
+            };
             let source = (&device.layout, wanted.decoder_input.unwrap_or(named));
             let mut between = format.fourcc;
             let choose = &mut |decoder: &Node| {
@@ -151,8 +151,8 @@ pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Chain> {
                 memory: wanted.decoder_memory,
             };
             let encoder = link(&mut decoder, encoder, &plan, warn)?;
-            let queue = Queue::new(Rc::clone(&device.file), device.kind, BUFFERS);
-            let queue = queue.and_then(|mut queue| queue.start().map(|()| queue));
+            let end = (&device.file, device.kind);
+            let queue = decoder.source_queue(end, wanted.camera_memory.no_copy(), warn);
             (encoder, Some((decoder, plan)), queue)
         }
         None => {
@@ -213,7 +213,7 @@ fn set_up_camera(wanted: &Wanted<'_>, warn: &mut dyn FnMut(String)) -> Result<(D
         controls: wanted.controls,
     };
     let device = Device::set_up(file, kind, &camera, fourcc, warn)?;
-    if wanted.decoder.is_none() && device.layout.pieces != 1 {
+    if device.layout.pieces != 1 {
         let why = format!("{fourcc} comes in several pieces of memory; set another capture_format");
         return Err(Error::new(&path, "can't be encoded", why));
     }
@@ -294,6 +294,9 @@ impl Source for Chain {
             frame.give_back()
         });
         encoded.map_err(|errno| stage.lost(errno))?;
+        if stage.ended {
+            return Err(stage.lost(Errno::EPIPE));
+        }
         if let Some((from, _)) = &mut self.decoder {
             if decoder.contains(PollFlags::POLLPRI) && from.changed() || from.ended {
                 return self.relink(sink);
@@ -312,21 +315,26 @@ impl Source for Chain {
                 return Ok(false);
             };
             let next = match &mut self.decoder {
-                Some((decoder, _)) if jpeg::Picture::parse(frame.data()).is_ok() => {
-                    sink(Signal::Frame(Frame {
-                        codec: Codec::Jpeg,
-                        data: frame.data(),
-                        captured_us,
-                    }));
-                    decoder
-                }
-                None if frame.filled_bytes() >= stage.least_bytes() => &mut *stage,
-                _ => {
-                    damaged += 1;
-                    frame.give_back()?;
-                    return Ok(false);
-                }
+                Some((decoder, _)) => decoder,
+                None => &mut *stage,
             };
+            let whole = if next.takes_jpeg() {
+                jpeg::Picture::parse(frame.data()).is_ok()
+            } else {
+                frame.filled_bytes() >= next.least_bytes()
+            };
+            if !whole {
+                damaged += 1;
+                frame.give_back()?;
+                return Ok(false);
+            }
+            if next.takes_jpeg() {
+                sink(Signal::Frame(Frame {
+                    codec: Codec::Jpeg,
+                    data: frame.data(),
+                    captured_us,
+                }));
+            }
             if let Err(errno) = next.offer(frame, captured_us) {
                 offered = Err(next.lost(errno));
             }

@@ -32,10 +32,11 @@ fn nodes_in(dev: &Path) -> Vec<PathBuf> {
             .ok()
     };
     let entries = fs::read_dir(dev).into_iter().flatten().flatten();
-    let mut nodes: Vec<(u32, PathBuf)> = entries
-        .filter_map(|entry| Some((number(&entry)?, entry.path())))
-        .collect();
-    nodes.sort_unstable();
+    let mut nodes: Vec<(u32, PathBuf)> = Vec::new();
+    for node in entries.filter_map(|entry| Some((number(&entry)?, entry.path()))) {
+        let at = nodes.partition_point(|other| other.0 < node.0);
+        nodes.insert(at, node);
+    }
     nodes.into_iter().map(|(_, path)| path).collect()
 }
 
@@ -67,12 +68,10 @@ fn link(dev: &Path, node: &Path, alike: bool) -> Option<PathBuf> {
     }
     folders.iter().find_map(|folder| {
         let links = fs::read_dir(dev.join(folder)).ok()?.flatten();
-        let mut links: Vec<PathBuf> = links
+        links
             .map(|link| link.path())
             .filter(|link| fs::canonicalize(link).is_ok_and(|target| target == node))
-            .collect();
-        links.sort_unstable();
-        links.into_iter().next()
+            .min()
     })
 }
 

@@ -188,7 +188,8 @@ impl Stage {
         })
     }
 
-    /// Sets a decoder up for pictures as a camera gives them, and for raw ones of `format`; it gives nothing yet.
+    /// Sets a decoder up for pictures as a camera gives them, but called `input`, and for raw ones of `raw_format`; it
+    /// gives nothing yet. Where the camera's are raw it is a converter.
     pub fn decoder(
         node: Node,
         (camera, input): (&Layout, FourCc),
@@ -197,23 +198,29 @@ impl Stage {
         warn: &mut dyn FnMut(String),
     ) -> Result<Stage> {
         node.apply(settings, warn);
-        let coded = Layout {
-            format: Format {
-                fourcc: input,
-                ..camera.format
-            },
-            stride_bytes: 0,
-            size_bytes: camera.size_bytes.saturating_add(MENDING_BYTES),
-            ..*camera
+        let feed = if raw::is_known(input.0.to_le_bytes()) {
+            let from = Raw {
+                layout: *camera,
+                visible: (camera.format.width, camera.format.height),
+            };
+            let to = raw_input(&node, &from, input)?;
+            Feed::Copied { from, to }
+        } else {
+            let mut coded = *camera;
+            coded.format.fourcc = input;
+            coded.stride_bytes = 0;
+            coded.size_bytes = camera.size_bytes.saturating_add(MENDING_BYTES);
+            node.set(node.kind.output(), &coded)?;
+            Feed::Jpeg
         };
-        node.set(node.kind.output(), &coded)?;
         let raw = Layout {
             format: Format {
                 fourcc: raw_format(&node)?,
                 ..camera.format
             },
+            stride_bytes: 0,
             size_bytes: 0,
-            ..coded
+            ..*camera
         };
         node.set(node.kind, &raw)?;
         if let Err(errno) = v4l2::subscribe_source_change(&node.file) {
@@ -223,7 +230,7 @@ impl Stage {
                 errno.desc()
             );
         }
-        let mut stage = Stage::new(node, Feed::Jpeg)?;
+        let mut stage = Stage::new(node, feed)?;
         let started = stage.input.start();
         started.map_err(|e| stage.node.failed("can't start the decoder", e))?;
         Ok(stage)
@@ -246,7 +253,7 @@ impl Stage {
         });
         coded.colours = source.layout.colours;
         node.set(node.kind, &coded)?;
-        let input = encoder_input(&node, source, fourcc)?;
+        let input = raw_input(&node, source, fourcc)?;
         let output = node.kind.output();
         if let Err(errno) = v4l2::set_interval(&node.file, output, interval) {
             log_verbose!("{}: takes no frame rate: {}", node.path.display(), errno.desc());
@@ -291,7 +298,12 @@ impl Stage {
         self.queue = Some(queue);
     }
 
-    /// Starts `device`'s queue, of frames for this encoder: in its memory where both can, or else in the device's own.
+    /// Whether it is given JPEG pictures.
+    pub fn takes_jpeg(&self) -> bool {
+        matches!(self.feed, Feed::Jpeg)
+    }
+
+    /// Starts `device`'s queue, of frames for this one: in its memory where both can, or else in the device's own.
     /// `no_copy` is Some(true) where it has to be so, and Some(false) where it must not.
     pub fn source_queue(
         &mut self,
@@ -366,7 +378,7 @@ impl Stage {
         let sent = match &self.feed {
             Feed::There { size_bytes, .. } => {
                 self.input.send(frame.index(), *size_bytes, captured_us)?;
-                self.fed_us.push_back(captured_us);
+                self.sent(captured_us);
                 self.in_use.push(frame);
                 return Ok(());
             }
@@ -386,11 +398,19 @@ impl Stage {
             })?,
         };
         if sent {
-            self.fed_us.push_back(captured_us);
+            self.sent(captured_us);
         } else {
             self.damaged += 1;
         }
         frame.give_back()
+    }
+
+    fn sent(&mut self, captured_us: u64) {
+        // Of a device that hands no times on, those of frames that it never gave must not stay for ever.
+        if self.fed_us.len() >= 2 * BUFFERS as usize {
+            self.fed_us.pop_front();
+        }
+        self.fed_us.push_back(captured_us);
     }
 
     /// The next thing that it gives, with the time of what went in, or None when there is none yet.
@@ -467,7 +487,7 @@ impl Stage {
         }
         let what = self.node.what;
         let hint = match self.feed {
-            Feed::Jpeg => "it may not know such JPEG pictures",
+            _ if what == "decoder" => "it may not know such pictures",
             _ => "a very low video_bitrate makes the Raspberry Pi's do that",
         };
         let why = format!(
@@ -517,9 +537,9 @@ fn defaults(node: &Node, (width, height): (u32, u32), interval: Fraction) {
     }
 }
 
-/// Sets what an encoder is given: as the source has it, cut to the picture, so that nothing needs to be copied; or else
+/// Sets what a device is given: as the source has it, cut to the picture, so that nothing needs to be copied; or else
 /// of the picture's size.
-fn encoder_input(node: &Node, source: &Raw, fourcc: FourCc) -> Result<Raw> {
+fn raw_input(node: &Node, source: &Raw, fourcc: FourCc) -> Result<Raw> {
     let visible = source.visible;
     let mut wanted = source.layout;
     wanted.format.fourcc = fourcc;
@@ -540,10 +560,10 @@ fn encoder_input(node: &Node, source: &Raw, fourcc: FourCc) -> Result<Raw> {
     }
     let Format { width, height, .. } = layout.format;
     let why = format!(
-        "the encoder takes no pictures of {}x{} (but {width}x{height}); set another width and height",
-        visible.0, visible.1
+        "the {} takes no pictures of {}x{} (but {width}x{height}); set another width and height",
+        node.what, visible.0, visible.1
     );
-    Err(Error::new(node.path.display(), "can't encode", why))
+    Err(Error::new(node.path.display(), "can't set the format", why))
 }
 
 /// A queue of the source's that fills the encoder's buffers and streams, or why that can't be.

@@ -329,11 +329,16 @@ impl<'a> Report<'a> {
             self.say(&["- ", &trouble]);
         }
         // The first one is what is served at the old addresses.
-        self.sections.sort_by_key(|section| section.rank);
-        for Section { text, .. } in &self.sections {
-            for piece in ["\n", text, "\n"] {
-                self.text.push_str(piece);
-            }
+        let mut rest = self.sections;
+        while let Some(rank) = rest.iter().map(|section| section.rank).min() {
+            rest.retain(|Section { rank: its, text, .. }| {
+                if *its == rank {
+                    for piece in ["\n", text, "\n"] {
+                        self.text.push_str(piece);
+                    }
+                }
+                *its != rank
+            });
         }
         self.text
     }

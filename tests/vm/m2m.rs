@@ -1,21 +1,19 @@
 //! Raw pictures of vivid through the encoder device. An IDR picture of `vh264enc` is uncompressed, so what comes out can be
 //! compared with what the camera gave.
 
-use super::served::{config, serve};
-use super::support::pictures::get;
-use super::support::{Dir, Server, until};
+use super::support::Dir;
 use super::*;
 use fmp4streamer::format::Codec;
 use fmp4streamer::format::bits::{BitReader, unescape};
 use fmp4streamer::format::h264::{nal, nal_units};
-use fmp4streamer::format::jpeg;
 use fmp4streamer::format::raw::{self, Lines};
 use fmp4streamer::source::chain::{self, Chain, Memory};
 use fmp4streamer::sys::v4l2::{BufferKind, Format, Layout, Queue};
 
-const ENCODER: &str = "/dev/video11";
-const NV12: FourCc = FourCc(u32::from_le_bytes(*b"NV12"));
-const YU12: FourCc = FourCc(u32::from_le_bytes(*b"YU12"));
+pub const ENCODER: &str = "/dev/video11";
+const NV12: FourCc = FourCc::of(b"NV12");
+const YU12: FourCc = FourCc::of(b"YU12");
+const YUYV: FourCc = FourCc::of(b"YUYV");
 
 /// Loads the encoder's driver anew, with these parameters; the defaults come back on drop.
 struct Driver;
@@ -46,10 +44,10 @@ fn modprobe(arguments: &[&str]) {
 }
 
 /// A parameter that is set for a time.
-struct Fault(&'static str);
+pub struct Fault(&'static str);
 
 impl Fault {
-    fn new(parameter: &'static str, value: u32) -> Fault {
+    pub fn new(parameter: &'static str, value: u32) -> Fault {
         let fault = Fault(parameter);
         fault.set(value);
         fault
@@ -69,7 +67,7 @@ impl Drop for Fault {
 
 /// A vivid device of one plane, or of several, that shows a picture without a motion: its squares are other ones in each
 /// line and in each column.
-fn still(index: usize, input: &str) -> PathBuf {
+pub fn still(index: usize, input: &str) -> PathBuf {
     let path = driven_by("vivid").swap_remove(index);
     v4l2_ctl(&path, &["-i", input]);
     v4l2_ctl(&path, &["-c", "osd_text_mode=2,test_pattern=6,show_square=1"]);
@@ -200,7 +198,8 @@ fn captured(path: &Path, kind: BufferKind, (width, height): (u32, u32), fourcc: 
         stride_bytes: stride_bytes as usize,
         height: h,
     };
-    let tight = lines(width.next_multiple_of(2));
+    let pixel_bytes = if fourcc == YUYV { 2 } else { 1 };
+    let tight = lines(width * pixel_bytes);
     let mut picture = vec![0; tight.size_bytes().unwrap()];
     let from = lines(layout.stride_bytes);
     let whole = raw::copy((w, h), (lent.data(), from), (&mut picture, tight));
@@ -210,6 +209,15 @@ fn captured(path: &Path, kind: BufferKind, (width, height): (u32, u32), fourcc: 
         let (cb, cr) = chroma.split_at(chroma.len() / 2);
         let pairs = cb.iter().zip(cr).flat_map(|(cb, cr)| [*cb, *cr]);
         picture = luma.iter().copied().chain(pairs).collect();
+    }
+    if fourcc == YUYV {
+        // Of two lines, the colours of the first one.
+        let luma = picture.iter().step_by(2).copied();
+        let colours = picture
+            .chunks(2 * w)
+            .step_by(2)
+            .flat_map(|line| line.iter().skip(1).step_by(2));
+        picture = luma.chain(colours.copied()).collect();
     }
     picture.iter().map(|sample| (*sample).max(1)).collect()
 }
@@ -455,7 +463,7 @@ fn through_decoder<'a>(path: &'a Path, size: (u32, u32)) -> chain::Wanted<'a> {
     }
 }
 
-fn small((width, height): (u32, u32)) -> (usize, usize) {
+pub fn small((width, height): (u32, u32)) -> (usize, usize) {
     (width as usize, height as usize)
 }
 
@@ -501,6 +509,31 @@ fn jpeg_pictures_become_h264_and_stay_as_they_are() {
 }
 
 #[test]
+fn raw_pictures_may_go_through_a_converter() {
+    let Some(_) = rig() else { return };
+    let _decoder = Decoder::new(&[]);
+    // Lines of 1280 bytes stay where they are, those of 1288 are copied.
+    for (size, copied) in [((640, 360), false), ((644, 362), true)] {
+        let path = still(0, "3");
+        let wanted = chain::Wanted {
+            camera_memory: Memory::Dmabuf,
+            input: YUYV,
+            ..through_decoder(&path, size)
+        };
+        let expected = captured(&path, BufferKind::Single, size, YUYV);
+        let mut said = HashSet::new();
+        let mut chain = chain::open(&wanted, &mut said).unwrap();
+        let told = said.iter().any(|words| words.contains("its frames are copied"));
+        assert_eq!(told, copied, "{said:?}");
+        let got = run(&mut chain, |o| o.h264.len() >= 20).unwrap();
+        let key = pcm(&got.h264[0].0, small(size));
+        let differs = key.iter().zip(&expected).position(|(a, b)| a != b);
+        assert_eq!((differs, key.len()), (None, expected.len()), "{size:?}");
+        assert!(got.jpeg.is_empty());
+    }
+}
+
+#[test]
 fn broken_jpeg_pictures_are_left_out() {
     let Some(rig) = rig() else { return };
     let (_decoder, dir, size) = (Decoder::new(&[]), Dir::new(), (640, 480));
@@ -536,82 +569,4 @@ fn pictures_may_change_their_size() {
     }
     drop(camera);
     no_nodes();
-}
-
-#[test]
-fn viewers_go_on_whatever_the_encoder_does() {
-    let Some(_) = rig() else { return };
-    let server = serve(&still(0, "0"), "320x180", 10, "");
-    let mut stream = server.follow("");
-    let mut keys = 0;
-    let mut more = |count: usize| {
-        for _ in 0..count {
-            keys += usize::from(stream.next_fragment().expect("the stream ended").key());
-        }
-    };
-    more(10);
-    let failing = Fault::new("fail_every", 4);
-    more(30);
-    drop(failing);
-    more(10);
-    let slow = Fault::new("delay_ms", 300);
-    more(10);
-    drop(slow);
-    more(10);
-    let count = |field: &str| server.camera(field).parse::<u64>().unwrap();
-    println!(
-        "{keys} key frames, {} damaged, {} slow",
-        count("damaged"),
-        count("slow")
-    );
-    // Each spoilt frame is followed by a key frame that was asked for, but no more than two in a second are.
-    assert!(keys >= 7);
-    assert!(count("damaged") >= 5 && count("slow") >= 10);
-    assert_eq!(server.camera("state"), "live");
-    assert_eq!(server.log().matches("lost").count(), 0, "{}", server.log());
-}
-
-#[test]
-fn a_webcam_of_jpeg_pictures_is_served_as_both() {
-    let Some(rig) = rig() else { return };
-    let (_decoder, dir, size) = (Decoder::new(&[]), Dir::new(), (640, 480));
-    let sent = blocks::jpeg(small(size), blocks::places);
-    let (camera, path) = webcam(&rig, &dir, size, std::slice::from_ref(&sent));
-    let server = serve(&path, "640x480", 10, "");
-    let mut stream = server.follow("");
-    assert!((0..12).all(|_| stream.next_fragment().is_some()));
-    let chain = format!(
-        "{} (fakeuvc camera) MJPG 640x480 → {} (vjpegdec) NV12 → {ENCODER} (vh264enc) H264",
-        path.display(),
-        Decoder::PATH
-    );
-    assert_eq!(server.camera("chain"), chain);
-    let (head, picture) = get(&server, "/snapshot.jpg");
-    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
-    // What viewers of pictures get is the camera's, with the tables that it left out, and with its JFIF segment.
-    assert_eq!(picture, jpeg::Picture::parse(&sent).unwrap().to_vec());
-    drop((server, camera));
-    no_nodes();
-}
-
-#[test]
-fn memory_that_is_used_up_is_told() {
-    let Some(rig) = rig() else { return };
-    let (dir, path) = (Dir::new(), still(0, "0"));
-    // The first VIDIOC_REQBUFS is the encoder's.
-    let order = dir.write("fail", format!("{} {}", 0xc014_5608_u32, libc::ENOMEM));
-    let mut program = Command::new(Server::PROGRAM);
-    program
-        .env("LD_PRELOAD", rig.join("tools/failonce.so"))
-        .env("FAILONCE", order);
-    let camera = config(&path, "320x180", 10, &format!("encoder = {ENCODER}"));
-    // Landlock would keep failonce.so from its file.
-    let config = format!("[server]\nsandbox = off\n{camera}");
-    let server = Server::with_config_as(program, &config);
-    until("it is told", || {
-        let log = server.log();
-        log.contains("/dev/video11: can't get buffers: no memory for the encoder's buffers")
-            && log.contains("cma=256M")
-    });
-    assert!(server.follow("").next_fragment().is_some());
 }

@@ -10,6 +10,7 @@
 mod auto;
 mod blocks;
 mod cameras;
+mod encoded;
 mod faults;
 mod loopback;
 mod m2m;

@@ -214,6 +214,7 @@ fn raw_frames_in_one_plane_and_in_several() {
                 ("hue", "0"),
                 ("test_pattern", "100% White"),
                 ("osd_text_mode", "None"),
+                ("show_square", "0"),
             ],
         );
     }

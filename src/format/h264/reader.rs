@@ -1,7 +1,6 @@
 //! Access units in, what an `avc1` track needs of them out: its NAL units, whether it is a key frame, and the
 //! parameter sets it leans on. Streams that can't be shown live frame by frame are refused, with the way out.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -79,12 +78,41 @@ struct Kept<T> {
     says: T,
 }
 
+/// The newest parameter set of each id, in the order of the ids. They are few.
+struct ById<T>(Vec<(u8, Kept<T>)>);
+
+impl<T> ById<T> {
+    fn get(&self, id: u8) -> Option<&Kept<T>> {
+        self.0
+            .iter()
+            .find(|(other, _)| *other == id)
+            .map(|(_, kept)| kept)
+    }
+
+    fn insert(&mut self, id: u8, nal: &[u8], says: T) {
+        self.0.retain(|(other, _)| *other != id);
+        let at = self.0.partition_point(|(other, _)| *other < id);
+        let nal = nal.to_vec();
+        self.0.insert(at, (id, Kept { nal, says }));
+    }
+
+    fn values(&self) -> impl Iterator<Item = &Kept<T>> {
+        self.0.iter().map(|(_, kept)| kept)
+    }
+}
+
+impl<T> Default for ById<T> {
+    fn default() -> ById<T> {
+        ById(Vec::new())
+    }
+}
+
 /// Reads the access units of one stream in their order, and remembers its parameter sets.
 #[derive(Default)]
 pub struct Reader {
-    /// By id: at most 32 and 256 of them.
-    sps: BTreeMap<u8, Kept<Sps>>,
-    pps: BTreeMap<u8, Kept<Pps>>,
+    /// At most 32 and 256 of them.
+    sps: ById<Sps>,
+    pps: ById<Pps>,
     parameters: Option<Arc<Parameters>>,
     /// A parameter set changed since `parameters` was made.
     changed: bool,
@@ -166,13 +194,7 @@ impl Reader {
         }
         check_size("SPS", nal)?;
         let says = Sps::parse(nal).map_err(|why| damaged("SPS", &why))?;
-        self.sps.insert(
-            says.id,
-            Kept {
-                nal: nal.to_vec(),
-                says,
-            },
-        );
+        self.sps.insert(says.id, nal, says);
         self.changed = true;
         Ok(())
     }
@@ -183,13 +205,7 @@ impl Reader {
         }
         check_size("PPS", nal)?;
         let says = Pps::parse(nal).map_err(|why| damaged("PPS", &why))?;
-        self.pps.insert(
-            says.id,
-            Kept {
-                nal: nal.to_vec(),
-                says,
-            },
-        );
+        self.pps.insert(says.id, nal, says);
         self.changed = true;
         Ok(())
     }
@@ -198,9 +214,9 @@ impl Reader {
     fn add_slice(&self, nal: &[u8], picture: &mut Option<Picture>) -> Result<bool, Refused> {
         let mut sps_id = 0;
         let header = SliceHeader::parse(nal, |pps_id| {
-            let pps = &self.pps.get(&pps_id)?.says;
+            let pps = &self.pps.get(pps_id)?.says;
             sps_id = pps.sps_id;
-            Some((pps, &self.sps.get(&pps.sps_id)?.says))
+            Some((pps, &self.sps.get(pps.sps_id)?.says))
         });
         let Some(header) = header.map_err(|why| damaged("slice header", &why))? else {
             return Ok(false);
@@ -227,7 +243,7 @@ impl Reader {
 
     /// Makes the parameter sets of a picture's SPS the stream's, and asks whether the picture can be in it.
     fn activate(&mut self, picture: &Picture) -> Result<(), Refused> {
-        let Some(sps) = self.sps.get(&picture.sps_id) else {
+        let Some(sps) = self.sps.get(picture.sps_id) else {
             return Ok(());
         };
         if !sps.says.frame_mbs_only {
@@ -719,7 +735,7 @@ mod tests {
                 assert!(!unit.nals.is_empty() && reader.parameters().is_some());
             }
         }
-        assert!(reader.sps.len() <= 32 && reader.pps.len() <= 256);
+        assert!(reader.sps.0.len() <= 32 && reader.pps.0.len() <= 256);
         // And it still reads what is good.
         let idr = annex_b(&[&bytes(X264_HIGH_B), &bytes(PPS), &slice(0x65, I, 0)]);
         drop(reader.read(&idr)); // ends a group that may have had B pictures in any order

@@ -4,7 +4,7 @@
  * devices: multi-planar, /dev/video10, MJPG by that name only, heights in multiples of 16 with the picture's own in
  * G_SELECTION, lines padded to 32 bytes, SOURCE_CHANGE without a last buffer; it gives nothing for a picture with an APP0
  * segment, and a damaged one for a picture without Huffman tables. It decodes baseline pictures of 4:2:0 or 4:2:2
- * without restarts, and of each block of 8x8 only the mean.
+ * without restarts, and of each block of 8x8 only the mean. It is a converter, too, of YUYV.
  */
 #include <linux/delay.h>
 #include <linux/module.h>
@@ -249,6 +249,28 @@ static int decode(struct picture *p, u8 *out, const struct vjd_queue *q)
 	return 0;
 }
 
+static void convert(const u8 *in, const struct vjd_queue *from, u8 *out, const struct vjd_queue *to)
+{
+	unsigned int x, y, size = to->stride * to->height;
+	bool nv = to->fourcc == V4L2_PIX_FMT_NV12;
+
+	for (y = 0; y < from->height; y++, in += from->stride)
+		for (x = 0; x < from->width; x++) {
+			unsigned int at = y / 2 * to->stride;
+
+			out[y * to->stride + x] = in[2 * x];
+			if (x % 2 || y % 2)
+				continue;
+			if (nv) {
+				out[size + at + x] = in[2 * x + 1];
+				out[size + at + x + 1] = in[2 * x + 3];
+			} else {
+				out[size + at / 2 + x / 2] = in[2 * x + 1];
+				out[size + size / 4 + at / 2 + x / 2] = in[2 * x + 3];
+			}
+		}
+}
+
 /* Formats. */
 
 static void vjd_lay_out(struct vjd_queue *q, u32 stride)
@@ -270,10 +292,10 @@ static int vjd_enum_cap(struct file *file, void *fh, struct v4l2_fmtdesc *f)
 
 static int vjd_enum_out(struct file *file, void *fh, struct v4l2_fmtdesc *f)
 {
-	if (f->index)
+	if (f->index > 1)
 		return -EINVAL;
-	f->pixelformat = V4L2_PIX_FMT_MJPEG;
-	f->flags = V4L2_FMT_FLAG_COMPRESSED;
+	f->pixelformat = f->index ? V4L2_PIX_FMT_YUYV : V4L2_PIX_FMT_MJPEG;
+	f->flags = f->index ? 0 : V4L2_FMT_FLAG_COMPRESSED;
 	return 0;
 }
 
@@ -307,9 +329,16 @@ static int vjd_s_fmt(struct file *file, void *fh, struct v4l2_format *f)
 	if (vb2_is_busy(v4l2_m2m_get_vq(ctx->fh.m2m_ctx, f->type)))
 		return -EBUSY;
 	if (V4L2_TYPE_IS_OUTPUT(f->type)) {
-		q->fourcc = V4L2_PIX_FMT_MJPEG;
 		q->height = height;
-		q->size = max(pix->plane_fmt[0].sizeimage, 512u * 1024);
+		if (pix->pixelformat == V4L2_PIX_FMT_YUYV) {
+			q->fourcc = V4L2_PIX_FMT_YUYV;
+			q->stride = ALIGN(max(pix->plane_fmt[0].bytesperline, 2 * width), 64);
+			q->size = q->stride * height;
+		} else {
+			q->fourcc = V4L2_PIX_FMT_MJPEG;
+			q->stride = 0;
+			q->size = max(pix->plane_fmt[0].sizeimage, 512u * 1024);
+		}
 		ctx->dst.width = width;
 		ctx->dst.visible_height = height;
 		vjd_lay_out(&ctx->dst, 0);
@@ -385,11 +414,12 @@ static void vjd_work(struct work_struct *work)
 	struct vb2_v4l2_buffer *src = v4l2_m2m_next_src_buf(m2m), *dst;
 	struct picture *p = kmalloc(sizeof(*p), GFP_KERNEL);
 	const u8 *bytes = vb2_plane_vaddr(&src->vb2_buf, 0);
-	int bad = p ? parse(p, bytes, bytes + vb2_get_plane_payload(&src->vb2_buf, 0)) : -ENOMEM;
+	bool raw = ctx->src.fourcc == V4L2_PIX_FMT_YUYV;
+	int bad = !p ? -ENOMEM : raw ? 0 : parse(p, bytes, bytes + vb2_get_plane_payload(&src->vb2_buf, 0));
 
 	if (delay_ms)
 		msleep(delay_ms);
-	if (!bad && (p->width != ctx->dst.width || p->height != ctx->dst.visible_height ||
+	if (!bad && !raw && (p->width != ctx->dst.width || p->height != ctx->dst.visible_height ||
 		     (always_tell && !ctx->told))) {
 		struct vb2_queue *vq = v4l2_m2m_get_vq(m2m, V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE);
 
@@ -403,9 +433,11 @@ static void vjd_work(struct work_struct *work)
 	} else {
 		v4l2_m2m_src_buf_remove(m2m);
 		src->sequence = ctx->src.sequence++;
-		if (bad || !p->app0) {
+		if (bad || raw || !p->app0) {
 			dst = v4l2_m2m_dst_buf_remove(m2m);
-			if (!bad)
+			if (raw)
+				convert(bytes, &ctx->src, vb2_plane_vaddr(&dst->vb2_buf, 0), &ctx->dst);
+			else if (!bad)
 				bad = decode(p, vb2_plane_vaddr(&dst->vb2_buf, 0), &ctx->dst);
 			v4l2_m2m_buf_copy_metadata(src, dst, true);
 			dst->field = V4L2_FIELD_NONE;

@@ -1,0 +1,15 @@
+//! Threads are made here: std's way to is generic, with some code for each kind of thread.
+
+use std::io;
+use std::thread::{Builder, JoinHandle};
+
+/// Makes a thread of that name, with so much stack.
+///
+/// # Errors
+/// The kernel's; `run` is dropped then.
+pub fn spawn(name: &str, stack_bytes: usize, run: Box<dyn FnOnce() + Send>) -> io::Result<JoinHandle<()>> {
+    Builder::new()
+        .name(name.into())
+        .stack_size(stack_bytes)
+        .spawn(run)
+}
