@@ -2,6 +2,7 @@
 //! without a feeder. `v4l2loopback video_nr=40 card_label=cam exclusive_caps=0 max_buffers=2`
 
 use super::*;
+use fmp4streamer::source::Past;
 
 pub const DEVICE: &str = "/dev/video40";
 
@@ -9,8 +10,10 @@ pub const DEVICE: &str = "/dev/video40";
 fn frames_come_with_their_arrival_time() {
     let Some(rig) = rig() else { return };
     let path = Path::new(DEVICE);
-    let words = open(path).err().unwrap().to_string();
-    assert!(words.contains("gives no H264"), "{words}");
+    let (camera, keys) = Default::default();
+    let device = device::Device::any(path, &camera, &keys);
+    let words = device.open(&mut Past::default()).err().unwrap().to_string();
+    assert!(words.contains("no format at all now"), "{words}");
 
     let mut feed = Command::new(rig.join("tools/h264feed"));
     let feed = Running::start(

@@ -163,7 +163,8 @@ fn each_node_is_listed_as_what_it_is() {
     let vivid = driven_by("vivid");
     for (node, words) in [
         (&path, "fakeuvc camera (uvcvideo, usb-vhci_hcd.0-1)"),
-        (&path, "H264, YUYV: 640x480 at 10, 5"),
+        (&path, "H264: 640x480 at 10, 5\n"),
+        (&path, "YUYV: 640x480 at 5\n"),
         (&path, "Served as H264: it gives H.264."),
         (&path, by_id.to_str().unwrap()),
         (&metadata, "metadata"),
