@@ -13,7 +13,7 @@ const now = () => performance.now();
 const u32 = (bytes, at) => new DataView(bytes.buffer, bytes.byteOffset).getUint32(at);
 const name = (bytes, at) => String.fromCharCode(...bytes.subarray(at, at + 4));
 
-// Where the content of the first box of this name begins.
+// Where the content of the first such box begins.
 function box(bytes, wanted) {
 	let at = 4;
 	while (at < bytes.length && name(bytes, at) !== wanted) at++;
@@ -67,7 +67,7 @@ function sighted(time, when) {
 
 // ---- Engines: what shows fragments
 
-const MARGIN_S = 0.01; // to be left to play when the next frame comes
+const MARGIN_S = 0.01; // left to play when the next frame comes
 const MORE_S = 0.005; // each time that it was too little
 const MOST_S = 0.3;
 const webkit = /AppleWebKit(?!.*Chrom)/.test(navigator.userAgent);
@@ -98,8 +98,9 @@ function mse() {
 	}
 
 	function append() {
-		// WebKitGTK fails at times if it is fed while it seeks.
-		if (source.readyState !== 'open' || !queue.length || buffer?.updating || video.seeking) return;
+		if (source.readyState !== 'open' || !queue.length || buffer?.updating) return;
+		// WebKitGTK fails at times if fed while it seeks, or if not.
+		if (video.seeking && now() < begun + 400) return;
 		try {
 			if (!buffer) {
 				buffer = source.addSourceBuffer(type = queue[0].type);
@@ -130,7 +131,7 @@ function mse() {
 		return true;
 	}
 
-	// Sees that the picture is where the data is; first, as soon as nothing more waits.
+	// Sees that the picture is where the data is.
 	function follow() {
 		const range = newest(), at = video.currentTime;
 		if (!range || video.seeking || !begun && queue.length) return;
@@ -146,8 +147,11 @@ function mse() {
 		if (!range) return;
 		begun = now();
 		rate(1);
-		count.seeks++;
-		video.currentTime = Math.max(range[0], range[1] - self.step - margin);
+		const to = Math.max(range[0], range[1] - self.step - margin);
+		if (video.currentTime < range[0] || Math.abs(to - video.currentTime) > SLOP_S) {
+			count.seeks++;
+			video.currentTime = to;
+		}
 		play();
 	}
 
@@ -201,7 +205,7 @@ function mse() {
 		init(bytes) {
 			const { codec, turn } = readInit(bytes), matrix = box(bytes, 'tkhd') + 40;
 			coming = `video/mp4; codecs="${codec}"`;
-			if (webkit) { // WebKitGTK's leaves it out: the page turns
+			if (webkit) { // its MSE leaves that out: the page turns
 				bytes.fill(0, matrix, matrix + 32);
 				bytes[matrix + 1] = bytes[matrix + 17] = 1;
 				self.turn = turn;
@@ -233,7 +237,7 @@ function webcodecs() {
 	const canvas = element('canvas'), pen = canvas.getContext('2d', { alpha: false });
 	let turn, lost, latest, drawn;
 
-	// Of all that come before the next drawing, the last is drawn.
+	// Of all that come before a drawing, the last is drawn.
 	function output(frame) {
 		if (latest) latest.close();
 		else requestAnimationFrame(draw);
@@ -362,7 +366,7 @@ const tagLink = (picture, address) => () => {
 
 const jpegLink = tagLink(element('img'), 'stream.mjpeg');
 const ways = {
-	// The least late, but secure origins only; WebKit's is slow to draw.
+	// The least late, but secure origins only; WebKit draws slowly.
 	webcodecs: { link: socketLink, engine: webcodecs, can: () => !webkit && window.VideoDecoder },
 	ws: { link: socketLink, engine: mse, can: () => Source },
 	fetch: { link: fetchLink, engine: mse, can: () => Source },
@@ -372,7 +376,7 @@ const ways = {
 };
 const all = ways[asked.get('path')] ? [asked.get('path')] : Object.keys(ways);
 
-const NAP_MS = 5000; // hidden for so long, the page lets the camera sleep
+const NAP_MS = 5000; // hidden so long, it lets the camera sleep
 const PATIENCE_MS = 4000; // without a word from the server
 const POLL_MS = 3000; // of /status, where no socket tells
 
@@ -507,17 +511,16 @@ function tick() {
 		if (!link.say && now() - polled > POLL_MS) poll();
 		if (place !== engine?.at()) {
 			place = engine?.at();
-			fed = 0;
+			if (shown) fed = 0; // time alone may pass
 		}
 		if (engine ? silent(PATIENCE_MS) : link.behind()) ended('nothing comes');
-		// What comes may not show.
 		else if (fed && !document.hidden && !blocked && now() - fed > 6000) (shown ? broken : next)('no picture comes');
 	}
 	if (!$('numbers').hidden) numbers();
 	tell();
 }
 
-// Nothing came for so long, beyond what this frame rate explains.
+// Nothing came for so long, whatever the frame rate.
 const silent = ms => now() - heard > ms + 4000 * engine.step;
 
 function play() {
@@ -670,7 +673,7 @@ function move(byX, byY) {
 	layout();
 }
 
-// About a point of the window; the stage is at its top left.
+// About a point of the window.
 function zoom(factor, clientX = stage.clientWidth / 2, clientY = stage.clientHeight / 2) {
 	const before = scale, fromX = clientX - stage.clientWidth / 2 - x, fromY = clientY - stage.clientHeight / 2 - y;
 	scale = Math.max(1, Math.min(8, scale * factor));
@@ -752,7 +755,7 @@ function controls() {
 if (asked.has('bare')) root.classList.add('bare');
 else controls();
 $('play').onclick = () => rests.has('paused') ? pause() : play();
-// By the browser's own buttons, as on an iPhone's full screen.
+// By the browser's own buttons.
 video.onpause = () => link && engine && !blocked && !document.hidden && pause();
 video.onplay = () => rests.has('paused') && pause();
 video.onresize = layout;

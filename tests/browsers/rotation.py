@@ -18,7 +18,7 @@ WIDE, HIGH = (360, 60), (60, 300)
 def file(kind, *options):
     needs("ffmpeg")
     path = OUT / f"quarters.{kind}"
-    red, lime, blue, white = (f"color={colour}:size=160x40:rate=10" for colour in COLOURS)
+    red, lime, blue, white = (f"color={colour}:size=160x40:rate=30" for colour in COLOURS)
     subprocess.run(["ffmpeg", "-y", "-v", "error", "-f", "lavfi", "-i",
                     f"{red}[a];{lime}[b];{white}[c];{blue}[d];[a][b]hstack[e];[c][d]hstack[f];[e][f]vstack,"
                     # Chromium's plain <video> waits for some 100 kB before it begins.
@@ -30,7 +30,7 @@ def file(kind, *options):
 def camera(kind, rotation):
     """The section of a camera whose picture has a colour in each quarter, turned."""
     if kind == "h264":
-        stream = file(kind, "-frames:v", "30", "-c:v", "libx264", "-preset", "ultrafast", "-g", "10",
+        stream = file(kind, "-frames:v", "30", "-c:v", "libx264", "-preset", "ultrafast", "-g", "30",
                       "-pix_fmt", "yuv420p")
         words = [TOOLS / "replay.py", stream, 30, "units"]
     else:
