@@ -193,9 +193,8 @@ impl<'a> Pump<'a> {
                 let way = source.facts().way.clone();
                 let frames = self.state().frames;
                 let close = self.flow(source.as_mut(), &mut watch);
-                // First of all: closing takes its time.
+                // And all is said before the source is closed: that takes its time, of a driver that hangs for ever.
                 self.begin_epoch();
-                drop(source);
                 match close {
                     Close::Unwatched => return self.stream.ring.clear(),
                     Close::Stop | Close::Replaced | Close::Changed => return,

@@ -3,14 +3,14 @@
 //! All devices are polled at once, and none is waited for by itself. Raw pictures stay in the encoder's memory where both
 //! sides can do that: the camera, or the decoder, writes right into it.
 
-use super::camera::{self, capture_kind, open_device};
-use super::capture::{Capture, Device, Taken};
+use super::camera::{self, capture_kind, gone, open_device};
+use super::capture::{BUFFERS, Capture, Device, Taken};
 use super::m2m::{Node, Raw, Stage};
 use super::{Drops, Facts, Frame, Signal, Source, controls, offer, poll_timeout, uvcx};
 use crate::config::Setting;
 use crate::error::{Error, Result};
 use crate::format::{Codec, jpeg, raw};
-use crate::sys::v4l2::{FourCc, Fraction};
+use crate::sys::v4l2::{self, FourCc, Fraction};
 use crate::{log_verbose, log_warning};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
@@ -293,7 +293,7 @@ impl Source for Chain {
             }));
             frame.give_back()
         });
-        encoded.map_err(|errno| stage.lost(errno))?;
+        encoded.map_err(|errno| lost(&self.camera, stage, errno))?;
         if stage.ended {
             return Err(stage.lost(Errno::EPIPE));
         }
@@ -301,11 +301,16 @@ impl Source for Chain {
             if decoder.contains(PollFlags::POLLPRI) && from.changed() || from.ended {
                 return self.relink(sink);
             }
-            let decoded = work(from, decoder, &mut |given| match given.frame {
-                Some((frame, captured_us)) => stage.offer(frame, captured_us),
-                None => Ok(()),
+            let mut offered = Ok(());
+            let decoded = work(from, decoder, &mut |given| {
+                if let Some((frame, captured_us)) = given.frame {
+                    offered = stage.offer(frame, captured_us);
+                }
+                offered
             });
-            decoded.map_err(|errno| from.lost(errno))?;
+            // Whose fault it is.
+            offered.map_err(|errno| stage.lost(errno))?;
+            decoded.map_err(|errno| lost(&self.camera, from, errno))?;
         }
 
         let mut damaged = 0;
@@ -335,14 +340,13 @@ impl Source for Chain {
                     captured_us,
                 }));
             }
-            if let Err(errno) = next.offer(frame, captured_us) {
-                offered = Err(next.lost(errno));
-            }
+            offered = offered.and(next.offer(frame, captured_us));
             Ok(true)
         });
         self.camera.drops.damaged += damaged;
         captured?;
-        offered?;
+        let next = self.decoder.as_ref().map_or(&*stage, |(decoder, _)| decoder);
+        offered.map_err(|errno| lost(&self.camera, next, errno))?;
         self.camera.check("frame")?;
         stage.check()?;
         self.decoder
@@ -380,10 +384,21 @@ fn work(
         // There is nothing to take, and poll(2) would say it for ever.
         return Err(Errno::EIO);
     }
-    while let Some(given) = stage.take()? {
+    // One round, as of a camera: one that gives without end is not to hold the others up.
+    for _ in 0..BUFFERS {
+        let Some(given) = stage.take()? else { break };
         sink(given)?;
     }
     stage.feed()
+}
+
+/// Why there is nothing more where `stage` failed: it also gives the camera its buffers back, which may be gone.
+fn lost(camera: &Capture, stage: &Stage, errno: Errno) -> Error {
+    if gone(errno) && v4l2::query_capabilities(&camera.device.file).is_err() {
+        camera.lost(errno)
+    } else {
+        stage.lost(errno)
+    }
 }
 
 impl Chain {

@@ -343,8 +343,14 @@ impl Stage {
 
     /// To be waited on.
     pub fn poll_fd(&self) -> PollFd<'_> {
-        // POLLIN: it gave something; POLLOUT: it is done with something; POLLPRI: an event.
-        let events = PollFlags::POLLIN | PollFlags::POLLOUT | PollFlags::POLLPRI;
+        // POLLIN: it gave something; POLLOUT: it is done with something; POLLPRI: an event. Asked for the first two, one
+        // without any buffer says POLLERR, as a decoder is for a time where memory was enough for a few buffers only.
+        let none = self.input.in_flight() == 0 && self.queue.as_ref().is_none_or(Queue::is_empty);
+        let events = if none {
+            PollFlags::POLLPRI
+        } else {
+            PollFlags::POLLIN | PollFlags::POLLOUT | PollFlags::POLLPRI
+        };
         PollFd::new(self.node.file.as_fd(), events)
     }
 
@@ -413,41 +419,35 @@ impl Stage {
         self.fed_us.push_back(captured_us);
     }
 
-    /// The next thing that it gives, with the time of what went in, or None when there is none yet.
+    /// What came of the next buffer that it gives, with the time of what went in, or None when there is none yet.
     pub fn take(&mut self) -> nix::Result<Option<Taken>> {
-        loop {
-            let Some(queue) = &mut self.queue else {
+        let Some(queue) = &mut self.queue else {
+            return Ok(None);
+        };
+        let lent = match queue.dequeue() {
+            Ok(Some(lent)) => lent,
+            Err(Errno::EPIPE) => {
+                self.ended = true;
                 return Ok(None);
-            };
-            let lent = match queue.dequeue() {
-                Ok(Some(lent)) => lent,
-                Err(Errno::EPIPE) => {
-                    self.ended = true;
-                    return Ok(None);
-                }
-                other => return other.map(|_| None),
-            };
-            self.ended |= lent.is_last();
-            if lent.damaged() {
+            }
+            other => return other.map(|_| None),
+        };
+        self.ended |= lent.is_last();
+        let lost = lent.damaged();
+        // What only marks the end, for one, is empty.
+        let frame = if !lost && lent.filled_bytes() > 0 {
+            self.asked = None;
+            let captured_us = self.captured_us(&lent);
+            Some((lent, captured_us))
+        } else {
+            if lost {
                 self.captured_us(&lent);
                 self.damaged += 1;
-                lent.give_back()?;
-                return Ok(Some(Taken {
-                    lost: true,
-                    frame: None,
-                }));
-            }
-            // What only marks the end, for one, is empty.
-            if lent.filled_bytes() > 0 {
-                self.asked = None;
-                let captured_us = self.captured_us(&lent);
-                return Ok(Some(Taken {
-                    lost: false,
-                    frame: Some((lent, captured_us)),
-                }));
             }
             lent.give_back()?;
-        }
+            None
+        };
+        Ok(Some(Taken { lost, frame }))
     }
 
     /// The time of what became this. Nothing comes of older ones any more.
@@ -486,9 +486,10 @@ impl Stage {
             return Ok(());
         }
         let what = self.node.what;
-        let hint = match self.feed {
-            _ if what == "decoder" => "it may not know such pictures",
-            _ => "a very low video_bitrate makes the Raspberry Pi's do that",
+        let hint = if what == "decoder" {
+            "it may not know such pictures"
+        } else {
+            "a very low video_bitrate makes the Raspberry Pi's do that"
         };
         let why = format!(
             "the {what} hangs: it takes pictures, and gave nothing for {} s; it is opened again ({hint})",

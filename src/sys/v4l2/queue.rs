@@ -123,6 +123,11 @@ impl Queue {
         self.shared.buffers.len()
     }
 
+    /// Whether the driver has none of the buffers: all are lent.
+    pub fn is_empty(&self) -> bool {
+        Rc::strong_count(&self.shared) > self.count()
+    }
+
     /// Gives the driver all buffers and starts the stream. To be called once.
     ///
     /// # Errors
