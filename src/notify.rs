@@ -4,6 +4,7 @@
 
 use crate::sys::clock::monotonic_us;
 use std::env;
+use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
@@ -17,6 +18,8 @@ pub struct Notify {
     watchdog: Option<Duration>,
     /// The last status, which is told once.
     told: String,
+    /// That the program serves is yet to be told.
+    ready_due: bool,
 }
 
 impl Notify {
@@ -29,7 +32,7 @@ impl Notify {
                 None => SocketAddr::from_pathname(&name),
             };
             let socket = UnixDatagram::unbound().ok()?;
-            // A manager that is busy is not waited for: what is told is told again.
+            // A manager that is busy, as when a machine starts, is not waited for: it is told at the next look.
             socket.set_nonblocking(true).ok()?;
             Some((socket, address.ok()?))
         });
@@ -41,6 +44,7 @@ impl Notify {
             manager,
             watchdog: watchdog.map(Duration::from_micros),
             told: String::new(),
+            ready_due: false,
         }
     }
 
@@ -55,16 +59,19 @@ impl Notify {
         self.watchdog.map_or(LOOK, |watchdog| watchdog / 2)
     }
 
-    fn tell(&self, text: &str) {
-        if let Some((socket, address)) = &self.manager {
+    /// Whether that is done with.
+    fn tell(&self, text: &str) -> bool {
+        let told = |(socket, address): &(UnixDatagram, SocketAddr)| {
             // Nobody is left to tell that nobody listens.
-            _ = socket.send_to_addr(text.as_bytes(), address);
-        }
+            let result = socket.send_to_addr(text.as_bytes(), address);
+            !result.is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock)
+        };
+        self.manager.as_ref().is_none_or(told)
     }
 
     /// The program serves; or it has read its config again.
-    pub fn ready(&self) {
-        self.tell("READY=1");
+    pub fn ready(&mut self) {
+        self.ready_due = !self.tell("READY=1");
     }
 
     /// It reads its config again, until [`ready`](Self::ready).
@@ -79,9 +86,11 @@ impl Notify {
 
     /// The line that `systemctl status` shows; and that all is `well`, for the watchdog.
     pub fn status(&mut self, text: String, well: bool) {
-        if text != self.told {
-            // It is a line, and ends there.
-            self.tell(&format!("STATUS={}", text.replace('\n', " ")));
+        if self.ready_due {
+            self.ready();
+        }
+        // It is a line, and ends there.
+        if text != self.told && self.tell(&format!("STATUS={}", text.replace('\n', " "))) {
             self.told = text;
         }
         if well && self.watchdog.is_some() {

@@ -45,14 +45,7 @@ impl Running {
         }
         let mut restart = Vec::new();
         self.change_server(new.server, &mut restart);
-        let (old, names) = (&self.config.cameras, |camera: &config::Camera| {
-            camera.name.clone()
-        });
-        if old.iter().map(names).eq(new.cameras.iter().map(names)) {
-            self.change_cameras(new.cameras, &mut restart);
-        } else {
-            restart.push("other cameras".into());
-        }
+        self.change_cameras(&new.cameras, &mut restart);
         match &*restart {
             [] => log_info!("the config is taken over"),
             _ => log_warning!("the config needs a restart for: {}", restart.join(", ")),
@@ -88,18 +81,27 @@ impl Running {
         }
     }
 
-    fn change_cameras(&mut self, new: Vec<config::Camera>, restart: &mut Vec<String>) {
-        let old = self.config.cameras.iter_mut();
-        for ((old, new), (stream, orders)) in old.zip(new).zip(&self.cameras) {
-            if *old == new {
+    fn change_cameras(&mut self, new: &[config::Camera], restart: &mut Vec<String>) {
+        let old = &mut self.config.cameras;
+        let same = old
+            .iter()
+            .map(|camera| &camera.name)
+            .eq(new.iter().map(|camera| &camera.name));
+        if !same {
+            restart.push("other cameras".into());
+        }
+        for (old, (stream, orders)) in old.iter_mut().zip(&self.cameras) {
+            // Where there are others, a name such as camera1 may have come to another section.
+            let is_it = |new: &&config::Camera| new.name == old.name && (same || new.section == old.section);
+            let Some(new) = new.iter().find(is_it).filter(|new| old != *new) else {
                 continue;
-            }
+            };
             if self.no_commands && source::runs_commands(&new.source) {
                 restart.push(format!("[{}]", new.section));
                 continue;
             }
             orders.give(new.clone(), stream);
-            *old = new;
+            old.clone_from(new);
         }
     }
 }

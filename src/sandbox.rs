@@ -80,10 +80,14 @@ pub fn enter(config: &Config, runs_commands: impl Fn(&Camera) -> bool) -> Result
 /// The folders in which a config may be found again when somebody has changed it: where it stands, and where the file
 /// really is, if it is a link.
 fn config_folders(file: &Path) -> Vec<PathBuf> {
-    let really = file.canonicalize().unwrap_or_default();
     let folder = |file: &Path| match file.parent() {
         Some(folder) if folder.as_os_str().is_empty() => PathBuf::from("."),
         folder => folder.unwrap_or(Path::new("/")).to_owned(),
     };
-    vec![folder(file), folder(&really)]
+    let really = file.canonicalize().ok();
+    [Some(file), really.as_deref()]
+        .into_iter()
+        .flatten()
+        .map(folder)
+        .collect()
 }

@@ -83,6 +83,17 @@ fn a_manager_hears_of_start_state_and_end() {
 }
 
 #[test]
+fn a_manager_that_is_busy_hears_of_the_start_later() {
+    let manager = Manager::new(false);
+    let other = UnixDatagram::unbound().unwrap();
+    other.set_nonblocking(true).unwrap();
+    while other.send_to(b"X=1", &manager.name).is_ok() {}
+    let server = Server::with_config_as(manager.program(), "[test]\nauto_sleep = no\n");
+    until("it serves", || server.camera("state") == "live");
+    manager.up_to("READY=1");
+}
+
+#[test]
 fn the_watchdog_is_fed_while_the_camera_goes_on_sleeps_or_is_away() {
     for (config, state) in [
         ("[test]\nauto_sleep = no\n", "live, "),
@@ -226,16 +237,19 @@ fn a_config_is_taken_over_while_streams_run_on() {
     assert_eq!(server.number("max_clients"), 7);
     goes_on(30);
 
-    let text = config(9, 320, 3600).replace("[test two]", "[test three]\n[test two]");
+    let text = config(9, 160, 3600).replace("[test two]", "[test three]\n[test two]");
     reload(&server, &manager, &text);
     logs(&server, "the config needs a restart for: other cameras");
     assert_eq!(server.number("max_clients"), 9);
+    until("what else is new is taken over", || {
+        server.status_after("\"two\"", "width") == "160"
+    });
     let told = manager.up_to("STATUS=");
     assert!(told.last().unwrap().starts_with("STATUS=one: live, "), "{told:?}");
     reload(
         &server,
         &manager,
-        &config(9, 320, 3600).replace("[server]", "[server]\npriority = 5"),
+        &config(9, 160, 3600).replace("[server]", "[server]\npriority = 5"),
     );
     logs(&server, "the config needs a restart for: priority");
     goes_on(30);
