@@ -319,7 +319,8 @@ fn listeners(settings: &config::Server) -> Result<Vec<TcpListener>> {
     Ok(listeners)
 }
 
-/// What the cameras are doing, in a line, and whether any pump goes on: one that hangs is no reason to end the others.
+/// What the cameras are doing, in a line, and whether any pump goes on, and clients are let in: one pump that hangs is no
+/// reason to end the others.
 fn state(running: &Running, patience: Duration) -> (String, bool) {
     let mut any_well = false;
     let words = running.cameras.iter().map(|(stream, _)| {
@@ -335,7 +336,7 @@ fn state(running: &Running, patience: Duration) -> (String, bool) {
         format!("{}: {what}, viewers: {viewers}", stream.name)
     });
     let words = words.collect::<Vec<_>>().join("; ");
-    (words, any_well)
+    (words, any_well && running.server.accepts())
 }
 
 /// Where the page is, for each address of this machine.

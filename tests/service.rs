@@ -264,8 +264,14 @@ fn a_source_of_another_kind_takes_the_place() {
     until("the test picture is there", || server.camera("state") == "live");
     reload(&server, &manager, "[test]\nlinger_s = 0\n");
     until("nobody watches it", || server.camera("state") == "asleep");
-    reload(&server, &manager, "[/dev/no-such-video]\nlinger_s = 0\n");
-    until("and it is missed again", || server.camera("state") == "lost");
+    let missed = "warning: camera0: /dev/no-such-video: can't open it: no such device";
+    for (times, fps) in [(2, 30), (3, 15)] {
+        let text = format!("[/dev/no-such-video]\nlinger_s = 0\nfps = {fps}\n");
+        reload(&server, &manager, &text);
+        until("and it is missed again", || {
+            server.log().matches(missed).count() == times && server.camera("state") == "lost"
+        });
+    }
 }
 
 #[test]

@@ -196,6 +196,11 @@ impl Server {
         });
     }
 
+    /// Whether clients are let in. They are, but for a fault of this program.
+    pub fn accepts(&self) -> bool {
+        !self.acceptor.is_finished()
+    }
+
     /// Closes the listening socket, and waits until the streams have ended, at most `limit`. The cameras' streams have to be
     /// stopped.
     pub fn stop(self, limit: Duration) {
