@@ -51,7 +51,11 @@ fn main() -> ExitCode {
     }
     let config = match configure(&matches, None) {
         Ok(config) => config,
-        Err(e) => return usage_error(&e.to_string()),
+        Err(e) => {
+            // Or the service manager starts it for them again at once, and soon gives its socket up.
+            serve::refuse_all(&sock::inherited().unwrap_or_default());
+            return usage_error(&e.to_string());
+        }
     };
     if matches.opt_present("check") {
         let plans = config.cameras.iter().filter_map(|camera| match &camera.source {

@@ -5,7 +5,7 @@
 mod support;
 
 use std::io::Read;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::UnixDatagram;
@@ -170,6 +170,25 @@ fn sockets_that_are_handed_over_are_served() {
         server.log().contains("0 -> ")
     });
     assert!(!server.log().contains("socket:"), "commands don't get them");
+}
+
+/// Or systemd would start it for them again and again, and give the socket up after 20 times.
+#[test]
+fn who_waits_at_the_socket_hears_of_a_mistake_in_the_config() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let dir = Dir::new();
+    let file = dir.write("test.conf", "[server]\nport = x\n");
+    let mut program = Command::new("sh");
+    let script = "export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$0\" -c \"$1\" 3<&0 </dev/null";
+    program.args(["-c", script, Server::PROGRAM, file.to_str().unwrap()]);
+    let status = program.stdin(OwnedFd::from(listener)).status().unwrap();
+    assert_eq!(status.code(), Some(2));
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 503 ") && head.contains(&format!("Content-Length: {}", body.len())));
+    assert!(body.contains("config"), "{body}");
 }
 
 #[test]
