@@ -6,7 +6,7 @@ use fmp4streamer::notify::Notify;
 use fmp4streamer::pump::Orders;
 use fmp4streamer::reload::{self, Running};
 use fmp4streamer::serve::{self, Server};
-use fmp4streamer::stream::Stream;
+use fmp4streamer::stream::{Condition, Stream};
 use fmp4streamer::sys::process::{self, Call, Calls};
 use fmp4streamer::sys::sock;
 use fmp4streamer::{log_error, log_info, log_warning, pump, sandbox, source, threads};
@@ -133,7 +133,7 @@ fn options() -> Options {
 fn brief() -> String {
     "Live video from a camera in every browser.\n\nUsage: fmp4streamer [OPTIONS] [DEVICE]\n\n\
      DEVICE is a camera such as /dev/video0 or usb:046d:082d, served without a config. With neither, the first camera\n\
-     that gives H.264 is served, else the Raspberry Pi's own, and a test picture until there is one."
+     that H.264 can be had from is served, and a test picture until there is a camera."
         .to_string()
 }
 
@@ -323,15 +323,16 @@ fn listeners(settings: &config::Server) -> Result<Vec<TcpListener>> {
     Ok(listeners)
 }
 
-/// What the cameras are doing, in a line, and whether any pump goes on, and clients are let in: one pump that hangs is no
-/// reason to end the others.
+/// What the cameras are doing, in a line, and whether all is well enough to go on: clients are let in, and no pump hangs, or
+/// another camera is live.
 fn state(running: &Running, patience: Duration) -> (String, bool) {
-    let mut any_well = false;
+    let (mut any_live, mut any_hangs) = (false, false);
     let words = running.cameras.iter().map(|(stream, _)| {
         let overdue = stream.overdue();
         let (state, viewers) = (stream.state(), stream.viewer_count());
         let well = overdue <= patience;
-        any_well |= well;
+        any_live |= well && state.condition == Condition::Live;
+        any_hangs |= !well;
         let what = if well {
             format!("{}, {} fps", state.condition.word(), state.fps.round() as u64)
         } else {
@@ -340,7 +341,8 @@ fn state(running: &Running, patience: Duration) -> (String, bool) {
         format!("{}: {what}, viewers: {viewers}", stream.name)
     });
     let words = words.collect::<Vec<_>>().join("; ");
-    (words, any_well && running.server.accepts())
+    // To start anew would cost the viewers of a camera that is live.
+    (words, (any_live || !any_hangs) && running.server.accepts())
 }
 
 /// Where the page is, for each address of this machine.
