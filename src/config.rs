@@ -425,7 +425,7 @@ impl Draft {
                 continue;
             }
             let place = format!("{file}:{line}");
-            if let Some(hint) = keys::hint(scopes, key) {
+            if let Some(hint) = keys::hint(scopes, key).filter(|_| !keys::FLIPS.contains(&key.as_str())) {
                 let notice = format!(
                     "{place}: {} is taken for a control of the camera; {hint}",
                     shown(key)

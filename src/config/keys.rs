@@ -53,6 +53,9 @@ pub const AUTO: &str = "auto";
 /// The field of a USB camera's H.264 unit that makes it put H.264 into its JPEG pictures.
 pub const STREAM_MUX: &str = "uvcx_h264_stream_mux";
 
+/// Keys of an `[rpicam]` section that are names of other cameras' controls, too.
+pub const FLIPS: [&str; 2] = ["hflip", "vflip"];
+
 /// A key for an option of `rpicam-vid` that has none of its own begins so.
 pub const RPICAM_PREFIX: &str = "rpicam_";
 

@@ -552,8 +552,8 @@ fn an_rpicam_section_takes_any_option() {
 
 #[test]
 fn a_mistyped_key_of_a_device_is_pointed_at() {
-    let config = parse("[/dev/video0]\nwidht = 1280\nport = 80\ngain = 1\n");
-    assert_eq!(controls(&config).len(), 3);
+    let config = parse("[/dev/video0]\nwidht = 1280\nport = 80\ngain = 1\nhflip = 1\n");
+    assert_eq!(controls(&config).len(), 4);
     assert_eq!(
         config.notices,
         [

@@ -241,6 +241,8 @@ impl<'a> Device<'a> {
                     section.map_or(&[][..], |(_, controls)| controls)
                 };
                 let format = |key: &Option<String>| key.as_deref().and_then(FourCc::parse);
+                let (first, last) = (self.keys.decoder_memory, self.keys.encoder_memory);
+                let behind_camera = if decoder.is_some() { first } else { last };
                 let wanted = chain::Wanted {
                     path,
                     width,
@@ -254,14 +256,8 @@ impl<'a> Device<'a> {
                     encoder,
                     encoder_input: format(&self.keys.encoder_input),
                     encoder_controls: controls_of(encoder),
-                    camera_memory: link(
-                        self.keys.capture_memory,
-                        self.keys.encoder_memory.map(|(takes, _)| takes),
-                    ),
-                    decoder_memory: link(
-                        self.keys.decoder_memory.map(|(_, gives)| gives),
-                        self.keys.encoder_memory.map(|(takes, _)| takes),
-                    ),
+                    camera_memory: link(self.keys.capture_memory, behind_camera.map(|(takes, _)| takes)),
+                    decoder_memory: link(first.map(|(_, gives)| gives), last.map(|(takes, _)| takes)),
                 };
                 let mut source = chain::open(&wanted, said)?;
                 source.facts.why = why.to_owned();

@@ -290,10 +290,12 @@ impl Stage {
         let layout = v4l2::get_layout(file, *kind);
         let layout = layout.map_err(|e| self.node.failed("can't get the format", e))?;
         let Format { width, height, .. } = layout.format;
-        let visible = v4l2::get_composed(file).unwrap_or((width, height));
+        // None at all is what a device says that has seen no picture yet.
+        let composed = v4l2::get_composed(file).unwrap_or_default();
+        let visible = |part: u32, all: u32| if part == 0 { all } else { part.min(all) };
         Ok(Raw {
             layout,
-            visible: (visible.0.min(width), visible.1.min(height)),
+            visible: (visible(composed.0, width), visible(composed.1, height)),
         })
     }
 
