@@ -51,7 +51,11 @@ fn main() -> ExitCode {
     }
     let config = match configure(&matches, None) {
         Ok(config) => config,
-        Err(e) => return usage_error(&e.to_string()),
+        Err(e) => {
+            // Or the service manager starts it for them again at once, and soon gives its socket up.
+            serve::refuse_all(&sock::inherited().unwrap_or_default());
+            return usage_error(&e.to_string());
+        }
     };
     if matches.opt_present("check") {
         let plans = config.cameras.iter().filter_map(|camera| match &camera.source {
@@ -319,7 +323,8 @@ fn listeners(settings: &config::Server) -> Result<Vec<TcpListener>> {
     Ok(listeners)
 }
 
-/// What the cameras are doing, in a line, and whether any pump goes on: one that hangs is no reason to end the others.
+/// What the cameras are doing, in a line, and whether any pump goes on, and clients are let in: one pump that hangs is no
+/// reason to end the others.
 fn state(running: &Running, patience: Duration) -> (String, bool) {
     let mut any_well = false;
     let words = running.cameras.iter().map(|(stream, _)| {
@@ -335,7 +340,7 @@ fn state(running: &Running, patience: Duration) -> (String, bool) {
         format!("{}: {what}, viewers: {viewers}", stream.name)
     });
     let words = words.collect::<Vec<_>>().join("; ");
-    (words, any_well)
+    (words, any_well && running.server.accepts())
 }
 
 /// Where the page is, for each address of this machine.

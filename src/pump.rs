@@ -452,11 +452,12 @@ mod tests {
         servers: 1,
     };
 
-    struct Deaf;
+    /// Leaves all to the follower's own thread.
+    struct Closed;
 
-    impl Outlet for Deaf {
+    impl Outlet for Closed {
         fn offer(&self, _: &Batch) -> bool {
-            true
+            false
         }
     }
 
@@ -533,7 +534,7 @@ mod tests {
         let mut pump = Pump::new(&stream, &config.cameras[0], &NO_ORDERS);
         let mut intake = Intake::new(Instant::now());
         let facts = source::Facts::default();
-        let mut follower = Follower::new(&stream.ring, false, Arc::new(Deaf));
+        let mut follower = Follower::new(&stream.ring, false, Arc::new(Closed));
         for (data, told) in [
             ("", true),
             ("", false),
@@ -569,8 +570,9 @@ mod tests {
         let _viewer = stream.watch(address, "mp4");
         let came = thread::scope(|scope| {
             scope.spawn(|| pump.survive(Pump::turn));
-            let mut follower = Follower::new(&stream.ring, false, Arc::new(Deaf));
-            let came = (0..60).any(|_| matches!(follower.next(Duration::from_secs(1)), Next::Batch(_)));
+            let mut follower = Follower::new(&stream.ring, false, Arc::new(Closed));
+            let came =
+                (0..60).any(|_| matches!(follower.next(Duration::from_secs(1)), Next::Batch(_) | Next::Held));
             stream.stop();
             came
         });

@@ -5,7 +5,7 @@
 mod support;
 
 use std::io::Read;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::UnixDatagram;
@@ -172,6 +172,25 @@ fn sockets_that_are_handed_over_are_served() {
     assert!(!server.log().contains("socket:"), "commands don't get them");
 }
 
+/// Or systemd would start it for them again and again, and give the socket up after 20 times.
+#[test]
+fn who_waits_at_the_socket_hears_of_a_mistake_in_the_config() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let dir = Dir::new();
+    let file = dir.write("test.conf", "[server]\nport = x\n");
+    let mut program = Command::new("sh");
+    let script = "export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$0\" -c \"$1\" 3<&0 </dev/null";
+    program.args(["-c", script, Server::PROGRAM, file.to_str().unwrap()]);
+    let status = program.stdin(OwnedFd::from(listener)).status().unwrap();
+    assert_eq!(status.code(), Some(2));
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 503 ") && head.contains(&format!("Content-Length: {}", body.len())));
+    assert!(body.contains("config"), "{body}");
+}
+
 #[test]
 fn a_socket_of_another_kind_is_named() {
     let mut program = Command::new("sh");
@@ -264,8 +283,14 @@ fn a_source_of_another_kind_takes_the_place() {
     until("the test picture is there", || server.camera("state") == "live");
     reload(&server, &manager, "[test]\nlinger_s = 0\n");
     until("nobody watches it", || server.camera("state") == "asleep");
-    reload(&server, &manager, "[/dev/no-such-video]\nlinger_s = 0\n");
-    until("and it is missed again", || server.camera("state") == "lost");
+    let missed = "warning: camera0: /dev/no-such-video: can't open it: no such device";
+    for (times, fps) in [(2, 30), (3, 15)] {
+        let text = format!("[/dev/no-such-video]\nlinger_s = 0\nfps = {fps}\n");
+        reload(&server, &manager, &text);
+        until("and it is missed again", || {
+            server.log().matches(missed).count() == times && server.camera("state") == "lost"
+        });
+    }
 }
 
 #[test]

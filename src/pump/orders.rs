@@ -4,7 +4,7 @@ use super::{COMMAND_RETRY, Presence, Pump, codec_of};
 use crate::config::{Camera, Setting, SourceKind};
 use crate::log_info;
 use crate::source::{Past, Source};
-use crate::stream::Stream;
+use crate::stream::{Condition, Stream};
 use std::mem;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -90,6 +90,9 @@ impl Pump<'_> {
             (self.known, self.started) = (false, Instant::now());
             (self.device, self.backoff) = (Presence::There, COMMAND_RETRY);
             self.past = Past::default();
+            // What was wrong was so of another source; what is wrong with this one is for the log, be it the same.
+            self.last_said.clear();
+            self.say(Condition::Starting, "");
         }
         log_info!("{name}: starts anew with the new config");
         false

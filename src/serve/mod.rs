@@ -196,6 +196,11 @@ impl Server {
         });
     }
 
+    /// Whether clients are let in. They are, but for a fault of this program.
+    pub fn accepts(&self) -> bool {
+        !self.acceptor.is_finished()
+    }
+
     /// Closes the listening socket, and waits until the streams have ended, at most `limit`. The cameras' streams have to be
     /// stopped.
     pub fn stop(self, limit: Duration) {
@@ -263,7 +268,7 @@ fn admit(socket: TcpStream, address: SocketAddr, number: u64, shared: &Arc<Share
         if connections.len() >= shared.most_connections() {
             drop(connections);
             shared.counters.refused.fetch_add(1, Relaxed);
-            turn_away(&connection.socket);
+            turn_away(&connection.socket, routes::BUSY);
             return;
         }
         connections.insert(number, Arc::clone(&connection));
@@ -312,11 +317,20 @@ fn make_room(shared: &Shared) {
     }
 }
 
-/// Answers 503 without waiting for the request.
-fn turn_away(socket: &TcpStream) {
+/// Turns away who has come to these sockets so far: there is a mistake in the config.
+pub fn refuse_all(listeners: &[TcpListener]) {
+    for listener in listeners.iter().filter(|it| it.set_nonblocking(true).is_ok()) {
+        while let Ok((socket, _)) = listener.accept() {
+            turn_away(&socket, routes::MISTAKE);
+        }
+    }
+}
+
+/// Answers so without waiting for the request.
+fn turn_away(socket: &TcpStream, answer: &[u8]) {
     _ = socket.set_nonblocking(true);
     // Bytes that are left unread would turn the close into a reset, and the answer would be lost.
     _ = sock::read_now(socket, &mut [0; 4096]);
-    _ = (&*socket).write(routes::BUSY);
+    _ = (&*socket).write(answer);
     _ = socket.shutdown(std::net::Shutdown::Write);
 }

@@ -100,6 +100,12 @@ pub(super) const BUSY: &[u8] =
     Connection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 39\r\n\r\n\
     Too many clients; try again in a while\n";
 
+/// For those who come to a program that can't serve.
+pub(super) const MISTAKE: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nCache-Control: no-store\r\n\
+    Connection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 45\r\n\r\n\
+    The config has a mistake; the log says which\n";
+
 impl Answer {
     /// A short text that is true for this moment only.
     pub fn text(status: &'static str, text: impl Into<String>) -> Answer {

@@ -1,14 +1,14 @@
 //! A V4L2 camera that gives H.264 or JPEG pictures.
 
 use super::capture::{BUFFERS, Capture, Device};
-use super::offer::{self, formats};
+use super::offer;
 use super::uvcx::{self, Encoder, Muxed};
-use super::{Drops, Facts, Frame, Signal, Source, controls, poll_timeout};
+use super::{Drops, Facts, Frame, Signal, Source, controls, poll_timeout, warn_once};
 use crate::config::Setting;
 use crate::error::{Error, Result};
 use crate::format::{Codec, app4};
+use crate::log_verbose;
 use crate::sys::v4l2::{self, BufferKind, Capabilities, Control, FourCc, Queue, cap, ctrl};
-use crate::{log_verbose, log_warning};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
 use std::collections::HashSet;
@@ -63,27 +63,17 @@ pub struct Camera {
 /// # Errors
 /// Why it does not stream, in words: not there, not allowed, busy and by whom, not a camera, no such format.
 pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Camera> {
-    let mut warn = |words: String| {
-        if !said.contains(&words) {
-            log_warning!("{words}");
-            said.insert(words);
-        }
-    };
+    let mut warn = |words| warn_once(said, words);
     let path = &wanted.path.display().to_string();
-    let (file, capabilities) = open_device(wanted.path)?;
-    let kind = capture_kind(capabilities.caps).map_err(|what| Error::new(path, "not a camera", what))?;
-    let formats = formats(&file, kind);
-    let offers = |fourcc: FourCc| formats.iter().any(|f| f.fourcc == fourcc);
-    let (codec, names) = match wanted.format {
-        FourCc::MJPEG if wanted.muxed => (Codec::H264, [FourCc::MJPEG; 2]),
-        FourCc::MJPEG => (Codec::Jpeg, [FourCc::MJPEG, FourCc::JPEG]),
-        FourCc::JPEG => (Codec::Jpeg, [FourCc::JPEG, FourCc::MJPEG]),
-        other => (Codec::H264, [other; 2]),
-    };
-    let Some(fourcc) = names.into_iter().find(|name| offers(*name)) else {
-        let tried = format!("{} gives no {}", capabilities.card, wanted.format);
-        let why = format!("it offers {}", offer::line(&file, &formats));
-        return Err(Error::new(path, tried, why));
+    let Capturing {
+        file,
+        kind,
+        card,
+        fourcc,
+    } = Capturing::open(wanted.path, wanted.format)?;
+    let codec = match wanted.format {
+        FourCc::MJPEG | FourCc::JPEG if !wanted.muxed => Codec::Jpeg,
+        _ => Codec::H264,
     };
     controls::apply(&file, path, wanted.controls)
         .into_iter()
@@ -96,7 +86,7 @@ pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Camera> {
     });
     let encoder = uvcx::apply(&file, path, wanted.controls, muxed, &mut warn);
     if wanted.muxed && encoder.is_none() {
-        let tried = format!("{} puts no H.264 into its MJPEG", capabilities.card);
+        let tried = format!("{card} puts no H.264 into its MJPEG");
         let why = "it has no H.264 extension unit; capture_format = MJPG serves its pictures as they are";
         return Err(Error::new(path, tried, why));
     }
@@ -122,7 +112,7 @@ pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Camera> {
         .map_err(|e| device.failed("can't start the stream", e))?;
     Ok(Camera {
         facts: Facts {
-            description: capabilities.card,
+            description: card,
             fps: device.fps,
             ..Facts::default()
         },
@@ -132,6 +122,41 @@ pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Camera> {
         encoder: encoder.filter(|_| codec == Codec::H264),
         key_button,
     })
+}
+
+/// What captures video, open.
+pub(super) struct Capturing {
+    pub file: File,
+    pub kind: BufferKind,
+    pub card: String,
+    /// The format that is to be set.
+    pub fourcc: FourCc,
+}
+
+impl Capturing {
+    /// Opens it for frames of this format; each of the two names will do for JPEG pictures.
+    pub fn open(path: &Path, format: FourCc) -> Result<Capturing> {
+        let (file, Capabilities { card, caps, .. }) = open_device(path)?;
+        let name = path.display();
+        let kind = capture_kind(caps).map_err(|what| Error::new(&name, "not a camera", what))?;
+        let formats = offer::formats(&file, kind);
+        let offers = |fourcc: &FourCc| formats.iter().any(|f| f.fourcc == *fourcc);
+        let names = match format {
+            FourCc::MJPEG => [FourCc::MJPEG, FourCc::JPEG],
+            FourCc::JPEG => [FourCc::JPEG, FourCc::MJPEG],
+            other => [other; 2],
+        };
+        let Some(fourcc) = names.into_iter().find(offers) else {
+            let why = format!("it offers {}", offer::line(&file, &formats));
+            return Err(Error::new(name, format!("{card} gives no {format}"), why));
+        };
+        Ok(Capturing {
+            file,
+            kind,
+            card,
+            fourcc,
+        })
+    }
 }
 
 /// Whether it is an answer of a device that is not there, or not any more.
@@ -359,9 +384,7 @@ impl Source for Camera {
     }
 
     fn set_controls(&mut self, settings: &[Setting]) -> bool {
-        let of_unit = settings.iter().any(|setting| uvcx::is_field(&setting.name));
-        let device = &self.capture.device;
-        !of_unit && controls::apply(&device.file, &device.path.to_string_lossy(), settings).is_empty()
+        self.capture.set_controls(settings)
     }
 
     fn force_key(&mut self) -> bool {

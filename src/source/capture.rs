@@ -1,8 +1,9 @@
 //! The capturing end of a camera, whatever its frames are: set up, then one frame after the other.
 
-use super::Drops;
 use super::camera::{Wanted, gone, start_trouble};
 use super::offer::{per_second, rates, short, sizes};
+use super::{Drops, controls, uvcx};
+use crate::config::Setting;
 use crate::error::{Error, Result};
 use crate::log_verbose;
 use crate::sys::clock::monotonic_us;
@@ -170,6 +171,13 @@ impl Capture {
             patience: FIRST_FRAME.max(three_frames(device.fps)),
             device,
         }
+    }
+
+    /// Sets controls while it streams; false where one is refused, or is an extension unit's.
+    pub fn set_controls(&self, settings: &[Setting]) -> bool {
+        let of_unit = settings.iter().any(|setting| uvcx::is_field(&setting.name));
+        let Device { file, path, .. } = &self.device;
+        !of_unit && controls::apply(file, &path.to_string_lossy(), settings).is_empty()
     }
 
     /// How long it may still be silent.

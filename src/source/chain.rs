@@ -3,15 +3,15 @@
 //! All devices are polled at once, and none is waited for by itself. Raw pictures stay in the encoder's memory where both
 //! sides can do that: the camera, or the decoder, writes right into it.
 
-use super::camera::{self, capture_kind, gone, open_device};
+use super::camera::{self, Capturing, gone};
 use super::capture::{BUFFERS, Capture, Device, Taken};
 use super::m2m::{Node, Raw, Stage};
-use super::{Drops, Facts, Frame, Signal, Source, controls, offer, poll_timeout, uvcx};
+use super::{Drops, Facts, Frame, Signal, Source, controls, poll_timeout, uvcx, warn_once};
 use crate::config::Setting;
 use crate::error::{Error, Result};
 use crate::format::{Codec, jpeg, raw};
+use crate::log_verbose;
 use crate::sys::v4l2::{self, FourCc, Fraction};
-use crate::{log_verbose, log_warning};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
 use std::collections::HashSet;
@@ -107,11 +107,7 @@ pub struct Chain {
 /// # Errors
 /// Which of the devices does not go on, and why, in words.
 pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Chain> {
-    let warn = &mut |words: String| {
-        if said.insert(words.clone()) {
-            log_warning!("{words}");
-        }
-    };
+    let warn = &mut |words| warn_once(said, words);
     let (device, card) = set_up_camera(wanted, warn)?;
     let format = device.layout.format;
     let interval = interval(device.fps.unwrap_or_else(|| f64::from(wanted.fps)));
@@ -187,19 +183,12 @@ pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Chain> {
 
 fn set_up_camera(wanted: &Wanted<'_>, warn: &mut dyn FnMut(String)) -> Result<(Device, String)> {
     let path = wanted.path.display().to_string();
-    let (file, capabilities) = open_device(wanted.path)?;
-    let kind = capture_kind(capabilities.caps).map_err(|what| Error::new(&path, "not a camera", what))?;
-    let formats = offer::formats(&file, kind);
-    let jpeg = [FourCc::MJPEG, FourCc::JPEG].contains(&wanted.input);
-    let offered = |fourcc: FourCc| {
-        let same = fourcc == wanted.input || jpeg && [FourCc::MJPEG, FourCc::JPEG].contains(&fourcc);
-        same.then_some(fourcc)
-    };
-    let Some(fourcc) = formats.iter().find_map(|f| offered(f.fourcc)) else {
-        let tried = format!("{} gives no {}", capabilities.card, wanted.input);
-        let why = format!("it offers {}", offer::line(&file, &formats));
-        return Err(Error::new(&path, tried, why));
-    };
+    let Capturing {
+        file,
+        kind,
+        card,
+        fourcc,
+    } = Capturing::open(wanted.path, wanted.input)?;
     let said = controls::apply(&file, &path, wanted.controls);
     said.into_iter().for_each(&mut *warn);
     uvcx::apply(&file, &path, wanted.controls, None, warn);
@@ -217,7 +206,7 @@ fn set_up_camera(wanted: &Wanted<'_>, warn: &mut dyn FnMut(String)) -> Result<(D
         let why = format!("{fourcc} comes in several pieces of memory; set another capture_format");
         return Err(Error::new(&path, "can't be encoded", why));
     }
-    Ok((device, capabilities.card))
+    Ok((device, card))
 }
 
 /// The frame interval for a rate, exact for those like 29.97.
@@ -352,6 +341,10 @@ impl Source for Chain {
         self.decoder
             .as_ref()
             .map_or(Ok(()), |(decoder, _)| decoder.check())
+    }
+
+    fn set_controls(&mut self, settings: &[Setting]) -> bool {
+        self.camera.set_controls(settings)
     }
 
     fn force_key(&mut self) -> bool {

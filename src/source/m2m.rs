@@ -104,7 +104,11 @@ impl Node {
         let got = set.map_err(|e| self.failed("can't set the format", e))?;
         let (asked, is) = (wanted.format.fourcc, got.format.fourcc);
         if is != asked || got.pieces != 1 {
-            let why = format!("the {} takes no {asked} (but {is})", self.what);
+            let why = if is == asked {
+                format!("the {} has {is} in several pieces of memory only", self.what)
+            } else {
+                format!("the {} has no {asked} (but {is})", self.what)
+            };
             return Err(Error::new(self.path.display(), "can't set the format", why));
         }
         Ok(got)
@@ -170,8 +174,14 @@ pub(super) struct Stage {
 
 impl Stage {
     fn new(node: Node, feed: Feed) -> Result<Stage> {
-        let input =
-            Input::new(Rc::clone(&node.file), node.kind.output(), BUFFERS).map_err(|e| node.no_buffers(e))?;
+        // What is copied to it needs no more than it has at a time, and memory for codecs is scarce. Of an encoder it shows
+        // later whether it is.
+        let count = match feed {
+            Feed::Jpeg => IN_FLIGHT as u32,
+            _ => BUFFERS,
+        };
+        let input = Input::new(Rc::clone(&node.file), node.kind.output(), count);
+        let input = input.map_err(|e| node.no_buffers(e))?;
         Ok(Stage {
             waiting: None,
             in_use: Vec::new(),

@@ -21,8 +21,8 @@ pub use watch::Watch;
 use crate::config::{Camera, ChainKeys, DeviceName, Rpicam, Setting, SourceKind};
 use crate::error::{Error, Result};
 use crate::format::Codec;
-use crate::log_verbose;
 use crate::sys::v4l2::FourCc;
+use crate::{log_verbose, log_warning};
 use choose::{MUXED, Way};
 use device::Device;
 use exec::Exec;
@@ -170,6 +170,13 @@ impl Past {
     fn failure(&self, way: &Way) -> Option<&Error> {
         let mut failures = self.failed.iter().filter(|(failed, _)| failed == way);
         failures.nth(1).map(|(_, why)| why)
+    }
+}
+
+/// Logs what can't be as wished, if it is not in the log already.
+fn warn_once(said: &mut HashSet<String>, words: String) {
+    if said.insert(words.clone()) {
+        log_warning!("{words}");
     }
 }
 

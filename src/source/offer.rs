@@ -22,9 +22,7 @@ pub(super) fn formats(file: &File, kind: BufferKind) -> Vec<OfferedFormat> {
 
 /// The formats in which a device takes pictures, rather than gives them.
 pub(super) fn input_formats(file: &File, kind: BufferKind) -> Vec<OfferedFormat> {
-    (0..OFFERS_MAX)
-        .map_while(|index| v4l2::enum_format(file, kind.output(), index).ok())
-        .collect()
+    formats(file, kind.output())
 }
 
 fn frame_sizes(file: &File, fourcc: FourCc) -> impl Iterator<Item = FrameSizes> {

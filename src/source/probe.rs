@@ -22,7 +22,7 @@ const MOST_LINES: u32 = 720;
 /// A camera that gives so many frames a second is not slow.
 const FPS: [u32; 2] = [30, 25];
 /// Buffers between a camera and an encoder, on both of its sides, with a decoder before it.
-const FRAMES: u64 = 18;
+const FRAMES: u64 = 15;
 
 /// What there is to say, in the form of a config: all but the sections is commented out.
 pub fn report() -> String {
@@ -277,7 +277,10 @@ impl<'a> Report<'a> {
             Ok(line) => self.say(&["It is a raw sensor, served through libcamera: ", line]),
             Err(e) => {
                 self.say(&["It is a raw sensor, to be served through libcamera."]);
-                self.troubles.push(e.to_string());
+                // Once, of all its nodes.
+                let e = e.to_string();
+                self.troubles.retain(|trouble| *trouble != e);
+                self.troubles.push(e);
             }
         }
         let others = self

@@ -4,12 +4,12 @@
 //! What is said here of the program is from its sources, github.com/raspberrypi/rpicam-apps, and the issues named.
 
 use super::exec::{self, Exec};
-use super::{Drops, Facts, Signal, Source, camera, poll_timeout};
+use super::{Drops, Facts, Signal, Source, camera, poll_timeout, warn_once};
 use crate::config::keys::RPICAM_PREFIX;
 use crate::config::{Camera, Rpicam, nearest};
 use crate::error::{Error, Result};
+use crate::log_verbose;
 use crate::sys::command::{Chunk, Command, Packets};
-use crate::{log_verbose, log_warning};
 use nix::poll::{PollFd, PollFlags, poll};
 use std::collections::HashSet;
 use std::env;
@@ -104,10 +104,7 @@ pub struct RpicamVid {
 pub fn open(camera: &Camera, rpicam: &Rpicam, said: &mut HashSet<String>) -> Result<RpicamVid> {
     let (program, Line { arguments, notices }) = prepare(camera, rpicam)?;
     for notice in notices {
-        if !said.contains(&notice) {
-            log_warning!("{}: {notice}", camera.name);
-            said.insert(notice);
-        }
+        warn_once(said, format!("{}: {notice}", camera.name));
     }
     log_verbose!("{}: runs {program} {}", camera.name, arguments.join(" "));
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();

@@ -250,8 +250,12 @@ fn the_rest_goes_through_nginx_at_once() {
         "Connection: Upgrade\r\nUpgrade: websocket\r\nOrigin: http://{HOST}\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
     );
-    let socket = nginx.read_until(&get("/ws", &upgrade), b"moof");
-    assert!(socket.starts_with("HTTP/1.1 101 ") && socket.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+    for path in ["/ws", "/camera0/ws?format=h264"] {
+        let end: &[u8] = if path == "/ws" { b"moof" } else { b"\0\0\0\x01" };
+        let socket = nginx.read_until(&get(path, &upgrade), end);
+        assert!(socket.starts_with("HTTP/1.1 101 ") && socket.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+    }
+    assert!(client.get("/camera0/streaminf.m3u8").text().contains("#EXTM3U"));
 }
 
 /// The lines for TLS and for a password fit where docs/proxy.md says.
