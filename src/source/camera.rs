@@ -147,7 +147,8 @@ impl Capturing {
             other => [other; 2],
         };
         let Some(fourcc) = names.into_iter().find(offers) else {
-            let why = format!("it offers {}", offer::line(&file, &formats));
+            let offered = offer::line(&file, &formats);
+            let why = format!("it offers {offered}; take capture_format out of its section");
             return Err(Error::new(name, format!("{card} gives no {format}"), why));
         };
         Ok(Capturing {

@@ -207,6 +207,8 @@ fn raw_frames_in_one_plane_and_in_several() {
         return;
     };
     for path in [&single, &multi] {
+        // The webcam, not an HDMI input, which has a rate of its own.
+        v4l2_ctl(path, &["-i", "0"]);
         apply(
             path,
             &[
