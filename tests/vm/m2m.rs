@@ -33,16 +33,6 @@ impl Drop for Driver {
     }
 }
 
-fn modprobe(arguments: &[&str]) {
-    assert!(
-        Command::new("modprobe")
-            .args(arguments)
-            .status()
-            .unwrap()
-            .success()
-    );
-}
-
 /// A parameter that is set for a time.
 pub struct Fault(&'static str);
 
