@@ -7,7 +7,7 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use support::{Dir, Server, film, have, run, skip};
+use support::{Dir, Server, assert_accepted, film, have, run, skip};
 
 /// README.md and what is in docs/, with their texts.
 fn pages() -> Vec<(PathBuf, String)> {
@@ -28,19 +28,12 @@ fn blocks<'a>(text: &'a str, begin: &str) -> Vec<&'a str> {
 
 #[test]
 fn every_config_is_accepted() {
-    let (dir, mut count) = (Dir::new(), 0);
+    let mut count = 0;
     for (page, text) in pages() {
         // Units of systemd are such files, too.
         let configs = blocks(&text, "```ini\n");
         for config in configs.into_iter().filter(|config| !config.contains("[Service]")) {
-            let file = dir.write("pasted.conf", config);
-            let check = Command::new(Server::PROGRAM)
-                .args(["--check", "-c"])
-                .arg(file)
-                .output()
-                .unwrap();
-            let said = String::from_utf8_lossy(&check.stderr);
-            assert!(check.status.success(), "{}: {said}\n{config}", page.display());
+            assert_accepted(config, &page.display().to_string());
             count += 1;
         }
     }

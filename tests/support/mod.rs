@@ -346,6 +346,19 @@ pub fn children(of: u32) -> Vec<u32> {
     found
 }
 
+/// That `--check` finds no fault in this config, which is from `place`.
+pub fn assert_accepted(config: &str, place: &str) {
+    let dir = Dir::new();
+    let file = dir.write("pasted.conf", config);
+    let check = Command::new(Server::PROGRAM)
+        .args(["--check", "-c"])
+        .arg(file)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&check.stderr);
+    assert!(check.status.success(), "{place}: {said}\n{config}");
+}
+
 /// Waits until `condition` holds.
 pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;

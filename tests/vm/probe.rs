@@ -1,6 +1,6 @@
 //! `--probe`: every sort of node that there is here, what is in the way, and a config that the program takes.
 
-use super::support::{Dir, Server};
+use super::support::{Dir, Server, assert_accepted};
 use super::*;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
@@ -11,15 +11,7 @@ fn probe(program: &mut Command) -> String {
     let text = String::from_utf8(output.stdout).unwrap();
     println!("{text}");
     assert!(output.status.success() && output.stderr.is_empty());
-    let dir = Dir::new();
-    let file = dir.write("pasted.conf", &text);
-    let check = Command::new(Server::PROGRAM)
-        .args(["--check", "-c"])
-        .arg(file)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&check.stderr);
-    assert!(check.status.success(), "{said}");
+    assert_accepted(&text, "--probe");
     text
 }
 
