@@ -61,13 +61,6 @@ pub fn set_apart(mut config: Config) -> Config {
     config
 }
 
-/// What was found out of it. It is closed again: there are devices that can be open once only.
-struct Seen {
-    capabilities: Capabilities,
-    formats: Vec<OfferedFormat>,
-    ways: Vec<Candidate>,
-}
-
 impl<'a> Device<'a> {
     /// One that the config does not name.
     pub fn any(path: &'a Path, camera: &'a Camera, keys: &'a ChainKeys) -> Device<'a> {
@@ -86,25 +79,17 @@ impl<'a> Device<'a> {
     /// # Errors
     /// It can't be opened, or is no camera.
     pub fn ways(&self, coders: &[Coder]) -> Result<Vec<Candidate>> {
-        self.look(coders).map(|seen| seen.ways)
+        self.look(coders).map(|(_, ways)| ways)
     }
 
-    fn look(&self, coders: &[Coder]) -> Result<Seen> {
+    /// Its card and the ways. It is closed again: there are devices that can be open once only.
+    fn look(&self, coders: &[Coder]) -> Result<(String, Vec<Candidate>)> {
         let found = Found::look(self.path)?;
         found
             .capture
             .map_err(|what| Error::new(self.path.display(), "not a camera", what))?;
         let ways = self.ways_of(&found, coders);
-        let Found {
-            capabilities,
-            formats,
-            ..
-        } = found;
-        Ok(Seen {
-            capabilities,
-            formats,
-            ways,
-        })
+        Ok((found.capabilities.card, ways))
     }
 
     /// The same of one that was looked at.
@@ -158,14 +143,14 @@ impl<'a> Device<'a> {
                 return Err(no_such_coder(key, name, &coders));
             }
         }
-        let seen = self.look(&coders)?;
+        let (card, ways) = self.look(&coders)?;
         let known = |candidate: &Candidate| past.failure(&candidate.way).is_some();
-        if seen.ways.iter().all(known) {
+        if ways.iter().all(known) {
             past.failed.clear();
         }
         let mut failed = None;
         let mut but = String::new();
-        for Candidate { way, why } in &seen.ways {
+        for Candidate { way, why } in &ways {
             let opened = match past.failure(way) {
                 Some(e) => Err(e.clone()),
                 None => {
@@ -176,7 +161,7 @@ impl<'a> Device<'a> {
                         _ => "",
                     };
                     let why = format!("{why}{but}{hint}");
-                    self.open_way(way, &seen.capabilities.card, &coders, &why, &mut past.said)
+                    self.open_way(way, &card, &coders, &why, &mut past.said)
                 }
             };
             match opened {
@@ -190,7 +175,7 @@ impl<'a> Device<'a> {
                 }
             }
         }
-        Err(failed.unwrap_or_else(|| self.no_way(&seen, &coders)))
+        Err(failed.unwrap_or_else(|| self.no_way(&coders)))
     }
 
     fn open_way(
@@ -269,14 +254,18 @@ impl<'a> Device<'a> {
     }
 
     /// Why nothing of what the camera gives can be served.
-    fn no_way(&self, seen: &Seen, coders: &[Coder]) -> Error {
-        let Seen {
+    fn no_way(&self, coders: &[Coder]) -> Error {
+        let found = match Found::look(self.path) {
+            Ok(found) => found,
+            Err(e) => return e,
+        };
+        let Found {
+            file,
             capabilities,
             formats,
             ..
-        } = seen;
-        let found = Found::look(self.path);
-        let offered = found.map_or(String::new(), |found| offer::line(&found.file, formats));
+        } = &found;
+        let offered = offer::line(file, formats);
         let (why, command) = match self.without_h264(capabilities, formats) {
             WithoutH264::Nothing => (
                 "it offers no format at all now (a loopback device needs a program that feeds it)".into(),
