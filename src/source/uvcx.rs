@@ -179,7 +179,7 @@ struct Told {
 }
 
 impl Told {
-    fn ask(file: &File, control: Address) -> uvc::Result<Told> {
+    fn ask(file: &File, control: Address) -> crate::sys::Result<Told> {
         let bytes = |which| uvc::get(file, control, which);
         Ok(Told {
             current: bytes(Which::Current)?,
@@ -299,7 +299,7 @@ impl Encoder {
     ///
     /// # Errors
     /// What the camera says.
-    pub fn commit(&self, file: &File) -> uvc::Result<()> {
+    pub fn commit(&self, file: &File) -> crate::sys::Result<()> {
         let (unit, selector) = (self.unit, CONFIG_COMMIT);
         let config = self.config.as_ref();
         config.map_or(Ok(()), |config| {

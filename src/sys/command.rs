@@ -1,7 +1,7 @@
 //! A program in a process group of its own, whose output shows where each of its writes ends.
 
+use super::poll::{PollFd, PollFlags, events, poll};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
 use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
@@ -218,8 +218,8 @@ impl Command {
     fn is_gone(&self) -> bool {
         let mut ends =
             [self.stdout.as_fd(), self.stderr.as_fd()].map(|end| PollFd::new(end, PollFlags::empty()));
-        let polled = poll(&mut ends, PollTimeout::ZERO);
-        let hung_up = |end: &PollFd<'_>| end.revents().is_some_and(|is| is.contains(PollFlags::POLLHUP));
+        let polled = poll(&mut ends, Some(Duration::ZERO));
+        let hung_up = |end: &PollFd<'_>| events(end).contains(PollFlags::POLLHUP);
         polled.is_ok() && ends.iter().all(hung_up) && self.exit(Duration::ZERO).is_some()
     }
 }

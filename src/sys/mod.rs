@@ -2,10 +2,17 @@
 
 pub mod clock;
 pub mod command;
+mod errno;
+pub mod event;
+pub mod file;
+pub mod inotify;
 pub mod landlock;
 pub mod mmap;
+pub mod poll;
 pub mod process;
 pub mod seccomp;
 pub mod sock;
 pub mod uvc;
 pub mod v4l2;
+
+pub use errno::{Errno, Result};

@@ -1,7 +1,6 @@
 //! This process: its limits, its priority, its machine's name, and the signals to it.
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use super::poll::{poll, readable};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -91,14 +90,9 @@ impl Calls {
     /// # Errors
     /// The kernel's.
     pub fn wait(&self, most: Option<Duration>) -> io::Result<Option<Call>> {
-        let most = most.map_or(PollTimeout::NONE, |most| {
-            PollTimeout::try_from(most).unwrap_or(PollTimeout::MAX)
-        });
-        let mut file = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
-        match poll(&mut file, most) {
-            Ok(0) | Err(Errno::EINTR) => return Ok(None),
-            result => result?,
-        };
+        if poll(&mut [readable(self.signals.as_fd())], most)? == 0 {
+            return Ok(None);
+        }
         let Some(signal) = self.signals.read_signal()? else {
             return Ok(None);
         };

@@ -2,16 +2,15 @@
 //!
 //! Names and numbers are those of the kernel's `include/uapi/linux/uvcvideo.h` and of the Universal Serial Bus Device
 //! Class Definition for Video Devices 1.1, table A-8.
+//!
+//! Errors of the calls here: ENOENT: there is no such unit or control; EBADRQC: the control has no such request; ENOBUFS:
+//! it is of another length; EPIPE, EIO and others: the camera refuses.
 
-use nix::errno::Errno;
+use super::errno::{Errno, Result, uninterrupted};
 use nix::request_code_readwrite;
 use std::fs::File;
 use std::mem::offset_of;
 use std::os::fd::AsRawFd;
-
-/// What most calls here give back: the kernel's own error number. ENOENT: there is no such unit or control; EBADRQC:
-/// the control has no such request; ENOBUFS: it is of another length; EPIPE, EIO and others: the camera refuses.
-pub type Result<T> = std::result::Result<T, Errno>;
 
 /// `struct uvc_xu_control_query`; `data` is the address of `size` bytes.
 #[repr(C)]
@@ -89,16 +88,10 @@ fn query(file: &File, control: Address, query: u8, bytes: &mut [u8]) -> Result<(
         size: u16::try_from(bytes.len()).map_err(|_| Errno::ENOBUFS)?,
         data: bytes.as_mut_ptr().expose_provenance(),
     };
-    loop {
-        // SAFETY: the number has the struct's size in it; `data` is the address of `size` bytes, which are lent to this
-        // call alone and which the kernel may write to.
-        let answer = unsafe { libc::ioctl(file.as_raw_fd(), CTRL_QUERY, std::ptr::from_mut(&mut argument)) };
-        match Errno::result(answer) {
-            Ok(_) => return Ok(()),
-            Err(Errno::EINTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
+    // SAFETY: the number has the struct's size in it; `data` is the address of `size` bytes, which are lent to this call
+    // alone and which the kernel may write to.
+    let ask = || unsafe { libc::ioctl(file.as_raw_fd(), CTRL_QUERY, std::ptr::from_mut(&mut argument)) };
+    uninterrupted(ask).map(drop)
 }
 
 #[cfg(test)]

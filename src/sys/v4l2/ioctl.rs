@@ -2,7 +2,7 @@
 
 use super::abi::*;
 use super::{BufferKind, FourCc, FrameIntervals, FrameSizes, OfferedFormat, Result, cap, text};
-use nix::errno::Errno;
+use crate::sys::errno::{Errno, uninterrupted};
 use nix::{request_code_read, request_code_readwrite, request_code_write};
 use std::fs::File;
 use std::marker::PhantomData;
@@ -58,17 +58,10 @@ pub(super) unsafe fn call_with_addresses<T>(
     request: &Request<T>,
     argument: &mut T,
 ) -> Result<()> {
-    loop {
-        // SAFETY: the number says how many bytes the kernel reads and writes, and that is `T`'s size by the
-        // way that `Request` is made; every bit pattern of the ABI structs is a value of theirs; the caller
-        // vouches for addresses.
-        let answer = unsafe { libc::ioctl(file.as_raw_fd(), request.0, std::ptr::from_mut(argument)) };
-        match Errno::result(answer) {
-            Ok(_) => return Ok(()),
-            Err(Errno::EINTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
+    // SAFETY: the number says how many bytes the kernel reads and writes, and that is `T`'s size by the way that
+    // `Request` is made; every bit pattern of the ABI structs is a value of theirs; the caller vouches for addresses.
+    let ask = || unsafe { libc::ioctl(file.as_raw_fd(), request.0, std::ptr::from_mut(&mut *argument)) };
+    uninterrupted(ask).map(drop)
 }
 
 /// Who a device is.

@@ -9,13 +9,11 @@ mod ioctl;
 mod queue;
 mod stream;
 
+pub use super::errno::Result;
 pub use abi::Fraction;
 pub use ioctl::*;
 pub use queue::{Input, Lent, Queue};
 pub use stream::*;
-
-/// What most calls here give back: the kernel's own error number.
-pub type Result<T> = std::result::Result<T, nix::errno::Errno>;
 
 /// `enum v4l2_buf_type`, those of video. "Output" is the program's: what it gives a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

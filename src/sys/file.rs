@@ -1,0 +1,35 @@
+//! What std::fs leaves out: opening a device without waiting, and the two halves of a device number.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Opens a device to read and write, with calls that do not wait (O_NONBLOCK).
+///
+/// # Errors
+/// What open(2) says.
+pub fn open_device(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)
+}
+
+/// Major and minor number of a device number, which `MetadataExt` gives as `dev()` and `rdev()` (makedev(3)).
+pub fn major_minor(device: u64) -> (u32, u32) {
+    (libc::major(device), libc::minor(device))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn the_null_device_is_1_3() {
+        let null = open_device(Path::new("/dev/null")).unwrap();
+        assert_eq!(major_minor(null.metadata().unwrap().rdev()), (1, 3));
+    }
+}
