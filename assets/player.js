@@ -567,7 +567,7 @@ function words() {
 	if (busy) return ['busy', busy];
 	if (!link && gone && !reached) return ['offline', 'no answer from the server'];
 	if (!camera) return ['connecting', 'connecting'];
-	const { state, reason, stand_in } = camera;
+	const { state, reason, placeholder } = camera;
 	if (state !== 'live') {
 		const text = { starting: 'the camera is starting', lost: 'waiting for camera' }[state] || state;
 		return [state, reason ? text + ': ' + reason : text];
@@ -575,7 +575,7 @@ function words() {
 	if (blocked) return ['blocked', 'press play'];
 	if (!shown) return ['connecting', 'the picture comes'];
 	if (engine && silent(1500)) return ['stalled', 'nothing comes from the server'];
-	return ['live', stand_in ? 'test picture until a camera appears' : 'live'];
+	return ['live', placeholder ? 'test picture until a camera appears' : 'live'];
 }
 
 function tell() {

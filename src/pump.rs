@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::format::Codec;
 use crate::format::fmp4::{Init, Timeline};
 use crate::format::h264::{Parameters, Refused};
-use crate::source::{self, Any, Past, Source, Watch};
+use crate::source::{self, Any, History, Source, Watch};
 use crate::stream::{Condition, State, Stream};
 use crate::{log_info, log_warning};
 use intake::Intake;
@@ -127,7 +127,7 @@ struct Pump<'a> {
     /// The devices that it has named last, and why these.
     last_chain: String,
     /// What was learnt of the source.
-    past: Past,
+    history: History,
 }
 
 impl<'a> Pump<'a> {
@@ -148,7 +148,7 @@ impl<'a> Pump<'a> {
             command: matches!(camera.source, SourceKind::Exec { .. } | SourceKind::Rpicam(_)),
             last_said: String::new(),
             last_chain: String::new(),
-            past: Past::default(),
+            history: History::default(),
         }
     }
 
@@ -185,12 +185,12 @@ impl<'a> Pump<'a> {
         }
         // Before the look, so that nothing comes unseen between the two.
         let mut watch = source::watch(&self.camera.source);
-        let retry = match source::open(&self.camera, &mut self.past) {
+        let retry = match source::open(&self.camera, &mut self.history) {
             Ok(mut source) => {
                 self.device = Presence::There;
-                self.past.was_there |= !source.facts().stand_in;
-                self.command = source.facts().command;
-                let way = source.facts().way.clone();
+                self.history.was_there |= !source.info().placeholder;
+                self.command = source.info().command;
+                let pipeline = source.info().pipeline.clone();
                 let frames = self.state().frames;
                 let close = self.flow(source.as_mut(), &mut watch);
                 // And all is said before the source is closed: that takes its time, of a driver that hangs for ever.
@@ -203,7 +203,7 @@ impl<'a> Pump<'a> {
                         if came {
                             self.backoff = COMMAND_RETRY;
                         }
-                        self.past.learn(way, came, &e);
+                        self.history.record_failure(pipeline, came, &e);
                         self.lose(&e, watch.is_some(), Instant::now())
                     }
                     Close::Refused(why) => {
@@ -230,7 +230,7 @@ impl<'a> Pump<'a> {
             }
             (state.condition, state.why) = (condition, why.to_string());
             if condition == Condition::Lost {
-                state.stand_in = false;
+                state.placeholder = false;
             }
         });
         self.stream.tell();
@@ -359,23 +359,23 @@ impl<'a> Pump<'a> {
 
     /// Moves frames until the source is to be closed.
     fn flow(&mut self, source: &mut dyn Source, watch: &mut Option<Watch>) -> Close {
-        let facts = source.facts().clone();
+        let info = source.info().clone();
         self.stream.publish(|state| {
-            state.source.clone_from(&facts.description);
-            state.stand_in = facts.stand_in;
-            state.jpeg_too = facts.jpeg_too;
-            state.chain.clone_from(&facts.chain);
-            state.chain_why.clone_from(&facts.why);
+            state.source.clone_from(&info.description);
+            state.placeholder = info.placeholder;
+            state.jpeg_too = info.jpeg_too;
+            state.chain.clone_from(&info.chain);
+            state.chain_why.clone_from(&info.why);
         });
-        if !facts.chain.is_empty() {
-            let line = format!("{}: {}: {}", self.stream.name, facts.chain, facts.why);
+        if !info.chain.is_empty() {
+            let line = format!("{}: {}: {}", self.stream.name, info.chain, info.why);
             if self.last_chain != line {
                 log_info!("{line}");
                 self.last_chain = line;
             }
         }
         self.stream.tell();
-        self.timeline.restart(facts.fps);
+        self.timeline.restart(info.fps);
         let before = self.state().losses;
         let now = Instant::now();
         let mut intake = Intake::new(now);
@@ -385,7 +385,7 @@ impl<'a> Pump<'a> {
         loop {
             self.stream.beat(WAIT);
             let polled = source.poll(self.stream.woken(), WAIT, &mut |signal| {
-                self.take(&mut intake, signal, &facts)
+                self.take(&mut intake, signal, &info)
             });
             let drops = source.drops();
             self.stream
@@ -411,9 +411,9 @@ impl<'a> Pump<'a> {
             if key_wanted && key_asked.is_none_or(|asked| now.saturating_duration_since(asked) >= KEY_WANTS) {
                 key_wanted = false;
                 key_asked = Some(now);
-                source.force_key();
+                source.request_key_frame();
             }
-            if facts.stand_in && Pump::may_look(now.saturating_duration_since(looked), watch.as_ref()) {
+            if info.placeholder && Pump::may_look(now.saturating_duration_since(looked), watch.as_ref()) {
                 looked = now;
                 *watch = source::watch(&self.camera.source);
                 if let Some(Any::Device(path) | Any::Sensor(path)) = source::find_any(&self.camera) {
@@ -533,7 +533,7 @@ mod tests {
         let (stream, config) = (Stream::new("camera0", LIMITS).unwrap(), Config::default());
         let mut pump = Pump::new(&stream, &config.cameras[0], &NO_ORDERS);
         let mut intake = Intake::new(Instant::now());
-        let facts = source::Facts::default();
+        let info = source::SourceInfo::default();
         let mut follower = Follower::new(&stream.ring, false, Arc::new(Closed));
         for (data, told) in [
             ("", true),
@@ -546,7 +546,7 @@ mod tests {
                 data: data.as_bytes(),
                 captured_us: 0,
             };
-            pump.take(&mut intake, Signal::Frame(frame), &facts);
+            pump.take(&mut intake, Signal::Frame(frame), &info);
             let called = matches!(follower.next(Duration::ZERO), Next::Called);
             assert_eq!(called, told, "{data:?}: {}", stream.state().why);
         }
@@ -585,9 +585,9 @@ mod tests {
         let (stream, camera) = (Stream::new("camera0", LIMITS).unwrap(), Camera::default());
         let mut pump = Pump::new(&stream, &camera, &NO_ORDERS);
         let mut intake = Intake::new(Instant::now());
-        let facts = source::Facts {
+        let info = source::SourceInfo {
             jpeg_too: true,
-            ..source::Facts::default()
+            ..source::SourceInfo::default()
         };
         let picture = include_bytes!("../tests/fixtures/ffmpeg_mjpeg_default_tables.jpg");
         let mut take = |data: &[u8]| {
@@ -596,7 +596,7 @@ mod tests {
                 data,
                 captured_us: 0,
             };
-            pump.take(&mut intake, Signal::Frame(frame), &facts);
+            pump.take(&mut intake, Signal::Frame(frame), &info);
             stream.pictures.next(0, Duration::ZERO)
         };
         assert!(matches!(take(picture), Next::Nothing), "nobody asks");

@@ -55,7 +55,7 @@ pub struct State {
     /// The source in words.
     pub source: String,
     /// The test picture that stands in for a camera until one appears.
-    pub stand_in: bool,
+    pub placeholder: bool,
     /// What the open or configured source gives; `None` until it is known.
     pub codec: Option<Codec>,
     /// The JPEG pictures that its H.264 is made of are there, too.

@@ -381,7 +381,7 @@ fn the_stream_comes_whole_and_from_zero() {
         let state = client.next().unwrap();
         assert!(state.is_text("state"), "{state:?}");
         assert_eq!(
-            (state.member("source"), state.member("stand_in")),
+            (state.member("source"), state.member("placeholder")),
             ("test picture", "false")
         );
         let init = client.find(|frame| frame.first == BINARY);

@@ -75,14 +75,14 @@ pub(super) struct Measured {
 }
 
 impl Pump<'_> {
-    pub(super) fn take(&mut self, intake: &mut Intake, signal: Signal<'_>, facts: &source::Facts) {
+    pub(super) fn take(&mut self, intake: &mut Intake, signal: Signal<'_>, info: &source::SourceInfo) {
         let frame = match signal {
             Signal::Frame(frame) => frame,
             Signal::Gap => return intake.needs_key = true,
         };
         let trouble = match frame.codec {
-            Codec::H264 => self.take_h264(intake, frame, facts),
-            Codec::Jpeg => self.take_jpeg(intake, frame, facts),
+            Codec::H264 => self.take_h264(intake, frame, info),
+            Codec::Jpeg => self.take_jpeg(intake, frame, info),
         };
         if let Err(what) = trouble {
             intake.unreadable += 1;
@@ -104,14 +104,14 @@ impl Pump<'_> {
         &mut self,
         intake: &mut Intake,
         frame: Frame<'_>,
-        facts: &source::Facts,
+        info: &source::SourceInfo,
     ) -> Result<(), String> {
         intake.keyless = true;
         match intake.reader.read(frame.data) {
             Ok(Some(unit)) => {
                 let parameters = intake.reader.parameters().cloned();
                 match parameters.and_then(|parameters| self.init_for(parameters)) {
-                    Some(init) => self.mux(intake, &unit, frame, init, facts),
+                    Some(init) => self.mux(intake, &unit, frame, init, info),
                     None => Ok(()),
                 }
             }
@@ -130,9 +130,9 @@ impl Pump<'_> {
         &mut self,
         intake: &mut Intake,
         frame: Frame<'_>,
-        facts: &source::Facts,
+        info: &source::SourceInfo,
     ) -> Result<(), String> {
-        if facts.jpeg_too {
+        if info.jpeg_too {
             // What is wrong with one shows in the H.264 that is made of it.
             if let (true, Ok(picture)) = (self.stream.pictures.wanted(), jpeg::Picture::parse(frame.data)) {
                 self.stream.pictures.push(Picture {
@@ -149,7 +149,7 @@ impl Pump<'_> {
             captured_us: frame.captured_us,
             bytes: picture.to_vec(),
         };
-        self.arrived(intake, facts, (Codec::Jpeg, "JPEG"), picture.bytes.len(), size);
+        self.arrived(intake, info, (Codec::Jpeg, "JPEG"), picture.bytes.len(), size);
         self.stream.pictures.push(picture);
         Ok(())
     }
@@ -173,7 +173,7 @@ impl Pump<'_> {
         unit: &AccessUnit<'_>,
         frame: Frame<'_>,
         init: Arc<Init>,
-        facts: &source::Facts,
+        info: &source::SourceInfo,
     ) -> Result<(), String> {
         if intake.needs_key && !unit.key {
             intake.after_loss += u64::from(!intake.first);
@@ -193,7 +193,7 @@ impl Pump<'_> {
             intake.last_key_us = Some(frame.captured_us);
         }
         let (size, codec) = ((init.width, init.height), &init.codec);
-        self.arrived(intake, facts, (Codec::H264, codec), fragment.size_bytes(), size);
+        self.arrived(intake, info, (Codec::H264, codec), fragment.size_bytes(), size);
         self.stream.publish(|state| {
             if key {
                 state.key_interval_ms = interval_ms.or(state.key_interval_ms);
@@ -209,7 +209,7 @@ impl Pump<'_> {
     fn arrived(
         &mut self,
         intake: &mut Intake,
-        facts: &source::Facts,
+        info: &source::SourceInfo,
         (codec, name): (Codec, &str),
         bytes: usize,
         size: (u32, u32),
@@ -232,7 +232,7 @@ impl Pump<'_> {
             self.stream.tell();
             self.known = true;
             let (width, height) = size;
-            let until = if facts.stand_in {
+            let until = if info.placeholder {
                 ", until a camera appears"
             } else {
                 ""
@@ -240,7 +240,7 @@ impl Pump<'_> {
             let camera = &self.stream.name;
             self.last_said = format!(
                 "{camera}: live: {}, {width}x{height}, {name}{until}",
-                facts.description
+                info.description
             );
             log_info!("{}", self.last_said);
         }
@@ -263,7 +263,7 @@ impl Pump<'_> {
             String::new()
         };
         if why != intake.key_trouble {
-            if !why.is_empty() && self.past.said.insert(why.clone()) {
+            if !why.is_empty() && self.history.said.insert(why.clone()) {
                 log_warning!("{}: {why}", self.stream.name);
             }
             intake.key_trouble.clone_from(&why);

@@ -3,7 +3,7 @@
 use super::{COMMAND_RETRY, Presence, Pump, codec_of};
 use crate::config::{Camera, Setting, SourceKind};
 use crate::log_info;
-use crate::source::{Past, Source};
+use crate::source::{History, Source};
 use crate::stream::{Condition, Stream};
 use std::mem;
 use std::sync::{Mutex, PoisonError};
@@ -89,7 +89,7 @@ impl Pump<'_> {
             self.parameters = None;
             (self.known, self.started) = (false, Instant::now());
             (self.device, self.backoff) = (Presence::There, COMMAND_RETRY);
-            self.past = Past::default();
+            self.history = History::default();
             // What was wrong was so of another source; what is wrong with this one is for the log, be it the same.
             self.last_said.clear();
             self.say(Condition::Starting, "");

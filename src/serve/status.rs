@@ -112,7 +112,7 @@ fn of_camera(camera: &CameraSide) -> String {
             state.since.map_or(0, |since| since.elapsed().as_secs()),
         )
         .member("healthy", trouble.is_none())
-        .member("stand_in", state.stand_in)
+        .member("placeholder", state.placeholder)
         .member("codec", codec(&state))
         .member("rotation", state.rotation)
         .member("codecs", or_null(init.map(|i| quote(&i.codec))))

@@ -188,7 +188,7 @@ impl Client<'_> {
             .text("state", state.condition.word())
             .text("reason", &state.why)
             .text("source", &state.source)
-            .member("stand_in", state.stand_in)
+            .member("placeholder", state.placeholder)
             .member("codec", codec(&state))
             .member("rotation", state.rotation)
             .end();

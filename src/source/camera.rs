@@ -3,7 +3,7 @@
 use super::capture::{BUFFERS, Capture, Device};
 use super::offer;
 use super::uvcx::{self, Encoder, Muxed};
-use super::{Drops, Facts, Frame, Signal, Source, controls, poll_timeout, warn_once};
+use super::{Drops, Frame, Signal, Source, SourceInfo, controls, poll_timeout, warn_once};
 use crate::config::Setting;
 use crate::error::{Error, Result};
 use crate::format::{Codec, app4};
@@ -44,7 +44,7 @@ pub struct Wanted<'a> {
 /// An open camera that streams. Dropping it stops the stream, gives the memory back and closes the device.
 pub struct Camera {
     capture: Capture,
-    pub(super) facts: Facts,
+    pub(super) info: SourceInfo,
     codec: Codec,
     /// Room for a frame that comes in the segments of a JPEG picture, if that is how they come.
     joined: Option<Vec<u8>>,
@@ -111,10 +111,10 @@ pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Camera> {
         .start()
         .map_err(|e| device.failed("can't start the stream", e))?;
     Ok(Camera {
-        facts: Facts {
+        info: SourceInfo {
             description: card,
             fps: device.fps,
-            ..Facts::default()
+            ..SourceInfo::default()
         },
         capture: Capture::new(device, queue),
         codec,
@@ -320,8 +320,8 @@ fn group_name(groups: &str, gid: u32) -> Option<&str> {
 }
 
 impl Source for Camera {
-    fn facts(&self) -> &Facts {
-        &self.facts
+    fn info(&self) -> &SourceInfo {
+        &self.info
     }
 
     fn poll(
@@ -388,14 +388,14 @@ impl Source for Camera {
         self.capture.set_controls(settings)
     }
 
-    fn force_key(&mut self) -> bool {
+    fn request_key_frame(&mut self) -> bool {
         let file = &self.capture.device.file;
         let button = self.key_button.as_ref();
         button.is_some_and(|button| v4l2::set_number(file, button, 1).is_ok())
             || self
                 .encoder
                 .as_ref()
-                .is_some_and(|encoder| encoder.force_key(file))
+                .is_some_and(|encoder| encoder.request_key_frame(file))
     }
 
     fn drops(&self) -> Drops {

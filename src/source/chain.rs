@@ -6,7 +6,7 @@
 use super::camera::{self, Capturing, gone};
 use super::capture::{BUFFERS, Capture, Device, Taken};
 use super::m2m::{Node, Raw, Stage};
-use super::{Drops, Facts, Frame, Signal, Source, controls, poll_timeout, uvcx, warn_once};
+use super::{Drops, Frame, Signal, Source, SourceInfo, controls, poll_timeout, uvcx, warn_once};
 use crate::config::Setting;
 use crate::error::{Error, Result};
 use crate::format::{Codec, jpeg, raw};
@@ -91,7 +91,7 @@ struct Plan {
 
 /// An open chain. Dropping it stops and closes its devices.
 pub struct Chain {
-    pub(super) facts: Facts,
+    pub(super) info: SourceInfo,
     // In this order: what is lent goes back before what it is lent from goes.
     encoder: Option<Stage>,
     decoder: Option<(Stage, Plan)>,
@@ -167,11 +167,11 @@ pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Chain> {
     let queue = queue.map_err(|e| device.failed("can't start the stream", e))?;
     add(&encoder.node, FourCc::H264);
     Ok(Chain {
-        facts: Facts {
+        info: SourceInfo {
             description: card,
             fps: device.fps,
             chain: words,
-            ..Facts::default()
+            ..SourceInfo::default()
         },
         encoder: Some(encoder),
         decoder,
@@ -252,8 +252,8 @@ fn link(decoder: &mut Stage, encoder: Node, plan: &Plan, warn: &mut dyn FnMut(St
 }
 
 impl Source for Chain {
-    fn facts(&self) -> &Facts {
-        &self.facts
+    fn info(&self) -> &SourceInfo {
+        &self.info
     }
 
     fn poll(
@@ -347,8 +347,8 @@ impl Source for Chain {
         self.camera.set_controls(settings)
     }
 
-    fn force_key(&mut self) -> bool {
-        self.encoder.as_ref().is_some_and(Stage::force_key)
+    fn request_key_frame(&mut self) -> bool {
+        self.encoder.as_ref().is_some_and(Stage::request_key_frame)
     }
 
     fn drops(&self) -> Drops {

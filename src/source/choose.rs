@@ -95,7 +95,7 @@ pub struct Given {
 
 /// A way from a camera to the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Way {
+pub enum Pipeline {
     /// H.264 as the camera gives it.
     Own,
     /// H.264 out of the JPEG pictures that carry it.
@@ -113,9 +113,9 @@ pub enum Way {
     },
 }
 
-impl Way {
-    fn encoded(input: FourCc, decoder: Option<&Coder>, encoder: &Coder) -> Way {
-        Way::Encoded {
+impl Pipeline {
+    fn encoded(input: FourCc, decoder: Option<&Coder>, encoder: &Coder) -> Pipeline {
+        Pipeline::Encoded {
             input,
             decoder: decoder.map(|decoder| decoder.path.clone()),
             encoder: encoder.path.clone(),
@@ -123,13 +123,13 @@ impl Way {
     }
 }
 
-impl fmt::Display for Way {
+impl fmt::Display for Pipeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Way::Own => f.write_str("H264"),
-            Way::Muxed => f.write_str("H264 in MJPG"),
-            Way::Jpeg => f.write_str("MJPG"),
-            Way::Encoded {
+            Pipeline::Own => f.write_str("H264"),
+            Pipeline::Muxed => f.write_str("H264 in MJPG"),
+            Pipeline::Jpeg => f.write_str("MJPG"),
+            Pipeline::Encoded {
                 input,
                 decoder,
                 encoder,
@@ -148,7 +148,7 @@ impl fmt::Display for Way {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// The way.
-    pub way: Way,
+    pub pipeline: Pipeline,
     /// Why it comes before those that follow.
     pub why: String,
 }
@@ -183,7 +183,7 @@ impl Choice<'_> {
     /// All ways that there are, the best one first.
     ///
     /// What is pinned is among them whether the camera has it or not: opening it says what is wrong.
-    pub fn ways(&self) -> Vec<Candidate> {
+    pub fn pipelines(&self) -> Vec<Candidate> {
         if self.given.is_empty() {
             return Vec::new();
         }
@@ -195,20 +195,20 @@ impl Choice<'_> {
         // Who names an encoder wants it used.
         let free = auto && !staged;
         if free && gives(FourCc::H264) || pinned == Some(FourCc::H264) {
-            list.push((Way::Own, "it gives H.264".to_owned()));
+            list.push((Pipeline::Own, "it gives H.264".to_owned()));
         }
         if free && jpeg && self.muxes || self.capture_format == MUXED {
-            list.push((Way::Muxed, "its H.264 comes inside of its MJPEG".to_owned()));
+            list.push((Pipeline::Muxed, "its H.264 comes inside of its MJPEG".to_owned()));
         }
         let as_it_is = !staged && pinned.is_some_and(is_jpeg);
         if !as_it_is && (auto || pinned.is_some_and(|fourcc| fourcc != FourCc::H264)) {
             list.extend(self.encoded(pinned));
         }
         if free && jpeg || as_it_is {
-            list.push((Way::Jpeg, self.why_jpeg()));
+            list.push((Pipeline::Jpeg, self.why_jpeg()));
         }
-        let candidate = |(way, why)| Candidate {
-            way,
+        let candidate = |(pipeline, why)| Candidate {
+            pipeline,
             why: if auto {
                 why
             } else {
@@ -240,7 +240,7 @@ impl Choice<'_> {
     }
 
     /// The ways through an encoder: those that fit best first, and of those that fit alike the ones without a decoder.
-    fn encoded(&self, pinned: Option<FourCc>) -> Vec<(Way, String)> {
+    fn encoded(&self, pinned: Option<FourCc>) -> Vec<(Pipeline, String)> {
         let of = |key: &Option<String>| key.as_deref().and_then(FourCc::parse);
         let (decoder_input, encoder_input) = (of(&self.keys.decoder_input), of(&self.keys.encoder_input));
         let wanted = |g: &&Given| pinned.is_none_or(|f| f == g.fourcc || is_jpeg(f) && is_jpeg(g.fourcc));
@@ -259,7 +259,7 @@ impl Choice<'_> {
             }
             for encoder in self.encoders().filter(|encoder| encoder.takes(taken)) {
                 let why = format!("it gives no H.264; {} takes its {fourcc}", encoder.card);
-                list.push((*fit, Way::encoded(*fourcc, None, encoder), why));
+                list.push((*fit, Pipeline::encoded(*fourcc, None, encoder), why));
             }
         }
         let why = match list.iter().map(|(fit, ..)| *fit).min() {
@@ -293,7 +293,7 @@ impl Choice<'_> {
                 for encoder in self.encoders().filter(between) {
                     list.push((
                         *fit,
-                        Way::encoded(*fourcc, Some(decoder), encoder),
+                        Pipeline::encoded(*fourcc, Some(decoder), encoder),
                         why.to_owned(),
                     ));
                 }
@@ -301,7 +301,9 @@ impl Choice<'_> {
         }
         let fits = [Fit::Whole, Fit::Slower, Fit::Otherwise].into_iter();
         let ordered = fits.flat_map(|fit| list.iter().filter(move |(f, ..)| *f == fit));
-        ordered.map(|(_, way, why)| (way.clone(), why.clone())).collect()
+        ordered
+            .map(|(_, pipeline, why)| (pipeline.clone(), why.clone()))
+            .collect()
     }
 }
 

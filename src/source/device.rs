@@ -2,10 +2,10 @@
 
 use super::camera;
 use super::chain::{self, Memory};
-use super::choose::{self, Candidate, Choice, Coder, Given, MUXED, Way};
+use super::choose::{self, Candidate, Choice, Coder, Given, MUXED, Pipeline};
 use super::lookup::Found;
 use super::offer::{self, WithoutH264};
-use super::{Facts, Past, Source, lookup, rpicam, uvcx};
+use super::{History, Source, SourceInfo, lookup, rpicam, uvcx};
 use crate::config::keys::AUTO;
 use crate::config::{self, Camera, ChainKeys, Config, DeviceName, Setting};
 use crate::error::{Error, Result};
@@ -35,13 +35,13 @@ pub fn find(camera: &Camera) -> Option<(PathBuf, bool)> {
     let (coders, keys) = (lookup::coders(), ChainKeys::default());
     let mut best: Option<(u8, PathBuf)> = None;
     for path in lookup::nodes() {
-        let ways = Device::any(&path, camera, &keys)
-            .ways(&coders)
+        let pipelines = Device::any(&path, camera, &keys)
+            .pipelines(&coders)
             .unwrap_or_default();
-        let rank = match ways.first().map(|first| &first.way) {
-            Some(Way::Own) => 0,
-            Some(Way::Muxed | Way::Encoded { .. }) => 1,
-            Some(Way::Jpeg) => 2,
+        let rank = match pipelines.first().map(|first| &first.pipeline) {
+            Some(Pipeline::Own) => 0,
+            Some(Pipeline::Muxed | Pipeline::Encoded { .. }) => 1,
+            Some(Pipeline::Jpeg) => 2,
             None => continue,
         };
         if best.as_ref().is_none_or(|(before, _)| rank < *before) {
@@ -78,8 +78,8 @@ impl<'a> Device<'a> {
     ///
     /// # Errors
     /// It can't be opened, or is no camera.
-    pub fn ways(&self, coders: &[Coder]) -> Result<Vec<Candidate>> {
-        self.look(coders).map(|(_, ways)| ways)
+    pub fn pipelines(&self, coders: &[Coder]) -> Result<Vec<Candidate>> {
+        self.look(coders).map(|(_, pipelines)| pipelines)
     }
 
     /// Its card and the ways. It is closed again: there are devices that can be open once only.
@@ -88,12 +88,12 @@ impl<'a> Device<'a> {
         found
             .capture
             .map_err(|what| Error::new(self.path.display(), "not a camera", what))?;
-        let ways = self.ways_of(&found, coders);
-        Ok((found.capabilities.card, ways))
+        let pipelines = self.pipelines_of(&found, coders);
+        Ok((found.capabilities.card, pipelines))
     }
 
     /// The same of one that was looked at.
-    pub(super) fn ways_of(&self, found: &Found, coders: &[Coder]) -> Vec<Candidate> {
+    pub(super) fn pipelines_of(&self, found: &Found, coders: &[Coder]) -> Vec<Candidate> {
         let Found {
             file,
             capabilities,
@@ -121,7 +121,7 @@ impl<'a> Device<'a> {
             keys: self.keys,
             no_encoder: &no_encoder(),
         };
-        choice.ways()
+        choice.pipelines()
     }
 
     fn without_h264(&self, capabilities: &Capabilities, formats: &[OfferedFormat]) -> WithoutH264 {
@@ -133,7 +133,7 @@ impl<'a> Device<'a> {
     ///
     /// # Errors
     /// Why there is no way, or, if there are some, why not the best one.
-    pub fn open(&self, past: &mut Past) -> Result<Box<dyn Source>> {
+    pub fn open(&self, history: &mut History) -> Result<Box<dyn Source>> {
         let coders = lookup::coders();
         // With its own H.264 it needs neither.
         let own = ["H264", MUXED].contains(&self.capture_format);
@@ -143,25 +143,25 @@ impl<'a> Device<'a> {
                 return Err(no_such_coder(key, name, &coders));
             }
         }
-        let (card, ways) = self.look(&coders)?;
-        let known = |candidate: &Candidate| past.failure(&candidate.way).is_some();
-        if ways.iter().all(known) {
-            past.failed.clear();
+        let (card, pipelines) = self.look(&coders)?;
+        let known = |candidate: &Candidate| history.failure(&candidate.pipeline).is_some();
+        if pipelines.iter().all(known) {
+            history.failed.clear();
         }
         let mut failed = None;
         let mut but = String::new();
-        for Candidate { way, why } in &ways {
-            let opened = match past.failure(way) {
+        for Candidate { pipeline, why } in &pipelines {
+            let opened = match history.failure(pipeline) {
                 Some(e) => Err(e.clone()),
                 None => {
-                    let hint = match way {
-                        Way::Jpeg if self.capture_format == AUTO => {
+                    let hint = match pipeline {
+                        Pipeline::Jpeg if self.capture_format == AUTO => {
                             "; fmp4streamer --probe has a command for H.264"
                         }
                         _ => "",
                     };
                     let why = format!("{why}{but}{hint}");
-                    self.open_way(way, &card, &coders, &why, &mut past.said)
+                    self.open_pipeline(pipeline, &card, &coders, &why, &mut history.said)
                 }
             };
             match opened {
@@ -169,18 +169,18 @@ impl<'a> Device<'a> {
                 // It is the camera that went.
                 Err(e) if !self.path.exists() => return Err(e),
                 Err(e) => {
-                    log_verbose!("{way}: {e}");
-                    but += &format!("; not {way}: {e}");
+                    log_verbose!("{pipeline}: {e}");
+                    but += &format!("; not {pipeline}: {e}");
                     failed = failed.or(Some(e));
                 }
             }
         }
-        Err(failed.unwrap_or_else(|| self.no_way(&coders)))
+        Err(failed.unwrap_or_else(|| self.no_pipeline(&coders)))
     }
 
-    fn open_way(
+    fn open_pipeline(
         &self,
-        way: &Way,
+        pipeline: &Pipeline,
         card: &str,
         coders: &[Coder],
         why: &str,
@@ -196,25 +196,25 @@ impl<'a> Device<'a> {
             height,
             fps,
             format,
-            muxed: *way == Way::Muxed,
+            muxed: *pipeline == Pipeline::Muxed,
             controls,
         };
-        let own = |facts: &mut Facts| {
-            facts.way = Some(way.clone());
-            facts.chain = format!("{} ({card}) {way}", path.display());
-            facts.why = why.to_owned();
+        let own = |info: &mut SourceInfo| {
+            info.pipeline = Some(pipeline.clone());
+            info.chain = format!("{} ({card}) {pipeline}", path.display());
+            info.why = why.to_owned();
         };
-        Ok(match way {
-            Way::Own | Way::Muxed | Way::Jpeg => {
-                let format = match way {
-                    Way::Own => FourCc::H264,
+        Ok(match pipeline {
+            Pipeline::Own | Pipeline::Muxed | Pipeline::Jpeg => {
+                let format = match pipeline {
+                    Pipeline::Own => FourCc::H264,
                     _ => FourCc::MJPEG,
                 };
                 let mut source = camera::open(&camera(format), said)?;
-                own(&mut source.facts);
+                own(&mut source.info);
                 Box::new(source)
             }
-            Way::Encoded {
+            Pipeline::Encoded {
                 input,
                 decoder,
                 encoder,
@@ -245,16 +245,16 @@ impl<'a> Device<'a> {
                     decoder_memory: link(first.map(|(_, gives)| gives), last.map(|(takes, _)| takes)),
                 };
                 let mut source = chain::open(&wanted, said)?;
-                source.facts.why = why.to_owned();
-                source.facts.way = Some(way.clone());
-                source.facts.jpeg_too = *input == FourCc::MJPEG || *input == FourCc::JPEG;
+                source.info.why = why.to_owned();
+                source.info.pipeline = Some(pipeline.clone());
+                source.info.jpeg_too = *input == FourCc::MJPEG || *input == FourCc::JPEG;
                 Box::new(source)
             }
         })
     }
 
     /// Why nothing of what the camera gives can be served.
-    fn no_way(&self, coders: &[Coder]) -> Error {
+    fn no_pipeline(&self, coders: &[Coder]) -> Error {
         let found = match Found::look(self.path) {
             Ok(found) => found,
             Err(e) => return e,

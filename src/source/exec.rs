@@ -3,7 +3,7 @@
 //!
 //! This is one run of the command. That it is started again, and after how long, is the pump's business.
 
-use super::{Drops, Facts, Frame, Signal, Source, poll_timeout};
+use super::{Drops, Frame, Signal, Source, SourceInfo, poll_timeout};
 use crate::error::{Error, Result};
 use crate::format::h264::assembler::Assembler;
 use crate::format::{Codec, Piece, jpeg};
@@ -42,7 +42,7 @@ const ADVICE: &str = "it must write raw H.264 (Annex B) or JPEG pictures to its 
 /// A running command.
 pub struct Exec {
     name: String,
-    facts: Facts,
+    info: SourceInfo,
     drops: Drops,
     command: Command,
     cutter: Cutter,
@@ -123,10 +123,10 @@ impl Exec {
             .map_err(|e| Error::new(&description, "can't start the command", e))?;
         Ok(Exec {
             name: name.to_string(),
-            facts: Facts {
+            info: SourceInfo {
                 description,
                 command: true,
-                ..Facts::default()
+                ..SourceInfo::default()
             },
             drops: Drops::default(),
             command,
@@ -149,7 +149,7 @@ impl Exec {
             let room = self.cutter.room();
             let chunk = self.command.stdout.read(room);
             let (mut count, ends_write) =
-                match chunk.map_err(|e| Error::new(&self.facts.description, "can't read its output", e))? {
+                match chunk.map_err(|e| Error::new(&self.info.description, "can't read its output", e))? {
                     Chunk::Bytes { count, ends_write } => (count, ends_write),
                     Chunk::Nothing => break,
                     Chunk::End => return Err(self.ended(sink)),
@@ -171,7 +171,7 @@ impl Exec {
                 if let Some(kind) = other_kind(head) {
                     let why = format!("this is {kind}; {ADVICE}");
                     return Err(Error::new(
-                        &self.facts.description,
+                        &self.info.description,
                         "can't use what the command writes",
                         why,
                     ));
@@ -191,7 +191,7 @@ impl Exec {
                 if self.cutter.dropped_bytes() > MOST_GARBAGE_BYTES {
                     let why = format!("no picture is in it; it begins with {}; {ADVICE}", show(head));
                     return Err(Error::new(
-                        &self.facts.description,
+                        &self.info.description,
                         "can't use what the command writes",
                         why,
                     ));
@@ -227,7 +227,7 @@ impl Exec {
                 show(head)
             );
         }
-        Error::new(&self.facts.description, "the command ended", why)
+        Error::new(&self.info.description, "the command ended", why)
     }
 
     fn read_stderr(&mut self) {
@@ -258,7 +258,7 @@ impl Exec {
             if now.saturating_duration_since(since) >= limit {
                 let why = format!("{what} for {} s, so it is ended", limit.as_secs());
                 let tried = "waiting for the command";
-                return Err(Error::new(&self.facts.description, tried, why));
+                return Err(Error::new(&self.info.description, tried, why));
             }
         }
         Ok(())
@@ -266,8 +266,8 @@ impl Exec {
 }
 
 impl Source for Exec {
-    fn facts(&self) -> &Facts {
-        &self.facts
+    fn info(&self) -> &SourceInfo {
+        &self.info
     }
 
     fn poll(
@@ -304,11 +304,7 @@ impl Source for Exec {
                 Ok(_) => {}
                 Err(Errno::EINTR) => continue,
                 Err(e) => {
-                    return Err(Error::new(
-                        &self.facts.description,
-                        "can't wait for its output",
-                        e,
-                    ));
+                    return Err(Error::new(&self.info.description, "can't wait for its output", e));
                 }
             }
             let [woken, stdout, stderr] = files.map(|file| file.any() == Some(true));

@@ -481,7 +481,7 @@ impl Stage {
     }
 
     /// Asks an encoder for a key frame; false if it has no way to be asked.
-    pub fn force_key(&self) -> bool {
+    pub fn request_key_frame(&self) -> bool {
         let button = self.key_button.as_ref();
         button.is_some_and(|button| v4l2::set_number(&self.node.file, button, 1).is_ok())
     }

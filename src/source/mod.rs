@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::format::Codec;
 use crate::sys::v4l2::FourCc;
 use crate::{log_verbose, log_warning};
-use choose::{MUXED, Way};
+use choose::{MUXED, Pipeline};
 use device::Device;
 use exec::Exec;
 use nix::poll::PollTimeout;
@@ -57,13 +57,13 @@ pub enum Signal<'a> {
 /// What a source knows of itself once it is open; for the log and /status, never for the stream's own
 /// description.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Facts {
+pub struct SourceInfo {
     /// In words, such as "HD Pro Webcam C920".
     pub description: String,
     /// The driver's word on the frame rate, in frames a second.
     pub fps: Option<f64>,
     /// This is the built-in picture standing in until a camera appears.
-    pub stand_in: bool,
+    pub placeholder: bool,
     /// It is a program of its own, which takes its time to start.
     pub command: bool,
     /// What frames pass through, such as "/dev/video0 (C270) YUYV 1280x720 → /dev/video11 (bcm2835-codec) H264"; empty
@@ -72,7 +72,7 @@ pub struct Facts {
     /// Why it is this chain and no other.
     pub why: String,
     /// The way that was chosen, where there may be others.
-    pub way: Option<Way>,
+    pub pipeline: Option<Pipeline>,
     /// The JPEG pictures that its H.264 is made of come, too.
     pub jpeg_too: bool,
 }
@@ -95,7 +95,7 @@ pub struct Drops {
 /// An open source. Dropping it stops and releases the device or the command, without blocking for long.
 pub trait Source {
     /// What is known of the open source.
-    fn facts(&self) -> &Facts;
+    fn info(&self) -> &SourceInfo;
 
     /// Waits until there is something, `wake` is readable or `timeout` is over, and gives `sink` what has
     /// come. Returns early without a frame whenever it likes; never drains `wake`.
@@ -110,7 +110,7 @@ pub trait Source {
     ) -> Result<()>;
 
     /// Asks for a key frame as soon as can be; false where the source has no way to.
-    fn force_key(&mut self) -> bool {
+    fn request_key_frame(&mut self) -> bool {
         false
     }
 
@@ -143,32 +143,32 @@ pub fn format(capture_format: &str) -> FourCc {
 
 /// What was learnt of a camera when it was open before.
 #[derive(Default)]
-pub struct Past {
+pub struct History {
     /// It was there once, and not just the test picture in its place.
     pub was_there: bool,
     /// What the log has about what can't be as wished: waking up is no reason to say it again.
     pub said: HashSet<String>,
     /// The ways that could be opened and gave nothing, each as often as that was so, and why.
-    failed: Vec<(Way, Error)>,
+    failed: Vec<(Pipeline, Error)>,
 }
 
-impl Past {
+impl History {
     /// An open source was lost; whether anything `came` this way before. A way that gave nothing twice is not gone again
     /// until the camera was away, if there is another one.
-    pub fn learn(&mut self, way: Option<Way>, came: bool, why: &Error) {
+    pub fn record_failure(&mut self, pipeline: Option<Pipeline>, came: bool, why: &Error) {
         if why.is_absent() {
             self.failed.clear();
-        } else if let Some(way) = way {
+        } else if let Some(pipeline) = pipeline {
             if came {
-                self.failed.retain(|(failed, _)| *failed != way);
+                self.failed.retain(|(failed, _)| *failed != pipeline);
             } else {
-                self.failed.push((way, why.clone()));
+                self.failed.push((pipeline, why.clone()));
             }
         }
     }
 
-    fn failure(&self, way: &Way) -> Option<&Error> {
-        let mut failures = self.failed.iter().filter(|(failed, _)| failed == way);
+    fn failure(&self, pipeline: &Pipeline) -> Option<&Error> {
+        let mut failures = self.failed.iter().filter(|(failed, _)| failed == pipeline);
         failures.nth(1).map(|(_, why)| why)
     }
 }
@@ -185,7 +185,7 @@ fn warn_once(said: &mut HashSet<String>, words: String) {
 ///
 /// # Errors
 /// It is not there or can't be used; the error says what to do.
-pub fn open(camera: &Camera, past: &mut Past) -> Result<Box<dyn Source>> {
+pub fn open(camera: &Camera, history: &mut History) -> Result<Box<dyn Source>> {
     let Camera {
         width, height, fps, ..
     } = *camera;
@@ -207,20 +207,20 @@ pub fn open(camera: &Camera, past: &mut Past) -> Result<Box<dyn Source>> {
                 capture_format,
                 keys: chain,
             };
-            device.open(past)?
+            device.open(history)?
         }
         SourceKind::Auto => match find_any(camera) {
-            Some(Any::Device(path)) => Device::any(&path, camera, &ChainKeys::default()).open(past)?,
-            Some(Any::Sensor(_)) => Box::new(rpicam::open(camera, &Rpicam::default(), &mut past.said)?),
+            Some(Any::Device(path)) => Device::any(&path, camera, &ChainKeys::default()).open(history)?,
+            Some(Any::Sensor(_)) => Box::new(rpicam::open(camera, &Rpicam::default(), &mut history.said)?),
             // Who watched a camera is not to be shown another picture in its place.
-            None if past.was_there => {
+            None if history.was_there => {
                 let why = "no camera here gives H.264 or JPEG now; it is waited for";
                 return Err(Error::new("/dev/video*", "camera lost", why).absent(true));
             }
-            None => Box::new(Pattern::new(width, height, fps)?.stand_in()),
+            None => Box::new(Pattern::new(width, height, fps)?.placeholder()),
         },
         SourceKind::Exec { command } => Box::new(Exec::start(&camera.name, command)?),
-        SourceKind::Rpicam(rpicam) => Box::new(rpicam::open(camera, rpicam, &mut past.said)?),
+        SourceKind::Rpicam(rpicam) => Box::new(rpicam::open(camera, rpicam, &mut history.said)?),
         SourceKind::Test => Box::new(Pattern::new(width, height, fps)?),
     })
 }

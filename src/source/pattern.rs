@@ -6,7 +6,7 @@ mod font;
 mod picture;
 mod transform;
 
-use super::{Facts, Frame, Signal, Source};
+use super::{Frame, Signal, Source, SourceInfo};
 use crate::error::{Error, Result};
 use crate::format::Codec;
 use crate::sys::clock;
@@ -24,7 +24,7 @@ const LATE_FRAMES: u64 = 4;
 
 /// The test picture as a source. Its frame numbers begin at 0 and rise by exactly one with each frame given.
 pub struct Pattern {
-    facts: Facts,
+    info: SourceInfo,
     picture: Picture,
     encoder: Encoder,
     /// The access unit, kept for its memory.
@@ -59,10 +59,10 @@ impl Pattern {
             return refuse("the rate has to be from 1 to 120 frames a second");
         }
         Ok(Pattern {
-            facts: Facts {
+            info: SourceInfo {
                 description: "test picture".into(),
                 fps: Some(f64::from(fps)),
-                ..Facts::default()
+                ..SourceInfo::default()
             },
             picture: Picture::new(width, height, fps),
             encoder: Encoder::new(width, height, fps),
@@ -79,8 +79,8 @@ impl Pattern {
     }
 
     /// Says of itself that it is there in place of a camera.
-    pub fn stand_in(mut self) -> Pattern {
-        self.facts.stand_in = true;
+    pub fn placeholder(mut self) -> Pattern {
+        self.info.placeholder = true;
         self
     }
 
@@ -97,8 +97,8 @@ impl Pattern {
 }
 
 impl Source for Pattern {
-    fn facts(&self) -> &Facts {
-        &self.facts
+    fn info(&self) -> &SourceInfo {
+        &self.info
     }
 
     fn poll(
@@ -132,7 +132,7 @@ impl Source for Pattern {
         Ok(())
     }
 
-    fn force_key(&mut self) -> bool {
+    fn request_key_frame(&mut self) -> bool {
         self.key_wanted = true;
         true
     }

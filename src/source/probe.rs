@@ -2,7 +2,7 @@
 //!
 //! Devices are opened and asked; nothing is set on them, and a stream that runs on one goes on.
 
-use super::choose::{Candidate, Coder, Way};
+use super::choose::{Candidate, Coder, Pipeline};
 use super::device::Device;
 use super::lookup::{self, DEV, Found, Seen};
 use super::offer::{self, Fit, WithoutH264};
@@ -75,10 +75,10 @@ fn is_little(cma_mb: u64, (width, height): (u32, u32)) -> bool {
 }
 
 /// What a camera is to give for a way.
-fn input(way: &Way, found: &Found) -> FourCc {
-    match way {
-        Way::Own => FourCc::H264,
-        Way::Encoded { input, .. } => *input,
+fn input(pipeline: &Pipeline, found: &Found) -> FourCc {
+    match pipeline {
+        Pipeline::Own => FourCc::H264,
+        Pipeline::Encoded { input, .. } => *input,
         _ if found.gives(FourCc::MJPEG) => FourCc::MJPEG,
         _ => FourCc::JPEG,
     }
@@ -179,7 +179,7 @@ impl<'a> Report<'a> {
             let busy = camera::busy_with(&users);
             self.trouble(&[&path, ": ", &busy, "; while that streams, no other can."]);
         }
-        let Some((rank, text)) = self.way(&path, node, found) else {
+        let Some((rank, text)) = self.pipeline(&path, node, found) else {
             return;
         };
         let bus = who.bus.as_str();
@@ -191,7 +191,7 @@ impl<'a> Report<'a> {
     }
 
     /// Says how a capture node is served, and gives its section, with a rank.
-    fn way(&mut self, path: &str, node: &Seen, found: &Found) -> Option<(u8, String)> {
+    fn pipeline(&mut self, path: &str, node: &Seen, found: &Found) -> Option<(u8, String)> {
         let without = offer::without_h264(
             &found.capabilities,
             &found.formats,
@@ -211,7 +211,7 @@ impl<'a> Report<'a> {
             WithoutH264::Mjpeg(command) | WithoutH264::Raw(command) => command.replace('%', "%%"),
         };
         let number = node.path.file_name().unwrap_or_default().to_string_lossy();
-        let Some((Candidate { way, why }, size)) = self.best(node, found) else {
+        let Some((Candidate { pipeline, why }, size)) = self.best(node, found) else {
             self.say(&["It gives raw pictures only, and no encoder here takes them."]);
             self.trouble(&[
                 path,
@@ -219,7 +219,7 @@ impl<'a> Report<'a> {
             ]);
             return Some((3, ["[exec ", &number, "]\ncommand = ", &command].concat()));
         };
-        self.say(&["Served as ", &way.to_string(), ": ", &why, "."]);
+        self.say(&["Served as ", &pipeline.to_string(), ": ", &why, "."]);
         let mut names = lookup::sections(node, self.seen, self.dev).into_iter();
         let mut section = names.next().unwrap_or_default();
         for name in names {
@@ -233,19 +233,19 @@ impl<'a> Report<'a> {
         if let Some((width, height)) = size {
             set("width", width);
             set("height", height);
-            let fourcc = input(&way, found);
+            let fourcc = input(&pipeline, found);
             let fits = |fps| offer::fit(&found.file, fourcc, (width, height), fps) == Fit::Whole;
             if !fits(FPS[0]) {
                 set("fps", FPS[1]);
             }
         }
-        if matches!(way, Way::Own | Way::Muxed) && uvcx::has_encoder(&found.file) {
+        if matches!(pipeline, Pipeline::Own | Pipeline::Muxed) && uvcx::has_encoder(&found.file) {
             set("uvcx_h264_i_frame_period", 1000);
         }
-        match way {
-            Way::Own => Some((0, section)),
-            Way::Muxed => Some((1, section)),
-            Way::Encoded { .. } => {
+        match pipeline {
+            Pipeline::Own => Some((0, section)),
+            Pipeline::Muxed => Some((1, section)),
+            Pipeline::Encoded { .. } => {
                 if size.is_some_and(|size| is_little(self.cma_mb, size)) {
                     self.trouble(&[
                         path,
@@ -255,7 +255,7 @@ impl<'a> Report<'a> {
                 }
                 Some((1, section))
             }
-            Way::Jpeg => {
+            Pipeline::Jpeg => {
                 self.trouble(&[
                     path,
                     ": JPEG pictures take many times the network of H.264. A program can make that of them: take the # away \
@@ -297,15 +297,15 @@ impl<'a> Report<'a> {
         let keys = ChainKeys::default();
         let mut camera = Camera::default();
         let first = |camera: &Camera| {
-            let ways = Device::any(&node.path, camera, &keys).ways_of(found, &self.coders);
-            ways.into_iter().next()
+            let pipelines = Device::any(&node.path, camera, &keys).pipelines_of(found, &self.coders);
+            pipelines.into_iter().next()
         };
         let usual = first(&camera)?;
         for (width, height) in SIZES {
             (camera.width, camera.height) = (width, height);
             let best = first(&camera)?;
-            let fourcc = input(&best.way, found);
-            let small = matches!(best.way, Way::Own | Way::Muxed) || height <= MOST_LINES;
+            let fourcc = input(&best.pipeline, found);
+            let small = matches!(best.pipeline, Pipeline::Own | Pipeline::Muxed) || height <= MOST_LINES;
             let known = !offer::sizes(&found.file, fourcc).is_empty();
             if small && known && offer::fit(&found.file, fourcc, (width, height), FPS[1]) == Fit::Whole {
                 return Some((best, Some((width, height))));

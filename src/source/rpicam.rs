@@ -4,7 +4,7 @@
 //! What is said here of the program is from its sources, github.com/raspberrypi/rpicam-apps, and the issues named.
 
 use super::exec::{self, Exec};
-use super::{Drops, Facts, Signal, Source, camera, poll_timeout, warn_once};
+use super::{Drops, Signal, Source, SourceInfo, camera, poll_timeout, warn_once};
 use crate::config::keys::RPICAM_PREFIX;
 use crate::config::{Camera, Rpicam, nearest};
 use crate::error::{Error, Result};
@@ -454,8 +454,8 @@ fn lock_holders(locks: &str, files: &[String]) -> Vec<u32> {
 }
 
 impl Source for RpicamVid {
-    fn facts(&self) -> &Facts {
-        self.exec.facts()
+    fn info(&self) -> &SourceInfo {
+        self.exec.info()
     }
 
     fn poll(

@@ -308,7 +308,7 @@ impl Encoder {
     }
 
     /// Asks for an IDR frame; false if the camera has no way to.
-    pub fn force_key(&self, file: &File) -> bool {
+    pub fn request_key_frame(&self, file: &File) -> bool {
         let (unit, selector) = (self.unit, PICTURE_TYPE);
         self.gives_idr && uvc::set(file, Address { unit, selector }, &NEXT_IS_IDR).is_ok()
     }

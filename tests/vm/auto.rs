@@ -93,7 +93,7 @@ fn raw_pictures_go_through_the_encoder() {
                 ("source", "vivid"),
                 ("chain", &chain),
                 ("chain_why", why),
-                ("stand_in", "false"),
+                ("placeholder", "false"),
             ],
         );
         assert_eq!(
@@ -354,10 +354,10 @@ fn raw_pictures_that_come_too_slowly_are_left_for_jpeg() {
             ..Camera::default()
         };
         let ways = Device::any(&path, &camera, &keys)
-            .ways(&lookup::coders())
+            .pipelines(&lookup::coders())
             .unwrap();
         assert_eq!(
-            (ways[0].way.to_string().as_str(), ways[0].why.as_str()),
+            (ways[0].pipeline.to_string().as_str(), ways[0].why.as_str()),
             (first, why)
         );
     }

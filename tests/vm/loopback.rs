@@ -2,7 +2,7 @@
 //! without a feeder. `v4l2loopback video_nr=40 card_label=cam exclusive_caps=0 max_buffers=2`
 
 use super::*;
-use fmp4streamer::source::Past;
+use fmp4streamer::source::History;
 
 pub const DEVICE: &str = "/dev/video40";
 
@@ -12,7 +12,7 @@ fn frames_come_with_their_arrival_time() {
     let path = Path::new(DEVICE);
     let (camera, keys) = Default::default();
     let device = device::Device::any(path, &camera, &keys);
-    let words = device.open(&mut Past::default()).err().unwrap().to_string();
+    let words = device.open(&mut History::default()).err().unwrap().to_string();
     assert!(words.contains("no format at all now"), "{words}");
 
     let mut feed = Command::new(rig.join("tools/h264feed"));

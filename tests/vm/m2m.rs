@@ -112,7 +112,7 @@ fn run(chain: &mut Chain, mut done: impl FnMut(&Output) -> bool) -> Result<Outpu
             Signal::Frame(frame) => output.jpeg.push(frame.data.to_vec()),
         })?;
         if output.gaps.len() > gaps {
-            assert!(chain.force_key());
+            assert!(chain.request_key_frame());
         }
     }
     Ok(output)
@@ -483,7 +483,7 @@ fn jpeg_pictures_become_h264_and_stay_as_they_are() {
                 };
                 let mut said = HashSet::new();
                 let mut chain = chain::open(&wanted, &mut said).unwrap();
-                println!("{words}: {}", chain.facts().chain);
+                println!("{words}: {}", chain.info().chain);
                 let got = run(&mut chain, |o| o.h264.len() > 2 && o.jpeg.len() > 5).unwrap();
                 let key = pcm(&got.h264[0].0, small(size));
                 let expected = blocks::nv12(small(size), blocks::places);

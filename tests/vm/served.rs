@@ -216,12 +216,12 @@ fn without_a_config_the_camera_is_found_among_all_nodes() {
     let server = Server::with_config("");
     let mut early = server.follow("");
     assert!(early.next_fragment().is_some());
-    assert_eq!(server.camera("stand_in"), "true");
+    assert_eq!(server.camera("placeholder"), "true");
     let (camera, [path, metadata]) = plug(&rig, "640x480", &["-r", "10"]);
     until("the camera takes the test picture's place", || {
         server.camera("source") == "fakeuvc camera" && server.camera("state") == "live"
     });
-    assert_eq!(server.camera("stand_in"), "false");
+    assert_eq!(server.camera("placeholder"), "false");
     let viewer = Viewer::new(&server, &clip);
     viewer.more(15);
     viewer.judge();
@@ -234,7 +234,7 @@ fn without_a_config_the_camera_is_found_among_all_nodes() {
     signal(&camera.0, "USR1");
     until("the loss is told", || health(&server).0 == "503");
     until("the node is gone", || !path.exists());
-    assert_eq!(server.camera("stand_in"), "false");
+    assert_eq!(server.camera("placeholder"), "false");
     signal(&camera.0, "USR1");
     viewer.more(15);
     viewer.judge();

@@ -22,9 +22,9 @@ fn frames_are_those_that_were_fed() {
             &mut HashSet::new(),
         )
         .unwrap();
-        assert!(!c.facts().description.is_empty());
-        assert_eq!(c.facts().fps, Some(10.0));
-        assert!(!c.force_key());
+        assert!(!c.info().description.is_empty());
+        assert_eq!(c.info().fps, Some(10.0));
+        assert!(!c.request_key_frame());
         let (got, error) = read(&mut c, 300);
         assert_eq!((error, &got.gaps, c.drops()), (None, &vec![], Default::default()));
         let bytes = got.frames.concat();
@@ -61,7 +61,7 @@ fn what_is_not_offered_is_said_once() {
     let mut said = HashSet::new();
     for _ in 0..2 {
         let c = camera::open(&wanted, &mut said).unwrap();
-        assert_eq!((c.facts().fps, said.len()), (Some(30.0), 2), "{said:?}");
+        assert_eq!((c.info().fps, said.len()), (Some(30.0), 2), "{said:?}");
     }
     let words = format!(
         "{}: 1920x1080 at 60 frames a second is not offered; it gives 640x480 at 30; sizes it offers: \
@@ -95,7 +95,7 @@ fn a_slower_rate_is_taken() {
     };
     let mut said = HashSet::new();
     let c = camera::open(&wanted, &mut said).unwrap();
-    assert_eq!((c.facts().fps, said.len()), (Some(15.0), 0), "{said:?}");
+    assert_eq!((c.info().fps, said.len()), (Some(15.0), 0), "{said:?}");
 }
 
 #[test]

@@ -161,7 +161,7 @@ fn what_the_camera_can_not_do_is_said_and_the_stream_starts() {
     );
     assert_eq!(said, HashSet::from([words]));
     assert_eq!(read(&mut c, 3).1, None);
-    assert!(!c.force_key());
+    assert!(!c.request_key_frame());
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn a_key_frame_comes_when_it_is_asked_for() {
         let (got, _) = read(&mut c, 5);
         assert_eq!(got.frames, units[..5]);
         assert_eq!(current(&path, ENCODER, 9), [0, 0, 0, 0]);
-        assert!(c.force_key());
+        assert!(c.request_key_frame());
         assert_eq!(current(&path, ENCODER, 9), [0, 0, 1, 0]);
         let (got, error) = read(&mut c, 20);
         assert_eq!(error, None);

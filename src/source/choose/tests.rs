@@ -54,7 +54,7 @@ fn pi() -> Vec<Coder> {
 }
 
 /// The ways of a camera, with the section's `keys`, in words.
-fn ways(camera: &str, muxes: bool, keys: &str, coders: &[Coder]) -> Vec<Candidate> {
+fn pipelines(camera: &str, muxes: bool, keys: &str, coders: &[Coder]) -> Vec<Candidate> {
     let config = Config::parse(format!("[/dev/video0]\n{keys}\n").as_bytes(), "f").unwrap();
     let SourceKind::Device {
         capture_format,
@@ -72,11 +72,11 @@ fn ways(camera: &str, muxes: bool, keys: &str, coders: &[Coder]) -> Vec<Candidat
         keys: chain,
         no_encoder: "there is none",
     };
-    choice.ways()
+    choice.pipelines()
 }
 
 fn words(candidates: &[Candidate]) -> Vec<String> {
-    let short = |c: &Candidate| c.way.to_string().replace("/dev/video", "");
+    let short = |c: &Candidate| c.pipeline.to_string().replace("/dev/video", "");
     candidates.iter().map(short).collect()
 }
 
@@ -184,9 +184,9 @@ fn the_order_of_the_ways_and_why() {
         ("HEVC", false, &all, &[], ""),
         ("", true, &all, &[], ""),
     ] {
-        let ways = ways(camera, muxes, "", coders);
-        assert_eq!(words(&ways), expected, "{camera}");
-        let first = ways.first().map_or("", |first| &first.why);
+        let pipelines = pipelines(camera, muxes, "", coders);
+        assert_eq!(words(&pipelines), expected, "{camera}");
+        let first = pipelines.first().map_or("", |first| &first.why);
         assert!(
             first.ends_with(why) || first.starts_with(why),
             "{camera}: {first}"
@@ -253,8 +253,8 @@ fn keys_pin_the_way() {
             ],
         ),
     ] {
-        let ways = ways("YUYV NV12 YU12 MJPG H264", true, keys, &two);
-        assert_eq!(words(&ways), expected, "{keys}");
+        let pipelines = pipelines("YUYV NV12 YU12 MJPG H264", true, keys, &two);
+        assert_eq!(words(&pipelines), expected, "{keys}");
     }
 }
 
@@ -282,9 +282,9 @@ fn formats_fit_from_coder_to_coder() {
             "",
         ),
     ] {
-        let ways = words(&ways(camera, false, keys, coders));
+        let pipelines = words(&pipelines(camera, false, keys, coders));
         assert_eq!(
-            ways.first().map_or("", |first| first),
+            pipelines.first().map_or("", |first| first),
             expected,
             "{camera} {keys}"
         );
@@ -297,7 +297,7 @@ fn a_pinned_way_says_so() {
         ("capture_format = YUYV", "capture_format = YUYV"),
         ("capture_format = mjpg", "capture_format = MJPG"),
     ] {
-        assert_eq!(ways("YUYV MJPG", false, keys, &pi())[0].why, why);
+        assert_eq!(pipelines("YUYV MJPG", false, keys, &pi())[0].why, why);
     }
 }
 

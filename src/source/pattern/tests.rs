@@ -207,7 +207,7 @@ fn frames_are_numbered_and_begin_groups_each_second_or_when_asked() {
     let mut last_us = 0;
     for i in 0..130 {
         if i == 5 {
-            assert!(pattern.force_key());
+            assert!(pattern.request_key_frame());
         }
         let (key, number, captured_us) = next_frame(&mut pattern, &wake);
         assert_eq!(number, i);
