@@ -1,7 +1,7 @@
 //! A V4L2 camera that gives H.264 or JPEG pictures.
 
 use super::capture::{BUFFERS, Capture, Device};
-use super::offer;
+use super::formats;
 use super::uvcx::{self, Encoder, Muxed};
 use super::{Drops, Frame, Signal, Source, SourceInfo, controls, poll_timeout, warn_once};
 use crate::config::Setting;
@@ -24,7 +24,7 @@ const BASE: (u32, u32) = (640, 480);
 
 /// What the config wants of a camera.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
+pub struct CaptureConfig<'a> {
     /// The device node or a symlink to it.
     pub path: &'a Path,
     /// Pixels.
@@ -62,7 +62,7 @@ pub struct Camera {
 ///
 /// # Errors
 /// Why it does not stream, in words: not there, not allowed, busy and by whom, not a camera, no such format.
-pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Camera> {
+pub fn open(wanted: &CaptureConfig<'_>, said: &mut HashSet<String>) -> Result<Camera> {
     let mut warn = |words| warn_once(said, words);
     let path = &wanted.path.display().to_string();
     let Capturing {
@@ -91,7 +91,7 @@ pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Camera> {
         return Err(Error::new(path, tried, why));
     }
     let wanted = &if wanted.muxed {
-        Wanted {
+        CaptureConfig {
             width: BASE.0,
             height: BASE.1,
             ..*wanted
@@ -139,7 +139,7 @@ impl Capturing {
         let (file, Capabilities { card, caps, .. }) = open_device(path)?;
         let name = path.display();
         let kind = capture_kind(caps).map_err(|what| Error::new(&name, "not a camera", what))?;
-        let formats = offer::formats(&file, kind);
+        let formats = formats::formats(&file, kind);
         let offers = |fourcc: &FourCc| formats.iter().any(|f| f.fourcc == *fourcc);
         let names = match format {
             FourCc::MJPEG => [FourCc::MJPEG, FourCc::JPEG],
@@ -147,7 +147,7 @@ impl Capturing {
             other => [other; 2],
         };
         let Some(fourcc) = names.into_iter().find(offers) else {
-            let offered = offer::line(&file, &formats);
+            let offered = formats::line(&file, &formats);
             let why = format!("it offers {offered}; take capture_format out of its section");
             return Err(Error::new(name, format!("{card} gives no {format}"), why));
         };

@@ -1,7 +1,7 @@
 //! The capturing end of a camera, whatever its frames are: set up, then one frame after the other.
 
-use super::camera::{Wanted, gone, start_trouble};
-use super::offer::{per_second, rates, short, sizes};
+use super::camera::{CaptureConfig, gone, start_trouble};
+use super::formats::{per_second, rates, short, sizes};
 use super::{Drops, controls, uvcx};
 use crate::config::Setting;
 use crate::error::{Error, Result};
@@ -43,7 +43,7 @@ impl Device {
     pub fn set_up(
         file: File,
         kind: BufferKind,
-        wanted: &Wanted<'_>,
+        wanted: &CaptureConfig<'_>,
         fourcc: FourCc,
         warn: &mut dyn FnMut(String),
     ) -> Result<Device> {
@@ -92,7 +92,7 @@ impl Device {
 }
 
 /// What is not as wanted, if anything, and what could be had.
-fn difference(file: &File, wanted: &Wanted<'_>, got: Format, fps: Option<f64>) -> Option<String> {
+fn difference(file: &File, wanted: &CaptureConfig<'_>, got: Format, fps: Option<f64>) -> Option<String> {
     let same_size = (wanted.width, wanted.height) == (got.width, got.height);
     // 29.97 passes for 30.
     let same_rate =

@@ -48,7 +48,7 @@ impl Memory {
 
 /// What the config wants of a chain.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
+pub struct ChainConfig<'a> {
     /// The camera: a device node or a symlink to it.
     pub path: &'a Path,
     /// Pixels.
@@ -106,7 +106,7 @@ pub struct Chain {
 ///
 /// # Errors
 /// Which of the devices does not go on, and why, in words.
-pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Chain> {
+pub fn open(wanted: &ChainConfig<'_>, said: &mut HashSet<String>) -> Result<Chain> {
     let warn = &mut |words| warn_once(said, words);
     let (device, card) = set_up_camera(wanted, warn)?;
     let format = device.layout.format;
@@ -181,7 +181,7 @@ pub fn open(wanted: &Wanted<'_>, said: &mut HashSet<String>) -> Result<Chain> {
     })
 }
 
-fn set_up_camera(wanted: &Wanted<'_>, warn: &mut dyn FnMut(String)) -> Result<(Device, String)> {
+fn set_up_camera(wanted: &ChainConfig<'_>, warn: &mut dyn FnMut(String)) -> Result<(Device, String)> {
     let path = wanted.path.display().to_string();
     let Capturing {
         file,
@@ -192,7 +192,7 @@ fn set_up_camera(wanted: &Wanted<'_>, warn: &mut dyn FnMut(String)) -> Result<(D
     let said = controls::apply(&file, &path, wanted.controls);
     said.into_iter().for_each(&mut *warn);
     uvcx::apply(&file, &path, wanted.controls, None, warn);
-    let camera = camera::Wanted {
+    let camera = camera::CaptureConfig {
         path: wanted.path,
         width: wanted.width,
         height: wanted.height,
@@ -290,20 +290,20 @@ impl Source for Chain {
             if decoder.contains(PollFlags::POLLPRI) && from.changed() || from.ended {
                 return self.relink(sink);
             }
-            let mut offered = Ok(());
+            let mut submitted = Ok(());
             let decoded = work(from, decoder, &mut |given| {
                 if let Some((frame, captured_us)) = given.frame {
-                    offered = stage.offer(frame, captured_us);
+                    submitted = stage.submit(frame, captured_us);
                 }
-                offered
+                submitted
             });
             // Whose fault it is.
-            offered.map_err(|errno| stage.lost(errno))?;
+            submitted.map_err(|errno| stage.lost(errno))?;
             decoded.map_err(|errno| lost(&self.camera, from, errno))?;
         }
 
         let mut damaged = 0;
-        let mut offered = Ok(());
+        let mut submitted = Ok(());
         let captured = self.camera.take(camera, &mut |taken| {
             let Some((frame, captured_us)) = taken.frame else {
                 return Ok(false);
@@ -329,13 +329,13 @@ impl Source for Chain {
                     captured_us,
                 }));
             }
-            offered = offered.and(next.offer(frame, captured_us));
+            submitted = submitted.and(next.submit(frame, captured_us));
             Ok(true)
         });
         self.camera.drops.damaged += damaged;
         captured?;
         let next = self.decoder.as_ref().map_or(&*stage, |(decoder, _)| decoder);
-        offered.map_err(|errno| lost(&self.camera, next, errno))?;
+        submitted.map_err(|errno| lost(&self.camera, next, errno))?;
         self.camera.check("frame")?;
         stage.check()?;
         self.decoder

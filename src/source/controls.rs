@@ -153,7 +153,7 @@ fn set(file: &File, controls: &[Control], setting: &Setting) -> std::result::Res
         }
         _ => format!("not set: the camera refuses it ({})", errno.desc()),
     };
-    let Wanted { value, clamped } = parse(&control, &items, &setting.value).ok_or_else(allowed)?;
+    let Parsed { value, clamped } = parse(&control, &items, &setting.value).ok_or_else(allowed)?;
     match &value {
         Value::Nothing => {}
         Value::Number(number) => v4l2::set_number(file, &control, *number).map_err(refused)?,
@@ -221,16 +221,16 @@ pub(super) enum Value {
 }
 
 #[derive(Debug, PartialEq)]
-struct Wanted {
+struct Parsed {
     value: Value,
     /// It is not what was written but the nearest that is allowed.
     clamped: bool,
 }
 
 /// What is written in a config as a value for `control`; None if it means nothing to it.
-fn parse(control: &Control, items: &[Item], text: &str) -> Option<Wanted> {
+fn parse(control: &Control, items: &[Item], text: &str) -> Option<Parsed> {
     let exactly = |value| {
-        Some(Wanted {
+        Some(Parsed {
             value,
             clamped: false,
         })
@@ -252,7 +252,7 @@ fn parse(control: &Control, items: &[Item], text: &str) -> Option<Wanted> {
     }
     if control.flags & ctrl::FLAG_HAS_PAYLOAD == 0 {
         let (number, clamped) = number(control, items, text)?;
-        return Some(Wanted {
+        return Some(Parsed {
             value: Value::Number(number),
             clamped,
         });
@@ -279,7 +279,7 @@ fn parse(control: &Control, items: &[Item], text: &str) -> Option<Wanted> {
     for (element, _) in elements.iter().cycle().take(count) {
         bytes.extend(to_bytes(*element, width));
     }
-    Some(Wanted {
+    Some(Parsed {
         value: Value::Bytes(bytes),
         clamped: elements.iter().any(|(_, clamped)| *clamped),
     })
@@ -570,7 +570,7 @@ mod tests {
 
     fn number_of(control: &Control, items: &[Item], text: &str) -> Option<i64> {
         match parse(control, items, text)? {
-            Wanted {
+            Parsed {
                 value: Value::Number(number),
                 clamped: false,
             } => Some(number),
@@ -683,7 +683,7 @@ mod tests {
     fn numbers_are_moved_into_the_range() {
         let c = control(ctrl::INTEGER, -10, 10);
         let clamped = |value| {
-            Some(Wanted {
+            Some(Parsed {
                 value: Value::Number(value),
                 clamped: true,
             })

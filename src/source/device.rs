@@ -1,10 +1,10 @@
-//! A V4L2 device, opened the best way there is: see [`choose`](super::choose).
+//! A V4L2 device, opened the best way there is: see [`select`](super::select).
 
 use super::camera;
 use super::chain::{self, Memory};
-use super::choose::{self, Candidate, Choice, Coder, Given, MUXED, Pipeline};
+use super::formats::{self, WithoutH264};
 use super::lookup::Found;
-use super::offer::{self, WithoutH264};
+use super::select::{self, CameraFormat, Candidate, M2mDevice, MUXED, Options, Pipeline};
 use super::{History, Source, SourceInfo, lookup, rpicam, uvcx};
 use crate::config::keys::AUTO;
 use crate::config::{self, Camera, ChainKeys, Config, DeviceName, Setting};
@@ -32,11 +32,11 @@ pub struct Device<'a> {
 /// The first camera here that gives H.264, else the first from which some can be made, else the first with JPEG pictures;
 /// and whether it is to be H.264.
 pub fn find(camera: &Camera) -> Option<(PathBuf, bool)> {
-    let (coders, keys) = (lookup::coders(), ChainKeys::default());
+    let (m2m_devices, keys) = (lookup::m2m_devices(), ChainKeys::default());
     let mut best: Option<(u8, PathBuf)> = None;
     for path in lookup::nodes() {
         let pipelines = Device::any(&path, camera, &keys)
-            .pipelines(&coders)
+            .pipelines(&m2m_devices)
             .unwrap_or_default();
         let rank = match pipelines.first().map(|first| &first.pipeline) {
             Some(Pipeline::Own) => 0,
@@ -57,7 +57,8 @@ pub fn find(camera: &Camera) -> Option<(PathBuf, bool)> {
 /// Takes the sections of encoders and decoders from among the cameras: they hold controls, as those do that are named by an
 /// `encoder =` or `decoder =`.
 pub fn set_apart(mut config: Config) -> Config {
-    config.set_codecs_apart(&|device| matches!(device, DeviceName::Path(path) if lookup::is_coder(path)));
+    config
+        .set_codecs_apart(&|device| matches!(device, DeviceName::Path(path) if lookup::is_m2m_device(path)));
     config
 }
 
@@ -73,27 +74,27 @@ impl<'a> Device<'a> {
         }
     }
 
-    /// All ways from this camera to the stream, the best one first; `coders` are the machine's, see
-    /// [`lookup::coders`]. None if it gives nothing that can be served.
+    /// All ways from this camera to the stream, the best one first; `m2m_devices` are the machine's, see
+    /// [`lookup::m2m_devices`]. None if it gives nothing that can be served.
     ///
     /// # Errors
     /// It can't be opened, or is no camera.
-    pub fn pipelines(&self, coders: &[Coder]) -> Result<Vec<Candidate>> {
-        self.look(coders).map(|(_, pipelines)| pipelines)
+    pub fn pipelines(&self, m2m_devices: &[M2mDevice]) -> Result<Vec<Candidate>> {
+        self.look(m2m_devices).map(|(_, pipelines)| pipelines)
     }
 
     /// Its card and the ways. It is closed again: there are devices that can be open once only.
-    fn look(&self, coders: &[Coder]) -> Result<(String, Vec<Candidate>)> {
+    fn look(&self, m2m_devices: &[M2mDevice]) -> Result<(String, Vec<Candidate>)> {
         let found = Found::look(self.path)?;
         found
             .capture
             .map_err(|what| Error::new(self.path.display(), "not a camera", what))?;
-        let pipelines = self.pipelines_of(&found, coders);
+        let pipelines = self.pipelines_of(&found, m2m_devices);
         Ok((found.capabilities.card, pipelines))
     }
 
     /// The same of one that was looked at.
-    pub(super) fn pipelines_of(&self, found: &Found, coders: &[Coder]) -> Vec<Candidate> {
+    pub(super) fn pipelines_of(&self, found: &Found, m2m_devices: &[M2mDevice]) -> Vec<Candidate> {
         let Found {
             file,
             capabilities,
@@ -103,20 +104,20 @@ impl<'a> Device<'a> {
         let Camera {
             width, height, fps, ..
         } = *self.camera;
-        let given = |f: &OfferedFormat| Given {
+        let given = |f: &OfferedFormat| CameraFormat {
             fourcc: f.fourcc,
             compressed: f.compressed,
-            fit: offer::fit(file, f.fourcc, (width, height), fps),
+            fit: formats::fit(file, f.fourcc, (width, height), fps),
         };
-        let given: Vec<Given> = match self.without_h264(capabilities, formats) {
+        let given: Vec<CameraFormat> = match self.without_h264(capabilities, formats) {
             // What these give is not yet a picture.
             WithoutH264::Nothing | WithoutH264::Processor | WithoutH264::Sensor => Vec::new(),
             WithoutH264::Mjpeg(_) | WithoutH264::Raw(_) => formats.iter().map(given).collect(),
         };
-        let choice = Choice {
+        let choice = Options {
             given: &given,
             muxes: uvcx::has_encoder(file),
-            coders,
+            m2m_devices,
             capture_format: self.capture_format,
             keys: self.keys,
             no_encoder: &no_encoder(),
@@ -125,7 +126,7 @@ impl<'a> Device<'a> {
     }
 
     fn without_h264(&self, capabilities: &Capabilities, formats: &[OfferedFormat]) -> WithoutH264 {
-        offer::without_h264(capabilities, formats, self.path, self.camera)
+        formats::without_h264(capabilities, formats, self.path, self.camera)
     }
 
     /// Opens it the first way that can be gone, and of which nothing bad is known. What can't be had as wished is logged,
@@ -134,16 +135,16 @@ impl<'a> Device<'a> {
     /// # Errors
     /// Why there is no way, or, if there are some, why not the best one.
     pub fn open(&self, history: &mut History) -> Result<Box<dyn Source>> {
-        let coders = lookup::coders();
+        let m2m_devices = lookup::m2m_devices();
         // With its own H.264 it needs neither.
         let own = ["H264", MUXED].contains(&self.capture_format);
         for (key, name) in [("encoder", &self.keys.encoder), ("decoder", &self.keys.decoder)] {
-            let missing = |name: &&DeviceName| !own && !coders.iter().any(|coder| coder.is(name));
+            let missing = |name: &&DeviceName| !own && !m2m_devices.iter().any(|device| device.is(name));
             if let Some(name) = name.as_ref().filter(missing) {
-                return Err(no_such_coder(key, name, &coders));
+                return Err(no_such_codec(key, name, &m2m_devices));
             }
         }
-        let (card, pipelines) = self.look(&coders)?;
+        let (card, pipelines) = self.look(&m2m_devices)?;
         let known = |candidate: &Candidate| history.failure(&candidate.pipeline).is_some();
         if pipelines.iter().all(known) {
             history.failed.clear();
@@ -161,7 +162,7 @@ impl<'a> Device<'a> {
                         _ => "",
                     };
                     let why = format!("{why}{but}{hint}");
-                    self.open_pipeline(pipeline, &card, &coders, &why, &mut history.said)
+                    self.open_pipeline(pipeline, &card, &m2m_devices, &why, &mut history.said)
                 }
             };
             match opened {
@@ -175,14 +176,14 @@ impl<'a> Device<'a> {
                 }
             }
         }
-        Err(failed.unwrap_or_else(|| self.no_pipeline(&coders)))
+        Err(failed.unwrap_or_else(|| self.no_pipeline(&m2m_devices)))
     }
 
     fn open_pipeline(
         &self,
         pipeline: &Pipeline,
         card: &str,
-        coders: &[Coder],
+        m2m_devices: &[M2mDevice],
         why: &str,
         said: &mut HashSet<String>,
     ) -> Result<Box<dyn Source>> {
@@ -190,7 +191,7 @@ impl<'a> Device<'a> {
         let Camera {
             width, height, fps, ..
         } = *self.camera;
-        let camera = |format| camera::Wanted {
+        let camera = |format| camera::CaptureConfig {
             path,
             width,
             height,
@@ -220,15 +221,15 @@ impl<'a> Device<'a> {
                 encoder,
             } => {
                 let controls_of = |node: &Path| {
-                    let coder = coders.iter().find(|coder| coder.path == node);
+                    let device = m2m_devices.iter().find(|device| device.path == node);
                     let mut sections = self.keys.codecs.iter();
-                    let section = sections.find(|(name, _)| coder.is_some_and(|coder| coder.is(name)));
+                    let section = sections.find(|(name, _)| device.is_some_and(|device| device.is(name)));
                     section.map_or(&[][..], |(_, controls)| controls)
                 };
                 let format = |key: &Option<String>| key.as_deref().and_then(FourCc::parse);
                 let (first, last) = (self.keys.decoder_memory, self.keys.encoder_memory);
                 let behind_camera = if decoder.is_some() { first } else { last };
-                let wanted = chain::Wanted {
+                let wanted = chain::ChainConfig {
                     path,
                     width,
                     height,
@@ -254,7 +255,7 @@ impl<'a> Device<'a> {
     }
 
     /// Why nothing of what the camera gives can be served.
-    fn no_pipeline(&self, coders: &[Coder]) -> Error {
+    fn no_pipeline(&self, m2m_devices: &[M2mDevice]) -> Error {
         let found = match Found::look(self.path) {
             Ok(found) => found,
             Err(e) => return e,
@@ -265,7 +266,7 @@ impl<'a> Device<'a> {
             formats,
             ..
         } = &found;
-        let offered = offer::line(file, formats);
+        let offered = formats::line(file, formats);
         let (why, command) = match self.without_h264(capabilities, formats) {
             WithoutH264::Nothing => (
                 "it offers no format at all now (a loopback device needs a program that feeds it)".into(),
@@ -286,11 +287,11 @@ impl<'a> Device<'a> {
                 None,
             ),
             WithoutH264::Mjpeg(command) | WithoutH264::Raw(command) => {
-                let coders = coders.iter().filter(|coder| coder.is_encoder() || coder.is_decoder());
-                let coders: Vec<String> = coders.map(Coder::words).collect();
-                let why = match coders.as_slice() {
+                let m2m_devices = m2m_devices.iter().filter(|device| device.is_encoder() || device.is_decoder());
+                let m2m_devices: Vec<String> = m2m_devices.map(M2mDevice::words).collect();
+                let why = match m2m_devices.as_slice() {
                     [] => no_encoder(),
-                    _ => format!("what is here does not take that: {}", coders.join("; ")),
+                    _ => format!("what is here does not take that: {}", m2m_devices.join("; ")),
                 };
                 (format!("it offers {offered}, and {why}"), Some(command))
             }
@@ -311,7 +312,7 @@ impl<'a> Device<'a> {
 
     /// The config pins a format that is none of these.
     fn pins_another(&self, formats: &[OfferedFormat]) -> bool {
-        choose::pinned(self.capture_format).is_some_and(|pinned| formats.iter().all(|f| f.fourcc != pinned))
+        select::pinned(self.capture_format).is_some_and(|pinned| formats.iter().all(|f| f.fourcc != pinned))
     }
 }
 
@@ -324,8 +325,8 @@ fn no_encoder() -> String {
     format!("there is no H.264 encoder here{board}")
 }
 
-fn no_such_coder(key: &str, name: &DeviceName, coders: &[Coder]) -> Error {
-    let there_are: Vec<String> = coders.iter().map(Coder::words).collect();
+fn no_such_codec(key: &str, name: &DeviceName, m2m_devices: &[M2mDevice]) -> Error {
+    let there_are: Vec<String> = m2m_devices.iter().map(M2mDevice::words).collect();
     let there_are = match there_are.as_slice() {
         [] => "any".to_owned(),
         several => format!("it, but {}", several.join("; ")),

@@ -45,7 +45,7 @@ pub struct Exec {
     info: SourceInfo,
     drops: Drops,
     command: Command,
-    cutter: Cutter,
+    framer: Framer,
     /// When the last bytes came; `None` before the first.
     data_at: Option<Instant>,
     /// When the last picture came out of them; `None` before the first.
@@ -53,52 +53,52 @@ pub struct Exec {
     started: Instant,
     /// The first bytes of the output, until a picture has come.
     head: Option<Vec<u8>>,
-    chatter: Chatter,
+    stderr_log: StderrLog,
     stderr_open: bool,
     stderr_rests_until: Instant,
 }
 
 /// What cuts the output into pictures.
-enum Cutter {
+enum Framer {
     /// Also while nothing has come.
     H264(Assembler),
     Jpeg(jpeg::Splitter),
 }
 
-impl Cutter {
+impl Framer {
     fn codec(&self) -> Codec {
         match self {
-            Cutter::H264(_) => Codec::H264,
-            Cutter::Jpeg(_) => Codec::Jpeg,
+            Framer::H264(_) => Codec::H264,
+            Framer::Jpeg(_) => Codec::Jpeg,
         }
     }
 
     fn room(&mut self) -> &mut [u8] {
         match self {
-            Cutter::H264(assembler) => assembler.room(Packets::MIN_READ_BYTES),
-            Cutter::Jpeg(splitter) => splitter.room(Packets::MIN_READ_BYTES),
+            Framer::H264(assembler) => assembler.room(Packets::MIN_READ_BYTES),
+            Framer::Jpeg(splitter) => splitter.room(Packets::MIN_READ_BYTES),
         }
     }
 
     fn filled(&mut self, count: usize, ends_write: bool, sink: &mut dyn FnMut(Piece<'_>)) {
         match self {
-            Cutter::H264(assembler) => assembler.filled(count, ends_write, monotonic_us(), sink),
-            Cutter::Jpeg(splitter) => splitter.filled(count, monotonic_us(), sink),
+            Framer::H264(assembler) => assembler.filled(count, ends_write, monotonic_us(), sink),
+            Framer::Jpeg(splitter) => splitter.filled(count, monotonic_us(), sink),
         }
     }
 
     fn dropped_bytes(&self) -> u64 {
         match self {
-            Cutter::H264(assembler) => assembler.dropped_bytes(),
-            Cutter::Jpeg(splitter) => splitter.dropped_bytes(),
+            Framer::H264(assembler) => assembler.dropped_bytes(),
+            Framer::Jpeg(splitter) => splitter.dropped_bytes(),
         }
     }
 
     fn awaits_quiet(&self) -> bool {
         match self {
-            Cutter::H264(assembler) => assembler.awaits_quiet(),
+            Framer::H264(assembler) => assembler.awaits_quiet(),
             // A picture's end is known at once.
-            Cutter::Jpeg(_) => false,
+            Framer::Jpeg(_) => false,
         }
     }
 }
@@ -130,12 +130,12 @@ impl Exec {
             },
             drops: Drops::default(),
             command,
-            cutter: Cutter::H264(Assembler::new()),
+            framer: Framer::H264(Assembler::new()),
             data_at: None,
             unit_at: None,
             started: now,
             head: Some(Vec::with_capacity(HEAD_BYTES)),
-            chatter: Chatter::new(now),
+            stderr_log: StderrLog::new(now),
             stderr_open: true,
             stderr_rests_until: now,
         })
@@ -145,8 +145,8 @@ impl Exec {
     fn read(&mut self, sink: &mut dyn FnMut(Signal<'_>)) -> Result<bool> {
         let mut gave = false;
         for _ in 0..READS {
-            let is_h264 = self.cutter.codec() == Codec::H264;
-            let room = self.cutter.room();
+            let is_h264 = self.framer.codec() == Codec::H264;
+            let room = self.framer.room();
             let chunk = self.command.stdout.read(room);
             let (mut count, ends_write) =
                 match chunk.map_err(|e| Error::new(&self.info.description, "can't read its output", e))? {
@@ -166,7 +166,7 @@ impl Exec {
                     let mut splitter = jpeg::Splitter::default();
                     count = bytes.len();
                     splitter.room(count)[..count].copy_from_slice(&bytes);
-                    self.cutter = Cutter::Jpeg(splitter);
+                    self.framer = Framer::Jpeg(splitter);
                 }
                 if let Some(kind) = other_kind(head) {
                     let why = format!("this is {kind}; {ADVICE}");
@@ -177,7 +177,7 @@ impl Exec {
                     ));
                 }
             }
-            let (codec, drops) = (self.cutter.codec(), &mut self.drops);
+            let (codec, drops) = (self.framer.codec(), &mut self.drops);
             let (head, unit_at) = (&mut self.head, &mut self.unit_at);
             let mut take = |piece: Piece<'_>| {
                 gave = true;
@@ -186,9 +186,9 @@ impl Exec {
                 }
                 pass(codec, piece, drops, sink);
             };
-            self.cutter.filled(count, ends_write, &mut take);
+            self.framer.filled(count, ends_write, &mut take);
             if let Some(head) = &self.head {
-                if self.cutter.dropped_bytes() > MOST_GARBAGE_BYTES {
+                if self.framer.dropped_bytes() > MOST_GARBAGE_BYTES {
                     let why = format!("no picture is in it; it begins with {}; {ADVICE}", show(head));
                     return Err(Error::new(
                         &self.info.description,
@@ -207,7 +207,7 @@ impl Exec {
         self.read_stderr();
         let drops = &mut self.drops;
         // A command that was killed may have been killed in the middle of a unit.
-        if let Cutter::H264(assembler) = &mut self.cutter {
+        if let Framer::H264(assembler) = &mut self.framer {
             assembler.finish(exit == Some(Exit::Status(0)), &mut |piece| {
                 pass(Codec::H264, piece, drops, sink)
             });
@@ -217,7 +217,7 @@ impl Exec {
             Some(Exit::Signal(signal)) => format!("ended by {signal}"),
             Some(Exit::Status(status)) => format!("exited with status {status}"),
         };
-        let last = self.chatter.last_line();
+        let last = self.stderr_log.last_line();
         if !last.is_empty() {
             why = format!("{why}: {last}");
         }
@@ -236,7 +236,7 @@ impl Exec {
             match self.command.read_stderr(&mut buffer) {
                 Ok(Chunk::Bytes { count, .. }) => {
                     let bytes = buffer.iter().take(count).copied();
-                    self.chatter.hear(&self.name, bytes, Instant::now());
+                    self.stderr_log.hear(&self.name, bytes, Instant::now());
                 }
                 Ok(Chunk::Nothing) => return,
                 // It may have closed it and go on.
@@ -282,7 +282,7 @@ impl Source for Exec {
             self.check_silence(now)?;
             let quiet_at = self
                 .data_at
-                .filter(|_| self.cutter.awaits_quiet())
+                .filter(|_| self.framer.awaits_quiet())
                 .map(|at| at + QUIET);
             let stderr_rests = self.stderr_open && now < self.stderr_rests_until;
             let until = [quiet_at, stderr_rests.then_some(self.stderr_rests_until)]
@@ -311,7 +311,7 @@ impl Source for Exec {
             let mut gave = false;
             if stderr {
                 self.read_stderr();
-                if self.chatter.allowed == 0 {
+                if self.stderr_log.allowed == 0 {
                     self.stderr_rests_until = now + STDERR_REST;
                 }
             }
@@ -320,7 +320,7 @@ impl Source for Exec {
             } else if quiet_at.is_some_and(|at| now >= at) {
                 // Looked at after the quiet had passed: had only this thread been late, bytes would be there.
                 let drops = &mut self.drops;
-                if let Cutter::H264(assembler) = &mut self.cutter {
+                if let Framer::H264(assembler) = &mut self.framer {
                     assembler.quiet(&mut |piece| {
                         gave = true;
                         pass(Codec::H264, piece, drops, sink);
@@ -395,7 +395,7 @@ fn show(head: &[u8]) -> String {
 }
 
 /// What a command says on its standard error: into the log line by line, but not more than is fit to be read.
-struct Chatter {
+struct StderrLog {
     line: Vec<u8>,
     last: String,
     /// Lines that may still be logged now, ...
@@ -405,7 +405,7 @@ struct Chatter {
     left_out: u64,
 }
 
-impl Chatter {
+impl StderrLog {
     /// Lines that are logged at once, ...
     const BURST: u32 = 20;
     /// ... and one more for each time that this passes: `rpicam-vid` says a line with every frame.
@@ -413,8 +413,8 @@ impl Chatter {
     /// A line is cut here.
     const LINE_BYTES: usize = 500;
 
-    fn new(now: Instant) -> Chatter {
-        Chatter {
+    fn new(now: Instant) -> StderrLog {
+        StderrLog {
             line: Vec::new(),
             last: String::new(),
             allowed: Self::BURST,
@@ -674,25 +674,28 @@ mod tests {
     #[test]
     fn chatter_is_bounded() {
         let start = Instant::now();
-        let mut chatter = Chatter::new(start);
+        let mut log = StderrLog::new(start);
         let mut hear = |text: &str, after_s: u64| {
-            chatter.hear("test", text.bytes(), start + Duration::from_secs(after_s));
-            (chatter.allowed, chatter.left_out, chatter.last_line())
+            log.hear("test", text.bytes(), start + Duration::from_secs(after_s));
+            (log.allowed, log.left_out, log.last_line())
         };
         assert_eq!(
             hear("one\n\n  \r\ntwo\nthr", 0),
-            (Chatter::BURST - 2, 0, "thr".into())
+            (StderrLog::BURST - 2, 0, "thr".into())
         );
         assert_eq!(
             hear("ee\n frame 1\r frame 2\r", 0),
-            (Chatter::BURST - 3, 0, "three".into())
+            (StderrLog::BURST - 3, 0, "three".into())
         );
         assert_eq!(hear(&"x\n".repeat(100), 0), (0, 83, "x".into()));
         assert_eq!(hear("y\n", 4), (0, 84, "y".into()));
         // One more by now, and it tells of the others.
         assert_eq!(hear("\x1b[31mz\n", 5), (0, 0, "[31mz".into()));
-        assert_eq!(hear("z\n", 3600).0, Chatter::BURST - 1);
-        assert_eq!(hear(&"long".repeat(1_000_000), 3600).2.len(), Chatter::LINE_BYTES);
+        assert_eq!(hear("z\n", 3600).0, StderrLog::BURST - 1);
+        assert_eq!(
+            hear(&"long".repeat(1_000_000), 3600).2.len(),
+            StderrLog::LINE_BYTES
+        );
     }
 
     #[test]

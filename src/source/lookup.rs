@@ -3,9 +3,9 @@
 //! Devices are opened, asked and closed; nothing is set on them, and a stream that runs on one goes on.
 
 use super::camera::{capture_kind, open_device};
-use super::choose::Coder;
+use super::formats;
 use super::m2m::m2m_kind;
-use super::offer;
+use super::select::M2mDevice;
 use crate::config::{DeviceName, UsbId};
 use crate::error::{Error, Result};
 use crate::sys::v4l2::{BufferKind, Capabilities, FourCc, OfferedFormat};
@@ -95,7 +95,7 @@ impl Found {
     pub fn look(path: &Path) -> Result<Found> {
         let (file, capabilities) = open_device(path)?;
         let capture = capture_kind(capabilities.caps);
-        let formats = capture.map_or(Vec::new(), |kind| offer::formats(&file, kind));
+        let formats = capture.map_or(Vec::new(), |kind| formats::formats(&file, kind));
         Ok(Found {
             file,
             capabilities,
@@ -127,7 +127,7 @@ impl Seen {
 
 /// A node of a Raspberry Pi's own camera, which only libcamera can use.
 pub fn pi_sensor() -> Option<PathBuf> {
-    let is_it = |found: &Found| offer::is_pi_sensor(&found.capabilities, &found.formats);
+    let is_it = |found: &Found| formats::is_pi_sensor(&found.capabilities, &found.formats);
     let mut seen = nodes().into_iter().map(Seen::look);
     let node = seen.find(|node| node.found.as_ref().is_ok_and(is_it))?;
     Some(node.path)
@@ -273,43 +273,46 @@ fn names(node: &Seen, all: &[Seen], lasting: Option<PathBuf>) -> Vec<String> {
 
 /// The encoders, decoders and the like, in the order of their numbers. USB devices are left alone: none is one, and
 /// opening one may wake it up.
-pub fn coders() -> Vec<Coder> {
+pub fn m2m_devices() -> Vec<M2mDevice> {
     let nodes = nodes().into_iter();
     let others = nodes.filter(|path| usb_id(Path::new(CLASS), path).is_none());
-    others.map(Seen::look).filter_map(|node| coder(&node)).collect()
+    others
+        .map(Seen::look)
+        .filter_map(|node| m2m_device(&node))
+        .collect()
 }
 
 /// Whether it is one of them.
-pub fn is_coder(path: &Path) -> bool {
-    usb_id(Path::new(CLASS), path).is_none() && coder(&Seen::look(path.to_owned())).is_some()
+pub fn is_m2m_device(path: &Path) -> bool {
+    usb_id(Path::new(CLASS), path).is_none() && m2m_device(&Seen::look(path.to_owned())).is_some()
 }
 
 /// What a device does that takes pictures and gives them back otherwise; None if it is no such device.
-pub(super) fn coder(node: &Seen) -> Option<Coder> {
+pub(super) fn m2m_device(node: &Seen) -> Option<M2mDevice> {
     let found = node.found.as_ref().ok()?;
     let kind = m2m_kind(found.capabilities.caps)?;
-    Some(Coder {
+    Some(M2mDevice {
         path: node.path.clone(),
         card: found.capabilities.card.clone(),
-        takes: offer::input_formats(&found.file, kind),
-        gives: offer::formats(&found.file, kind),
+        takes: formats::input_formats(&found.file, kind),
+        gives: formats::formats(&found.file, kind),
     })
 }
 
-pub(super) fn coder_words(coder: &Coder) -> String {
+pub(super) fn m2m_words(device: &M2mDevice) -> String {
     let coded = |formats: &[OfferedFormat]| formats.iter().any(|f| f.compressed);
-    let what = if coder.is_encoder() {
+    let what = if device.is_encoder() {
         "an H.264 encoder, for cameras that give raw pictures"
-    } else if coded(&coder.gives) {
+    } else if coded(&device.gives) {
         "an encoder, but not for H.264; of no use here"
-    } else if coder.is_decoder() {
+    } else if device.is_decoder() {
         "a decoder, for cameras that give MJPEG, before an encoder"
-    } else if coded(&coder.takes) {
+    } else if coded(&device.takes) {
         "a decoder, but not for MJPEG; of no use here"
     } else {
         "a scaler or converter; of no use here"
     };
-    format!("it is {what} ({})", coder.does())
+    format!("it is {what} ({})", device.does())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 
 use super::camera::{gone, open_device, start_trouble};
 use super::capture::{BUFFERS, Taken};
-use super::{controls, offer};
+use super::{controls, formats};
 use crate::config::Setting;
 use crate::error::{Error, Result};
 use crate::format::{jpeg, raw};
@@ -89,13 +89,13 @@ impl Node {
 
     /// The formats in which it takes frames.
     pub fn takes(&self) -> Vec<FourCc> {
-        let offered = offer::input_formats(&self.file, self.kind);
+        let offered = formats::input_formats(&self.file, self.kind);
         offered.into_iter().map(|f| f.fourcc).collect()
     }
 
     /// The formats in which it gives them.
     pub fn gives(&self) -> Vec<FourCc> {
-        let offered = offer::formats(&self.file, self.kind);
+        let offered = formats::formats(&self.file, self.kind);
         offered.into_iter().map(|f| f.fourcc).collect()
     }
 
@@ -367,7 +367,7 @@ impl Stage {
     }
 
     /// Gives it a frame, as soon as it has time for it. The one that waits until now is dropped.
-    pub fn offer(&mut self, frame: Lent, captured_us: u64) -> nix::Result<()> {
+    pub fn submit(&mut self, frame: Lent, captured_us: u64) -> nix::Result<()> {
         self.asked.get_or_insert_with(Instant::now);
         if let Some((older, _)) = self.waiting.replace((frame, captured_us)) {
             self.slow += 1;

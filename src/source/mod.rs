@@ -3,16 +3,16 @@
 pub mod camera;
 mod capture;
 pub mod chain;
-pub mod choose;
 pub mod controls;
 pub mod device;
 pub mod exec;
+mod formats;
 pub mod lookup;
 mod m2m;
-mod offer;
 pub mod pattern;
 pub mod probe;
 pub mod rpicam;
+pub mod select;
 pub mod uvcx;
 mod watch;
 
@@ -23,11 +23,11 @@ use crate::error::{Error, Result};
 use crate::format::Codec;
 use crate::sys::v4l2::FourCc;
 use crate::{log_verbose, log_warning};
-use choose::{MUXED, Pipeline};
 use device::Device;
 use exec::Exec;
 use nix::poll::PollTimeout;
 use pattern::Pattern;
+use select::{MUXED, Pipeline};
 use std::collections::HashSet;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
@@ -137,7 +137,7 @@ pub fn poll_timeout(time: Duration) -> PollTimeout {
 pub fn format(capture_format: &str) -> FourCc {
     match capture_format {
         MUXED => FourCc::MJPEG,
-        other => choose::pinned(other).unwrap_or(FourCc::H264),
+        other => select::pinned(other).unwrap_or(FourCc::H264),
     }
 }
 

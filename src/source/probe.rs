@@ -2,10 +2,10 @@
 //!
 //! Devices are opened and asked; nothing is set on them, and a stream that runs on one goes on.
 
-use super::choose::{Candidate, Coder, Pipeline};
 use super::device::Device;
+use super::formats::{self, Fit, WithoutH264};
 use super::lookup::{self, DEV, Found, Seen};
-use super::offer::{self, Fit, WithoutH264};
+use super::select::{Candidate, M2mDevice, Pipeline};
 use super::{Any, camera, find_any, rpicam, uvcx};
 use crate::config::{Camera, ChainKeys, Rpicam};
 use crate::sys::v4l2::FourCc;
@@ -37,7 +37,7 @@ pub fn report() -> String {
 struct Report<'a> {
     seen: &'a [Seen],
     dev: &'a Path,
-    coders: Vec<Coder>,
+    m2m_devices: Vec<M2mDevice>,
     cma_mb: u64,
     text: String,
     troubles: Vec<String>,
@@ -89,7 +89,7 @@ impl<'a> Report<'a> {
         Report {
             seen,
             dev,
-            coders: seen.iter().filter_map(lookup::coder).collect(),
+            m2m_devices: seen.iter().filter_map(lookup::m2m_device).collect(),
             cma_mb,
             text: String::new(),
             troubles: Vec::new(),
@@ -138,7 +138,7 @@ impl<'a> Report<'a> {
             None => "the test picture, until there is a camera".to_owned(),
         };
         self.say(&["Without a config it serves ", &served, "."]);
-        if !self.coders.iter().any(Coder::is_encoder) && rpicam::board_encodes() == Some(false) {
+        if !self.m2m_devices.iter().any(M2mDevice::is_encoder) && rpicam::board_encodes() == Some(false) {
             self.trouble(&[
                 "This Raspberry Pi has no H.264 encoder, as all from the 5 on: USB cameras with H.264 of their own are best.",
             ]);
@@ -164,11 +164,11 @@ impl<'a> Report<'a> {
         let who = &found.capabilities;
         self.say(&[&path, ": ", &who.card, " (", &who.driver, ", ", &who.bus, ")"]);
         if let Err(what) = found.capture {
-            let coder = lookup::coder(node);
-            let words = coder.as_ref().map(lookup::coder_words);
+            let device = lookup::m2m_device(node);
+            let words = device.as_ref().map(lookup::m2m_words);
             return self.say(&["Not a camera: ", words.as_deref().unwrap_or(what), "."]);
         }
-        for line in offer::lines(&found.file, &found.formats) {
+        for line in formats::lines(&found.file, &found.formats) {
             self.say(&[&line]);
         }
         let users = found
@@ -192,7 +192,7 @@ impl<'a> Report<'a> {
 
     /// Says how a capture node is served, and gives its section, with a rank.
     fn pipeline(&mut self, path: &str, node: &Seen, found: &Found) -> Option<(u8, String)> {
-        let without = offer::without_h264(
+        let without = formats::without_h264(
             &found.capabilities,
             &found.formats,
             &node.path,
@@ -234,7 +234,7 @@ impl<'a> Report<'a> {
             set("width", width);
             set("height", height);
             let fourcc = input(&pipeline, found);
-            let fits = |fps| offer::fit(&found.file, fourcc, (width, height), fps) == Fit::Whole;
+            let fits = |fps| formats::fit(&found.file, fourcc, (width, height), fps) == Fit::Whole;
             if !fits(FPS[0]) {
                 set("fps", FPS[1]);
             }
@@ -297,7 +297,7 @@ impl<'a> Report<'a> {
         let keys = ChainKeys::default();
         let mut camera = Camera::default();
         let first = |camera: &Camera| {
-            let pipelines = Device::any(&node.path, camera, &keys).pipelines_of(found, &self.coders);
+            let pipelines = Device::any(&node.path, camera, &keys).pipelines_of(found, &self.m2m_devices);
             pipelines.into_iter().next()
         };
         let usual = first(&camera)?;
@@ -306,8 +306,8 @@ impl<'a> Report<'a> {
             let best = first(&camera)?;
             let fourcc = input(&best.pipeline, found);
             let small = matches!(best.pipeline, Pipeline::Own | Pipeline::Muxed) || height <= MOST_LINES;
-            let known = !offer::sizes(&found.file, fourcc).is_empty();
-            if small && known && offer::fit(&found.file, fourcc, (width, height), FPS[1]) == Fit::Whole {
+            let known = !formats::sizes(&found.file, fourcc).is_empty();
+            if small && known && formats::fit(&found.file, fourcc, (width, height), FPS[1]) == Fit::Whole {
                 return Some((best, Some((width, height))));
             }
         }

@@ -354,7 +354,7 @@ fn raw_pictures_that_come_too_slowly_are_left_for_jpeg() {
             ..Camera::default()
         };
         let ways = Device::any(&path, &camera, &keys)
-            .pipelines(&lookup::coders())
+            .pipelines(&lookup::m2m_devices())
             .unwrap();
         assert_eq!(
             (ways[0].pipeline.to_string().as_str(), ways[0].why.as_str()),

@@ -64,8 +64,8 @@ pub fn still(index: usize, input: &str) -> PathBuf {
     path
 }
 
-fn wanted<'a>(path: &'a Path, (width, height): (u32, u32), input: FourCc) -> chain::Wanted<'a> {
-    chain::Wanted {
+fn wanted<'a>(path: &'a Path, (width, height): (u32, u32), input: FourCc) -> chain::ChainConfig<'a> {
+    chain::ChainConfig {
         path,
         width,
         height,
@@ -243,7 +243,7 @@ fn a_key_picture_is_what_the_camera_gave() {
                             }
                             let words = format!("{fourcc} {size:?} {memory:?} camera {index} {encoder:?}");
                             let expected = captured(&path, kind, size, fourcc);
-                            let wanted = chain::Wanted {
+                            let wanted = chain::ChainConfig {
                                 camera_memory: memory,
                                 ..wanted(&path, size, fourcc)
                             };
@@ -266,7 +266,7 @@ fn pictures_are_in_the_encoders_memory_where_they_fit() {
     let path = still(0, "3");
     // Lines of 640 bytes are as the encoder wants them; those of 644 are not.
     for (size, copied) in [((640, 360), false), ((644, 362), true)] {
-        let wanted = chain::Wanted {
+        let wanted = chain::ChainConfig {
             camera_memory: Memory::Dmabuf,
             ..wanted(&path, size, NV12)
         };
@@ -284,7 +284,7 @@ fn a_slow_encoder_loses_the_oldest_frames() {
     let Some(_) = rig() else { return };
     let path = still(0, "0");
     for memory in [Memory::Auto, Memory::Mmap] {
-        let wanted = chain::Wanted {
+        let wanted = chain::ChainConfig {
             camera_memory: memory,
             ..wanted(&path, (640, 360), NV12)
         };
@@ -323,7 +323,7 @@ fn what_the_encoder_spoils_ends_with_a_key_frame() {
     let path = still(0, "0");
     // Of itself it would make one key frame only.
     let settings = [setting("h264_i_frame_period", "1000")];
-    let wanted = chain::Wanted {
+    let wanted = chain::ChainConfig {
         encoder_controls: &settings,
         ..wanted(&path, (320, 180), NV12)
     };
@@ -368,7 +368,7 @@ fn the_encoder_is_set_as_live_streams_need_it() {
     let path = still(0, "0");
     v4l2_ctl(&path, &["-c", "colorspace=1"]);
     let key_frames = |settings: &[Setting], said: &mut HashSet<String>| {
-        let wanted = chain::Wanted {
+        let wanted = chain::ChainConfig {
             encoder_controls: settings,
             ..wanted(&path, (320, 180), NV12)
         };
@@ -451,8 +451,8 @@ pub fn webcam(rig: &Path, dir: &Dir, size: (u32, u32), frames: &[Vec<u8>]) -> (R
     (running, path)
 }
 
-fn through_decoder<'a>(path: &'a Path, size: (u32, u32)) -> chain::Wanted<'a> {
-    chain::Wanted {
+fn through_decoder<'a>(path: &'a Path, size: (u32, u32)) -> chain::ChainConfig<'a> {
+    chain::ChainConfig {
         decoder: Some(Path::new(Decoder::PATH)),
         ..wanted(path, size, FourCc::MJPEG)
     }
@@ -477,7 +477,7 @@ fn jpeg_pictures_become_h264_and_stay_as_they_are() {
             let (camera, path) = webcam(&rig, &dir, size, &[padded]);
             for memory in [Memory::Dmabuf, Memory::Mmap] {
                 let words = format!("{size:?} {parameter} {memory:?}");
-                let wanted = chain::Wanted {
+                let wanted = chain::ChainConfig {
                     decoder_memory: memory,
                     ..through_decoder(&path, size)
                 };
@@ -510,7 +510,7 @@ fn raw_pictures_may_go_through_a_converter() {
     // Lines of 1280 bytes stay where they are, those of 1288 are copied.
     for (size, copied) in [((640, 360), false), ((644, 362), true)] {
         let path = still(0, "3");
-        let wanted = chain::Wanted {
+        let wanted = chain::ChainConfig {
             camera_memory: Memory::Dmabuf,
             input: YUYV,
             ..through_decoder(&path, size)

@@ -27,7 +27,7 @@ mod vivid;
 
 use fmp4streamer::config::Setting;
 use fmp4streamer::error::Error;
-use fmp4streamer::source::camera::{self, Camera, Wanted};
+use fmp4streamer::source::camera::{self, Camera, CaptureConfig};
 use fmp4streamer::source::{Signal, Source, device};
 use fmp4streamer::sys::v4l2::{self, FourCc};
 use std::collections::HashSet;
@@ -220,7 +220,7 @@ fn setting(name: &str, value: &str) -> Setting {
 
 /// Opens at 640x480, 30 frames a second.
 fn open(path: &Path) -> Result<Camera, Error> {
-    let wanted = Wanted {
+    let wanted = CaptureConfig {
         path,
         width: 640,
         height: 480,

@@ -10,7 +10,7 @@ fn frames_are_those_that_were_fed() {
     for transfer in [&["-r", "10"][..], &["-r", "10", "-i"]] {
         let (camera, [path, _]) = plug(&rig, "640x480", transfer);
         let mut c = camera::open(
-            &Wanted {
+            &CaptureConfig {
                 path: &path,
                 width: 640,
                 height: 480,
@@ -49,7 +49,7 @@ fn frames_are_those_that_were_fed() {
 fn what_is_not_offered_is_said_once() {
     let Some(rig) = rig() else { return };
     let (_camera, [path, metadata]) = plug(&rig, "640x480", &["-y"]);
-    let wanted = Wanted {
+    let wanted = CaptureConfig {
         path: &path,
         width: 1920,
         height: 1080,
@@ -84,7 +84,7 @@ fn what_is_not_offered_is_said_once() {
 fn a_slower_rate_is_taken() {
     let Some(rig) = rig() else { return };
     let (_camera, [path, _]) = plug(&rig, "640x480", &[]);
-    let wanted = Wanted {
+    let wanted = CaptureConfig {
         path: &path,
         width: 640,
         height: 480,
@@ -105,7 +105,7 @@ fn a_symlink_will_do_and_the_list_disturbs_nobody() {
     let link = PathBuf::from("/dev/v4l-by-id-test");
     std::os::unix::fs::symlink(&path, &link).unwrap();
     let mut c = camera::open(
-        &Wanted {
+        &CaptureConfig {
             path: &link,
             width: 640,
             height: 480,

@@ -22,7 +22,7 @@ fn settings(pairs: &[(&str, &str)]) -> Vec<Setting> {
 
 /// Opens at 10 frames a second; gives what was said, too.
 fn open_with(path: &Path, muxed: bool, pairs: &[(&str, &str)]) -> Result<(Camera, HashSet<String>), Error> {
-    let wanted = Wanted {
+    let wanted = CaptureConfig {
         path,
         width: 1280,
         height: 720,

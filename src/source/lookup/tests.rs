@@ -282,12 +282,12 @@ fn devices_from_memory_to_memory_are_told_apart() {
         (&raw, &raw, "a scaler"),
         (&[], &[], "a scaler"),
     ] {
-        let coder = Coder {
+        let device = M2mDevice {
             path: "/dev/video11".into(),
             card: "codec".into(),
             takes: takes.to_vec(),
             gives: gives.to_vec(),
         };
-        assert!(coder_words(&coder).contains(words), "{words}");
+        assert!(m2m_words(&device).contains(words), "{words}");
     }
 }

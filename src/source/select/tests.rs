@@ -13,7 +13,7 @@ fn format(letters: &str) -> OfferedFormat {
 
 /// What a camera gives, such as "H264 YUYV-": with a minus behind it not at the wanted rate, with a slash not in the wanted
 /// size.
-fn given(text: &str) -> Vec<Given> {
+fn given(text: &str) -> Vec<CameraFormat> {
     let one = |word: &str| {
         let OfferedFormat {
             fourcc, compressed, ..
@@ -24,7 +24,7 @@ fn given(text: &str) -> Vec<Given> {
             "/" => Fit::Otherwise,
             other => panic!("{other}"),
         };
-        Given {
+        CameraFormat {
             fourcc,
             compressed,
             fit,
@@ -33,9 +33,9 @@ fn given(text: &str) -> Vec<Given> {
     text.split_whitespace().map(one).collect()
 }
 
-fn coder(number: u32, takes: &str, gives: &str) -> Coder {
+fn m2m_device(number: u32, takes: &str, gives: &str) -> M2mDevice {
     let formats = |text: &str| text.split(' ').map(format).collect();
-    Coder {
+    M2mDevice {
         path: format!("/dev/video{number}").into(),
         card: format!("codec {number}"),
         takes: formats(takes),
@@ -44,17 +44,17 @@ fn coder(number: u32, takes: &str, gives: &str) -> Coder {
 }
 
 /// A Raspberry Pi 4, as its driver tells it (bcm2835-v4l2-codec.c), with fewer formats.
-fn pi() -> Vec<Coder> {
+fn pi() -> Vec<M2mDevice> {
     vec![
-        coder(10, "H264 MJPG", "YU12 NV12 RGBP"),
-        coder(11, "YU12 NV12 YUYV RGB3", "H264"),
-        coder(12, "YU12 NV12 YUYV", "YU12 NV12 YUYV"),
-        coder(31, "YU12 NV12", "JPEG MJPG"),
+        m2m_device(10, "H264 MJPG", "YU12 NV12 RGBP"),
+        m2m_device(11, "YU12 NV12 YUYV RGB3", "H264"),
+        m2m_device(12, "YU12 NV12 YUYV", "YU12 NV12 YUYV"),
+        m2m_device(31, "YU12 NV12", "JPEG MJPG"),
     ]
 }
 
 /// The ways of a camera, with the section's `keys`, in words.
-fn pipelines(camera: &str, muxes: bool, keys: &str, coders: &[Coder]) -> Vec<Candidate> {
+fn pipelines(camera: &str, muxes: bool, keys: &str, m2m_devices: &[M2mDevice]) -> Vec<Candidate> {
     let config = Config::parse(format!("[/dev/video0]\n{keys}\n").as_bytes(), "f").unwrap();
     let SourceKind::Device {
         capture_format,
@@ -64,10 +64,10 @@ fn pipelines(camera: &str, muxes: bool, keys: &str, coders: &[Coder]) -> Vec<Can
     else {
         panic!("{keys}")
     };
-    let choice = Choice {
+    let choice = Options {
         given: &given(camera),
         muxes,
-        coders,
+        m2m_devices,
         capture_format,
         keys: chain,
         no_encoder: "there is none",
@@ -84,7 +84,7 @@ fn words(candidates: &[Candidate]) -> Vec<String> {
 fn the_order_of_the_ways_and_why() {
     let (all, none) = (pi(), Vec::new());
     let (only_encoder, only_decoder) = (&all[1..2], &all[..1]);
-    for (camera, muxes, coders, expected, why) in [
+    for (camera, muxes, m2m_devices, expected, why) in [
         // An early C920; a C922 with its unit; a camera with nothing but raw pictures.
         (
             "YUYV MJPG H264",
@@ -184,7 +184,7 @@ fn the_order_of_the_ways_and_why() {
         ("HEVC", false, &all, &[], ""),
         ("", true, &all, &[], ""),
     ] {
-        let pipelines = pipelines(camera, muxes, "", coders);
+        let pipelines = pipelines(camera, muxes, "", m2m_devices);
         assert_eq!(words(&pipelines), expected, "{camera}");
         let first = pipelines.first().map_or("", |first| &first.why);
         assert!(
@@ -198,7 +198,10 @@ fn the_order_of_the_ways_and_why() {
 fn keys_pin_the_way() {
     let two = [
         pi(),
-        vec![coder(40, "NV12 YUYV", "H264"), coder(41, "MJPG", "YUYV")],
+        vec![
+            m2m_device(40, "NV12 YUYV", "H264"),
+            m2m_device(41, "MJPG", "YUYV"),
+        ],
     ]
     .concat();
     for (keys, expected) in [
@@ -210,7 +213,7 @@ fn keys_pin_the_way() {
         ("capture_format = yuyv\nencoder = /dev/video40", &["YUYV → 40"]),
         ("capture_format = YU12\nencoder = /dev/video40", &[]),
         ("capture_format = RGB3", &[]),
-        // Who names a coder wants it used, whatever else the camera can do.
+        // Who names an encoder wants it used, whatever else the camera can do.
         (
             "encoder = /dev/video40",
             &["NV12 → 40", "YUYV → 40", "MJPG → 10 → 40", "MJPG → 41 → 40"],
@@ -260,8 +263,11 @@ fn keys_pin_the_way() {
 
 #[test]
 fn formats_fit_from_coder_to_coder() {
-    let jpeg_only = [coder(1, "JPEG", "YUYV YU12"), coder(2, "YUYV YU12", "H264")];
-    for (camera, keys, coders, expected) in [
+    let jpeg_only = [
+        m2m_device(1, "JPEG", "YUYV YU12"),
+        m2m_device(2, "YUYV YU12", "H264"),
+    ];
+    for (camera, keys, m2m_devices, expected) in [
         // Either name will do for a JPEG picture.
         ("JPEG", "", &pi()[..], "JPEG → 10 → 11"),
         ("MJPG", "", &jpeg_only, "MJPG → 1 → 2"),
@@ -282,7 +288,7 @@ fn formats_fit_from_coder_to_coder() {
             "",
         ),
     ] {
-        let pipelines = words(&pipelines(camera, false, keys, coders));
+        let pipelines = words(&pipelines(camera, false, keys, m2m_devices));
         assert_eq!(
             pipelines.first().map_or("", |first| first),
             expected,
@@ -305,7 +311,7 @@ fn a_pinned_way_says_so() {
 fn stages_are_known_by_what_they_do() {
     let kinds: Vec<_> = pi()
         .iter()
-        .map(|coder| (coder.is_encoder(), coder.is_decoder()))
+        .map(|device| (device.is_encoder(), device.is_decoder()))
         .collect();
     assert_eq!(
         kinds,

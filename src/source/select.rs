@@ -5,7 +5,7 @@
 //! then its JPEG pictures through a decoder and an encoder, then those as they are. Of the ways through an encoder those
 //! come first that have the wanted size and rate: many a webcam gives raw pictures of full size five times a second.
 
-use super::offer::Fit;
+use super::formats::Fit;
 use crate::config::keys::AUTO;
 use crate::config::{ChainKeys, DeviceName};
 use crate::format::raw;
@@ -30,7 +30,7 @@ const RAW: [FourCc; 8] = [
 
 /// A device that takes pictures and gives them back otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Coder {
+pub struct M2mDevice {
     /// Its node.
     pub path: PathBuf,
     /// Its name, for people.
@@ -41,7 +41,7 @@ pub struct Coder {
     pub gives: Vec<OfferedFormat>,
 }
 
-impl Coder {
+impl M2mDevice {
     fn takes(&self, fourcc: FourCc) -> bool {
         self.takes.iter().any(|f| f.fourcc == fourcc)
     }
@@ -84,7 +84,7 @@ impl Coder {
 
 /// A format that a camera gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Given {
+pub struct CameraFormat {
     /// Its code.
     pub fourcc: FourCc,
     /// It is coded, not raw.
@@ -114,7 +114,7 @@ pub enum Pipeline {
 }
 
 impl Pipeline {
-    fn encoded(input: FourCc, decoder: Option<&Coder>, encoder: &Coder) -> Pipeline {
+    fn encoded(input: FourCc, decoder: Option<&M2mDevice>, encoder: &M2mDevice) -> Pipeline {
         Pipeline::Encoded {
             input,
             decoder: decoder.map(|decoder| decoder.path.clone()),
@@ -155,13 +155,13 @@ pub struct Candidate {
 
 /// What there is to choose from, and by what.
 #[derive(Debug, Clone, Copy)]
-pub struct Choice<'a> {
+pub struct Options<'a> {
     /// What the camera gives, in its order.
-    pub given: &'a [Given],
+    pub given: &'a [CameraFormat],
     /// It has a unit that puts H.264 into its JPEG pictures.
     pub muxes: bool,
     /// The machine's encoders and decoders, in the order of their numbers.
-    pub coders: &'a [Coder],
+    pub m2m_devices: &'a [M2mDevice],
     /// The config's key.
     pub capture_format: &'a str,
     /// What else the config pins.
@@ -179,7 +179,7 @@ fn is_jpeg(fourcc: FourCc) -> bool {
     [FourCc::MJPEG, FourCc::JPEG].contains(&fourcc)
 }
 
-impl Choice<'_> {
+impl Options<'_> {
     /// All ways that there are, the best one first.
     ///
     /// What is pinned is among them whether the camera has it or not: opening it says what is wrong.
@@ -219,11 +219,11 @@ impl Choice<'_> {
     }
 
     fn why_jpeg(&self) -> String {
-        let none = |is: fn(&Coder) -> bool| !self.coders.iter().any(is);
-        if none(Coder::is_encoder) {
+        let none = |is: fn(&M2mDevice) -> bool| !self.m2m_devices.iter().any(is);
+        if none(M2mDevice::is_encoder) {
             return format!("it gives no H.264, and {}", self.no_encoder);
         }
-        let why = if none(Coder::is_decoder) {
+        let why = if none(M2mDevice::is_decoder) {
             ", and no decoder here takes its MJPEG"
         } else {
             ""
@@ -231,11 +231,11 @@ impl Choice<'_> {
         format!("it gives no H.264{why}")
     }
 
-    fn encoders(&self) -> impl Iterator<Item = &Coder> {
-        let named = |coder: &&Coder| self.keys.encoder.as_ref().is_none_or(|name| coder.is(name));
-        self.coders
+    fn encoders(&self) -> impl Iterator<Item = &M2mDevice> {
+        let named = |device: &&M2mDevice| self.keys.encoder.as_ref().is_none_or(|name| device.is(name));
+        self.m2m_devices
             .iter()
-            .filter(|coder| coder.is_encoder())
+            .filter(|device| device.is_encoder())
             .filter(named)
     }
 
@@ -243,15 +243,16 @@ impl Choice<'_> {
     fn encoded(&self, pinned: Option<FourCc>) -> Vec<(Pipeline, String)> {
         let of = |key: &Option<String>| key.as_deref().and_then(FourCc::parse);
         let (decoder_input, encoder_input) = (of(&self.keys.decoder_input), of(&self.keys.encoder_input));
-        let wanted = |g: &&Given| pinned.is_none_or(|f| f == g.fourcc || is_jpeg(f) && is_jpeg(g.fourcc));
+        let wanted =
+            |g: &&CameraFormat| pinned.is_none_or(|f| f == g.fourcc || is_jpeg(f) && is_jpeg(g.fourcc));
         let given = || self.given.iter().filter(wanted);
-        let known = |g: &&Given| !g.compressed && raw::is_known(g.fourcc.0.to_le_bytes());
-        let rank = |g: &Given| RAW.iter().position(|f| *f == g.fourcc).unwrap_or(RAW.len());
+        let known = |g: &&CameraFormat| !g.compressed && raw::is_known(g.fourcc.0.to_le_bytes());
+        let rank = |g: &CameraFormat| RAW.iter().position(|f| *f == g.fourcc).unwrap_or(RAW.len());
         // No sort of std's: that is 4 kB of code each time.
         let ranked = (0..=RAW.len()).flat_map(|at| given().filter(known).filter(move |g| rank(g) == at));
-        let pictures: Vec<&Given> = ranked.collect();
+        let pictures: Vec<&CameraFormat> = ranked.collect();
         let mut list = Vec::new();
-        for Given { fourcc, fit, .. } in pictures.iter().filter(|_| self.keys.decoder.is_none()) {
+        for CameraFormat { fourcc, fit, .. } in pictures.iter().filter(|_| self.keys.decoder.is_none()) {
             // The encoder takes them for something else only if both are written.
             let taken = encoder_input.unwrap_or(*fourcc);
             if taken != *fourcc && pinned.is_none() {
@@ -274,17 +275,20 @@ impl Choice<'_> {
         let named = self.keys.decoder.as_ref();
         // A decoder that is named gets raw pictures too: it may be a converter.
         let jpeg = given().filter(|g| is_jpeg(g.fourcc));
-        for Given { fourcc, fit, .. } in jpeg.chain(pictures.iter().copied().filter(|_| named.is_some())) {
+        for CameraFormat { fourcc, fit, .. } in
+            jpeg.chain(pictures.iter().copied().filter(|_| named.is_some()))
+        {
             // Each of the two names will do for a JPEG picture.
-            let knows = |decoder: &Coder| {
+            let knows = |decoder: &M2mDevice| {
                 decoder.takes(*fourcc) || is_jpeg(*fourcc) && decoder.is_decoder() || decoder_input.is_some()
             };
-            let decoders = self.coders.iter().filter(|coder| knows(coder));
-            for decoder in decoders.filter(|coder| named.map_or(coder.is_decoder(), |name| coder.is(name))) {
-                let passes = |f: FourCc, encoder: &Coder| {
+            let decoders = self.m2m_devices.iter().filter(|device| knows(device));
+            for decoder in decoders.filter(|device| named.map_or(device.is_decoder(), |name| device.is(name)))
+            {
+                let passes = |f: FourCc, encoder: &M2mDevice| {
                     encoder_input.is_none_or(|wanted| wanted == f) && encoder.takes(f)
                 };
-                let between = |encoder: &&Coder| {
+                let between = |encoder: &&M2mDevice| {
                     decoder
                         .gives
                         .iter()
