@@ -12,9 +12,9 @@ use crate::format::fmp4::{Init, Timeline};
 use crate::format::h264::{Parameters, Refused};
 use crate::source::{self, Any, History, Source, Watch};
 use crate::stream::{Condition, State, Stream};
+use crate::sys::poll::{PollFd, poll, readable};
 use crate::{log_info, log_warning};
 use intake::Intake;
-use nix::poll::{PollFd, PollFlags, poll};
 pub use orders::Orders;
 use std::os::fd::AsFd;
 use std::panic::{self, AssertUnwindSafe};
@@ -343,10 +343,9 @@ impl<'a> Pump<'a> {
                 return;
             }
             let files = [Some(self.stream.woken()), watch.map(Watch::as_fd)];
-            let files = files.into_iter().flatten();
-            let mut files: Vec<PollFd<'_>> = files.map(|file| PollFd::new(file, PollFlags::POLLIN)).collect();
+            let mut files: Vec<PollFd<'_>> = files.into_iter().flatten().map(readable).collect();
             self.stream.beat(left);
-            _ = poll(&mut files, source::poll_timeout(left));
+            _ = poll(&mut files, Some(left));
             self.stream.beat(Duration::ZERO);
             self.stream.drain_wakes();
             if watch.is_some_and(Watch::take_news) {

@@ -34,13 +34,23 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("source", &["sys", "format", "config", "error"]),
     (
         "pump",
-        &["source", "format", "ring", "stream", "config", "error", "notify"],
+        &[
+            "sys::poll",
+            "source",
+            "format",
+            "ring",
+            "stream",
+            "config",
+            "error",
+            "notify",
+        ],
     ),
     (
         "serve",
         &[
             "sys::sock",
             "sys::clock",
+            "sys::poll",
             "format",
             "ring",
             "stream",

@@ -15,11 +15,11 @@ mod ws;
 use crate::config;
 use crate::error::{Error, Result};
 use crate::stream::Stream;
+use crate::sys::poll::{PollFd, is_ready, poll, readable};
 use crate::sys::sock;
 use crate::threads;
 use crate::{log_error, log_verbose, log_warning};
 use connection::{Connection, Phase};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -223,10 +223,9 @@ fn accept(listeners: &[TcpListener], stopped: &UnixStream, shared: &Mutex<Arc<Sh
     let mut number = 0;
     let mut in_trouble = false;
     let files = listeners.iter().map(AsFd::as_fd).chain([stopped.as_fd()]);
-    let mut files: Vec<PollFd<'_>> = files.map(|file| PollFd::new(file, PollFlags::POLLIN)).collect();
+    let mut files: Vec<PollFd<'_>> = files.map(readable).collect();
     loop {
-        _ = poll(&mut files, PollTimeout::NONE);
-        let is_ready = |file: &PollFd<'_>| file.any() == Some(true);
+        _ = poll(&mut files, None);
         if files.last().is_some_and(is_ready) {
             return;
         }

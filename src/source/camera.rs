@@ -3,18 +3,18 @@
 use super::capture::{BUFFERS, Capture, Device};
 use super::formats;
 use super::uvcx::{self, Encoder, Muxed};
-use super::{Drops, Frame, Signal, Source, SourceInfo, controls, poll_timeout, warn_once};
+use super::{Drops, Frame, Signal, Source, SourceInfo, controls, warn_once};
 use crate::config::Setting;
 use crate::error::{Error, Result};
 use crate::format::{Codec, app4};
 use crate::log_verbose;
+use crate::sys::poll::{events, poll, readable};
 use crate::sys::v4l2::{self, BufferKind, Capabilities, Control, FourCc, Queue, cap, ctrl};
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags};
+use crate::sys::{Errno, file};
 use std::collections::HashSet;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -167,12 +167,7 @@ pub(super) fn gone(errno: Errno) -> bool {
 
 /// Opens a V4L2 device of any sort and asks who it is.
 pub(super) fn open_device(path: &Path) -> Result<(File, Capabilities)> {
-    let device = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open(path);
-    let file = device.map_err(|e| {
+    let file = file::open_device(path).map_err(|e| {
         let errno = Errno::from_raw(e.raw_os_error().unwrap_or(0));
         let why = match errno {
             Errno::ENOENT => "no such device; it is waited for".into(),
@@ -330,22 +325,13 @@ impl Source for Camera {
         timeout: Duration,
         sink: &mut dyn FnMut(Signal<'_>),
     ) -> Result<()> {
-        let mut files = [
-            PollFd::new(self.capture.device.file.as_fd(), PollFlags::POLLIN),
-            PollFd::new(wake, PollFlags::POLLIN),
-        ];
-        match nix::poll::poll(
-            &mut files,
-            poll_timeout(timeout.min(self.capture.patience_left())),
-        ) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(self.capture.lost(errno)),
-        }
+        let mut files = [readable(self.capture.device.file.as_fd()), readable(wake)];
+        poll(&mut files, Some(timeout.min(self.capture.patience_left())))
+            .map_err(|errno| self.capture.lost(errno))?;
         let [camera, _] = files;
-        let events = camera.revents().unwrap_or(PollFlags::empty());
         let (codec, joined) = (self.codec, &mut self.joined);
         let mut damaged = 0;
-        let taken = self.capture.take(events, &mut |taken| {
+        let taken = self.capture.take(events(&camera), &mut |taken| {
             if taken.lost {
                 sink(Signal::Gap);
             }

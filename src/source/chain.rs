@@ -6,14 +6,14 @@
 use super::camera::{self, Capturing, gone};
 use super::capture::{BUFFERS, Capture, Device, Taken};
 use super::m2m::{Node, Raw, Stage};
-use super::{Drops, Frame, Signal, Source, SourceInfo, controls, poll_timeout, uvcx, warn_once};
+use super::{Drops, Frame, Signal, Source, SourceInfo, controls, uvcx, warn_once};
 use crate::config::Setting;
 use crate::error::{Error, Result};
 use crate::format::{Codec, jpeg, raw};
 use crate::log_verbose;
+use crate::sys::poll::{PollFlags, events, poll, readable};
 use crate::sys::v4l2::{self, FourCc, Fraction};
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags};
+use crate::sys::{self, Errno};
 use std::collections::HashSet;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
@@ -371,8 +371,8 @@ impl Source for Chain {
 fn work(
     stage: &mut Stage,
     events: PollFlags,
-    sink: &mut dyn FnMut(Taken) -> nix::Result<()>,
-) -> nix::Result<()> {
+    sink: &mut dyn FnMut(Taken) -> sys::Result<()>,
+) -> sys::Result<()> {
     if !events.is_empty() && !events.intersects(PollFlags::POLLIN | PollFlags::POLLOUT | PollFlags::POLLPRI) {
         // There is nothing to take, and poll(2) would say it for ever.
         return Err(Errno::EIO);
@@ -404,15 +404,12 @@ impl Chain {
             time = time.min(stage.patience_left());
         }
         // Who is not there is `wake` once more.
-        let wake = PollFd::new(wake, PollFlags::POLLIN);
+        let wake = readable(wake);
         let [encoder, decoder] = stages.map(|stage| stage.map_or(wake.clone(), Stage::poll_fd));
-        let camera = PollFd::new(self.camera.device.file.as_fd(), PollFlags::POLLIN);
+        let camera = readable(self.camera.device.file.as_fd());
         let mut files = [camera, encoder, decoder, wake];
-        match nix::poll::poll(&mut files, poll_timeout(time)) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(self.camera.lost(errno)),
-        }
-        let [camera, encoder, decoder, _] = files.map(|file| file.revents().unwrap_or(PollFlags::empty()));
+        poll(&mut files, Some(time)).map_err(|errno| self.camera.lost(errno))?;
+        let [camera, encoder, decoder, _] = files.map(|file| events(&file));
         Ok([camera, encoder, decoder])
     }
 

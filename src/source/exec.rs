@@ -3,15 +3,14 @@
 //!
 //! This is one run of the command. That it is started again, and after how long, is the pump's business.
 
-use super::{Drops, Frame, Signal, Source, SourceInfo, poll_timeout};
+use super::{Drops, Frame, Signal, Source, SourceInfo};
 use crate::error::{Error, Result};
 use crate::format::h264::assembler::Assembler;
 use crate::format::{Codec, Piece, jpeg};
 use crate::sys::clock::monotonic_us;
 use crate::sys::command::{Chunk, Command, Exit, Packets};
+use crate::sys::poll::{is_ready, poll, readable};
 use crate::{log_info, log_verbose};
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, poll};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
@@ -290,9 +289,9 @@ impl Source for Exec {
                 .flatten()
                 .fold(deadline, Instant::min);
             let mut files = [
-                PollFd::new(wake, PollFlags::POLLIN),
-                PollFd::new(self.command.stdout.as_fd(), PollFlags::POLLIN),
-                PollFd::new(self.command.stderr(), PollFlags::POLLIN),
+                readable(wake),
+                readable(self.command.stdout.as_fd()),
+                readable(self.command.stderr()),
             ];
             // A closed one would always be ready.
             let open = if self.stderr_open && !stderr_rests {
@@ -300,14 +299,11 @@ impl Source for Exec {
             } else {
                 &mut files[..2]
             };
-            match poll(open, poll_timeout(until.saturating_duration_since(now))) {
-                Ok(_) => {}
-                Err(Errno::EINTR) => continue,
-                Err(e) => {
-                    return Err(Error::new(&self.info.description, "can't wait for its output", e));
-                }
+            if let Err(e) = poll(open, Some(until.saturating_duration_since(now))) {
+                let whom = &self.info.description;
+                return Err(Error::new(whom, "can't wait for its output", e));
             }
-            let [woken, stdout, stderr] = files.map(|file| file.any() == Some(true));
+            let [woken, stdout, stderr] = files.map(|file| is_ready(&file));
             let mut gave = false;
             if stderr {
                 self.read_stderr();
@@ -490,6 +486,7 @@ pub(super) fn text(line: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::Errno;
     use nix::sys::wait::waitpid;
     use nix::unistd::{Pid, pipe};
     use std::fs::File;

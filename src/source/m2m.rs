@@ -12,11 +12,11 @@ use crate::error::{Error, Result};
 use crate::format::{jpeg, raw};
 use crate::log_verbose;
 use crate::sys::clock::monotonic_us;
+use crate::sys::poll::{PollFd, PollFlags};
 use crate::sys::v4l2::{
     self, BufferKind, Control, Format, FourCc, Fraction, Input, Layout, Lent, Queue, cap, ctrl,
 };
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags};
+use crate::sys::{self, Errno};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -322,7 +322,7 @@ impl Stage {
         (file, kind): (&Rc<File>, BufferKind),
         no_copy: Option<bool>,
         warn: &mut dyn FnMut(String),
-    ) -> nix::Result<Queue> {
+    ) -> sys::Result<Queue> {
         if let (Feed::Copied { from, to }, true) = (&self.feed, no_copy != Some(false)) {
             let why = match imported(&self.input, from, to, (file, kind)) {
                 Ok(queue) => {
@@ -367,7 +367,7 @@ impl Stage {
     }
 
     /// Gives it a frame, as soon as it has time for it. The one that waits until now is dropped.
-    pub fn submit(&mut self, frame: Lent, captured_us: u64) -> nix::Result<()> {
+    pub fn submit(&mut self, frame: Lent, captured_us: u64) -> sys::Result<()> {
         self.asked.get_or_insert_with(Instant::now);
         if let Some((older, _)) = self.waiting.replace((frame, captured_us)) {
             self.slow += 1;
@@ -377,7 +377,7 @@ impl Stage {
     }
 
     /// Takes back what it is done with, and gives it what waits.
-    pub fn feed(&mut self) -> nix::Result<()> {
+    pub fn feed(&mut self) -> sys::Result<()> {
         while let Some(index) = self.input.reclaim()? {
             if let Some(place) = self.in_use.iter().position(|lent| lent.index() == index) {
                 self.in_use.swap_remove(place).give_back()?;
@@ -386,7 +386,7 @@ impl Stage {
         self.send()
     }
 
-    fn send(&mut self) -> nix::Result<()> {
+    fn send(&mut self) -> sys::Result<()> {
         if self.input.in_flight() >= IN_FLIGHT.min(self.input.count()) {
             return Ok(());
         }
@@ -432,7 +432,7 @@ impl Stage {
     }
 
     /// What came of the next buffer that it gives, with the time of what went in, or None when there is none yet.
-    pub fn take(&mut self) -> nix::Result<Option<Taken>> {
+    pub fn take(&mut self) -> sys::Result<Option<Taken>> {
         let Some(queue) = &mut self.queue else {
             return Ok(None);
         };

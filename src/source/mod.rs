@@ -25,7 +25,6 @@ use crate::sys::v4l2::FourCc;
 use crate::{log_verbose, log_warning};
 use device::Device;
 use exec::Exec;
-use nix::poll::PollTimeout;
 use pattern::Pattern;
 use select::{MUXED, Pipeline};
 use std::collections::HashSet;
@@ -124,13 +123,6 @@ pub trait Source {
     fn drops(&self) -> Drops {
         Drops::default()
     }
-}
-
-/// A timeout for poll(2), never shorter than `time`: it counts in milliseconds, and rounding down would end in a busy
-/// loop.
-pub fn poll_timeout(time: Duration) -> PollTimeout {
-    let ms = time.as_micros().div_ceil(1000);
-    PollTimeout::try_from(ms).unwrap_or(PollTimeout::MAX)
 }
 
 /// The format by which a camera with several nodes is known, as the config's `capture_format` asks for it.

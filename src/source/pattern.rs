@@ -10,10 +10,8 @@ use super::{Frame, Signal, Source, SourceInfo};
 use crate::error::{Error, Result};
 use crate::format::Codec;
 use crate::sys::clock;
+use crate::sys::poll::{poll, readable};
 use encoder::Encoder;
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, ppoll};
-use nix::sys::time::TimeSpec;
 use picture::Picture;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
@@ -107,19 +105,10 @@ impl Source for Pattern {
         timeout: Duration,
         sink: &mut dyn FnMut(Signal<'_>),
     ) -> Result<()> {
-        let wait = Duration::from_micros(self.schedule.due_us().saturating_sub(clock::monotonic_us()));
-        if !wait.is_zero() {
-            let mut fds = [PollFd::new(wake, PollFlags::POLLIN)];
-            match ppoll(&mut fds, Some(TimeSpec::from_duration(wait.min(timeout))), None) {
-                Ok(_) | Err(Errno::EINTR) => {}
-                Err(errno) => {
-                    return Err(Error::new(
-                        "test picture",
-                        "can't wait for the next frame",
-                        errno.desc(),
-                    ));
-                }
-            }
+        let due = Duration::from_micros(self.schedule.due_us().saturating_sub(clock::monotonic_us()));
+        if !due.is_zero() {
+            poll(&mut [readable(wake)], Some(due.min(timeout)))
+                .map_err(|errno| Error::new("test picture", "can't wait for the next frame", errno.desc()))?;
         }
         if let Some(captured_us) = self.schedule.take(clock::monotonic_us()) {
             self.next();

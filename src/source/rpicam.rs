@@ -4,13 +4,14 @@
 //! What is said here of the program is from its sources, github.com/raspberrypi/rpicam-apps, and the issues named.
 
 use super::exec::{self, Exec};
-use super::{Drops, Signal, Source, SourceInfo, camera, poll_timeout, warn_once};
+use super::{Drops, Signal, Source, SourceInfo, camera, warn_once};
 use crate::config::keys::RPICAM_PREFIX;
 use crate::config::{Camera, Rpicam, nearest};
 use crate::error::{Error, Result};
 use crate::log_verbose;
 use crate::sys::command::{Chunk, Command, Packets};
-use nix::poll::{PollFd, PollFlags, poll};
+use crate::sys::file::major_minor;
+use crate::sys::poll::{poll, readable};
 use std::collections::HashSet;
 use std::env;
 use std::fs;
@@ -389,8 +390,7 @@ fn ask(program: &str, question: &str) -> Result<String> {
             Chunk::Bytes { count, .. } => answer.extend_from_slice(buffer.get(..count).unwrap_or_default()),
             Chunk::End => break,
             Chunk::Nothing => {
-                let mut files = [PollFd::new(command.stdout.as_fd(), PollFlags::POLLIN)];
-                _ = poll(&mut files, poll_timeout(left));
+                _ = poll(&mut [readable(command.stdout.as_fd())], Some(left));
             }
         }
     }
@@ -435,7 +435,8 @@ fn holders() -> Vec<u32> {
 
 /// A file as /proc/locks names it: by its device and inode.
 fn file(device: u64, inode: u64) -> String {
-    format!("{:02x}:{:02x}:{inode}", libc::major(device), libc::minor(device))
+    let (major, minor) = major_minor(device);
+    format!("{major:02x}:{minor:02x}:{inode}")
 }
 
 /// The processes with a POSIX lock on one of these files. A line of /proc/locks is as

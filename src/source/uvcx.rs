@@ -11,7 +11,7 @@ use crate::config::keys::STREAM_MUX;
 use crate::format::usb::{self, Guid};
 use crate::sys::uvc::{self, Address, Which};
 use crate::sys::v4l2::{Control, ctrl};
-use nix::errno::Errno;
+use crate::sys::{Errno, file};
 use std::fmt::{self, Write};
 use std::fs::File;
 use std::io::Read;
@@ -155,7 +155,7 @@ impl Kind {
     /// The unit of this kind in the camera, if it has one.
     fn unit(&self, file: &File) -> Option<u8> {
         let device = file.metadata().ok()?.rdev();
-        let (major, minor) = (libc::major(device), libc::minor(device));
+        let (major, minor) = file::major_minor(device);
         // `device` is the video control interface; what is above it in sysfs is the USB device.
         let read = |file: &str| {
             let file = File::open(format!("/sys/dev/char/{major}:{minor}/device/{file}")).ok()?;

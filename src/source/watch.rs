@@ -1,6 +1,7 @@
 //! Notices that a device may have come or gone.
 
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use crate::sys::Result;
+use crate::sys::inotify::Folders;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
@@ -11,33 +12,31 @@ const LINKS: [&str; 3] = ["v4l", "v4l/by-id", "v4l/by-path"];
 ///
 /// It knows the folders that there were when it was made, and a folder that comes later is news: so make a new
 /// one each time before looking for a device, and nothing is missed in between.
-pub struct Watch(Inotify);
+pub struct Watch(Folders);
 
 impl Watch {
     /// Watches `dev` (/dev) with what udev has there, and the folder that holds `path`.
     ///
     /// # Errors
     /// The kernel's, such as EMFILE for too many of them (fs.inotify.max_user_instances).
-    pub fn new(dev: &Path, path: Option<&Path>) -> nix::Result<Watch> {
-        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
-        // The kernel makes a node for root only; then udev changes its owner, which is IN_ATTRIB, and renames
-        // symlinks into place.
-        let comes = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_ATTRIB;
-        let news = comes | AddWatchFlags::IN_DELETE;
-        inotify.add_watch(dev, news)?;
+    pub fn new(dev: &Path, path: Option<&Path>) -> Result<Watch> {
+        // The kernel makes a node for root only; then udev changes its owner and renames symlinks into place: all of
+        // it is news.
+        let folders = Folders::new()?;
+        folders.add(dev)?;
         for folder in LINKS.iter().map(|folder| dev.join(folder)) {
             // There is none without udev, or before the first camera.
-            _ = inotify.add_watch(&folder, news);
+            _ = folders.add(&folder);
         }
         if let Some(folder) = path.and_then(Path::parent) {
-            _ = inotify.add_watch(folder, news);
+            _ = folders.add(folder);
         }
-        Ok(Watch(inotify))
+        Ok(Watch(folders))
     }
 
     /// Whether there is news, for once: takes what came so far. It does not wait.
     pub fn take_news(&self) -> bool {
-        self.0.read_events().is_ok_and(|events| !events.is_empty())
+        self.0.take_news()
     }
 }
 
