@@ -7,7 +7,7 @@ use fmp4streamer::pump::Orders;
 use fmp4streamer::reload::{self, Running};
 use fmp4streamer::serve::{self, Server};
 use fmp4streamer::stream::{Condition, Stream};
-use fmp4streamer::sys::process::{self, Call, Calls};
+use fmp4streamer::sys::process::{self, Request, Signals};
 use fmp4streamer::sys::sock;
 use fmp4streamer::{log_error, log_info, log_warning, pump, sandbox, source, threads};
 use getopts::{Matches, Options};
@@ -71,9 +71,9 @@ fn main() -> ExitCode {
         list_controls(&config).map(|list| show(&list))
     } else {
         // Before the first thread, so that all of them leave the signals to this one.
-        let calls = Calls::hold().map_err(|e| Error::new("fmp4streamer", "can't hold signals", e));
-        calls
-            .and_then(|calls| run(config, &calls, &matches))
+        let signals = Signals::hold().map_err(|e| Error::new("fmp4streamer", "can't hold signals", e));
+        signals
+            .and_then(|signals| run(config, &signals, &matches))
             .map(|()| ExitCode::SUCCESS)
     };
     let code = result.unwrap_or_else(|e| {
@@ -214,7 +214,7 @@ fn list_controls(config: &Config) -> Result<String> {
     }
 }
 
-fn run(config: Config, calls: &Calls, matches: &Matches) -> Result<()> {
+fn run(config: Config, signals: &Signals, matches: &Matches) -> Result<()> {
     if let Some(file) = &config.file {
         log_info!("config: {file}");
     }
@@ -284,9 +284,9 @@ fn run(config: Config, calls: &Calls, matches: &Matches) -> Result<()> {
             None => status,
         };
         notify.status(status, well);
-        match calls.wait(notify.period()) {
-            Ok(Some(Call::End(signal))) => break signal,
-            Ok(Some(Call::Reload)) => {
+        match signals.wait(notify.period()) {
+            Ok(Some(Request::End(signal))) => break signal,
+            Ok(Some(Request::Reload)) => {
                 notify.reloading();
                 let read = configure(matches, running.config.file.as_deref());
                 let read = read.map(source::device::set_apart);

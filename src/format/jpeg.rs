@@ -1,6 +1,6 @@
 //! JPEG pictures (Rec. ITU-T T.81): where one ends, that it is whole, and how large it is.
 
-use super::Piece;
+use super::Chunk;
 use memchr::{memchr, memmem};
 
 /// The longest picture, in bytes. The largest that webcams give (4K at high quality) have a few million.
@@ -196,8 +196,8 @@ impl Walk {
 }
 
 /// Cuts a byte stream, picture after picture as `ffmpeg -f mjpeg` and `rpicam-vid --codec mjpeg` write them, into
-/// pictures. It has no clock and reads nothing: put bytes into [`Splitter::room`], then tell it with
-/// [`Splitter::filled`].
+/// pictures. It has no clock and reads nothing: put bytes into [`Splitter::spare_mut`], then tell it with
+/// [`Splitter::commit`].
 pub struct Splitter {
     /// Bytes `start..end` are held; what lies behind `end` is room.
     buf: Vec<u8>,
@@ -232,7 +232,7 @@ impl Splitter {
     }
 
     /// Room for the next read, at least `min` bytes.
-    pub fn room(&mut self, min: usize) -> &mut [u8] {
+    pub fn spare_mut(&mut self, min: usize) -> &mut [u8] {
         if self.start == self.end || self.buf.len() - self.end < min {
             self.buf.copy_within(self.start..self.end, 0);
             self.end -= self.start;
@@ -245,9 +245,9 @@ impl Splitter {
         &mut self.buf[self.end..]
     }
 
-    /// Takes the `read_bytes` that were put at the beginning of [`Splitter::room`] at `now_us`, and gives `sink` what
+    /// Takes the `read_bytes` that were put at the beginning of [`Splitter::spare_mut`] at `now_us`, and gives `sink` what
     /// they complete.
-    pub fn filled(&mut self, read_bytes: usize, now_us: u64, sink: &mut dyn FnMut(Piece<'_>)) {
+    pub fn commit(&mut self, read_bytes: usize, now_us: u64, sink: &mut dyn FnMut(Chunk<'_>)) {
         self.end = (self.end + read_bytes).min(self.buf.len());
         loop {
             let held = &self.buf[self.start..self.end];
@@ -267,14 +267,14 @@ impl Splitter {
             let length = match walk.go_on(within) {
                 Step::More if held.len() < self.limit_bytes => return,
                 Step::End { .. } => {
-                    sink(Piece::Unit {
+                    sink(Chunk::Unit {
                         data: &held[..walk.at],
                         arrived_us: self.begun_us,
                     });
                     walk.at
                 }
                 Step::More | Step::Damaged(_) => {
-                    sink(Piece::Gap);
+                    sink(Chunk::Gap);
                     // The next one may begin where this one went wrong.
                     let length = walk.at.min(within.len());
                     self.dropped_bytes += length as u64;
@@ -327,7 +327,7 @@ const TABLES: [u8; 420] = *b"\
 
 /// What must hold for any bytes, as functions that panic where it does not: for tests and fuzz targets.
 pub mod laws {
-    use super::{APP0, APP4, Picture, Piece, Splitter, TABLES};
+    use super::{APP0, APP4, Chunk, Picture, Splitter, TABLES};
     use memchr::memmem;
 
     /// A small limit, so that it is met.
@@ -338,11 +338,11 @@ pub mod laws {
         let mut splitter = Splitter::with_limit(LIMIT_BYTES);
         let mut pieces = Vec::new();
         for chunk in chunks {
-            splitter.room(chunk.len())[..chunk.len()].copy_from_slice(chunk);
-            splitter.filled(chunk.len(), 0, &mut |piece| {
-                pieces.push(match piece {
-                    Piece::Unit { data, .. } => Some(data.to_vec()),
-                    Piece::Gap => None,
+            splitter.spare_mut(chunk.len())[..chunk.len()].copy_from_slice(chunk);
+            splitter.commit(chunk.len(), 0, &mut |chunk| {
+                pieces.push(match chunk {
+                    Chunk::Unit { data, .. } => Some(data.to_vec()),
+                    Chunk::Gap => None,
                 });
             });
         }
@@ -552,10 +552,10 @@ mod tests {
     fn split(splitter: &mut Splitter, chunks: &[&[u8]], known: &[&[u8]]) -> String {
         let mut told = String::new();
         for (chunk, now_us) in chunks.iter().zip(10..) {
-            splitter.room(chunk.len())[..chunk.len()].copy_from_slice(chunk);
-            splitter.filled(chunk.len(), now_us, &mut |piece| match piece {
-                Piece::Gap => told += "!",
-                Piece::Unit { data, arrived_us } => match known.iter().position(|picture| *picture == data) {
+            splitter.spare_mut(chunk.len())[..chunk.len()].copy_from_slice(chunk);
+            splitter.commit(chunk.len(), now_us, &mut |chunk| match chunk {
+                Chunk::Gap => told += "!",
+                Chunk::Unit { data, arrived_us } => match known.iter().position(|picture| *picture == data) {
                     Some(number) => told += &format!("{number}@{arrived_us} "),
                     None => told += "? ",
                 },

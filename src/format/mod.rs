@@ -31,7 +31,7 @@ impl Codec {
 
 /// What comes out of a byte stream that is cut into pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Piece<'a> {
+pub enum Chunk<'a> {
     /// One coded picture: an access unit in the byte stream format (H.264 Annex B), or a JPEG picture.
     Unit {
         /// Its bytes, lent from the buffer of what cuts.

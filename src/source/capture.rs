@@ -9,7 +9,7 @@ use crate::log_verbose;
 use crate::sys::Errno;
 use crate::sys::clock::monotonic_us;
 use crate::sys::poll::PollFlags;
-use crate::sys::v4l2::{self, BufferKind, Format, FourCc, Fraction, Layout, Lent, Queue};
+use crate::sys::v4l2::{self, BufferKind, DequeuedBuffer, Format, FourCc, Fraction, Layout, Queue};
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -139,7 +139,7 @@ pub(super) struct Taken {
     /// Frames are missing before it, or this one is of no use.
     pub lost: bool,
     /// The frame and its time.
-    pub frame: Option<(Lent, u64)>,
+    pub frame: Option<(DequeuedBuffer, u64)>,
 }
 
 /// A camera that streams. Dropping it stops the stream and gives the memory back.

@@ -202,7 +202,7 @@ fn set_up_camera(wanted: &ChainConfig<'_>, warn: &mut dyn FnMut(String)) -> Resu
         controls: wanted.controls,
     };
     let device = Device::set_up(file, kind, &camera, fourcc, warn)?;
-    if device.layout.pieces != 1 {
+    if device.layout.planes != 1 {
         let why = format!("{fourcc} comes in several pieces of memory; set another capture_format");
         return Err(Error::new(&path, "can't be encoded", why));
     }

@@ -6,9 +6,9 @@
 use super::{Drops, Frame, Signal, Source, SourceInfo};
 use crate::error::{Error, Result};
 use crate::format::h264::assembler::Assembler;
-use crate::format::{Codec, Piece, jpeg};
+use crate::format::{Chunk, Codec, jpeg};
 use crate::sys::clock::monotonic_us;
-use crate::sys::command::{Chunk, Command, Exit, Packets};
+use crate::sys::command::{Command, Exit, Packets, PipeRead};
 use crate::sys::poll::{is_ready, poll, readable};
 use crate::{log_info, log_verbose};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -72,17 +72,17 @@ impl Framer {
         }
     }
 
-    fn room(&mut self) -> &mut [u8] {
+    fn spare_mut(&mut self) -> &mut [u8] {
         match self {
-            Framer::H264(assembler) => assembler.room(Packets::MIN_READ_BYTES),
-            Framer::Jpeg(splitter) => splitter.room(Packets::MIN_READ_BYTES),
+            Framer::H264(assembler) => assembler.spare_mut(Packets::MIN_READ_BYTES),
+            Framer::Jpeg(splitter) => splitter.spare_mut(Packets::MIN_READ_BYTES),
         }
     }
 
-    fn filled(&mut self, count: usize, ends_write: bool, sink: &mut dyn FnMut(Piece<'_>)) {
+    fn commit(&mut self, count: usize, ends_write: bool, sink: &mut dyn FnMut(Chunk<'_>)) {
         match self {
-            Framer::H264(assembler) => assembler.filled(count, ends_write, monotonic_us(), sink),
-            Framer::Jpeg(splitter) => splitter.filled(count, monotonic_us(), sink),
+            Framer::H264(assembler) => assembler.commit(count, ends_write, monotonic_us(), sink),
+            Framer::Jpeg(splitter) => splitter.commit(count, monotonic_us(), sink),
         }
     }
 
@@ -145,13 +145,13 @@ impl Exec {
         let mut gave = false;
         for _ in 0..READS {
             let is_h264 = self.framer.codec() == Codec::H264;
-            let room = self.framer.room();
+            let room = self.framer.spare_mut();
             let chunk = self.command.stdout.read(room);
             let (mut count, ends_write) =
                 match chunk.map_err(|e| Error::new(&self.info.description, "can't read its output", e))? {
-                    Chunk::Bytes { count, ends_write } => (count, ends_write),
-                    Chunk::Nothing => break,
-                    Chunk::End => return Err(self.ended(sink)),
+                    PipeRead::Bytes { count, ends_write } => (count, ends_write),
+                    PipeRead::Nothing => break,
+                    PipeRead::End => return Err(self.ended(sink)),
                 };
             let now = Instant::now();
             self.data_at = Some(now);
@@ -164,7 +164,7 @@ impl Exec {
                     let bytes = [&head[..before], &room[..count]].concat();
                     let mut splitter = jpeg::Splitter::default();
                     count = bytes.len();
-                    splitter.room(count)[..count].copy_from_slice(&bytes);
+                    splitter.spare_mut(count)[..count].copy_from_slice(&bytes);
                     self.framer = Framer::Jpeg(splitter);
                 }
                 if let Some(kind) = other_kind(head) {
@@ -178,14 +178,14 @@ impl Exec {
             }
             let (codec, drops) = (self.framer.codec(), &mut self.drops);
             let (head, unit_at) = (&mut self.head, &mut self.unit_at);
-            let mut take = |piece: Piece<'_>| {
+            let mut take = |chunk: Chunk<'_>| {
                 gave = true;
-                if matches!(piece, Piece::Unit { .. }) {
+                if matches!(chunk, Chunk::Unit { .. }) {
                     (*head, *unit_at) = (None, Some(now));
                 }
-                pass(codec, piece, drops, sink);
+                pass(codec, chunk, drops, sink);
             };
-            self.framer.filled(count, ends_write, &mut take);
+            self.framer.commit(count, ends_write, &mut take);
             if let Some(head) = &self.head {
                 if self.framer.dropped_bytes() > MOST_GARBAGE_BYTES {
                     let why = format!("no picture is in it; it begins with {}; {ADVICE}", show(head));
@@ -207,8 +207,8 @@ impl Exec {
         let drops = &mut self.drops;
         // A command that was killed may have been killed in the middle of a unit.
         if let Framer::H264(assembler) = &mut self.framer {
-            assembler.finish(exit == Some(Exit::Status(0)), &mut |piece| {
-                pass(Codec::H264, piece, drops, sink)
+            assembler.finish(exit == Some(Exit::Status(0)), &mut |chunk| {
+                pass(Codec::H264, chunk, drops, sink)
             });
         }
         let mut why = match exit {
@@ -233,13 +233,13 @@ impl Exec {
         let mut buffer = [0; 4096];
         for _ in 0..STDERR_READS {
             match self.command.read_stderr(&mut buffer) {
-                Ok(Chunk::Bytes { count, .. }) => {
+                Ok(PipeRead::Bytes { count, .. }) => {
                     let bytes = buffer.iter().take(count).copied();
                     self.stderr_log.hear(&self.name, bytes, Instant::now());
                 }
-                Ok(Chunk::Nothing) => return,
+                Ok(PipeRead::Nothing) => return,
                 // It may have closed it and go on.
-                Ok(Chunk::End) | Err(_) => {
+                Ok(PipeRead::End) | Err(_) => {
                     self.stderr_open = false;
                     return;
                 }
@@ -317,9 +317,9 @@ impl Source for Exec {
                 // Looked at after the quiet had passed: had only this thread been late, bytes would be there.
                 let drops = &mut self.drops;
                 if let Framer::H264(assembler) = &mut self.framer {
-                    assembler.quiet(&mut |piece| {
+                    assembler.quiet(&mut |chunk| {
                         gave = true;
-                        pass(Codec::H264, piece, drops, sink);
+                        pass(Codec::H264, chunk, drops, sink);
                     });
                 }
                 self.unit_at = Some(now);
@@ -335,14 +335,14 @@ impl Source for Exec {
     }
 }
 
-fn pass(codec: Codec, piece: Piece<'_>, drops: &mut Drops, sink: &mut dyn FnMut(Signal<'_>)) {
-    match piece {
-        Piece::Unit { data, arrived_us } => sink(Signal::Frame(Frame {
+fn pass(codec: Codec, chunk: Chunk<'_>, drops: &mut Drops, sink: &mut dyn FnMut(Signal<'_>)) {
+    match chunk {
+        Chunk::Unit { data, arrived_us } => sink(Signal::Frame(Frame {
             codec,
             data,
             captured_us: arrived_us,
         })),
-        Piece::Gap => {
+        Chunk::Gap => {
             drops.damaged += 1;
             sink(Signal::Gap);
         }

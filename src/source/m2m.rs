@@ -14,7 +14,8 @@ use crate::log_verbose;
 use crate::sys::clock::monotonic_us;
 use crate::sys::poll::{PollFd, PollFlags};
 use crate::sys::v4l2::{
-    self, BufferKind, Control, Format, FourCc, Fraction, Input, Layout, Lent, Queue, cap, ctrl,
+    self, BufferKind, Control, DequeuedBuffer, Format, FourCc, Fraction, Layout, OutputQueue, Queue, cap,
+    ctrl,
 };
 use crate::sys::{self, Errno};
 use std::collections::VecDeque;
@@ -103,7 +104,7 @@ impl Node {
         let set = v4l2::set_layout(&self.file, kind, wanted);
         let got = set.map_err(|e| self.failed("can't set the format", e))?;
         let (asked, is) = (wanted.format.fourcc, got.format.fourcc);
-        if is != asked || got.pieces != 1 {
+        if is != asked || got.planes != 1 {
             let why = if is == asked {
                 format!("the {} has {is} in several pieces of memory only", self.what)
             } else {
@@ -151,12 +152,12 @@ enum Feed {
 /// A decoder or an encoder at work. Dropping it stops it and gives its memory back.
 pub(super) struct Stage {
     // In this order: it stops before what it reads goes back.
-    input: Input,
+    input: OutputQueue,
     /// What it gives; a decoder may have none for a time.
     queue: Option<Queue>,
-    in_use: Vec<Lent>,
+    in_use: Vec<DequeuedBuffer>,
     /// What there was no room for yet.
-    waiting: Option<(Lent, u64)>,
+    waiting: Option<(DequeuedBuffer, u64)>,
     pub node: Node,
     feed: Feed,
     /// The times of what it was given and has not answered.
@@ -180,7 +181,7 @@ impl Stage {
             Feed::Jpeg => IN_FLIGHT as u32,
             _ => BUFFERS,
         };
-        let input = Input::new(Rc::clone(&node.file), node.kind.output(), count);
+        let input = OutputQueue::new(Rc::clone(&node.file), node.kind.output(), count);
         let input = input.map_err(|e| node.no_buffers(e))?;
         Ok(Stage {
             waiting: None,
@@ -367,7 +368,7 @@ impl Stage {
     }
 
     /// Gives it a frame, as soon as it has time for it. The one that waits until now is dropped.
-    pub fn submit(&mut self, frame: Lent, captured_us: u64) -> sys::Result<()> {
+    pub fn submit(&mut self, frame: DequeuedBuffer, captured_us: u64) -> sys::Result<()> {
         self.asked.get_or_insert_with(Instant::now);
         if let Some((older, _)) = self.waiting.replace((frame, captured_us)) {
             self.slow += 1;
@@ -379,7 +380,7 @@ impl Stage {
     /// Takes back what it is done with, and gives it what waits.
     pub fn feed(&mut self) -> sys::Result<()> {
         while let Some(index) = self.input.reclaim()? {
-            if let Some(place) = self.in_use.iter().position(|lent| lent.index() == index) {
+            if let Some(place) = self.in_use.iter().position(|buffer| buffer.index() == index) {
                 self.in_use.swap_remove(place).give_back()?;
             }
         }
@@ -436,35 +437,35 @@ impl Stage {
         let Some(queue) = &mut self.queue else {
             return Ok(None);
         };
-        let lent = match queue.dequeue() {
-            Ok(Some(lent)) => lent,
+        let buffer = match queue.dequeue() {
+            Ok(Some(buffer)) => buffer,
             Err(Errno::EPIPE) => {
                 self.ended = true;
                 return Ok(None);
             }
             other => return other.map(|_| None),
         };
-        self.ended |= lent.is_last();
-        let lost = lent.damaged();
+        self.ended |= buffer.is_last();
+        let lost = buffer.damaged();
         // What only marks the end, for one, is empty.
-        let frame = if !lost && lent.filled_bytes() > 0 {
+        let frame = if !lost && buffer.filled_bytes() > 0 {
             self.asked = None;
-            let captured_us = self.captured_us(&lent);
-            Some((lent, captured_us))
+            let captured_us = self.captured_us(&buffer);
+            Some((buffer, captured_us))
         } else {
             if lost {
-                self.captured_us(&lent);
+                self.captured_us(&buffer);
                 self.damaged += 1;
             }
-            lent.give_back()?;
+            buffer.give_back()?;
             None
         };
         Ok(Some(Taken { lost, frame }))
     }
 
     /// The time of what became this. Nothing comes of older ones any more.
-    fn captured_us(&mut self, lent: &Lent) -> u64 {
-        let known = lent
+    fn captured_us(&mut self, buffer: &DequeuedBuffer) -> u64 {
+        let known = buffer
             .copied_us()
             .and_then(|time| self.fed_us.iter().position(|fed| *fed == time));
         self.fed_us.drain(..known.unwrap_or(0));
@@ -581,7 +582,7 @@ fn raw_input(node: &Node, source: &Raw, fourcc: FourCc) -> Result<Raw> {
 
 /// A queue of the source's that fills the encoder's buffers and streams, or why that can't be.
 fn imported(
-    input: &Input,
+    input: &OutputQueue,
     from: &Raw,
     to: &Raw,
     (file, kind): (&Rc<File>, BufferKind),

@@ -9,7 +9,7 @@ use crate::config::keys::RPICAM_PREFIX;
 use crate::config::{Camera, Rpicam, nearest};
 use crate::error::{Error, Result};
 use crate::log_verbose;
-use crate::sys::command::{Chunk, Command, Packets};
+use crate::sys::command::{Command, Packets, PipeRead};
 use crate::sys::file::major_minor;
 use crate::sys::poll::{poll, readable};
 use std::collections::HashSet;
@@ -387,9 +387,11 @@ fn ask(program: &str, question: &str) -> Result<String> {
             return Err(fail(TRIED, "no answer for 10 s"));
         }
         match command.stdout.read(&mut buffer).map_err(unread)? {
-            Chunk::Bytes { count, .. } => answer.extend_from_slice(buffer.get(..count).unwrap_or_default()),
-            Chunk::End => break,
-            Chunk::Nothing => {
+            PipeRead::Bytes { count, .. } => {
+                answer.extend_from_slice(buffer.get(..count).unwrap_or_default())
+            }
+            PipeRead::End => break,
+            PipeRead::Nothing => {
                 _ = poll(&mut [readable(command.stdout.as_fd())], Some(left));
             }
         }
@@ -399,7 +401,7 @@ fn ask(program: &str, question: &str) -> Result<String> {
         return Ok(answer);
     }
     let count = match command.read_stderr(&mut buffer) {
-        Ok(Chunk::Bytes { count, .. }) => count.min(300),
+        Ok(PipeRead::Bytes { count, .. }) => count.min(300),
         _ => 0,
     };
     let said = exec::text(buffer.get(..count).unwrap_or_default());

@@ -9,7 +9,7 @@ use super::controls::{self, Item, Value, describe, no_such, show};
 use crate::config::Setting;
 use crate::config::keys::STREAM_MUX;
 use crate::format::usb::{self, Guid};
-use crate::sys::uvc::{self, Address, Which};
+use crate::sys::uvc::{self, ControlId, Query};
 use crate::sys::v4l2::{Control, ctrl};
 use crate::sys::{Errno, file};
 use std::fmt::{self, Write};
@@ -179,14 +179,14 @@ struct Told {
 }
 
 impl Told {
-    fn ask(file: &File, control: Address) -> crate::sys::Result<Told> {
+    fn ask(file: &File, control: ControlId) -> crate::sys::Result<Told> {
         let bytes = |which| uvc::get(file, control, which);
         Ok(Told {
-            current: bytes(Which::Current)?,
-            minimum: bytes(Which::Minimum).unwrap_or_default(),
-            maximum: bytes(Which::Maximum).unwrap_or_default(),
-            step: bytes(Which::Step).unwrap_or_default(),
-            default: bytes(Which::Default).unwrap_or_default(),
+            current: bytes(Query::Current)?,
+            minimum: bytes(Query::Minimum).unwrap_or_default(),
+            maximum: bytes(Query::Maximum).unwrap_or_default(),
+            step: bytes(Query::Step).unwrap_or_default(),
+            default: bytes(Query::Default).unwrap_or_default(),
         })
     }
 
@@ -303,14 +303,14 @@ impl Encoder {
         let (unit, selector) = (self.unit, CONFIG_COMMIT);
         let config = self.config.as_ref();
         config.map_or(Ok(()), |config| {
-            uvc::set(file, Address { unit, selector }, config)
+            uvc::set(file, ControlId { unit, selector }, config)
         })
     }
 
     /// Asks for an IDR frame; false if the camera has no way to.
     pub fn request_key_frame(&self, file: &File) -> bool {
         let (unit, selector) = (self.unit, PICTURE_TYPE);
-        self.gives_idr && uvc::set(file, Address { unit, selector }, &NEXT_IS_IDR).is_ok()
+        self.gives_idr && uvc::set(file, ControlId { unit, selector }, &NEXT_IS_IDR).is_ok()
     }
 }
 
@@ -353,7 +353,7 @@ pub fn apply(
         let config = set(file, (kind, unit), &wanted, &mut log);
         if kind.selector == CONFIG_PROBE {
             let selector = PICTURE_TYPE;
-            let gives_idr = uvc::length(file, Address { unit, selector }) == Ok(NEXT_IS_IDR.len());
+            let gives_idr = uvc::length(file, ControlId { unit, selector }) == Ok(NEXT_IS_IDR.len());
             let set_up = encoder.insert(Encoder {
                 unit,
                 config,
@@ -378,7 +378,7 @@ fn set(
         return None;
     }
     let selector = kind.selector;
-    let control = Address { unit, selector };
+    let control = ControlId { unit, selector };
     let told = match Told::ask(file, control) {
         Ok(told) => told,
         Err(errno) => {
@@ -394,7 +394,7 @@ fn set(
         log.refused(wanted, errno);
         return None;
     }
-    let got = uvc::get(file, control, Which::Current).unwrap_or(bytes);
+    let got = uvc::get(file, control, Query::Current).unwrap_or(bytes);
     for Chosen {
         setting,
         field,
@@ -513,7 +513,7 @@ pub fn list(file: &File) -> String {
         // Writing into a String can't fail.
         let _ = write!(out, "\n# == {} extension unit ==\n", kind.what);
         let selector = kind.selector;
-        match Told::ask(file, Address { unit, selector }) {
+        match Told::ask(file, ControlId { unit, selector }) {
             Ok(told) => out.extend(kind.fields.iter().map(|field| entry(kind, &told, field))),
             Err(errno) => _ = write!(out, "\n# It does not answer: {}.\n", errno.desc()),
         }

@@ -26,7 +26,7 @@ const PIPE_BYTES: i32 = 1 << 20;
 
 /// What one read of a pipe gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Chunk {
+pub enum PipeRead {
     /// Nothing now.
     Nothing,
     /// This many bytes.
@@ -77,14 +77,14 @@ impl Packets {
     ///
     /// # Errors
     /// The kernel's, and InvalidInput for a short buffer.
-    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<Chunk> {
+    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<PipeRead> {
         if buffer.len() < Packets::MIN_READ_BYTES {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let chunk = read(&mut self.file, buffer)?;
-        if let Chunk::Bytes { count, .. } = chunk {
+        if let PipeRead::Bytes { count, .. } = chunk {
             self.whole &= count <= self.page_bytes;
-            return Ok(Chunk::Bytes {
+            return Ok(PipeRead::Bytes {
                 count,
                 ends_write: self.whole && count < self.page_bytes,
             });
@@ -99,15 +99,15 @@ impl AsFd for Packets {
     }
 }
 
-fn read(file: &mut File, buffer: &mut [u8]) -> io::Result<Chunk> {
+fn read(file: &mut File, buffer: &mut [u8]) -> io::Result<PipeRead> {
     loop {
         return match file.read(buffer) {
-            Ok(0) => Ok(Chunk::End),
-            Ok(count) => Ok(Chunk::Bytes {
+            Ok(0) => Ok(PipeRead::End),
+            Ok(count) => Ok(PipeRead::Bytes {
                 count,
                 ends_write: false,
             }),
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Chunk::Nothing),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(PipeRead::Nothing),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
             Err(e) => Err(e),
         };
@@ -195,7 +195,7 @@ impl Command {
     ///
     /// # Errors
     /// The kernel's.
-    pub fn read_stderr(&mut self, buffer: &mut [u8]) -> io::Result<Chunk> {
+    pub fn read_stderr(&mut self, buffer: &mut [u8]) -> io::Result<PipeRead> {
         read(&mut self.stderr, buffer)
     }
 
@@ -260,7 +260,7 @@ mod tests {
     fn read_all(packets: &mut Packets) -> Vec<(usize, bool)> {
         let mut buffer = vec![0; Packets::MIN_READ_BYTES];
         std::iter::from_fn(|| match packets.read(&mut buffer).unwrap() {
-            Chunk::Bytes { count, ends_write } => Some((count, ends_write)),
+            PipeRead::Bytes { count, ends_write } => Some((count, ends_write)),
             _ => None,
         })
         .collect()
@@ -285,7 +285,7 @@ mod tests {
         drop(writer);
         assert_eq!(
             packets.read(&mut vec![0; Packets::MIN_READ_BYTES]).unwrap(),
-            Chunk::End
+            PipeRead::End
         );
     }
 
@@ -311,7 +311,7 @@ mod tests {
         let mut command = started.unwrap();
         assert_eq!(command.exit(Duration::from_secs(60)), Some(Exit::Status(0)));
         let mut buffer = vec![0; Packets::MIN_READ_BYTES];
-        let Chunk::Bytes { count, .. } = command.stdout.read(&mut buffer).unwrap() else {
+        let PipeRead::Bytes { count, .. } = command.stdout.read(&mut buffer).unwrap() else {
             panic!("nothing")
         };
         assert_eq!(

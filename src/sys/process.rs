@@ -56,7 +56,7 @@ pub fn host_name() -> String {
 
 /// What a signal asks of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Call {
+pub enum Request {
     /// To end: SIGTERM or SIGINT, by its name, or SIGHUP of a terminal that is gone.
     End(&'static str),
     /// To read its config again: SIGHUP.
@@ -64,22 +64,22 @@ pub enum Call {
 }
 
 /// The signals to this process, which wait here until they are asked for.
-pub struct Calls {
+pub struct Signals {
     signals: SignalFd,
     at_terminal: [bool; 2],
 }
 
-impl Calls {
+impl Signals {
     /// Holds them. Call it before any thread is made: threads inherit it.
     ///
     /// # Errors
     /// The kernel's.
-    pub fn hold() -> io::Result<Calls> {
+    pub fn hold() -> io::Result<Signals> {
         let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]
             .into_iter()
             .collect();
         signals.thread_block()?;
-        Ok(Calls {
+        Ok(Signals {
             signals: SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC)?,
             at_terminal: at_terminal(),
         })
@@ -89,7 +89,7 @@ impl Calls {
     ///
     /// # Errors
     /// The kernel's.
-    pub fn wait(&self, most: Option<Duration>) -> io::Result<Option<Call>> {
+    pub fn wait(&self, most: Option<Duration>) -> io::Result<Option<Request>> {
         if poll(&mut [readable(self.signals.as_fd())], most)? == 0 {
             return Ok(None);
         }
@@ -97,8 +97,8 @@ impl Calls {
             return Ok(None);
         };
         Ok(Some(match signal.ssi_signo as c_int {
-            libc::SIGHUP if self.at_terminal == at_terminal() => Call::Reload,
-            number => Call::End(Signal::try_from(number)?.as_str()),
+            libc::SIGHUP if self.at_terminal == at_terminal() => Request::Reload,
+            number => Request::End(Signal::try_from(number)?.as_str()),
         }))
     }
 }

@@ -37,7 +37,7 @@ const GET_LEN: u8 = 0x85;
 
 /// A control of an extension unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Address {
+pub struct ControlId {
     /// bUnitID
     pub unit: u8,
     /// Its number in the unit, from 1.
@@ -47,7 +47,7 @@ pub struct Address {
 /// What can be asked of a control: requests of table A-8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Which {
+pub enum Query {
     /// GET_CUR: what it is now.
     Current = 0x81,
     /// GET_MIN: the least.
@@ -61,26 +61,26 @@ pub enum Which {
 }
 
 /// GET_LEN: how many bytes the control has.
-pub fn length(file: &File, control: Address) -> Result<usize> {
+pub fn length(file: &File, control: ControlId) -> Result<usize> {
     let mut bytes = [0; 2];
-    query(file, control, GET_LEN, &mut bytes)?;
+    control_query(file, control, GET_LEN, &mut bytes)?;
     Ok(u16::from_le_bytes(bytes).into())
 }
 
 /// The bytes of the control, as many as it has.
-pub fn get(file: &File, control: Address, which: Which) -> Result<Vec<u8>> {
+pub fn get(file: &File, control: ControlId, query: Query) -> Result<Vec<u8>> {
     let mut bytes = vec![0; length(file, control)?];
-    query(file, control, which as u8, &mut bytes)?;
+    control_query(file, control, query as u8, &mut bytes)?;
     Ok(bytes)
 }
 
 /// SET_CUR: sets the control. ENOBUFS if it has another number of bytes.
-pub fn set(file: &File, control: Address, bytes: &[u8]) -> Result<()> {
-    query(file, control, SET_CUR, &mut bytes.to_vec())
+pub fn set(file: &File, control: ControlId, bytes: &[u8]) -> Result<()> {
+    control_query(file, control, SET_CUR, &mut bytes.to_vec())
 }
 
 /// UVCIOC_CTRL_QUERY; only EINTR is tried again.
-fn query(file: &File, control: Address, query: u8, bytes: &mut [u8]) -> Result<()> {
+fn control_query(file: &File, control: ControlId, query: u8, bytes: &mut [u8]) -> Result<()> {
     let mut argument = ControlQuery {
         unit: control.unit,
         selector: control.selector,
@@ -111,9 +111,9 @@ mod tests {
     #[test]
     fn what_is_no_camera_says_so() {
         let file = File::open("/dev/null").unwrap();
-        let control = Address { unit: 1, selector: 1 };
+        let control = ControlId { unit: 1, selector: 1 };
         assert_eq!(length(&file, control), Err(Errno::ENOTTY));
-        assert_eq!(get(&file, control, Which::Current), Err(Errno::ENOTTY));
+        assert_eq!(get(&file, control, Query::Current), Err(Errno::ENOTTY));
         assert_eq!(set(&file, control, &[0; 4]), Err(Errno::ENOTTY));
         assert_eq!(set(&file, control, &[0; 65_536]), Err(Errno::ENOBUFS));
     }

@@ -5,7 +5,7 @@ use super::support::{Dir, until};
 use super::viewer::{Clip, Viewer};
 use super::*;
 use fmp4streamer::source::{controls, probe};
-use fmp4streamer::sys::uvc::{self, Address, Which};
+use fmp4streamer::sys::uvc::{self, ControlId, Query};
 
 /// fakeuvc's units.
 const ENCODER: u8 = 10;
@@ -13,7 +13,7 @@ const LIGHT: u8 = 11;
 
 fn current(path: &Path, unit: u8, selector: u8) -> Vec<u8> {
     let file = open_raw(path).unwrap();
-    uvc::get(&file, Address { unit, selector }, Which::Current).unwrap()
+    uvc::get(&file, ControlId { unit, selector }, Query::Current).unwrap()
 }
 
 fn settings(pairs: &[(&str, &str)]) -> Vec<Setting> {

@@ -186,7 +186,7 @@ fn queue(path: &Path, kind: BufferKind, fourcc: &[u8; 4], buffers: u32) -> Queue
 }
 
 /// Takes buffers until `done` likes one or the driver fails.
-fn take(queue: &mut Queue, mut done: impl FnMut(&v4l2::Lent) -> bool) -> Result<(), Errno> {
+fn take(queue: &mut Queue, mut done: impl FnMut(&v4l2::DequeuedBuffer) -> bool) -> Result<(), Errno> {
     loop {
         match queue.dequeue()? {
             None => std::thread::sleep(Duration::from_millis(5)),

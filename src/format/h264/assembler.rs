@@ -22,11 +22,11 @@
 //! seen whole: what is cut by a buffer is cut at the buffer's size, which is more than anything that went
 //! through it in one piece. One cut unit forgets all this and asks for four times as many the next time, so
 //! that a source that cuts only some of its units soon gets no more benefit of the doubt. If bytes of a unit
-//! arrive after it was closed, what was handed out was damaged: the rest is dropped, [`Piece::Gap`] says so,
+//! arrive after it was closed, what was handed out was damaged: the rest is dropped, [`Chunk::Gap`] says so,
 //! and this source's quiet is never trusted again.
 
 use super::nal;
-use crate::format::Piece;
+use crate::format::Chunk;
 use memchr::memmem::Finder;
 
 /// The longest access unit, in bytes. The largest picture of level 5.2, 36864 macroblocks of 384 bytes, has 7 MB
@@ -44,7 +44,7 @@ const PARTITION_A: u8 = 2;
 const PREFIX: u8 = 14;
 
 /// Cuts a byte stream into access units. It has no clock and reads nothing: put bytes into
-/// [`Assembler::room`], then tell it with [`Assembler::filled`]. Each byte is searched once, however small
+/// [`Assembler::spare_mut`], then tell it with [`Assembler::commit`]. Each byte is searched once, however small
 /// the reads are.
 ///
 /// A unit has at least one slice. It begins with its start code; zero bytes behind it are taken off. Its time
@@ -202,7 +202,7 @@ impl Assembler {
     }
 
     /// Room for the next read, at least `min` bytes.
-    pub fn room(&mut self, min: usize) -> &mut [u8] {
+    pub fn spare_mut(&mut self, min: usize) -> &mut [u8] {
         if self.start == self.end || self.buf.len() - self.end < min {
             self.buf.copy_within(self.start..self.end, 0);
             self.searched -= self.start;
@@ -216,15 +216,15 @@ impl Assembler {
         &mut self.buf[self.end..]
     }
 
-    /// Takes the `read_bytes` that were put at the beginning of [`Assembler::room`] at `now_us`, and gives
+    /// Takes the `read_bytes` that were put at the beginning of [`Assembler::spare_mut`] at `now_us`, and gives
     /// `sink` what they complete. `ends_write`: the last of them is certain to be the last of its writer's
     /// `write()`.
-    pub fn filled(
+    pub fn commit(
         &mut self,
         read_bytes: usize,
         ends_write: bool,
         now_us: u64,
-        sink: &mut dyn FnMut(Piece<'_>),
+        sink: &mut dyn FnMut(Chunk<'_>),
     ) {
         self.end = (self.end + read_bytes).min(self.buf.len());
         let mut begun = false;
@@ -268,7 +268,7 @@ impl Assembler {
 
     /// To be called when nothing has come for a few milliseconds: gives `sink` the unit if it is known to be
     /// complete.
-    pub fn quiet(&mut self, sink: &mut dyn FnMut(Piece<'_>)) {
+    pub fn quiet(&mut self, sink: &mut dyn FnMut(Chunk<'_>)) {
         if self.awaits_quiet() {
             self.close(self.end, sink);
         }
@@ -276,7 +276,7 @@ impl Assembler {
 
     /// The end of the stream. The last unit is given to `sink` if it is known to be complete, or if the
     /// writer is known to have written all that it wanted (`orderly`).
-    pub fn finish(&mut self, orderly: bool, sink: &mut dyn FnMut(Piece<'_>)) {
+    pub fn finish(&mut self, orderly: bool, sink: &mut dyn FnMut(Chunk<'_>)) {
         if self.state == State::Open && self.unit.slice_us.is_some() && (orderly || self.awaits_quiet()) {
             // A last start code with nothing behind it is not part of the unit.
             let bare = self.buf[self.searched..self.end].starts_with(&START_CODE);
@@ -291,7 +291,7 @@ impl Assembler {
     }
 
     /// A NAL unit whose start code of three bytes is `at`.
-    fn nal_unit(&mut self, at: usize, class: Class, now_us: u64, sink: &mut dyn FnMut(Piece<'_>)) {
+    fn nal_unit(&mut self, at: usize, class: Class, now_us: u64, sink: &mut dyn FnMut(Chunk<'_>)) {
         if self.state == State::Open {
             self.check_length(at, sink);
         }
@@ -326,7 +326,7 @@ impl Assembler {
                     self.state = State::Lost;
                     if !matches!(class, Class::End | Class::Filler) {
                         self.habit.never();
-                        sink(Piece::Gap);
+                        sink(Chunk::Gap);
                     }
                 }
             }
@@ -360,10 +360,10 @@ impl Assembler {
     }
 
     /// Hands out the unit, which ends somewhere before `border`.
-    fn close(&mut self, border: usize, sink: &mut dyn FnMut(Piece<'_>)) {
+    fn close(&mut self, border: usize, sink: &mut dyn FnMut(Chunk<'_>)) {
         let end = self.unit_end(border);
         if let Some(arrived_us) = self.unit.slice_us {
-            sink(Piece::Unit {
+            sink(Chunk::Unit {
                 data: &self.buf[self.start..end],
                 arrived_us,
             });
@@ -380,23 +380,23 @@ impl Assembler {
     }
 
     /// Gives up a unit that is too long when `reached` is still in it.
-    fn check_length(&mut self, reached: usize, sink: &mut dyn FnMut(Piece<'_>)) {
+    fn check_length(&mut self, reached: usize, sink: &mut dyn FnMut(Chunk<'_>)) {
         if reached - self.start > self.limit_bytes {
             self.state = State::Lost;
-            sink(Piece::Gap);
+            sink(Chunk::Gap);
         }
     }
 
     /// Forgets bytes in which no unit begins. Only zeros may follow a closed unit: anything else was its
     /// rest.
-    fn drop_until(&mut self, upto: usize, sink: &mut dyn FnMut(Piece<'_>)) {
+    fn drop_until(&mut self, upto: usize, sink: &mut dyn FnMut(Chunk<'_>)) {
         let upto = upto.max(self.start);
         if self.state == State::Between {
             if let Some(rest) = self.buf[self.start..upto].iter().position(|&byte| byte != 0) {
                 self.start += rest;
                 self.state = State::Lost;
                 self.habit.never();
-                sink(Piece::Gap);
+                sink(Chunk::Gap);
             }
         }
         if self.state == State::Lost {
@@ -408,7 +408,7 @@ impl Assembler {
 
 /// What must hold for any bytes whatever; for the fuzz target and the seeded test.
 pub mod laws {
-    use super::{Assembler, Piece, START_CODE};
+    use super::{Assembler, Chunk, START_CODE};
     use memchr::memmem;
 
     /// However `data` is cut into reads, the same comes out; every unit that comes out stood in `data`, in
@@ -444,15 +444,15 @@ pub mod laws {
     fn pieces(data: &[u8], limit: usize, mut chunk: impl FnMut() -> usize) -> (Vec<Option<Vec<u8>>>, u64) {
         let mut assembler = Assembler::with_limit(limit);
         let mut out = Vec::new();
-        let mut sink = |piece: Piece<'_>| match piece {
-            Piece::Unit { data, .. } => out.push(Some(data.to_vec())),
-            Piece::Gap => out.push(None),
+        let mut sink = |chunk: Chunk<'_>| match chunk {
+            Chunk::Unit { data, .. } => out.push(Some(data.to_vec())),
+            Chunk::Gap => out.push(None),
         };
         let mut rest = data;
         while !rest.is_empty() {
             let (now, later) = rest.split_at(chunk().min(rest.len()));
-            assembler.room(now.len())[..now.len()].copy_from_slice(now);
-            assembler.filled(now.len(), true, 0, &mut sink);
+            assembler.spare_mut(now.len())[..now.len()].copy_from_slice(now);
+            assembler.commit(now.len(), true, 0, &mut sink);
             rest = later;
         }
         let dropped = assembler.dropped_bytes();
@@ -495,13 +495,13 @@ mod tests {
             }
         }
 
-        fn each(&mut self, act: impl FnOnce(&mut Assembler, &mut dyn FnMut(Piece<'_>))) {
-            act(&mut self.assembler, &mut |piece| match piece {
-                Piece::Unit { data, arrived_us } => {
+        fn each(&mut self, act: impl FnOnce(&mut Assembler, &mut dyn FnMut(Chunk<'_>))) {
+            act(&mut self.assembler, &mut |chunk| match chunk {
+                Chunk::Unit { data, arrived_us } => {
                     self.out.push(Some(data.to_vec()));
                     self.arrived_us.push(arrived_us);
                 }
-                Piece::Gap => self.out.push(None),
+                Chunk::Gap => self.out.push(None),
             });
         }
 
@@ -509,8 +509,8 @@ mod tests {
             self.now_us += 1;
             let now_us = self.now_us;
             self.each(|assembler, sink| {
-                assembler.room(bytes.len())[..bytes.len()].copy_from_slice(bytes);
-                assembler.filled(bytes.len(), ends_write, now_us, sink);
+                assembler.spare_mut(bytes.len())[..bytes.len()].copy_from_slice(bytes);
+                assembler.commit(bytes.len(), ends_write, now_us, sink);
             });
         }
 

@@ -12,7 +12,7 @@ mod stream;
 pub use super::errno::Result;
 pub use abi::Fraction;
 pub use ioctl::*;
-pub use queue::{Input, Lent, Queue};
+pub use queue::{DequeuedBuffer, OutputQueue, Queue};
 pub use stream::*;
 
 /// `enum v4l2_buf_type`, those of video. "Output" is the program's: what it gives a device.

@@ -93,7 +93,7 @@ impl Queue {
         })
     }
 
-    /// The same with another device's memory ([`Input::export`]): buffer n of this queue is the n-th of `memory`.
+    /// The same with another device's memory ([`OutputQueue::export`]): buffer n of this queue is the n-th of `memory`.
     ///
     /// # Errors
     /// What VIDIOC_REQBUFS says: EINVAL where the driver can't do that.
@@ -144,7 +144,7 @@ impl Queue {
     /// # Errors
     /// What VIDIOC_DQBUF says: ENODEV (unplugged), EIO and others; the stream is over then. EPIPE: a decoder or
     /// encoder has stopped by itself.
-    pub fn dequeue(&mut self) -> Result<Option<Lent>> {
+    pub fn dequeue(&mut self) -> Result<Option<DequeuedBuffer>> {
         let shared = &self.shared;
         let Some((buffer, planes)) = stream::dequeue_buffer(&shared.file, shared.kind, shared.memory)? else {
             return Ok(None);
@@ -153,7 +153,7 @@ impl Queue {
         if buffer.index as usize >= shared.buffers.len() {
             return Err(Errno::EPROTO);
         }
-        Ok(Some(Lent {
+        Ok(Some(DequeuedBuffer {
             shared: Rc::clone(shared),
             filled: planes.map(|plane| plane.data_offset as usize..plane.bytesused as usize),
             buffer,
@@ -176,7 +176,7 @@ impl Drop for Queue {
 }
 
 /// A filled buffer, ours until it is given back: at the latest when this is dropped.
-pub struct Lent {
+pub struct DequeuedBuffer {
     shared: Rc<Shared>,
     buffer: Buffer,
     /// Where it is in each plane. (v4l2_plane: bytesused counts from the plane's start, data_offset too.)
@@ -184,7 +184,7 @@ pub struct Lent {
     given_back: bool,
 }
 
-impl Lent {
+impl DequeuedBuffer {
     /// Which of the queue's buffers it is.
     pub fn index(&self) -> u32 {
         self.buffer.index
@@ -263,7 +263,7 @@ impl Lent {
     }
 }
 
-impl Drop for Lent {
+impl Drop for DequeuedBuffer {
     fn drop(&mut self) {
         if !self.given_back {
             // Who wants to know calls `give_back`. Where the queue is gone, there is nothing to give it back to.
@@ -273,7 +273,7 @@ impl Drop for Lent {
 }
 
 /// The queue of what a decoder or an encoder is given. On drop the stream stops and the memory goes back.
-pub struct Input {
+pub struct OutputQueue {
     file: Rc<File>,
     kind: BufferKind,
     buffers: Vec<Vec<Mapping>>,
@@ -281,15 +281,15 @@ pub struct Input {
     free: Vec<u32>,
 }
 
-impl Input {
+impl OutputQueue {
     /// Asks the driver for `wanted` buffers, takes as many as it gives (at least one) and maps them.
     /// `kind` is one of the two for output.
     ///
     /// # Errors
     /// As [`Queue::new`].
-    pub fn new(file: Rc<File>, kind: BufferKind, wanted: u32) -> Result<Input> {
+    pub fn new(file: Rc<File>, kind: BufferKind, wanted: u32) -> Result<OutputQueue> {
         let buffers = mapped(&file, kind, wanted)?;
-        Ok(Input {
+        Ok(OutputQueue {
             file,
             kind,
             free: (0..buffers.len() as u32).collect(),
@@ -379,7 +379,7 @@ impl Input {
     }
 }
 
-impl Drop for Input {
+impl Drop for OutputQueue {
     fn drop(&mut self) {
         let _ = stream::stream_off(&self.file, self.kind);
         // As in `Queue`.

@@ -75,7 +75,7 @@ pub struct Layout {
     /// Of a buffer.
     pub size_bytes: u32,
     /// Pieces of memory for one frame.
-    pub pieces: u8,
+    pub planes: u8,
     /// What its numbers mean.
     pub colours: Colours,
 }
@@ -88,7 +88,7 @@ impl Layout {
             stride_bytes: 0,
             size_bytes: 0,
             // As compressed formats have; a driver knows better for the others.
-            pieces: 1,
+            planes: 1,
             colours: Colours::default(),
         }
     }
@@ -122,7 +122,7 @@ fn layout_call(
                 pixelformat,
                 colorspace: colours.space,
                 plane_fmt: [plane; MAX_PLANES],
-                num_planes: wanted.pieces,
+                num_planes: wanted.planes,
                 encoding: colours.encoding as u8,
                 quantization: colours.quantization as u8,
                 xfer_func: colours.transfer as u8,
@@ -140,7 +140,7 @@ fn layout_call(
             },
             stride_bytes: plane.bytesperline,
             size_bytes: plane.sizeimage,
-            pieces: f.pix.num_planes,
+            planes: f.pix.num_planes,
             colours: Colours {
                 space: f.pix.colorspace,
                 encoding: f.pix.encoding.into(),
@@ -177,7 +177,7 @@ fn layout_call(
         },
         stride_bytes: f.pix.bytesperline,
         size_bytes: f.pix.sizeimage,
-        pieces: 1,
+        planes: 1,
         colours: Colours {
             space: f.pix.colorspace,
             encoding: f.pix.encoding,
