@@ -3,7 +3,7 @@
 use fmp4streamer::config::{self, Config, SourceKind};
 use fmp4streamer::error::{Error, Result, flush_log, start_log};
 use fmp4streamer::notify::Notify;
-use fmp4streamer::pump::Orders;
+use fmp4streamer::pump::PendingConfig;
 use fmp4streamer::reload::{self, Running};
 use fmp4streamer::serve::{self, Server};
 use fmp4streamer::stream::{Condition, Stream};
@@ -259,7 +259,7 @@ fn run(config: Config, signals: &Signals, matches: &Matches) -> Result<()> {
     let mut pumps = Vec::new();
     let mut running = Vec::new();
     for (stream, camera) in streams.into_iter().zip(cameras) {
-        let orders = Arc::new(Orders::new());
+        let orders = Arc::new(PendingConfig::new());
         running.push((Arc::clone(&stream), Arc::clone(&orders)));
         let camera = camera.clone();
         let pump = Box::new(move || pump::run(&stream, &camera, &orders));

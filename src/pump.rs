@@ -1,8 +1,8 @@
 //! The loop that moves frames: source → format → ring. It stops the source while nobody watches, and opens it
 //! again whenever it is lost, for ever.
 
-mod intake;
-mod orders;
+mod ingest;
+mod update;
 
 use crate::config::keys::AUTO;
 use crate::config::{Camera, SourceKind};
@@ -14,13 +14,13 @@ use crate::source::{self, Any, History, Source, Watch};
 use crate::stream::{Condition, State, Stream};
 use crate::sys::poll::{PollFd, poll, readable};
 use crate::{log_info, log_warning};
-use intake::Intake;
-pub use orders::Orders;
+use ingest::Ingest;
 use std::os::fd::AsFd;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
+pub use update::PendingConfig;
 
 /// How long one wait for frames may take: how soon the pump looks at the clock again.
 const WAIT: Duration = Duration::from_millis(500);
@@ -67,11 +67,11 @@ enum Close {
 
 /// Runs until the stream is stopped. A panic, which is a fault of this program, costs the camera a while and nobody else
 /// anything.
-pub fn run(stream: &Stream, camera: &Camera, orders: &Orders) {
-    let mut pump = Pump::new(stream, camera, orders);
-    pump.tell_wishes();
+pub fn run(stream: &Stream, camera: &Camera, pending: &PendingConfig) {
+    let mut pump = Pump::new(stream, camera, pending);
+    pump.publish_config();
     while !stream.stopping() {
-        stream.beat(Duration::ZERO);
+        stream.heartbeat(Duration::ZERO);
         pump.survive(Pump::turn);
     }
 }
@@ -107,7 +107,7 @@ enum Presence {
 struct Pump<'a> {
     stream: &'a Stream,
     camera: Camera,
-    orders: &'a Orders,
+    pending: &'a PendingConfig,
     timeline: Timeline,
     /// The newest init segment, kept over reopening: where nothing changed, clients go on with it.
     init: Option<Arc<Init>>,
@@ -131,11 +131,11 @@ struct Pump<'a> {
 }
 
 impl<'a> Pump<'a> {
-    fn new(stream: &'a Stream, camera: &Camera, orders: &'a Orders) -> Pump<'a> {
+    fn new(stream: &'a Stream, camera: &Camera, pending: &'a PendingConfig) -> Pump<'a> {
         Pump {
             stream,
             camera: camera.clone(),
-            orders,
+            pending,
             timeline: Timeline::new(None),
             init: None,
             parameters: None,
@@ -175,7 +175,7 @@ impl<'a> Pump<'a> {
 
     /// Sleeps, or opens the source and moves its frames, and waits for the next time to.
     fn turn(&mut self) {
-        self.obey(None);
+        self.apply_pending(None);
         if self.may_sleep(Instant::now()) {
             return self.sleep();
         }
@@ -233,7 +233,7 @@ impl<'a> Pump<'a> {
                 state.placeholder = false;
             }
         });
-        self.stream.tell();
+        self.stream.notify_viewers();
         let line = match condition {
             Condition::Starting | Condition::Live => return,
             Condition::Asleep => format!("{}: sleeps until somebody watches", self.stream.name),
@@ -339,14 +339,14 @@ impl<'a> Pump<'a> {
             let somebody_came = unwatched && viewers > 0;
             let until = if somebody_came { soonest } else { most };
             let left = until.saturating_sub(begun.elapsed());
-            if left.is_zero() || self.stream.stopping() || self.orders.are_there() {
+            if left.is_zero() || self.stream.stopping() || self.pending.is_some() {
                 return;
             }
             let files = [Some(self.stream.woken()), watch.map(Watch::as_fd)];
             let mut files: Vec<PollFd<'_>> = files.into_iter().flatten().map(readable).collect();
-            self.stream.beat(left);
+            self.stream.heartbeat(left);
             _ = poll(&mut files, Some(left));
-            self.stream.beat(Duration::ZERO);
+            self.stream.heartbeat(Duration::ZERO);
             self.stream.drain_wakes();
             if watch.is_some_and(Watch::take_news) {
                 // However much comes and goes there, no more tries than these.
@@ -373,23 +373,23 @@ impl<'a> Pump<'a> {
                 self.last_chain = line;
             }
         }
-        self.stream.tell();
+        self.stream.notify_viewers();
         self.timeline.restart(info.fps);
         let before = self.state().losses;
         let now = Instant::now();
-        let mut intake = Intake::new(now);
+        let mut ingest = Ingest::new(now);
         let mut key_asked: Option<Instant> = None;
         let mut key_wanted = false;
         let mut looked = now;
         loop {
-            self.stream.beat(WAIT);
+            self.stream.heartbeat(WAIT);
             let polled = source.poll(self.stream.woken(), WAIT, &mut |signal| {
-                self.take(&mut intake, signal, &info)
+                self.take(&mut ingest, signal, &info)
             });
             let drops = source.drops();
             self.stream
-                .publish(|state| state.losses = intake.losses(before, drops));
-            if let Some(why) = intake.refused {
+                .publish(|state| state.losses = ingest.losses(before, drops));
+            if let Some(why) = ingest.refused {
                 return Close::Refused(why);
             }
             if let Err(e) = polled {
@@ -399,14 +399,14 @@ impl<'a> Pump<'a> {
             if self.stream.stopping() {
                 return Close::Stop;
             }
-            if !self.obey(Some(source)) {
+            if !self.apply_pending(Some(source)) {
                 return Close::Changed;
             }
             let now = Instant::now();
             if self.may_sleep(now) {
                 return Close::Unwatched;
             }
-            key_wanted |= self.stream.take_key_want() || intake.needs_key && !intake.first;
+            key_wanted |= self.stream.take_key_frame_request() || ingest.needs_key && !ingest.first;
             if key_wanted && key_asked.is_none_or(|asked| now.saturating_duration_since(asked) >= KEY_WANTS) {
                 key_wanted = false;
                 key_asked = Some(now);
@@ -420,9 +420,9 @@ impl<'a> Pump<'a> {
                     return Close::Replaced;
                 }
             }
-            if now.saturating_duration_since(intake.measured.since) >= MEASURE {
-                self.watch_keys(&mut intake, now);
-                self.measure(&mut intake, now);
+            if now.saturating_duration_since(ingest.measured.since) >= MEASURE {
+                self.watch_keys(&mut ingest, now);
+                self.measure(&mut ingest, now);
             }
         }
     }
@@ -440,22 +440,23 @@ impl<'a> Pump<'a> {
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::ring::{Batch, Follower, Limits, Next, Outlet};
+    use crate::ring::{Batch, Follower, Limits, Next, Sink};
     use crate::source::{Frame, Signal};
+    use crate::stream::Who;
 
-    static NO_ORDERS: Orders = Orders::new();
+    static NO_PENDING: PendingConfig = PendingConfig::new();
     const LIMITS: Limits = Limits {
         max_age: Duration::from_secs(1),
         join_max: Duration::from_secs(4),
         join_max_bytes: 1_000_000,
-        servers: 1,
+        max_senders: 1,
     };
 
     /// Leaves all to the follower's own thread.
     struct Closed;
 
-    impl Outlet for Closed {
-        fn offer(&self, _: &Batch) -> bool {
+    impl Sink for Closed {
+        fn try_send(&self, _: &Batch) -> bool {
             false
         }
     }
@@ -466,7 +467,7 @@ mod tests {
             Stream::new("camera0", LIMITS).unwrap(),
             Config::for_device("/dev/no-such-video").unwrap(),
         );
-        let mut pump = Pump::new(&stream, &config.cameras[0], &NO_ORDERS);
+        let mut pump = Pump::new(&stream, &config.cameras[0], &NO_PENDING);
         let start = Instant::now();
         let unplugged = Error::new("a", "camera lost", "unplugged").absent(true);
         let none = Error::new("a", "can't open it", "no such device").absent(true);
@@ -503,8 +504,8 @@ mod tests {
     #[test]
     fn who_comes_when_the_others_have_left_is_a_first_viewer() {
         let (stream, config) = (Stream::new("camera0", LIMITS).unwrap(), Config::default());
-        let mut pump = Pump::new(&stream, &config.cameras[0], &NO_ORDERS);
-        let address = "192.0.2.1:1".parse().unwrap();
+        let mut pump = Pump::new(&stream, &config.cameras[0], &NO_PENDING);
+        let address = Who::Net("192.0.2.1:1".parse().unwrap());
         let early = stream.watch(address, "mp4");
         let (sender, woke) = std::sync::mpsc::channel();
         let woke = thread::scope(|scope| {
@@ -530,8 +531,8 @@ mod tests {
     #[test]
     fn viewers_are_told_once_what_is_wrong_with_frames() {
         let (stream, config) = (Stream::new("camera0", LIMITS).unwrap(), Config::default());
-        let mut pump = Pump::new(&stream, &config.cameras[0], &NO_ORDERS);
-        let mut intake = Intake::new(Instant::now());
+        let mut pump = Pump::new(&stream, &config.cameras[0], &NO_PENDING);
+        let mut ingest = Ingest::new(Instant::now());
         let info = source::SourceInfo::default();
         let mut follower = Follower::new(&stream.ring, false, Arc::new(Closed));
         for (data, told) in [
@@ -545,8 +546,8 @@ mod tests {
                 data: data.as_bytes(),
                 captured_us: 0,
             };
-            pump.take(&mut intake, Signal::Frame(frame), &info);
-            let called = matches!(follower.next(Duration::ZERO), Next::Called);
+            pump.take(&mut ingest, Signal::Frame(frame), &info);
+            let called = matches!(follower.next(Duration::ZERO), Next::Notified);
             assert_eq!(called, told, "{data:?}: {}", stream.state().why);
         }
     }
@@ -554,7 +555,7 @@ mod tests {
     #[test]
     fn a_fault_is_counted_and_the_camera_comes_back() {
         let (stream, config) = (Stream::new("camera0", LIMITS).unwrap(), Config::for_test());
-        let mut pump = Pump::new(&stream, &config.cameras[0], &NO_ORDERS);
+        let mut pump = Pump::new(&stream, &config.cameras[0], &NO_PENDING);
         // Nothing is waited for.
         stream.stop();
         pump.survive(|_| panic!("a fault, for the test"));
@@ -565,13 +566,17 @@ mod tests {
 
         let stream = Stream::new("camera0", LIMITS).unwrap();
         pump.stream = &stream;
-        let address = "192.0.2.1:1".parse().unwrap();
+        let address = Who::Net("192.0.2.1:1".parse().unwrap());
         let _viewer = stream.watch(address, "mp4");
         let came = thread::scope(|scope| {
             scope.spawn(|| pump.survive(Pump::turn));
             let mut follower = Follower::new(&stream.ring, false, Arc::new(Closed));
-            let came =
-                (0..60).any(|_| matches!(follower.next(Duration::from_secs(1)), Next::Batch(_) | Next::Held));
+            let came = (0..60).any(|_| {
+                matches!(
+                    follower.next(Duration::from_secs(1)),
+                    Next::Batch(_) | Next::Blocked
+                )
+            });
             stream.stop();
             came
         });
@@ -582,8 +587,8 @@ mod tests {
     fn jpeg_pictures_that_come_beside_h264_are_for_those_who_ask() {
         use crate::ring::pictures::Next;
         let (stream, camera) = (Stream::new("camera0", LIMITS).unwrap(), Camera::default());
-        let mut pump = Pump::new(&stream, &camera, &NO_ORDERS);
-        let mut intake = Intake::new(Instant::now());
+        let mut pump = Pump::new(&stream, &camera, &NO_PENDING);
+        let mut ingest = Ingest::new(Instant::now());
         let info = source::SourceInfo {
             jpeg_too: true,
             ..source::SourceInfo::default()
@@ -595,19 +600,19 @@ mod tests {
                 data,
                 captured_us: 0,
             };
-            pump.take(&mut intake, Signal::Frame(frame), &info);
+            pump.take(&mut ingest, Signal::Frame(frame), &info);
             stream.pictures.next(0, Duration::ZERO)
         };
-        assert!(matches!(take(picture), Next::Nothing), "nobody asks");
-        let want = stream.pictures.want();
-        assert!(matches!(take(&picture[..100]), Next::Nothing), "it is not whole");
+        assert!(matches!(take(picture), Next::TimedOut), "nobody asks");
+        let want = stream.pictures.subscribe();
+        assert!(matches!(take(&picture[..100]), Next::TimedOut), "it is not whole");
         match take(&[picture, &[0; 9][..]].concat()) {
             Next::Picture(1, taken) => assert_eq!(taken.bytes, picture),
             other => panic!("{other:?}"),
         }
         drop(want);
         stream.pictures.begin_epoch();
-        assert!(matches!(take(picture), Next::Nothing), "nobody asks any more");
+        assert!(matches!(take(picture), Next::TimedOut), "nobody asks any more");
         // It is H.264 that the camera is live by, and that is measured.
         let state = stream.state();
         assert_eq!((state.condition, state.frames), (Condition::Starting, 0));
@@ -617,7 +622,7 @@ mod tests {
     #[test]
     fn the_picture_that_stands_in_is_not_kept_waiting() {
         let (stream, config) = (Stream::new("camera0", LIMITS).unwrap(), Config::default());
-        let mut pump = Pump::new(&stream, &config.cameras[0], &NO_ORDERS);
+        let mut pump = Pump::new(&stream, &config.cameras[0], &NO_PENDING);
         let unplugged = Error::new("a", "camera lost", "unplugged").absent(true);
         assert_eq!(pump.lose(&unplugged, true, Instant::now()), DEVICE_RETRY);
     }

@@ -3,7 +3,7 @@
 
 use crate::config::{self, Config};
 use crate::error::Result;
-use crate::pump::Orders;
+use crate::pump::PendingConfig;
 use crate::ring::Limits;
 use crate::serve::Server;
 use crate::stream::Stream;
@@ -18,7 +18,7 @@ pub struct Running {
     /// The clients' side.
     pub server: Server,
     /// The cameras, in the order of the config, each with the way to its pump.
-    pub cameras: Vec<(Arc<Stream>, Arc<Orders>)>,
+    pub cameras: Vec<(Arc<Stream>, Arc<PendingConfig>)>,
     /// It has given up to run commands.
     pub no_commands: bool,
 }
@@ -29,7 +29,7 @@ pub fn limits(settings: &config::Server) -> Limits {
         max_age: settings.max_age,
         join_max: settings.join_max,
         join_max_bytes: settings.join_max_bytes,
-        servers: process::processors(),
+        max_senders: process::processors(),
     }
 }
 
@@ -100,7 +100,7 @@ impl Running {
                 restart.push(format!("[{}]", new.section));
                 continue;
             }
-            orders.give(new.clone(), stream);
+            orders.submit(new.clone(), stream);
             old.clone_from(new);
         }
     }

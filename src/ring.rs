@@ -1,6 +1,6 @@
 //! The ring: the newest fragments of one camera, in bytes and seconds bounded, and the followers that read it.
 //!
-//! [`Frames`] is pure data and takes the time as a parameter; [`Ring`] puts a lock around it, and condition variables
+//! [`Fragments`] is pure data and takes the time as a parameter; [`Ring`] puts a lock around it, and condition variables
 //! to wait at; a [`Follower`] is one client's place in it. What every follower may rely on:
 //!
 //! - It starts on a key frame, and after any loss it goes on with a newer key frame: it never gets a frame whose
@@ -9,13 +9,13 @@
 //! - A fragment that waits for it longer than the age limit is not sent: it jumps to the newest key frame, or
 //!   waits for the next one.
 
+mod parked;
 pub mod pictures;
-mod seats;
 
 use crate::format::fmp4::Fragment;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
-use seats::{Seat, SeatState, Seats, Wake};
+use parked::{Parked, ParkedFollowers, ParkedState, Wake};
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -33,7 +33,7 @@ pub struct Limits {
     pub join_max_bytes: usize,
     /// So many threads may serve the followers at a time: more than there are processors only get into each other's
     /// way.
-    pub servers: usize,
+    pub max_senders: usize,
 }
 
 impl Limits {
@@ -55,7 +55,7 @@ struct Entry {
 
 /// The newest fragments, numbered from 0 in the order of their push. Every operation is O(1), but for those that
 /// give out n fragments, which are O(n).
-struct Frames {
+struct Fragments {
     limits: Limits,
     entries: VecDeque<Entry>,
     /// The number of the first entry that is still held.
@@ -86,7 +86,7 @@ pub const BATCH_FRAGMENTS: usize = 16;
 /// A batch ends after the fragment that takes it over this size: what is in a batch can no longer be dropped.
 const BATCH_BYTES: usize = 64 * 1024;
 
-impl Frames {
+impl Fragments {
     fn end(&self) -> u64 {
         self.first + self.entries.len() as u64
     }
@@ -187,7 +187,7 @@ impl Frames {
                 let end = self.end();
                 if !place.newcomer {
                     batch.skipped += end.saturating_sub(place.next);
-                    batch.wants_key = true;
+                    batch.needs_key_frame = true;
                     // No start up to here, so none before the next push.
                     place.next = place.next.max(end);
                 }
@@ -224,13 +224,13 @@ pub struct Batch {
     /// Fragments that were left out before these.
     pub skipped: u64,
     /// The follower waits for a key frame that only the encoder can give.
-    pub wants_key: bool,
+    pub needs_key_frame: bool,
 }
 
 impl Batch {
     fn clear(&mut self) {
         self.fragments.clear();
-        (self.skipped, self.wants_key) = (0, false);
+        (self.skipped, self.needs_key_frame) = (0, false);
     }
 
     fn is_empty(&self) -> bool {
@@ -243,28 +243,28 @@ impl Batch {
 pub enum Next<'a> {
     /// Send this.
     Batch(&'a Batch),
-    /// The outlet could not take all that it was offered: see to it.
-    Held,
-    /// Another thread panicked while it offered to the outlet: nobody can say what was sent, so end it.
+    /// The sink could not take all that it was offered: see to it.
+    Blocked,
+    /// Another thread panicked while it offered to the sink: nobody can say what was sent, so end it.
     Broken,
     /// [`Ring::call`] was called.
-    Called,
+    Notified,
     /// Nothing: the time is over, or the client has sent something.
-    Nothing,
+    TimedOut,
     /// The ring is closed, and there is nothing more in it.
     Closed,
 }
 
 /// The way to a follower's client, for the time in which its thread waits. See [`Follower::next`].
-pub trait Outlet: Send + Sync {
+pub trait Sink: Send + Sync {
     /// Sends what it can without waiting. False: the follower's own thread has to go on (with what is left, with a
     /// client that has gone, or with anything else that takes its time).
-    fn offer(&self, batch: &Batch) -> bool;
+    fn try_send(&self, batch: &Batch) -> bool;
 }
 
 struct Inner {
-    frames: Frames,
-    seats: Seats,
+    fragments: Fragments,
+    parked: ParkedFollowers,
     /// How often all followers were called.
     calls: u64,
 }
@@ -272,21 +272,21 @@ struct Inner {
 /// The shared ring.
 pub struct Ring {
     inner: Mutex<Inner>,
-    most_servers: usize,
+    max_senders: usize,
 }
 
 /// An offer takes much less: it never waits, and its end wakes who waits for it.
-const OFFER_TIME: Duration = Duration::from_secs(1);
+const SEND_TIME: Duration = Duration::from_secs(1);
 
 /// A thread that serves calls another one to help when so many wait behind it, ...
-const CALL_HELP: usize = 16;
-/// ... and looks after so many whether its own seat is held, or its time is over.
-const SERVE_AT_MOST: usize = 128;
+const HELP_AT: usize = 16;
+/// ... and looks after so many whether its own follower is blocked, or its time is over.
+const MAX_SENDS: usize = 128;
 
 impl Ring {
     /// An empty ring.
     pub fn new(limits: Limits) -> Ring {
-        let frames = Frames {
+        let fragments = Fragments {
             limits,
             entries: VecDeque::new(),
             first: 0,
@@ -297,17 +297,17 @@ impl Ring {
         };
         Ring {
             inner: Mutex::new(Inner {
-                frames,
-                seats: Seats::default(),
+                fragments,
+                parked: ParkedFollowers::default(),
                 calls: 0,
             }),
-            most_servers: limits.servers,
+            max_senders: limits.max_senders,
         }
     }
 
     /// What bounds it and its followers from now on, but for the number of threads.
     pub fn set_limits(&self, limits: Limits) {
-        self.lock().frames.limits = limits;
+        self.lock().fragments.limits = limits;
     }
 
     /// Nothing that runs under the lock can leave the data half changed, so a panic elsewhere does not spoil it.
@@ -318,8 +318,8 @@ impl Ring {
     /// Adds the newest fragment, and sees to it that the followers get it.
     pub fn push(&self, fragment: Arc<Fragment>) {
         let mut inner = self.lock();
-        let evicted = inner.frames.push(fragment, Instant::now());
-        inner.seats.all_are_due();
+        let evicted = inner.fragments.push(fragment, Instant::now());
+        inner.parked.all_are_due();
         inner.leave_to_others();
         drop(inner);
         // Memory is given back outside the lock.
@@ -328,14 +328,14 @@ impl Ring {
 
     /// What is pushed from now on belongs together; nothing older is given to a newcomer.
     pub fn begin_epoch(&self) {
-        self.lock().frames.begin_epoch();
+        self.lock().fragments.begin_epoch();
     }
 
     /// Gives the memory back; for when nobody follows, and what is held is of no more use.
     pub fn clear(&self) {
         let mut inner = self.lock();
-        inner.frames.begin_epoch();
-        let cleared = inner.frames.clear();
+        inner.fragments.begin_epoch();
+        let cleared = inner.fragments.clear();
         drop(inner);
         drop(cleared);
     }
@@ -343,28 +343,28 @@ impl Ring {
     /// Ends all followers, once they have what is in the ring.
     pub fn close(&self) {
         let mut inner = self.lock();
-        inner.frames.closed = true;
-        for seat in inner.seats.by_number.values() {
-            seat.wake.up();
+        inner.fragments.closed = true;
+        for parked in inner.parked.by_number.values() {
+            parked.wake.up();
         }
     }
 
     /// Has each follower's thread look at something else than the ring, before anything that is pushed later.
-    pub fn call(&self) {
+    pub fn notify_followers(&self) {
         let mut inner = self.lock();
         inner.calls += 1;
-        inner.seats.all_are_held();
+        inner.parked.block_all();
     }
 
     /// Bytes held now.
     pub fn bytes(&self) -> usize {
-        self.lock().frames.bytes
+        self.lock().fragments.bytes
     }
 
-    /// True if a newcomer has to wait for a new key frame although frames flow: the newest group is too large or
+    /// True if a newcomer has to wait for a new key frame although fragments flow: the newest group is too large or
     /// too long to be joined.
     pub fn too_long_to_join(&self) -> bool {
-        self.lock().frames.too_long_to_join()
+        self.lock().fragments.too_long_to_join()
     }
 }
 
@@ -372,10 +372,10 @@ impl Ring {
 pub struct Follower<'a> {
     ring: &'a Ring,
     number: u64,
-    /// Where it is, but while it has a seat.
+    /// Where it is, but while it is parked.
     place: Place,
-    seated: bool,
-    outlet: Arc<dyn Outlet>,
+    is_parked: bool,
+    sink: Arc<dyn Sink>,
     wake: Arc<Wake>,
     /// What its thread waits for beside the ring.
     input: Option<BorrowedFd<'a>>,
@@ -387,15 +387,15 @@ pub struct Follower<'a> {
 
 impl<'a> Follower<'a> {
     /// A newcomer, who starts on the newest key frame if there is one to join; if `live`, on the next one.
-    pub fn new(ring: &'a Ring, live: bool, outlet: Arc<dyn Outlet>) -> Follower<'a> {
+    pub fn new(ring: &'a Ring, live: bool, sink: Arc<dyn Sink>) -> Follower<'a> {
         let mut inner = ring.lock();
-        inner.seats.next_number += 1;
+        inner.parked.next_number += 1;
         Follower {
             ring,
-            number: inner.seats.next_number,
-            place: inner.frames.newcomer(live, Instant::now()),
-            seated: false,
-            outlet,
+            number: inner.parked.next_number,
+            place: inner.fragments.newcomer(live, Instant::now()),
+            is_parked: false,
+            sink,
             wake: Arc::new(Wake::Condvar(Condvar::new())),
             input: None,
             calls: inner.calls,
@@ -411,11 +411,11 @@ impl<'a> Follower<'a> {
     pub fn with_input(
         ring: &'a Ring,
         live: bool,
-        outlet: Arc<dyn Outlet>,
+        sink: Arc<dyn Sink>,
         input: BorrowedFd<'a>,
     ) -> io::Result<Follower<'a>> {
         let event = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?;
-        let mut follower = Follower::new(ring, live, outlet);
+        let mut follower = Follower::new(ring, live, sink);
         follower.wake = Arc::new(Wake::Event(event));
         follower.input = Some(input);
         Ok(follower)
@@ -424,11 +424,11 @@ impl<'a> Follower<'a> {
     /// Waits at most `timeout` for something to do.
     ///
     /// A hundred threads that are woken for each frame, only to send it and wait again, cost more than the sending. So
-    /// while a thread waits here, its outlet stands in for it: one of those that wait is woken, and offers the new
-    /// fragments to its own outlet and to the others'. Only where an outlet can't take them without waiting does
+    /// while a thread waits here, its sink stands in for it: one of those that wait is woken, and offers the new
+    /// fragments to its own sink and to the others'. Only where a sink can't take them without waiting does
     /// the follower's own thread go on: a client that is slow costs its own thread, as ever.
     ///
-    /// Once this has returned, no other thread is at the outlet until the next call.
+    /// Once this has returned, no other thread is at the sink until the next call.
     pub fn next(&mut self, timeout: Duration) -> Next<'_> {
         let ring = self.ring;
         let mut inner = ring.lock();
@@ -437,56 +437,56 @@ impl<'a> Follower<'a> {
         loop {
             // The time is read under the lock, so that no fragment is pushed "later than now".
             let now = Instant::now();
-            let closed = inner.frames.closed;
-            if self.seated {
+            let closed = inner.fragments.closed;
+            if self.is_parked {
                 let state = inner
-                    .seats
+                    .parked
                     .by_number
                     .get(&self.number)
-                    .map_or(SeatState::Held, |seat| seat.state);
+                    .map_or(ParkedState::Blocked, |parked| parked.state);
                 let own = match state {
-                    SeatState::Held | SeatState::Broken => true,
-                    SeatState::Idle | SeatState::Due => closed,
-                    SeatState::Served => false,
+                    ParkedState::Blocked | ParkedState::Broken => true,
+                    ParkedState::Idle | ParkedState::Due => closed,
+                    ParkedState::Sending => false,
                 };
                 if own {
-                    self.stand_up(&mut inner);
+                    self.unpark(&mut inner);
                     match state {
-                        SeatState::Held => return Next::Held,
-                        SeatState::Broken => return Next::Broken,
+                        ParkedState::Blocked => return Next::Blocked,
+                        ParkedState::Broken => return Next::Broken,
                         _ => {}
                     }
                 }
             }
-            if !self.seated {
+            if !self.is_parked {
                 if self.calls != inner.calls {
                     self.calls = inner.calls;
-                    return Next::Called;
+                    return Next::Notified;
                 }
                 self.batch.clear();
-                inner.frames.advance(&mut self.place, &mut self.batch, now);
+                inner.fragments.advance(&mut self.place, &mut self.batch, now);
                 if !self.batch.is_empty() {
                     return Next::Batch(&self.batch);
                 }
                 if closed {
                     return Next::Closed;
                 }
-                self.sit_down(&mut inner);
+                self.park(&mut inner);
             }
             // Who serves and serves on a machine with too much to do is to hear its own client at times.
-            let may_serve = inner.seats.servers < ring.most_servers && now < deadline;
-            if may_serve && !inner.seats.due.is_empty() {
-                inner = self.serve(inner);
+            let may_send = inner.parked.senders < ring.max_senders && now < deadline;
+            if may_send && !inner.parked.due.is_empty() {
+                inner = self.send_for_parked(inner);
             } else if heard || now >= deadline {
                 // Nobody may count on a thread that is elsewhere: it could be called to serve, and not hear it. And what
-                // another thread is sending may be left in the outlet, where nothing may go before it.
-                if self.recall(&mut inner) {
-                    (inner, _) = self.wait(inner, OFFER_TIME, false);
+                // another thread is sending may be left in the sink, where nothing may go before it.
+                if self.request_handback(&mut inner) {
+                    (inner, _) = self.wait(inner, SEND_TIME, false);
                     continue;
                 }
-                self.stand_up(&mut inner);
+                self.unpark(&mut inner);
                 inner.leave_to_others();
-                return Next::Nothing;
+                return Next::TimedOut;
             } else {
                 (inner, heard) = self.wait(inner, deadline - now, true);
             }
@@ -518,71 +518,73 @@ impl<'a> Follower<'a> {
         (self.ring.lock(), heard)
     }
 
-    fn sit_down(&mut self, inner: &mut Inner) {
-        let seat = Seat {
+    fn park(&mut self, inner: &mut Inner) {
+        let parked = Parked {
             place: self.place,
-            state: SeatState::Idle,
-            outlet: Arc::clone(&self.outlet),
+            state: ParkedState::Idle,
+            sink: Arc::clone(&self.sink),
             wake: Arc::clone(&self.wake),
-            recalled: false,
+            handback_requested: false,
         };
-        inner.seats.by_number.insert(self.number, seat);
-        inner.seats.idle.push(self.number);
-        self.seated = true;
+        inner.parked.by_number.insert(self.number, parked);
+        inner.parked.idle.push(self.number);
+        self.is_parked = true;
     }
 
     /// Whether another thread serves it now. When that is done, this one has to go on.
-    fn recall(&self, inner: &mut Inner) -> bool {
-        let seat = inner.seats.by_number.get_mut(&self.number);
-        let served = seat.filter(|seat| seat.state == SeatState::Served);
-        served.map(|seat| seat.recalled = true).is_some()
+    fn request_handback(&self, inner: &mut Inner) -> bool {
+        let parked = inner.parked.by_number.get_mut(&self.number);
+        let served = parked.filter(|parked| parked.state == ParkedState::Sending);
+        served.map(|parked| parked.handback_requested = true).is_some()
     }
 
-    fn stand_up(&mut self, inner: &mut Inner) {
-        if let Some(seat) = inner.seats.by_number.remove(&self.number) {
-            self.place = seat.place;
+    fn unpark(&mut self, inner: &mut Inner) {
+        if let Some(parked) = inner.parked.by_number.remove(&self.number) {
+            self.place = parked.place;
         }
         let other = |number: &u64| *number != self.number;
-        inner.seats.idle.retain(other);
-        inner.seats.due.retain(other);
-        self.seated = false;
+        inner.parked.idle.retain(other);
+        inner.parked.due.retain(other);
+        self.is_parked = false;
     }
 
     /// Offers what there is to those who sit, for as long as there is some, but to no more than a fair share of them.
-    fn serve(&mut self, mut inner: MutexGuard<'a, Inner>) -> MutexGuard<'a, Inner> {
+    fn send_for_parked(&mut self, mut inner: MutexGuard<'a, Inner>) -> MutexGuard<'a, Inner> {
         let ring = self.ring;
-        let mut serving = Serving { ring, number: None };
-        inner.seats.servers += 1;
-        for _ in 0..SERVE_AT_MOST {
-            let Inner { frames, seats, .. } = &mut *inner;
-            let Some(number) = seats.due.pop_front() else {
+        let mut sending = Sending { ring, number: None };
+        inner.parked.senders += 1;
+        for _ in 0..MAX_SENDS {
+            let Inner {
+                fragments, parked, ..
+            } = &mut *inner;
+            let Some(number) = parked.due.pop_front() else {
                 break;
             };
-            if seats.due.len() >= CALL_HELP && seats.servers < ring.most_servers {
-                seats.call();
+            if parked.due.len() >= HELP_AT && parked.senders < ring.max_senders {
+                parked.wake_next();
             }
-            let Some(seat) = seats.by_number.get_mut(&number) else {
+            let Some(follower) = parked.by_number.get_mut(&number) else {
                 continue;
             };
             self.batch.clear();
-            frames.advance(&mut seat.place, &mut self.batch, Instant::now());
+            fragments.advance(&mut follower.place, &mut self.batch, Instant::now());
             if self.batch.is_empty() {
-                seat.state = SeatState::Idle;
-                seats.idle.push(number);
+                follower.state = ParkedState::Idle;
+                parked.idle.push(number);
                 continue;
             }
-            seat.state = SeatState::Served;
-            let outlet = Arc::clone(&seat.outlet);
-            serving.number = Some(number);
+            follower.state = ParkedState::Sending;
+            let sink = Arc::clone(&follower.sink);
+            sending.number = Some(number);
             drop(inner);
-            let taken = outlet.offer(&self.batch);
+            let taken = sink.try_send(&self.batch);
             inner = ring.lock();
-            serving.number = None;
-            inner.after_offer(number, taken);
+            sending.number = None;
+            inner.after_send(number, taken);
         }
         self.batch.clear();
         drop(inner);
-        drop(serving);
+        drop(sending);
         ring.lock()
     }
 }
@@ -590,54 +592,60 @@ impl<'a> Follower<'a> {
 impl Inner {
     /// What this thread was to serve, or was called to, is left to another.
     fn leave_to_others(&self) {
-        if self.seats.servers == 0 {
-            self.seats.call();
+        if self.parked.senders == 0 {
+            self.parked.wake_next();
         }
     }
 
-    fn after_offer(&mut self, number: u64, taken: bool) {
-        let Inner { frames, seats, .. } = self;
-        let Some(seat) = seats.by_number.get_mut(&number) else {
+    fn after_send(&mut self, number: u64, taken: bool) {
+        let Inner {
+            fragments, parked, ..
+        } = self;
+        let Some(follower) = parked.by_number.get_mut(&number) else {
             return;
         };
-        let held = !taken || seat.recalled;
-        if held || frames.closed {
-            seat.state = if held { SeatState::Held } else { SeatState::Idle };
-            seat.wake.up();
-        } else if seat.place.next < frames.end() {
-            seat.state = SeatState::Due;
-            seats.due.push_back(number);
+        let held = !taken || follower.handback_requested;
+        if held || fragments.closed {
+            follower.state = if held {
+                ParkedState::Blocked
+            } else {
+                ParkedState::Idle
+            };
+            follower.wake.up();
+        } else if follower.place.next < fragments.end() {
+            follower.state = ParkedState::Due;
+            parked.due.push_back(number);
         } else {
-            seat.state = SeatState::Idle;
-            seats.idle.push(number);
+            follower.state = ParkedState::Idle;
+            parked.idle.push(number);
         }
     }
 }
 
 impl Drop for Follower<'_> {
     fn drop(&mut self) {
-        if self.seated {
+        if self.is_parked {
             let mut inner = self.ring.lock();
-            self.stand_up(&mut inner);
+            self.unpark(&mut inner);
             inner.leave_to_others();
         }
     }
 }
 
-/// A thread at serving. However it ends, it is counted off, and the rest is left to another.
-struct Serving<'a> {
+/// A thread at sending. However it ends, it is counted off, and the rest is left to another.
+struct Sending<'a> {
     ring: &'a Ring,
     /// Whom it offers to now; there still when this is dropped, the offer panicked.
     number: Option<u64>,
 }
 
-impl Drop for Serving<'_> {
+impl Drop for Sending<'_> {
     fn drop(&mut self) {
         let mut inner = self.ring.lock();
-        inner.seats.servers -= 1;
-        if let Some(seat) = self.number.and_then(|n| inner.seats.by_number.get_mut(&n)) {
-            seat.state = SeatState::Broken;
-            seat.wake.up();
+        inner.parked.senders -= 1;
+        if let Some(parked) = self.number.and_then(|n| inner.parked.by_number.get_mut(&n)) {
+            parked.state = ParkedState::Broken;
+            parked.wake.up();
         }
         inner.leave_to_others();
     }
@@ -662,7 +670,7 @@ mod tests {
         max_age: Duration::from_secs(1),
         join_max: Duration::from_secs(4),
         join_max_bytes: 100_000,
-        servers: 2,
+        max_senders: 2,
     };
 
     /// For threads, which may be held up.
@@ -683,7 +691,7 @@ mod tests {
 
     /// A ring's data, with a clock of its own, whose fragments carry their number as media time.
     struct Rig {
-        frames: Frames,
+        fragments: Fragments,
         init: Arc<Init>,
         now: Instant,
         pushed: u64,
@@ -693,7 +701,7 @@ mod tests {
         fn new(limits: Limits) -> Rig {
             let ring = Ring::new(limits);
             Rig {
-                frames: ring.inner.into_inner().unwrap().frames,
+                fragments: ring.inner.into_inner().unwrap().fragments,
                 init: init(),
                 now: Instant::now(),
                 pushed: 0,
@@ -721,19 +729,19 @@ mod tests {
                     '.' => self.now += Duration::from_millis(100),
                     _ => {
                         let fragment = self.fragment(letter == 'K', 1000);
-                        self.frames.push(fragment, self.now);
+                        self.fragments.push(fragment, self.now);
                     }
                 }
             }
         }
 
-        /// What `place` gets now, until it has to wait: the numbers of its frames, and how many were skipped.
+        /// What `place` gets now, until it has to wait: the numbers of its fragments, and how many were skipped.
         fn take(&self, place: &mut Place) -> (Vec<u64>, u64) {
             let mut numbers = Vec::new();
             let mut skipped = 0;
             loop {
                 let mut batch = Batch::default();
-                let some = self.frames.advance(place, &mut batch, self.now);
+                let some = self.fragments.advance(place, &mut batch, self.now);
                 skipped += batch.skipped;
                 if !some {
                     return (numbers, skipped);
@@ -743,7 +751,7 @@ mod tests {
         }
 
         fn newcomer(&self, live: bool) -> Place {
-            self.frames.newcomer(live, self.now)
+            self.fragments.newcomer(live, self.now)
         }
     }
 
@@ -792,19 +800,19 @@ mod tests {
         rig.play(&"p".repeat(100));
         let mut place = rig.newcomer(false);
         assert_eq!(rig.take(&mut place), (vec![], 0));
-        assert!(rig.frames.too_long_to_join());
+        assert!(rig.fragments.too_long_to_join());
     }
 
     #[test]
     fn a_group_is_as_long_as_its_frames_say() {
         let mut rig = Rig::new(LIMITS);
-        assert!(!rig.frames.too_long_to_join());
+        assert!(!rig.fragments.too_long_to_join());
         rig.play(&format!("K{}", ".".repeat(60)));
-        assert!(!rig.frames.too_long_to_join(), "a pause");
+        assert!(!rig.fragments.too_long_to_join(), "a pause");
         rig.play("p");
-        assert!(rig.frames.too_long_to_join());
+        assert!(rig.fragments.too_long_to_join());
         rig.play("K");
-        assert!(!rig.frames.too_long_to_join());
+        assert!(!rig.fragments.too_long_to_join());
     }
 
     #[test]
@@ -815,10 +823,15 @@ mod tests {
         assert_eq!(rig.take(&mut place).0, [0]);
         for _ in 0..1000 {
             rig.play("p");
-            assert!(rig.frames.bytes <= LIMITS.max_bytes());
+            assert!(rig.fragments.bytes <= LIMITS.max_bytes());
         }
-        let held: usize = rig.frames.entries.iter().map(|e| e.fragment.size_bytes()).sum();
-        assert_eq!(held, rig.frames.bytes);
+        let held: usize = rig
+            .fragments
+            .entries
+            .iter()
+            .map(|e| e.fragment.size_bytes())
+            .sum();
+        assert_eq!(held, rig.fragments.bytes);
         assert_eq!(
             rig.take(&mut place),
             (vec![], 1000),
@@ -833,12 +846,12 @@ mod tests {
         let mut rig = Rig::new(LIMITS);
         rig.play("Kpp...............Kpp");
         assert_eq!(
-            rig.frames.first, 3,
+            rig.fragments.first, 3,
             "an older group than the newest is kept for the age limit only"
         );
         rig.play(&".".repeat(60));
         rig.play("p");
-        assert_eq!(rig.frames.entries.len(), 1);
+        assert_eq!(rig.fragments.entries.len(), 1);
     }
 
     #[test]
@@ -859,8 +872,8 @@ mod tests {
         assert_eq!(rig.take(&mut place).0, [0]);
         rig.play("p...........p");
         let mut batch = Batch::default();
-        assert!(!rig.frames.advance(&mut place, &mut batch, rig.now));
-        assert_eq!((batch.skipped, batch.wants_key), (2, true));
+        assert!(!rig.fragments.advance(&mut place, &mut batch, rig.now));
+        assert_eq!((batch.skipped, batch.needs_key_frame), (2, true));
         rig.play("ppp");
         assert_eq!(rig.take(&mut place), (vec![], 3));
         rig.play("pKp");
@@ -887,7 +900,7 @@ mod tests {
         let mut old = rig.newcomer(false);
         assert_eq!(rig.take(&mut old).0, [0, 1]);
         rig.play("p");
-        rig.frames.begin_epoch();
+        rig.fragments.begin_epoch();
         let mut new = rig.newcomer(false);
         assert_eq!(rig.take(&mut new).0, []);
         rig.play("Kp");
@@ -923,7 +936,7 @@ mod tests {
                     }
                     1..6 => rig.play("p"),
                     6..8 => rig.play("."),
-                    8 if random(10) == 0 => rig.frames.begin_epoch(),
+                    8 if random(10) == 0 => rig.fragments.begin_epoch(),
                     9 if random(5) == 0 => rig.play("............"),
                     _ => {
                         let who = random(3) as usize;
@@ -949,7 +962,7 @@ mod tests {
         }
     }
 
-    /// An outlet that keeps the numbers of what it is offered, and says that it can't go on when told to.
+    /// A sink that keeps the numbers of what it is offered, and says that it can't go on when told to.
     #[derive(Default)]
     struct Kept {
         numbers: Mutex<Vec<u64>>,
@@ -959,8 +972,8 @@ mod tests {
         panics_at: Option<u64>,
     }
 
-    impl Outlet for Kept {
-        fn offer(&self, batch: &Batch) -> bool {
+    impl Sink for Kept {
+        fn try_send(&self, batch: &Batch) -> bool {
             let numbers = batch.fragments.iter().map(|f| f.time_90k);
             assert!(
                 self.panics_at.is_none_or(|at| numbers.clone().all(|n| n < at)),
@@ -974,12 +987,12 @@ mod tests {
     }
 
     /// Follows until the ring is closed, as a client's thread does.
-    fn follow(ring: &Ring, outlet: &Arc<Kept>) {
-        let mut follower = Follower::new(ring, false, Arc::clone(outlet) as Arc<dyn Outlet>);
+    fn follow(ring: &Ring, sink: &Arc<Kept>) {
+        let mut follower = Follower::new(ring, false, Arc::clone(sink) as Arc<dyn Sink>);
         loop {
             match follower.next(Duration::from_millis(20)) {
-                Next::Batch(batch) => _ = outlet.offer(batch),
-                Next::Held | Next::Called | Next::Nothing => {}
+                Next::Batch(batch) => _ = sink.try_send(batch),
+                Next::Blocked | Next::Notified | Next::TimedOut => {}
                 Next::Broken | Next::Closed => return,
             }
         }
@@ -988,22 +1001,19 @@ mod tests {
     /// Pushes the first key frame and waits until all have it: a newcomer that is held up starts on a later one.
     fn start(ring: &Ring, rig: &mut Rig, outlets: &[Arc<Kept>]) {
         ring.push(rig.fragment(true, 100));
-        while outlets
-            .iter()
-            .any(|outlet| outlet.numbers.lock().unwrap().is_empty())
-        {
+        while outlets.iter().any(|sink| sink.numbers.lock().unwrap().is_empty()) {
             thread::yield_now();
         }
     }
 
-    fn play_to(ring: &Ring, outlets: &[Arc<Kept>], frames: u64) {
+    fn play_to(ring: &Ring, outlets: &[Arc<Kept>], fragments: u64) {
         let mut rig = Rig::new(LIMITS);
         thread::scope(|scope| {
-            for outlet in outlets {
-                scope.spawn(|| follow(ring, outlet));
+            for sink in outlets {
+                scope.spawn(|| follow(ring, sink));
             }
             start(ring, &mut rig, outlets);
-            for number in 1..frames {
+            for number in 1..fragments {
                 ring.push(rig.fragment(number % 10 == 0, 100));
                 if number % 7 == 0 {
                     thread::sleep(Duration::from_millis(1));
@@ -1023,15 +1033,15 @@ mod tests {
         let outlets: Vec<_> = (0..40).map(|number| Arc::new(holding(number))).collect();
         play_to(&ring, &outlets, 300);
         let all: Vec<u64> = (0..300).collect();
-        for outlet in outlets {
+        for sink in outlets {
             assert_eq!(
-                (&*outlet.numbers.lock().unwrap(), *outlet.skipped.lock().unwrap()),
+                (&*sink.numbers.lock().unwrap(), *sink.skipped.lock().unwrap()),
                 (&all, 0)
             );
         }
         let inner = ring.lock();
         assert!(
-            inner.seats.by_number.is_empty() && inner.seats.servers == 0,
+            inner.parked.by_number.is_empty() && inner.parked.senders == 0,
             "nobody is left sitting"
         );
     }
@@ -1052,9 +1062,9 @@ mod tests {
             let all: Vec<_> = good.iter().chain([&bad]).map(Arc::clone).collect();
             let mut threads: Vec<_> = good
                 .into_iter()
-                .map(|outlet| {
+                .map(|sink| {
                     let ring = Arc::clone(&ring);
-                    thread::spawn(move || follow(&ring, &outlet))
+                    thread::spawn(move || follow(&ring, &sink))
                 })
                 .collect();
             let to_bad = Arc::clone(&ring);
@@ -1075,7 +1085,7 @@ mod tests {
         let all: Vec<u64> = (0..200).collect();
         let whole = good
             .iter()
-            .filter(|outlet| *outlet.numbers.lock().unwrap() == all)
+            .filter(|sink| *sink.numbers.lock().unwrap() == all)
             .count();
         assert!(whole >= 19, "{whole} of 20 got everything");
     }
@@ -1083,21 +1093,21 @@ mod tests {
     #[test]
     fn a_thread_that_is_elsewhere_keeps_nobody_waiting() {
         let ring = Ring::new(PATIENT);
-        let outlet = Arc::new(Kept {
+        let sink = Arc::new(Kept {
             holds_every: 1,
             ..Kept::default()
         });
         let mut elsewhere = Follower::new(&ring, false, Arc::new(Kept::default()));
-        assert!(matches!(elsewhere.next(Duration::ZERO), Next::Nothing));
+        assert!(matches!(elsewhere.next(Duration::ZERO), Next::TimedOut));
         let (sender, offered) = std::sync::mpsc::channel();
         thread::scope(|scope| {
             scope.spawn(|| {
-                let mut follower = Follower::new(&ring, false, Arc::clone(&outlet) as Arc<dyn Outlet>);
-                let held = matches!(follower.next(Duration::from_secs(60)), Next::Held);
+                let mut follower = Follower::new(&ring, false, Arc::clone(&sink) as Arc<dyn Sink>);
+                let held = matches!(follower.next(Duration::from_secs(60)), Next::Blocked);
                 sender.send(held).unwrap();
             });
-            let seats = || ring.lock().seats.by_number.contains_key(&2);
-            while !seats() {
+            let parked = || ring.lock().parked.by_number.contains_key(&2);
+            while !parked() {
                 thread::yield_now();
             }
             ring.push(Rig::new(LIMITS).fragment(true, 10));
@@ -1112,25 +1122,25 @@ mod tests {
     fn a_call_reaches_each_follower_once() {
         let mut rig = Rig::new(LIMITS);
         let ring = Ring::new(PATIENT);
-        let outlet = Arc::new(Kept::default());
-        let mut follower = Follower::new(&ring, false, Arc::clone(&outlet) as Arc<dyn Outlet>);
-        ring.call();
+        let sink = Arc::new(Kept::default());
+        let mut follower = Follower::new(&ring, false, Arc::clone(&sink) as Arc<dyn Sink>);
+        ring.notify_followers();
         ring.push(rig.fragment(true, 10));
-        assert!(matches!(follower.next(Duration::ZERO), Next::Called));
+        assert!(matches!(follower.next(Duration::ZERO), Next::Notified));
         assert!(matches!(follower.next(Duration::ZERO), Next::Batch(_)));
-        assert!(matches!(follower.next(Duration::ZERO), Next::Nothing));
+        assert!(matches!(follower.next(Duration::ZERO), Next::TimedOut));
         let mut newcomer = Follower::new(&ring, true, Arc::new(Kept::default()));
-        assert!(matches!(newcomer.next(Duration::ZERO), Next::Nothing));
+        assert!(matches!(newcomer.next(Duration::ZERO), Next::TimedOut));
         thread::scope(|scope| {
             let waiting = scope.spawn(|| {
-                assert!(matches!(follower.next(Duration::from_secs(60)), Next::Held));
-                assert!(matches!(follower.next(Duration::from_secs(60)), Next::Called));
-                assert!(outlet.numbers.lock().unwrap().is_empty(), "the call goes before");
+                assert!(matches!(follower.next(Duration::from_secs(60)), Next::Blocked));
+                assert!(matches!(follower.next(Duration::from_secs(60)), Next::Notified));
+                assert!(sink.numbers.lock().unwrap().is_empty(), "the call goes before");
             });
-            while ring.lock().seats.by_number.is_empty() {
+            while ring.lock().parked.by_number.is_empty() {
                 thread::yield_now();
             }
-            ring.call();
+            ring.notify_followers();
             ring.push(rig.fragment(true, 10));
             waiting.join().unwrap();
         });
@@ -1145,8 +1155,8 @@ mod tests {
             rig: Mutex<Rig>,
             gone: AtomicBool,
         }
-        impl Outlet for Endless {
-            fn offer(&self, _: &Batch) -> bool {
+        impl Sink for Endless {
+            fn try_send(&self, _: &Batch) -> bool {
                 let fragment = self.rig.lock().unwrap().fragment(true, 10);
                 if !self.gone.load(SeqCst) {
                     self.ring.push(fragment);
@@ -1154,7 +1164,7 @@ mod tests {
                 true
             }
         }
-        let outlet = Arc::new(Endless {
+        let sink = Arc::new(Endless {
             ring: Arc::new(Ring::new(LIMITS)),
             rig: Mutex::new(Rig::new(LIMITS)),
             gone: AtomicBool::new(false),
@@ -1162,20 +1172,20 @@ mod tests {
         let (sender, returned) = std::sync::mpsc::channel();
         thread::scope(|scope| {
             scope.spawn(|| {
-                let for_ring = Arc::clone(&outlet) as Arc<dyn Outlet>;
-                let mut follower = Follower::new(&outlet.ring, false, for_ring);
+                let for_ring = Arc::clone(&sink) as Arc<dyn Sink>;
+                let mut follower = Follower::new(&sink.ring, false, for_ring);
                 while matches!(follower.next(Duration::from_millis(50)), Next::Batch(_)) {}
                 sender.send(()).unwrap();
             });
             scope.spawn(|| {
-                while !outlet.gone.load(SeqCst) {
-                    outlet.offer(&Batch::default());
+                while !sink.gone.load(SeqCst) {
+                    sink.try_send(&Batch::default());
                     thread::sleep(Duration::from_millis(10));
                 }
             });
             let returned = returned.recv_timeout(Duration::from_secs(40));
-            outlet.gone.store(true, SeqCst);
-            outlet.ring.close();
+            sink.gone.store(true, SeqCst);
+            sink.ring.close();
             assert_eq!(returned, Ok(()));
         });
     }
@@ -1184,17 +1194,17 @@ mod tests {
     fn a_client_is_heard_while_its_thread_waits() {
         let (mut client, input) = UnixStream::pair().unwrap();
         let ring = Ring::new(PATIENT);
-        let (outlet, heard) = (Arc::new(Kept::default()), AtomicUsize::new(0));
+        let (sink, heard) = (Arc::new(Kept::default()), AtomicUsize::new(0));
         let mut rig = Rig::new(LIMITS);
         thread::scope(|scope| {
             scope.spawn(|| {
-                let for_ring = Arc::clone(&outlet) as Arc<dyn Outlet>;
+                let for_ring = Arc::clone(&sink) as Arc<dyn Sink>;
                 let mut follower = Follower::with_input(&ring, false, for_ring, input.as_fd()).unwrap();
                 loop {
                     match follower.next(Duration::from_secs(60)) {
-                        Next::Batch(batch) => _ = outlet.offer(batch),
-                        Next::Nothing => _ = heard.fetch_add((&input).read(&mut [0]).unwrap(), SeqCst),
-                        Next::Called | Next::Held => {}
+                        Next::Batch(batch) => _ = sink.try_send(batch),
+                        Next::TimedOut => _ = heard.fetch_add((&input).read(&mut [0]).unwrap(), SeqCst),
+                        Next::Notified | Next::Blocked => {}
                         Next::Broken => panic!("nobody panicked"),
                         Next::Closed => return,
                     }
@@ -1213,18 +1223,18 @@ mod tests {
             }
             ring.close();
         });
-        assert_eq!(*outlet.numbers.lock().unwrap(), (0..50).collect::<Vec<u64>>());
+        assert_eq!(*sink.numbers.lock().unwrap(), (0..50).collect::<Vec<u64>>());
     }
 
-    /// A thread that is to go while another one sends for it goes when that is done: nobody is at the outlet then.
+    /// A thread that is to go while another one sends for it goes when that is done: nobody is at the sink then.
     #[test]
     fn nobody_is_at_the_outlet_of_a_thread_that_goes() {
         struct Slow {
             offered: std::sync::mpsc::Sender<()>,
             go_on: Mutex<std::sync::mpsc::Receiver<()>>,
         }
-        impl Outlet for Slow {
-            fn offer(&self, _: &Batch) -> bool {
+        impl Sink for Slow {
+            fn try_send(&self, _: &Batch) -> bool {
                 self.offered.send(()).unwrap();
                 self.go_on.lock().unwrap().recv().unwrap();
                 true
@@ -1245,23 +1255,29 @@ mod tests {
                 let mut follower = Follower::new(ring, false, Arc::new(Kept::default()));
                 while !matches!(follower.next(Duration::from_secs(60)), Next::Closed) {}
             });
-            let seats = |count| {
-                while ring.lock().seats.by_number.len() < count {
+            let parked = |count| {
+                while ring.lock().parked.by_number.len() < count {
                     thread::yield_now();
                 }
             };
-            seats(1);
+            parked(1);
             let input = &input;
             let going = scope.spawn(move || {
                 let mut follower = Follower::with_input(ring, false, slow, input.as_fd()).unwrap();
-                matches!(follower.next(Duration::from_secs(60)), Next::Held)
+                matches!(follower.next(Duration::from_secs(60)), Next::Blocked)
             });
-            seats(2);
+            parked(2);
             ring.push(Rig::new(LIMITS).fragment(true, 10));
             is_offered.recv().unwrap();
             client.write_all(&[0]).unwrap();
-            let recalled = || ring.lock().seats.by_number.values().any(|seat| seat.recalled);
-            while !recalled() {
+            let handback_requested = || {
+                ring.lock()
+                    .parked
+                    .by_number
+                    .values()
+                    .any(|parked| parked.handback_requested)
+            };
+            while !handback_requested() {
                 thread::yield_now();
             }
             assert!(!going.is_finished());

@@ -6,8 +6,9 @@ pub use crate::format::Codec;
 use crate::format::fmp4::Init;
 use crate::ring::pictures::Pictures;
 use crate::ring::{Limits, Ring};
+use std::fmt;
 use std::io::{Read, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
@@ -105,14 +106,42 @@ pub struct Losses {
     pub slow: u64,
 }
 
-/// Somebody who watches, as /status shows them.
+/// Who watches: a client over the network, or a part of this program by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// The client's address.
+    Net(SocketAddr),
+    /// The name of the part, such as "recorder".
+    Local(&'static str),
+}
+
+impl Who {
+    /// The client's IP address; None for a part of this program.
+    pub fn ip(self) -> Option<IpAddr> {
+        match self {
+            Who::Net(address) => Some(address.ip()),
+            Who::Local(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Who::Net(address) => write!(f, "{address}"),
+            Who::Local(part) => f.write_str(part),
+        }
+    }
+}
+
+/// One viewer, as /status shows it.
 pub struct Viewer {
-    /// Where they are.
-    pub address: SocketAddr,
+    /// A client, or a part of the program.
+    pub who: Who,
     /// Since when.
     pub since: Instant,
-    /// The way that it is sent the stream: "mp4", "mjpeg" and so on.
-    pub way: &'static str,
+    /// How the stream is sent: "mp4", "mjpeg" and so on.
+    pub protocol: &'static str,
     /// Bytes sent.
     pub bytes: AtomicU64,
     /// Frames left out because the client was too slow.
@@ -138,7 +167,7 @@ pub struct Stream {
     pub pictures: Pictures,
     state: Mutex<State>,
     viewers: Mutex<Vec<Arc<Viewer>>>,
-    key_wanted: AtomicBool,
+    key_frame_requested: AtomicBool,
     stopping: AtomicBool,
     made: Instant,
     /// Until when the pump is to be heard of again, in milliseconds after `made`.
@@ -166,7 +195,7 @@ impl Stream {
             pictures: Pictures::default(),
             state: Mutex::default(),
             viewers: Mutex::default(),
-            key_wanted: AtomicBool::new(false),
+            key_frame_requested: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             made: Instant::now(),
             pump_due_ms: AtomicU64::new(0),
@@ -186,8 +215,8 @@ impl Stream {
     }
 
     /// For the pump alone: has the viewers look at the state.
-    pub fn tell(&self) {
-        self.ring.call();
+    pub fn notify_viewers(&self) {
+        self.ring.notify_followers();
     }
 
     fn lock_state(&self) -> MutexGuard<'_, State> {
@@ -198,12 +227,12 @@ impl Stream {
         self.viewers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a viewer who is sent the stream in this `way`, for as long as the answer lives, and wakes the pump.
-    pub fn watch(&self, address: SocketAddr, way: &'static str) -> Watching<'_> {
+    /// Counts a viewer who is sent the stream by this `protocol`, until the answer is dropped, and wakes the pump.
+    pub fn watch(&self, who: Who, protocol: &'static str) -> Watching<'_> {
         let viewer = Arc::new(Viewer {
-            address,
+            who,
             since: Instant::now(),
-            way,
+            protocol,
             bytes: AtomicU64::new(0),
             skipped: AtomicU64::new(0),
             age_us: AtomicU64::new(0),
@@ -225,19 +254,19 @@ impl Stream {
     }
 
     /// Asks for a key frame as soon as can be.
-    pub fn want_key(&self) {
-        if !self.key_wanted.swap(true, Relaxed) {
+    pub fn request_key_frame(&self) {
+        if !self.key_frame_requested.swap(true, Relaxed) {
             self.wake();
         }
     }
 
     /// For the pump alone: whether a key frame was asked for since the last call.
-    pub fn take_key_want(&self) -> bool {
-        self.key_wanted.swap(false, Relaxed)
+    pub fn take_key_frame_request(&self) -> bool {
+        self.key_frame_requested.swap(false, Relaxed)
     }
 
     /// For the pump alone: it is not stuck, and will be heard of again within this time.
-    pub fn beat(&self, within: Duration) {
+    pub fn heartbeat(&self, within: Duration) {
         let due = self.made.elapsed() + within;
         self.pump_due_ms.store(due.as_millis() as u64, Relaxed);
     }

@@ -276,8 +276,8 @@ fn hls_is_each_cameras_own() {
         let path = format!("/{name}/{segment}").replace("//", "/");
         assert_eq!(status_of(&server.get(&path)), status, "{path}");
     }
-    assert_eq!(server.status_after("\"front\"", "way"), "hls");
-    assert_eq!(server.status_after("\"back\"", "way"), "hls");
+    assert_eq!(server.status_after("\"front\"", "protocol"), "hls");
+    assert_eq!(server.status_after("\"back\"", "protocol"), "hls");
 }
 
 #[test]

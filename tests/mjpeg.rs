@@ -110,7 +110,7 @@ fn pictures_come_out_as_they_went_in() {
             ("height", "240"),
             ("damaged", "0"),
             ("unreadable", "0"),
-            ("way", "mjpeg"),
+            ("protocol", "mjpeg"),
         ] {
             assert_eq!(server.camera(name), value, "{name}");
         }
@@ -642,7 +642,7 @@ fn who_leaves_is_noticed() {
         matches!(silent, ErrorKind::WouldBlock | ErrorKind::TimedOut),
         "{silent}"
     );
-    assert_eq!(server.camera("way"), "mjpeg");
+    assert_eq!(server.camera("protocol"), "mjpeg");
     drop(client);
     until("it sleeps", || server.camera("state") == "asleep");
 }

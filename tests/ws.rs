@@ -343,7 +343,7 @@ fn pings_are_answered_between_the_fragments_of_a_message() {
     assert!(echo.number("received_us") > 0);
     assert_eq!(client.find(|frame| frame.first == PONG).payload, [7; 125]);
     assert_eq!(server.status("lag_ms"), "62");
-    assert_eq!(server.status("way"), "ws");
+    assert_eq!(server.status("protocol"), "ws");
     // What is not understood is passed over, and what has no number in it gives none.
     client.send(&frame(TEXT, b"REQUESTSTREAM"));
     client.send(&frame(

@@ -20,7 +20,7 @@ pub enum Next {
     /// The newest picture, and its number; the first has 1.
     Picture(u64, Arc<Picture>),
     /// None in time.
-    Nothing,
+    TimedOut,
     /// There will be none any more.
     Closed,
 }
@@ -38,28 +38,28 @@ struct Inner {
 pub struct Pictures {
     inner: Mutex<Inner>,
     changed: Condvar,
-    wants: AtomicUsize,
+    subscribers: AtomicUsize,
 }
 
-/// Somebody who wants pictures, until this is dropped.
-pub struct Want<'a>(&'a Pictures);
+/// Somebody who subscribers pictures, until this is dropped.
+pub struct Subscription<'a>(&'a Pictures);
 
-impl Drop for Want<'_> {
+impl Drop for Subscription<'_> {
     fn drop(&mut self) {
-        self.0.wants.fetch_sub(1, Relaxed);
+        self.0.subscribers.fetch_sub(1, Relaxed);
     }
 }
 
 impl Pictures {
     /// Asks for pictures to be pushed, where they are but for those who ask.
-    pub fn want(&self) -> Want<'_> {
-        self.wants.fetch_add(1, Relaxed);
-        Want(self)
+    pub fn subscribe(&self) -> Subscription<'_> {
+        self.subscribers.fetch_add(1, Relaxed);
+        Subscription(self)
     }
 
     /// Whether anybody asks.
-    pub fn wanted(&self) -> bool {
-        self.wants.load(Relaxed) > 0
+    pub fn has_subscribers(&self) -> bool {
+        self.subscribers.load(Relaxed) > 0
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -102,7 +102,7 @@ impl Pictures {
         match &inner.newest {
             _ if inner.closed => Next::Closed,
             Some(newest) if inner.number > after => Next::Picture(inner.number, Arc::clone(newest)),
-            _ => Next::Nothing,
+            _ => Next::TimedOut,
         }
     }
 }
@@ -123,7 +123,7 @@ mod tests {
     fn now(pictures: &Pictures, after: u64) -> Option<(u64, u64)> {
         match pictures.next(after, Duration::ZERO) {
             Next::Picture(number, picture) => Some((number, picture.captured_us)),
-            Next::Nothing => None,
+            Next::TimedOut => None,
             Next::Closed => panic!("closed"),
         }
     }

@@ -14,8 +14,8 @@ use super::{CameraSide, Place, STACK_BYTES, Shared};
 use crate::format::fmp4::HEAD_BYTES;
 use crate::format::hls::{Directives, Name};
 use crate::log_warning;
-use crate::ring::{BATCH_FRAGMENTS, Batch, Follower, Next, Outlet};
-use crate::stream::{Codec, Stream, Watching};
+use crate::ring::{BATCH_FRAGMENTS, Batch, Follower, Next, Sink};
+use crate::stream::{Codec, Stream, Watching, Who};
 use crate::sys::clock;
 use crate::threads;
 use connection::Phase;
@@ -178,16 +178,16 @@ impl Segmenter {
         let stream = &*self.run.stream;
         let mut watching = Vec::new();
         self.run.show_clients(&mut watching);
-        let outlet = Arc::clone(&self.run) as Arc<dyn Outlet>;
-        let mut follower = Follower::new(&stream.ring, false, outlet);
+        let sink = Arc::clone(&self.run) as Arc<dyn Sink>;
+        let mut follower = Follower::new(&stream.ring, false, sink);
         // A group of pictures that can be joined is a good start, and asking now would only cut it short.
         let mut timeout = Duration::ZERO;
         let mut looked = Instant::now();
         loop {
             match follower.next(mem::replace(&mut timeout, LOOK_EVERY)) {
-                Next::Batch(batch) => _ = self.run.offer(batch),
-                Next::Held | Next::Called => {}
-                Next::Nothing => self.run.want_start(),
+                Next::Batch(batch) => _ = self.run.try_send(batch),
+                Next::Blocked | Next::Notified => {}
+                Next::TimedOut => self.run.want_start(),
                 Next::Broken | Next::Closed => return,
             }
             if looked.elapsed() >= LOOK_EVERY {
@@ -257,7 +257,7 @@ impl Run {
     /// Asks for a key frame while there is nothing to begin with.
     fn want_start(&self) {
         if self.lock().window.bytes() == 0 {
-            self.stream.want_key();
+            self.stream.request_key_frame();
         }
     }
 
@@ -274,15 +274,21 @@ impl Run {
         let mut inner = self.lock();
         let patience = inner.patience().max(VIEWER_LEAST);
         inner.clients.retain(|client| client.asked.elapsed() < patience);
-        watching.retain(|watching| inner.client(watching.viewer.address).is_some());
+        let is_here = |who: Who| {
+            inner
+                .clients
+                .iter()
+                .any(|client| who.ip() == Some(client.address.ip()))
+        };
+        watching.retain(|watching| is_here(watching.viewer.who));
         for client in &inner.clients {
-            let shown = |shown: &&Watching<'_>| shown.viewer.address.ip() == client.address.ip();
+            let shown = |shown: &&Watching<'_>| shown.viewer.who.ip() == Some(client.address.ip());
             match watching.iter().find(shown) {
                 Some(shown) => {
                     shown.viewer.bytes.store(client.bytes, Relaxed);
                     shown.viewer.age_us.store(client.age_us, Relaxed);
                 }
-                None => watching.push(self.stream.watch(client.address, "hls")),
+                None => watching.push(self.stream.watch(Who::Net(client.address), "hls")),
             }
         }
     }
@@ -324,16 +330,16 @@ impl Inner {
     }
 }
 
-impl Outlet for Run {
-    fn offer(&self, batch: &Batch) -> bool {
+impl Sink for Run {
+    fn try_send(&self, batch: &Batch) -> bool {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let unix_us = (unix.as_micros() as i64).wrapping_sub(clock::monotonic_us() as i64);
-        let (mut changed, mut wants_key) = (false, batch.wants_key);
+        let (mut changed, mut needs_key_frame) = (false, batch.needs_key_frame);
         let mut inner = self.lock();
         for fragment in &batch.fragments {
             let pushed = inner.window.push(fragment, unix_us);
             changed |= pushed.changed;
-            wants_key |= pushed.wants_key;
+            needs_key_frame |= pushed.needs_key_frame;
         }
         if changed {
             inner.texts = [None, None];
@@ -342,8 +348,8 @@ impl Outlet for Run {
         if changed {
             self.changed.notify_all();
         }
-        if wants_key {
-            self.stream.want_key();
+        if needs_key_frame {
+            self.stream.request_key_frame();
         }
         true
     }

@@ -8,7 +8,7 @@ use super::head::{Head, Method};
 use super::routes::{self, MjpegRequest, Stop};
 use super::{CameraSide, Shared, snapshot};
 use crate::ring::pictures::{Next, Picture};
-use crate::stream::{Codec, Watching};
+use crate::stream::{Codec, Watching, Who};
 use crate::sys::clock;
 use std::io::{self, IoSlice};
 use std::sync::atomic::Ordering::Relaxed;
@@ -43,8 +43,8 @@ pub(super) fn send(
     let Some(_place) = connection.begin_stream(shared, head) else {
         return "refused";
     };
-    let _want = camera.stream.pictures.want();
-    let watching = camera.stream.watch(connection.address, "mjpeg");
+    let _want = camera.stream.pictures.subscribe();
+    let watching = camera.stream.watch(Who::Net(connection.address), "mjpeg");
     if camera.stream.state().codec.is_none() {
         // What a command gives is known once it has given something.
         if let Err(stop) = snapshot::picture(connection, camera) {
@@ -104,8 +104,8 @@ fn follow(
                     viewer.age_us.store(age_us, Relaxed);
                 }
             }
-            Next::Nothing if routes::none_of(Codec::Jpeg, camera).is_some() => return Ok("stream ended"),
-            Next::Nothing => {}
+            Next::TimedOut if routes::none_of(Codec::Jpeg, camera).is_some() => return Ok("stream ended"),
+            Next::TimedOut => {}
             Next::Closed => return Ok("stream ended"),
         }
         if looked.elapsed() >= LOOK_EVERY {

@@ -7,8 +7,8 @@ use super::routes::{self, Mp4Request};
 use super::unsent::{Unsent, account};
 use super::{CameraSide, Shared};
 use crate::format::fmp4::{Fragment, HEAD_BYTES, Init};
-use crate::ring::{BATCH_FRAGMENTS, Batch, Follower, Next, Outlet};
-use crate::stream::{Codec, Stream, Viewer};
+use crate::ring::{BATCH_FRAGMENTS, Batch, Follower, Next, Sink};
+use crate::stream::{Codec, Stream, Viewer, Who};
 use std::io::{self, IoSlice, Write};
 use std::mem;
 use std::net::TcpStream;
@@ -72,8 +72,8 @@ fn follow(
     chunked: bool,
 ) -> io::Result<End> {
     let stream = &camera.stream;
-    let watching = stream.watch(connection.address, "mp4");
-    let outlet = Arc::new(Mp4 {
+    let watching = stream.watch(Who::Net(connection.address), "mp4");
+    let sink = Arc::new(Mp4 {
         connection: Arc::clone(connection),
         stream: Arc::clone(stream),
         viewer: Arc::clone(&watching.viewer),
@@ -86,26 +86,26 @@ fn follow(
             ended: false,
         }),
     });
-    let mut follower = Follower::new(&stream.ring, request.live, Arc::clone(&outlet) as Arc<dyn Outlet>);
-    stream.want_key();
+    let mut follower = Follower::new(&stream.ring, request.live, Arc::clone(&sink) as Arc<dyn Sink>);
+    stream.request_key_frame();
     let mut looked = Instant::now();
     loop {
         match follower.next(LOOK_EVERY) {
             Next::Batch(batch) => {
-                outlet.offer(batch);
-                outlet.see_to_it()?;
+                sink.try_send(batch);
+                sink.see_to_it()?;
             }
-            Next::Held => outlet.see_to_it()?,
+            Next::Blocked => sink.see_to_it()?,
             // What a command gives may have become known only now.
-            Next::Nothing if stream.state().codec == Some(Codec::Jpeg) => {
-                return outlet.finish().map(|()| End::Stream);
+            Next::TimedOut if stream.state().codec == Some(Codec::Jpeg) => {
+                return sink.finish().map(|()| End::Stream);
             }
-            Next::Nothing | Next::Called => {}
+            Next::TimedOut | Next::Notified => {}
             Next::Broken => return Err(io::Error::other("a fault of this program")),
-            Next::Closed => return outlet.finish().map(|()| End::Stream),
+            Next::Closed => return sink.finish().map(|()| End::Stream),
         }
-        if outlet.ended() {
-            return outlet.finish().map(|()| End::Stream);
+        if sink.ended() {
+            return sink.finish().map(|()| End::Stream);
         }
         if looked.elapsed() >= LOOK_EVERY {
             looked = Instant::now();
@@ -138,8 +138,8 @@ struct Out {
     ended: bool,
 }
 
-impl Outlet for Mp4 {
-    fn offer(&self, batch: &Batch) -> bool {
+impl Sink for Mp4 {
+    fn try_send(&self, batch: &Batch) -> bool {
         let mut out = self.lock();
         let sent = out.send(&self.connection.socket, &batch.fragments);
         account(batch, sent, &self.stream, &self.viewer);

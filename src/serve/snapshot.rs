@@ -6,8 +6,8 @@ use super::routes::{Answer, Stop, not_now};
 use super::{CameraSide, mjpeg};
 use crate::format::fmp4::Fragment;
 use crate::ring::pictures::{self, Picture};
-use crate::ring::{Batch, Follower, Next, Outlet};
-use crate::stream::Codec;
+use crate::ring::{Batch, Follower, Next, Sink};
+use crate::stream::{Codec, Who};
 use crate::sys::clock;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,7 +40,7 @@ fn find(connection: &Connection, camera: &CameraSide, codec: Codec, head: &Head)
     if head.method == Method::Head {
         return Ok(Answer::later(content_type));
     }
-    let _watching = camera.stream.watch(connection.address, way);
+    let _watching = camera.stream.watch(Who::Net(connection.address), way);
     let (captured_us, bytes) = match codec {
         Codec::Jpeg => {
             let picture = picture(connection, camera)?;
@@ -59,14 +59,14 @@ fn find(connection: &Connection, camera: &CameraSide, codec: Codec, head: &Head)
 /// Waits for a JPEG picture that is captured from now on.
 pub(super) fn picture(connection: &Connection, camera: &CameraSide) -> Result<Arc<Picture>, Stop> {
     let asked_us = clock::monotonic_us();
-    let _want = camera.stream.pictures.want();
+    let _want = camera.stream.pictures.subscribe();
     let mut wait = Wait::new(connection, camera, Codec::Jpeg, JPEG_TIME);
     let mut last = 0;
     loop {
         match camera.stream.pictures.next(last, wait.turn()?) {
             pictures::Next::Picture(_, picture) if picture.captured_us >= asked_us => return Ok(picture),
             pictures::Next::Picture(number, _) => last = number,
-            pictures::Next::Nothing => {}
+            pictures::Next::TimedOut => {}
             pictures::Next::Closed => return Err(not_now(camera).into()),
         }
     }
@@ -80,15 +80,15 @@ fn key_frame(connection: &Connection, camera: &CameraSide) -> Result<Arc<Fragmen
         asked_us: clock::monotonic_us(),
         caught: Mutex::default(),
     });
-    let mut follower = Follower::new(&stream.ring, true, Arc::clone(&catch) as Arc<dyn Outlet>);
+    let mut follower = Follower::new(&stream.ring, true, Arc::clone(&catch) as Arc<dyn Sink>);
     loop {
-        stream.want_key();
+        stream.request_key_frame();
         let closed = match follower.next(wait.turn()?) {
             Next::Batch(batch) => {
-                catch.offer(batch);
+                catch.try_send(batch);
                 false
             }
-            Next::Held | Next::Nothing | Next::Called => false,
+            Next::Blocked | Next::TimedOut | Next::Notified => false,
             Next::Broken | Next::Closed => true,
         };
         if let Some(key) = catch.caught.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -106,8 +106,8 @@ struct Catch {
     caught: Mutex<Option<Arc<Fragment>>>,
 }
 
-impl Outlet for Catch {
-    fn offer(&self, batch: &Batch) -> bool {
+impl Sink for Catch {
+    fn try_send(&self, batch: &Batch) -> bool {
         let good = |fragment: &&Arc<Fragment>| fragment.key && fragment.captured_us >= self.asked_us;
         let found = batch.fragments.iter().find(good);
         let mut caught = self.caught.lock().unwrap_or_else(PoisonError::into_inner);

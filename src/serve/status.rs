@@ -80,8 +80,8 @@ fn of_camera(camera: &CameraSide) -> String {
     let clients = array(viewers.iter().map(|viewer| {
         let lag_ms = Some(viewer.lag_ms.load(Relaxed)).filter(|ms| *ms != Viewer::UNTOLD);
         Object::new()
-            .text("address", &viewer.address.to_string())
-            .text("way", viewer.way)
+            .text("who", &viewer.who.to_string())
+            .text("protocol", viewer.protocol)
             .member("connected_s", viewer.since.elapsed().as_secs())
             .member("bytes_sent", viewer.bytes.load(Relaxed))
             .member("frames_skipped", viewer.skipped.load(Relaxed))

@@ -62,8 +62,8 @@ impl Unsent {
 /// Counts what a batch is to its viewer, of which so many bytes were sent, and asks for the key frame that it wants.
 pub(super) fn account(batch: &Batch, sent: u64, stream: &Stream, viewer: &Viewer) {
     viewer.skipped.fetch_add(batch.skipped, Relaxed);
-    if batch.wants_key {
-        stream.want_key();
+    if batch.needs_key_frame {
+        stream.request_key_frame();
     }
     viewer.bytes.fetch_add(sent, Relaxed);
     if let Some(last) = batch.fragments.last() {

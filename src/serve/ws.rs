@@ -9,8 +9,8 @@ use super::unsent::{Unsent, account};
 use super::{CameraSide, Shared};
 use crate::format::fmp4::{Fragment, HEAD_BYTES, Init};
 use crate::format::ws::{self, Fault, Message, Reader, status};
-use crate::ring::{Batch, Follower, Next, Outlet};
-use crate::stream::{Codec, Stream, Viewer};
+use crate::ring::{Batch, Follower, Next, Sink};
+use crate::stream::{Codec, Stream, Viewer, Who};
 use crate::sys::clock;
 use crate::sys::sock::{self, Input};
 use std::io::{self, IoSlice};
@@ -118,8 +118,8 @@ fn follow(
     received: &[u8],
 ) -> io::Result<End> {
     let stream = &camera.stream;
-    let watching = stream.watch(connection.address, "ws");
-    let outlet = Arc::new(Ws {
+    let watching = stream.watch(Who::Net(connection.address), "ws");
+    let sink = Arc::new(Ws {
         connection: Arc::clone(connection),
         stream: Arc::clone(stream),
         viewer: Arc::clone(&watching.viewer),
@@ -136,14 +136,14 @@ fn follow(
         }),
     });
     let mut client = Client {
-        outlet: &outlet,
+        sink: &sink,
         reader: Reader::default(),
         state: String::new(),
     };
     // Before the first look at the state, so that no change after it is missed.
-    let for_ring = Arc::clone(&outlet) as Arc<dyn Outlet>;
+    let for_ring = Arc::clone(&sink) as Arc<dyn Sink>;
     let mut follower = Follower::with_input(&stream.ring, request.live, for_ring, connection.socket.as_fd())?;
-    stream.want_key();
+    stream.request_key_frame();
     client.tell_state()?;
     client.reader.push(received);
     if let Some(end) = client.answer()? {
@@ -152,12 +152,12 @@ fn follow(
     loop {
         match follower.next(LOOK_EVERY) {
             Next::Batch(batch) => {
-                outlet.offer(batch);
-                outlet.flush()?;
+                sink.try_send(batch);
+                sink.flush()?;
             }
-            Next::Held => outlet.flush()?,
-            Next::Called => client.tell_state()?,
-            Next::Nothing => {}
+            Next::Blocked => sink.flush()?,
+            Next::Notified => client.tell_state()?,
+            Next::TimedOut => {}
             // A close frame could come to stand in the middle of another one.
             Next::Broken => return Err(io::Error::other("a fault of this program")),
             Next::Closed => return client.close(Some(status::GOING_AWAY), "the server ends"),
@@ -171,9 +171,9 @@ fn follow(
     }
 }
 
-/// What a client's own thread has. While it has the floor, nobody else is at the outlet.
+/// What a client's own thread has. While it has the floor, nobody else is at the sink.
 struct Client<'a> {
-    outlet: &'a Ws,
+    sink: &'a Ws,
     reader: Reader,
     /// The state as it was told last.
     state: String,
@@ -182,7 +182,7 @@ struct Client<'a> {
 impl Client<'_> {
     /// Tells the state, if it is another than before.
     fn tell_state(&mut self) -> io::Result<()> {
-        let state = self.outlet.stream.state();
+        let state = self.sink.stream.state();
         let text = Object::new()
             .text("type", "state")
             .text("state", state.condition.word())
@@ -192,22 +192,22 @@ impl Client<'_> {
             .member("codec", codec(&state))
             .member("rotation", state.rotation)
             .end();
-        if self.state == text || self.outlet.lock().annex_b {
+        if self.state == text || self.sink.lock().annex_b {
             return Ok(());
         }
         let mut message = Vec::new();
         ws::text(&text, &mut message);
         self.state = text;
-        self.outlet.write(&message)
+        self.sink.write(&message)
     }
 
     /// Reads what has come. Who talks without end is heard again at the next turn.
     fn listen(&mut self) -> io::Result<Option<End>> {
         let mut buffer = [0; 4096];
         for _ in 0..READS {
-            match sock::read_now(&self.outlet.connection.socket, &mut buffer) {
+            match sock::read_now(&self.sink.connection.socket, &mut buffer) {
                 Input::Bytes(n) => {
-                    self.outlet.lock().hear();
+                    self.sink.lock().hear();
                     self.reader.push(&buffer[..n]);
                     if let Some(end) = self.answer()? {
                         return Ok(Some(end));
@@ -234,7 +234,7 @@ impl Client<'_> {
             }
         };
         if !answers.is_empty() {
-            self.outlet.write(&answers)?;
+            self.sink.write(&answers)?;
         }
         end.map(|(code, why)| self.close(code, why)).transpose()
     }
@@ -245,7 +245,7 @@ impl Client<'_> {
             return;
         }
         let lag_ms = member(text, "lag_ms").and_then(|ms| ms.split('.').next()?.parse().ok());
-        self.outlet
+        self.sink
             .viewer
             .lag_ms
             .store(lag_ms.unwrap_or(Viewer::UNTOLD), Relaxed);
@@ -264,7 +264,7 @@ impl Client<'_> {
     /// Whether nothing has come from the client for too long although it was asked. Asks it when it is time to.
     fn is_silent(&self) -> io::Result<bool> {
         {
-            let mut out = self.outlet.lock();
+            let mut out = self.sink.lock();
             if out.quiet_since.elapsed() < QUIET_TIME {
                 return Ok(false);
             }
@@ -275,13 +275,13 @@ impl Client<'_> {
         }
         let mut ping = Vec::new();
         ws::ping(&mut ping);
-        self.outlet.write(&ping).map(|()| false)
+        self.sink.write(&ping).map(|()| false)
     }
 
     fn close(&self, code: Option<u16>, why: &str) -> io::Result<End> {
         let mut frame = Vec::new();
         ws::close(code, why, &mut frame);
-        self.outlet.write(&frame).map(|()| End::Closed)
+        self.sink.write(&frame).map(|()| End::Closed)
     }
 }
 
@@ -322,8 +322,8 @@ struct Out {
     asked: bool,
 }
 
-impl Outlet for Ws {
-    fn offer(&self, batch: &Batch) -> bool {
+impl Sink for Ws {
+    fn try_send(&self, batch: &Batch) -> bool {
         let mut out = self.lock();
         let sent = out.send(&self.connection.socket, batch);
         account(batch, sent, &self.stream, &self.viewer);

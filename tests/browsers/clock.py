@@ -151,7 +151,7 @@ class Clock:
 
     def ask_age(self, me):
         for client in self.server.status()["cameras"][0]["clients"]:
-            if client["address"] == me and client["bytes_sent"]:
+            if client["who"] == me and client["bytes_sent"]:
                 self.age_s = min(self.age_s, client["age_ms"] / 1000)
 
     def now(self):

@@ -196,7 +196,7 @@ def the_page_plays_where_no_websocket_passes(browser):
 
 def ways(server):
     """The ways in which the server's viewers get their picture, our clock left out."""
-    found = [client["way"] for client in server.status()["cameras"][0]["clients"]]
+    found = [client["protocol"] for client in server.status()["cameras"][0]["clients"]]
     found.remove("mp4")
     return set(found)
 

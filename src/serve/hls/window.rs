@@ -82,7 +82,7 @@ pub struct Pushed {
     /// The playlist is another one now.
     pub changed: bool,
     /// A key frame is wanted.
-    pub wants_key: bool,
+    pub needs_key_frame: bool,
 }
 
 /// The segments of one run.
@@ -151,7 +151,7 @@ impl Window {
             self.forget_waiting();
         }
         if self.broken && !fragment.key {
-            pushed.wants_key = true;
+            pushed.needs_key_frame = true;
             return pushed;
         }
         if self.terms.is_some() {
@@ -186,12 +186,12 @@ impl Window {
             for fragment in waiting.iter().chain([fragment]) {
                 self.add(fragment, unix_us, pushed);
             }
-            pushed.wants_key = false; // was asked for while they came
+            pushed.needs_key_frame = false; // was asked for while they came
         } else {
             self.broken = false;
             self.bytes += fragment.size_bytes();
             self.waiting.push(Arc::clone(fragment));
-            pushed.wants_key = key_is_due(length_90k, u64::from(fragment.duration_90k));
+            pushed.needs_key_frame = key_is_due(length_90k, u64::from(fragment.duration_90k));
         }
     }
 
@@ -212,7 +212,7 @@ impl Window {
             self.open_segment(fragment, unix_us);
         }
         let Some(open) = &mut self.open else { return };
-        pushed.wants_key |= key_is_due(open.listing.duration_90k, frame_90k);
+        pushed.needs_key_frame |= key_is_due(open.listing.duration_90k, frame_90k);
         let too_much = open.part_90k > 0 && open.part_90k + frame_90k > terms.part_target_90k;
         if too_much {
             open.close_part(&mut self.next_part);

@@ -65,7 +65,7 @@ impl Rig {
         let fragment = Fragment::new(init, &unit, span, captured_us, self.epoch).unwrap();
         self.time_90k += u64::from(duration_90k);
         let pushed = self.window.push(&Arc::new(fragment), 1_700_000_000_000_000);
-        self.wants += u64::from(pushed.wants_key);
+        self.wants += u64::from(pushed.needs_key_frame);
         if pushed.changed {
             self.check();
             self.text = self.window.playlist(false);
@@ -303,7 +303,7 @@ fn after_a_hole_a_key_frame_is_waited_for_and_the_break_is_told() {
             _ => rig.init = init(),
         }
         let pushed = rig.push(false, FRAME_90K);
-        assert!(pushed.wants_key && pushed.changed);
+        assert!(pushed.needs_key_frame && pushed.changed);
         rig.push(false, FRAME_90K);
         let whole = rig.lengths();
         assert_eq!(whole, [30, 30, 30, 15], "what was there is a segment");

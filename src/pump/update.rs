@@ -10,16 +10,16 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The newest config for a pump that it has not seen yet.
-pub struct Orders(Mutex<Option<Camera>>);
+pub struct PendingConfig(Mutex<Option<Camera>>);
 
-impl Orders {
+impl PendingConfig {
     /// None yet.
-    pub const fn new() -> Orders {
-        Orders(Mutex::new(None))
+    pub const fn new() -> PendingConfig {
+        PendingConfig(Mutex::new(None))
     }
 
     /// Has the pump of that stream take over this config.
-    pub fn give(&self, camera: Camera, stream: &Stream) {
+    pub fn submit(&self, camera: Camera, stream: &Stream) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(camera);
         stream.wake();
     }
@@ -28,14 +28,14 @@ impl Orders {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    pub(super) fn are_there(&self) -> bool {
+    pub(super) fn is_some(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 }
 
-impl Default for Orders {
-    fn default() -> Orders {
-        Orders::new()
+impl Default for PendingConfig {
+    fn default() -> PendingConfig {
+        PendingConfig::new()
     }
 }
 
@@ -62,15 +62,15 @@ fn controls(camera: &Camera) -> &[Setting] {
 
 impl Pump<'_> {
     /// Publishes what is known by the config alone.
-    pub(super) fn tell_wishes(&self) {
+    pub(super) fn publish_config(&self) {
         let Camera { source, rotation, .. } = &self.camera;
         self.stream
             .publish(|state| (state.codec, state.rotation) = (codec_of(source), *rotation));
     }
 
     /// Takes over a new config, if there is one. Whether a source that is open can go on.
-    pub(super) fn obey(&mut self, source: Option<&mut dyn Source>) -> bool {
-        let Some(new) = self.orders.take() else {
+    pub(super) fn apply_pending(&mut self, source: Option<&mut dyn Source>) -> bool {
+        let Some(new) = self.pending.take() else {
             return true;
         };
         let old = mem::replace(&mut self.camera, new);
@@ -84,7 +84,7 @@ impl Pump<'_> {
                 return true;
             }
         } else {
-            self.tell_wishes();
+            self.publish_config();
             // The rotation is in the init segment.
             self.parameters = None;
             (self.known, self.started) = (false, Instant::now());

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// What is known of a source's stream while it is open.
-pub(super) struct Intake {
+pub(super) struct Ingest {
     reader: Reader,
     /// What comes before the next key frame can't be decoded.
     pub needs_key: bool,
@@ -32,9 +32,9 @@ pub(super) struct Intake {
     pub first: bool,
 }
 
-impl Intake {
-    pub fn new(now: Instant) -> Intake {
-        Intake {
+impl Ingest {
+    pub fn new(now: Instant) -> Ingest {
+        Ingest {
             reader: Reader::new(),
             needs_key: true,
             key_missed_since: now,
@@ -75,26 +75,26 @@ pub(super) struct Measured {
 }
 
 impl Pump<'_> {
-    pub(super) fn take(&mut self, intake: &mut Intake, signal: Signal<'_>, info: &source::SourceInfo) {
+    pub(super) fn take(&mut self, ingest: &mut Ingest, signal: Signal<'_>, info: &source::SourceInfo) {
         let frame = match signal {
             Signal::Frame(frame) => frame,
-            Signal::Gap => return intake.needs_key = true,
+            Signal::Gap => return ingest.needs_key = true,
         };
         let trouble = match frame.codec {
-            Codec::H264 => self.take_h264(intake, frame, info),
-            Codec::Jpeg => self.take_jpeg(intake, frame, info),
+            Codec::H264 => self.take_h264(ingest, frame, info),
+            Codec::Jpeg => self.take_jpeg(ingest, frame, info),
         };
         if let Err(what) = trouble {
-            intake.unreadable += 1;
-            intake.needs_key = true;
+            ingest.unreadable += 1;
+            ingest.needs_key = true;
             let line = format!("a frame is of no use ({what}); such frames are counted in /status");
-            if intake.unreadable == 1 {
+            if ingest.unreadable == 1 {
                 log_warning!("{}: {line}", self.stream.name);
             }
             // Who waits for the first one is to know why, but not for each one anew.
-            if intake.first && self.state().why != line {
+            if ingest.first && self.state().why != line {
                 self.stream.publish(|state| state.why = line);
-                self.stream.tell();
+                self.stream.notify_viewers();
             }
         }
     }
@@ -102,24 +102,24 @@ impl Pump<'_> {
     /// The error is what is wrong with this frame.
     fn take_h264(
         &mut self,
-        intake: &mut Intake,
+        ingest: &mut Ingest,
         frame: Frame<'_>,
         info: &source::SourceInfo,
     ) -> Result<(), String> {
-        intake.keyless = true;
-        match intake.reader.read(frame.data) {
+        ingest.keyless = true;
+        match ingest.reader.read(frame.data) {
             Ok(Some(unit)) => {
-                let parameters = intake.reader.parameters().cloned();
+                let parameters = ingest.reader.parameters().cloned();
                 match parameters.and_then(|parameters| self.init_for(parameters)) {
-                    Some(init) => self.mux(intake, &unit, frame, init, info),
+                    Some(init) => self.mux(ingest, &unit, frame, init, info),
                     None => Ok(()),
                 }
             }
             Ok(None) => Ok(()),
             Err(Refused::Damaged(what)) => Err(what.to_string()),
             Err(why) => {
-                intake.needs_key = true;
-                intake.refused = Some(why);
+                ingest.needs_key = true;
+                ingest.refused = Some(why);
                 Ok(())
             }
         }
@@ -128,13 +128,16 @@ impl Pump<'_> {
     /// Each picture stands alone: it is checked and copied, and that is all.
     fn take_jpeg(
         &mut self,
-        intake: &mut Intake,
+        ingest: &mut Ingest,
         frame: Frame<'_>,
         info: &source::SourceInfo,
     ) -> Result<(), String> {
         if info.jpeg_too {
             // What is wrong with one shows in the H.264 that is made of it.
-            if let (true, Ok(picture)) = (self.stream.pictures.wanted(), jpeg::Picture::parse(frame.data)) {
+            if let (true, Ok(picture)) = (
+                self.stream.pictures.has_subscribers(),
+                jpeg::Picture::parse(frame.data),
+            ) {
                 self.stream.pictures.push(Picture {
                     captured_us: frame.captured_us,
                     bytes: picture.to_vec(),
@@ -143,13 +146,13 @@ impl Pump<'_> {
             return Ok(());
         }
         let picture = jpeg::Picture::parse(frame.data)?;
-        intake.needs_key = false;
+        ingest.needs_key = false;
         let size = (u32::from(picture.width), u32::from(picture.height));
         let picture = Picture {
             captured_us: frame.captured_us,
             bytes: picture.to_vec(),
         };
-        self.arrived(intake, info, (Codec::Jpeg, "JPEG"), picture.bytes.len(), size);
+        self.arrived(ingest, info, (Codec::Jpeg, "JPEG"), picture.bytes.len(), size);
         self.stream.pictures.push(picture);
         Ok(())
     }
@@ -169,14 +172,14 @@ impl Pump<'_> {
 
     fn mux(
         &mut self,
-        intake: &mut Intake,
+        ingest: &mut Ingest,
         unit: &AccessUnit<'_>,
         frame: Frame<'_>,
         init: Arc<Init>,
         info: &source::SourceInfo,
     ) -> Result<(), String> {
-        if intake.needs_key && !unit.key {
-            intake.after_loss += u64::from(!intake.first);
+        if ingest.needs_key && !unit.key {
+            ingest.after_loss += u64::from(!ingest.first);
             return Ok(());
         }
         let span = self.timeline.place(frame.captured_us);
@@ -185,15 +188,15 @@ impl Pump<'_> {
         let key = fragment.key;
         let mut interval_ms = None;
         if key {
-            intake.needs_key = false;
-            (intake.key_missed_since, intake.keyless) = (Instant::now(), false);
-            interval_ms = intake
+            ingest.needs_key = false;
+            (ingest.key_missed_since, ingest.keyless) = (Instant::now(), false);
+            interval_ms = ingest
                 .last_key_us
                 .map(|last| frame.captured_us.saturating_sub(last) / 1000);
-            intake.last_key_us = Some(frame.captured_us);
+            ingest.last_key_us = Some(frame.captured_us);
         }
         let (size, codec) = ((init.width, init.height), &init.codec);
-        self.arrived(intake, info, (Codec::H264, codec), fragment.size_bytes(), size);
+        self.arrived(ingest, info, (Codec::H264, codec), fragment.size_bytes(), size);
         self.stream.publish(|state| {
             if key {
                 state.key_interval_ms = interval_ms.or(state.key_interval_ms);
@@ -208,15 +211,15 @@ impl Pump<'_> {
     /// camera live.
     fn arrived(
         &mut self,
-        intake: &mut Intake,
+        ingest: &mut Ingest,
         info: &source::SourceInfo,
         (codec, name): (Codec, &str),
         bytes: usize,
         size: (u32, u32),
     ) {
-        intake.measured.frames += 1;
-        intake.measured.bytes += bytes;
-        let first = mem::take(&mut intake.first);
+        ingest.measured.frames += 1;
+        ingest.measured.bytes += bytes;
+        let first = mem::take(&mut ingest.first);
         let now = Instant::now();
         self.stream.publish(|state| {
             state.frames += 1;
@@ -229,7 +232,7 @@ impl Pump<'_> {
             }
         });
         if first {
-            self.stream.tell();
+            self.stream.notify_viewers();
             self.known = true;
             let (width, height) = size;
             let until = if info.placeholder {
@@ -247,33 +250,33 @@ impl Pump<'_> {
     }
 
     /// Names a stream that can't be joined, or not at any time: without key frames, or with too few of them.
-    pub(super) fn watch_keys(&mut self, intake: &mut Intake, now: Instant) {
-        let missed = now.saturating_duration_since(intake.key_missed_since);
-        let why = if missed >= NO_KEY && intake.keyless {
+    pub(super) fn watch_keys(&mut self, ingest: &mut Ingest, now: Instant) {
+        let missed = now.saturating_duration_since(ingest.key_missed_since);
+        let why = if missed >= NO_KEY && ingest.keyless {
             format!(
                 "no key frame for {} s: nobody can join before the next one. Set the encoder to one every second or two",
                 NO_KEY.as_secs()
             )
-        } else if intake.long_groups || self.stream.ring.too_long_to_join() {
-            intake.long_groups = true;
+        } else if ingest.long_groups || self.stream.ring.too_long_to_join() {
+            ingest.long_groups = true;
             "key frames are far apart: who comes in between waits for the next one (join_max_s, join_max_mb). \
              Set the encoder to one every second or two"
                 .to_string()
         } else {
             String::new()
         };
-        if why != intake.key_trouble {
+        if why != ingest.key_trouble {
             if !why.is_empty() && self.history.said.insert(why.clone()) {
                 log_warning!("{}: {why}", self.stream.name);
             }
-            intake.key_trouble.clone_from(&why);
+            ingest.key_trouble.clone_from(&why);
             self.stream.publish(|state| state.why = why);
-            self.stream.tell();
+            self.stream.notify_viewers();
         }
     }
 
-    pub(super) fn measure(&mut self, intake: &mut Intake, now: Instant) {
-        let measured = &mut intake.measured;
+    pub(super) fn measure(&mut self, ingest: &mut Ingest, now: Instant) {
+        let measured = &mut ingest.measured;
         let seconds = now.saturating_duration_since(measured.since).as_secs_f64();
         let fps = measured.frames as f64 / seconds;
         let bits = (measured.bytes * 8) as f64 / seconds;

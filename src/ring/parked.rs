@@ -1,18 +1,18 @@
-//! The seats of a ring's followers: who waits, who is to be served, and how each one's thread is woken.
+//! The parked followers of a ring's followers: who waits, who is to be served, and how each one's thread is woken.
 
-use super::{Outlet, Place};
+use super::{Place, Sink};
 use nix::sys::eventfd::EventFd;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar};
 
 /// What stands for a follower while its thread waits.
-pub(super) struct Seat {
+pub(super) struct Parked {
     pub place: Place,
-    pub state: SeatState,
-    pub outlet: Arc<dyn Outlet>,
+    pub state: ParkedState,
+    pub sink: Arc<dyn Sink>,
     pub wake: Arc<Wake>,
     /// Its own thread has to go on when the offer is done.
-    pub recalled: bool,
+    pub handback_requested: bool,
 }
 
 /// Wakes a follower's thread where it waits.
@@ -34,58 +34,58 @@ impl Wake {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SeatState {
+pub(super) enum ParkedState {
     /// Has all that there is.
     Idle,
     /// There is something for it.
     Due,
     /// Is being served, by its own thread or another's.
-    Served,
+    Sending,
     /// Its own thread has to go on.
-    Held,
+    Blocked,
     /// A thread that served it panicked: no other one is to try it.
     Broken,
 }
 
-/// All seats, and who is to be served.
+/// All parked followers, and who is to be served.
 #[derive(Default)]
-pub(super) struct Seats {
-    pub by_number: HashMap<u64, Seat>,
+pub(super) struct ParkedFollowers {
+    pub by_number: HashMap<u64, Parked>,
     pub idle: Vec<u64>,
     pub due: VecDeque<u64>,
     pub next_number: u64,
-    /// Threads that serve seats now.
-    pub servers: usize,
+    /// Threads that send for parked followers now.
+    pub senders: usize,
 }
 
-impl Seats {
+impl ParkedFollowers {
     pub fn all_are_due(&mut self) {
         for number in self.idle.drain(..) {
-            if let Some(seat) = self.by_number.get_mut(&number) {
-                seat.state = SeatState::Due;
+            if let Some(parked) = self.by_number.get_mut(&number) {
+                parked.state = ParkedState::Due;
                 self.due.push_back(number);
             }
         }
     }
 
     /// Each one's own thread has to go on, before anything else is offered to it.
-    pub fn all_are_held(&mut self) {
+    pub fn block_all(&mut self) {
         self.idle.clear();
         self.due.clear();
-        for seat in self.by_number.values_mut() {
-            match seat.state {
-                SeatState::Served => seat.recalled = true,
-                SeatState::Idle | SeatState::Due => seat.state = SeatState::Held,
-                SeatState::Held | SeatState::Broken => {}
+        for parked in self.by_number.values_mut() {
+            match parked.state {
+                ParkedState::Sending => parked.handback_requested = true,
+                ParkedState::Idle | ParkedState::Due => parked.state = ParkedState::Blocked,
+                ParkedState::Blocked | ParkedState::Broken => {}
             }
-            seat.wake.up();
+            parked.wake.up();
         }
     }
 
     /// Wakes a thread to serve: the one that waits for what is first in the row.
-    pub fn call(&self) {
-        if let Some(seat) = self.due.front().and_then(|number| self.by_number.get(number)) {
-            seat.wake.up();
+    pub fn wake_next(&self) {
+        if let Some(parked) = self.due.front().and_then(|number| self.by_number.get(number)) {
+            parked.wake.up();
         }
     }
 }
