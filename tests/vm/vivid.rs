@@ -3,7 +3,7 @@
 
 use super::*;
 use fmp4streamer::source::controls;
-use fmp4streamer::sys::v4l2::{BufferKind, Format, FourCc, Queue};
+use fmp4streamer::sys::v4l2::{BufferKind, Format, FourCc, Layout, Queue};
 use nix::errno::Errno;
 
 fn single() -> Option<PathBuf> {
@@ -175,8 +175,12 @@ fn queue(path: &Path, kind: BufferKind, fourcc: &[u8; 4], buffers: u32) -> Queue
         height: 360,
         fourcc: FourCc(u32::from_le_bytes(*fourcc)),
     };
-    assert_eq!(v4l2::set_format(&file, kind, wanted), Ok(wanted));
-    assert_eq!(v4l2::get_format(&file, kind), Ok(wanted));
+    let format = |layout: Layout| layout.format;
+    assert_eq!(
+        v4l2::set_layout(&file, kind, &Layout::new(wanted)).map(format),
+        Ok(wanted)
+    );
+    assert_eq!(v4l2::get_layout(&file, kind).map(format), Ok(wanted));
     let interval = v4l2::Fraction {
         numerator: 1,
         denominator: 25,

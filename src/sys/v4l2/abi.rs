@@ -5,6 +5,16 @@
 
 use std::mem::offset_of;
 
+/// An ioctl's argument without any address in it that the kernel would follow.
+///
+/// # Safety
+/// The kernel must not take any bytes of the type for an address, and every bit pattern that it may write must be a
+/// value of the type: safe code hands one to ioctl(2) on the strength of this.
+pub unsafe trait Plain {}
+
+// SAFETY: a number.
+unsafe impl Plain for u32 {}
+
 /// `VIDEO_MAX_PLANES`.
 pub const MAX_PLANES: usize = 8;
 
@@ -21,6 +31,9 @@ pub struct Capability {
     pub reserved: [u32; 3],
 }
 
+// SAFETY: numbers and texts only.
+unsafe impl Plain for Capability {}
+
 /// `struct v4l2_fmtdesc`
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
@@ -34,6 +47,9 @@ pub struct FmtDesc {
     pub reserved: [u32; 3],
 }
 
+// SAFETY: numbers and texts only.
+unsafe impl Plain for FmtDesc {}
+
 /// `struct v4l2_frmsizeenum`; `size` is its union: `v4l2_frmsize_discrete` (width, height) or
 /// `v4l2_frmsize_stepwise` (min_width, max_width, step_width, min_height, max_height, step_height).
 #[repr(C)]
@@ -45,6 +61,9 @@ pub struct FrameSizeEnum {
     pub size: [u32; 6],
     pub reserved: [u32; 2],
 }
+
+// SAFETY: numbers only.
+unsafe impl Plain for FrameSizeEnum {}
 
 /// `struct v4l2_fract`, here always seconds between frames.
 #[repr(C)]
@@ -69,6 +88,9 @@ pub struct FrameIntervalEnum {
     pub interval: [Fraction; 3],
     pub reserved: [u32; 2],
 }
+
+// SAFETY: numbers only.
+unsafe impl Plain for FrameIntervalEnum {}
 
 /// `struct v4l2_pix_format`
 #[repr(C)]
@@ -126,6 +148,9 @@ pub struct SingleFormat {
     pub rest: [u8; 200 - size_of::<PixFormat>()],
 }
 
+// SAFETY: the union holds addresses for overlays (`v4l2_window`) alone, and `kind` is one of `BufferKind`'s.
+unsafe impl Plain for SingleFormat {}
+
 /// `struct v4l2_format` with `pix_mp` of its union.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -136,6 +161,9 @@ pub struct MultiFormat {
     pub pix: PixFormatMplane,
     pub rest: [u8; 200 - size_of::<PixFormatMplane>()],
 }
+
+// SAFETY: as in `SingleFormat`.
+unsafe impl Plain for MultiFormat {}
 
 /// `struct v4l2_streamparm` with `capture` (`struct v4l2_captureparm`) of its union; `output` (`struct
 /// v4l2_outputparm`) has the same fields in the same places.
@@ -151,6 +179,9 @@ pub struct StreamParm {
     pub rest: [u8; 200 - 24],
 }
 
+// SAFETY: numbers only, in the rest of the union too.
+unsafe impl Plain for StreamParm {}
+
 /// `struct v4l2_requestbuffers`
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
@@ -162,6 +193,9 @@ pub struct RequestBuffers {
     pub flags: u8,
     pub reserved: [u8; 3],
 }
+
+// SAFETY: numbers only.
+unsafe impl Plain for RequestBuffers {}
 
 /// `struct v4l2_plane`; `m` is its union (`mem_offset`, `userptr`, `fd`).
 #[repr(C)]
@@ -222,6 +256,9 @@ pub struct QueryExtCtrl {
     pub reserved: [u32; 32],
 }
 
+// SAFETY: numbers and texts only.
+unsafe impl Plain for QueryExtCtrl {}
+
 /// `struct v4l2_querymenu`; `item` is its union: a text, or an `__s64` in the first eight bytes.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
@@ -231,6 +268,9 @@ pub struct QueryMenu {
     pub item: [u8; 32],
     pub reserved: u32,
 }
+
+// SAFETY: a text or a number in place of the union; no address.
+unsafe impl Plain for QueryMenu {}
 
 /// `struct v4l2_ext_control`, which is packed; `value` is its union: an `__s32`, an `__s64` or a pointer.
 #[repr(C)]
@@ -266,6 +306,9 @@ pub struct ExportBuffer {
     pub reserved: [u32; 11],
 }
 
+// SAFETY: numbers only; `fd` is the kernel's answer.
+unsafe impl Plain for ExportBuffer {}
+
 /// `struct v4l2_selection` with its `struct v4l2_rect`.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
@@ -280,6 +323,9 @@ pub struct Selection {
     pub reserved: [u32; 9],
 }
 
+// SAFETY: numbers only.
+unsafe impl Plain for Selection {}
+
 /// `struct v4l2_event_subscription`
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
@@ -289,6 +335,9 @@ pub struct EventSubscription {
     pub flags: u32,
     pub reserved: [u32; 5],
 }
+
+// SAFETY: numbers only.
+unsafe impl Plain for EventSubscription {}
 
 /// `struct v4l2_event`; `u` is its union, which has 64-bit integers in it, and the time is two of those as in
 /// [`Buffer`].
@@ -304,6 +353,9 @@ pub struct Event {
     pub id: u32,
     pub reserved: [u32; 8],
 }
+
+// SAFETY: the kernel writes all of it, and what it writes are numbers.
+unsafe impl Plain for Event {}
 
 const _: () = {
     assert!(size_of::<Capability>() == 104);

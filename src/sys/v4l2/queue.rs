@@ -1,10 +1,10 @@
 //! The buffers of a device: a queue that it fills, lent one at a time and given back, and one that we fill.
 
 use super::abi::{Buffer, MAX_PLANES};
-use super::stream::{self, Contents, Memory};
-use super::{BufferKind, Result};
+use super::buffers::{self, Contents, Memory};
+use super::types::BufferKind;
+use crate::sys::errno::{Errno, Result};
 use crate::sys::mmap::Mapping;
-use nix::errno::Errno;
 use std::fs::File;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -48,18 +48,18 @@ impl Shared {
             filled: None,
             fd,
         };
-        stream::queue_buffer(&self.file, self.kind, index, &contents)
+        buffers::queue_buffer(&self.file, self.kind, index, &contents)
     }
 }
 
 /// Asks the driver for `wanted` buffers of its own, takes as many as it gives (at least one) and maps them.
 fn mapped(file: &File, kind: BufferKind, wanted: u32) -> Result<Vec<Vec<Mapping>>> {
-    let count = stream::request_buffers(file, kind, Memory::Mmap, wanted)?;
+    let count = buffers::request_buffers(file, kind, Memory::Mmap, wanted)?;
     if count == 0 {
         return Err(Errno::ENOBUFS);
     }
     let map = |index| {
-        let planes = stream::query_buffer(file, kind, index)?;
+        let planes = buffers::query_buffer(file, kind, index)?;
         let maps = planes
             .into_iter()
             .map(|(bytes, offset)| Mapping::new(file, bytes, offset));
@@ -98,7 +98,7 @@ impl Queue {
     /// # Errors
     /// What VIDIOC_REQBUFS says: EINVAL where the driver can't do that.
     pub fn import(file: Rc<File>, kind: BufferKind, memory: Vec<OwnedFd>) -> Result<Queue> {
-        let count = stream::request_buffers(&file, kind, Memory::DmaBuf, memory.len() as u32)?;
+        let count = buffers::request_buffers(&file, kind, Memory::DmaBuf, memory.len() as u32)?;
         let mut buffers: Vec<Place> = memory.into_iter().map(Place::There).collect();
         // If there are more than there is memory for, they stay unused.
         buffers.truncate(count as usize);
@@ -111,11 +111,6 @@ impl Queue {
         Ok(Queue {
             shared: Rc::new(shared),
         })
-    }
-
-    /// The device.
-    pub fn file(&self) -> &File {
-        &self.shared.file
     }
 
     /// How many buffers the driver gave.
@@ -136,7 +131,7 @@ impl Queue {
         for index in 0..self.count() {
             self.shared.queue(index as u32)?;
         }
-        stream::stream_on(&self.shared.file, self.shared.kind)
+        buffers::stream_on(&self.shared.file, self.shared.kind)
     }
 
     /// Takes the next filled buffer, or None when there is none yet.
@@ -146,7 +141,8 @@ impl Queue {
     /// encoder has stopped by itself.
     pub fn dequeue(&mut self) -> Result<Option<DequeuedBuffer>> {
         let shared = &self.shared;
-        let Some((buffer, planes)) = stream::dequeue_buffer(&shared.file, shared.kind, shared.memory)? else {
+        let Some((buffer, planes)) = buffers::dequeue_buffer(&shared.file, shared.kind, shared.memory)?
+        else {
             return Ok(None);
         };
         // An index that was never given out is a driver gone mad: nothing of it can be trusted.
@@ -165,13 +161,13 @@ impl Queue {
 impl Drop for Queue {
     fn drop(&mut self) {
         // All of this fails when the device is gone, and closing the file frees everything in any case.
-        let _ = stream::stream_off(&self.shared.file, self.shared.kind);
+        let _ = buffers::stream_off(&self.shared.file, self.shared.kind);
         if let Some(shared) = Rc::get_mut(&mut self.shared) {
             // Before 4.20 the kernel does not free buffers that are mapped.
             shared.buffers.clear();
         }
         let shared = &self.shared;
-        let _ = stream::request_buffers(&shared.file, shared.kind, shared.memory, 0);
+        let _ = buffers::request_buffers(&shared.file, shared.kind, shared.memory, 0);
     }
 }
 
@@ -314,7 +310,7 @@ impl OutputQueue {
     pub fn export(&self) -> Result<Vec<OwnedFd>> {
         let indices = 0..self.buffers.len() as u32;
         indices
-            .map(|index| stream::export_buffer(&self.file, self.kind, index))
+            .map(|index| buffers::export_buffer(&self.file, self.kind, index))
             .collect()
     }
 
@@ -323,7 +319,7 @@ impl OutputQueue {
     /// # Errors
     /// What VIDIOC_STREAMON says.
     pub fn start(&mut self) -> Result<()> {
-        stream::stream_on(&self.file, self.kind)
+        buffers::stream_on(&self.file, self.kind)
     }
 
     /// Lets `fill` fill a buffer that is ours, and gives it to the device with its time. `fill` tells how many bytes
@@ -357,7 +353,7 @@ impl OutputQueue {
             filled: Some((bytes as u32, time_us)),
             ..Contents::NOTHING
         };
-        stream::queue_buffer(&self.file, self.kind, index, &contents)?;
+        buffers::queue_buffer(&self.file, self.kind, index, &contents)?;
         self.free.swap_remove(place);
         Ok(())
     }
@@ -367,7 +363,7 @@ impl OutputQueue {
     /// # Errors
     /// What VIDIOC_DQBUF says.
     pub fn reclaim(&mut self) -> Result<Option<u32>> {
-        let Some((buffer, _)) = stream::dequeue_buffer(&self.file, self.kind, Memory::Mmap)? else {
+        let Some((buffer, _)) = buffers::dequeue_buffer(&self.file, self.kind, Memory::Mmap)? else {
             return Ok(None);
         };
         let index = buffer.index;
@@ -381,9 +377,9 @@ impl OutputQueue {
 
 impl Drop for OutputQueue {
     fn drop(&mut self) {
-        let _ = stream::stream_off(&self.file, self.kind);
+        let _ = buffers::stream_off(&self.file, self.kind);
         // As in `Queue`.
         self.buffers.clear();
-        let _ = stream::request_buffers(&self.file, self.kind, Memory::Mmap, 0);
+        let _ = buffers::request_buffers(&self.file, self.kind, Memory::Mmap, 0);
     }
 }

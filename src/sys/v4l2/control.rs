@@ -1,12 +1,11 @@
-//! One safe function per ioctl: inputs as parameters, outputs as the return. Only EINTR is tried again.
+//! A device's controls: what there are, and what they are set to.
 
-use super::abi::*;
-use super::{BufferKind, FourCc, FrameIntervals, FrameSizes, OfferedFormat, Result, cap, text};
-use crate::sys::errno::{Errno, uninterrupted};
-use nix::{request_code_read, request_code_readwrite, request_code_write};
+use super::abi::{ExtControl, ExtControls, QueryExtCtrl, QueryMenu};
+use super::call::{Request, call, call_with_addresses, read_write};
+use super::ctrl;
+use super::types::text;
+use crate::sys::errno::{Errno, Result};
 use std::fs::File;
-use std::marker::PhantomData;
-use std::os::fd::AsRawFd;
 
 /// `V4L2_CTRL_FLAG_NEXT_CTRL | V4L2_CTRL_FLAG_NEXT_COMPOUND`
 const NEXT_CONTROL: u32 = 0xc000_0000;
@@ -14,142 +13,10 @@ const NEXT_CONTROL: u32 = 0xc000_0000;
 /// are below.
 const CONTROL_BYTES_MAX: usize = 1 << 20;
 
-/// An ioctl number and the struct that belongs to it: the number has the struct's size in it.
-pub(super) struct Request<T>(pub libc::Ioctl, PhantomData<T>);
-
-pub(super) const fn read<T>(number: u8) -> Request<T> {
-    Request(request_code_read!(b'V', number, size_of::<T>()), PhantomData)
-}
-pub(super) const fn write<T>(number: u8) -> Request<T> {
-    Request(request_code_write!(b'V', number, size_of::<T>()), PhantomData)
-}
-pub(super) const fn read_write<T>(number: u8) -> Request<T> {
-    Request(request_code_readwrite!(b'V', number, size_of::<T>()), PhantomData)
-}
-
-const QUERYCAP: Request<Capability> = read(0);
-const ENUM_FMT: Request<FmtDesc> = read_write(2);
 const QUERYMENU: Request<QueryMenu> = read_write(37);
 const G_EXT_CTRLS: Request<ExtControls> = read_write(71);
 const S_EXT_CTRLS: Request<ExtControls> = read_write(72);
-const ENUM_FRAMESIZES: Request<FrameSizeEnum> = read_write(74);
-const ENUM_FRAMEINTERVALS: Request<FrameIntervalEnum> = read_write(75);
 const QUERY_EXT_CTRL: Request<QueryExtCtrl> = read_write(103);
-
-/// A struct without any address in it that the kernel would follow.
-pub(super) trait Plain {}
-impl Plain for Capability {}
-impl Plain for FmtDesc {}
-impl Plain for QueryMenu {}
-impl Plain for FrameSizeEnum {}
-impl Plain for FrameIntervalEnum {}
-impl Plain for QueryExtCtrl {}
-
-pub(super) fn call<T: Plain>(file: &File, request: &Request<T>, argument: &mut T) -> Result<()> {
-    // SAFETY: a `Plain` argument has no address in it.
-    unsafe { call_with_addresses(file, request, argument) }
-}
-
-/// # Safety
-/// Every address in `argument` that the kernel would follow must be of memory that it may write to, as long
-/// as it is told there.
-pub(super) unsafe fn call_with_addresses<T>(
-    file: &File,
-    request: &Request<T>,
-    argument: &mut T,
-) -> Result<()> {
-    // SAFETY: the number says how many bytes the kernel reads and writes, and that is `T`'s size by the way that
-    // `Request` is made; every bit pattern of the ABI structs is a value of theirs; the caller vouches for addresses.
-    let ask = || unsafe { libc::ioctl(file.as_raw_fd(), request.0, std::ptr::from_mut(&mut *argument)) };
-    uninterrupted(ask).map(drop)
-}
-
-/// Who a device is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Capabilities {
-    /// The driver's name, such as "uvcvideo".
-    pub driver: String,
-    /// The device's name, for people.
-    pub card: String,
-    /// Where it is plugged in, such as "usb-0000:01:00.0-1.2".
-    pub bus: String,
-    /// What this node (not the whole device) can do: bits of [`cap`].
-    pub caps: u32,
-}
-
-/// VIDIOC_QUERYCAP. ENOTTY: not a V4L2 device.
-pub fn query_capabilities(file: &File) -> Result<Capabilities> {
-    let mut c = Capability::default();
-    call(file, &QUERYCAP, &mut c)?;
-    // Without the flag (kernels before 3.4) the node's own capabilities are not told.
-    let caps = if c.capabilities & cap::DEVICE_CAPS != 0 {
-        c.device_caps
-    } else {
-        c.capabilities
-    };
-    Ok(Capabilities {
-        driver: text(&c.driver),
-        card: text(&c.card),
-        bus: text(&c.bus_info),
-        caps,
-    })
-}
-
-/// VIDIOC_ENUM_FMT: a format in which a queue carries frames. EINVAL: no more.
-pub fn enum_format(file: &File, kind: BufferKind, index: u32) -> Result<OfferedFormat> {
-    let mut f = FmtDesc {
-        index,
-        kind: kind as u32,
-        ..FmtDesc::default()
-    };
-    call(file, &ENUM_FMT, &mut f)?;
-    Ok(OfferedFormat {
-        fourcc: FourCc(f.pixelformat),
-        description: text(&f.description),
-        compressed: f.flags & 1 != 0,
-    })
-}
-
-/// VIDIOC_ENUM_FRAMESIZES. EINVAL: no more; ENOTTY: the driver doesn't tell.
-pub fn enum_frame_sizes(file: &File, fourcc: FourCc, index: u32) -> Result<FrameSizes> {
-    let mut s = FrameSizeEnum {
-        index,
-        pixel_format: fourcc.0,
-        ..FrameSizeEnum::default()
-    };
-    call(file, &ENUM_FRAMESIZES, &mut s)?;
-    let [a, b, _, c, d, _] = s.size;
-    // V4L2_FRMSIZE_TYPE_DISCRETE
-    Ok(if s.kind == 1 {
-        FrameSizes::One(a, b)
-    } else {
-        FrameSizes::Range([a, c], [b, d])
-    })
-}
-
-/// VIDIOC_ENUM_FRAMEINTERVALS. EINVAL: no more; ENOTTY: the driver doesn't tell.
-pub fn enum_frame_intervals(
-    file: &File,
-    fourcc: FourCc,
-    (width, height): (u32, u32),
-    index: u32,
-) -> Result<FrameIntervals> {
-    let mut i = FrameIntervalEnum {
-        index,
-        pixel_format: fourcc.0,
-        width,
-        height,
-        ..FrameIntervalEnum::default()
-    };
-    call(file, &ENUM_FRAMEINTERVALS, &mut i)?;
-    let [shortest, longest, _] = i.interval;
-    // V4L2_FRMIVAL_TYPE_DISCRETE
-    Ok(if i.kind == 1 {
-        FrameIntervals::One(shortest)
-    } else {
-        FrameIntervals::Range(shortest, longest)
-    })
-}
 
 /// What a control is, whatever its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -325,10 +192,10 @@ pub fn set_number(file: &File, control: &Control, value: i64) -> Result<()> {
 }
 
 fn number_is_wide(control: &Control) -> Result<bool> {
-    if control.flags & super::ctrl::FLAG_HAS_PAYLOAD != 0 || control.kind == super::ctrl::STRING {
+    if control.flags & ctrl::FLAG_HAS_PAYLOAD != 0 || control.kind == ctrl::STRING {
         return Err(Errno::EINVAL);
     }
-    Ok(control.kind == super::ctrl::INTEGER64)
+    Ok(control.kind == ctrl::INTEGER64)
 }
 
 /// VIDIOC_G_EXT_CTRLS: the bytes of a control with a payload: a string with its NUL, or an array in machine
@@ -392,11 +259,7 @@ mod tests {
     #[test]
     fn numbers_are_the_kernels() {
         // As strace and kernel logs print them; these do not depend on the machine.
-        assert_eq!(QUERYCAP.0 as u32, 0x8068_5600);
-        assert_eq!(ENUM_FMT.0 as u32, 0xc040_5602);
         assert_eq!(QUERYMENU.0 as u32, 0xc02c_5625);
-        assert_eq!(ENUM_FRAMESIZES.0 as u32, 0xc02c_564a);
-        assert_eq!(ENUM_FRAMEINTERVALS.0 as u32, 0xc034_564b);
         assert_eq!(QUERY_EXT_CTRL.0 as u32, 0xc0e8_5667);
     }
 
@@ -411,11 +274,6 @@ mod tests {
     #[cfg(all(target_pointer_width = "32", not(target_arch = "x86")))]
     fn numbers_are_the_kernels_on_32_bit() {
         assert_eq!(G_EXT_CTRLS.0 as u32, 0xc018_5647);
-    }
-
-    #[test]
-    fn what_is_not_a_device_says_so() {
-        assert_eq!(query_capabilities(&not_a_device()), Err(Errno::ENOTTY));
     }
 
     fn control(kind: u32, flags: u32, elem_bytes: u32, elems: u32) -> Control {
@@ -437,7 +295,6 @@ mod tests {
 
     #[test]
     fn numbers_and_payloads_are_not_mixed_up() {
-        use super::super::ctrl;
         let file = not_a_device();
         let array = control(ctrl::INTEGER, ctrl::FLAG_HAS_PAYLOAD, 4, 4);
         assert_eq!(get_number(&file, &array), Err(Errno::EINVAL));
