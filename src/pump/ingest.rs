@@ -1,6 +1,6 @@
 //! What is done with what an open source gives: it is checked, goes into its ring, and is counted.
 
-use super::{NO_KEY, Pump};
+use super::run::{NO_KEY, Pump};
 use crate::format::fmp4::{Fragment, Init};
 use crate::format::h264::{AccessUnit, Parameters, Reader, Refused};
 use crate::format::{Codec, jpeg};

@@ -1,6 +1,6 @@
 //! A new config for a camera whose pump runs.
 
-use super::{COMMAND_RETRY, Presence, Pump, codec_of};
+use super::run::{COMMAND_RETRY, Presence, Pump, codec_of};
 use crate::config::{Camera, Setting, SourceKind};
 use crate::log_info;
 use crate::source::{History, Source};

@@ -1,6 +1,6 @@
 //! The parked followers of a ring's followers: who waits, who is to be served, and how each one's thread is woken.
 
-use super::{Place, Sink};
+use super::shared::{Place, Sink};
 use nix::sys::eventfd::EventFd;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar};

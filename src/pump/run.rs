@@ -1,9 +1,8 @@
 //! The loop that moves frames: source → format → ring. It stops the source while nobody watches, and opens it
 //! again whenever it is lost, for ever.
 
-mod ingest;
-mod update;
-
+use super::ingest::Ingest;
+use super::update::PendingConfig;
 use crate::config::keys::AUTO;
 use crate::config::{Camera, SourceKind};
 use crate::error::Error;
@@ -14,13 +13,11 @@ use crate::source::{self, Any, History, Source, Watch};
 use crate::stream::{Condition, State, Stream};
 use crate::sys::poll::{PollFd, poll, readable};
 use crate::{log_info, log_warning};
-use ingest::Ingest;
 use std::os::fd::AsFd;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
-pub use update::PendingConfig;
 
 /// How long one wait for frames may take: how soon the pump looks at the clock again.
 const WAIT: Duration = Duration::from_millis(500);
@@ -36,7 +33,7 @@ const SETTLE: Duration = Duration::from_secs(1);
 /// ... and a try as often as this.
 const SETTLE_RETRY: Duration = Duration::from_millis(100);
 /// A command is started again after this, and after twice as long each time that it ends without a frame, ...
-const COMMAND_RETRY: Duration = Duration::from_secs(1);
+pub(super) const COMMAND_RETRY: Duration = Duration::from_secs(1);
 /// ... up to this.
 const COMMAND_RETRY_MOST: Duration = Duration::from_secs(30);
 /// A stream that can't be served is looked at again after this: somebody may have mended its source.
@@ -44,7 +41,7 @@ const REFUSED_RETRY: Duration = Duration::from_secs(10);
 /// After a fault of this program it is tried again after this.
 const FAULT_RETRY: Duration = Duration::from_secs(10);
 /// A stream without a key frame for so long is named.
-const NO_KEY: Duration = Duration::from_secs(10);
+pub(super) const NO_KEY: Duration = Duration::from_secs(10);
 /// Key frames are not asked for more often than this, however many want one.
 const KEY_WANTS: Duration = Duration::from_millis(500);
 /// At the start the source is looked at for so long, watched or not: what is wrong with it shows in the log while
@@ -77,7 +74,7 @@ pub fn run(stream: &Stream, camera: &Camera, pending: &PendingConfig) {
 }
 
 /// What a source of this kind gives, as far as that is known before it is open.
-fn codec_of(kind: &SourceKind) -> Option<Codec> {
+pub(super) fn codec_of(kind: &SourceKind) -> Option<Codec> {
     match kind {
         SourceKind::Rpicam(rpicam) if rpicam.mjpeg => Some(Codec::Jpeg),
         SourceKind::Rpicam(_) | SourceKind::Test => Some(Codec::H264),
@@ -97,37 +94,37 @@ fn codec_of(kind: &SourceKind) -> Option<Codec> {
 
 /// Whether a device's node is there, as far as its last opening told.
 #[derive(Clone, Copy)]
-enum Presence {
+pub(super) enum Presence {
     There,
     Away,
     /// It came back at that time, and can't be opened yet.
     Back(Instant),
 }
 
-struct Pump<'a> {
-    stream: &'a Stream,
-    camera: Camera,
-    pending: &'a PendingConfig,
-    timeline: Timeline,
+pub(super) struct Pump<'a> {
+    pub(super) stream: &'a Stream,
+    pub(super) camera: Camera,
+    pub(super) pending: &'a PendingConfig,
+    pub(super) timeline: Timeline,
     /// The newest init segment, kept over reopening: where nothing changed, clients go on with it.
-    init: Option<Arc<Init>>,
+    pub(super) init: Option<Arc<Init>>,
     /// The parameter sets that it was last made or found good for.
-    parameters: Option<Arc<Parameters>>,
-    epoch: u32,
+    pub(super) parameters: Option<Arc<Parameters>>,
+    pub(super) epoch: u32,
     /// Something has come since the start: what the source gives is known.
-    known: bool,
-    started: Instant,
-    unwatched_since: Option<Instant>,
-    backoff: Duration,
-    device: Presence,
+    pub(super) known: bool,
+    pub(super) started: Instant,
+    pub(super) unwatched_since: Option<Instant>,
+    pub(super) backoff: Duration,
+    pub(super) device: Presence,
     /// The source is a command, as far as its last opening told.
-    command: bool,
+    pub(super) command: bool,
     /// What the log has about the camera's state, so that it is said once.
-    last_said: String,
+    pub(super) last_said: String,
     /// The devices that it has named last, and why these.
-    last_chain: String,
+    pub(super) last_chain: String,
     /// What was learnt of the source.
-    history: History,
+    pub(super) history: History,
 }
 
 impl<'a> Pump<'a> {
@@ -217,12 +214,12 @@ impl<'a> Pump<'a> {
         self.wait(retry, COMMAND_RETRY.min(retry), watch.as_ref());
     }
 
-    fn state(&self) -> State {
+    pub(super) fn state(&self) -> State {
         self.stream.state()
     }
 
     /// Publishes a condition, and logs it if it is another one than before.
-    fn say(&mut self, condition: Condition, why: &str) {
+    pub(super) fn say(&mut self, condition: Condition, why: &str) {
         self.stream.publish(|state| {
             if state.condition != condition || state.since.is_none() {
                 state.since = Some(Instant::now());
@@ -593,7 +590,7 @@ mod tests {
             jpeg_too: true,
             ..source::SourceInfo::default()
         };
-        let picture = include_bytes!("../tests/fixtures/ffmpeg_mjpeg_default_tables.jpg");
+        let picture = include_bytes!("../../tests/fixtures/ffmpeg_mjpeg_default_tables.jpg");
         let mut take = |data: &[u8]| {
             let frame = Frame {
                 codec: Codec::Jpeg,

@@ -9,13 +9,10 @@
 //! - A fragment that waits for it longer than the age limit is not sent: it jumps to the newest key frame, or
 //!   waits for the next one.
 
-mod parked;
-pub mod pictures;
-
+use super::parked::{Parked, ParkedFollowers, ParkedState, Wake};
 use crate::format::fmp4::Fragment;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
-use parked::{Parked, ParkedFollowers, ParkedState, Wake};
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -70,7 +67,7 @@ struct Fragments {
 
 /// Where a follower is.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+pub(super) struct Place {
     /// The number of the fragment to send next, or, while waiting, of the first that may be a start.
     next: u64,
     /// Waits for a key frame.
