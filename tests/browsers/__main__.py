@@ -5,8 +5,8 @@ usage: python3 tests/browsers PROGRAM [CHECK]     with CHECK, only the checks wh
        python3 tests/browsers PROGRAM --table [MINUTES [PATH...]]
            measures every path of table.py, or these; with MINUTES the default path, or these, and again after so long
 
-Prints "ok NAME", "FAILED NAME: why" or "skipped: why" for each check; exit status 1 if one failed. Screenshots, logs
-and what was made on the way are kept in target/browsers.
+Prints "ok NAME", "FAILED NAME: why" or "skipped: why" for each check, "SKIPPED: why" for a browser; exit status 1 if
+one failed. Screenshots, logs and what was made on the way are kept in target/browsers.
 """
 import pathlib
 import signal
@@ -74,8 +74,7 @@ def checks(only):
         try:
             browser = kind()
         except Skip as why:
-            for one in chosen:
-                print(f"skipped: {title_of(kind, one)}: {why}", flush=True)
+            print(f"SKIPPED: {kind.name}, all {len(chosen)} checks: {why}", flush=True)
             continue
         except Exception as why:
             good = False
