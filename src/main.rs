@@ -202,7 +202,7 @@ fn list_controls(config: &Config) -> Result<String> {
         if !lists.is_empty() {
             lists.push('\n');
         }
-        match path.and_then(|path| source::controls::list(&path)) {
+        match path.and_then(|path| source::control::list(&path)) {
             Ok(list) => lists += &list,
             Err(e) if config.cameras.len() == 1 => return Err(e),
             Err(e) => lists += &format!("# {e}\n"),

@@ -266,7 +266,7 @@ impl Pump<'_> {
             String::new()
         };
         if why != ingest.key_trouble {
-            if !why.is_empty() && self.history.said.insert(why.clone()) {
+            if !why.is_empty() && self.history.warned.insert(why.clone()) {
                 log_warning!("{}: {why}", self.stream.name);
             }
             ingest.key_trouble.clone_from(&why);

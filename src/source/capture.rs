@@ -1,18 +1,21 @@
 //! The capturing end of a camera, whatever its frames are: set up, then one frame after the other.
 
-use super::camera::{CaptureConfig, gone, start_trouble};
-use super::formats::{per_second, rates, short, sizes};
-use super::{Drops, controls, uvcx};
+use super::control;
+use super::formats::{self, per_second, rates, short, sizes};
+use super::frame::Drops;
+use super::node::{capture_kind, gone, open_device, start_failure};
 use crate::config::Setting;
 use crate::error::{Error, Result};
 use crate::log_verbose;
-use crate::sys::Errno;
 use crate::sys::clock::monotonic_us;
 use crate::sys::poll::PollFlags;
-use crate::sys::v4l2::{self, BufferKind, DequeuedBuffer, Format, FourCc, Fraction, Layout, Queue};
+use crate::sys::v4l2::{
+    self, BufferKind, Capabilities, DequeuedBuffer, Format, FourCc, Fraction, Layout, Queue,
+};
+use crate::sys::{self, Errno};
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -27,33 +30,90 @@ const TIME_ERROR_US: u64 = 1_000_000;
 /// A NAL unit's start code and header, or less than the two ends of a JPEG picture: it can't hold anything.
 const SHORT_BYTES: usize = 5;
 
-/// A camera that is set up, and has no buffers yet.
-pub(super) struct Device {
-    pub file: Rc<File>,
-    pub path: PathBuf,
-    pub kind: BufferKind,
-    /// What its frames are.
-    pub layout: Layout,
-    /// The driver's word on their rate.
-    pub fps: Option<f64>,
+/// The config of a capture.
+#[derive(Debug, Clone, Copy)]
+pub struct CaptureConfig<'a> {
+    /// The device node or a symlink to it.
+    pub path: &'a Path,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// Frames a second.
+    pub fps: u32,
+    /// [`FourCc::H264`], or one of the two names of JPEG; the other one will do as well.
+    pub format: FourCc,
+    /// The JPEG pictures are to carry H.264, of that size and rate; nothing else of them is used.
+    pub muxed: bool,
+    /// Controls to set before it streams, in this order.
+    pub controls: &'a [Setting],
 }
 
-impl Device {
-    /// Sets format, size and rate as `wanted`, or as near as it gets; `fourcc` is one that it offers.
-    pub fn set_up(
-        file: File,
-        kind: BufferKind,
-        wanted: &CaptureConfig<'_>,
-        fourcc: FourCc,
-        warn: &mut dyn FnMut(String),
-    ) -> Result<Device> {
-        let mut device = Device {
-            file: file.into(),
-            path: wanted.path.to_owned(),
+/// A camera's node, open for frames of one format, with nothing set on it yet.
+pub(super) struct CaptureNode {
+    pub file: File,
+    path: PathBuf,
+    kind: BufferKind,
+    pub card: String,
+    /// The format that is to be set: one that it offers.
+    pub fourcc: FourCc,
+}
+
+impl CaptureNode {
+    /// Opens it for frames of this format; each of the two names will do for JPEG pictures.
+    ///
+    /// # Errors
+    /// It can't be opened, is no camera, or has no such format.
+    pub fn open(path: &Path, format: FourCc) -> Result<CaptureNode> {
+        let (file, Capabilities { card, caps, .. }) = open_device(path)?;
+        let name = path.display();
+        let kind = capture_kind(caps).map_err(|what| Error::new(&name, "not a camera", what))?;
+        let formats = formats::formats(&file, kind);
+        let offers = |fourcc: &FourCc| formats.iter().any(|f| f.fourcc == *fourcc);
+        let names = match format {
+            FourCc::MJPEG => [FourCc::MJPEG, FourCc::JPEG],
+            FourCc::JPEG => [FourCc::JPEG, FourCc::MJPEG],
+            other => [other; 2],
+        };
+        let Some(fourcc) = names.into_iter().find(offers) else {
+            let offered = formats::line(&file, &formats);
+            let why = format!("it offers {offered}; take capture_format out of its section");
+            return Err(Error::new(name, format!("{card} gives no {format}"), why));
+        };
+        Ok(CaptureNode {
+            file,
+            path: path.to_owned(),
             kind,
+            card,
+            fourcc,
+        })
+    }
+
+    /// Sets format, size and rate, or as near as it gets; what differs is given to `warn`.
+    ///
+    /// # Errors
+    /// The driver refuses, or sets another format than it offers.
+    pub fn set_up(
+        self,
+        (width, height): (u32, u32),
+        fps: u32,
+        warn: &mut dyn FnMut(String),
+    ) -> Result<CaptureDevice> {
+        let CaptureNode {
+            file,
+            path,
+            kind,
+            card,
+            fourcc,
+        } = self;
+        let mut device = CaptureDevice {
+            file: file.into(),
+            path,
+            kind,
+            card,
             layout: Layout::new(Format {
-                width: wanted.width,
-                height: wanted.height,
+                width,
+                height,
                 fourcc,
             }),
             fps: None,
@@ -62,7 +122,7 @@ impl Device {
         v4l2::set_layout(file, kind, &device.layout).map_err(|e| device.failed("can't set the format", e))?;
         let interval = Fraction {
             numerator: 1,
-            denominator: wanted.fps,
+            denominator: fps,
         };
         if let Err(errno) = v4l2::set_interval(file, kind, interval) {
             log_verbose!("{path}: the frame rate can't be set: {}", errno.desc());
@@ -76,56 +136,68 @@ impl Device {
                 format!("it gives {} though it offers {fourcc}", got.fourcc),
             ));
         }
-        let fps = v4l2::get_interval(file, kind).ok().flatten().map(per_second);
-        if let Some(words) = difference(file, wanted, got, fps) {
+        let got_fps = v4l2::get_interval(file, kind).ok().flatten().map(per_second);
+        if let Some(words) = difference(file, (device.layout.format, fps), (got, got_fps)) {
             warn(format!("{path}: {words}"));
         }
-        (device.layout, device.fps) = (layout, fps);
+        (device.layout, device.fps) = (layout, got_fps);
         Ok(device)
-    }
-
-    /// Why it did not start. EBUSY means that another program streams; drivers differ in which call says it.
-    pub fn failed(&self, tried: &str, errno: Errno) -> Error {
-        let number = self.file.metadata().map_or(0, |m| m.rdev());
-        Error::new(self.path.display(), tried, start_trouble(errno, number)).absent(gone(errno))
     }
 }
 
-/// What is not as wanted, if anything, and what could be had.
-fn difference(file: &File, wanted: &CaptureConfig<'_>, got: Format, fps: Option<f64>) -> Option<String> {
+/// A camera that is set up, and has no buffers yet.
+pub(super) struct CaptureDevice {
+    pub file: Rc<File>,
+    pub path: PathBuf,
+    pub kind: BufferKind,
+    /// Its name, for people.
+    pub card: String,
+    /// Format and layout of its frames in memory.
+    pub layout: Layout,
+    /// The driver's word on their rate, in frames a second.
+    pub fps: Option<f64>,
+}
+
+impl CaptureDevice {
+    /// The reason why it did not start. EBUSY means that another program streams; drivers differ in which call says it.
+    pub fn failed(&self, tried: &str, errno: Errno) -> Error {
+        let number = self.file.metadata().map_or(0, |m| m.rdev());
+        Error::new(self.path.display(), tried, start_failure(errno, number)).absent(gone(errno))
+    }
+}
+
+/// The words for a size or rate that is not as wanted, and for what could be had; None where both are.
+fn difference(
+    file: &File,
+    (wanted, wanted_fps): (Format, u32),
+    (got, fps): (Format, Option<f64>),
+) -> Option<String> {
     let same_size = (wanted.width, wanted.height) == (got.width, got.height);
     // 29.97 passes for 30.
     let same_rate =
-        fps.is_none_or(|fps| (fps - f64::from(wanted.fps)).abs() <= f64::from(wanted.fps) / 100.0);
+        fps.is_none_or(|fps| (fps - f64::from(wanted_fps)).abs() <= f64::from(wanted_fps) / 100.0);
     if same_size && same_rate {
         return None;
     }
-    let offered = |what: &str, list: String| {
-        if list.is_empty() {
-            list
-        } else {
-            format!("; {what} it offers: {list}")
+    let mut words = format!(
+        "{}x{} at {wanted_fps} frames a second is not offered; it gives {}x{}",
+        wanted.width, wanted.height, got.width, got.height,
+    );
+    if let Some(fps) = fps {
+        words += &format!(" at {}", short(fps));
+    }
+    let mut offered = |what: &str, list: String| {
+        if !list.is_empty() {
+            words += &format!("; {what} it offers: {list}");
         }
     };
-    let rate = fps.map_or(String::new(), |fps| format!(" at {}", short(fps)));
-    Some(format!(
-        "{}x{} at {} frames a second is not offered; it gives {}x{}{rate}{}{}",
-        wanted.width,
-        wanted.height,
-        wanted.fps,
-        got.width,
-        got.height,
-        if same_size {
-            String::new()
-        } else {
-            offered("sizes", sizes(file, got.fourcc))
-        },
-        if same_rate {
-            String::new()
-        } else {
-            offered("rates", rates(file, got))
-        },
-    ))
+    if !same_size {
+        offered("sizes", sizes(file, got.fourcc));
+    }
+    if !same_rate {
+        offered("rates", rates(file, got));
+    }
+    Some(words)
 }
 
 fn three_frames(fps: Option<f64>) -> Duration {
@@ -134,7 +206,7 @@ fn three_frames(fps: Option<f64>) -> Duration {
         .unwrap_or(SILENCE)
 }
 
-/// What came of one buffer.
+/// What one buffer gave.
 pub(super) struct Taken {
     /// Frames are missing before it, or this one is of no use.
     pub lost: bool,
@@ -144,7 +216,7 @@ pub(super) struct Taken {
 
 /// A camera that streams. Dropping it stops the stream and gives the memory back.
 pub(super) struct Capture {
-    pub device: Device,
+    pub device: CaptureDevice,
     queue: Queue,
     pub drops: Drops,
     /// The sequence number after that of the last buffer; None before the first.
@@ -157,7 +229,7 @@ pub(super) struct Capture {
 
 impl Capture {
     /// `queue` is of this device, and streams.
-    pub fn new(device: Device, queue: Queue) -> Capture {
+    pub fn new(device: CaptureDevice, queue: Queue) -> Capture {
         log_verbose!(
             "{}: streams with {} buffers",
             device.path.display(),
@@ -175,12 +247,10 @@ impl Capture {
 
     /// Sets controls while it streams; false where one is refused, or is an extension unit's.
     pub fn set_controls(&self, settings: &[Setting]) -> bool {
-        let of_unit = settings.iter().any(|setting| uvcx::is_field(&setting.name));
-        let Device { file, path, .. } = &self.device;
-        !of_unit && controls::apply(file, &path.to_string_lossy(), settings).is_empty()
+        control::set_while_streaming(&self.device.file, &self.device.path, settings)
     }
 
-    /// How long it may still be silent.
+    /// The time for which it may still be silent.
     pub fn patience_left(&self) -> Duration {
         self.patience.saturating_sub(self.last_frame.elapsed())
     }
@@ -190,7 +260,7 @@ impl Capture {
     pub fn take(
         &mut self,
         events: PollFlags,
-        each: &mut dyn FnMut(Taken) -> std::result::Result<bool, Errno>,
+        each: &mut dyn FnMut(Taken) -> sys::Result<bool>,
     ) -> Result<()> {
         if events.is_empty() {
             return Ok(());
@@ -212,7 +282,7 @@ impl Capture {
         Ok(())
     }
 
-    fn take_one(&mut self) -> std::result::Result<Option<Taken>, Errno> {
+    fn take_one(&mut self) -> sys::Result<Option<Taken>> {
         let Some(buffer) = self.queue.dequeue()? else {
             return Ok(None);
         };
@@ -250,7 +320,10 @@ impl Capture {
         }))
     }
 
-    /// Fails if it was silent for too long; `what` is what did not come.
+    /// Checks that it was not silent for too long.
+    ///
+    /// # Errors
+    /// It was; `what` is what did not come.
     pub fn check(&self, what: &str) -> Result<()> {
         if !self.patience_left().is_zero() {
             return Ok(());
@@ -264,7 +337,7 @@ impl Capture {
         ))
     }
 
-    /// Why there is nothing more from it.
+    /// The error for a capture that ended so.
     pub fn lost(&self, errno: Errno) -> Error {
         let why = match errno {
             Errno::ENODEV => "it was unplugged; it is waited for".into(),

@@ -3,16 +3,18 @@
 //! All devices are polled at once, and none is waited for by itself. Raw pictures stay in the encoder's memory where both
 //! sides can do that: the camera, or the decoder, writes right into it.
 
-use super::camera::{self, Capturing, gone};
-use super::capture::{BUFFERS, Capture, Device, Taken};
-use super::m2m::{Node, Raw, Stage};
-use super::{Drops, Frame, Signal, Source, SourceInfo, controls, uvcx, warn_once};
+use super::capture::{BUFFERS, Capture, CaptureConfig, CaptureDevice, CaptureNode, Taken};
+use super::control;
+use super::frame::{Drops, Frame, Signal, Source, SourceInfo};
+use super::history::warn_once;
+use super::m2m::{CodecNode, Raw, Stage};
+use super::node::gone;
 use crate::config::Setting;
 use crate::error::{Error, Result};
 use crate::format::{Codec, jpeg, raw};
 use crate::log_verbose;
 use crate::sys::poll::{PollFlags, events, poll, readable};
-use crate::sys::v4l2::{self, FourCc, Fraction};
+use crate::sys::v4l2::{self, FourCc, Fraction, Layout};
 use crate::sys::{self, Errno};
 use std::collections::HashSet;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -26,67 +28,58 @@ const CHANGES_MAX: u32 = 5;
 
 /// How frames get from one device to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Memory {
+pub enum Transfer {
     /// Without a copy where both devices can, else with one.
     #[default]
     Auto,
     /// Copied.
-    Mmap,
+    Copy,
     /// The first device writes into the buffers of the second one (DMABUF); it is a warning if it can't.
-    Dmabuf,
+    Share,
 }
 
-impl Memory {
+impl Transfer {
+    /// Some(true) where there must be no copy, Some(false) where there must be one.
     fn no_copy(self) -> Option<bool> {
         match self {
-            Memory::Auto => None,
-            Memory::Mmap => Some(false),
-            Memory::Dmabuf => Some(true),
+            Transfer::Auto => None,
+            Transfer::Copy => Some(false),
+            Transfer::Share => Some(true),
         }
     }
 }
 
-/// What the config wants of a chain.
+/// The config of a chain.
 #[derive(Debug, Clone, Copy)]
 pub struct ChainConfig<'a> {
-    /// The camera: a device node or a symlink to it.
-    pub path: &'a Path,
-    /// Pixels.
-    pub width: u32,
-    /// Pixels.
-    pub height: u32,
-    /// Frames a second.
-    pub fps: u32,
-    /// Controls of the camera, to be set before it streams, in this order.
-    pub controls: &'a [Setting],
-    /// What the camera is to give: a raw format, or, if there is a decoder for them, one of the two names of JPEG.
-    pub input: FourCc,
-    /// What makes raw pictures of JPEG ones, or of raw ones of another format.
+    /// The camera, with a raw format, or, if there is a decoder for them, one of the two names of JPEG. Never muxed.
+    pub camera: CaptureConfig<'a>,
+    /// The decoder that makes raw pictures of JPEG ones, or of raw ones of another format.
     pub decoder: Option<&'a Path>,
-    /// What the decoder is to be given them as; None: as it likes them.
+    /// The format by which the decoder is told of what the camera gives; None: the name that it knows.
     pub decoder_input: Option<FourCc>,
     /// Controls of the decoder.
     pub decoder_controls: &'a [Setting],
-    /// What makes H.264 of raw pictures.
+    /// The encoder that makes H.264 of raw pictures.
     pub encoder: &'a Path,
-    /// The raw format between the decoder and the encoder, or what the encoder is to take the camera's for; None: what
-    /// both have.
+    /// The raw format between the decoder and the encoder, or the one that the encoder is to take the camera's for; None:
+    /// one that both have.
     pub encoder_input: Option<FourCc>,
     /// Controls of the encoder; they are set after our own defaults.
     pub encoder_controls: &'a [Setting],
-    /// From the camera to what comes next. (JPEG pictures are always copied to a decoder: what it can't take is mended on
-    /// the way.)
-    pub camera_memory: Memory,
+    /// From the camera to the next device. (JPEG pictures are always copied to a decoder: what it can't take is mended
+    /// on the way.)
+    pub camera_transfer: Transfer,
     /// From the decoder to the encoder.
-    pub decoder_memory: Memory,
+    pub decoder_transfer: Transfer,
 }
 
-/// What makes an encoder for what a decoder gives, again when that changes.
+/// The plan of an encoder behind a decoder, which is made again when the decoder gives another size.
 struct Plan {
     path: PathBuf,
     interval: Fraction,
     settings: Vec<Setting>,
-    memory: Memory,
+    transfer: Transfer,
 }
 
 /// An open chain. Dropping it stops and closes its devices.
@@ -102,29 +95,30 @@ pub struct Chain {
 }
 
 /// Opens the devices and starts them as `wanted`, or as near as they get. What did not go as wanted is logged as
-/// warnings, but not what is already in `said`.
+/// warnings, but not what is already in `warned`.
 ///
 /// # Errors
 /// Which of the devices does not go on, and why, in words.
-pub fn open(wanted: &ChainConfig<'_>, said: &mut HashSet<String>) -> Result<Chain> {
-    let warn = &mut |words| warn_once(said, words);
-    let (device, card) = set_up_camera(wanted, warn)?;
+pub fn open(wanted: &ChainConfig<'_>, warned: &mut HashSet<String>) -> Result<Chain> {
+    let warn = &mut |words| warn_once(warned, words);
+    let device = set_up_camera(&wanted.camera, warn)?;
     let format = device.layout.format;
-    let interval = interval(device.fps.unwrap_or_else(|| f64::from(wanted.fps)));
-    let encoder = Node::open(wanted.encoder, "encoder")?;
+    let interval = interval(device.fps.unwrap_or_else(|| f64::from(wanted.camera.fps)));
+    let encoder = CodecNode::open(wanted.encoder, "encoder")?;
     let mut words = format!(
-        "{} ({card}) {} {}x{}",
-        wanted.path.display(),
+        "{} ({}) {} {}x{}",
+        device.path.display(),
+        device.card,
         format.fourcc,
         format.width,
         format.height
     );
-    let mut add = |node: &Node, gives: FourCc| {
+    let mut add = |node: &CodecNode, gives: FourCc| {
         words += &format!(" → {} ({}) {gives}", node.path.display(), node.card);
     };
     let (encoder, decoder, queue) = match wanted.decoder {
         Some(path) => {
-            let decoder = Node::open(path, "decoder")?;
+            let decoder = CodecNode::open(path, "decoder")?;
             // The Raspberry Pi's wants them by this name.
             let mjpeg = decoder.takes().contains(&FourCc::MJPEG);
             let named = match format.fourcc {
@@ -134,7 +128,7 @@ pub fn open(wanted: &ChainConfig<'_>, said: &mut HashSet<String>) -> Result<Chai
             };
             let source = (&device.layout, wanted.decoder_input.unwrap_or(named));
             let mut between = format.fourcc;
-            let choose = &mut |decoder: &Node| {
+            let choose = &mut |decoder: &CodecNode| {
                 between = raw_between(decoder, &encoder, wanted.encoder_input)?;
                 Ok(between)
             };
@@ -144,11 +138,11 @@ pub fn open(wanted: &ChainConfig<'_>, said: &mut HashSet<String>) -> Result<Chai
                 path: wanted.encoder.to_owned(),
                 interval,
                 settings: wanted.encoder_controls.to_vec(),
-                memory: wanted.decoder_memory,
+                transfer: wanted.decoder_transfer,
             };
             let encoder = link(&mut decoder, encoder, &plan, warn)?;
             let end = (&device.file, device.kind);
-            let queue = decoder.source_queue(end, wanted.camera_memory.no_copy(), warn);
+            let queue = decoder.source_queue(end, wanted.camera_transfer.no_copy(), warn);
             (encoder, Some((decoder, plan)), queue)
         }
         None => {
@@ -160,7 +154,7 @@ pub fn open(wanted: &ChainConfig<'_>, said: &mut HashSet<String>) -> Result<Chai
             let settings = wanted.encoder_controls;
             let mut encoder = Stage::encoder(encoder, (&source, named), interval, settings, warn)?;
             let end = (&device.file, device.kind);
-            let queue = encoder.source_queue(end, wanted.camera_memory.no_copy(), warn);
+            let queue = encoder.source_queue(end, wanted.camera_transfer.no_copy(), warn);
             (encoder, None, queue)
         }
     };
@@ -168,7 +162,7 @@ pub fn open(wanted: &ChainConfig<'_>, said: &mut HashSet<String>) -> Result<Chai
     add(&encoder.node, FourCc::H264);
     Ok(Chain {
         info: SourceInfo {
-            description: card,
+            description: device.card.clone(),
             fps: device.fps,
             chain: words,
             ..SourceInfo::default()
@@ -181,32 +175,19 @@ pub fn open(wanted: &ChainConfig<'_>, said: &mut HashSet<String>) -> Result<Chai
     })
 }
 
-fn set_up_camera(wanted: &ChainConfig<'_>, warn: &mut dyn FnMut(String)) -> Result<(Device, String)> {
-    let path = wanted.path.display().to_string();
-    let Capturing {
-        file,
-        kind,
-        card,
-        fourcc,
-    } = Capturing::open(wanted.path, wanted.input)?;
-    let said = controls::apply(&file, &path, wanted.controls);
-    said.into_iter().for_each(&mut *warn);
-    uvcx::apply(&file, &path, wanted.controls, None, warn);
-    let camera = camera::CaptureConfig {
-        path: wanted.path,
-        width: wanted.width,
-        height: wanted.height,
-        fps: wanted.fps,
-        format: fourcc,
-        muxed: false,
-        controls: wanted.controls,
-    };
-    let device = Device::set_up(file, kind, &camera, fourcc, warn)?;
-    if device.layout.planes != 1 {
-        let why = format!("{fourcc} comes in several pieces of memory; set another capture_format");
-        return Err(Error::new(&path, "can't be encoded", why));
+fn set_up_camera(camera: &CaptureConfig<'_>, warn: &mut dyn FnMut(String)) -> Result<CaptureDevice> {
+    let node = CaptureNode::open(camera.path, camera.format)?;
+    control::apply(&node.file, camera.path, camera.controls, None, warn);
+    let device = node.set_up((camera.width, camera.height), camera.fps, warn)?;
+    let Layout { format, planes, .. } = device.layout;
+    if planes != 1 {
+        let why = format!(
+            "{} comes in several pieces of memory; set another capture_format",
+            format.fourcc
+        );
+        return Err(Error::new(camera.path.display(), "can't be encoded", why));
     }
-    Ok((device, card))
+    Ok(device)
 }
 
 /// The frame interval for a rate, exact for those like 29.97.
@@ -218,7 +199,7 @@ fn interval(fps: f64) -> Fraction {
 }
 
 /// What a decoder is to give an encoder.
-fn raw_between(decoder: &Node, encoder: &Node, wanted: Option<FourCc>) -> Result<FourCc> {
+fn raw_between(decoder: &CodecNode, encoder: &CodecNode, wanted: Option<FourCc>) -> Result<FourCc> {
     let (gives, takes) = (decoder.gives(), encoder.takes());
     let known = |fourcc: &FourCc| raw::is_known(fourcc.0.to_le_bytes());
     let both = |fourcc: &FourCc| gives.contains(fourcc) && takes.contains(fourcc);
@@ -241,12 +222,12 @@ fn raw_between(decoder: &Node, encoder: &Node, wanted: Option<FourCc>) -> Result
 }
 
 /// Makes an encoder for what `decoder` gives, and lets that give it.
-fn link(decoder: &mut Stage, encoder: Node, plan: &Plan, warn: &mut dyn FnMut(String)) -> Result<Stage> {
+fn link(decoder: &mut Stage, encoder: CodecNode, plan: &Plan, warn: &mut dyn FnMut(String)) -> Result<Stage> {
     let source = decoder.raw()?;
     let named = source.layout.format.fourcc;
     let mut encoder = Stage::encoder(encoder, (&source, named), plan.interval, &plan.settings, warn)?;
     let end = (&decoder.node.file, decoder.node.kind);
-    let queue = encoder.source_queue(end, plan.memory.no_copy(), warn);
+    let queue = encoder.source_queue(end, plan.transfer.no_copy(), warn);
     decoder.give_into(queue.map_err(|e| decoder.node.no_buffers(e))?);
     Ok(encoder)
 }
@@ -347,8 +328,10 @@ impl Source for Chain {
         self.camera.set_controls(settings)
     }
 
-    fn request_key_frame(&mut self) -> bool {
-        self.encoder.as_ref().is_some_and(Stage::request_key_frame)
+    fn request_key_frame(&mut self) {
+        if let Some(encoder) = &self.encoder {
+            encoder.request_key_frame();
+        }
     }
 
     fn drops(&self) -> Drops {
@@ -428,7 +411,7 @@ impl Chain {
             self.drops.damaged += old.damaged;
         }
         decoder.stop_giving();
-        let encoder = Node::open(&plan.path, "encoder")?;
+        let encoder = CodecNode::open(&plan.path, "encoder")?;
         self.encoder = Some(link(decoder, encoder, plan, &mut |words| {
             log_verbose!("{words}")
         })?);

@@ -1,13 +1,17 @@
-//! A V4L2 device, opened the best way there is: see [`select`](super::select).
+//! A V4L2 camera as the config names it, opened through the best pipeline that works; see [`select`](super::select).
 
-use super::camera;
-use super::chain::{self, Memory};
+use super::capture::CaptureConfig;
+use super::chain::{self, ChainConfig, Transfer};
 use super::formats::{self, WithoutH264};
-use super::lookup::Found;
-use super::select::{self, CameraFormat, Candidate, M2mDevice, MUXED, Options, Pipeline};
-use super::{History, Source, SourceInfo, lookup, rpicam, uvcx};
+use super::frame::{Source, SourceInfo};
+use super::history::History;
+use super::m2m::M2mDevice;
+use super::node::OpenNode;
+use super::pipeline::Pipeline;
+use super::select::{self, CameraFormat, Candidate, MUXED, Options};
+use super::{camera, control, lookup, rpicam};
 use crate::config::keys::AUTO;
-use crate::config::{self, Camera, ChainKeys, Config, DeviceName, Setting};
+use crate::config::{Camera, ChainKeys, Config, DeviceName, Memory, Setting};
 use crate::error::{Error, Result};
 use crate::log_verbose;
 use crate::sys::v4l2::{Capabilities, FourCc, OfferedFormat};
@@ -74,7 +78,7 @@ impl<'a> Device<'a> {
         }
     }
 
-    /// All ways from this camera to the stream, the best one first; `m2m_devices` are the machine's, see
+    /// All pipelines from this camera to the stream, the best one first; `m2m_devices` are the machine's, see
     /// [`lookup::m2m_devices`]. None if it gives nothing that can be served.
     ///
     /// # Errors
@@ -83,9 +87,9 @@ impl<'a> Device<'a> {
         self.look(m2m_devices).map(|(_, pipelines)| pipelines)
     }
 
-    /// Its card and the ways. It is closed again: there are devices that can be open once only.
+    /// Its card and the pipelines. It is closed again: there are devices that can be open once only.
     fn look(&self, m2m_devices: &[M2mDevice]) -> Result<(String, Vec<Candidate>)> {
-        let found = Found::look(self.path)?;
+        let found = OpenNode::open(self.path)?;
         found
             .capture
             .map_err(|what| Error::new(self.path.display(), "not a camera", what))?;
@@ -93,9 +97,9 @@ impl<'a> Device<'a> {
         Ok((found.capabilities.card, pipelines))
     }
 
-    /// The same of one that was looked at.
-    pub(super) fn pipelines_of(&self, found: &Found, m2m_devices: &[M2mDevice]) -> Vec<Candidate> {
-        let Found {
+    /// All pipelines of a camera that was looked at.
+    pub(super) fn pipelines_of(&self, found: &OpenNode, m2m_devices: &[M2mDevice]) -> Vec<Candidate> {
+        let OpenNode {
             file,
             capabilities,
             formats,
@@ -116,7 +120,7 @@ impl<'a> Device<'a> {
         };
         let choice = Options {
             given: &given,
-            muxes: uvcx::has_encoder(file),
+            muxes: control::has_encoder(file),
             m2m_devices,
             capture_format: self.capture_format,
             keys: self.keys,
@@ -129,11 +133,11 @@ impl<'a> Device<'a> {
         formats::without_h264(capabilities, formats, self.path, self.camera)
     }
 
-    /// Opens it the first way that can be gone, and of which nothing bad is known. What can't be had as wished is logged,
-    /// but for what is said already.
+    /// Opens it through the first pipeline that works, and of which nothing bad is known. What can't be had as wished is
+    /// logged, unless it is in the log already.
     ///
     /// # Errors
-    /// Why there is no way, or, if there are some, why not the best one.
+    /// There is no pipeline, or, if there are some, why the best one fails.
     pub fn open(&self, history: &mut History) -> Result<Box<dyn Source>> {
         let m2m_devices = lookup::m2m_devices();
         // With its own H.264 it needs neither.
@@ -147,7 +151,7 @@ impl<'a> Device<'a> {
         let (card, pipelines) = self.look(&m2m_devices)?;
         let known = |candidate: &Candidate| history.failure(&candidate.pipeline).is_some();
         if pipelines.iter().all(known) {
-            history.failed.clear();
+            history.forget_failures();
         }
         let mut failed = None;
         let mut but = String::new();
@@ -162,7 +166,7 @@ impl<'a> Device<'a> {
                         _ => "",
                     };
                     let why = format!("{why}{but}{hint}");
-                    self.open_pipeline(pipeline, &card, &m2m_devices, &why, &mut history.said)
+                    self.open_pipeline(pipeline, &card, &m2m_devices, &why, &mut history.warned)
                 }
             };
             match opened {
@@ -185,24 +189,23 @@ impl<'a> Device<'a> {
         card: &str,
         m2m_devices: &[M2mDevice],
         why: &str,
-        said: &mut HashSet<String>,
+        warned: &mut HashSet<String>,
     ) -> Result<Box<dyn Source>> {
-        let (path, controls) = (self.path, self.controls);
         let Camera {
             width, height, fps, ..
         } = *self.camera;
-        let camera = |format| camera::CaptureConfig {
-            path,
+        let camera = |format| CaptureConfig {
+            path: self.path,
             width,
             height,
             fps,
             format,
             muxed: *pipeline == Pipeline::Muxed,
-            controls,
+            controls: self.controls,
         };
         let own = |info: &mut SourceInfo| {
             info.pipeline = Some(pipeline.clone());
-            info.chain = format!("{} ({card}) {pipeline}", path.display());
+            info.chain = format!("{} ({card}) {pipeline}", self.path.display());
             info.why = why.to_owned();
         };
         Ok(match pipeline {
@@ -211,7 +214,7 @@ impl<'a> Device<'a> {
                     Pipeline::Own => FourCc::H264,
                     _ => FourCc::MJPEG,
                 };
-                let mut source = camera::open(&camera(format), said)?;
+                let mut source = camera::open(&camera(format), warned)?;
                 own(&mut source.info);
                 Box::new(source)
             }
@@ -229,23 +232,21 @@ impl<'a> Device<'a> {
                 let format = |key: &Option<String>| key.as_deref().and_then(FourCc::parse);
                 let (first, last) = (self.keys.decoder_memory, self.keys.encoder_memory);
                 let behind_camera = if decoder.is_some() { first } else { last };
-                let wanted = chain::ChainConfig {
-                    path,
-                    width,
-                    height,
-                    fps,
-                    controls,
-                    input: *input,
+                let wanted = ChainConfig {
+                    camera: camera(*input),
                     decoder: decoder.as_deref(),
                     decoder_input: format(&self.keys.decoder_input),
                     decoder_controls: decoder.as_deref().map_or(&[], controls_of),
                     encoder,
                     encoder_input: format(&self.keys.encoder_input),
                     encoder_controls: controls_of(encoder),
-                    camera_memory: link(self.keys.capture_memory, behind_camera.map(|(takes, _)| takes)),
-                    decoder_memory: link(first.map(|(_, gives)| gives), last.map(|(takes, _)| takes)),
+                    camera_transfer: transfer(
+                        self.keys.capture_memory,
+                        behind_camera.map(|(takes, _)| takes),
+                    ),
+                    decoder_transfer: transfer(first.map(|(_, gives)| gives), last.map(|(takes, _)| takes)),
                 };
-                let mut source = chain::open(&wanted, said)?;
+                let mut source = chain::open(&wanted, warned)?;
                 source.info.why = why.to_owned();
                 source.info.pipeline = Some(pipeline.clone());
                 source.info.jpeg_too = *input == FourCc::MJPEG || *input == FourCc::JPEG;
@@ -256,11 +257,11 @@ impl<'a> Device<'a> {
 
     /// Why nothing of what the camera gives can be served.
     fn no_pipeline(&self, m2m_devices: &[M2mDevice]) -> Error {
-        let found = match Found::look(self.path) {
+        let found = match OpenNode::open(self.path) {
             Ok(found) => found,
             Err(e) => return e,
         };
-        let Found {
+        let OpenNode {
             file,
             capabilities,
             formats,
@@ -341,11 +342,11 @@ fn no_such_codec(key: &str, name: &DeviceName, m2m_devices: &[M2mDevice]) -> Err
     )
 }
 
-/// What two of the predecessor's words say of the way from one device's buffers to the next one's.
-fn link(gives: Option<config::Memory>, takes: Option<config::Memory>) -> Memory {
+/// The transfer between two devices, by the config's words for the memory of the one's buffers and of the other's.
+fn transfer(gives: Option<Memory>, takes: Option<Memory>) -> Transfer {
     match [gives, takes] {
-        sides if sides.contains(&Some(config::Memory::Dmabuf)) => Memory::Dmabuf,
-        [Some(config::Memory::Mmap), _] => Memory::Mmap,
-        _ => Memory::Auto,
+        sides if sides.contains(&Some(Memory::Dmabuf)) => Transfer::Share,
+        [Some(Memory::Mmap), _] => Transfer::Copy,
+        _ => Transfer::Auto,
     }
 }

@@ -14,6 +14,12 @@ const IMAGE_PROCESSORS: [&str; 2] = ["bcm2835-isp", "pispbe"];
 /// The drivers of a Raspberry Pi's sensors, up to the 4 and of the 5.
 const PI_SENSORS: [&str; 2] = ["unicam", "rp1-cfe"];
 
+/// Tells whether it is one of the two names of JPEG pictures.
+pub(super) fn is_jpeg(fourcc: FourCc) -> bool {
+    [FourCc::MJPEG, FourCc::JPEG].contains(&fourcc)
+}
+
+/// The formats that a device gives, in its order.
 pub(super) fn formats(file: &File, kind: BufferKind) -> Vec<OfferedFormat> {
     (0..OFFERS_MAX)
         .map_while(|index| v4l2::enum_format(file, kind, index).ok())

@@ -2,14 +2,13 @@
 //!
 //! Devices are opened, asked and closed; nothing is set on them, and a stream that runs on one goes on.
 
-use super::camera::{capture_kind, open_device};
 use super::formats;
-use super::m2m::m2m_kind;
-use super::select::M2mDevice;
+use super::m2m::M2mDevice;
+use super::node::{OpenNode, m2m_kind};
 use crate::config::{DeviceName, UsbId};
 use crate::error::{Error, Result};
-use crate::sys::v4l2::{BufferKind, Capabilities, FourCc, OfferedFormat};
-use std::fs::{self, File};
+use crate::sys::v4l2::{FourCc, OfferedFormat};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Where the nodes are.
@@ -32,6 +31,7 @@ fn nodes_in(dev: &Path) -> Vec<PathBuf> {
             .ok()
     };
     let entries = fs::read_dir(dev).into_iter().flatten().flatten();
+    // No sort of std's, which is kilobytes of code for each type: in order as they come.
     let mut nodes: Vec<(u32, PathBuf)> = Vec::new();
     for node in entries.filter_map(|entry| Some((number(&entry)?, entry.path()))) {
         let at = nodes.partition_point(|other| other.0 < node.0);
@@ -76,44 +76,17 @@ fn link(dev: &Path, node: &Path, alike: bool) -> Option<PathBuf> {
 }
 
 /// A node that was looked at.
-pub(super) struct Seen {
+pub(super) struct VideoNode {
     pub path: PathBuf,
     usb: Option<UsbId>,
-    pub found: Result<Found>,
+    pub found: Result<OpenNode>,
 }
 
-pub(super) struct Found {
-    pub file: File,
-    pub capabilities: Capabilities,
-    /// How it captures video; or what it is instead.
-    pub capture: std::result::Result<BufferKind, &'static str>,
-    /// What it captures, if it does.
-    pub formats: Vec<OfferedFormat>,
-}
-
-impl Found {
-    pub fn look(path: &Path) -> Result<Found> {
-        let (file, capabilities) = open_device(path)?;
-        let capture = capture_kind(capabilities.caps);
-        let formats = capture.map_or(Vec::new(), |kind| formats::formats(&file, kind));
-        Ok(Found {
-            file,
-            capabilities,
-            capture,
-            formats,
-        })
-    }
-
-    pub fn gives(&self, format: FourCc) -> bool {
-        self.formats.iter().any(|f| f.fourcc == format)
-    }
-}
-
-impl Seen {
-    fn look(path: PathBuf) -> Seen {
-        let found = Found::look(&path);
+impl VideoNode {
+    fn look(path: PathBuf) -> VideoNode {
+        let found = OpenNode::open(&path);
         let usb = usb_id(Path::new(CLASS), &path);
-        Seen { path, usb, found }
+        VideoNode { path, usb, found }
     }
 
     fn is(&self, name: &DeviceName) -> bool {
@@ -127,8 +100,8 @@ impl Seen {
 
 /// A node of a Raspberry Pi's own camera, which only libcamera can use.
 pub fn pi_sensor() -> Option<PathBuf> {
-    let is_it = |found: &Found| formats::is_pi_sensor(&found.capabilities, &found.formats);
-    let mut seen = nodes().into_iter().map(Seen::look);
+    let is_it = |found: &OpenNode| formats::is_pi_sensor(&found.capabilities, &found.formats);
+    let mut seen = nodes().into_iter().map(VideoNode::look);
     let node = seen.find(|node| node.found.as_ref().is_ok_and(is_it))?;
     Some(node.path)
 }
@@ -148,8 +121,8 @@ pub fn find(name: &DeviceName, format: FourCc) -> Result<PathBuf> {
         DeviceName::Usb(id) => usb_nodes(id)?,
         _ => nodes(),
     };
-    let seen: Vec<Seen> = nodes.into_iter().map(Seen::look).collect();
-    choose(name, format, &seen).map(Path::to_owned)
+    let seen: Vec<VideoNode> = nodes.into_iter().map(VideoNode::look).collect();
+    resolve(name, format, &seen).map(Path::to_owned)
 }
 
 /// The nodes of the USB cameras that `id` means. The kernel tells without any of them being opened.
@@ -184,13 +157,13 @@ fn absent(name: &DeviceName, others: &[String]) -> Error {
     Error::new(name, "no such camera", format_args!("{why}; it is waited for")).absent(true)
 }
 
-fn choose<'a>(name: &DeviceName, format: FourCc, seen: &'a [Seen]) -> Result<&'a Path> {
-    let named: Vec<&Seen> = seen.iter().filter(|seen| seen.is(name)).collect();
+fn resolve<'a>(name: &DeviceName, format: FourCc, seen: &'a [VideoNode]) -> Result<&'a Path> {
+    let named: Vec<&VideoNode> = seen.iter().filter(|seen| seen.is(name)).collect();
     // One for each camera: what is plugged in at the same place is one, by whatever name.
-    let mut cameras: Vec<(&Seen, &Found)> = Vec::new();
+    let mut cameras: Vec<(&VideoNode, &OpenNode)> = Vec::new();
     for node in &named {
         let Ok(found) = &node.found else { continue };
-        let same = |other: &Found| other.capabilities.bus == found.capabilities.bus;
+        let same = |other: &OpenNode| other.capabilities.bus == found.capabilities.bus;
         match cameras.iter_mut().find(|(_, other)| same(other)) {
             _ if found.capture.is_err() => {}
             Some((_, other)) if other.gives(format) || !found.gives(format) => {}
@@ -205,7 +178,7 @@ fn choose<'a>(name: &DeviceName, format: FourCc, seen: &'a [Seen]) -> Result<&'a
             None => Err(absent(name, &cameras_of(seen))),
         },
         several => {
-            let words = |(node, found): &(&Seen, &Found)| match &node.usb {
+            let words = |(node, found): &(&VideoNode, &OpenNode)| match &node.usb {
                 Some(usb) => format!("{} ({usb})", node.path.display()),
                 None => format!("{} ({})", node.path.display(), found.capabilities.bus),
             };
@@ -222,8 +195,8 @@ fn choose<'a>(name: &DeviceName, format: FourCc, seen: &'a [Seen]) -> Result<&'a
 }
 
 /// The names of all cameras, and what could not be opened with the reason.
-fn cameras_of(seen: &[Seen]) -> Vec<String> {
-    let words = |node: &Seen| match &node.found {
+fn cameras_of(seen: &[VideoNode]) -> Vec<String> {
+    let words = |node: &VideoNode| match &node.found {
         Ok(found) if found.capture.is_err() => None,
         Ok(found) => Some(format!(
             "card:{} ({})",
@@ -236,18 +209,18 @@ fn cameras_of(seen: &[Seen]) -> Vec<String> {
 }
 
 /// All nodes /dev/videoN.
-pub(super) fn look() -> Vec<Seen> {
-    nodes().into_iter().map(Seen::look).collect()
+pub(super) fn look() -> Vec<VideoNode> {
+    nodes().into_iter().map(VideoNode::look).collect()
 }
 
 /// The sections that mean this node, the one that lasts best first; one at least.
-pub(super) fn sections(node: &Seen, all: &[Seen], dev: &Path) -> Vec<String> {
+pub(super) fn sections(node: &VideoNode, all: &[VideoNode], dev: &Path) -> Vec<String> {
     let usb = node.usb.clone().map(DeviceName::Usb);
-    let alike = usb.is_some_and(|name| choose(&name, FourCc::H264, all).is_err());
+    let alike = usb.is_some_and(|name| resolve(&name, FourCc::H264, all).is_err());
     names(node, all, link(dev, &node.path, alike))
 }
 
-fn names(node: &Seen, all: &[Seen], lasting: Option<PathBuf>) -> Vec<String> {
+fn names(node: &VideoNode, all: &[VideoNode], lasting: Option<PathBuf>) -> Vec<String> {
     let card = node.found.as_ref().map(|f| f.capabilities.card.clone());
     // A USB camera is known by its numbers wherever it is; any other is where it is.
     let names = [
@@ -257,7 +230,7 @@ fn names(node: &Seen, all: &[Seen], lasting: Option<PathBuf>) -> Vec<String> {
         card.ok().filter(|card| !card.is_empty()).map(DeviceName::Card),
     ];
     let only_this = |name: &DeviceName| {
-        matches!(name, DeviceName::Path(_)) || choose(name, FourCc::H264, all) == Ok(&node.path)
+        matches!(name, DeviceName::Path(_)) || resolve(name, FourCc::H264, all) == Ok(&node.path)
     };
     let sections = names.into_iter().flatten().filter(only_this);
     // What would end the section's name too early can't stand in it.
@@ -277,18 +250,18 @@ pub fn m2m_devices() -> Vec<M2mDevice> {
     let nodes = nodes().into_iter();
     let others = nodes.filter(|path| usb_id(Path::new(CLASS), path).is_none());
     others
-        .map(Seen::look)
+        .map(VideoNode::look)
         .filter_map(|node| m2m_device(&node))
         .collect()
 }
 
 /// Whether it is one of them.
 pub fn is_m2m_device(path: &Path) -> bool {
-    usb_id(Path::new(CLASS), path).is_none() && m2m_device(&Seen::look(path.to_owned())).is_some()
+    usb_id(Path::new(CLASS), path).is_none() && m2m_device(&VideoNode::look(path.to_owned())).is_some()
 }
 
 /// What a device does that takes pictures and gives them back otherwise; None if it is no such device.
-pub(super) fn m2m_device(node: &Seen) -> Option<M2mDevice> {
+pub(super) fn m2m_device(node: &VideoNode) -> Option<M2mDevice> {
     let found = node.found.as_ref().ok()?;
     let kind = m2m_kind(found.capabilities.caps)?;
     Some(M2mDevice {
@@ -316,4 +289,5 @@ pub(super) fn m2m_words(device: &M2mDevice) -> String {
 }
 
 #[cfg(test)]
+#[path = "tests/lookup.rs"]
 pub(super) mod tests;

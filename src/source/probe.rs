@@ -4,9 +4,13 @@
 
 use super::device::Device;
 use super::formats::{self, Fit, WithoutH264};
-use super::lookup::{self, DEV, Found, Seen};
-use super::select::{Candidate, M2mDevice, Pipeline};
-use super::{Any, camera, find_any, rpicam, uvcx};
+use super::lookup::{self, DEV, VideoNode};
+use super::m2m::M2mDevice;
+use super::node::{self, OpenNode};
+use super::open::{Any, find_any};
+use super::pipeline::Pipeline;
+use super::select::Candidate;
+use super::{control, rpicam};
 use crate::config::{Camera, ChainKeys, Rpicam};
 use crate::sys::v4l2::FourCc;
 use std::env::consts::ARCH;
@@ -35,7 +39,7 @@ pub fn report() -> String {
 }
 
 struct Report<'a> {
-    seen: &'a [Seen],
+    seen: &'a [VideoNode],
     dev: &'a Path,
     m2m_devices: Vec<M2mDevice>,
     cma_mb: u64,
@@ -75,7 +79,7 @@ fn is_little(cma_mb: u64, (width, height): (u32, u32)) -> bool {
 }
 
 /// What a camera is to give for a way.
-fn input(pipeline: &Pipeline, found: &Found) -> FourCc {
+fn input(pipeline: &Pipeline, found: &OpenNode) -> FourCc {
     match pipeline {
         Pipeline::Own => FourCc::H264,
         Pipeline::Encoded { input, .. } => *input,
@@ -85,7 +89,7 @@ fn input(pipeline: &Pipeline, found: &Found) -> FourCc {
 }
 
 impl<'a> Report<'a> {
-    fn new(seen: &'a [Seen], dev: &'a Path, cma_mb: u64) -> Report<'a> {
+    fn new(seen: &'a [VideoNode], dev: &'a Path, cma_mb: u64) -> Report<'a> {
         Report {
             seen,
             dev,
@@ -159,7 +163,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    fn node(&mut self, node: &'a Seen, found: &'a Found) {
+    fn node(&mut self, node: &'a VideoNode, found: &'a OpenNode) {
         let path = node.path.display().to_string();
         let who = &found.capabilities;
         self.say(&[&path, ": ", &who.card, " (", &who.driver, ", ", &who.bus, ")"]);
@@ -174,9 +178,9 @@ impl<'a> Report<'a> {
         let users = found
             .file
             .metadata()
-            .map_or(Vec::new(), |node| camera::holders(node.rdev()));
+            .map_or(Vec::new(), |node| node::holders(node.rdev()));
         if !users.is_empty() {
-            let busy = camera::busy_with(&users);
+            let busy = node::busy_with(&users);
             self.trouble(&[&path, ": ", &busy, "; while that streams, no other can."]);
         }
         let Some((rank, text)) = self.pipeline(&path, node, found) else {
@@ -191,7 +195,7 @@ impl<'a> Report<'a> {
     }
 
     /// Says how a capture node is served, and gives its section, with a rank.
-    fn pipeline(&mut self, path: &str, node: &Seen, found: &Found) -> Option<(u8, String)> {
+    fn pipeline(&mut self, path: &str, node: &VideoNode, found: &OpenNode) -> Option<(u8, String)> {
         let without = formats::without_h264(
             &found.capabilities,
             &found.formats,
@@ -239,7 +243,7 @@ impl<'a> Report<'a> {
                 set("fps", FPS[1]);
             }
         }
-        if matches!(pipeline, Pipeline::Own | Pipeline::Muxed) && uvcx::has_encoder(&found.file) {
+        if matches!(pipeline, Pipeline::Own | Pipeline::Muxed) && control::has_encoder(&found.file) {
             set("uvcx_h264_i_frame_period", 1000);
         }
         match pipeline {
@@ -293,7 +297,7 @@ impl<'a> Report<'a> {
     }
 
     /// The best way, and a size for it, where the camera tells what it has.
-    fn best(&self, node: &Seen, found: &Found) -> Option<(Candidate, Option<(u32, u32)>)> {
+    fn best(&self, node: &VideoNode, found: &OpenNode) -> Option<(Candidate, Option<(u32, u32)>)> {
         let keys = ChainKeys::default();
         let mut camera = Camera::default();
         let first = |camera: &Camera| {
@@ -348,4 +352,5 @@ impl<'a> Report<'a> {
 }
 
 #[cfg(test)]
+#[path = "tests/probe.rs"]
 mod tests;

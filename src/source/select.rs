@@ -5,13 +5,13 @@
 //! then its JPEG pictures through a decoder and an encoder, then those as they are. Of the ways through an encoder those
 //! come first that have the wanted size and rate: many a webcam gives raw pictures of full size five times a second.
 
-use super::formats::Fit;
+use super::formats::{Fit, is_jpeg};
+use super::m2m::M2mDevice;
+use super::pipeline::Pipeline;
+use crate::config::ChainKeys;
 use crate::config::keys::AUTO;
-use crate::config::{ChainKeys, DeviceName};
 use crate::format::raw;
-use crate::sys::v4l2::{FourCc, OfferedFormat};
-use std::fmt;
-use std::path::PathBuf;
+use crate::sys::v4l2::FourCc;
 
 /// The predecessor's word for H.264 that rides in JPEG pictures.
 pub const MUXED: &str = "MJPGH264";
@@ -28,60 +28,6 @@ const RAW: [FourCc; 8] = [
     FourCc::of(b"VYUY"),
 ];
 
-/// A device that takes pictures and gives them back otherwise.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct M2mDevice {
-    /// Its node.
-    pub path: PathBuf,
-    /// Its name, for people.
-    pub card: String,
-    /// What goes in.
-    pub takes: Vec<OfferedFormat>,
-    /// What comes out.
-    pub gives: Vec<OfferedFormat>,
-}
-
-impl M2mDevice {
-    fn takes(&self, fourcc: FourCc) -> bool {
-        self.takes.iter().any(|f| f.fourcc == fourcc)
-    }
-
-    /// Whether it makes H.264 of raw pictures.
-    pub fn is_encoder(&self) -> bool {
-        self.gives.iter().any(|f| f.fourcc == FourCc::H264) && self.takes.iter().any(|f| !f.compressed)
-    }
-
-    /// Whether it makes raw pictures of JPEG ones.
-    pub fn is_decoder(&self) -> bool {
-        self.takes.iter().any(|f| is_jpeg(f.fourcc)) && self.gives.iter().any(|f| !f.compressed)
-    }
-
-    /// Such as "/dev/video11 (bcm2835-codec-encode) takes YU12, NV12; gives H264".
-    pub fn words(&self) -> String {
-        format!("{} ({}) {}", self.path.display(), self.card, self.does())
-    }
-
-    /// Such as "takes YU12, NV12; gives H264".
-    pub fn does(&self) -> String {
-        let list = |formats: &[OfferedFormat]| {
-            let names: Vec<String> = formats.iter().map(|f| f.fourcc.to_string()).collect();
-            names.join(", ")
-        };
-        format!("takes {}; gives {}", list(&self.takes), list(&self.gives))
-    }
-
-    /// Whether the config means it by this name.
-    pub fn is(&self, name: &DeviceName) -> bool {
-        match name {
-            DeviceName::Path(path) => {
-                self.path == *path || path.canonicalize().is_ok_and(|path| path == self.path)
-            }
-            DeviceName::Card(card) => self.card == *card,
-            DeviceName::Usb(_) => false,
-        }
-    }
-}
-
 /// A format that a camera gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CameraFormat {
@@ -91,57 +37,6 @@ pub struct CameraFormat {
     pub compressed: bool,
     /// How near it comes to the size and rate that are wanted.
     pub fit: Fit,
-}
-
-/// A way from a camera to the stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Pipeline {
-    /// H.264 as the camera gives it.
-    Own,
-    /// H.264 out of the JPEG pictures that carry it.
-    Muxed,
-    /// JPEG pictures as the camera gives them.
-    Jpeg,
-    /// Through an encoder.
-    Encoded {
-        /// What the camera is to give.
-        input: FourCc,
-        /// A decoder before the encoder.
-        decoder: Option<PathBuf>,
-        /// What makes the H.264.
-        encoder: PathBuf,
-    },
-}
-
-impl Pipeline {
-    fn encoded(input: FourCc, decoder: Option<&M2mDevice>, encoder: &M2mDevice) -> Pipeline {
-        Pipeline::Encoded {
-            input,
-            decoder: decoder.map(|decoder| decoder.path.clone()),
-            encoder: encoder.path.clone(),
-        }
-    }
-}
-
-impl fmt::Display for Pipeline {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Pipeline::Own => f.write_str("H264"),
-            Pipeline::Muxed => f.write_str("H264 in MJPG"),
-            Pipeline::Jpeg => f.write_str("MJPG"),
-            Pipeline::Encoded {
-                input,
-                decoder,
-                encoder,
-            } => {
-                write!(f, "{input} → ")?;
-                if let Some(decoder) = decoder {
-                    write!(f, "{} → ", decoder.display())?;
-                }
-                encoder.display().fmt(f)
-            }
-        }
-    }
 }
 
 /// A way that there is.
@@ -175,8 +70,12 @@ pub fn pinned(capture_format: &str) -> Option<FourCc> {
     FourCc::parse(capture_format).filter(|_| capture_format != AUTO)
 }
 
-fn is_jpeg(fourcc: FourCc) -> bool {
-    [FourCc::MJPEG, FourCc::JPEG].contains(&fourcc)
+fn through(input: FourCc, decoder: Option<&M2mDevice>, encoder: &M2mDevice) -> Pipeline {
+    Pipeline::Encoded {
+        input,
+        decoder: decoder.map(|decoder| decoder.path.clone()),
+        encoder: encoder.path.clone(),
+    }
 }
 
 impl Options<'_> {
@@ -260,7 +159,7 @@ impl Options<'_> {
             }
             for encoder in self.encoders().filter(|encoder| encoder.takes(taken)) {
                 let why = format!("it gives no H.264; {} takes its {fourcc}", encoder.card);
-                list.push((*fit, Pipeline::encoded(*fourcc, None, encoder), why));
+                list.push((*fit, through(*fourcc, None, encoder), why));
             }
         }
         let why = match list.iter().map(|(fit, ..)| *fit).min() {
@@ -295,11 +194,7 @@ impl Options<'_> {
                         .any(|f| !f.compressed && passes(f.fourcc, encoder))
                 };
                 for encoder in self.encoders().filter(between) {
-                    list.push((
-                        *fit,
-                        Pipeline::encoded(*fourcc, Some(decoder), encoder),
-                        why.to_owned(),
-                    ));
+                    list.push((*fit, through(*fourcc, Some(decoder), encoder), why.to_owned()));
                 }
             }
         }
@@ -312,4 +207,5 @@ impl Options<'_> {
 }
 
 #[cfg(test)]
+#[path = "tests/select.rs"]
 mod tests;

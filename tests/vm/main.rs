@@ -27,8 +27,8 @@ mod vivid;
 
 use fmp4streamer::config::Setting;
 use fmp4streamer::error::Error;
-use fmp4streamer::source::camera::{self, Camera, CaptureConfig};
-use fmp4streamer::source::{Signal, Source, device};
+use fmp4streamer::source::camera::{self, Camera};
+use fmp4streamer::source::{CaptureConfig, Signal, Source, device};
 use fmp4streamer::sys::v4l2::{self, FourCc};
 use std::collections::HashSet;
 use std::fs::{self, File};

@@ -1,7 +1,7 @@
 //! A USB camera: the kernel's own uvcvideo, and a camera played by fakeuvc.
 
 use super::*;
-use fmp4streamer::source::controls;
+use fmp4streamer::source::control;
 
 #[test]
 fn frames_are_those_that_were_fed() {
@@ -24,7 +24,7 @@ fn frames_are_those_that_were_fed() {
         .unwrap();
         assert!(!c.info().description.is_empty());
         assert_eq!(c.info().fps, Some(10.0));
-        assert!(!c.request_key_frame());
+        c.request_key_frame();
         let (got, error) = read(&mut c, 300);
         assert_eq!((error, &got.gaps, c.drops()), (None, &vec![], Default::default()));
         let bytes = got.frames.concat();
@@ -118,7 +118,7 @@ fn a_symlink_will_do_and_the_list_disturbs_nobody() {
     )
     .unwrap();
     read(&mut c, 5);
-    let list = controls::list(&link).unwrap();
+    let list = control::list(&link).unwrap();
     println!("{list}");
     assert!(
         list.contains("\n# integer, 0 to 255, default 128\nbrightness = "),

@@ -2,7 +2,7 @@
 //! `vivid n_devs=3 multiplanar=1,2,1 node_types=0x1,0x1,0xa0134 no_error_inj=0`
 
 use super::*;
-use fmp4streamer::source::controls;
+use fmp4streamer::source::control;
 use fmp4streamer::sys::v4l2::{BufferKind, Format, FourCc, Layout, Queue};
 use nix::errno::Errno;
 
@@ -19,12 +19,12 @@ fn apply(path: &Path, settings: &[(&str, &str)]) -> Vec<String> {
         .iter()
         .map(|(name, value)| setting(name, value))
         .collect();
-    controls::apply(&open_raw(path).unwrap(), "camera", &settings)
+    control::apply_v4l2(&open_raw(path).unwrap(), "camera", &settings)
 }
 
 /// The `name = value` lines of the list.
 fn listed(path: &Path) -> Vec<(String, String)> {
-    let list = controls::list(path).unwrap();
+    let list = control::list(path).unwrap();
     let lines = list
         .lines()
         .filter(|line| !line.starts_with('#') && !line.is_empty());
@@ -37,7 +37,7 @@ fn listed(path: &Path) -> Vec<(String, String)> {
 #[test]
 fn the_list_can_be_pasted() {
     let Some(path) = single() else { return };
-    println!("{}", controls::list(&path).unwrap());
+    println!("{}", control::list(&path).unwrap());
     let before = listed(&path);
     assert!(before.len() > 40, "{}", before.len());
     let pairs: Vec<(&str, String)> = before

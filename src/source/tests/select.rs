@@ -1,6 +1,6 @@
 use super::*;
-use crate::config::Config;
-use crate::config::SourceKind;
+use crate::config::{Config, DeviceName, SourceKind};
+use crate::sys::v4l2::OfferedFormat;
 
 fn format(letters: &str) -> OfferedFormat {
     let compressed = ["H264", "MJPG", "JPEG", "HEVC", "FWHT"].contains(&letters);

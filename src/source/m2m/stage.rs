@@ -4,25 +4,22 @@
 //! It is never waited for: some frames are with it, one may wait before it, and when the next one comes while that one
 //! still waits, the older one is dropped. Streams are not drained when they end: nobody is there to watch the rest.
 
-use super::camera::{gone, open_device, start_trouble};
-use super::capture::{BUFFERS, Taken};
-use super::{controls, formats};
+use super::node::{CodecNode, Raw, raw_input, set_defaults};
 use crate::config::Setting;
 use crate::error::{Error, Result};
 use crate::format::{jpeg, raw};
 use crate::log_verbose;
+use crate::source::capture::{BUFFERS, Taken};
+use crate::source::node::gone;
 use crate::sys::clock::monotonic_us;
 use crate::sys::poll::{PollFd, PollFlags};
 use crate::sys::v4l2::{
-    self, BufferKind, Control, DequeuedBuffer, Format, FourCc, Fraction, Layout, OutputQueue, Queue, cap,
-    ctrl,
+    self, BufferKind, Control, DequeuedBuffer, Format, FourCc, Fraction, Layout, OutputQueue, Queue, ctrl,
 };
 use crate::sys::{self, Errno};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -33,111 +30,6 @@ const IN_FLIGHT: usize = 3;
 const HANG: Duration = Duration::from_secs(5);
 /// Room in a decoder's buffer for what is put into a picture on the way, beside what the camera needs.
 const MENDING_BYTES: u32 = 1024;
-
-/// Raw pictures as a device has them in memory.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Raw {
-    pub layout: Layout,
-    /// Width and height of the picture in the upper left corner.
-    pub visible: (u32, u32),
-}
-
-impl Raw {
-    fn lines(&self) -> raw::Lines {
-        raw::Lines {
-            fourcc: self.layout.format.fourcc.0.to_le_bytes(),
-            stride_bytes: self.layout.stride_bytes as usize,
-            height: self.layout.format.height as usize,
-        }
-    }
-}
-
-/// How a memory-to-memory device gives frames; None if it is none.
-pub(super) fn m2m_kind(caps: u32) -> Option<BufferKind> {
-    match caps {
-        caps if caps & cap::VIDEO_M2M_MPLANE != 0 => Some(BufferKind::Multi),
-        caps if caps & cap::VIDEO_M2M != 0 => Some(BufferKind::Single),
-        _ => None,
-    }
-}
-
-/// A device that was opened, and is not set to anything yet.
-pub(super) struct Node {
-    pub file: Rc<File>,
-    pub path: PathBuf,
-    pub card: String,
-    /// Of what it gives.
-    pub kind: BufferKind,
-    /// "encoder", "decoder"
-    what: &'static str,
-}
-
-impl Node {
-    pub fn open(path: &Path, what: &'static str) -> Result<Node> {
-        let (file, capabilities) = open_device(path)?;
-        let Some(kind) = m2m_kind(capabilities.caps) else {
-            let why = format!("{} has no memory-to-memory interface", capabilities.card);
-            return Err(Error::new(path.display(), format!("not an {what}"), why));
-        };
-        Ok(Node {
-            file: file.into(),
-            path: path.to_owned(),
-            card: capabilities.card,
-            kind,
-            what,
-        })
-    }
-
-    /// The formats in which it takes frames.
-    pub fn takes(&self) -> Vec<FourCc> {
-        let offered = formats::input_formats(&self.file, self.kind);
-        offered.into_iter().map(|f| f.fourcc).collect()
-    }
-
-    /// The formats in which it gives them.
-    pub fn gives(&self) -> Vec<FourCc> {
-        let offered = formats::formats(&self.file, self.kind);
-        offered.into_iter().map(|f| f.fourcc).collect()
-    }
-
-    fn set(&self, kind: BufferKind, wanted: &Layout) -> Result<Layout> {
-        let set = v4l2::set_layout(&self.file, kind, wanted);
-        let got = set.map_err(|e| self.failed("can't set the format", e))?;
-        let (asked, is) = (wanted.format.fourcc, got.format.fourcc);
-        if is != asked || got.planes != 1 {
-            let why = if is == asked {
-                format!("the {} has {is} in several pieces of memory only", self.what)
-            } else {
-                format!("the {} has no {asked} (but {is})", self.what)
-            };
-            return Err(Error::new(self.path.display(), "can't set the format", why));
-        }
-        Ok(got)
-    }
-
-    fn apply(&self, settings: &[Setting], warn: &mut dyn FnMut(String)) {
-        let path = self.path.display().to_string();
-        let said = controls::apply(&self.file, &path, settings);
-        said.into_iter().for_each(warn);
-    }
-
-    /// Why it did not start.
-    pub fn failed(&self, tried: &str, errno: Errno) -> Error {
-        let why = match errno {
-            Errno::ENOMEM => format!(
-                "no memory for the {}'s buffers. A smaller picture needs less; on a Raspberry Pi, cma=256M at the end \
-                 of the line in /boot/firmware/cmdline.txt sets more aside at the next start",
-                self.what
-            ),
-            errno => start_trouble(errno, self.file.metadata().map_or(0, |m| m.rdev())),
-        };
-        Error::new(self.path.display(), tried, why).absent(gone(errno))
-    }
-
-    pub fn no_buffers(&self, errno: Errno) -> Error {
-        self.failed("can't get buffers", errno)
-    }
-}
 
 /// How frames get into the device.
 enum Feed {
@@ -150,7 +42,7 @@ enum Feed {
 }
 
 /// A decoder or an encoder at work. Dropping it stops it and gives its memory back.
-pub(super) struct Stage {
+pub struct Stage {
     // In this order: it stops before what it reads goes back.
     input: OutputQueue,
     /// What it gives; a decoder may have none for a time.
@@ -158,7 +50,7 @@ pub(super) struct Stage {
     in_use: Vec<DequeuedBuffer>,
     /// What there was no room for yet.
     waiting: Option<(DequeuedBuffer, u64)>,
-    pub node: Node,
+    pub node: CodecNode,
     feed: Feed,
     /// The times of what it was given and has not answered.
     fed_us: VecDeque<u64>,
@@ -174,7 +66,7 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    fn new(node: Node, feed: Feed) -> Result<Stage> {
+    fn new(node: CodecNode, feed: Feed) -> Result<Stage> {
         // What is copied to it needs no more than it has at a time, and memory for codecs is scarce. Of an encoder it shows
         // later whether it is.
         let count = match feed {
@@ -202,9 +94,9 @@ impl Stage {
     /// Sets a decoder up for pictures as a camera gives them, but called `input`, and for raw ones of `raw_format`; it
     /// gives nothing yet. Where the camera's are raw it is a converter.
     pub fn decoder(
-        node: Node,
+        node: CodecNode,
         (camera, input): (&Layout, FourCc),
-        raw_format: &mut dyn FnMut(&Node) -> Result<FourCc>,
+        raw_format: &mut dyn FnMut(&CodecNode) -> Result<FourCc>,
         settings: &[Setting],
         warn: &mut dyn FnMut(String),
     ) -> Result<Stage> {
@@ -249,13 +141,13 @@ impl Stage {
 
     /// Sets an encoder up for pictures as `source` has them, but called `fourcc`, and starts it.
     pub fn encoder(
-        node: Node,
+        node: CodecNode,
         (source, fourcc): (&Raw, FourCc),
         interval: Fraction,
         settings: &[Setting],
         warn: &mut dyn FnMut(String),
     ) -> Result<Stage> {
-        defaults(&node, source.visible, interval);
+        set_defaults(&node, source.visible, interval);
         node.apply(settings, warn);
         let mut coded = Layout::new(Format {
             width: source.visible.0,
@@ -287,7 +179,7 @@ impl Stage {
 
     /// What a decoder gives, by the last thing that it knows.
     pub fn raw(&self) -> Result<Raw> {
-        let Node { file, kind, .. } = &self.node;
+        let CodecNode { file, kind, .. } = &self.node;
         let layout = v4l2::get_layout(file, *kind);
         let layout = layout.map_err(|e| self.node.failed("can't get the format", e))?;
         let Format { width, height, .. } = layout.format;
@@ -464,8 +356,8 @@ impl Stage {
     }
 
     /// The time of what became this. Nothing comes of older ones any more.
-    fn captured_us(&mut self, buffer: &DequeuedBuffer) -> u64 {
-        let known = buffer
+    fn captured_us(&mut self, lent: &DequeuedBuffer) -> u64 {
+        let known = lent
             .copied_us()
             .and_then(|time| self.fed_us.iter().position(|fed| *fed == time));
         self.fed_us.drain(..known.unwrap_or(0));
@@ -481,10 +373,12 @@ impl Stage {
         changed
     }
 
-    /// Asks an encoder for a key frame; false if it has no way to be asked.
-    pub fn request_key_frame(&self) -> bool {
-        let button = self.key_button.as_ref();
-        button.is_some_and(|button| v4l2::set_number(&self.node.file, button, 1).is_ok())
+    /// Asks an encoder for a key frame, if it can be asked for one.
+    pub fn request_key_frame(&self) {
+        if let Some(button) = &self.key_button {
+            // One that is refused is asked for again by whoever still waits for it.
+            _ = v4l2::set_number(&self.node.file, button, 1);
+        }
     }
 
     /// How long it may still give nothing.
@@ -520,64 +414,6 @@ impl Stage {
         );
         Error::new(self.node.path.display(), "camera lost", why).absent(gone(errno))
     }
-}
-
-/// What makes a good live stream, where the encoder has it: parameter sets with each key frame, one of these about every
-/// second, no frames that lean on later ones, and bits enough for the size and rate.
-fn defaults(node: &Node, (width, height): (u32, u32), interval: Fraction) {
-    let fps = i64::from(interval.denominator / interval.numerator.max(1)).max(1);
-    let bitrate = 500_000 + i64::from(width) * i64::from(height) * fps / 10;
-    for (id, value) in [
-        (ctrl::REPEAT_SEQ_HEADER, 1),
-        (ctrl::PREPEND_SPSPPS_TO_IDR, 1),
-        (ctrl::HEADER_MODE, 1),
-        (ctrl::B_FRAMES, 0),
-        (ctrl::GOP_SIZE, fps),
-        (ctrl::H264_I_PERIOD, fps),
-        (ctrl::BITRATE, bitrate),
-    ] {
-        let Ok(control) = v4l2::query_control(&node.file, id) else {
-            continue;
-        };
-        let value = value.max(control.minimum).min(control.maximum);
-        if let Err(errno) = v4l2::set_number(&node.file, &control, value) {
-            log_verbose!(
-                "{}: {} = {value}: {}",
-                node.path.display(),
-                control.name,
-                errno.desc()
-            );
-        }
-    }
-}
-
-/// Sets what a device is given: as the source has it, cut to the picture, so that nothing needs to be copied; or else
-/// of the picture's size.
-fn raw_input(node: &Node, source: &Raw, fourcc: FourCc) -> Result<Raw> {
-    let visible = source.visible;
-    let mut wanted = source.layout;
-    wanted.format.fourcc = fourcc;
-    wanted.size_bytes = 0;
-    let mut layout = wanted;
-    for whole in [true, false] {
-        if !whole {
-            (wanted.format.width, wanted.format.height) = visible;
-            wanted.stride_bytes = 0;
-        }
-        layout = node.set(node.kind.output(), &wanted)?;
-        let got = (layout.format.width, layout.format.height);
-        let enough = got.0 >= visible.0 && got.1 >= visible.1;
-        let cut = || v4l2::set_cropped(&node.file, visible) == Ok(visible);
-        if got == visible || enough && cut() {
-            return Ok(Raw { layout, visible });
-        }
-    }
-    let Format { width, height, .. } = layout.format;
-    let why = format!(
-        "the {} takes no pictures of {}x{} (but {width}x{height}); set another width and height",
-        node.what, visible.0, visible.1
-    );
-    Err(Error::new(node.path.display(), "can't set the format", why))
 }
 
 /// A queue of the source's that fills the encoder's buffers and streams, or why that can't be.

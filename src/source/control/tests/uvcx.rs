@@ -1,3 +1,4 @@
+use super::super::unit::LOGITECH;
 use super::*;
 
 fn setting(name: &str, value: &str) -> Setting {
@@ -9,8 +10,8 @@ fn setting(name: &str, value: &str) -> Setting {
 }
 
 /// A camera whose answers have each byte's place as its value, and the ranges that are given.
-fn told(ranges: &[(&str, [u32; 4])]) -> Told {
-    let mut told = Told {
+fn told(ranges: &[(&str, [u32; 4])]) -> Answers {
+    let mut told = Answers {
         current: (0..46).collect(),
         minimum: vec![0; 46],
         maximum: vec![0; 46],
@@ -27,14 +28,14 @@ fn told(ranges: &[(&str, [u32; 4])]) -> Told {
     told
 }
 
-fn planned(told: &Told, settings: &[(&str, &str)]) -> (Vec<u8>, Vec<String>) {
+fn planned(told: &Answers, settings: &[(&str, &str)]) -> (Vec<u8>, Vec<String>) {
     let settings: Vec<Setting> = settings
         .iter()
         .map(|(name, value)| setting(&format!("uvcx_h264_{name}"), value))
         .collect();
     let mut said = Vec::new();
     let settings: Vec<&Setting> = settings.iter().collect();
-    let mut log = Log {
+    let mut log = Report {
         device: "cam",
         warn: &mut |words| said.push(words),
     };
@@ -96,7 +97,7 @@ fn each_field_has_its_place_and_its_hint() {
 
 #[test]
 fn the_light_is_two_bytes_of_five() {
-    let told = Told {
+    let told = Answers {
         current: vec![9, 8, 7, 6, 5],
         minimum: vec![],
         maximum: vec![],
@@ -107,7 +108,7 @@ fn the_light_is_two_bytes_of_five() {
         setting("uvcx_logitech_led1_mode", "Blink"),
         setting("uvcx_logitech_led1_frequency", "200"),
     ];
-    let mut log = Log {
+    let mut log = Report {
         device: "cam",
         warn: &mut |words| panic!("{words}"),
     };

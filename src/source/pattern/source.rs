@@ -1,18 +1,12 @@
-//! The built-in test picture: colour bars, a ball, the clock and the frame number, as real H.264.
+//! The test picture as a source: drawn, coded and handed over at an even pace.
 
-mod cavlc;
-mod encoder;
-mod font;
-mod picture;
-mod transform;
-
-use super::{Frame, Signal, Source, SourceInfo};
+use super::encoder::Encoder;
+use super::picture::Picture;
 use crate::error::{Error, Result};
 use crate::format::Codec;
+use crate::source::frame::{Frame, Signal, Source, SourceInfo};
 use crate::sys::clock;
 use crate::sys::poll::{poll, readable};
-use encoder::Encoder;
-use picture::Picture;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
@@ -76,7 +70,7 @@ impl Pattern {
         })
     }
 
-    /// Says of itself that it is there in place of a camera.
+    /// Marks it as shown in place of a camera.
     pub fn placeholder(mut self) -> Pattern {
         self.info.placeholder = true;
         self
@@ -121,9 +115,8 @@ impl Source for Pattern {
         Ok(())
     }
 
-    fn request_key_frame(&mut self) -> bool {
+    fn request_key_frame(&mut self) {
         self.key_wanted = true;
-        true
     }
 }
 
@@ -154,4 +147,5 @@ impl Schedule {
 }
 
 #[cfg(test)]
+#[path = "tests.rs"]
 mod tests;

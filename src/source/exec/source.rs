@@ -3,14 +3,15 @@
 //!
 //! This is one run of the command. That it is started again, and after how long, is the pump's business.
 
-use super::{Drops, Frame, Signal, Source, SourceInfo};
+use super::framer::{Framer, HEAD_BYTES, other_kind, show};
+use super::stderr::StderrLog;
 use crate::error::{Error, Result};
 use crate::format::h264::assembler::Assembler;
 use crate::format::{Chunk, Codec, jpeg};
-use crate::sys::clock::monotonic_us;
-use crate::sys::command::{Command, Exit, Packets, PipeRead};
+use crate::source::frame::{Drops, Frame, Signal, Source, SourceInfo};
+use crate::sys::command::{Command, Exit, PipeRead};
 use crate::sys::poll::{is_ready, poll, readable};
-use crate::{log_info, log_verbose};
+use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
@@ -24,9 +25,6 @@ const NO_DATA: Duration = Duration::from_secs(10);
 const EXIT_WAIT: Duration = Duration::from_millis(200);
 /// So many bytes with no picture in them are not H.264, nor JPEG.
 const MOST_GARBAGE_BYTES: u64 = 4 << 20;
-/// As much of the output's beginning is kept as tells what else it is: a packet of MPEG-TS and the next one's
-/// first byte.
-const HEAD_BYTES: usize = 189;
 /// Reads before the caller has its turn.
 const READS: usize = 256;
 /// The same for its standard error, ...
@@ -37,6 +35,21 @@ const STDERR_REST: Duration = Duration::from_millis(50);
 /// What a command of the config must write.
 const ADVICE: &str = "it must write raw H.264 (Annex B) or JPEG pictures to its standard output, as these do: \
     rpicam-vid -t 0 -n --codec h264 --inline --flush -o -  or  ffmpeg -i SOURCE -c:v copy -f h264 -";
+
+/// The end of a run: the command ended, or is given up.
+pub struct End {
+    /// What ended it, for people.
+    pub error: Error,
+    /// The last line that the command wrote to its standard error before it ended; empty where it was given up.
+    pub last_line: String,
+}
+
+impl From<Error> for End {
+    fn from(error: Error) -> End {
+        let last_line = String::new();
+        End { error, last_line }
+    }
+}
 
 /// A running command.
 pub struct Exec {
@@ -57,51 +70,6 @@ pub struct Exec {
     stderr_rests_until: Instant,
 }
 
-/// What cuts the output into pictures.
-enum Framer {
-    /// Also while nothing has come.
-    H264(Assembler),
-    Jpeg(jpeg::Splitter),
-}
-
-impl Framer {
-    fn codec(&self) -> Codec {
-        match self {
-            Framer::H264(_) => Codec::H264,
-            Framer::Jpeg(_) => Codec::Jpeg,
-        }
-    }
-
-    fn spare_mut(&mut self) -> &mut [u8] {
-        match self {
-            Framer::H264(assembler) => assembler.spare_mut(Packets::MIN_READ_BYTES),
-            Framer::Jpeg(splitter) => splitter.spare_mut(Packets::MIN_READ_BYTES),
-        }
-    }
-
-    fn commit(&mut self, count: usize, ends_write: bool, sink: &mut dyn FnMut(Chunk<'_>)) {
-        match self {
-            Framer::H264(assembler) => assembler.commit(count, ends_write, monotonic_us(), sink),
-            Framer::Jpeg(splitter) => splitter.commit(count, monotonic_us(), sink),
-        }
-    }
-
-    fn dropped_bytes(&self) -> u64 {
-        match self {
-            Framer::H264(assembler) => assembler.dropped_bytes(),
-            Framer::Jpeg(splitter) => splitter.dropped_bytes(),
-        }
-    }
-
-    fn awaits_quiet(&self) -> bool {
-        match self {
-            Framer::H264(assembler) => assembler.awaits_quiet(),
-            // A picture's end is known at once.
-            Framer::Jpeg(_) => false,
-        }
-    }
-}
-
 impl Exec {
     /// Runs `command` by `/bin/sh`. `name` is the source's name in the config; it stands before what the
     /// command says on its standard error.
@@ -116,7 +84,7 @@ impl Exec {
     ///
     /// # Errors
     /// When no process can be made.
-    pub(super) fn run(name: &str, description: String, program: &str, arguments: &[&str]) -> Result<Exec> {
+    pub fn run(name: &str, description: String, program: &str, arguments: &[&str]) -> Result<Exec> {
         let now = Instant::now();
         let command = Command::start(program, arguments)
             .map_err(|e| Error::new(&description, "can't start the command", e))?;
@@ -140,8 +108,8 @@ impl Exec {
         })
     }
 
-    /// Reads what has come; whether anything has come out of it.
-    fn read(&mut self, sink: &mut dyn FnMut(Signal<'_>)) -> Result<bool> {
+    /// Reads what has come; true if it gave anything.
+    fn read(&mut self, sink: &mut dyn FnMut(Signal<'_>)) -> std::result::Result<bool, End> {
         let mut gave = false;
         for _ in 0..READS {
             let is_h264 = self.framer.codec() == Codec::H264;
@@ -168,12 +136,7 @@ impl Exec {
                     self.framer = Framer::Jpeg(splitter);
                 }
                 if let Some(kind) = other_kind(head) {
-                    let why = format!("this is {kind}; {ADVICE}");
-                    return Err(Error::new(
-                        &self.info.description,
-                        "can't use what the command writes",
-                        why,
-                    ));
+                    return Err(self.unusable(format_args!("this is {kind}; {ADVICE}")));
                 }
             }
             let (codec, drops) = (self.framer.codec(), &mut self.drops);
@@ -188,20 +151,23 @@ impl Exec {
             self.framer.commit(count, ends_write, &mut take);
             if let Some(head) = &self.head {
                 if self.framer.dropped_bytes() > MOST_GARBAGE_BYTES {
-                    let why = format!("no picture is in it; it begins with {}; {ADVICE}", show(head));
-                    return Err(Error::new(
-                        &self.info.description,
-                        "can't use what the command writes",
-                        why,
-                    ));
+                    let begin = show(head);
+                    return Err(self.unusable(format_args!(
+                        "no picture is in it; it begins with {begin}; {ADVICE}"
+                    )));
                 }
             }
         }
         Ok(gave)
     }
 
-    /// The end of the output: hands out the last unit, and says how the command ended.
-    fn ended(&mut self, sink: &mut dyn FnMut(Signal<'_>)) -> Error {
+    /// The end of a command that writes what is no video.
+    fn unusable(&self, why: fmt::Arguments<'_>) -> End {
+        Error::new(&self.info.description, "can't use what the command writes", why).into()
+    }
+
+    /// Takes the end of the output: hands out the last unit, and gives how the command ended.
+    fn ended(&mut self, sink: &mut dyn FnMut(Signal<'_>)) -> End {
         let exit = self.command.exit(EXIT_WAIT);
         self.read_stderr();
         let drops = &mut self.drops;
@@ -216,9 +182,9 @@ impl Exec {
             Some(Exit::Signal(signal)) => format!("ended by {signal}"),
             Some(Exit::Status(status)) => format!("exited with status {status}"),
         };
-        let last = self.stderr_log.last_line();
-        if !last.is_empty() {
-            why = format!("{why}: {last}");
+        let last_line = self.stderr_log.last_line();
+        if !last_line.is_empty() {
+            why = format!("{why}: {last_line}");
         }
         if let Some(head) = self.head.as_ref().filter(|head| !head.is_empty()) {
             why = format!(
@@ -226,7 +192,10 @@ impl Exec {
                 show(head)
             );
         }
-        Error::new(&self.info.description, "the command ended", why)
+        End {
+            error: Error::new(&self.info.description, "the command ended", why),
+            last_line,
+        }
     }
 
     fn read_stderr(&mut self) {
@@ -235,7 +204,7 @@ impl Exec {
             match self.command.read_stderr(&mut buffer) {
                 Ok(PipeRead::Bytes { count, .. }) => {
                     let bytes = buffer.iter().take(count).copied();
-                    self.stderr_log.hear(&self.name, bytes, Instant::now());
+                    self.stderr_log.add(&self.name, bytes, Instant::now());
                 }
                 Ok(PipeRead::Nothing) => return,
                 // It may have closed it and go on.
@@ -247,7 +216,7 @@ impl Exec {
         }
     }
 
-    /// An error once the command has been silent for too long, or has written what is no video.
+    /// Fails once the command has been silent for too long, or has written what is no video.
     fn check_silence(&self, now: Instant) -> Result<()> {
         for (last, what) in [
             (self.data_at, "no data"),
@@ -262,19 +231,17 @@ impl Exec {
         }
         Ok(())
     }
-}
 
-impl Source for Exec {
-    fn info(&self) -> &SourceInfo {
-        &self.info
-    }
-
-    fn poll(
+    /// Polls as [`Source::poll`] does.
+    ///
+    /// # Errors
+    /// The command ended, or is given up.
+    pub fn poll_run(
         &mut self,
         wake: BorrowedFd<'_>,
         timeout: Duration,
         sink: &mut dyn FnMut(Signal<'_>),
-    ) -> Result<()> {
+    ) -> std::result::Result<(), End> {
         let deadline = Instant::now() + timeout;
         loop {
             let now = Instant::now();
@@ -299,10 +266,8 @@ impl Source for Exec {
             } else {
                 &mut files[..2]
             };
-            if let Err(e) = poll(open, Some(until.saturating_duration_since(now))) {
-                let whom = &self.info.description;
-                return Err(Error::new(whom, "can't wait for its output", e));
-            }
+            poll(open, Some(until.saturating_duration_since(now)))
+                .map_err(|e| Error::new(&self.info.description, "can't wait for its output", e))?;
             let [woken, stdout, stderr] = files.map(|file| is_ready(&file));
             let mut gave = false;
             if stderr {
@@ -328,6 +293,21 @@ impl Source for Exec {
                 return Ok(());
             }
         }
+    }
+}
+
+impl Source for Exec {
+    fn info(&self) -> &SourceInfo {
+        &self.info
+    }
+
+    fn poll(
+        &mut self,
+        wake: BorrowedFd<'_>,
+        timeout: Duration,
+        sink: &mut dyn FnMut(Signal<'_>),
+    ) -> Result<()> {
+        self.poll_run(wake, timeout, sink).map_err(|end| end.error)
     }
 
     fn drops(&self) -> Drops {
@@ -358,129 +338,6 @@ fn first_words(command: &str) -> String {
     }
     let cut: String = words.chars().take(MOST).collect();
     format!("{} …", cut.rsplit_once(' ').map_or(&*cut, |(whole, _)| whole))
-}
-
-/// What the output is when it begins as something else than H.264 or JPEG does.
-fn other_kind(head: &[u8]) -> Option<&'static str> {
-    match head {
-        [_, _, _, _, b'f', b't', b'y', b'p', ..] => Some("MP4"),
-        [0x47, ..] if head.get(HEAD_BYTES - 1) == Some(&0x47) => Some("MPEG-TS"),
-        [0x1a, 0x45, 0xdf, 0xa3, ..] => Some("Matroska or WebM"),
-        [b'F', b'L', b'V', 1, ..] => Some("FLV"),
-        [b'R', b'I', b'F', b'F', ..] => Some("AVI"),
-        [b'Y', b'U', b'V', b'4', b'M', b'P', b'E', b'G', ..] => Some("uncompressed video"),
-        // A video parameter set, or a delimiter, by the two-byte header of H.265 7.3.1.2.
-        [0, 0, 0, 1, 0x40 | 0x46, 1, ..] => Some("H.265"),
-        _ => None,
-    }
-}
-
-/// The first bytes, as text if they are some.
-fn show(head: &[u8]) -> String {
-    const MOST: usize = 60;
-    let printable = |byte: &u8| (b' '..0x7f).contains(byte) || byte.is_ascii_whitespace();
-    if head.iter().all(printable) {
-        let text: String = head.iter().take(MOST).map(|&byte| char::from(byte)).collect();
-        return format!("{:?}", text.trim());
-    }
-    head.iter()
-        .take(12)
-        .map(|byte| format!("{byte:02x}"))
-        .collect::<Vec<_>>()
-        .join(" ")
-}
-
-/// What a command says on its standard error: into the log line by line, but not more than is fit to be read.
-struct StderrLog {
-    line: Vec<u8>,
-    last: String,
-    /// Lines that may still be logged now, ...
-    allowed: u32,
-    /// ... counted up since then.
-    refilled: Instant,
-    left_out: u64,
-}
-
-impl StderrLog {
-    /// Lines that are logged at once, ...
-    const BURST: u32 = 20;
-    /// ... and one more for each time that this passes: `rpicam-vid` says a line with every frame.
-    const REFILL: Duration = Duration::from_secs(5);
-    /// A line is cut here.
-    const LINE_BYTES: usize = 500;
-
-    fn new(now: Instant) -> StderrLog {
-        StderrLog {
-            line: Vec::new(),
-            last: String::new(),
-            allowed: Self::BURST,
-            refilled: now,
-            left_out: 0,
-        }
-    }
-
-    fn hear(&mut self, name: &str, bytes: impl Iterator<Item = u8>, now: Instant) {
-        for byte in bytes {
-            match byte {
-                b'\n' => self.end_line(name, now),
-                // A line that is written over again and again, such as the progress of ffmpeg.
-                b'\r' => {
-                    let progress = text(&self.line);
-                    if !progress.is_empty() {
-                        log_verbose!("{name}: {progress}");
-                    }
-                    self.line.clear();
-                }
-                _ if self.line.len() < Self::LINE_BYTES => self.line.push(byte),
-                _ => {}
-            }
-        }
-    }
-
-    fn end_line(&mut self, name: &str, now: Instant) {
-        let line = text(&self.line);
-        self.line.clear();
-        if line.is_empty() {
-            return;
-        }
-        while self.allowed < Self::BURST && now.saturating_duration_since(self.refilled) >= Self::REFILL {
-            self.allowed += 1;
-            self.refilled += Self::REFILL;
-        }
-        if self.allowed == 0 {
-            self.left_out += 1;
-        } else {
-            if self.allowed == Self::BURST {
-                self.refilled = now;
-            }
-            self.allowed -= 1;
-            match std::mem::take(&mut self.left_out) {
-                0 => log_info!("{name}: {line}"),
-                lines => log_info!("{name}: ({lines} lines left out) {line}"),
-            }
-        }
-        self.last = line;
-    }
-
-    /// The last line, be it finished or not.
-    fn last_line(&self) -> String {
-        let unfinished = text(&self.line);
-        if unfinished.is_empty() {
-            self.last.clone()
-        } else {
-            unfinished
-        }
-    }
-}
-
-/// What can be shown of a line: no control characters, which could play tricks on a terminal.
-pub(super) fn text(line: &[u8]) -> String {
-    let text = String::from_utf8_lossy(line);
-    text.chars()
-        .filter(|c| !c.is_control())
-        .collect::<String>()
-        .trim()
-        .to_string()
 }
 
 #[cfg(test)]
@@ -666,33 +523,6 @@ mod tests {
         exec.data_at = Some(exec.started);
         let silent = exec.check_silence(soon).unwrap_err().to_string();
         assert!(silent.contains("no data for 10 s"), "{silent}");
-    }
-
-    #[test]
-    fn chatter_is_bounded() {
-        let start = Instant::now();
-        let mut log = StderrLog::new(start);
-        let mut hear = |text: &str, after_s: u64| {
-            log.hear("test", text.bytes(), start + Duration::from_secs(after_s));
-            (log.allowed, log.left_out, log.last_line())
-        };
-        assert_eq!(
-            hear("one\n\n  \r\ntwo\nthr", 0),
-            (StderrLog::BURST - 2, 0, "thr".into())
-        );
-        assert_eq!(
-            hear("ee\n frame 1\r frame 2\r", 0),
-            (StderrLog::BURST - 3, 0, "three".into())
-        );
-        assert_eq!(hear(&"x\n".repeat(100), 0), (0, 83, "x".into()));
-        assert_eq!(hear("y\n", 4), (0, 84, "y".into()));
-        // One more by now, and it tells of the others.
-        assert_eq!(hear("\x1b[31mz\n", 5), (0, 0, "[31mz".into()));
-        assert_eq!(hear("z\n", 3600).0, StderrLog::BURST - 1);
-        assert_eq!(
-            hear(&"long".repeat(1_000_000), 3600).2.len(),
-            StderrLog::LINE_BYTES
-        );
     }
 
     #[test]

@@ -1,9 +1,11 @@
 use super::*;
-use crate::sys::v4l2::cap;
+use crate::source::node::capture_kind;
+use crate::sys::v4l2::{Capabilities, cap};
+use std::fs::File;
 use std::os::unix::fs::symlink;
 
 /// A folder that goes with the test.
-pub(in crate::source) struct Folder(pub PathBuf);
+pub struct Folder(pub PathBuf);
 
 impl Folder {
     pub fn new(name: &str) -> Folder {
@@ -51,21 +53,21 @@ fn format(letters: &[u8; 4], compressed: bool) -> OfferedFormat {
     }
 }
 
-pub(in crate::source) const CAMERA: u32 = cap::VIDEO_CAPTURE | cap::STREAMING;
-pub(in crate::source) const METADATA: u32 = cap::META_CAPTURE | cap::STREAMING;
+pub const CAMERA: u32 = cap::VIDEO_CAPTURE | cap::STREAMING;
+pub const METADATA: u32 = cap::META_CAPTURE | cap::STREAMING;
 
 /// What was seen of a node whose ioctls can't be asked here.
-pub(in crate::source) fn seen(
+pub fn seen(
     number: u32,
     usb: Option<&str>,
     (bus, card): (&str, &str),
     caps: u32,
     formats: &[&[u8; 4]],
-) -> Seen {
-    Seen {
+) -> VideoNode {
+    VideoNode {
         path: format!("/dev/video{number}").into(),
         usb: usb.map(id),
-        found: Ok(Found {
+        found: Ok(OpenNode {
             file: File::open("/dev/null").unwrap(),
             capabilities: Capabilities {
                 driver: "driver".into(),
@@ -79,18 +81,18 @@ pub(in crate::source) fn seen(
     }
 }
 
-pub(in crate::source) fn refused(number: u32, usb: Option<&str>, why: &str, absent: bool) -> Seen {
+pub fn refused(number: u32, usb: Option<&str>, why: &str, absent: bool) -> VideoNode {
     let path = PathBuf::from(format!("/dev/video{number}"));
     let error = Error::new(path.display(), "can't open it", why).absent(absent);
-    Seen {
+    VideoNode {
         path,
         usb: usb.map(id),
         found: Err(error),
     }
 }
 
-fn chosen(text: &str, seen: &[Seen]) -> String {
-    let path = choose(&name(text), FourCc::H264, seen).unwrap_or_else(|e| panic!("{e}"));
+fn chosen(text: &str, seen: &[VideoNode]) -> String {
+    let path = resolve(&name(text), FourCc::H264, seen).unwrap_or_else(|e| panic!("{e}"));
     path.display().to_string()
 }
 
@@ -191,7 +193,7 @@ fn the_node_with_the_pictures_is_chosen() {
     ] {
         assert_eq!(chosen(text, &all), node, "{text}");
     }
-    let mjpeg = choose(&name("usb:0c45:6366"), FourCc::MJPEG, &all);
+    let mjpeg = resolve(&name("usb:0c45:6366"), FourCc::MJPEG, &all);
     assert_eq!(mjpeg, Ok(Path::new("/dev/video3")));
     let sections = |number: usize| names(&all[number], &all, None);
     assert_eq!(sections(0), ["[/dev/video0]", "[card:vivid]"]);
@@ -218,14 +220,14 @@ fn what_is_not_there_is_absent_and_what_is_there_is_named() {
             &[],
         ),
     ];
-    let error = choose(&name("card:C92"), FourCc::H264, &all).unwrap_err();
+    let error = resolve(&name("card:C92"), FourCc::H264, &all).unwrap_err();
     assert!(error.is_absent());
     assert_eq!(
         error.to_string(),
         "card:C92: no such camera: there is card:C920 (/dev/video0), /dev/video2: can't open it: no \
          permission; it is waited for"
     );
-    let error = choose(&name("card:C920"), FourCc::H264, &all[1..2]).unwrap_err();
+    let error = resolve(&name("card:C920"), FourCc::H264, &all[1..2]).unwrap_err();
     assert_eq!(
         error.to_string(),
         "card:C920: no such camera: there is no camera at all; it is waited for"
@@ -240,7 +242,7 @@ fn a_camera_that_cannot_be_opened_says_why() {
             refused(0, usb, "reason", absent),
             seen(1, usb, ("usb-1", "C920"), METADATA, &[]),
         ];
-        let error = choose(&name("usb:046d:082d"), FourCc::H264, &all).unwrap_err();
+        let error = resolve(&name("usb:046d:082d"), FourCc::H264, &all).unwrap_err();
         assert_eq!(error.to_string(), "/dev/video0: can't open it: reason");
         assert_eq!(error.is_absent(), absent);
     }
@@ -253,7 +255,7 @@ fn two_that_match_are_named() {
         seen(2, Some("usb:046d:082d:B"), ("usb-2", "C920"), CAMERA, &[b"H264"]),
         seen(4, None, ("platform:x", "C920"), CAMERA, &[]),
     ];
-    let words = |text: &str| choose(&name(text), FourCc::H264, &all).unwrap_err();
+    let words = |text: &str| resolve(&name(text), FourCc::H264, &all).unwrap_err();
     assert!(!words("usb:046d:082d").is_absent());
     assert_eq!(
         words("usb:046d:082d").to_string(),

@@ -1,23 +1,16 @@
-//! The controls of a V4L2 device by name: set from the config, listed for pasting into it.
+//! The language of control values: names and values as they stand in a config, and the words for what a control allows.
+//! It knows no device: a control of an extension unit speaks it as well.
 //!
 //! Values are written as people do: booleans as yes or no, menus by their text or number, integer menus by
 //! their value (or, if no item has it, by number), bitmasks in decimal or 0x..., arrays as one value for all
 //! elements or as many as there are, with commas between.
 
-use super::{camera, uvcx};
 use crate::config::keys::switch;
-use crate::config::{Setting, nearest};
-use crate::error::Result;
-use crate::sys::Errno;
-use crate::sys::v4l2::{self, Control, ctrl};
-use std::fmt::Write;
-use std::fs::File;
-use std::path::Path;
+use crate::config::nearest;
+use crate::sys::v4l2::{Control, ctrl};
 
-/// Items of a menu that are asked for; the longest in the kernel are well below.
-const MENU_MAX: i64 = 512;
 /// Elements of an array that are listed one by one.
-const LISTED_MAX: usize = 1024;
+pub(super) const LISTED_MAX: usize = 1024;
 
 /// Names that Linux 5.16 changed when uvcvideo took those of the control framework, old and new; and the short ones that
 /// an `[rpicam]` section has.
@@ -36,7 +29,7 @@ const RENAMED: [(&str, &str); 11] = [
 ];
 
 /// A control's name as it stands in a config: "Exposure Time, Absolute" is `exposure_time_absolute`.
-pub fn config_name(name: &str) -> String {
+pub(super) fn config_name(name: &str) -> String {
     let mut out = String::new();
     for c in name.chars().filter(|c| !",&(.)".contains(*c)) {
         let c = if c.is_alphanumeric() {
@@ -61,7 +54,7 @@ fn letters(name: &str) -> String {
         .collect()
 }
 
-fn find<'a>(controls: &'a [Control], name: &str) -> Option<&'a Control> {
+pub(super) fn find<'a>(controls: &'a [Control], name: &str) -> Option<&'a Control> {
     let named = |name: &str| controls.iter().find(|c| letters(&c.name) == letters(name));
     named(name).or_else(|| {
         let other = |(old, new): &(&'static str, &'static str)| match letters(name) {
@@ -73,126 +66,14 @@ fn find<'a>(controls: &'a [Control], name: &str) -> Option<&'a Control> {
     })
 }
 
-/// Every control and heading of the device, in its order.
-fn all(file: &File) -> Vec<Control> {
-    let mut controls: Vec<Control> = Vec::new();
-    while let Ok(control) = v4l2::next_control(file, controls.last().map_or(0, |c| c.id)) {
-        // A driver that does not move on would hold us here.
-        if controls.last().is_some_and(|last| control.id <= last.id) {
-            break;
-        }
-        controls.push(control);
-    }
-    controls
-}
-
 /// An item of a menu; in an integer menu the text is the value in decimal.
 pub(super) struct Item {
     pub number: i64,
     pub text: String,
 }
 
-fn items(file: &File, control: &Control) -> Vec<Item> {
-    if control.kind != ctrl::MENU && control.kind != ctrl::INTEGER_MENU {
-        return Vec::new();
-    }
-    let last = control.maximum.min(control.minimum.saturating_add(MENU_MAX));
-    let item = |number: i64| {
-        let index = u32::try_from(number).ok()?;
-        let text = if control.kind == ctrl::MENU {
-            v4l2::menu_text(file, control.id, index).ok()?
-        } else {
-            v4l2::menu_integer(file, control.id, index).ok()?.to_string()
-        };
-        Some(Item { number, text })
-    };
-    (control.minimum..=last).filter_map(item).collect()
-}
-
-/// Sets what the config wants, in its order; but what is inactive waits until the rest is set, since that may
-/// be what makes it active (a manual exposure time before the line that turns the automatic off). Nothing
-/// here is fatal: the answer is what is to be said about it, a sentence for each setting that did not go as
-/// written.
-pub fn apply(file: &File, device: &str, settings: &[Setting]) -> Vec<String> {
-    if settings.is_empty() {
-        return Vec::new();
-    }
-    let controls = all(file);
-    let inactive =
-        |s: &&Setting| find(&controls, &s.name).is_some_and(|c| c.flags & ctrl::FLAG_INACTIVE != 0);
-    let of_v4l2 = settings.iter().filter(|s| !uvcx::is_field(&s.name));
-    let (later, first): (Vec<_>, Vec<_>) = of_v4l2.partition(inactive);
-    let set = first
-        .into_iter()
-        .chain(later)
-        .map(|s| (s, set(file, &controls, s)));
-    set.filter_map(|(Setting { name, value, place }, done)| {
-        let why = done.err()?;
-        Some(format!("{place}: {device}: {name} = {value}: {why}"))
-    })
-    .collect()
-}
-
-/// Sets one control; the error is the end of a sentence.
-fn set(file: &File, controls: &[Control], setting: &Setting) -> std::result::Result<(), String> {
-    let Some(found) = find(controls, &setting.name) else {
-        return Err(unknown(controls, &setting.name));
-    };
-    // Other controls that were set just now may have changed the range.
-    let control = v4l2::query_control(file, found.id).unwrap_or_else(|_| found.clone());
-    let items = items(file, &control);
-    if control.flags & (ctrl::FLAG_READ_ONLY | ctrl::FLAG_DISABLED) != 0 {
-        return Err("not set: it can only be read".into());
-    }
-    let allowed = || format!("not set: allowed is {}", describe(&control, &items));
-    let refused = |errno: Errno| match errno {
-        Errno::ERANGE | Errno::EINVAL | Errno::E2BIG => allowed(),
-        Errno::EBUSY => "not set: another program has taken it".into(),
-        _ if control.flags & ctrl::FLAG_INACTIVE != 0 => {
-            "not set: another control (such as an automatic mode) is in charge of it".into()
-        }
-        _ => format!("not set: the camera refuses it ({})", errno.desc()),
-    };
-    let Parsed { value, clamped } = parse(&control, &items, &setting.value).ok_or_else(allowed)?;
-    match &value {
-        Value::Nothing => {}
-        Value::Number(number) => v4l2::set_number(file, &control, *number).map_err(refused)?,
-        Value::Bytes(bytes) => v4l2::set_bytes(file, &control, bytes).map_err(refused)?,
-    }
-    if clamped {
-        return Err(format!(
-            "{} is set instead: allowed is {}",
-            show(&control, &items, &value),
-            describe(&control, &items)
-        ));
-    }
-    if control.flags & ctrl::FLAG_INACTIVE != 0 {
-        return Err(
-            "has no effect now: another control (such as an automatic mode) is in charge of it".into(),
-        );
-    }
-    let unreadable = ctrl::FLAG_WRITE_ONLY | ctrl::FLAG_VOLATILE;
-    if let Value::Number(wanted) = value {
-        if control.flags & unreadable == 0 && control.kind != ctrl::BUTTON {
-            let got = v4l2::get_number(file, &control).unwrap_or(wanted);
-            // Of a bitmask the sign is a bit like the others.
-            let same = if control.kind == ctrl::BITMASK {
-                got as u32 == wanted as u32
-            } else {
-                got == wanted
-            };
-            if !same {
-                return Err(format!(
-                    "the camera took {} instead",
-                    show(&control, &items, &Value::Number(got))
-                ));
-            }
-        }
-    }
-    Ok(())
-}
-
-fn unknown(controls: &[Control], name: &str) -> String {
+/// The end of a sentence on a name that no control of the device has.
+pub(super) fn unknown(controls: &[Control], name: &str) -> String {
     let known: Vec<String> = controls
         .iter()
         .filter(|c| c.kind != ctrl::CLASS)
@@ -220,15 +101,16 @@ pub(super) enum Value {
     Bytes(Vec<u8>),
 }
 
+/// A value that was read from a config.
 #[derive(Debug, PartialEq)]
-struct Parsed {
-    value: Value,
+pub(super) struct Parsed {
+    pub value: Value,
     /// It is not what was written but the nearest that is allowed.
-    clamped: bool,
+    pub clamped: bool,
 }
 
-/// What is written in a config as a value for `control`; None if it means nothing to it.
-fn parse(control: &Control, items: &[Item], text: &str) -> Option<Parsed> {
+/// Reads a value for `control` from a config; None if it means nothing to it.
+pub(super) fn parse(control: &Control, items: &[Item], text: &str) -> Option<Parsed> {
     let exactly = |value| {
         Some(Parsed {
             value,
@@ -326,7 +208,7 @@ fn integer(text: &str) -> Option<i64> {
 }
 
 /// Bytes of an array's element; None for structures.
-fn element_bytes(control: &Control) -> Option<usize> {
+pub(super) fn element_bytes(control: &Control) -> Option<usize> {
     match control.kind {
         ctrl::U8 => Some(1),
         ctrl::U16 => Some(2),
@@ -441,91 +323,6 @@ pub(super) fn describe(control: &Control, items: &[Item]) -> String {
         true => format!("up to {} of: {one}", count.join("x")),
         false => format!("array of {}, each: {one}", count.join("x")),
     }
-}
-
-/// All controls of the device at `path`, with types, ranges and present values, in the form of a config: what
-/// can't or should not be pasted is commented out. The device is only read; a stream that runs on it goes on.
-///
-/// # Errors
-/// The device can't be opened, or is not a V4L2 device.
-pub fn list(path: &Path) -> Result<String> {
-    let (file, capabilities) = camera::open_device(path)?;
-    let v4l2::Capabilities {
-        card, driver, bus, ..
-    } = &capabilities;
-    let mut out = format!(
-        "# {card} ({driver}, {bus})\n# What is to be set at each start goes into section [{}].\n",
-        path.display()
-    );
-    let controls = all(&file);
-    for control in controls.iter().filter(|c| c.flags & ctrl::FLAG_DISABLED == 0) {
-        // Writing into a String can't fail.
-        let _ = if control.kind == ctrl::CLASS {
-            write!(out, "\n# == {} ==\n", control.name)
-        } else {
-            write!(out, "\n{}", entry(&file, control))
-        };
-    }
-    let of_units = uvcx::list(&file);
-    if controls.is_empty() && of_units.is_empty() {
-        out.push_str("\n# It has no controls.\n");
-    }
-    out.push_str(&of_units);
-    Ok(out)
-}
-
-/// A control's lines in the list.
-fn entry(file: &File, control: &Control) -> String {
-    let items = items(file, control);
-    let has = |flag: u32| control.flags & flag != 0;
-    let value = if control.kind == ctrl::BUTTON {
-        Ok(Value::Number(1))
-    } else if control.kind == ctrl::STRING || has(ctrl::FLAG_HAS_PAYLOAD) {
-        v4l2::get_bytes(file, control).map(Value::Bytes)
-    } else {
-        v4l2::get_number(file, control).map(Value::Number)
-    };
-    let button = control.kind == ctrl::BUTTON;
-    let array = has(ctrl::FLAG_HAS_PAYLOAD) && control.kind != ctrl::STRING;
-    let in_the_way = [
-        (button, "commented out, so that it is not pressed by accident"),
-        (array && element_bytes(control).is_none(), "not shown"),
-        (
-            array && control.elems as usize > LISTED_MAX,
-            "too long to be shown",
-        ),
-        (has(ctrl::FLAG_READ_ONLY), "read-only"),
-        (has(ctrl::FLAG_INACTIVE), "inactive: another control is in charge"),
-        (has(ctrl::FLAG_WRITE_ONLY) && !button, "can't be read"),
-        (
-            value.is_err() && !has(ctrl::FLAG_WRITE_ONLY),
-            "can't be read just now",
-        ),
-    ];
-    let worth_knowing = [
-        (has(ctrl::FLAG_GRABBED), "taken by another program now"),
-        (has(ctrl::FLAG_VOLATILE), "changes by itself"),
-    ];
-    let remarks: String = in_the_way
-        .iter()
-        .chain(&worth_knowing)
-        .filter(|(applies, _)| *applies)
-        .map(|(_, words)| format!("; {words}"))
-        .collect();
-    let shown = match (&value, control.kind) {
-        (_, ctrl::BUTTON) => "yes".into(),
-        (Ok(value), _) => show(control, &items, value),
-        (Err(_), _) => String::new(),
-    };
-    // A text with a line break would be something else when pasted.
-    let as_it_is = !shown.contains(['\n', '\r']) && !in_the_way.iter().any(|(applies, _)| *applies);
-    let comment = if as_it_is { "" } else { "# " };
-    let shown = shown.replace(['\n', '\r'], " ");
-    format!(
-        "# {}{remarks}\n{comment}{} = {shown}\n",
-        describe(control, &items),
-        config_name(&control.name)
-    )
 }
 
 #[cfg(test)]

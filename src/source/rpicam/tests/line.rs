@@ -1,6 +1,5 @@
 use super::*;
 use crate::config::{Config, SourceKind};
-use std::os::unix::fs::PermissionsExt;
 
 const PI_ZERO_2: &str = "Raspberry Pi Zero 2 W Rev 1.0\0";
 const PI_4: &str = "Raspberry Pi 4 Model B Rev 1.5\0";
@@ -230,65 +229,4 @@ fn bitrates_go_by_size_and_rate() {
     assert_eq!(bitrate(1280, 720, 30), 4_100_000);
     assert_eq!(bitrate(160, 120, 5), 500_000);
     assert_eq!(bitrate(8192, 8192, 240), 25_000_000);
-}
-
-#[test]
-fn what_the_program_says_is_explained() {
-    let told = |said: &str| {
-        let said = format!("exited with status 255: ERROR: *** {said} ***");
-        explained(Error::new("rpicam-vid", "the command ended", said)).to_string()
-    };
-    for (said, words) in [
-        ("no cameras available", "camera_auto_detect"),
-        ("selected camera is not available", "camera ="),
-        (
-            "failed to acquire camera /base/soc/i2c0mux/i2c@1/ov5647@36",
-            "busy",
-        ),
-        (
-            "Unable to find an appropriate H.264 codec",
-            "sudo apt install rpicam-apps.",
-        ),
-        ("Unrecognised codec libav", "sudo apt install rpicam-apps."),
-        (
-            "unrecognised option '--libav-format'",
-            "sudo apt install rpicam-apps.",
-        ),
-        ("illegal rotation value", "illegal rotation value"),
-    ] {
-        assert!(told(said).contains(words), "{}", told(said));
-    }
-}
-
-#[test]
-fn the_holder_of_a_lock_is_found() {
-    let locks = "1: FLOCK  ADVISORY  WRITE 1 00:06:345 0 EOF
-2: POSIX  ADVISORY  WRITE 7 00:06:346 0 EOF
-3: POSIX  ADVISORY  WRITE 812 00:06:345 0 EOF
-3: -> POSIX  ADVISORY  WRITE 813 00:06:347 0 EOF
-";
-    let found = |inodes: [u64; 2]| lock_holders(locks, &inodes.map(|inode| file(libc::makedev(0, 6), inode)));
-    assert_eq!(found([9, 345]), [812]);
-    assert_eq!(found([34, 347]), [0; 0]);
-    assert_eq!(file(libc::makedev(0, 6), 345), "00:06:345");
-}
-
-#[test]
-fn the_new_name_goes_before_the_old_one() {
-    let folder = env::temp_dir().join(format!("fmp4streamer-rpicam-{}", std::process::id()));
-    let (a, b) = (folder.join("a"), folder.join("b"));
-    for (folder, program, mode) in [
-        (&a, "libcamera-vid", 0o755),
-        (&a, "rpicam-vid", 0o644),
-        (&b, "rpicam-vid", 0o755),
-    ] {
-        fs::create_dir_all(folder).unwrap();
-        fs::write(folder.join(program), "").unwrap();
-        fs::set_permissions(folder.join(program), fs::Permissions::from_mode(mode)).unwrap();
-    }
-    let found = |folders: &[&std::path::Path]| find(env::join_paths(folders).unwrap().to_str().unwrap());
-    assert_eq!(found(&[&a, &b]), b.join("rpicam-vid").to_str().map(String::from));
-    assert_eq!(found(&[&a]), a.join("libcamera-vid").to_str().map(String::from));
-    assert_eq!(found(&[&folder]), None);
-    fs::remove_dir_all(&folder).unwrap();
 }

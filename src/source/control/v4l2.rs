@@ -1,0 +1,195 @@
+//! The controls of a V4L2 device: set from the config, listed for pasting into it.
+
+use super::uvcx;
+use super::value::{
+    Item, LISTED_MAX, Parsed, Value, config_name, describe, element_bytes, find, parse, show, unknown,
+};
+use crate::config::Setting;
+use crate::sys::Errno;
+use crate::sys::v4l2::{self, Control, ctrl};
+use std::fmt::Write;
+use std::fs::File;
+
+/// Items of a menu that are asked for; the longest in the kernel are well below.
+const MENU_MAX: i64 = 512;
+
+/// Every control and heading of the device, in its order.
+fn all(file: &File) -> Vec<Control> {
+    let mut controls: Vec<Control> = Vec::new();
+    while let Ok(control) = v4l2::next_control(file, controls.last().map_or(0, |c| c.id)) {
+        // A driver that does not move on would hold us here.
+        if controls.last().is_some_and(|last| control.id <= last.id) {
+            break;
+        }
+        controls.push(control);
+    }
+    controls
+}
+
+fn items(file: &File, control: &Control) -> Vec<Item> {
+    if control.kind != ctrl::MENU && control.kind != ctrl::INTEGER_MENU {
+        return Vec::new();
+    }
+    let last = control.maximum.min(control.minimum.saturating_add(MENU_MAX));
+    let item = |number: i64| {
+        let index = u32::try_from(number).ok()?;
+        let text = if control.kind == ctrl::MENU {
+            v4l2::menu_text(file, control.id, index).ok()?
+        } else {
+            v4l2::menu_integer(file, control.id, index).ok()?.to_string()
+        };
+        Some(Item { number, text })
+    };
+    (control.minimum..=last).filter_map(item).collect()
+}
+
+/// Sets what the config wants, in its order; but what is inactive waits until the rest is set, since that may
+/// be what makes it active (a manual exposure time before the line that turns the automatic off). Nothing
+/// here is fatal: the answer is a sentence for each setting that did not go as written.
+pub fn apply(file: &File, device: &str, settings: &[Setting]) -> Vec<String> {
+    if settings.is_empty() {
+        return Vec::new();
+    }
+    let controls = all(file);
+    let inactive =
+        |s: &&Setting| find(&controls, &s.name).is_some_and(|c| c.flags & ctrl::FLAG_INACTIVE != 0);
+    let of_v4l2 = settings.iter().filter(|s| !uvcx::is_field(&s.name));
+    let (later, first): (Vec<_>, Vec<_>) = of_v4l2.partition(inactive);
+    let set = first
+        .into_iter()
+        .chain(later)
+        .map(|s| (s, set(file, &controls, s)));
+    set.filter_map(|(Setting { name, value, place }, done)| {
+        let why = done.err()?;
+        Some(format!("{place}: {device}: {name} = {value}: {why}"))
+    })
+    .collect()
+}
+
+/// Sets one control; the error is the end of a sentence.
+fn set(file: &File, controls: &[Control], setting: &Setting) -> std::result::Result<(), String> {
+    let Some(found) = find(controls, &setting.name) else {
+        return Err(unknown(controls, &setting.name));
+    };
+    // Other controls that were set just now may have changed the range.
+    let control = v4l2::query_control(file, found.id).unwrap_or_else(|_| found.clone());
+    let items = items(file, &control);
+    if control.flags & (ctrl::FLAG_READ_ONLY | ctrl::FLAG_DISABLED) != 0 {
+        return Err("not set: it can only be read".into());
+    }
+    let allowed = || format!("not set: allowed is {}", describe(&control, &items));
+    let refused = |errno: Errno| match errno {
+        Errno::ERANGE | Errno::EINVAL | Errno::E2BIG => allowed(),
+        Errno::EBUSY => "not set: another program has taken it".into(),
+        _ if control.flags & ctrl::FLAG_INACTIVE != 0 => {
+            "not set: another control (such as an automatic mode) is in charge of it".into()
+        }
+        _ => format!("not set: the camera refuses it ({})", errno.desc()),
+    };
+    let Parsed { value, clamped } = parse(&control, &items, &setting.value).ok_or_else(allowed)?;
+    match &value {
+        Value::Nothing => {}
+        Value::Number(number) => v4l2::set_number(file, &control, *number).map_err(refused)?,
+        Value::Bytes(bytes) => v4l2::set_bytes(file, &control, bytes).map_err(refused)?,
+    }
+    if clamped {
+        return Err(format!(
+            "{} is set instead: allowed is {}",
+            show(&control, &items, &value),
+            describe(&control, &items)
+        ));
+    }
+    if control.flags & ctrl::FLAG_INACTIVE != 0 {
+        return Err(
+            "has no effect now: another control (such as an automatic mode) is in charge of it".into(),
+        );
+    }
+    let unreadable = ctrl::FLAG_WRITE_ONLY | ctrl::FLAG_VOLATILE;
+    if let Value::Number(wanted) = value {
+        if control.flags & unreadable == 0 && control.kind != ctrl::BUTTON {
+            let got = v4l2::get_number(file, &control).unwrap_or(wanted);
+            // Of a bitmask the sign is a bit like the others.
+            let same = if control.kind == ctrl::BITMASK {
+                got as u32 == wanted as u32
+            } else {
+                got == wanted
+            };
+            if !same {
+                return Err(format!(
+                    "the camera took {} instead",
+                    show(&control, &items, &Value::Number(got))
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The device's controls in the form of a config; what can't or should not be pasted is commented out. Empty if it has
+/// none.
+pub(super) fn list(file: &File) -> String {
+    let mut out = String::new();
+    for control in all(file).iter().filter(|c| c.flags & ctrl::FLAG_DISABLED == 0) {
+        // Writing into a String can't fail.
+        let _ = if control.kind == ctrl::CLASS {
+            write!(out, "\n# == {} ==\n", control.name)
+        } else {
+            write!(out, "\n{}", entry(file, control))
+        };
+    }
+    out
+}
+
+/// A control's lines in the list.
+fn entry(file: &File, control: &Control) -> String {
+    let items = items(file, control);
+    let has = |flag: u32| control.flags & flag != 0;
+    let value = if control.kind == ctrl::BUTTON {
+        Ok(Value::Number(1))
+    } else if control.kind == ctrl::STRING || has(ctrl::FLAG_HAS_PAYLOAD) {
+        v4l2::get_bytes(file, control).map(Value::Bytes)
+    } else {
+        v4l2::get_number(file, control).map(Value::Number)
+    };
+    let button = control.kind == ctrl::BUTTON;
+    let array = has(ctrl::FLAG_HAS_PAYLOAD) && control.kind != ctrl::STRING;
+    let in_the_way = [
+        (button, "commented out, so that it is not pressed by accident"),
+        (array && element_bytes(control).is_none(), "not shown"),
+        (
+            array && control.elems as usize > LISTED_MAX,
+            "too long to be shown",
+        ),
+        (has(ctrl::FLAG_READ_ONLY), "read-only"),
+        (has(ctrl::FLAG_INACTIVE), "inactive: another control is in charge"),
+        (has(ctrl::FLAG_WRITE_ONLY) && !button, "can't be read"),
+        (
+            value.is_err() && !has(ctrl::FLAG_WRITE_ONLY),
+            "can't be read just now",
+        ),
+    ];
+    let worth_knowing = [
+        (has(ctrl::FLAG_GRABBED), "taken by another program now"),
+        (has(ctrl::FLAG_VOLATILE), "changes by itself"),
+    ];
+    let remarks: String = in_the_way
+        .iter()
+        .chain(&worth_knowing)
+        .filter(|(applies, _)| *applies)
+        .map(|(_, words)| format!("; {words}"))
+        .collect();
+    let shown = match (&value, control.kind) {
+        (_, ctrl::BUTTON) => "yes".into(),
+        (Ok(value), _) => show(control, &items, value),
+        (Err(_), _) => String::new(),
+    };
+    // A text with a line break would be something else when pasted.
+    let as_it_is = !shown.contains(['\n', '\r']) && !in_the_way.iter().any(|(applies, _)| *applies);
+    let comment = if as_it_is { "" } else { "# " };
+    let shown = shown.replace(['\n', '\r'], " ");
+    format!(
+        "# {}{remarks}\n{comment}{} = {shown}\n",
+        describe(control, &items),
+        config_name(&control.name)
+    )
+}

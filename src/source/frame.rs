@@ -1,0 +1,99 @@
+//! The contract between a source and the pump: frames, what a source tells of itself, and the source as a trait.
+
+use super::pipeline::Pipeline;
+use crate::config::Setting;
+use crate::error::Result;
+use crate::format::Codec;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+/// One coded picture, lent by its source for the length of a call.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame<'a> {
+    /// How it is coded.
+    pub codec: Codec,
+    /// H.264 in the byte stream format (Rec. ITU-T H.264 Annex B), one access unit; or JPEG, maybe with padding
+    /// behind it.
+    pub data: &'a [u8],
+    /// When it was captured, CLOCK_MONOTONIC in microseconds.
+    pub captured_us: u64,
+}
+
+/// What a source hands over.
+#[derive(Debug, Clone, Copy)]
+pub enum Signal<'a> {
+    /// A whole frame.
+    Frame(Frame<'a>),
+    /// Frames were lost or damaged here: what follows can't be decoded before the next key frame.
+    Gap,
+}
+
+/// What a source knows of itself once it is open; for the log and /status, never for the stream's own
+/// description.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SourceInfo {
+    /// In words, such as "HD Pro Webcam C920".
+    pub description: String,
+    /// The driver's word on the frame rate, in frames a second.
+    pub fps: Option<f64>,
+    /// This is the built-in picture standing in until a camera appears.
+    pub placeholder: bool,
+    /// It is a program of its own, which takes its time to start.
+    pub command: bool,
+    /// What frames pass through, such as "/dev/video0 (C270) YUYV 1280x720 → /dev/video11 (bcm2835-codec) H264"; empty
+    /// where that is no V4L2 device.
+    pub chain: String,
+    /// Why it is this chain and no other.
+    pub why: String,
+    /// The pipeline that was chosen, where there may be others.
+    pub pipeline: Option<Pipeline>,
+    /// The JPEG pictures that its H.264 is made of come, too.
+    pub jpeg_too: bool,
+}
+
+/// Frames that a source lost, counted since it was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Drops {
+    /// Frames missing by the driver's sequence numbers.
+    pub gaps: u64,
+    /// Frames that the driver marked as damaged, or that were not whole in a command's output.
+    pub damaged: u64,
+    /// Frames too short to hold anything.
+    pub short: u64,
+    /// Frames whose driver timestamp could not be believed; they took their arrival time.
+    pub bad_time: u64,
+    /// Frames for which a decoder or an encoder had no time: always the oldest ones.
+    pub slow: u64,
+}
+
+/// An open source. Dropping it stops and releases the device or the command, without blocking for long.
+pub trait Source {
+    /// What is known of the open source.
+    fn info(&self) -> &SourceInfo;
+
+    /// Waits until there is something, `wake` is readable or `timeout` is over, and gives `sink` what has
+    /// come. Returns early without a frame whenever it likes; never drains `wake`.
+    ///
+    /// # Errors
+    /// The source is of no more use (unplugged, ended, broken): drop it and open it again.
+    fn poll(
+        &mut self,
+        wake: BorrowedFd<'_>,
+        timeout: Duration,
+        sink: &mut dyn FnMut(Signal<'_>),
+    ) -> Result<()>;
+
+    /// Asks for a key frame as soon as can be, where the source can be asked for one.
+    fn request_key_frame(&mut self) {}
+
+    /// Sets controls of the device while it streams; false where that can't be, or one is refused: then it has to be
+    /// opened anew.
+    fn set_controls(&mut self, _controls: &[Setting]) -> bool {
+        false
+    }
+
+    /// The losses so far.
+    fn drops(&self) -> Drops {
+        Drops::default()
+    }
+}

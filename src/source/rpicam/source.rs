@@ -1,0 +1,198 @@
+//! Cameras that libcamera drives, such as a Raspberry Pi's own: `rpicam-vid` (in Debian 11 `libcamera-vid`) is run, with
+//! the options that fit this board and that build.
+//!
+//! What is said here of the program is from its sources, github.com/raspberrypi/rpicam-apps, and the issues named.
+
+use super::failure::{explain, fail};
+use super::line::{Line, command_line, has_encoder, listed};
+use crate::config::{Camera, Rpicam};
+use crate::error::{Error, Result};
+use crate::log_verbose;
+use crate::source::exec::{self, Exec};
+use crate::source::frame::{Drops, Signal, Source, SourceInfo};
+use crate::source::history::warn_once;
+use crate::sys::command::{Command, Packets, PipeRead};
+use crate::sys::poll::{poll, readable};
+use std::collections::HashSet;
+use std::env;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+/// The program's names, the present one first. Debian 11 has the second only.
+const PROGRAMS: [&str; 2] = ["rpicam-vid", "libcamera-vid"];
+/// Where the firmware says which board this is (Devicetree Specification 2.3.2, with a 0 byte at its end).
+const MODEL: &str = "/proc/device-tree/model";
+/// The program looks at every video node before it prints its help; it is given up after this.
+const HELP_WAIT: Duration = Duration::from_secs(10);
+/// No help is longer than this, in bytes.
+const HELP_BYTES: usize = 256 << 10;
+
+/// A running `rpicam-vid`.
+pub struct RpicamVid {
+    exec: Exec,
+}
+
+/// Starts it. What it can't do as asked for is logged, but for what is in `warned` already.
+///
+/// # Errors
+/// It is not installed, or can't do it here; what else is wrong shows at the first poll.
+pub fn open(camera: &Camera, rpicam: &Rpicam, warned: &mut HashSet<String>) -> Result<RpicamVid> {
+    let (program, Line { arguments, notices }) = prepare(camera, rpicam)?;
+    for notice in notices {
+        warn_once(warned, format!("{}: {notice}", camera.name));
+    }
+    log_verbose!("{}: runs {program} {}", camera.name, arguments.join(" "));
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let name = program.rsplit('/').next().unwrap_or(&program).to_owned();
+    let exec = Exec::run(&camera.name, name, &program, &arguments)?;
+    Ok(RpicamVid { exec })
+}
+
+fn prepare(camera: &Camera, rpicam: &Rpicam) -> Result<(String, Line)> {
+    let model = model();
+    let program = find(&path()).ok_or_else(|| not_installed(&model))?;
+    let help = help(&program)?;
+    let line = command_line(&model, Some(&help), camera, rpicam)?;
+    Ok((program, line))
+}
+
+/// The command line that [`open`] runs; the program is asked for its options.
+///
+/// # Errors
+/// It is not installed, or can't do it here.
+pub fn line(camera: &Camera, rpicam: &Rpicam) -> Result<String> {
+    prepare(camera, rpicam).map(|(program, line)| format!("{program} {}", line.arguments.join(" ")))
+}
+
+/// The command line that [`open`] would run, as far as it can be told with nothing run.
+pub fn plan(camera: &Camera, rpicam: &Rpicam) -> String {
+    let model = model();
+    let (program, but) = match find(&path()) {
+        Some(program) => (
+            program,
+            "what this build of it does not know is left out".to_owned(),
+        ),
+        None => (PROGRAMS[0].to_owned(), not_installed(&model).to_string()),
+    };
+    match command_line(&model, None, camera, rpicam) {
+        Ok(line) => format!("would run {program} {} ({but})", line.arguments.join(" ")),
+        Err(e) => e.to_string(),
+    }
+}
+
+/// Tells whether the program is installed.
+pub fn is_installed() -> bool {
+    find(&path()).is_some()
+}
+
+/// The name of this board; empty if the firmware tells none.
+pub fn model() -> String {
+    fs::read_to_string(MODEL).unwrap_or_default()
+}
+
+fn path() -> String {
+    env::var("PATH").unwrap_or_default()
+}
+
+fn not_installed(model: &str) -> Error {
+    // The smaller one can do no more than the encoder of the board.
+    let why = match has_encoder(model) {
+        Some(false) => "it is not installed: sudo apt install rpicam-apps",
+        _ => "it is not installed: sudo apt install rpicam-apps-lite",
+    };
+    fail("can't run it", why)
+}
+
+/// The first of the programs in the folders of this PATH.
+fn find(path: &str) -> Option<String> {
+    for program in PROGRAMS {
+        for folder in path.split(':') {
+            let file = format!("{folder}/{program}");
+            if fs::metadata(&file).is_ok_and(|found| found.is_file() && found.mode() & 0o111 != 0) {
+                return Some(file);
+            }
+        }
+    }
+    None
+}
+
+/// Tells whether this board encodes H.264 in hardware; None if it is no Raspberry Pi.
+pub fn board_encodes() -> Option<bool> {
+    has_encoder(&model())
+}
+
+/// The output of `program --help`. It is kept while the program's file is the same: a viewer waits for this.
+fn help(program: &str) -> Result<String> {
+    static KEPT: Mutex<Option<(String, Option<SystemTime>, String)>> = Mutex::new(None);
+    let modified = fs::metadata(program).and_then(|file| file.modified()).ok();
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((of, at, help)) = &*kept {
+        if of == program && *at == modified {
+            return Ok(help.clone());
+        }
+    }
+    let help = ask(program, "--help")?;
+    *kept = Some((program.to_owned(), modified, help.clone()));
+    Ok(help)
+}
+
+fn ask(program: &str, question: &str) -> Result<String> {
+    const TRIED: &str = "can't ask for its options";
+    let unread = |e: io::Error| fail(TRIED, &e.to_string());
+    let mut command = Command::start(program, &[question]).map_err(unread)?;
+    let deadline = Instant::now() + HELP_WAIT;
+    let (mut answer, mut buffer) = (Vec::new(), vec![0; Packets::MIN_READ_BYTES]);
+    while answer.len() < HELP_BYTES {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(fail(TRIED, "no answer for 10 s"));
+        }
+        match command.stdout.read(&mut buffer).map_err(unread)? {
+            PipeRead::Bytes { count, .. } => {
+                answer.extend_from_slice(buffer.get(..count).unwrap_or_default())
+            }
+            PipeRead::End => break,
+            PipeRead::Nothing => {
+                _ = poll(&mut [readable(command.stdout.as_fd())], Some(left));
+            }
+        }
+    }
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    if answer.lines().any(|line| listed(line).is_some()) {
+        return Ok(answer);
+    }
+    let count = match command.read_stderr(&mut buffer) {
+        Ok(PipeRead::Bytes { count, .. }) => count.min(300),
+        _ => 0,
+    };
+    let said = exec::text(buffer.get(..count).unwrap_or_default());
+    Err(explain(&said).unwrap_or_else(|| fail(TRIED, &format!("it lists none; it says: {said}"))))
+}
+
+impl Source for RpicamVid {
+    fn info(&self) -> &SourceInfo {
+        self.exec.info()
+    }
+
+    fn poll(
+        &mut self,
+        wake: BorrowedFd<'_>,
+        timeout: Duration,
+        sink: &mut dyn FnMut(Signal<'_>),
+    ) -> Result<()> {
+        let polled = self.exec.poll_run(wake, timeout, sink);
+        polled.map_err(|end| explain(&end.last_line).unwrap_or(end.error))
+    }
+
+    fn drops(&self) -> Drops {
+        self.exec.drops()
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/source.rs"]
+mod tests;

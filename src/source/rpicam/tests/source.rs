@@ -1,0 +1,22 @@
+use super::*;
+use std::os::unix::fs::PermissionsExt;
+
+#[test]
+fn the_new_name_goes_before_the_old_one() {
+    let folder = env::temp_dir().join(format!("fmp4streamer-rpicam-{}", std::process::id()));
+    let (a, b) = (folder.join("a"), folder.join("b"));
+    for (folder, program, mode) in [
+        (&a, "libcamera-vid", 0o755),
+        (&a, "rpicam-vid", 0o644),
+        (&b, "rpicam-vid", 0o755),
+    ] {
+        fs::create_dir_all(folder).unwrap();
+        fs::write(folder.join(program), "").unwrap();
+        fs::set_permissions(folder.join(program), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let found = |folders: &[&std::path::Path]| find(env::join_paths(folders).unwrap().to_str().unwrap());
+    assert_eq!(found(&[&a, &b]), b.join("rpicam-vid").to_str().map(String::from));
+    assert_eq!(found(&[&a]), a.join("libcamera-vid").to_str().map(String::from));
+    assert_eq!(found(&[&folder]), None);
+    fs::remove_dir_all(&folder).unwrap();
+}
