@@ -4,6 +4,7 @@ use super::poll::{poll, readable};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::unistd::gethostname;
 use std::ffi::c_int;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
@@ -43,15 +44,7 @@ pub fn processors() -> usize {
 
 /// This machine's name, or an empty text.
 pub fn host_name() -> String {
-    let mut name = [0u8; 256];
-    // SAFETY: the kernel writes at most the buffer's length, less one for the 0 byte that is there already.
-    let result = unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len() - 1) };
-    let end = name.iter().position(|byte| *byte == 0).unwrap_or(0);
-    if result == 0 {
-        String::from_utf8_lossy(&name[..end]).into_owned()
-    } else {
-        String::new()
-    }
+    gethostname().map_or(String::new(), |name| name.to_string_lossy().into_owned())
 }
 
 /// What a signal asks of this process.
