@@ -61,8 +61,7 @@ pub struct Colour {
     pub full_range: bool,
 }
 
-/// The timing information of annex E.2.1. A frame lasts two ticks, so its rate in Hz is
-/// time_scale / (2 · num_units_in_tick).
+/// The timing information of annex E.2.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
     /// Units of the clock that a tick lasts; not 0.
@@ -71,6 +70,16 @@ pub struct Timing {
     pub time_scale: u32,
     /// fixed_frame_rate_flag: every picture lasts as long.
     pub fixed_frame_rate: bool,
+}
+
+impl Timing {
+    /// Frames a second. A tick is num_units_in_tick / time_scale seconds (E.2.1), and a frame lasts two of them: one for
+    /// each of its fields (DeltaTfiDivisor of a frame, table E-6).
+    ///
+    /// Unless `fixed_frame_rate`, this is the most that the stream may have, not what it has.
+    pub fn frame_rate(&self) -> f64 {
+        f64::from(self.time_scale) / (2.0 * f64::from(self.num_units_in_tick))
+    }
 }
 
 /// How slice headers tell the output order of pictures (pic_order_cnt_type, clause 8.2.1).
@@ -101,6 +110,11 @@ impl Sps {
     pub fn parse(nal: &[u8]) -> Result<Sps, SyntaxError> {
         let rbsp = unescape(nal.get(1..).unwrap_or_default());
         Ok(parse_rbsp(&rbsp)?.0)
+    }
+
+    /// Frames a second as the VUI says it, if it does: see [`Timing::frame_rate`].
+    pub fn frame_rate(&self) -> Option<f64> {
+        self.timing.as_ref().map(Timing::frame_rate)
     }
 
     /// Whether decoders have to expect pictures in another order than they come in: they may be reordered,
@@ -685,6 +699,7 @@ pub(crate) mod tests {
             fixed_frame_rate: false,
         };
         assert_eq!((hd.timing, hd.sar, hd.colour), (Some(timing), Some((1, 1)), None));
+        assert_eq!(hd.frame_rate(), Some(30.0));
         let hrd = parse(X264_HIGH_HRD);
         assert_eq!(
             (hrd.pic_struct, hrd.max_num_reorder_frames, hrd.frame_mbs_only),
@@ -783,6 +798,7 @@ pub(crate) mod tests {
             fixed_frame_rate: true,
         };
         assert_eq!((sps.timing, sps.max_num_reorder_frames), (Some(timing), Some(16)));
+        assert_eq!(sps.frame_rate(), Some(30_000.0 / 1001.0));
         // The stop bit is in the last byte, so that any cut leaves out something.
         let nal = made.nal();
         laws::sps(&nal);
