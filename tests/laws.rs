@@ -149,6 +149,11 @@ fn websocket() {
 }
 
 #[test]
+fn json() {
+    hold("json", format::json::laws::json);
+}
+
+#[test]
 fn app4() {
     hold("app4", format::app4::laws::app4);
 }

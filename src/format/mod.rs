@@ -1,11 +1,13 @@
 //! Bytes with a specification: no unsafe code, no I/O, no threads, no clocks. All of it is fuzzed.
 
 pub mod app4;
+pub mod base64;
 pub mod bits;
 pub mod fmp4;
 pub mod h264;
 pub mod hls;
 pub mod jpeg;
+pub mod json;
 pub mod raw;
 pub mod usb;
 pub mod ws;

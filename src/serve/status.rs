@@ -2,8 +2,8 @@
 
 use super::routes::Answer;
 use super::{CameraSide, Shared};
+use crate::format::json::{Object, array, decimal, or_null, quote};
 use crate::stream::{Condition, State, Viewer};
-use std::fmt::{Display, Write};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -140,79 +140,7 @@ fn of_camera(camera: &CameraSide) -> String {
         .end()
 }
 
-/// A JSON object being written (RFC 8259).
-pub(super) struct Object(String);
-
-impl Object {
-    pub fn new() -> Object {
-        Object("{".into())
-    }
-
-    /// A member whose value is JSON as it stands.
-    pub fn member(mut self, name: &str, value: impl Display) -> Object {
-        let comma = if self.0.len() > 1 { "," } else { "" };
-        // Writing to a String can't fail.
-        _ = write!(self.0, "{comma}\"{name}\":{value}");
-        self
-    }
-
-    pub fn text(self, name: &str, value: &str) -> Object {
-        self.member(name, quote(value))
-    }
-
-    pub fn end(mut self) -> String {
-        self.0.push('}');
-        self.0
-    }
-}
-
-/// A number of which the last `digits` digits stand behind the point.
-fn decimal(number: u64, digits: usize) -> String {
-    let scale = 10_u64.pow(digits as u32);
-    format!("{}.{:0digits$}", number / scale, number % scale)
-}
-
-fn or_null(value: Option<String>) -> String {
-    value.unwrap_or_else(|| "null".into())
-}
-
 /// What the camera's pictures are coded as, in JSON.
 pub(super) fn codec(state: &State) -> String {
     or_null(state.codec.map(|codec| quote(codec.word())))
-}
-
-fn array(values: impl IntoIterator<Item = String>) -> String {
-    format!("[{}]", values.into_iter().collect::<Vec<_>>().join(","))
-}
-
-/// A JSON string (RFC 8259, 7).
-fn quote(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            c if c < ' ' => _ = write!(out, "\\u{:04x}", c as u32),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Object, array, quote};
-
-    #[test]
-    fn strings_are_quoted() {
-        assert_eq!(quote("a\"b\\c\nd\u{1}é"), "\"a\\\"b\\\\c\\u000ad\\u0001é\"");
-    }
-
-    #[test]
-    fn objects_nest() {
-        let inner = Object::new().text("a", "b").end();
-        let outer = Object::new().member("n", 1).member("list", array([inner])).end();
-        assert_eq!(outer, r#"{"n":1,"list":[{"a":"b"}]}"#);
-    }
 }

@@ -4,10 +4,11 @@
 use super::connection::{self, Connection, LOOK_EVERY, READS, WRITE_TIME, write_within};
 use super::head::{self, Head, Method};
 use super::routes::{self, Answer};
-use super::status::{Object, codec};
+use super::status::codec;
 use super::unsent::{Unsent, account};
 use super::{CameraSide, Shared};
 use crate::format::fmp4::{Fragment, HEAD_BYTES, Init};
+use crate::format::json::{Object, member};
 use crate::format::ws::{self, Fault, Message, Reader, status};
 use crate::ring::{Batch, Follower, Next, Sink};
 use crate::stream::{Codec, Stream, Viewer, Who};
@@ -283,16 +284,6 @@ impl Client<'_> {
         ws::close(code, why, &mut frame);
         self.sink.write(&frame).map(|()| End::Closed)
     }
-}
-
-/// A member of a flat JSON object whose values have no commas and braces in them, as it stands there.
-fn member<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let inside = text.trim().strip_prefix('{')?.strip_suffix('}')?;
-    inside.split(',').find_map(|member| {
-        let (key, value) = member.split_once(':')?;
-        let key = key.trim().strip_prefix('"')?.strip_suffix('"')?;
-        (key == name).then_some(value.trim())
-    })
 }
 
 /// The way out to one client, for its own thread and for those that stand in for it.

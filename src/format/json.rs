@@ -1,0 +1,129 @@
+//! JSON (RFC 8259), as far as it is needed: objects are written, and members of a flat object are read.
+
+use std::fmt::{Display, Write};
+
+/// A JSON object being written.
+#[derive(Debug)]
+pub struct Object(String);
+
+impl Object {
+    /// An object without members.
+    #[allow(clippy::new_without_default)] // nobody has a use for it
+    pub fn new() -> Object {
+        Object("{".into())
+    }
+
+    /// Adds a member whose value is JSON as it stands.
+    pub fn member(mut self, name: &str, value: impl Display) -> Object {
+        let comma = if self.0.len() > 1 { "," } else { "" };
+        // Writing to a String can't fail.
+        _ = write!(self.0, "{comma}\"{name}\":{value}");
+        self
+    }
+
+    /// Adds a member whose value is a string.
+    pub fn text(self, name: &str, value: &str) -> Object {
+        self.member(name, quote(value))
+    }
+
+    /// The text of the whole object.
+    pub fn end(mut self) -> String {
+        self.0.push('}');
+        self.0
+    }
+}
+
+/// An array of values that are JSON as they stand.
+pub fn array(values: impl IntoIterator<Item = String>) -> String {
+    format!("[{}]", values.into_iter().collect::<Vec<_>>().join(","))
+}
+
+/// A number with a decimal point before its last `digits` digits.
+pub fn decimal(number: u64, digits: usize) -> String {
+    let scale = 10_u64.pow(digits as u32);
+    format!("{}.{:0digits$}", number / scale, number % scale)
+}
+
+/// The value, or `null`.
+pub fn or_null(value: Option<String>) -> String {
+    value.unwrap_or_else(|| "null".into())
+}
+
+/// A string in quotes (RFC 8259, 7).
+pub fn quote(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c < ' ' => _ = write!(out, "\\u{:04x}", c as u32),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// The value of this member of a flat object, as it stands there; `None` if there is none. What is no JSON may be taken for
+/// some: this is for messages of a few known members.
+pub fn member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
+    let inside = object.trim().strip_prefix('{')?.strip_suffix('}')?;
+    let (mut in_string, mut escaped) = (false, false);
+    let mut members = inside.split(|c| {
+        let ends = c == ',' && !in_string;
+        in_string ^= c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        ends
+    });
+    members.find_map(|member| {
+        let rest = member.trim().strip_prefix('"')?.strip_prefix(name)?;
+        let value = rest.strip_prefix('"')?.trim_start().strip_prefix(':')?;
+        Some(value.trim())
+    })
+}
+
+/// What has to hold whatever bytes come; for the fuzzer and the tests.
+pub mod laws {
+    use super::{Object, member, quote};
+
+    /// Any text may be read, and each text that is written is found again, as is what stands behind it.
+    pub fn json(data: &[u8]) {
+        let text = String::from_utf8_lossy(data);
+        if let Some(value) = member(&text, "type") {
+            assert!(text.contains(value), "a value from nowhere");
+        }
+        let written = Object::new().text("text", &text).member("number", 1).end();
+        assert_eq!(member(&written, "text"), Some(&*quote(&text)));
+        assert_eq!(member(&written, "number"), Some("1"), "{written}");
+        assert_eq!(member(&written, "none"), None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Object, array, member, quote};
+
+    #[test]
+    fn strings_are_quoted() {
+        assert_eq!(quote("a\"b\\c\nd\u{1}é"), "\"a\\\"b\\\\c\\u000ad\\u0001é\"");
+    }
+
+    #[test]
+    fn objects_nest() {
+        let inner = Object::new().text("a", "b").end();
+        let outer = Object::new().member("n", 1).member("list", array([inner])).end();
+        assert_eq!(outer, r#"{"n":1,"list":[{"a":"b"}]}"#);
+    }
+
+    #[test]
+    fn members_are_found() {
+        let text = r#" { "a" : 1, "text":"x,\"b\":2", "b": "\\", "c":null } "#;
+        assert_eq!(member(text, "a"), Some("1"));
+        assert_eq!(member(text, "text"), Some(r#""x,\"b\":2""#));
+        assert_eq!(member(text, "b"), Some(r#""\\""#));
+        assert_eq!(member(text, "c"), Some("null"));
+        for (text, name) in [(text, "d"), ("{}", "a"), ("", "a"), ("[1]", "a"), ("{a:1}", "a")] {
+            assert_eq!(member(text, name), None, "{text}");
+        }
+    }
+}
