@@ -426,7 +426,7 @@ fn who_leaves_without_a_picture_is_let_go() {
     program.arg("--verbose");
     let mut server = Server::with_config_as(program, "[exec]\ncommand = exec sleep 1000\nlinger_s = 0\n");
     let ask = |target| server.send(format!("GET {target} HTTP/1.0\r\n\r\n").as_bytes());
-    let waits = || until("it waits", || server.get("/status").contains("\"way\""));
+    let waits = || until("it waits", || server.get("/status").contains("\"protocol\""));
     for target in ["/snapshot.jpg", "/snapshot.mp4", "/stream.mjpeg"] {
         until("it is let go", || {
             let client = ask(target);

@@ -563,12 +563,12 @@ fn it_lives_only_while_it_is_watched() {
     assert_eq!(server.camera("state"), "live");
     let mut playlist = Playlist::parse(first.fetch("/streaminf.m3u8").text());
     until("the viewer is shown", || {
-        server.get("/status").contains("\"way\":\"hls\"")
+        server.get("/status").contains("\"protocol\":\"hls\"")
     });
     let newest_file = |playlist: &Playlist| path(playlist.whole().last().unwrap().uri.as_ref().unwrap());
     let length = first.fetch(&newest_file(&playlist)).body.len();
     until("what was sent is counted", || {
-        server.status_after("\"way\"", "bytes_sent") == length.to_string()
+        server.status_after("\"protocol\"", "bytes_sent") == length.to_string()
     });
     // Who only asks for what is there keeps it up as well: it is the same run for longer than a viewer counts.
     let run = |playlist: &Playlist| newest_file(playlist).split('-').next().unwrap().to_string();
