@@ -437,7 +437,7 @@ impl<'a> Pump<'a> {
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::ring::{Batch, Follower, Limits, Next, Sink};
+    use crate::ring::{Follower, Limits, Next};
     use crate::source::{Frame, Signal};
     use crate::stream::Who;
 
@@ -448,15 +448,6 @@ mod tests {
         join_max_bytes: 1_000_000,
         max_senders: 1,
     };
-
-    /// Leaves all to the follower's own thread.
-    struct Closed;
-
-    impl Sink for Closed {
-        fn try_send(&self, _: &Batch) -> bool {
-            false
-        }
-    }
 
     #[test]
     fn an_absence_has_one_reason_and_permissions_have_time_to_settle() {
@@ -531,7 +522,7 @@ mod tests {
         let mut pump = Pump::new(&stream, &config.cameras[0], &NO_PENDING);
         let mut ingest = Ingest::new(Instant::now());
         let info = source::SourceInfo::default();
-        let mut follower = Follower::new(&stream.ring, false, Arc::new(Closed));
+        let mut follower = Follower::new(&stream.ring, false);
         for (data, told) in [
             ("", true),
             ("", false),
@@ -567,7 +558,7 @@ mod tests {
         let _viewer = stream.watch(address, "mp4");
         let came = thread::scope(|scope| {
             scope.spawn(|| pump.survive(Pump::turn));
-            let mut follower = Follower::new(&stream.ring, false, Arc::new(Closed));
+            let mut follower = Follower::new(&stream.ring, false);
             let came = (0..60).any(|_| {
                 matches!(
                     follower.next(Duration::from_secs(1)),

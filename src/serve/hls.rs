@@ -179,7 +179,7 @@ impl Segmenter {
         let mut watching = Vec::new();
         self.run.show_clients(&mut watching);
         let sink = Arc::clone(&self.run) as Arc<dyn Sink>;
-        let mut follower = Follower::new(&stream.ring, false, sink);
+        let mut follower = Follower::shared(&stream.ring, false, sink);
         // A group of pictures that can be joined is a good start, and asking now would only cut it short.
         let mut timeout = Duration::ZERO;
         let mut looked = Instant::now();

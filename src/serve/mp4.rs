@@ -86,7 +86,7 @@ fn follow(
             ended: false,
         }),
     });
-    let mut follower = Follower::new(&stream.ring, request.live, Arc::clone(&sink) as Arc<dyn Sink>);
+    let mut follower = Follower::shared(&stream.ring, request.live, Arc::clone(&sink) as Arc<dyn Sink>);
     stream.request_key_frame();
     let mut looked = Instant::now();
     loop {

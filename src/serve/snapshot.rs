@@ -6,11 +6,11 @@ use super::routes::{Answer, Stop, not_now};
 use super::{CameraSide, mjpeg};
 use crate::format::fmp4::Fragment;
 use crate::ring::pictures::{self, Picture};
-use crate::ring::{Batch, Follower, Next, Sink};
+use crate::ring::{Follower, Next};
 use crate::stream::{Codec, Who};
 use crate::sys::clock;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A camera has so long to give a picture: some webcams take two or three seconds.
@@ -76,42 +76,19 @@ pub(super) fn picture(connection: &Connection, camera: &CameraSide) -> Result<Ar
 fn key_frame(connection: &Connection, camera: &CameraSide) -> Result<Arc<Fragment>, Stop> {
     let stream = &camera.stream;
     let mut wait = Wait::new(connection, camera, Codec::H264, KEY_TIME);
-    let catch = Arc::new(Catch {
-        asked_us: clock::monotonic_us(),
-        caught: Mutex::default(),
-    });
-    let mut follower = Follower::new(&stream.ring, true, Arc::clone(&catch) as Arc<dyn Sink>);
+    let asked_us = clock::monotonic_us();
+    let is_good = |fragment: &&Arc<Fragment>| fragment.key && fragment.captured_us >= asked_us;
+    let mut follower = Follower::new(&stream.ring, true);
     loop {
         stream.request_key_frame();
-        let closed = match follower.next(wait.turn()?) {
+        match follower.next(wait.turn()?) {
             Next::Batch(batch) => {
-                catch.try_send(batch);
-                false
+                if let Some(key) = batch.fragments.iter().find(is_good) {
+                    return Ok(Arc::clone(key));
+                }
             }
-            Next::Blocked | Next::TimedOut | Next::Notified => false,
-            Next::Broken | Next::Closed => true,
-        };
-        if let Some(key) = catch.caught.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            return Ok(key);
+            Next::TimedOut | Next::Notified | Next::Blocked => {}
+            Next::Closed | Next::Broken => return Err(not_now(camera).into()),
         }
-        if closed {
-            return Err(not_now(camera).into());
-        }
-    }
-}
-
-/// Catches the first key frame that is new enough.
-struct Catch {
-    asked_us: u64,
-    caught: Mutex<Option<Arc<Fragment>>>,
-}
-
-impl Sink for Catch {
-    fn try_send(&self, batch: &Batch) -> bool {
-        let good = |fragment: &&Arc<Fragment>| fragment.key && fragment.captured_us >= self.asked_us;
-        let found = batch.fragments.iter().find(good);
-        let mut caught = self.caught.lock().unwrap_or_else(PoisonError::into_inner);
-        *caught = caught.take().or_else(|| found.cloned());
-        caught.is_none()
     }
 }

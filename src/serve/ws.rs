@@ -143,7 +143,8 @@ fn follow(
     };
     // Before the first look at the state, so that no change after it is missed.
     let for_ring = Arc::clone(&sink) as Arc<dyn Sink>;
-    let mut follower = Follower::with_input(&stream.ring, request.live, for_ring, connection.socket.as_fd())?;
+    let mut follower =
+        Follower::shared_with_input(&stream.ring, request.live, for_ring, connection.socket.as_fd())?;
     stream.request_key_frame();
     client.tell_state()?;
     client.reader.push(received);

@@ -25,11 +25,9 @@ const TIME_AT: usize = 60;
 /// Flags of a frame that needs no other: sample_depends_on 2 (8.8.3.1).
 const SYNC_SAMPLE: u32 = 0x0200_0000;
 
-/// One frame of one track, written once and shared by all who send it.
+/// One frame, written once and shared by all who send it.
 #[derive(Debug)]
 pub struct Fragment {
-    /// The track_ID.
-    pub track: u32,
     /// Decoding can start here.
     pub key: bool,
     /// Decode (and presentation) time on the ring's own clock, in 1/90000 s.
@@ -76,7 +74,6 @@ impl Fragment {
             }
         });
         Ok(Fragment {
-            track: VIDEO_TRACK,
             key: unit.key,
             time_90k: span.time_90k,
             duration_90k: span.duration_90k,

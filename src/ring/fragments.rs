@@ -1,0 +1,227 @@
+//! The newest fragments and the rules by which a follower moves through them: data without a lock or a clock.
+
+use super::sink::{BATCH_BYTES, BATCH_FRAGMENTS, Batch};
+use crate::format::fmp4::Fragment;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What bounds a ring and its followers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// A follower whose next fragment has waited longer than this jumps.
+    pub max_age: Duration,
+    /// A group of pictures older than this is not given to a newcomer.
+    pub join_max: Duration,
+    /// A group of pictures larger than this is not given to a newcomer.
+    pub join_max_bytes: usize,
+    /// The most threads that send for parked followers at a time: more than there are processors only get into each
+    /// other's way.
+    pub max_senders: usize,
+}
+
+impl Limits {
+    /// The age from which a fragment of the newest group is of no use to anyone, with a margin.
+    fn keep(&self) -> Duration {
+        self.max_age.max(self.join_max) + Duration::from_secs(1)
+    }
+
+    /// The most bytes that the ring holds: a whole group for newcomers, and as much again for those that lag.
+    pub fn max_bytes(&self) -> usize {
+        self.join_max_bytes.saturating_mul(2)
+    }
+}
+
+/// A fragment in the ring.
+pub(super) struct Entry {
+    fragment: Arc<Fragment>,
+    pushed: Instant,
+}
+
+/// The newest fragments, numbered from 0 in the order of their push.
+///
+/// Every operation is O(1), but for those that hand out or evict n fragments, which are O(n).
+pub(super) struct Fragments {
+    pub limits: Limits,
+    entries: VecDeque<Entry>,
+    /// The number of the first entry that is still held.
+    first: u64,
+    bytes: usize,
+    /// The number of the newest key frame of this epoch, whether it is still held or not.
+    key: Option<u64>,
+    /// Bytes from that key frame on.
+    group_bytes: usize,
+}
+
+/// A follower's place among the fragments.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Position {
+    /// The number of the fragment to give next, or, while waiting, of the first that may be a start.
+    next: u64,
+    /// It waits for a key frame.
+    waiting: bool,
+    /// It has not had anything yet: the limits for newcomers hold.
+    newcomer: bool,
+    /// When it (re)started.
+    started: Instant,
+}
+
+impl Fragments {
+    /// None yet.
+    pub fn new(limits: Limits) -> Fragments {
+        Fragments {
+            limits,
+            entries: VecDeque::new(),
+            first: 0,
+            bytes: 0,
+            key: None,
+            group_bytes: 0,
+        }
+    }
+
+    /// Bytes held now.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn end(&self) -> u64 {
+        self.first + self.entries.len() as u64
+    }
+
+    fn get(&self, number: u64) -> Option<&Entry> {
+        self.entries
+            .get(usize::try_from(number.checked_sub(self.first)?).ok()?)
+    }
+
+    /// Adds the newest fragment; gives what had to leave for it.
+    pub fn push(&mut self, fragment: Arc<Fragment>, now: Instant) -> Vec<Entry> {
+        let bytes = fragment.size_bytes();
+        if fragment.key {
+            self.key = Some(self.end());
+            self.group_bytes = 0;
+        }
+        self.group_bytes += bytes;
+        self.bytes += bytes;
+        self.entries.push_back(Entry {
+            fragment,
+            pushed: now,
+        });
+        let mut evicted = Vec::new();
+        while let Some(oldest) = self.entries.front() {
+            let age = now.saturating_duration_since(oldest.pushed);
+            let in_newest_group = self.key.is_some_and(|key| self.first >= key);
+            let of_use = if in_newest_group {
+                age <= self.limits.keep()
+            } else {
+                age <= self.limits.max_age
+            };
+            if of_use && self.bytes <= self.limits.max_bytes() || self.entries.len() == 1 {
+                break;
+            }
+            self.bytes -= oldest.fragment.size_bytes();
+            evicted.extend(self.entries.pop_front());
+            self.first += 1;
+        }
+        evicted
+    }
+
+    /// Gives all that is held, and holds nothing any more.
+    pub fn clear(&mut self) -> VecDeque<Entry> {
+        self.first = self.end();
+        self.bytes = 0;
+        std::mem::take(&mut self.entries)
+    }
+
+    /// Has newcomers wait for the next key frame: nothing that is held now is given to them.
+    pub fn begin_epoch(&mut self) {
+        self.key = None;
+    }
+
+    /// The position of a follower that comes now; if `live`, it starts on a key frame that is yet to be pushed.
+    pub fn newcomer(&self, live: bool, now: Instant) -> Position {
+        let next = if live { self.end() } else { self.first };
+        Position {
+            next,
+            waiting: true,
+            newcomer: true,
+            started: now,
+        }
+    }
+
+    /// True if everything was given to a follower that is there.
+    pub fn is_at_end(&self, position: &Position) -> bool {
+        position.next >= self.end()
+    }
+
+    /// The newest key frame, if it is still held and a follower that is there may start on it.
+    fn start_for(&self, position: &Position, now: Instant) -> Option<u64> {
+        let key = self.key.filter(|key| *key >= position.next)?;
+        let pushed = self.get(key)?.pushed;
+        let joinable = self.group_bytes <= self.limits.join_max_bytes
+            && now.saturating_duration_since(pushed) <= self.limits.join_max;
+        (joinable || !position.newcomer).then_some(key)
+    }
+
+    /// True if the newest group is too large or too long for a newcomer.
+    ///
+    /// It is as old as its newest frame says: a source that pauses has no long group.
+    pub fn too_long_to_join(&self) -> bool {
+        let Some(newest) = self.entries.back() else {
+            return false;
+        };
+        let newcomer = self.newcomer(false, newest.pushed);
+        self.key.is_some() && self.start_for(&newcomer, newest.pushed).is_none()
+    }
+
+    /// Moves a follower to what it gets next and adds that to `batch`; false if it has to wait.
+    pub fn advance(&self, position: &mut Position, batch: &mut Batch, now: Instant) -> bool {
+        if !position.waiting {
+            let behind = match self.get(position.next) {
+                Some(entry) => {
+                    now.saturating_duration_since(entry.pushed.max(position.started)) > self.limits.max_age
+                }
+                None => position.next < self.first,
+            };
+            if behind {
+                position.waiting = true;
+                position.next += 1; // a start has to be newer than what could not be given
+                batch.skipped += 1;
+            }
+        }
+        if position.waiting {
+            let Some(key) = self.start_for(position, now) else {
+                let end = self.end();
+                if !position.newcomer {
+                    batch.skipped += end.saturating_sub(position.next);
+                    batch.needs_key_frame = true;
+                    // No start up to here, so none before the next push.
+                    position.next = position.next.max(end);
+                }
+                return false;
+            };
+            if !position.newcomer {
+                batch.skipped += key - position.next;
+            }
+            *position = Position {
+                next: key,
+                waiting: false,
+                newcomer: false,
+                started: now,
+            };
+        }
+        let mut bytes = 0;
+        while let Some(entry) = self.get(position.next) {
+            bytes += entry.fragment.size_bytes();
+            batch.fragments.push(Arc::clone(&entry.fragment));
+            position.next += 1;
+            if batch.fragments.len() == BATCH_FRAGMENTS || bytes >= BATCH_BYTES {
+                break;
+            }
+        }
+        !batch.fragments.is_empty()
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/fragments.rs"]
+pub(super) mod tests;

@@ -1,0 +1,298 @@
+//! The rules of the ring's data, with a clock of the tests' own.
+
+use super::*;
+use crate::format::fmp4::{Init, Span};
+use crate::format::h264::{AccessUnit, Parameters, Sps};
+
+/// x264, 320x240, Baseline.
+const SPS: &[u8] = &[
+    0x67, 0x42, 0xc0, 0x0d, 0xd9, 0x01, 0x41, 0xfb, 0x01, 0x10, 0x00, 0x00, 0x03, 0x00, 0x10, 0x00, 0x00,
+    0x03, 0x03, 0xc0, 0xf1, 0x42, 0xa4, 0x80,
+];
+pub(in crate::ring) const LIMITS: Limits = Limits {
+    max_age: Duration::from_secs(1),
+    join_max: Duration::from_secs(4),
+    join_max_bytes: 100_000,
+    max_senders: 2,
+};
+
+fn init() -> Arc<Init> {
+    let parameters = Parameters {
+        sps: SPS.to_vec(),
+        pps: vec![vec![0x68, 0xce]],
+        info: Sps::parse(SPS).unwrap(),
+    };
+    Arc::new(Init::new(Arc::new(parameters), 0))
+}
+
+/// A ring's data, with a clock of its own, whose fragments carry their number as media time.
+pub(in crate::ring) struct Rig {
+    fragments: Fragments,
+    init: Arc<Init>,
+    now: Instant,
+    pushed: u64,
+}
+
+impl Rig {
+    pub(in crate::ring) fn new(limits: Limits) -> Rig {
+        Rig {
+            fragments: Fragments::new(limits),
+            init: init(),
+            now: Instant::now(),
+            pushed: 0,
+        }
+    }
+
+    pub(in crate::ring) fn fragment(&mut self, key: bool, bytes: usize) -> Arc<Fragment> {
+        let nal = vec![0x41; bytes];
+        let unit = AccessUnit {
+            nals: vec![&nal],
+            key,
+        };
+        let span = Span {
+            time_90k: self.pushed,
+            duration_90k: 1,
+        };
+        self.pushed += 1;
+        Arc::new(Fragment::new(Arc::clone(&self.init), &unit, span, 0, 0).unwrap())
+    }
+
+    /// Pushes a key frame (`K`), another frame (`p`), or lets 100 ms pass (`.`), for each letter.
+    fn play(&mut self, script: &str) {
+        for letter in script.chars() {
+            match letter {
+                '.' => self.now += Duration::from_millis(100),
+                _ => {
+                    let fragment = self.fragment(letter == 'K', 1000);
+                    self.fragments.push(fragment, self.now);
+                }
+            }
+        }
+    }
+
+    /// What a follower gets now, until it has to wait: the numbers of its fragments, and how many were skipped.
+    fn take(&self, position: &mut Position) -> (Vec<u64>, u64) {
+        let mut numbers = Vec::new();
+        let mut skipped = 0;
+        loop {
+            let mut batch = Batch::default();
+            let some = self.fragments.advance(position, &mut batch, self.now);
+            skipped += batch.skipped;
+            if !some {
+                return (numbers, skipped);
+            }
+            numbers.extend(batch.fragments.iter().map(|f| f.time_90k));
+        }
+    }
+
+    fn newcomer(&self, live: bool) -> Position {
+        self.fragments.newcomer(live, self.now)
+    }
+}
+
+#[test]
+fn a_newcomer_gets_the_newest_group_at_once() {
+    let mut rig = Rig::new(LIMITS);
+    let mut early = rig.newcomer(false);
+    assert_eq!(rig.take(&mut early), (vec![], 0));
+    rig.play("pp");
+    assert_eq!(
+        rig.take(&mut early),
+        (vec![], 0),
+        "no frame without its key frame"
+    );
+    rig.play("Kpp.Kpp");
+    assert_eq!(rig.take(&mut early), (vec![5, 6, 7], 0));
+    let mut late = rig.newcomer(false);
+    assert_eq!(rig.take(&mut late), (vec![5, 6, 7], 0));
+    rig.play("pK");
+    assert_eq!(rig.take(&mut late), (vec![8, 9], 0));
+}
+
+#[test]
+fn live_waits_for_the_next_key_frame() {
+    let mut rig = Rig::new(LIMITS);
+    rig.play("Kpp");
+    let mut position = rig.newcomer(true);
+    rig.play("pp");
+    assert_eq!(rig.take(&mut position), (vec![], 0));
+    rig.play("Kp");
+    assert_eq!(rig.take(&mut position), (vec![5, 6], 0));
+}
+
+#[test]
+fn a_long_or_large_group_is_not_joined() {
+    let mut rig = Rig::new(LIMITS);
+    rig.play("K");
+    rig.play(&"p.".repeat(41));
+    let mut position = rig.newcomer(false);
+    assert_eq!(rig.take(&mut position), (vec![], 0));
+    rig.play("K");
+    assert_eq!(rig.take(&mut position), (vec![42], 0));
+
+    let mut rig = Rig::new(LIMITS);
+    rig.play("K");
+    rig.play(&"p".repeat(100));
+    let mut position = rig.newcomer(false);
+    assert_eq!(rig.take(&mut position), (vec![], 0));
+    assert!(rig.fragments.too_long_to_join());
+}
+
+#[test]
+fn a_group_is_as_long_as_its_frames_say() {
+    let mut rig = Rig::new(LIMITS);
+    assert!(!rig.fragments.too_long_to_join());
+    rig.play(&format!("K{}", ".".repeat(60)));
+    assert!(!rig.fragments.too_long_to_join(), "a pause");
+    rig.play("p");
+    assert!(rig.fragments.too_long_to_join());
+    rig.play("K");
+    assert!(!rig.fragments.too_long_to_join());
+}
+
+#[test]
+fn a_group_over_the_budget_loses_its_start_and_the_ring_stays_bounded() {
+    let mut rig = Rig::new(LIMITS);
+    let mut position = rig.newcomer(false);
+    rig.play("K");
+    assert_eq!(rig.take(&mut position).0, [0]);
+    for _ in 0..1000 {
+        rig.play("p");
+        assert!(rig.fragments.bytes <= LIMITS.max_bytes());
+    }
+    let held: usize = rig
+        .fragments
+        .entries
+        .iter()
+        .map(|e| e.fragment.size_bytes())
+        .sum();
+    assert_eq!(held, rig.fragments.bytes);
+    assert_eq!(
+        rig.take(&mut position),
+        (vec![], 1000),
+        "what was evicted can't be made up"
+    );
+    rig.play("pKp");
+    assert_eq!(rig.take(&mut position), (vec![1002, 1003], 1));
+}
+
+#[test]
+fn old_frames_leave_when_nobody_can_use_them() {
+    let mut rig = Rig::new(LIMITS);
+    rig.play("Kpp...............Kpp");
+    assert_eq!(
+        rig.fragments.first, 3,
+        "an older group than the newest is kept for the age limit only"
+    );
+    rig.play(&".".repeat(60));
+    rig.play("p");
+    assert_eq!(rig.fragments.entries.len(), 1);
+}
+
+#[test]
+fn who_lags_jumps_to_the_newest_key_frame() {
+    let mut rig = Rig::new(LIMITS);
+    rig.play("K");
+    let mut position = rig.newcomer(false);
+    assert_eq!(rig.take(&mut position).0, [0]);
+    rig.play("pp..........Kp.Kp");
+    assert_eq!(rig.take(&mut position), (vec![5, 6], 4));
+}
+
+#[test]
+fn who_lags_without_a_newer_key_frame_waits_for_it() {
+    let mut rig = Rig::new(LIMITS);
+    rig.play("K");
+    let mut position = rig.newcomer(false);
+    assert_eq!(rig.take(&mut position).0, [0]);
+    rig.play("p...........p");
+    let mut batch = Batch::default();
+    assert!(!rig.fragments.advance(&mut position, &mut batch, rig.now));
+    assert_eq!((batch.skipped, batch.needs_key_frame), (2, true));
+    rig.play("ppp");
+    assert_eq!(rig.take(&mut position), (vec![], 3));
+    rig.play("pKp");
+    assert_eq!(rig.take(&mut position), (vec![7, 8], 1));
+}
+
+/// The age counts from the follower's own restart: else who is given a group of some seconds' age would lag at once,
+/// jump to the same group again, and never leave it.
+#[test]
+fn a_start_on_an_old_group_is_no_lag() {
+    let mut rig = Rig::new(LIMITS);
+    rig.play("K");
+    rig.play(&"p.".repeat(35));
+    let mut position = rig.newcomer(false);
+    assert_eq!(rig.take(&mut position).0.len(), 36);
+    rig.play("p.");
+    assert_eq!(rig.take(&mut position), (vec![36], 0));
+}
+
+#[test]
+fn nothing_of_an_older_epoch_is_given_to_a_newcomer() {
+    let mut rig = Rig::new(LIMITS);
+    rig.play("Kp");
+    let mut old = rig.newcomer(false);
+    assert_eq!(rig.take(&mut old).0, [0, 1]);
+    rig.play("p");
+    rig.fragments.begin_epoch();
+    let mut new = rig.newcomer(false);
+    assert_eq!(rig.take(&mut new).0, []);
+    rig.play("Kp");
+    assert_eq!(rig.take(&mut new).0, [3, 4]);
+    assert_eq!(rig.take(&mut old), (vec![2, 3, 4], 0), "who was there goes on");
+}
+
+/// The follower's law, over random play: starts on a key frame, nothing twice or backwards, and each gap ends on a
+/// key frame and is counted.
+#[test]
+fn the_law_holds_over_random_play() {
+    let mut seed = 1u64;
+    let mut random = move |n: u64| {
+        seed = seed
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        (seed >> 33) % n
+    };
+    for _ in 0..300 {
+        let mut rig = Rig::new(Limits {
+            join_max_bytes: 30_000,
+            ..LIMITS
+        });
+        let mut keys = Vec::new();
+        let mut positions = [rig.newcomer(false), rig.newcomer(true), rig.newcomer(false)];
+        let mut seen: [Vec<u64>; 3] = Default::default();
+        let mut skips = [0; 3];
+        for _ in 0..200 {
+            match random(12) {
+                0 => {
+                    keys.push(rig.pushed);
+                    rig.play("K");
+                }
+                1..6 => rig.play("p"),
+                6..8 => rig.play("."),
+                8 if random(10) == 0 => rig.fragments.begin_epoch(),
+                9 if random(5) == 0 => rig.play("............"),
+                _ => {
+                    let who = random(3) as usize;
+                    let (numbers, skipped) = rig.take(&mut positions[who]);
+                    skips[who] += skipped;
+                    seen[who].extend(numbers);
+                }
+            }
+        }
+        for (seen, skipped) in seen.iter().zip(skips) {
+            let Some(first) = seen.first() else { continue };
+            assert!(keys.contains(first), "starts on a key frame");
+            let mut missing = 0;
+            for pair in seen.windows(2) {
+                assert!(pair[1] > pair[0], "never backwards");
+                if pair[1] != pair[0] + 1 {
+                    missing += pair[1] - pair[0] - 1;
+                    assert!(keys.contains(&pair[1]), "a gap ends on a key frame");
+                }
+            }
+            assert!(skipped >= missing, "gaps are told");
+        }
+    }
+}
