@@ -1,7 +1,7 @@
-# Makes the manual page fmp4streamer.conf(5) of fmp4streamer.conf.dist, which has all that is to be said.
+# Makes the manual page fmp4streamer.conf(5) from fmp4streamer.conf.dist, which has all of its text.
 #
-# A comment before the first section is on the file, one before a section's head on that section, and one before keys
-# on those.
+# A comment before the first section describes the file, one before a section's head that section, and one before keys
+# these keys.
 
 function roff(text) {
     gsub(/\\/, "\\e", text)
