@@ -5,6 +5,7 @@
 use super::formats;
 use super::m2m::M2mDevice;
 use super::node::{OpenNode, m2m_kind};
+use super::ranked::insert_ranked;
 use crate::config::{DeviceName, UsbId};
 use crate::error::{Error, Result};
 use crate::sys::v4l2::{FourCc, OfferedFormat};
@@ -31,11 +32,9 @@ fn nodes_in(dev: &Path) -> Vec<PathBuf> {
             .ok()
     };
     let entries = fs::read_dir(dev).into_iter().flatten().flatten();
-    // No sort of std's, which is kilobytes of code for each type: in order as they come.
     let mut nodes: Vec<(u32, PathBuf)> = Vec::new();
     for node in entries.filter_map(|entry| Some((number(&entry)?, entry.path()))) {
-        let at = nodes.partition_point(|other| other.0 < node.0);
-        nodes.insert(at, node);
+        insert_ranked(&mut nodes, node, |(number, _)| *number);
     }
     nodes.into_iter().map(|(_, path)| path).collect()
 }

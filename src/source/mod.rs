@@ -19,6 +19,7 @@ mod open;
 mod pattern;
 mod pipeline;
 pub mod probe;
+mod ranked;
 pub mod rpicam;
 mod select;
 mod watch;

@@ -9,11 +9,13 @@ use super::m2m::M2mDevice;
 use super::node::{self, OpenNode};
 use super::open::{Any, find_any};
 use super::pipeline::Pipeline;
+use super::ranked::insert_ranked;
 use super::select::Candidate;
 use super::{control, rpicam};
 use crate::config::{Camera, ChainKeys, Rpicam};
-use crate::sys::v4l2::FourCc;
+use crate::sys::v4l2::{Capabilities, FourCc};
 use std::env::consts::ARCH;
+use std::fmt::{self, Write};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -28,7 +30,7 @@ const FPS: [u32; 2] = [30, 25];
 /// Buffers between a camera and an encoder, on both of its sides, with a decoder before it.
 const FRAMES: u64 = 15;
 
-/// What there is to say, in the form of a config: all but the sections is commented out.
+/// The report, in the form of a config: all but the sections is commented out.
 pub fn report() -> String {
     let seen = lookup::look();
     let meminfo = read("/proc/meminfo");
@@ -52,7 +54,7 @@ struct Report<'a> {
 struct Section<'a> {
     /// Where the camera is plugged in: nodes of one camera share it.
     bus: &'a str,
-    /// The best way of a camera's nodes is taken.
+    /// Of a camera's nodes the one with the lowest rank is taken.
     rank: u8,
     text: String,
 }
@@ -70,7 +72,7 @@ fn megabytes(meminfo: &str, name: &str) -> u64 {
     number.unwrap_or(0) / 1024
 }
 
-/// Whether the memory that codecs and cameras take their buffers from may not be enough for that size.
+/// Tells whether the memory that codecs and cameras take their buffers from may be too little for that size.
 fn is_little(cma_mb: u64, (width, height): (u32, u32)) -> bool {
     // Two bytes a pixel at most.
     let need_mb = (u64::from(width) * u64::from(height) * 2 * FRAMES) >> 20;
@@ -78,7 +80,7 @@ fn is_little(cma_mb: u64, (width, height): (u32, u32)) -> bool {
     cma_mb != 0 && cma_mb < 2 * need_mb
 }
 
-/// What a camera is to give for a way.
+/// The format that a camera has to give for a pipeline.
 fn input(pipeline: &Pipeline, found: &OpenNode) -> FourCc {
     match pipeline {
         Pipeline::Own => FourCc::H264,
@@ -101,51 +103,41 @@ impl<'a> Report<'a> {
         }
     }
 
-    #[inline(never)]
-    fn say(&mut self, pieces: &[&str]) {
-        self.text.push_str("# ");
-        pieces.iter().for_each(|piece| self.text.push_str(piece));
-        self.text.push('\n');
+    /// Adds a line of comment.
+    fn say(&mut self, line: fmt::Arguments<'_>) {
+        // Writing into a String can't fail.
+        _ = writeln!(self.text, "# {line}");
     }
 
-    #[inline(never)]
-    fn trouble(&mut self, pieces: &[&str]) {
-        self.troubles.push(pieces.concat());
+    /// Adds a line to the list of problems at the end.
+    fn trouble(&mut self, line: fmt::Arguments<'_>) {
+        self.troubles.push(line.to_string());
     }
 
     /// The board, its system, its memory.
     fn machine(&mut self, meminfo: &str) {
         let release = read("/etc/os-release");
         let system = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
-        let [memory, cma] = [megabytes(meminfo, "MemTotal"), self.cma_mb].map(|mb| mb.to_string());
-        self.say(&[
-            "fmp4streamer ",
+        let (memory_mb, cma_mb) = (megabytes(meminfo, "MemTotal"), self.cma_mb);
+        self.say(format_args!(
+            "fmp4streamer {} ({ARCH}) on {}, Linux {}, {memory_mb} MB of memory, {cma_mb} of it for codecs (CMA)",
             env!("CARGO_PKG_VERSION"),
-            " (",
-            ARCH,
-            ") on ",
             system.unwrap_or_default().trim_matches('"'),
-            ", Linux ",
             read("/proc/sys/kernel/osrelease").trim_end(),
-            ", ",
-            &memory,
-            " MB of memory, ",
-            &cma,
-            " of it for codecs (CMA)",
-        ]);
+        ));
         let model = rpicam::model();
         if !model.is_empty() {
-            self.say(&["The board is a ", model.trim_end_matches('\0'), "."]);
+            self.say(format_args!("The board is a {}.", model.trim_end_matches('\0')));
         }
         let served = match find_any(&Camera::default()) {
             Some(Any::Device(path) | Any::Sensor(path)) => path.display().to_string(),
             None => "the test picture, until there is a camera".to_owned(),
         };
-        self.say(&["Without a config it serves ", &served, "."]);
+        self.say(format_args!("Without a config it serves {served}."));
         if !self.m2m_devices.iter().any(M2mDevice::is_encoder) && rpicam::board_encodes() == Some(false) {
-            self.trouble(&[
-                "This Raspberry Pi has no H.264 encoder, as all from the 5 on: USB cameras with H.264 of their own are best.",
-            ]);
+            self.trouble(format_args!(
+                "This Raspberry Pi has no H.264 encoder, as all from the 5 on: USB cameras with H.264 of their own are best."
+            ));
         }
     }
 
@@ -155,25 +147,29 @@ impl<'a> Report<'a> {
             match &node.found {
                 Ok(found) => self.node(node, found),
                 Err(e) => {
-                    let e = e.to_string();
-                    self.say(&[&e]);
-                    self.troubles.push(e);
+                    self.say(format_args!("{e}"));
+                    self.trouble(format_args!("{e}"));
                 }
             }
         }
     }
 
     fn node(&mut self, node: &'a VideoNode, found: &'a OpenNode) {
-        let path = node.path.display().to_string();
-        let who = &found.capabilities;
-        self.say(&[&path, ": ", &who.card, " (", &who.driver, ", ", &who.bus, ")"]);
+        let path = node.path.display();
+        let Capabilities {
+            card, driver, bus, ..
+        } = &found.capabilities;
+        self.say(format_args!("{path}: {card} ({driver}, {bus})"));
         if let Err(what) = found.capture {
             let device = lookup::m2m_device(node);
             let words = device.as_ref().map(lookup::m2m_words);
-            return self.say(&["Not a camera: ", words.as_deref().unwrap_or(what), "."]);
+            return self.say(format_args!(
+                "Not a camera: {}.",
+                words.as_deref().unwrap_or(what)
+            ));
         }
         for line in formats::lines(&found.file, &found.formats) {
-            self.say(&[&line]);
+            self.say(format_args!("{line}"));
         }
         let users = found
             .file
@@ -181,12 +177,11 @@ impl<'a> Report<'a> {
             .map_or(Vec::new(), |node| node::holders(node.rdev()));
         if !users.is_empty() {
             let busy = node::busy_with(&users);
-            self.trouble(&[&path, ": ", &busy, "; while that streams, no other can."]);
+            self.trouble(format_args!("{path}: {busy}; while that streams, no other can."));
         }
-        let Some((rank, text)) = self.pipeline(&path, node, found) else {
+        let Some((rank, text)) = self.section(node, found) else {
             return;
         };
-        let bus = who.bus.as_str();
         match self.sections.iter_mut().find(|section| section.bus == bus) {
             Some(other) if other.rank <= rank => {}
             Some(other) => (other.rank, other.text) = (rank, text),
@@ -195,7 +190,8 @@ impl<'a> Report<'a> {
     }
 
     /// Says how a capture node is served, and gives its section, with a rank.
-    fn pipeline(&mut self, path: &str, node: &VideoNode, found: &OpenNode) -> Option<(u8, String)> {
+    fn section(&mut self, node: &VideoNode, found: &OpenNode) -> Option<(u8, String)> {
+        let path = node.path.display();
         let without = formats::without_h264(
             &found.capabilities,
             &found.formats,
@@ -204,11 +200,15 @@ impl<'a> Report<'a> {
         );
         let command = match &without {
             WithoutH264::Nothing => {
-                self.say(&["It offers nothing now (a loopback device needs a program that feeds it)."]);
+                self.say(format_args!(
+                    "It offers nothing now (a loopback device needs a program that feeds it)."
+                ));
                 return None;
             }
             WithoutH264::Processor => {
-                self.say(&["Not a camera: it is a part of the image processor that libcamera works with."]);
+                self.say(format_args!(
+                    "Not a camera: it is a part of the image processor that libcamera works with."
+                ));
                 return None;
             }
             WithoutH264::Sensor => return Some((0, self.sensor())),
@@ -216,24 +216,21 @@ impl<'a> Report<'a> {
         };
         let number = node.path.file_name().unwrap_or_default().to_string_lossy();
         let Some((Candidate { pipeline, why }, size)) = self.best(node, found) else {
-            self.say(&["It gives raw pictures only, and no encoder here takes them."]);
-            self.trouble(&[
-                path,
-                ": it takes a program to make H.264 of that, as below (sudo apt install ffmpeg).",
-            ]);
-            return Some((3, ["[exec ", &number, "]\ncommand = ", &command].concat()));
+            self.say(format_args!(
+                "It gives raw pictures only, and no encoder here takes them."
+            ));
+            self.trouble(format_args!(
+                "{path}: it takes a program to make H.264 of that, as below (sudo apt install ffmpeg)."
+            ));
+            return Some((3, format!("[exec {number}]\ncommand = {command}")));
         };
-        self.say(&["Served as ", &pipeline.to_string(), ": ", &why, "."]);
+        self.say(format_args!("Served as {pipeline}: {why}."));
         let mut names = lookup::sections(node, self.seen, self.dev).into_iter();
         let mut section = names.next().unwrap_or_default();
         for name in names {
-            self.say(&["It may also be named ", &name, "."]);
+            self.say(format_args!("It may also be named {name}."));
         }
-        let mut set = |key: &str, value: u32| {
-            for piece in ["\n", key, " = ", &value.to_string()] {
-                section.push_str(piece);
-            }
-        };
+        let mut set = |key: &str, value: u32| _ = write!(section, "\n{key} = {value}");
         if let Some((width, height)) = size {
             set("width", width);
             set("height", height);
@@ -251,25 +248,19 @@ impl<'a> Report<'a> {
             Pipeline::Muxed => Some((1, section)),
             Pipeline::Encoded { .. } => {
                 if size.is_some_and(|size| is_little(self.cma_mb, size)) {
-                    self.trouble(&[
-                        path,
-                        ": the memory for codecs (CMA) may be too little for that size: a smaller one takes less, and \
-                         dtoverlay=vc4-kms-v3d,cma-256 in /boot/firmware/config.txt gives more.",
-                    ]);
+                    self.trouble(format_args!(
+                        "{path}: the memory for codecs (CMA) may be too little for that size: a smaller one takes less, \
+                         and dtoverlay=vc4-kms-v3d,cma-256 in /boot/firmware/config.txt gives more."
+                    ));
                 }
                 Some((1, section))
             }
             Pipeline::Jpeg => {
-                self.trouble(&[
-                    path,
-                    ": JPEG pictures take many times the network of H.264. A program can make that of them: take the # away \
-                     before [exec ",
-                    &number,
-                    "] and its command, and its own section out.",
-                ]);
-                for piece in ["\n#[exec ", &number, "]\n#command = ", &command] {
-                    section.push_str(piece);
-                }
+                self.trouble(format_args!(
+                    "{path}: JPEG pictures take many times the network of H.264. A program can make that of them: take \
+                     the # away before [exec {number}] and its command, and its own section out."
+                ));
+                _ = write!(section, "\n#[exec {number}]\n#command = {command}");
                 Some((2, section))
             }
         }
@@ -278,9 +269,13 @@ impl<'a> Report<'a> {
     fn sensor(&mut self) -> String {
         let line = rpicam::line(&Camera::default(), &Rpicam::default());
         match &line {
-            Ok(line) => self.say(&["It is a raw sensor, served through libcamera: ", line]),
+            Ok(line) => self.say(format_args!(
+                "It is a raw sensor, served through libcamera: {line}"
+            )),
             Err(e) => {
-                self.say(&["It is a raw sensor, to be served through libcamera."]);
+                self.say(format_args!(
+                    "It is a raw sensor, to be served through libcamera."
+                ));
                 // Once, of all its nodes.
                 let e = e.to_string();
                 self.troubles.retain(|trouble| *trouble != e);
@@ -291,12 +286,11 @@ impl<'a> Report<'a> {
             .sections
             .iter()
             .filter(|other| other.text.contains("\ncamera = "));
-        let number = others.count().to_string();
-        let keys = "\nwidth = 1280\nheight = 720";
-        ["[rpicam ", &number, "]\ncamera = ", &number, keys].concat()
+        let number = others.count();
+        format!("[rpicam {number}]\ncamera = {number}\nwidth = 1280\nheight = 720")
     }
 
-    /// The best way, and a size for it, where the camera tells what it has.
+    /// The best pipeline, and a size for it, where the camera tells what it has.
     fn best(&self, node: &VideoNode, found: &OpenNode) -> Option<(Candidate, Option<(u32, u32)>)> {
         let keys = ChainKeys::default();
         let mut camera = Camera::default();
@@ -320,32 +314,27 @@ impl<'a> Report<'a> {
 
     fn end(mut self) -> String {
         if self.seen.is_empty() {
-            self.trouble(&[
+            self.trouble(format_args!(
                 "There is no video device at all (no /dev/video*). lsusb lists USB cameras; a Raspberry Pi's own needs \
-                 camera_auto_detect=1 in /boot/firmware/config.txt, and its cable plugged in with the power off.",
-            ]);
+                 camera_auto_detect=1 in /boot/firmware/config.txt, and its cable plugged in with the power off."
+            ));
         }
         let troubles = std::mem::take(&mut self.troubles);
         self.text.push_str("#\n");
-        self.say(&[if troubles.is_empty() {
-            "No problem was found."
-        } else {
-            "Problems:"
-        }]);
+        match troubles.is_empty() {
+            true => self.say(format_args!("No problem was found.")),
+            false => self.say(format_args!("Problems:")),
+        }
         for trouble in troubles {
-            self.say(&["- ", &trouble]);
+            self.say(format_args!("- {trouble}"));
         }
         // The first one is what is served at the old addresses.
-        let mut rest = self.sections;
-        while let Some(rank) = rest.iter().map(|section| section.rank).min() {
-            rest.retain(|Section { rank: its, text, .. }| {
-                if *its == rank {
-                    for piece in ["\n", text, "\n"] {
-                        self.text.push_str(piece);
-                    }
-                }
-                *its != rank
-            });
+        let mut sections = Vec::new();
+        for section in self.sections {
+            insert_ranked(&mut sections, section, |section| section.rank);
+        }
+        for Section { text, .. } in sections {
+            _ = write!(self.text, "\n{text}\n");
         }
         self.text
     }

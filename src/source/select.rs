@@ -1,13 +1,14 @@
-//! Which way a camera's frames take to the stream: what the camera gives, which encoders and decoders there are and what
-//! the config pins make an ordered list, of which the first that can be opened is taken.
+//! Selects the pipelines by which a camera's frames can become the stream: the camera's formats, the machine's encoders
+//! and decoders and what the config pins make an ordered list, of which the first that can be opened is taken.
 //!
 //! The camera's own H.264 comes first, then H.264 inside of its JPEG pictures, then its raw pictures through an encoder,
-//! then its JPEG pictures through a decoder and an encoder, then those as they are. Of the ways through an encoder those
-//! come first that have the wanted size and rate: many a webcam gives raw pictures of full size five times a second.
+//! then its JPEG pictures through a decoder and an encoder, then those as they are. Of the pipelines through an encoder
+//! those come first that have the wanted size and rate: many a webcam gives raw pictures of full size five times a second.
 
 use super::formats::{Fit, is_jpeg};
 use super::m2m::M2mDevice;
 use super::pipeline::Pipeline;
+use super::ranked::insert_ranked;
 use crate::config::ChainKeys;
 use crate::config::keys::AUTO;
 use crate::format::raw;
@@ -39,16 +40,16 @@ pub struct CameraFormat {
     pub fit: Fit,
 }
 
-/// A way that there is.
+/// A pipeline that there is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// The way.
+    /// The pipeline.
     pub pipeline: Pipeline,
     /// Why it comes before those that follow.
     pub why: String,
 }
 
-/// What there is to choose from, and by what.
+/// What there is to select from, and by what.
 #[derive(Debug, Clone, Copy)]
 pub struct Options<'a> {
     /// What the camera gives, in its order.
@@ -61,7 +62,7 @@ pub struct Options<'a> {
     pub capture_format: &'a str,
     /// What else the config pins.
     pub keys: &'a ChainKeys,
-    /// In words, that there is no encoder, for where that is so.
+    /// The words for a machine without an encoder.
     pub no_encoder: &'a str,
 }
 
@@ -70,16 +71,8 @@ pub fn pinned(capture_format: &str) -> Option<FourCc> {
     FourCc::parse(capture_format).filter(|_| capture_format != AUTO)
 }
 
-fn through(input: FourCc, decoder: Option<&M2mDevice>, encoder: &M2mDevice) -> Pipeline {
-    Pipeline::Encoded {
-        input,
-        decoder: decoder.map(|decoder| decoder.path.clone()),
-        encoder: encoder.path.clone(),
-    }
-}
-
 impl Options<'_> {
-    /// All ways that there are, the best one first.
+    /// All pipelines that there are, the best one first.
     ///
     /// What is pinned is among them whether the camera has it or not: opening it says what is wrong.
     pub fn pipelines(&self) -> Vec<Candidate> {
@@ -130,40 +123,53 @@ impl Options<'_> {
         format!("it gives no H.264{why}")
     }
 
+    /// The encoders that may be used.
     fn encoders(&self) -> impl Iterator<Item = &M2mDevice> {
         let named = |device: &&M2mDevice| self.keys.encoder.as_ref().is_none_or(|name| device.is(name));
-        self.m2m_devices
-            .iter()
-            .filter(|device| device.is_encoder())
-            .filter(named)
+        let encoders = self.m2m_devices.iter().filter(|device| device.is_encoder());
+        encoders.filter(named)
     }
 
-    /// The ways through an encoder: those that fit best first, and of those that fit alike the ones without a decoder.
+    /// The decoders that may be used for a format. One that is named gets raw pictures too: it may be a converter.
+    fn decoders(&self, fourcc: FourCc) -> impl Iterator<Item = &M2mDevice> {
+        let renamed = self.keys.decoder_input.is_some();
+        // Each of the two names will do for a JPEG picture.
+        let takes = move |device: &&M2mDevice| {
+            renamed || device.takes(fourcc) || is_jpeg(fourcc) && device.is_decoder()
+        };
+        let may_be_used = |device: &&M2mDevice| match &self.keys.decoder {
+            Some(name) => device.is(name),
+            None => device.is_decoder(),
+        };
+        self.m2m_devices.iter().filter(takes).filter(may_be_used)
+    }
+
+    /// The camera's formats that the pinned one allows.
+    fn allowed(&self, pinned: Option<FourCc>) -> impl Iterator<Item = &CameraFormat> {
+        let is_it = move |wanted: FourCc, fourcc| wanted == fourcc || is_jpeg(wanted) && is_jpeg(fourcc);
+        let allowed = move |format: &&CameraFormat| pinned.is_none_or(|wanted| is_it(wanted, format.fourcc));
+        self.given.iter().filter(allowed)
+    }
+
+    /// The pipelines through an encoder: those that fit best first, and of those that fit alike the ones without a
+    /// decoder.
     fn encoded(&self, pinned: Option<FourCc>) -> Vec<(Pipeline, String)> {
-        let of = |key: &Option<String>| key.as_deref().and_then(FourCc::parse);
-        let (decoder_input, encoder_input) = (of(&self.keys.decoder_input), of(&self.keys.encoder_input));
-        let wanted =
-            |g: &&CameraFormat| pinned.is_none_or(|f| f == g.fourcc || is_jpeg(f) && is_jpeg(g.fourcc));
-        let given = || self.given.iter().filter(wanted);
-        let known = |g: &&CameraFormat| !g.compressed && raw::is_known(g.fourcc.0.to_le_bytes());
-        let rank = |g: &CameraFormat| RAW.iter().position(|f| *f == g.fourcc).unwrap_or(RAW.len());
-        // No sort of std's: that is 4 kB of code each time.
-        let ranked = (0..=RAW.len()).flat_map(|at| given().filter(known).filter(move |g| rank(g) == at));
-        let pictures: Vec<&CameraFormat> = ranked.collect();
-        let mut list = Vec::new();
-        for CameraFormat { fourcc, fit, .. } in pictures.iter().filter(|_| self.keys.decoder.is_none()) {
-            // The encoder takes them for something else only if both are written.
-            let taken = encoder_input.unwrap_or(*fourcc);
-            if taken != *fourcc && pinned.is_none() {
-                continue;
-            }
-            for encoder in self.encoders().filter(|encoder| encoder.takes(taken)) {
-                let why = format!("it gives no H.264; {} takes its {fourcc}", encoder.card);
-                list.push((*fit, through(*fourcc, None, encoder), why));
+        let mut raw_formats = Vec::new();
+        for format in self.allowed(pinned) {
+            if !format.compressed && raw::is_known(format.fourcc.0.to_le_bytes()) {
+                let rank =
+                    |f: &&CameraFormat| RAW.iter().position(|raw| *raw == f.fourcc).unwrap_or(RAW.len());
+                insert_ranked(&mut raw_formats, format, rank);
             }
         }
-        let why = match list.iter().map(|(fit, ..)| *fit).min() {
-            None if pictures.is_empty() => "it gives JPEG pictures only, which are decoded first",
+        let mut list = Vec::new();
+        if self.keys.decoder.is_none() {
+            for format in &raw_formats {
+                self.add_direct(&mut list, format, pinned.is_some());
+            }
+        }
+        let why = match list.first().map(|Encoded { fit, .. }| fit) {
+            None if raw_formats.is_empty() => "it gives JPEG pictures only, which are decoded first",
             None => "no encoder here takes its raw pictures; its JPEG pictures are decoded first",
             Some(Fit::Whole) => "its JPEG pictures are decoded first",
             Some(Fit::Slower) => "its raw pictures come too slowly; its JPEG pictures are decoded first",
@@ -171,39 +177,76 @@ impl Options<'_> {
                 "its raw pictures are not of that size; its JPEG pictures are decoded first"
             }
         };
-        let named = self.keys.decoder.as_ref();
-        // A decoder that is named gets raw pictures too: it may be a converter.
-        let jpeg = given().filter(|g| is_jpeg(g.fourcc));
-        for CameraFormat { fourcc, fit, .. } in
-            jpeg.chain(pictures.iter().copied().filter(|_| named.is_some()))
-        {
-            // Each of the two names will do for a JPEG picture.
-            let knows = |decoder: &M2mDevice| {
-                decoder.takes(*fourcc) || is_jpeg(*fourcc) && decoder.is_decoder() || decoder_input.is_some()
-            };
-            let decoders = self.m2m_devices.iter().filter(|device| knows(device));
-            for decoder in decoders.filter(|device| named.map_or(device.is_decoder(), |name| device.is(name)))
-            {
-                let passes = |f: FourCc, encoder: &M2mDevice| {
-                    encoder_input.is_none_or(|wanted| wanted == f) && encoder.takes(f)
-                };
-                let between = |encoder: &&M2mDevice| {
-                    decoder
-                        .gives
-                        .iter()
-                        .any(|f| !f.compressed && passes(f.fourcc, encoder))
-                };
-                for encoder in self.encoders().filter(between) {
-                    list.push((*fit, through(*fourcc, Some(decoder), encoder), why.to_owned()));
-                }
+        for format in self.allowed(pinned).filter(|format| is_jpeg(format.fourcc)) {
+            self.add_decoded(&mut list, format, why);
+        }
+        if self.keys.decoder.is_some() {
+            for format in raw_formats {
+                self.add_decoded(&mut list, format, why);
             }
         }
-        let fits = [Fit::Whole, Fit::Slower, Fit::Otherwise].into_iter();
-        let ordered = fits.flat_map(|fit| list.iter().filter(move |(f, ..)| *f == fit));
-        ordered
-            .map(|(_, pipeline, why)| (pipeline.clone(), why.clone()))
+        list.into_iter()
+            .map(|Encoded { pipeline, why, .. }| (pipeline, why))
             .collect()
     }
+
+    /// Adds the pipelines of a raw format right into an encoder.
+    fn add_direct(&self, list: &mut Vec<Encoded>, format: &CameraFormat, pinned: bool) {
+        let fourcc = format.fourcc;
+        // The encoder takes them for something else only if both are written.
+        let taken = fourcc_of(&self.keys.encoder_input).unwrap_or(fourcc);
+        if taken != fourcc && !pinned {
+            return;
+        }
+        for encoder in self.encoders().filter(|encoder| encoder.takes(taken)) {
+            let why = format!("it gives no H.264; {} takes its {fourcc}", encoder.card);
+            insert_ranked(list, Encoded::new(format, None, encoder, why), |encoded| {
+                encoded.fit
+            });
+        }
+    }
+
+    /// Adds the pipelines of a format through a decoder and an encoder that have a raw format in common.
+    fn add_decoded(&self, list: &mut Vec<Encoded>, format: &CameraFormat, why: &str) {
+        let between = fourcc_of(&self.keys.encoder_input);
+        for decoder in self.decoders(format.fourcc) {
+            let gives = decoder.gives.iter().filter(|f| !f.compressed).map(|f| f.fourcc);
+            let gives = gives.filter(|fourcc| between.is_none_or(|wanted| wanted == *fourcc));
+            let gives: Vec<FourCc> = gives.collect();
+            let takes_it = |encoder: &&M2mDevice| gives.iter().any(|fourcc| encoder.takes(*fourcc));
+            for encoder in self.encoders().filter(takes_it) {
+                let encoded = Encoded::new(format, Some(decoder), encoder, why.to_owned());
+                insert_ranked(list, encoded, |encoded| encoded.fit);
+            }
+        }
+    }
+}
+
+/// A pipeline through an encoder.
+struct Encoded {
+    /// How near the camera's format comes to what is wanted.
+    fit: Fit,
+    pipeline: Pipeline,
+    why: String,
+}
+
+impl Encoded {
+    fn new(format: &CameraFormat, decoder: Option<&M2mDevice>, encoder: &M2mDevice, why: String) -> Encoded {
+        Encoded {
+            fit: format.fit,
+            pipeline: Pipeline::Encoded {
+                input: format.fourcc,
+                decoder: decoder.map(|decoder| decoder.path.clone()),
+                encoder: encoder.path.clone(),
+            },
+            why,
+        }
+    }
+}
+
+/// The format that a key of the config names, if it is set.
+fn fourcc_of(key: &Option<String>) -> Option<FourCc> {
+    key.as_deref().and_then(FourCc::parse)
 }
 
 #[cfg(test)]
