@@ -23,7 +23,7 @@ pub struct Camera {
     capture: Capture,
     pub(super) info: SourceInfo,
     codec: Codec,
-    /// Room for a frame that comes in the segments of a JPEG picture, if that is how they come.
+    /// Room for a frame that comes in the segments of a JPEG picture, if they come so.
     joined: Option<Vec<u8>>,
     /// The encoder of a camera with an H.264 unit.
     encoder: Option<Encoder>,
@@ -38,7 +38,7 @@ pub struct Camera {
 /// opened at each wake-up does not repeat itself.
 ///
 /// # Errors
-/// Why it does not stream, in words: not there, not allowed, busy and by whom, not a camera, no such format.
+/// It does not stream: not there, not allowed, busy (and by whom), not a camera, no such format.
 pub fn open(wanted: &CaptureConfig<'_>, warned: &mut HashSet<String>) -> Result<Camera> {
     let mut warn = |words| warn_once(warned, words);
     let node = CaptureNode::open(wanted.path, wanted.format)?;

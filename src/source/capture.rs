@@ -3,7 +3,7 @@
 use super::control;
 use super::formats::{self, per_second, rates, short, sizes};
 use super::frame::Drops;
-use super::node::{capture_kind, gone, open_device, start_failure};
+use super::node::{UNPLUGGED, capture_kind, gone, open_device, start_failure};
 use crate::config::Setting;
 use crate::error::{Error, Result};
 use crate::log_verbose;
@@ -200,13 +200,14 @@ fn difference(
     Some(words)
 }
 
+/// The time of three frames at this rate.
 fn three_frames(fps: Option<f64>) -> Duration {
     // What is no time at all (from a rate of 0) or absurdly long comes out as the default.
     fps.and_then(|fps| Duration::try_from_secs_f64(3.0 / fps).ok())
         .unwrap_or(SILENCE)
 }
 
-/// What one buffer gave.
+/// The outcome of one buffer.
 pub(super) struct Taken {
     /// Frames are missing before it, or this one is of no use.
     pub lost: bool,
@@ -221,7 +222,7 @@ pub(super) struct Capture {
     pub drops: Drops,
     /// The sequence number after that of the last buffer; None before the first.
     next_sequence: Option<u32>,
-    /// When the last good frame came, or the stream started.
+    /// The time of the last good frame, or of the start of the stream.
     last_frame: Instant,
     /// The longest silence from here on.
     patience: Duration,
@@ -328,7 +329,7 @@ impl Capture {
         if !self.patience_left().is_zero() {
             return Ok(());
         }
-        // The same words before and after its first frame, so that the log has a long silence once.
+        // In the same words before and after its first frame, so that the log has a long silence once.
         let seconds = SILENCE.max(three_frames(self.device.fps)).as_secs_f64();
         Err(Error::new(
             self.device.path.display(),
@@ -340,7 +341,7 @@ impl Capture {
     /// The error for a capture that ended so.
     pub fn lost(&self, errno: Errno) -> Error {
         let why = match errno {
-            Errno::ENODEV => "it was unplugged; it is waited for".into(),
+            Errno::ENODEV => UNPLUGGED.into(),
             errno => format!("its driver gave up ({}); it is opened again", errno.desc()),
         };
         Error::new(self.device.path.display(), "camera lost", why).absent(gone(errno))

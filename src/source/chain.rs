@@ -23,10 +23,10 @@ use std::time::Duration;
 
 /// Raw formats between a decoder and an encoder, best first.
 const BETWEEN: [FourCc; 2] = [FourCc::of(b"NV12"), FourCc::of(b"YU12")];
-/// How often a decoder may tell another size with no picture in between.
+/// Changes of size that a decoder may tell with no picture in between.
 const CHANGES_MAX: u32 = 5;
 
-/// How frames get from one device to the next.
+/// The transfer of frames from one device to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Transfer {
     /// Without a copy where both devices can, else with one.
@@ -198,7 +198,7 @@ fn interval(fps: f64) -> Fraction {
     }
 }
 
-/// What a decoder is to give an encoder.
+/// The raw format between a decoder and an encoder.
 fn raw_between(decoder: &CodecNode, encoder: &CodecNode, wanted: Option<FourCc>) -> Result<FourCc> {
     let (gives, takes) = (decoder.gives(), encoder.takes());
     let known = |fourcc: &FourCc| raw::is_known(fourcc.0.to_le_bytes());
@@ -368,7 +368,7 @@ fn work(
     stage.feed()
 }
 
-/// Why there is nothing more where `stage` failed: it also gives the camera its buffers back, which may be gone.
+/// The error where `stage` failed. It also gives the camera its buffers back, so the camera may be what is gone.
 fn lost(camera: &Capture, stage: &Stage, errno: Errno) -> Error {
     if gone(errno) && v4l2::query_capabilities(&camera.device.file).is_err() {
         camera.lost(errno)
@@ -386,7 +386,7 @@ impl Chain {
         for stage in stages.iter().flatten() {
             time = time.min(stage.patience_left());
         }
-        // Who is not there is `wake` once more.
+        // In the place of a device that is not there `wake` is polled once more.
         let wake = readable(wake);
         let [encoder, decoder] = stages.map(|stage| stage.map_or(wake.clone(), Stage::poll_fd));
         let camera = readable(self.camera.device.file.as_fd());

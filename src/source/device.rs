@@ -25,11 +25,11 @@ pub struct Device<'a> {
     pub path: &'a Path,
     /// For size and rate.
     pub camera: &'a Camera,
-    /// What to set on it.
+    /// Controls to set on it.
     pub controls: &'a [Setting],
     /// The config's key.
     pub capture_format: &'a str,
-    /// What else the config pins.
+    /// The config's other keys of the pipeline.
     pub keys: &'a ChainKeys,
 }
 
@@ -58,8 +58,8 @@ pub fn find(camera: &Camera) -> Option<(PathBuf, bool)> {
     best.map(|(rank, path)| (path, rank < 2))
 }
 
-/// Takes the sections of encoders and decoders from among the cameras: they hold controls, as those do that are named by an
-/// `encoder =` or `decoder =`.
+/// Takes the sections of encoders and decoders from among the cameras, as those that an `encoder =` or `decoder =` names:
+/// they hold controls.
 pub fn set_apart(mut config: Config) -> Config {
     config
         .set_codecs_apart(&|device| matches!(device, DeviceName::Path(path) if lookup::is_m2m_device(path)));
@@ -114,7 +114,7 @@ impl<'a> Device<'a> {
             fit: formats::fit(file, f.fourcc, (width, height), fps),
         };
         let given: Vec<CameraFormat> = match self.without_h264(capabilities, formats) {
-            // What these give is not yet a picture.
+            // These give no pictures yet.
             WithoutH264::Nothing | WithoutH264::Processor | WithoutH264::Sensor => Vec::new(),
             WithoutH264::Mjpeg(_) | WithoutH264::Raw(_) => formats.iter().map(given).collect(),
         };
@@ -255,7 +255,7 @@ impl<'a> Device<'a> {
         })
     }
 
-    /// Why nothing of what the camera gives can be served.
+    /// The error for a camera of which nothing can be served.
     fn no_pipeline(&self, m2m_devices: &[M2mDevice]) -> Error {
         let found = match OpenNode::open(self.path) {
             Ok(found) => found,
@@ -317,7 +317,7 @@ impl<'a> Device<'a> {
     }
 }
 
-/// That there is no encoder.
+/// The words for a machine without an encoder.
 fn no_encoder() -> String {
     let board = match rpicam::board_encodes() {
         Some(false) => " (a Raspberry Pi has none from the 5 on)",
@@ -326,6 +326,7 @@ fn no_encoder() -> String {
     format!("there is no H.264 encoder here{board}")
 }
 
+/// The error for an encoder or decoder that the config names and the machine lacks.
 fn no_such_codec(key: &str, name: &DeviceName, m2m_devices: &[M2mDevice]) -> Error {
     let there_are: Vec<String> = m2m_devices.iter().map(M2mDevice::words).collect();
     let there_are = match there_are.as_slice() {

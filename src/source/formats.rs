@@ -1,4 +1,4 @@
-//! What a capture device offers, and what has to stand between one without H.264 and this program.
+//! The formats, sizes and rates that a device offers, and the remedy for a camera that offers no H.264.
 
 use crate::config::Camera;
 use crate::sys::v4l2::{
@@ -46,7 +46,7 @@ fn size_words(size: FrameSizes) -> String {
     }
 }
 
-/// How near a camera's format comes to what is wanted, the best first.
+/// A measure of how near a camera's format comes to what is wanted, the best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fit {
     /// Size and rate, as far as the driver tells.
@@ -57,6 +57,7 @@ pub enum Fit {
     Otherwise,
 }
 
+/// Compares a camera's format with the size and rate that are wanted.
 pub(super) fn fit(file: &File, fourcc: FourCc, (width, height): (u32, u32), fps: u32) -> Fit {
     let mut sizes = frame_sizes(file, fourcc).peekable();
     let it_is = |size| match size {
@@ -80,13 +81,13 @@ pub(super) fn fit(file: &File, fourcc: FourCc, (width, height): (u32, u32), fps:
     Fit::Whole
 }
 
-/// Such as "640x480, 1280x720"; empty if the driver doesn't tell.
+/// The sizes of a format, such as "640x480, 1280x720"; empty if the driver doesn't tell.
 pub(super) fn sizes(file: &File, fourcc: FourCc) -> String {
     let words = frame_sizes(file, fourcc).map(size_words);
     words.collect::<Vec<_>>().join(", ")
 }
 
-/// Such as "30, 15"; empty if the driver doesn't tell.
+/// The rates of a format and size, in frames a second, such as "30, 15"; empty if the driver doesn't tell.
 pub(super) fn rates(file: &File, format: Format) -> String {
     let words =
         frame_intervals(file, format.fourcc, (format.width, format.height)).map(|interval| match interval {
@@ -96,7 +97,8 @@ pub(super) fn rates(file: &File, format: Format) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
-/// Such as "640x480, 1280x720 at 30, 15; 1920x1080 at 5": what has the same rates stands together.
+/// The sizes of a format with their rates, such as "640x480, 1280x720 at 30, 15; 1920x1080 at 5": those of the same
+/// rates stand together.
 fn sizes_and_rates(file: &File, fourcc: FourCc) -> String {
     let each = frame_sizes(file, fourcc).map(|size| {
         let (FrameSizes::One(width, height) | FrameSizes::Range(_, [width, height])) = size;
@@ -118,7 +120,7 @@ pub(super) fn lines(file: &File, formats: &[OfferedFormat]) -> Vec<String> {
     grouped(each.collect(), ": ", "")
 }
 
-/// The same for one line, without the rates: "YUYV, NV12 (640x480, 1280x720); MJPG (1920x1080)".
+/// All formats with their sizes in one line: "YUYV, NV12 (640x480, 1280x720); MJPG (1920x1080)".
 pub(super) fn line(file: &File, formats: &[OfferedFormat]) -> String {
     let each = formats
         .iter()
@@ -144,19 +146,20 @@ fn grouped(each: Vec<(String, String)>, before: &str, after: &str) -> Vec<String
     groups.into_iter().map(|(_, members)| members).collect()
 }
 
+/// The rate of a frame interval, in frames a second.
 pub(super) fn per_second(interval: Fraction) -> f64 {
     f64::from(interval.denominator) / f64::from(interval.numerator)
 }
 
-/// "30", "29.97"
+/// A rate with two decimals at most: "30", "29.97".
 pub(super) fn short(rate: f64) -> String {
-    // In whole numbers: std's way to show floating-point ones is 14 kB of code.
+    // In whole numbers: std's code to show floating-point ones takes 14 kB.
     let hundredths = (rate * 100.0).round() as u64;
     let text = format!("{}.{:02}", hundredths / 100, hundredths % 100);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// What a capture node without H.264 is, and the command for an `[exec]` section that makes H.264 of it.
+/// A capture node without H.264, and the command for an `[exec]` section that makes H.264 of what it gives.
 #[derive(Debug, PartialEq)]
 pub(super) enum WithoutH264 {
     /// It offers nothing at all.
@@ -204,7 +207,7 @@ pub(super) fn without_h264(
     }
 }
 
-/// Whether it is the raw end of a CSI camera (unicam, rp1-cfe and others), which needs a program that develops the
+/// Tells whether it is the raw end of a CSI camera (unicam, rp1-cfe and others), which needs a program that develops the
 /// picture.
 pub(super) fn is_sensor(capabilities: &Capabilities, formats: &[OfferedFormat]) -> bool {
     let bayer = |f: &OfferedFormat| f.description.contains("Bayer");
@@ -214,7 +217,7 @@ pub(super) fn is_sensor(capabilities: &Capabilities, formats: &[OfferedFormat]) 
         && (caps & cap::IO_MC != 0 || formats.iter().all(bayer))
 }
 
-/// Whether it is that of a Raspberry Pi.
+/// Tells whether it is the raw end of a Raspberry Pi's camera.
 pub(super) fn is_pi_sensor(capabilities: &Capabilities, formats: &[OfferedFormat]) -> bool {
     PI_SENSORS.contains(&capabilities.driver.as_str()) && is_sensor(capabilities, formats)
 }

@@ -10,16 +10,16 @@ use std::time::Duration;
 /// One coded picture, lent by its source for the length of a call.
 #[derive(Debug, Clone, Copy)]
 pub struct Frame<'a> {
-    /// How it is coded.
+    /// Its coding.
     pub codec: Codec,
     /// H.264 in the byte stream format (Rec. ITU-T H.264 Annex B), one access unit; or JPEG, maybe with padding
     /// behind it.
     pub data: &'a [u8],
-    /// When it was captured, CLOCK_MONOTONIC in microseconds.
+    /// The time at which it was captured, CLOCK_MONOTONIC in microseconds.
     pub captured_us: u64,
 }
 
-/// What a source hands over.
+/// One thing that a source hands over.
 #[derive(Debug, Clone, Copy)]
 pub enum Signal<'a> {
     /// A whole frame.
@@ -28,22 +28,21 @@ pub enum Signal<'a> {
     Gap,
 }
 
-/// What a source knows of itself once it is open; for the log and /status, never for the stream's own
-/// description.
+/// A source's own description of itself once it is open. It is for the log and /status; the stream describes itself.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SourceInfo {
-    /// In words, such as "HD Pro Webcam C920".
+    /// Its name, for people, such as "HD Pro Webcam C920".
     pub description: String,
     /// The driver's word on the frame rate, in frames a second.
     pub fps: Option<f64>,
-    /// This is the built-in picture standing in until a camera appears.
+    /// It is the test picture, shown until a camera appears.
     pub placeholder: bool,
     /// It is a program of its own, which takes its time to start.
     pub command: bool,
-    /// What frames pass through, such as "/dev/video0 (C270) YUYV 1280x720 → /dev/video11 (bcm2835-codec) H264"; empty
+    /// The devices and formats that frames pass through, such as "/dev/video0 (C270) YUYV 1280x720 → /dev/video11 (bcm2835-codec) H264"; empty
     /// where that is no V4L2 device.
     pub chain: String,
-    /// Why it is this chain and no other.
+    /// The reason why it is this chain and no other.
     pub why: String,
     /// The pipeline that was chosen, where there may be others.
     pub pipeline: Option<Pipeline>,
@@ -68,7 +67,7 @@ pub struct Drops {
 
 /// An open source. Dropping it stops and releases the device or the command, without blocking for long.
 pub trait Source {
-    /// What is known of the open source.
+    /// The description of the open source.
     fn info(&self) -> &SourceInfo;
 
     /// Waits until there is something, `wake` is readable or `timeout` is over, and gives `sink` what has

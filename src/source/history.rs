@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::log_warning;
 use std::collections::HashSet;
 
-/// What was found out about a camera when it was open before.
+/// Knowledge of a camera from its earlier openings.
 #[derive(Default)]
 pub struct History {
     /// It was there once, and not just the test picture in its place.

@@ -1,4 +1,4 @@
-//! Which video devices there are, which of them a config means, and what each is good for.
+//! The video devices of this machine: which there are, which of them a config means, and what each is good for.
 //!
 //! Devices are opened, asked and closed; nothing is set on them, and a stream that runs on one goes on.
 
@@ -12,9 +12,9 @@ use crate::sys::v4l2::{FourCc, OfferedFormat};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where the nodes are.
+/// The folder of the nodes.
 pub const DEV: &str = "/dev";
-/// Where the kernel tells of each node what it belongs to (sysfs).
+/// The folder in which the kernel tells what each node belongs to (sysfs).
 const CLASS: &str = "/sys/class/video4linux";
 
 /// All nodes /dev/videoN, in the order of their numbers.
@@ -39,7 +39,7 @@ fn nodes_in(dev: &Path) -> Vec<PathBuf> {
     nodes.into_iter().map(|(_, path)| path).collect()
 }
 
-/// What the USB device behind a node says of itself; None if there is none.
+/// The numbers that the USB device behind a node has; None if there is no such device.
 fn usb_id(class: &Path, node: &Path) -> Option<UsbId> {
     // `device` is a symlink to the USB interface, and what is above that, the USB device.
     let device = class.join(node.file_name()?).join("device/..");
@@ -146,16 +146,17 @@ pub fn usb_nodes(id: &UsbId) -> Result<Vec<PathBuf>> {
     Ok(named.into_iter().map(|(path, _)| path).collect())
 }
 
-/// No such camera, but these others.
+/// The error for a camera that is not there, with the others that are.
 fn absent(name: &DeviceName, others: &[String]) -> Error {
     let why = match (others, name) {
         ([], DeviceName::Usb(_)) => "there is no USB camera at all".into(),
         ([], _) => "there is no camera at all".into(),
         _ => format!("there is {}", others.join(", ")),
     };
-    Error::new(name, "no such camera", format_args!("{why}; it is waited for")).absent(true)
+    Error::new(name, "no such camera", format_args!("{why}; waiting for it")).absent(true)
 }
 
+/// The node of the one camera that a name means; see [`find`].
 fn resolve<'a>(name: &DeviceName, format: FourCc, seen: &'a [VideoNode]) -> Result<&'a Path> {
     let named: Vec<&VideoNode> = seen.iter().filter(|seen| seen.is(name)).collect();
     // One for each camera: what is plugged in at the same place is one, by whatever name.
@@ -207,7 +208,7 @@ fn cameras_of(seen: &[VideoNode]) -> Vec<String> {
     seen.iter().filter_map(words).collect()
 }
 
-/// All nodes /dev/videoN.
+/// All nodes /dev/videoN, each looked at.
 pub(super) fn look() -> Vec<VideoNode> {
     nodes().into_iter().map(VideoNode::look).collect()
 }
@@ -254,12 +255,12 @@ pub fn m2m_devices() -> Vec<M2mDevice> {
         .collect()
 }
 
-/// Whether it is one of them.
+/// Tells whether a node is an encoder, a decoder or the like.
 pub fn is_m2m_device(path: &Path) -> bool {
     usb_id(Path::new(CLASS), path).is_none() && m2m_device(&VideoNode::look(path.to_owned())).is_some()
 }
 
-/// What a device does that takes pictures and gives them back otherwise; None if it is no such device.
+/// The node as an encoder, a decoder or the like; None if it is none.
 pub(super) fn m2m_device(node: &VideoNode) -> Option<M2mDevice> {
     let found = node.found.as_ref().ok()?;
     let kind = m2m_kind(found.capabilities.caps)?;
@@ -271,6 +272,7 @@ pub(super) fn m2m_device(node: &VideoNode) -> Option<M2mDevice> {
     })
 }
 
+/// The use of an encoder, a decoder or the like, in words.
 pub(super) fn m2m_words(device: &M2mDevice) -> String {
     let coded = |formats: &[OfferedFormat]| formats.iter().any(|f| f.compressed);
     let what = if device.is_encoder() {

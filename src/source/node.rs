@@ -8,6 +8,11 @@ use std::fs::{self, File};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
+/// The words for a node that does not exist.
+const ABSENT: &str = "no such device; waiting for it to be plugged in (cameras here: fmp4streamer -L)";
+/// The words for a device that went while it was in use.
+pub(super) const UNPLUGGED: &str = "it was unplugged; waiting for it to come back";
+
 /// Tells whether the kernel answers so for a device that is not there, or no longer there.
 pub(super) fn gone(errno: Errno) -> bool {
     matches!(errno, Errno::ENOENT | Errno::ENXIO | Errno::ENODEV)
@@ -21,12 +26,10 @@ pub(super) fn open_device(path: &Path) -> Result<(File, Capabilities)> {
     let file = file::open_device(path).map_err(|e| {
         let errno = Errno::from_raw(e.raw_os_error().unwrap_or(0));
         let why = match errno {
-            Errno::ENOENT => "no such device; it is waited for".into(),
+            Errno::ENOENT => ABSENT.into(),
             Errno::EACCES | Errno::EPERM => no_permission(path),
             Errno::EBUSY => busy(fs::metadata(path).map_or(0, |m| m.rdev())),
-            Errno::ENXIO | Errno::ENODEV => {
-                "there is no device behind this node now; it is waited for".into()
-            }
+            Errno::ENXIO | Errno::ENODEV => "there is no device behind this node now; waiting for it".into(),
             errno => errno.desc().into(),
         };
         Error::new(path.display(), "can't open it", why).absent(gone(errno))
@@ -115,7 +118,7 @@ pub(super) fn start_failure(errno: Errno, device: u64) -> String {
              Raspberry Pi cma=128M in /boot/firmware/cmdline.txt gives cameras more"
             .into(),
         Errno::ENOSPC => "not enough USB bandwidth; try another port, no hub or a smaller size".into(),
-        Errno::ENODEV => "it was unplugged; it is waited for".into(),
+        Errno::ENODEV => UNPLUGGED.into(),
         Errno::ENOTTY if cfg!(target_pointer_width = "32") => {
             "its driver has no mmap interface, or this 32-bit kernel is older than Linux 5.6".into()
         }
@@ -126,7 +129,7 @@ pub(super) fn start_failure(errno: Errno, device: u64) -> String {
 /// The words for a busy device and who holds it, as far as /proc shows: "busy: another program has it open (pid 812,
 /// motion)".
 fn busy(device: u64) -> String {
-    // Who streams from a device has its buffers in memory (mmap), and they have its name there.
+    // A process that streams from a device has its buffers in memory (mmap), under the device's name.
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
     let mut names = maps.lines().filter_map(|line| line.split_whitespace().nth(5));
     if names.any(|name| name.starts_with("/dev/") && fs::metadata(name).is_ok_and(|m| m.rdev() == device)) {
@@ -173,6 +176,7 @@ pub(super) fn holders(device: u64) -> Vec<u32> {
     others.collect()
 }
 
+/// The words for a node that this user may not open, and the way out.
 fn no_permission(path: &Path) -> String {
     let Ok(metadata) = fs::metadata(path) else {
         return "no permission".into();
@@ -246,7 +250,7 @@ mod tests {
         let words = |path: &str| open_device(Path::new(path)).err().unwrap().to_string();
         assert_eq!(
             words("/dev/no-such-video"),
-            "/dev/no-such-video: can't open it: no such device; it is waited for"
+            "/dev/no-such-video: can't open it: no such device; waiting for it to be plugged in (cameras here: fmp4streamer -L)"
         );
         assert_eq!(
             words("/dev/null"),

@@ -22,8 +22,8 @@ pub fn format(capture_format: &str) -> FourCc {
     }
 }
 
-/// Opens the source that `camera` names. What a device can't do as wished is logged, but for what is said already.
-/// Where no camera is named, and none was there yet, the test picture stands in for it.
+/// Opens the source that `camera` names. What a device can't do as wished is logged, unless it is in the log already.
+/// If no camera is named, and none was there yet, the test picture is shown in its place.
 ///
 /// # Errors
 /// It is not there or can't be used; the error says what to do.
@@ -54,9 +54,9 @@ pub fn open(camera: &Camera, history: &mut History) -> Result<Box<dyn Source>> {
         SourceKind::Auto => match find_any(camera) {
             Some(Any::Device(path)) => Device::any(&path, camera, &ChainKeys::default()).open(history)?,
             Some(Any::Sensor(_)) => Box::new(rpicam::open(camera, &Rpicam::default(), &mut history.warned)?),
-            // Who watched a camera is not to be shown another picture in its place.
+            // Viewers of a camera are not to be shown another picture in its place.
             None if history.was_there => {
-                let why = "no camera here gives H.264 or JPEG now; it is waited for";
+                let why = "no camera here gives H.264 or JPEG now; waiting for one";
                 return Err(Error::new("/dev/video*", "camera lost", why).absent(true));
             }
             None => Box::new(Pattern::new(width, height, fps)?.placeholder()),
@@ -67,7 +67,7 @@ pub fn open(camera: &Camera, history: &mut History) -> Result<Box<dyn Source>> {
     })
 }
 
-/// Whether a source of this kind is, or may turn out to be, another program.
+/// Tells whether a source of this kind is, or may turn out to be, another program.
 pub fn runs_commands(kind: &SourceKind) -> bool {
     match kind {
         SourceKind::Exec { .. } | SourceKind::Rpicam(_) => true,
@@ -96,15 +96,16 @@ pub fn find_any(camera: &Camera) -> Option<Any> {
     }
 }
 
-/// Why `kind` can't be had at all, if it is a device that is not there. Nothing is started, and nothing opened but
-/// to ask for a card's name: a camera that sleeps is not to be woken up each time.
+/// The error for a device that is not there; None for one that is, and for other kinds of source. Nothing is started,
+/// and nothing opened but to ask for a card's name: a camera that sleeps is not to be woken up each time.
 pub fn absence(kind: &SourceKind) -> Option<Error> {
     let SourceKind::Device { device, .. } = kind else {
         return None;
     };
     match device {
         DeviceName::Path(path) if !path.exists() => {
-            Some(Error::new(path.display(), "no such device", "it is waited for").absent(true))
+            let why = "waiting for it to be plugged in (cameras here: fmp4streamer -L)";
+            Some(Error::new(path.display(), "no such device", why).absent(true))
         }
         DeviceName::Path(_) => None,
         DeviceName::Usb(id) => lookup::usb_nodes(id).err(),

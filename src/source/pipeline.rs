@@ -4,7 +4,7 @@ use crate::sys::v4l2::FourCc;
 use std::fmt;
 use std::path::PathBuf;
 
-/// A way from a camera to the stream.
+/// A pipeline from a camera to the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pipeline {
     /// H.264 as the camera gives it.
@@ -15,11 +15,11 @@ pub enum Pipeline {
     Jpeg,
     /// Through an encoder.
     Encoded {
-        /// What the camera is to give.
+        /// The camera's format.
         input: FourCc,
-        /// A decoder before the encoder.
+        /// The decoder before it, if there is one.
         decoder: Option<PathBuf>,
-        /// What makes the H.264.
+        /// The encoder.
         encoder: PathBuf,
     },
 }

@@ -52,7 +52,7 @@ struct Report<'a> {
 
 /// A section of the config to paste.
 struct Section<'a> {
-    /// Where the camera is plugged in: nodes of one camera share it.
+    /// The place where the camera is plugged in: nodes of one camera share it.
     bus: &'a str,
     /// Of a camera's nodes the one with the lowest rank is taken.
     rank: u8,

@@ -36,7 +36,7 @@ pub struct CameraFormat {
     pub fourcc: FourCc,
     /// It is coded, not raw.
     pub compressed: bool,
-    /// How near it comes to the size and rate that are wanted.
+    /// The measure of how near it comes to the size and rate that are wanted.
     pub fit: Fit,
 }
 
@@ -45,14 +45,14 @@ pub struct CameraFormat {
 pub struct Candidate {
     /// The pipeline.
     pub pipeline: Pipeline,
-    /// Why it comes before those that follow.
+    /// The reason why it comes before those that follow.
     pub why: String,
 }
 
-/// What there is to select from, and by what.
+/// The options of a selection: what there is, and what the config pins.
 #[derive(Debug, Clone, Copy)]
 pub struct Options<'a> {
-    /// What the camera gives, in its order.
+    /// The camera's formats, in its order.
     pub given: &'a [CameraFormat],
     /// It has a unit that puts H.264 into its JPEG pictures.
     pub muxes: bool,
@@ -60,7 +60,7 @@ pub struct Options<'a> {
     pub m2m_devices: &'a [M2mDevice],
     /// The config's key.
     pub capture_format: &'a str,
-    /// What else the config pins.
+    /// The config's other keys of the pipeline.
     pub keys: &'a ChainKeys,
     /// The words for a machine without an encoder.
     pub no_encoder: &'a str,
@@ -84,7 +84,7 @@ impl Options<'_> {
         let gives = |fourcc: FourCc| self.given.iter().any(|g| g.fourcc == fourcc);
         let jpeg = gives(FourCc::MJPEG) || gives(FourCc::JPEG);
         let mut list = Vec::new();
-        // Who names an encoder wants it used.
+        // An encoder that is named is to be used.
         let free = auto && !staged;
         if free && gives(FourCc::H264) || pinned == Some(FourCc::H264) {
             list.push((Pipeline::Own, "it gives H.264".to_owned()));
@@ -110,6 +110,7 @@ impl Options<'_> {
         list.into_iter().map(candidate).collect()
     }
 
+    /// The reason why JPEG pictures are served as they are.
     fn why_jpeg(&self) -> String {
         let none = |is: fn(&M2mDevice) -> bool| !self.m2m_devices.iter().any(is);
         if none(M2mDevice::is_encoder) {
@@ -224,7 +225,7 @@ impl Options<'_> {
 
 /// A pipeline through an encoder.
 struct Encoded {
-    /// How near the camera's format comes to what is wanted.
+    /// The fit of the camera's format.
     fit: Fit,
     pipeline: Pipeline,
     why: String,

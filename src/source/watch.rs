@@ -34,7 +34,7 @@ impl Watch {
         Ok(Watch(folders))
     }
 
-    /// Whether there is news, for once: takes what came so far. It does not wait.
+    /// Tells whether there is news since this was last asked. It does not wait.
     pub fn take_news(&self) -> bool {
         self.0.take_news()
     }

@@ -149,9 +149,7 @@ fn camera_and_encoder_may_go_and_come() {
     let server = serve(&path, "320x180", 10, "");
     plays(&server);
     let camera = Unbound::new("vivid", "vivid.0");
-    until("the camera is away", || {
-        health(&server).1.contains("it is waited for")
-    });
+    until("the camera is away", || health(&server).1.contains("waiting for"));
     drop(camera);
     plays(&server);
     let encoder = Unbound::new("vh264enc", "vh264enc.0");

@@ -90,7 +90,7 @@ fn unplugged_while_somebody_watches() {
         let (head, why) = get(&server, "/snapshot.jpg");
         let why = String::from_utf8_lossy(&why);
         assert!(
-            head.starts_with("HTTP/1.1 503 ") && why.contains("it is waited for"),
+            head.starts_with("HTTP/1.1 503 ") && why.contains("waiting for it"),
             "{head}{why}"
         );
         signal(&camera.0, "USR1");

@@ -252,7 +252,7 @@ fn plan<'a>(
     (chosen, bytes)
 }
 
-/// What is answers of settings that did not go as written.
+/// Reports settings that did not go as written.
 struct Report<'a> {
     device: &'a str,
     warn: &'a mut dyn FnMut(String),

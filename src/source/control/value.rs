@@ -45,7 +45,7 @@ pub(super) fn config_name(name: &str) -> String {
     out
 }
 
-/// What must be the same in two spellings of a name: the letters and digits. The predecessor, v4l2-ctl and
+/// The part of a name that must be the same in two spellings: letters and digits. The predecessor, v4l2-ctl and
 /// kernels of different ages disagree on the rest.
 fn letters(name: &str) -> String {
     name.chars()
@@ -54,6 +54,7 @@ fn letters(name: &str) -> String {
         .collect()
 }
 
+/// The control that a config means by this name.
 pub(super) fn find<'a>(controls: &'a [Control], name: &str) -> Option<&'a Control> {
     let named = |name: &str| controls.iter().find(|c| letters(&c.name) == letters(name));
     named(name).or_else(|| {

@@ -27,18 +27,18 @@ const EXIT_WAIT: Duration = Duration::from_millis(200);
 const MOST_GARBAGE_BYTES: u64 = 4 << 20;
 /// Reads before the caller has its turn.
 const READS: usize = 256;
-/// The same for its standard error, ...
+/// Reads of its standard error before the caller has its turn, ...
 const STDERR_READS: usize = 16;
 /// ... which is left alone for so long when it says more than is logged: reading it is not to cost a processor.
 const STDERR_REST: Duration = Duration::from_millis(50);
 
-/// What a command of the config must write.
+/// The advice for a command that writes something else.
 const ADVICE: &str = "it must write raw H.264 (Annex B) or JPEG pictures to its standard output, as these do: \
     rpicam-vid -t 0 -n --codec h264 --inline --flush -o -  or  ffmpeg -i SOURCE -c:v copy -f h264 -";
 
 /// The end of a run: the command ended, or is given up.
 pub struct End {
-    /// What ended it, for people.
+    /// The end, for people.
     pub error: Error,
     /// The last line that the command wrote to its standard error before it ended; empty where it was given up.
     pub last_line: String,
@@ -58,9 +58,9 @@ pub struct Exec {
     drops: Drops,
     command: Command,
     framer: Framer,
-    /// When the last bytes came; `None` before the first.
+    /// Time of the last bytes; None before the first.
     data_at: Option<Instant>,
-    /// When the last picture came out of them; `None` before the first.
+    /// Time of the last picture that came out of them; None before the first.
     unit_at: Option<Instant>,
     started: Instant,
     /// The first bytes of the output, until a picture has come.
@@ -71,19 +71,19 @@ pub struct Exec {
 }
 
 impl Exec {
-    /// Runs `command` by `/bin/sh`. `name` is the source's name in the config; it stands before what the
-    /// command says on its standard error.
+    /// Runs `command` by `/bin/sh`. `name` is the source's name in the config; it stands before the lines of the
+    /// command's standard error in the log.
     ///
     /// # Errors
-    /// When no process can be made; a command that does not exist shows itself at the first poll.
+    /// No process can be made. (A command that does not exist shows itself at the first poll.)
     pub fn start(name: &str, command: &str) -> Result<Exec> {
         Exec::run(name, first_words(command), "/bin/sh", &["-c", command])
     }
 
-    /// Runs a program, by its path, with these arguments; `description` is what to call it.
+    /// Runs a program, by its path, with these arguments; `description` is its name for people.
     ///
     /// # Errors
-    /// When no process can be made.
+    /// No process can be made.
     pub fn run(name: &str, description: String, program: &str, arguments: &[&str]) -> Result<Exec> {
         let now = Instant::now();
         let command = Command::start(program, arguments)
@@ -183,7 +183,9 @@ impl Exec {
             Some(Exit::Status(status)) => format!("exited with status {status}"),
         };
         let last_line = self.stderr_log.last_line();
-        if !last_line.is_empty() {
+        if let (Some(Exit::Status(127)), Some(program)) = (exit, missing_program(&last_line)) {
+            why = format!("{why}: the program {program} is not installed, or misspelt");
+        } else if !last_line.is_empty() {
             why = format!("{why}: {last_line}");
         }
         if let Some(head) = self.head.as_ref().filter(|head| !head.is_empty()) {
@@ -329,6 +331,15 @@ fn pass(codec: Codec, chunk: Chunk<'_>, drops: &mut Drops, sink: &mut dyn FnMut(
     }
 }
 
+/// The program that a shell did not find, by its last line: "sh: 1: ffmpegg: not found" of dash, "sh: ffmpegg: not
+/// found" of BusyBox, "sh: line 1: ffmpegg: command not found" of Bash.
+fn missing_program(line: &str) -> Option<&str> {
+    let line = line
+        .strip_suffix(": not found")
+        .or_else(|| line.strip_suffix(": command not found"));
+    line?.rsplit(": ").next()
+}
+
 /// The beginning of a command, for people.
 fn first_words(command: &str) -> String {
     const MOST: usize = 40;
@@ -438,10 +449,23 @@ mod tests {
     }
 
     #[test]
+    fn a_missing_program_is_named() {
+        for line in [
+            "sh: 1: a: not found",
+            "sh: a: not found",
+            "sh: line 1: a: command not found",
+        ] {
+            assert_eq!(missing_program(line), Some("a"), "{line}");
+        }
+        assert_eq!(missing_program("the file was not found"), None);
+    }
+
+    #[test]
     fn the_reason_for_an_end_is_given() {
         let (_, why) = run("no-such-program-here -t 0");
         assert!(why.contains("exited with status 127: "), "{why}");
-        assert!(why.contains("no-such-program-here"), "{why}");
+        let words = ": the program no-such-program-here is not installed, or misspelt";
+        assert!(why.ends_with(words), "{why}");
         let (_, why) = run("echo first >&2; echo; printf 'the camera is busy' >&2; exit 3");
         assert!(
             why.contains("exited with status 3: the camera is busy. No picture was in what it wrote"),

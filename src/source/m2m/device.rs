@@ -5,16 +5,16 @@ use crate::source::formats::is_jpeg;
 use crate::sys::v4l2::{FourCc, OfferedFormat};
 use std::path::PathBuf;
 
-/// A device that takes pictures and gives them back otherwise.
+/// A device that takes pictures and gives them back in another format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct M2mDevice {
     /// Its node.
     pub path: PathBuf,
     /// Its name, for people.
     pub card: String,
-    /// What goes in.
+    /// The formats that go in.
     pub takes: Vec<OfferedFormat>,
-    /// What comes out.
+    /// The formats that come out.
     pub gives: Vec<OfferedFormat>,
 }
 
@@ -39,7 +39,7 @@ impl M2mDevice {
         format!("{} ({}) {}", self.path.display(), self.card, self.does())
     }
 
-    /// What goes in and out, such as "takes YU12, NV12; gives H264".
+    /// Its formats in and out, such as "takes YU12, NV12; gives H264".
     pub fn does(&self) -> String {
         let list = |formats: &[OfferedFormat]| {
             let names: Vec<String> = formats.iter().map(|f| f.fourcc.to_string()).collect();

@@ -23,7 +23,7 @@ pub struct Raw {
 }
 
 impl Raw {
-    /// The same for a copy, line by line.
+    /// The lines of the picture, for a copy.
     pub fn lines(&self) -> raw::Lines {
         raw::Lines {
             fourcc: self.layout.format.fourcc.0.to_le_bytes(),
@@ -45,6 +45,10 @@ pub struct CodecNode {
 }
 
 impl CodecNode {
+    /// Opens a device that is to be an encoder or a decoder; `what` is the word for it.
+    ///
+    /// # Errors
+    /// It can't be opened, or is no memory-to-memory device.
     pub fn open(path: &Path, what: &'static str) -> Result<CodecNode> {
         let (file, capabilities) = open_device(path)?;
         let Some(kind) = m2m_kind(capabilities.caps) else {
@@ -97,7 +101,7 @@ impl CodecNode {
         apply_v4l2(&self.file, &path, settings).into_iter().for_each(warn);
     }
 
-    /// Why it did not start.
+    /// The error for a device that did not start.
     pub fn failed(&self, tried: &str, errno: Errno) -> Error {
         let why = match errno {
             Errno::ENOMEM => format!(
@@ -110,6 +114,7 @@ impl CodecNode {
         Error::new(self.path.display(), tried, why).absent(gone(errno))
     }
 
+    /// The error for a device that has no memory for buffers.
     pub fn no_buffers(&self, errno: Errno) -> Error {
         self.failed("can't get buffers", errno)
     }

@@ -26,12 +26,12 @@ use std::time::{Duration, Instant};
 /// Frames that a device has at a time: one that it works on, and what follows that at once. More would only be older when
 /// they come out.
 const IN_FLIGHT: usize = 3;
-/// How long a device may take frames and give nothing.
+/// The time for which a device may take frames and give nothing.
 const HANG: Duration = Duration::from_secs(5);
 /// Room in a decoder's buffer for what is put into a picture on the way, beside what the camera needs.
 const MENDING_BYTES: u32 = 1024;
 
-/// How frames get into the device.
+/// The form in which frames get into the device.
 enum Feed {
     /// JPEG pictures, mended on the way.
     Jpeg,
@@ -45,10 +45,10 @@ enum Feed {
 pub struct Stage {
     // In this order: it stops before what it reads goes back.
     input: OutputQueue,
-    /// What it gives; a decoder may have none for a time.
+    /// The queue of what it gives; a decoder may have none for a time.
     queue: Option<Queue>,
     in_use: Vec<DequeuedBuffer>,
-    /// What there was no room for yet.
+    /// The frame that there was no room for yet, with its time.
     waiting: Option<(DequeuedBuffer, u64)>,
     pub node: CodecNode,
     feed: Feed,
@@ -177,7 +177,7 @@ impl Stage {
         Ok(stage)
     }
 
-    /// What a decoder gives, by the last thing that it knows.
+    /// The layout of the pictures that a decoder gives, by what it knows last.
     pub fn raw(&self) -> Result<Raw> {
         let CodecNode { file, kind, .. } = &self.node;
         let layout = v4l2::get_layout(file, *kind);
@@ -198,12 +198,12 @@ impl Stage {
         self.fed_us.clear();
     }
 
-    /// What a decoder gives goes into this queue, which streams.
+    /// Has a decoder give its pictures into this queue, which streams.
     pub fn give_into(&mut self, queue: Queue) {
         self.queue = Some(queue);
     }
 
-    /// Whether it is given JPEG pictures.
+    /// Tells whether it is given JPEG pictures.
     pub fn takes_jpeg(&self) -> bool {
         matches!(self.feed, Feed::Jpeg)
     }
@@ -238,7 +238,7 @@ impl Stage {
         Ok(queue)
     }
 
-    /// The least that a whole picture for it has; 0 where that is not known.
+    /// The bytes that a whole picture for it has at least; 0 where that is not known.
     pub fn least_bytes(&self) -> usize {
         match &self.feed {
             Feed::Copied { from, .. } | Feed::There { from, .. } => from.lines().size_bytes().unwrap_or(0),
@@ -246,7 +246,7 @@ impl Stage {
         }
     }
 
-    /// To be waited on.
+    /// The device for poll(2), with the events that matter now.
     pub fn poll_fd(&self) -> PollFd<'_> {
         // POLLIN: it gave something; POLLOUT: it is done with something; POLLPRI: an event. Asked for the first two, one
         // without any buffer says POLLERR, as a decoder is for a time where memory was enough for a few buffers only.
@@ -259,7 +259,10 @@ impl Stage {
         PollFd::new(self.node.file.as_fd(), events)
     }
 
-    /// Gives it a frame, as soon as it has time for it. The one that waits until now is dropped.
+    /// Gives it a frame, as soon as it has time for it. One that still waits is dropped.
+    ///
+    /// # Errors
+    /// The device fails.
     pub fn submit(&mut self, frame: DequeuedBuffer, captured_us: u64) -> sys::Result<()> {
         self.asked.get_or_insert_with(Instant::now);
         if let Some((older, _)) = self.waiting.replace((frame, captured_us)) {
@@ -324,7 +327,7 @@ impl Stage {
         self.fed_us.push_back(captured_us);
     }
 
-    /// What came of the next buffer that it gives, with the time of what went in, or None when there is none yet.
+    /// Takes the next buffer that it gives, with the time of the frame that went in; None when there is none yet.
     pub fn take(&mut self) -> sys::Result<Option<Taken>> {
         let Some(queue) = &mut self.queue else {
             return Ok(None);
@@ -364,7 +367,7 @@ impl Stage {
         self.fed_us.pop_front().unwrap_or_else(monotonic_us)
     }
 
-    /// Whether a decoder's pictures are of another format from now on.
+    /// Tells whether a decoder's pictures are of another format from now on.
     pub fn changed(&self) -> bool {
         let mut changed = false;
         while let Ok(is_one) = v4l2::take_source_change(&self.node.file) {
@@ -381,13 +384,16 @@ impl Stage {
         }
     }
 
-    /// How long it may still give nothing.
+    /// The time for which it may still give nothing.
     pub fn patience_left(&self) -> Duration {
         self.asked
             .map_or(Duration::MAX, |asked| HANG.saturating_sub(asked.elapsed()))
     }
 
-    /// Fails if it hangs.
+    /// Checks that it does not hang.
+    ///
+    /// # Errors
+    /// It took frames, and gave nothing for too long.
     pub fn check(&self) -> Result<()> {
         if !self.patience_left().is_zero() {
             return Ok(());
@@ -405,7 +411,7 @@ impl Stage {
         Err(Error::new(self.node.path.display(), "camera lost", why))
     }
 
-    /// Why there is nothing more from it.
+    /// The error for a device that gives nothing more.
     pub fn lost(&self, errno: Errno) -> Error {
         let why = format!(
             "the {} gave up ({}); it is opened again",

@@ -133,7 +133,7 @@ const RUN_BEFORE: [[Code; 15]; 7] = [
     row("111 110 101 100 011 010 001 0001 00001 000001 0000001 00000001 000000001 0000000001 00000000001"),
 ];
 
-/// What chooses the table for coeff_token (clause 9.2.1).
+/// The choice of the table for coeff_token (clause 9.2.1).
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Context {
     /// nC: the mean number of levels in the blocks to the left and above.

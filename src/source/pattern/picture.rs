@@ -75,7 +75,7 @@ impl Plane {
     }
 }
 
-/// Where things stand, in pixels. Chroma has half the resolution both ways, so coloured edges are even.
+/// The places of things, in pixels. Chroma has half the resolution both ways, so coloured edges are even.
 struct Layout {
     /// Width and height of each of the machines' blocks.
     block: usize,

@@ -120,7 +120,7 @@ impl Source for Pattern {
     }
 }
 
-/// When frames are due: at even steps from a start, with no error that adds up.
+/// The times at which frames are due: at even steps from a start, with no error that adds up.
 struct Schedule {
     fps: u64,
     start_us: u64,
@@ -129,7 +129,7 @@ struct Schedule {
 }
 
 impl Schedule {
-    /// When the next frame is due.
+    /// The time at which the next frame is due.
     fn due_us(&self) -> u64 {
         self.start_us + self.frames * 1_000_000 / self.fps
     }

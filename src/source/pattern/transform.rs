@@ -48,7 +48,7 @@ pub(super) fn analyse<const N: usize>(
     dc
 }
 
-/// What decoders do (8.5.12): adds to a prediction the residual that the levels stand for.
+/// Does what decoders do (8.5.12): adds to a prediction the residual that the levels stand for.
 pub(super) fn synthesise<const N: usize>(square: &mut Square<N>, dc: &[i32], ac: &[[i32; 15]]) {
     for (block, (&dc, levels)) in dc.iter().zip(ac).enumerate() {
         let (x, y) = (block % (N / 4) * 4, block / (N / 4) * 4);
@@ -111,7 +111,7 @@ pub(super) fn luma_dc_levels(dc: Block) -> Block {
     ZIGZAG.map(|place| divide(transformed[place], 32))
 }
 
-/// What decoders make of them (8.5.10): (f * 16 * SCALE * 2^(QP / 6)) / 2^6.
+/// Scales them as decoders do (8.5.10): (f * 16 * SCALE * 2^(QP / 6)) / 2^6.
 pub(super) fn luma_dc_values(levels: &Block) -> Block {
     let mut transformed = [0; 16];
     for (level, place) in levels.iter().zip(ZIGZAG) {
@@ -130,7 +130,7 @@ pub(super) fn chroma_dc_levels(dc: Block) -> [i32; 4] {
     chroma_dc_transform(dc[0], dc[1], dc[2], dc[3]).map(|value| divide(value, 16))
 }
 
-/// What decoders make of them (8.5.11.2): (f * 16 * SCALE * 2^(QP / 6)) / 2^5.
+/// Scales them as decoders do (8.5.11.2): (f * 16 * SCALE * 2^(QP / 6)) / 2^5.
 pub(super) fn chroma_dc_values(&[a, b, c, d]: &[i32; 4]) -> [i32; 4] {
     chroma_dc_transform(a, b, c, d).map(|value| 16 * value)
 }

@@ -9,13 +9,13 @@ use std::os::unix::fs::MetadataExt;
 /// No board has so many media devices.
 const MEDIA_MAX: u32 = 32;
 
-/// What failed, and the remedy, where nothing here makes H.264.
+/// The failure of a board and a build that can't make H.264, and the remedy.
 pub(super) const NO_LIBAV: [&str; 2] = [
     "it can't make H.264 here",
     "this board has no H.264 encoder, and this build of rpicam-vid (rpicam-apps-lite) has none in software either: sudo \
      apt install rpicam-apps. Or put capture_format = MJPG into an [rpicam] section",
 ];
-/// What it says as it ends, with what failed and the remedy.
+/// Words of its last line, each with the failure and the remedy.
 const REASONS: [(&str, [&str; 2]); 9] = [
     ("Unable to find an appropriate H.264 codec", NO_LIBAV),
     ("nrecognised codec libav", NO_LIBAV),

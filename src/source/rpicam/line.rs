@@ -5,7 +5,7 @@ use crate::config::keys::RPICAM_PREFIX;
 use crate::config::{Camera, Rpicam, nearest};
 use crate::error::Result;
 
-/// What makes libx264 as `--low-latency` does, for builds that lack that one (it came in December 2024, pull request
+/// The options that make libx264 as `--low-latency` does, for builds that lack that one (it came in December 2024, pull request
 /// 751): there are B-frames else, and a frame of delay for each processor (encoder/libav_encoder.cpp).
 const LOW_LATENCY: &str = "preset=ultrafast;tune=zerolatency;bf=0;thread_type=slice";
 /// Options that are as they have to be.

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// The program's names, the present one first. Debian 11 has the second only.
 const PROGRAMS: [&str; 2] = ["rpicam-vid", "libcamera-vid"];
-/// Where the firmware says which board this is (Devicetree Specification 2.3.2, with a 0 byte at its end).
+/// The file in which the firmware names the board (Devicetree Specification 2.3.2, with a 0 byte at its end).
 const MODEL: &str = "/proc/device-tree/model";
 /// The program looks at every video node before it prints its help; it is given up after this.
 const HELP_WAIT: Duration = Duration::from_secs(10);

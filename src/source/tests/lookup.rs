@@ -225,12 +225,12 @@ fn what_is_not_there_is_absent_and_what_is_there_is_named() {
     assert_eq!(
         error.to_string(),
         "card:C92: no such camera: there is card:C920 (/dev/video0), /dev/video2: can't open it: no \
-         permission; it is waited for"
+         permission; waiting for it"
     );
     let error = resolve(&name("card:C920"), FourCc::H264, &all[1..2]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "card:C920: no such camera: there is no camera at all; it is waited for"
+        "card:C920: no such camera: there is no camera at all; waiting for it"
     );
 }
 
