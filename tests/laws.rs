@@ -119,6 +119,11 @@ fn fmp4_walk() {
 }
 
 #[test]
+fn gzip() {
+    hold("gzip", format::gzip::laws::gzip);
+}
+
+#[test]
 fn jpeg() {
     hold("jpeg", format::jpeg::laws::jpeg);
 }

@@ -4,6 +4,7 @@ pub mod app4;
 pub mod base64;
 pub mod bits;
 pub mod fmp4;
+pub mod gzip;
 pub mod h264;
 pub mod hls;
 pub mod jpeg;

@@ -1,0 +1,35 @@
+//! Packs the files of the page with gzip, so that the program holds them as it sends them: `src/serve/pages.rs`.
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use std::ffi::OsStr;
+use std::io::{self, Write};
+use std::path::Path;
+use std::{env, fs};
+
+const ASSETS: &str = "assets";
+
+fn main() -> io::Result<()> {
+    println!("cargo:rerun-if-changed={ASSETS}");
+    let out = env::var_os("OUT_DIR").ok_or(io::ErrorKind::NotFound)?;
+    pack(Path::new(ASSETS), Path::new(&out))
+}
+
+/// Packs the texts of a folder into another one, as `NAME.gz`. Pictures are packed already.
+fn pack(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let path = entry?.path();
+        let mut place = to.join(path.file_name().unwrap_or_default());
+        if path.is_dir() {
+            pack(&path, &place)?;
+        } else if path.extension() != Some(OsStr::new("png")) {
+            place.as_mut_os_string().push(".gz");
+            // The same bytes each time: the header has neither name nor time.
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+            encoder.write_all(&fs::read(path)?)?;
+            fs::write(place, encoder.finish()?)?;
+        }
+    }
+    Ok(())
+}
