@@ -1,10 +1,10 @@
 //! The table of keys: it drives the reading, the errors, and what `fmp4streamer.conf.dist` and the README
 //! must say.
 
-use super::camera::is_name;
-pub use super::values::switch;
-use super::values::{is_fourcc, is_host, is_origin, list, within};
-use super::{ChainKeys, DeviceName, Draft, Memory, Sandbox, SourceKind, nearest};
+use super::device::DeviceName;
+use super::model::{AUTO, ChainKeys, Draft, Memory, Sandbox, SourceKind};
+use super::nearest::nearest;
+use super::values::{is_fourcc, is_host, is_name, is_origin, list, switch, within};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -48,8 +48,6 @@ pub struct Key {
     pub set: fn(&mut Draft, &str) -> Option<()>,
 }
 
-/// The `capture_format` that leaves the choice to the program.
-pub const AUTO: &str = "auto";
 /// The field of a USB camera's H.264 unit that makes it put H.264 into its JPEG pictures.
 pub const STREAM_MUX: &str = "uvcx_h264_stream_mux";
 

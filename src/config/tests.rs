@@ -1,4 +1,7 @@
+use super::keys::{self, Scope};
 use super::*;
+use std::path::Path;
+use std::time::Duration;
 
 fn parse(text: &str) -> Config {
     Config::parse(text.as_bytes(), "f").unwrap_or_else(|e| panic!("{e}\n{text}"))

@@ -3,7 +3,7 @@
 
 use super::ingest::Ingest;
 use super::update::PendingConfig;
-use crate::config::keys::AUTO;
+use crate::config::AUTO;
 use crate::config::{Camera, SourceKind};
 use crate::error::Error;
 use crate::format::Codec;

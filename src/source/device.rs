@@ -10,7 +10,7 @@ use super::node::OpenNode;
 use super::pipeline::Pipeline;
 use super::select::{self, CameraFormat, Candidate, MUXED, Options};
 use super::{camera, control, lookup, rpicam};
-use crate::config::keys::AUTO;
+use crate::config::AUTO;
 use crate::config::{Camera, ChainKeys, Config, DeviceName, Memory, Setting};
 use crate::error::{Error, Result};
 use crate::log_verbose;

@@ -9,8 +9,8 @@ use super::formats::{Fit, is_jpeg};
 use super::m2m::M2mDevice;
 use super::pipeline::Pipeline;
 use super::ranked::insert_ranked;
-use crate::config::ChainKeys;
-use crate::config::keys::AUTO;
+
+use crate::config::{AUTO, ChainKeys};
 use crate::format::raw;
 use crate::sys::v4l2::FourCc;
 

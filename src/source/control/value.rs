@@ -5,8 +5,8 @@
 //! their value (or, if no item has it, by number), bitmasks in decimal or 0x..., arrays as one value for all
 //! elements or as many as there are, with commas between.
 
-use crate::config::keys::switch;
 use crate::config::nearest;
+use crate::config::switch;
 use crate::sys::v4l2::{Control, ctrl};
 
 /// Elements of an array that are listed one by one.

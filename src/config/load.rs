@@ -1,0 +1,233 @@
+//! From a file, a device's name or nothing to a [`Config`].
+
+use super::device::DeviceName;
+use super::ini::{self, Entry, Section, shown};
+use super::keys::{self, Scope};
+use super::model::{Camera, Codec, Config, Draft, Server, SourceKind};
+use super::section::{NOT_IN_THE_FILE, scopes, source_of, unknown_key};
+use crate::error::{Error, Result};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::Path;
+
+const SERVER: &str = "server";
+
+/// Where a config is looked for when none is named, in this order.
+pub const DEFAULT_FILES: [&str; 2] = ["./fmp4streamer.conf", "/etc/fmp4streamer.conf"];
+
+impl Config {
+    /// Reads `explicit`, else the first of [`DEFAULT_FILES`] that there is, else gives the defaults.
+    ///
+    /// # Errors
+    /// The file can't be read (the default ones may be missing), or is no good config: see [`Config::parse`].
+    pub fn load(explicit: Option<&Path>) -> Result<Config> {
+        if let Some(path) = explicit {
+            return Self::load_file(path)?.ok_or_else(|| {
+                let why = "there is no such file; without -c it would be ./fmp4streamer.conf or \
+                           /etc/fmp4streamer.conf";
+                Error::new(path.display(), "can't read the config", why)
+            });
+        }
+        for path in DEFAULT_FILES {
+            if let Some(config) = Self::load_file(Path::new(path))? {
+                return Ok(config);
+            }
+        }
+        Ok(Config::default())
+    }
+
+    /// None if there is no such file.
+    fn load_file(path: &Path) -> Result<Option<Config>> {
+        let mut bytes = Vec::new();
+        // One byte more than a config may have, so that a longer file is told from one that just fits.
+        let limit = ini::MAX_BYTES as u64 + 1;
+        match File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)) {
+            Ok(_) => Self::parse(&bytes, &path.display().to_string()).map(Some),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(Error::new(path.display(), "can't read the config", e)),
+        }
+    }
+
+    /// The defaults with the camera of that name, as it would stand in a section; anything else is taken for
+    /// a path.
+    ///
+    /// # Errors
+    /// It begins like a name but is none.
+    pub fn for_device(text: &str) -> Result<Config> {
+        let device = DeviceName::parse(text).unwrap_or_else(|| Ok(DeviceName::Path(text.into())));
+        let device = device.map_err(|how| Error::new(shown(text), "no such device", how))?;
+        if !text.contains(['/', ':']) {
+            let why = format!("a device is named by its path, such as /dev/{text}, or as -L lists it");
+            return Err(Error::new(shown(text), "no such device", why));
+        }
+        Ok(Config::of_one(Camera {
+            section: device.to_string(),
+            source: SourceKind::device(device),
+            ..Camera::default()
+        }))
+    }
+
+    /// The defaults with the test picture.
+    pub fn for_test() -> Config {
+        Config::of_one(Camera {
+            section: "test".into(),
+            source: SourceKind::Test,
+            ..Camera::default()
+        })
+    }
+
+    /// Sets a key of `[server]`; None if there is none of that name, or the value is none for it.
+    pub fn set_server(&mut self, name: &str, value: &str) -> Option<()> {
+        let mut draft = Draft {
+            server: self.server.clone(),
+            ..Draft::default()
+        };
+        (keys::find(&[Scope::Server], name)?.set)(&mut draft, value)?;
+        self.server = draft.server;
+        Some(())
+    }
+
+    /// Reads a config from a file's bytes; `file` is its name in messages.
+    ///
+    /// # Errors
+    /// As `file:line: what: what is allowed, and the nearest known name`, for the first thing that is wrong.
+    pub fn parse(bytes: &[u8], file: &str) -> Result<Config> {
+        let (default, sections) = ini::read(bytes, file)?;
+        let auto = Section::new("auto", NOT_IN_THE_FILE);
+        let implied = sections
+            .iter()
+            .all(|section| section.name == SERVER)
+            .then_some(&auto);
+        let mut expander = ini::Expander::new(file, &default);
+        let mut parts = Vec::new();
+        for section in sections.iter().chain(implied) {
+            parts.push((section, expander.expand(section)?));
+        }
+        let variables = expander.referenced;
+
+        let mut server = Server::default();
+        let mut notices = Vec::new();
+        let mut cameras: Vec<(&Section, &[Entry], Camera)> = Vec::new();
+        let named_codecs = codecs_named_in(&parts);
+        let mut codecs: Vec<Codec> = Vec::new();
+        let mut any_device = false;
+        for (section, entries) in &parts {
+            if section.name == SERVER {
+                let mut draft = Draft::default();
+                draft.fill(file, &[Scope::Server], section, entries, &variables)?;
+                server = draft.server;
+                continue;
+            }
+            let source = source_of(section, file)?;
+            let scopes = scopes(&source);
+            let mut draft = Draft::default();
+            (draft.camera.section, draft.camera.source) = (section.name.clone(), source);
+            // Until all sections are known.
+            draft.camera.name.clear();
+            draft.fill(file, scopes, section, entries, &variables)?;
+            notices.append(&mut draft.notices);
+            let mut camera = draft.camera;
+            any_device |= matches!(camera.source, SourceKind::Device { .. });
+            if let Some(codec) = camera.codec(&|device| named_codecs.contains(device)) {
+                codecs.push(codec);
+                continue;
+            }
+            camera.check(file, section, entries)?;
+            cameras.push((section, entries, camera));
+        }
+        if cameras.is_empty() {
+            cameras.push((&auto, &[], Camera::default()));
+        }
+        // A device's section takes what it does not know for a control. Without one nobody has looked at it yet.
+        let stray = |key: &str| !any_device && !keys::is_known(key) && !variables.contains(key);
+        if let Some((key, line)) = default.keys().find(|(key, _)| stray(key)) {
+            return Err(unknown_key(file, line, &default.name, &keys::ALL, key));
+        }
+        let mut config = Config {
+            file: Some(file.into()),
+            cameras: named(cameras, file, &server.base_path)?,
+            server,
+            notices,
+        };
+        config.hand_over(&codecs);
+        Ok(config)
+    }
+
+    /// Takes the sections of encoders and decoders from among the cameras: what is to be set on them goes to those that
+    /// use them. Those that some camera names are not among them in the first place.
+    pub fn set_codecs_apart(&mut self, is_codec: &dyn Fn(&DeviceName) -> bool) {
+        let mut codecs = Vec::new();
+        self.cameras.retain_mut(|camera| match camera.codec(is_codec) {
+            Some(codec) => {
+                codecs.push(codec);
+                false
+            }
+            None => true,
+        });
+        if self.cameras.is_empty() {
+            let notice = "there are sections of encoders or decoders only: the camera needs one too, or they are of no effect";
+            self.notices.push(notice.into());
+            self.cameras.push(Camera::default());
+        }
+        self.hand_over(&codecs);
+    }
+
+    fn hand_over(&mut self, codecs: &[Codec]) {
+        for camera in &mut self.cameras {
+            if let SourceKind::Device { chain, .. } = &mut camera.source {
+                chain.codecs.extend_from_slice(codecs);
+            }
+        }
+    }
+}
+
+/// The devices that some section names as its encoder or decoder: their own sections are no cameras.
+fn codecs_named_in(parts: &[(&Section, Vec<Entry>)]) -> Vec<DeviceName> {
+    let entries = parts.iter().flat_map(|(_, entries)| entries);
+    let named = entries.filter(|entry| ["encoder", "decoder"].contains(&entry.key.as_str()));
+    named
+        .filter_map(|entry| DeviceName::parse(&entry.value)?.ok())
+        .collect()
+}
+
+/// The cameras, each with a name of its own: the one that its section gives it, or else `camera0`, `camera1` and so on,
+/// by its place among them.
+fn named(cameras: Vec<(&Section, &[Entry], Camera)>, file: &str, base_path: &str) -> Result<Vec<Camera>> {
+    let several = cameras.len() > 1;
+    let mut named: Vec<Camera> = Vec::new();
+    // The lines of the names that were given, and of the sections.
+    let mut lines: Vec<(Option<usize>, usize)> = Vec::new();
+    for (section, entries, mut camera) in cameras {
+        let entry = entries.iter().find(|entry| entry.key == "name");
+        let given = entry.filter(|_| !camera.name.is_empty()).map(|entry| entry.line);
+        if given.is_none() {
+            camera.name = format!("camera{}", named.len());
+        }
+        let error = |line, why: String| {
+            let tried = format!("name = {}", camera.name);
+            Error::new(format_args!("{file}:{line}"), tried, why)
+        };
+        let before = named.iter().position(|other| other.name == camera.name);
+        if let Some((other, (other_given, other_line))) =
+            before.and_then(|at| Some((named.get(at)?, lines.get(at)?)))
+        {
+            // At least one of them was given.
+            let (line, section, section_line) = match given {
+                Some(line) => (line, &other.section, *other_line),
+                None => (other_given.unwrap_or(*other_line), &camera.section, section.line),
+            };
+            let why = format!(
+                "[{}] (line {section_line}) has that name; each camera needs one of its own",
+                shown(section)
+            );
+            return Err(error(line, why));
+        }
+        if several && base_path.split('/').nth(1) == Some(&camera.name) {
+            let why = "base_path begins with it, and the camera could not be told from that";
+            return Err(error(given.unwrap_or(section.line), why.into()));
+        }
+        lines.push((given, section.line));
+        named.push(camera);
+    }
+    Ok(named)
+}

@@ -1,0 +1,24 @@
+//! The config file: INI text → [`Config`]. All errors are for the person who wrote the file: `file:line`, what is
+//! allowed there, and the nearest known name.
+
+mod describe;
+mod device;
+mod ini;
+pub mod keys;
+pub mod laws;
+mod load;
+mod model;
+mod nearest;
+mod section;
+mod values;
+
+pub use device::{DeviceName, UsbId};
+pub use load::DEFAULT_FILES;
+pub use model::{
+    AUTO, Camera, ChainKeys, Config, Draft, Memory, Rpicam, Sandbox, Server, Setting, SourceKind,
+};
+pub use nearest::nearest;
+pub use values::switch;
+
+#[cfg(test)]
+mod tests;
