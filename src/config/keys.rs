@@ -93,7 +93,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Server,
         name: "listen",
         default: "",
-        doc: "The address to listen on. Nothing: all addresses of this machine, IPv4 and IPv6.",
+        doc: "The address to listen on. Empty: all addresses of this machine, IPv4 and IPv6.",
         allowed: "nothing, an IPv4 or IPv6 address of this machine, or localhost",
         set: |draft, text| {
             draft.server.listen = match text {
@@ -108,7 +108,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Server,
         name: "port",
         default: "8000",
-        doc: "The TCP port to listen on. 0: any free one, which the log then names.",
+        doc: "The TCP port to listen on. 0: any free port, which the log then names.",
         allowed: "a whole number from 0 to 65535",
         set: |draft, text| {
             draft.server.port = text.parse().ok()?;
@@ -119,7 +119,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Server,
         name: "priority",
         default: "0",
-        doc: "The nice value of the program: below 0 it goes before other programs, which takes root's \
+        doc: "The nice value of the program. Below 0 it is preferred to other programs, which needs root's \
               rights.",
         allowed: "a whole number from -20 to 19",
         set: |draft, text| {
@@ -131,7 +131,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Server,
         name: "max_clients",
         default: "100",
-        doc: "How many streams are served at once; one more is asked to come again later.",
+        doc: "How many streams are served at once. The next client is asked to try again later.",
         allowed: "a whole number from 1 to 10000",
         set: |draft, text| {
             draft.server.max_clients = within(text, 1..=10_000)?;
@@ -142,8 +142,8 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Server,
         name: "max_age_ms",
         default: "1000",
-        doc: "How far, in milliseconds, a viewer's connection may fall behind the camera before it skips to \
-              the next key frame.",
+        doc: "How far, in milliseconds, a viewer's connection may fall behind the camera before it skips \
+              to the next key frame.",
         allowed: "a whole number from 100 to 60000",
         set: |draft, text| {
             draft.server.max_age = Duration::from_millis(within(text, 100..=60_000)?);
@@ -154,7 +154,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Server,
         name: "join_max_s",
         default: "4",
-        doc: "A new viewer is sent what came since the last key frame, to start at once. If that is longer \
+        doc: "To start at once, a new viewer is sent everything since the last key frame. If that is more \
               than this many seconds, the viewer waits for the next key frame.",
         allowed: "a whole number from 1 to 60",
         set: |draft, text| {
@@ -166,8 +166,8 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Server,
         name: "join_max_mb",
         default: "4",
-        doc: "The same in megabytes (millions of bytes): if more than this came since the last key frame, a \
-              new viewer waits for the next one.",
+        doc: "The same limit in megabytes (millions of bytes): if there is more than this since the last \
+              key frame, a new viewer waits for the next one.",
         allowed: "a whole number from 1 to 64",
         set: |draft, text| {
             draft.server.join_max_bytes = within::<usize>(text, 1..=64)? * 1_000_000;
@@ -180,8 +180,8 @@ pub static KEYS: &[Key] = &[
         default: "",
         doc: "Further names under which browsers may reach this machine, such as cam.example.org. IP \
               addresses, localhost, names without a dot, *.local and the machine's own name always work. \
-              Others are refused, or any web page could get at the camera through a name of its own (DNS \
-              rebinding).",
+              Other names are refused, because any web page could otherwise reach the camera through a \
+              name of its own (DNS rebinding).",
         allowed: "host names without port, separated by commas, spaces or lines; * for any name",
         set: |draft, text| {
             draft.server.hosts = list(text, |name| name == "*" || is_host(name))?;
@@ -192,8 +192,8 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Server,
         name: "frame_ancestors",
         default: "",
-        doc: "Web pages elsewhere which may show this one in a frame, such as https://home.example.org:8123. \
-              The machine's own pages always may.",
+        doc: "Web pages of other sites that may show this page in a frame, such as \
+              https://home.example.org:8123. The machine's own pages always may.",
         allowed: "origins as http://HOST or https://HOST:PORT (the host may begin with *.), separated by \
                   commas, spaces or lines; * for any page",
         set: |draft, text| {
@@ -205,8 +205,8 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Server,
         name: "cors_origins",
         default: "",
-        doc: "Web pages elsewhere whose scripts may use the stream and /status, by fetch (CORS) and WebSocket, such as \
-              those of http://home.example.org:8123.",
+        doc: "Web pages of other sites whose scripts may use the stream and /status, by fetch (CORS) and \
+              WebSocket, such as those of http://home.example.org:8123.",
         allowed: "origins as http://HOST or https://HOST:PORT, separated by commas, spaces or lines; * for any page",
         set: |draft, text| {
             let exact = |origin: &str| origin == "*" || is_origin(origin) && !origin.contains('*');
@@ -218,8 +218,9 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Server,
         name: "base_path",
         default: "",
-        doc: "The path at which a proxy shows this server, such as /cam, if it passes that path on. Everything is then at \
-              /cam/ as well as at the root. A proxy that takes the path away needs nothing here.",
+        doc: "The path at which a proxy shows this server, such as /cam, if the proxy passes that path on. \
+              Everything is then at /cam/ as well as at the root. With a proxy that removes the path, \
+              leave this empty.",
         allowed: "nothing, or a path as /cam or /house/cam: letters, digits and -._~ between slashes",
         set: |draft, text| {
             let path = text.trim_end_matches('/');
@@ -240,9 +241,10 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Server,
         name: "sandbox",
         default: "auto",
-        doc: "What the program gives up for good when it starts, in case somebody finds a hole in it. auto: all files but \
-              devices and what it has to read, where the kernel can do that (Landlock) and no camera is a command. strict: \
-              also the system calls that it has no use for (seccomp); there can be no command then. off: nothing.",
+        doc: "What the program gives up for good when it starts, in case somebody finds a hole in it. \
+              auto: all files except devices and those that it has to read, if the kernel supports that \
+              (Landlock) and no camera is a command. strict: also the system calls that it does not need \
+              (seccomp); no camera can be a command then. off: nothing.",
         allowed: "auto, strict or off",
         set: |config, text| {
             config.server.sandbox = match text {
@@ -258,8 +260,8 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "name",
         default: "",
-        doc: "What the camera is called: in its address, /NAME/, in /status and in the log. Nothing: camera0 for the first \
-              one, camera1 for the next, and so on.",
+        doc: "The camera's name: in its address, /NAME/, in /status and in the log. Empty: camera0 for the \
+              first one, camera1 for the next, and so on.",
         allowed: "nothing, or up to 32 of a-z, 0-9, _ and -, but healthz, hls, snapshot, status, stream and ws",
         set: |draft, text| {
             if !text.is_empty() {
@@ -272,8 +274,8 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "width",
         default: "640",
-        doc: "The picture's width in pixels. If the camera has no such size, the nearest is taken and the \
-              log says so. A command sets its own; what stands here is %(width)s in it.",
+        doc: "The picture's width in pixels. If the camera does not have this size, the nearest one is \
+              used and the log says so. A command sets its own size, and can use this value as %(width)s.",
         allowed: "a whole number from 16 to 8192; for the test picture even, from 160 to 3840",
         set: |draft, text| {
             draft.camera.width = within(text, 16..=8192)?;
@@ -284,7 +286,8 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "height",
         default: "480",
-        doc: "The picture's height in pixels, likewise.",
+        doc: "The picture's height in pixels. If the camera does not have this size, the nearest one is \
+              used, as for the width.",
         allowed: "a whole number from 16 to 8192; for the test picture even, from 120 to 2160",
         set: |draft, text| {
             draft.camera.height = within(text, 16..=8192)?;
@@ -295,7 +298,8 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "fps",
         default: "30",
-        doc: "Frames per second, likewise.",
+        doc: "Frames per second. If the camera does not have this rate, the nearest one is used and the \
+              log says so.",
         allowed: "a whole number from 1 to 240; for the test picture up to 120",
         set: |draft, text| {
             draft.camera.fps = within(text, 1..=240)?;
@@ -306,8 +310,8 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "rotation",
         default: "0",
-        doc: "How far players turn the picture, in degrees clockwise. The frames themselves stay as they \
-              are.",
+        doc: "How far players turn the picture, in degrees clockwise. The frames themselves are not \
+              changed.",
         allowed: "0, 90, 180 or 270",
         set: |draft, text| {
             draft.camera.rotation = text
@@ -332,7 +336,8 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "linger_s",
         default: "5",
-        doc: "How many seconds after the last viewer left it stops: whoever reloads the page finds it awake.",
+        doc: "How many seconds after the last viewer leaves the camera stops. Whoever reloads the page in \
+              that time finds it running.",
         allowed: "a whole number from 0 to 3600",
         set: |draft, text| {
             draft.camera.linger = Duration::from_secs(within(text, 0..=3600)?);
@@ -343,10 +348,11 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Device,
         name: "capture_format",
         default: AUTO,
-        doc: "The format in which the camera gives its frames. auto: H264 if it has that; else MJPGH264, the H.264 \
-              that some USB cameras put into their JPEG pictures; else what an encoder of this machine makes H.264 of, raw \
-              (NV12, YUYV, ...) before MJPG; else MJPG as it is, which takes many times the network. MJPG with no encoder \
-              or decoder named is served as it is.",
+        doc: "The format in which the camera gives its frames. auto: H264 if the camera has it; or else \
+              MJPGH264, the H.264 that some USB cameras put into their JPEG pictures; or else a format \
+              that an encoder of this machine makes H.264 of, raw ones (NV12, YUYV, ...) before MJPG; or \
+              else MJPG itself, which takes many times the bandwidth. MJPG without a named encoder or \
+              decoder is served unchanged.",
         allowed: "auto, H264, MJPGH264, MJPG, JPEG, or the four letters of another V4L2 format, such as YUYV",
         set: |draft, text| {
             let format = text.to_ascii_uppercase();
@@ -364,8 +370,9 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Device,
         name: "encoder",
         default: "",
-        doc: "The encoder that makes H.264 of what the camera gives, such as /dev/video11 on a Raspberry Pi. Nothing: found \
-              when it is needed, by what it can do. Its controls may stand in a section of its own name.",
+        doc: "The encoder that makes H.264 of what the camera gives, such as /dev/video11 on a Raspberry \
+              Pi. Empty: one is found by what it can do, if it is needed. A section with its name may hold \
+              its controls.",
         allowed: "nothing, or a device as sections name it",
         set: |draft, text| codec(draft, text, |chain| &mut chain.encoder),
     },
@@ -373,7 +380,8 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Device,
         name: "decoder",
         default: "",
-        doc: "The decoder that goes before it where the camera gives MJPG, such as /dev/video10, likewise.",
+        doc: "The decoder in front of the encoder if the camera gives MJPG, such as /dev/video10. Empty: \
+              one is found by what it can do, if it is needed.",
         allowed: "nothing, or a device as sections name it",
         set: |draft, text| codec(draft, text, |chain| &mut chain.decoder),
     },
@@ -381,7 +389,8 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Device,
         name: "encoder_input_format",
         default: "",
-        doc: "The format between decoder and encoder. Nothing: the first of NV12, YU12 and others that both know.",
+        doc: "The format between decoder and encoder. Empty: the first of NV12, YU12 and others that both \
+              support.",
         allowed: "nothing, or the four letters of a V4L2 format, such as NV12",
         set: |draft, text| input_format(draft, text, |chain| &mut chain.encoder_input),
     },
@@ -389,7 +398,8 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Device,
         name: "decoder_input_format",
         default: "",
-        doc: "The name by which the decoder is told of what the camera gives. Nothing: MJPG or JPEG, as it knows.",
+        doc: "The decoder's name for the format that the camera gives. Empty: MJPG or JPEG, whichever the \
+              decoder knows.",
         allowed: "nothing, or the four letters of a V4L2 format, such as MJPG",
         set: |draft, text| input_format(draft, text, |chain| &mut chain.decoder_input),
     },
@@ -397,8 +407,8 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Device,
         name: "capture_memory",
         default: "",
-        doc: "Whose memory the camera's buffers have, if something comes between it and the stream: MMAP its own, DMABUF the \
-              next device's. Nothing: what works, without a copy if it can be.",
+        doc: "The memory of the camera's buffers, if a decoder or an encoder follows: MMAP is the camera's \
+              own, DMABUF that of the next device. Empty: what works, without a copy if possible.",
         allowed: "nothing, MMAP or DMABUF",
         set: |draft, text| {
             pin(draft, text, Memory::parse(text), |chain| {
@@ -410,7 +420,8 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Device,
         name: "decoder_memory",
         default: "",
-        doc: "The same of the decoder, for what it takes and what it gives.",
+        doc: "The memory of the decoder's buffers, for its input and for its output. Empty: what works, \
+              without a copy if possible.",
         allowed: "nothing, or two of MMAP and DMABUF, such as MMAP-DMABUF",
         set: |draft, text| {
             pin(draft, text, Memory::parse_pair(text), |chain| {
@@ -422,7 +433,8 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Device,
         name: "encoder_memory",
         default: "",
-        doc: "The same of the encoder.",
+        doc: "The memory of the encoder's buffers, for its input and for its output. Empty: what works, \
+              without a copy if possible.",
         allowed: "nothing, or two of MMAP and DMABUF, such as MMAP-MMAP",
         set: |draft, text| {
             pin(draft, text, Memory::parse_pair(text), |chain| {
@@ -434,9 +446,9 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Exec,
         name: "command",
         default: "",
-        doc: "A shell command which writes H.264 (a byte stream, Annex B, without B-frames) or JPEG pictures, \
-              one after the other, to its standard output. It may go on over indented lines; a percent sign is written %%. It is started when \
-              needed, and again when it ends.",
+        doc: "A shell command that writes H.264 (a byte stream, Annex B, without B-frames) or JPEG \
+              pictures, one after the other, to its standard output. It may continue on indented lines; a \
+              percent sign is written %%. It is started when it is needed, and again when it ends.",
         allowed: "a command for sh",
         set: |draft, text| {
             // One line: a newline would end the command for the shell, and a backslash before it is a habit.
@@ -460,8 +472,8 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Rpicam,
         name: "capture_format",
         default: "H264",
-        doc: "The format in which rpicam-vid gives the frames: H264, or MJPG for JPEG pictures, which \
-              take many times the network.",
+        doc: "The format in which rpicam-vid gives the frames: H264, or MJPG for JPEG pictures, which take \
+              many times the bandwidth.",
         allowed: "H264 or MJPG",
         set: |draft, text| {
             let mjpeg = match text.to_ascii_uppercase().as_str() {
@@ -479,7 +491,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Rpicam,
         name: "bitrate",
         default: "",
-        doc: "Bits per second. Nothing: by size and frame rate, 4.1 million for 1280x720 at 30.",
+        doc: "Bits per second. Empty: chosen by size and frame rate, 4.1 million for 1280x720 at 30.",
         allowed: "nothing, or a whole number from 100000 to 100000000",
         set: |draft, text| {
             let good = text.is_empty() || within(text, 100_000..=100_000_000).is_some();
@@ -490,7 +502,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Rpicam,
         name: "intra",
         default: "",
-        doc: "How many frames from one key frame to the next. Nothing: one second of them.",
+        doc: "How many frames from one key frame to the next. Empty: as many as in one second.",
         allowed: "nothing, or a whole number from 1 to 1000",
         set: |draft, text| {
             let good = text.is_empty() || within(text, 1..=1000).is_some();
@@ -501,7 +513,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Rpicam,
         name: "profile",
         default: "",
-        doc: "The H.264 profile. Nothing: the encoder's own choice.",
+        doc: "The H.264 profile. Empty: the encoder's own choice.",
         allowed: "nothing, baseline, main or high",
         set: |draft, text| {
             let good = ["", "baseline", "main", "high"].contains(&text);
@@ -512,7 +524,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Rpicam,
         name: "level",
         default: "",
-        doc: "The H.264 level, likewise.",
+        doc: "The H.264 level. Empty: the encoder's own choice.",
         allowed: "nothing, 4, 4.1 or 4.2",
         set: |draft, text| {
             // No other ones for the encoder in hardware (rpicam-apps, encoder/h264_encoder.cpp).
@@ -524,8 +536,8 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Rpicam,
         name: "hflip",
         default: "no",
-        doc: "Whether the camera mirrors the picture, left to right. With rotation = 180 it is the \
-              camera too that turns it.",
+        doc: "Whether the camera mirrors the picture, left to right. With rotation = 180 the camera turns \
+              the picture too, not the player.",
         allowed: "yes or no",
         set: |draft, text| flag(draft, "hflip", text),
     },
@@ -533,7 +545,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Rpicam,
         name: "vflip",
         default: "no",
-        doc: "Whether the camera mirrors it, top to bottom.",
+        doc: "Whether the camera mirrors the picture, top to bottom.",
         allowed: "yes or no",
         set: |draft, text| flag(draft, "vflip", text),
     },
@@ -541,7 +553,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Rpicam,
         name: "camera",
         default: "0",
-        doc: "Which one, of several cameras: the numbers that rpicam-hello --list-cameras gives.",
+        doc: "Which of several cameras, by the number that rpicam-hello --list-cameras shows.",
         allowed: "a whole number from 0 to 99",
         set: |draft, text| {
             let good = within(text, 0..=99).is_some();
@@ -552,8 +564,8 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Rpicam,
         name: "mode",
         default: "",
-        doc: "The sensor's mode, as W:H:BITS:PACKING; --list-cameras gives them. Nothing: what fits \
-              size and rate.",
+        doc: "The sensor's mode, as W:H:BITS:PACKING; rpicam-hello --list-cameras shows the modes. Empty: \
+              a mode that fits size and rate.",
         allowed: "nothing, or as 2304:1296:10:P",
         set: |draft, text| {
             let good = (text.is_empty() || text.contains(':'))
@@ -565,7 +577,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Rpicam,
         name: "denoise",
         default: "auto",
-        doc: "How noise is taken out. More than 30 frames a second may need cdn_off.",
+        doc: "How noise is removed. More than 30 frames a second may need cdn_off.",
         allowed: "auto, off, cdn_off, cdn_fast or cdn_hq",
         set: |draft, text| {
             let good = ["auto", "off", "cdn_off", "cdn_fast", "cdn_hq"].contains(&text);
@@ -576,7 +588,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Rpicam,
         name: "autofocus_mode",
         default: "",
-        doc: "Autofocus, of a camera that has it. Nothing: the camera's own choice.",
+        doc: "Autofocus, if the camera has it. Empty: the camera's own choice.",
         allowed: "nothing, manual, auto or continuous",
         set: |draft, text| {
             let good = ["", "manual", "auto", "continuous"].contains(&text);
@@ -587,7 +599,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Rpicam,
         name: "autofocus_range",
         default: "normal",
-        doc: "The distances that autofocus looks at.",
+        doc: "The distances that autofocus considers.",
         allowed: "normal, macro or full",
         set: |draft, text| {
             let good = ["normal", "macro", "full"].contains(&text);
@@ -598,7 +610,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Rpicam,
         name: "lens_position",
         default: "",
-        doc: "Where the focus stays: 1 / the distance in metres, 0 for infinity.",
+        doc: "A fixed focus: 1 / the distance in metres, 0 for infinity.",
         allowed: "nothing, default, or a number such as 2.5",
         set: |draft, text| {
             let number = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
