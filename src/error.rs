@@ -12,45 +12,65 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-/// A failure: on what, what was tried, and why it did not work (with the way out, where there is one).
+/// A failure: on what, what was tried, and why it did not work (with the way out, where there is one). It is shown as
+/// `on: tried: why`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
-    text: String,
-    absent: bool,
+    /// The thing: a device, a file, an address, a camera's name.
+    pub on: Box<str>,
+    /// The act, such as "can't open it".
+    pub tried: Box<str>,
+    /// The reason and the way out.
+    pub why: Box<str>,
+    /// What a caller may do about it.
+    pub kind: Kind,
 }
 
-/// What most calls that can fail give back.
+/// Failures that are dealt with in different ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Something is in the way; the reason says what.
+    Failed,
+    /// The thing is just not there, which is expected of a camera: the program waits for it.
+    Absent,
+}
+
+/// The result of most calls that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// `on` is the thing (a device, a file, an address), `tried` the act ("can't open it"), `why` the reason and the way out.
+    /// Makes an error from its three parts, of the kind [`Kind::Failed`].
     pub fn new(on: impl fmt::Display, tried: impl fmt::Display, why: impl fmt::Display) -> Error {
         Error::of(&on, &tried, &why)
     }
 
-    /// For all types alike, so that its code is there once.
+    /// Serves all argument types alike, so that its code is in the program once.
     #[inline(never)]
     fn of(on: &dyn fmt::Display, tried: &dyn fmt::Display, why: &dyn fmt::Display) -> Error {
+        let text = |part: &dyn fmt::Display| part.to_string().into_boxed_str();
         Error {
-            text: format!("{on}: {tried}: {why}"),
-            absent: false,
+            on: text(on),
+            tried: text(tried),
+            why: text(why),
+            kind: Kind::Failed,
         }
     }
 
-    /// The same, told apart if the thing is just not there, which is expected of a camera: it is waited for.
+    /// Makes the kind [`Kind::Absent`] where `absent` holds.
     pub fn absent(self, absent: bool) -> Error {
-        Error { absent, ..self }
+        let kind = if absent { Kind::Absent } else { Kind::Failed };
+        Error { kind, ..self }
     }
 
-    /// Whether the thing is just not there.
+    /// Tells whether the thing is just not there.
     pub fn is_absent(&self) -> bool {
-        self.absent
+        self.kind == Kind::Absent
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        write!(f, "{}: {}: {}", self.on, self.tried, self.why)
     }
 }
 
