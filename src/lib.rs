@@ -14,7 +14,7 @@
 //! |---|---|---|---|
 //! | main | the system | reads the config, at SIGHUP again, gives up what is not needed, starts the others, tells the service manager how it goes, waits for SIGTERM or SIGINT | with the program |
 //! | log | `error` | writes log lines, so that nobody else waits for a terminal or a pipe | with the program |
-//! | pump | `main`, one a camera | source → format → ring, sleeps when unwatched | at stop |
+//! | pump | `app`, one a camera | source → format → ring, sleeps when unwatched | at stop |
 //! | accept | `serve` | accepts connections, refuses those over the limits | at stop |
 //! | client | `serve`, one a connection | answers requests, then follows a ring, and hears its WebSocket; while many wait, one sends for the others too | when its client leaves, or at stop |
 //! | hls | `serve`, while HLS is watched | says where the ring's segments and parts begin and end | 3 target durations after the last request, 6 s at least, or at stop |
@@ -22,12 +22,13 @@
 
 #![deny(missing_docs)]
 
+pub mod app;
+pub mod cli;
 pub mod config;
 pub mod error;
 pub mod format;
 pub mod notify;
 pub mod pump;
-pub mod reload;
 pub mod ring;
 pub mod sandbox;
 pub mod serve;

@@ -1,0 +1,281 @@
+//! The program at work: starts what the config asks for, reads the config again at SIGHUP, tells the service manager its
+//! state, and ends in order.
+
+use crate::config::{self, Config};
+use crate::error::{Error, Result, start_log};
+use crate::notify::Notify;
+use crate::pump::{self, PendingConfig};
+use crate::ring::Limits;
+use crate::serve::{self, Server};
+use crate::stream::{Condition, Stream};
+use crate::sys::process::{self, Request, Signals};
+use crate::sys::sock;
+use crate::{log_info, log_warning, sandbox, source, threads};
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// How long clients have, once the program is to end, to take the rest of their streams.
+const CLIENTS_END: Duration = Duration::from_millis(400);
+/// How long a driver has, at the same time, to let its device go.
+const PUMP_END: Duration = Duration::from_millis(500);
+/// The stack of a pump: what std gives a thread by default.
+const PUMP_STACK_BYTES: usize = 2 << 20;
+
+/// Runs until SIGTERM or SIGINT. `read_again` reads the config anew, from the file that it was read from.
+///
+/// # Errors
+/// It can't start: the address is taken, a thread or a file descriptor is not to be had, the sandbox can't be entered.
+pub fn run(
+    config: Config,
+    signals: &Signals,
+    verbose: bool,
+    read_again: &dyn Fn(Option<&str>) -> Result<Config>,
+) -> Result<()> {
+    if let Some(file) = &config.file {
+        log_info!("config: {file}");
+    }
+    let config = source::device::set_apart(config);
+    for notice in &config.notices {
+        log_warning!("{notice}");
+    }
+    let settings = &config.server;
+    if let Err(e) = process::raise_open_files() {
+        log_warning!("can't raise the number of open files: {e}");
+    }
+    if settings.priority != 0 {
+        if let Err(e) = process::set_priority(settings.priority) {
+            log_warning!("priority = {}: can't be set: {e}", settings.priority);
+        }
+    }
+    let listeners = listeners(settings)?;
+    let own_name = process::host_name();
+    let urls = urls(&listeners, &own_name)?;
+    let mut notify = Notify::new();
+    // What is needed but once is done; and all threads are to be in it.
+    let sandbox = sandbox::enter(&config, |camera| source::runs_commands(&camera.source))?;
+    start_log(verbose);
+
+    let cameras = &config.cameras;
+    let limits = limits(settings);
+    let streams = cameras
+        .iter()
+        .map(|camera| Stream::new(&camera.name, limits).map(Arc::new))
+        .collect::<Result<Vec<_>>>()?;
+    let about = (own_name, sandbox.words);
+    let server = Server::start(listeners, settings.clone(), about, streams.clone())?;
+    log_info!("fmp4streamer {}: open {urls}", env!("CARGO_PKG_VERSION"));
+
+    if let [_, _, ..] = &**cameras {
+        let places: Vec<String> = cameras
+            .iter()
+            .map(|camera| format!("/{}/", camera.name))
+            .collect();
+        log_info!("each camera has its own page: {}", places.join("  "));
+    }
+    let mut pumps = Vec::new();
+    let mut running_cameras = Vec::new();
+    for (stream, camera) in streams.into_iter().zip(cameras) {
+        let pending = Arc::new(PendingConfig::new());
+        running_cameras.push((Arc::clone(&stream), Arc::clone(&pending)));
+        let camera = camera.clone();
+        let pump = Box::new(move || pump::run(&stream, &camera, &pending));
+        let pump = threads::spawn("pump", PUMP_STACK_BYTES, pump)
+            .map_err(|e| Error::new("fmp4streamer", "can't make a thread", e))?;
+        pumps.push(pump);
+    }
+    let mut running = Running {
+        config,
+        server,
+        cameras: running_cameras,
+        no_commands: sandbox.no_commands,
+    };
+
+    notify.ready();
+    // Why the config was not taken over at the last try.
+    let mut mistake = None;
+    let signal = loop {
+        let (status, well) = state(&running, notify.patience());
+        let status = match &mistake {
+            Some(why) => format!("{why}; {status}"),
+            None => status,
+        };
+        notify.status(status, well);
+        match signals.wait(notify.period()) {
+            Ok(Some(Request::End(signal))) => break signal,
+            Ok(Some(Request::Reload)) => {
+                notify.reloading();
+                let read = read_again(running.config.file.as_deref());
+                let read = read.map(source::device::set_apart);
+                mistake = running.reload(read).err().map(|e| e.to_string());
+                notify.ready();
+            }
+            Ok(None) => {}
+            Err(e) => return Err(Error::new("fmp4streamer", "can't wait for signals", e)),
+        }
+    };
+    notify.stopping();
+    let deadline = Instant::now() + PUMP_END;
+    for (stream, _) in &running.cameras {
+        stream.stop();
+    }
+    running.server.stop(CLIENTS_END);
+    // A driver that hangs has its thread hang. It ends with the program.
+    while !pumps.iter().all(JoinHandle::is_finished) && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(5));
+    }
+    log_info!("ended by {signal}");
+    Ok(())
+}
+
+/// The program as it runs.
+struct Running {
+    /// The config in force.
+    config: Config,
+    /// The clients' side.
+    server: Server,
+    /// The cameras, in the order of the config, each with the configs that wait for its pump.
+    cameras: Vec<(Arc<Stream>, Arc<PendingConfig>)>,
+    /// The sandbox forbids to run commands.
+    no_commands: bool,
+}
+
+impl Running {
+    /// Takes over a config that was read again: what can change while the streams run does, and the log names what needs a
+    /// restart. Nothing changes if there is a mistake in it, which is given back.
+    fn reload(&mut self, read: Result<Config>) -> Result<()> {
+        let new = read.inspect_err(|e| log_warning!("the config is not taken over: {e}"))?;
+        for notice in &new.notices {
+            log_warning!("{notice}");
+        }
+        let mut restart = Vec::new();
+        self.change_server(new.server, &mut restart);
+        self.change_cameras(&new.cameras, &mut restart);
+        match &*restart {
+            [] => log_info!("the config is taken over"),
+            _ => log_warning!("the config needs a restart for: {}", restart.join(", ")),
+        }
+        Ok(())
+    }
+
+    fn change_server(&mut self, new: config::Server, restart: &mut Vec<String>) {
+        let old = &self.config.server;
+        for (same, key) in [
+            (old.listen == new.listen, "listen"),
+            (old.port == new.port, "port"),
+            (old.priority == new.priority, "priority"),
+            (old.sandbox == new.sandbox, "sandbox"),
+        ] {
+            if !same {
+                restart.push(key.into());
+            }
+        }
+        let new = config::Server {
+            listen: old.listen,
+            port: old.port,
+            priority: old.priority,
+            sandbox: old.sandbox,
+            ..new
+        };
+        if *old != new {
+            for (stream, _) in &self.cameras {
+                stream.ring.set_limits(limits(&new));
+            }
+            self.server.change(new.clone());
+            self.config.server = new;
+        }
+    }
+
+    fn change_cameras(&mut self, new: &[config::Camera], restart: &mut Vec<String>) {
+        let old = &mut self.config.cameras;
+        let same = old
+            .iter()
+            .map(|camera| &camera.name)
+            .eq(new.iter().map(|camera| &camera.name));
+        if !same {
+            restart.push("other cameras".into());
+        }
+        for (old, (stream, pending)) in old.iter_mut().zip(&self.cameras) {
+            // Where there are others, a name such as camera1 may have come to another section.
+            let is_it = |new: &&config::Camera| new.name == old.name && (same || new.section == old.section);
+            let Some(new) = new.iter().find(is_it).filter(|new| old != *new) else {
+                continue;
+            };
+            if self.no_commands && source::runs_commands(&new.source) {
+                restart.push(format!("[{}]", new.section));
+                continue;
+            }
+            pending.submit(new.clone(), stream);
+            old.clone_from(new);
+        }
+    }
+}
+
+/// The limits of the rings, as the config has them.
+fn limits(settings: &config::Server) -> Limits {
+    Limits {
+        max_age: settings.max_age,
+        join_max: settings.join_max,
+        join_max_bytes: settings.join_max_bytes,
+        max_senders: process::processors(),
+    }
+}
+
+/// The sockets that the service manager opened, or else our own.
+fn listeners(settings: &config::Server) -> Result<Vec<TcpListener>> {
+    let inherited = sock::inherited();
+    let mut listeners = inherited.map_err(|e| Error::new("LISTEN_FDS", "can't use a socket of it", e))?;
+    if listeners.is_empty() {
+        listeners.push(serve::bind(settings.listen, settings.port)?);
+    } else {
+        log_info!("listens where its socket unit says");
+    }
+    Ok(listeners)
+}
+
+/// What the cameras are doing, in a line, and whether all is well enough to go on: clients are let in, and no pump hangs, or
+/// another camera is live.
+fn state(running: &Running, patience: Duration) -> (String, bool) {
+    let (mut any_live, mut any_hangs) = (false, false);
+    let words = running.cameras.iter().map(|(stream, _)| {
+        let overdue = stream.overdue();
+        let (state, viewers) = (stream.state(), stream.viewer_count());
+        let well = overdue <= patience;
+        any_live |= well && state.condition == Condition::Live;
+        any_hangs |= !well;
+        let what = if well {
+            format!("{}, {} fps", state.condition.word(), state.fps.round() as u64)
+        } else {
+            format!("hangs in its driver for {} s", overdue.as_secs())
+        };
+        format!("{}: {what}, viewers: {viewers}", stream.name)
+    });
+    let words = words.collect::<Vec<_>>().join("; ");
+    // To start anew would cost the viewers of a camera that is live.
+    (words, (any_live || !any_hangs) && running.server.accepts())
+}
+
+/// Where the page is, for each address of this machine.
+fn urls(listeners: &[TcpListener], own_name: &str) -> Result<String> {
+    let mut urls = Vec::new();
+    for listener in listeners {
+        let address = listener.local_addr();
+        let address = address.map_err(|e| Error::new("listen", "no address", e))?;
+        let port = address.port();
+        let url = |ip: IpAddr| format!("http://{}/", SocketAddr::new(ip, port));
+        if !address.ip().is_unspecified() {
+            urls.push(url(address.ip()));
+            continue;
+        }
+        urls.push(format!("http://localhost:{port}/"));
+        // mDNS goes by the first label of the name (RFC 6762, 3).
+        let label = own_name.split('.').next().unwrap_or_default();
+        if !label.is_empty() && label != "localhost" {
+            urls.push(format!("http://{label}.local:{port}/"));
+        }
+        let serves = |ip: &IpAddr| ip.is_ipv4() || address.is_ipv6();
+        urls.extend(sock::addresses().into_iter().filter(serves).map(url));
+    }
+    Ok(urls.join("  "))
+}
