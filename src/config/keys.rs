@@ -4,8 +4,7 @@
 use super::device::DeviceName;
 use super::model::{AUTO, ChainKeys, Draft, Memory, Sandbox, SourceKind};
 use super::nearest::nearest;
-use super::values::{is_fourcc, is_host, is_name, is_origin, list, switch, within};
-use std::net::{IpAddr, Ipv4Addr};
+use super::values::{Refused, address, is_fourcc, is_host, is_name, known, list, origin, switch, within};
 use std::time::Duration;
 
 /// The sections that a key belongs to.
@@ -44,8 +43,8 @@ pub struct Key {
     pub doc: &'static str,
     /// The values that `set` takes, as it follows "allowed: ".
     pub allowed: &'static str,
-    /// Puts a value in its place; None if it is not an allowed one.
-    pub set: fn(&mut Draft, &str) -> Option<()>,
+    /// Puts a value in its place.
+    pub set: fn(&mut Draft, &str) -> Result<(), Refused>,
 }
 
 /// The field of a USB camera's H.264 unit that makes it put H.264 into its JPEG pictures.
@@ -96,12 +95,8 @@ pub static KEYS: &[Key] = &[
         doc: "The address to listen on. Empty: all addresses of this machine, IPv4 and IPv6.",
         allowed: "nothing, an IPv4 or IPv6 address of this machine, or localhost",
         set: |draft, text| {
-            draft.server.listen = match text {
-                "" => None,
-                "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-                _ => Some(text.parse().ok()?),
-            };
-            Some(())
+            draft.server.listen = address(text)?;
+            Ok(())
         },
     },
     Key {
@@ -111,8 +106,8 @@ pub static KEYS: &[Key] = &[
         doc: "The TCP port to listen on. 0: any free port, which the log then names.",
         allowed: "a whole number from 0 to 65535",
         set: |draft, text| {
-            draft.server.port = text.parse().ok()?;
-            Some(())
+            draft.server.port = within(text, 0..=u16::MAX)?;
+            Ok(())
         },
     },
     Key {
@@ -124,7 +119,7 @@ pub static KEYS: &[Key] = &[
         allowed: "a whole number from -20 to 19",
         set: |draft, text| {
             draft.server.priority = within(text, -20..=19)?;
-            Some(())
+            Ok(())
         },
     },
     Key {
@@ -135,7 +130,7 @@ pub static KEYS: &[Key] = &[
         allowed: "a whole number from 1 to 10000",
         set: |draft, text| {
             draft.server.max_clients = within(text, 1..=10_000)?;
-            Some(())
+            Ok(())
         },
     },
     Key {
@@ -147,7 +142,7 @@ pub static KEYS: &[Key] = &[
         allowed: "a whole number from 100 to 60000",
         set: |draft, text| {
             draft.server.max_age = Duration::from_millis(within(text, 100..=60_000)?);
-            Some(())
+            Ok(())
         },
     },
     Key {
@@ -159,7 +154,7 @@ pub static KEYS: &[Key] = &[
         allowed: "a whole number from 1 to 60",
         set: |draft, text| {
             draft.server.join_max = Duration::from_secs(within(text, 1..=60)?);
-            Some(())
+            Ok(())
         },
     },
     Key {
@@ -171,7 +166,7 @@ pub static KEYS: &[Key] = &[
         allowed: "a whole number from 1 to 64",
         set: |draft, text| {
             draft.server.join_max_bytes = within::<usize>(text, 1..=64)? * 1_000_000;
-            Some(())
+            Ok(())
         },
     },
     Key {
@@ -184,8 +179,8 @@ pub static KEYS: &[Key] = &[
               name of its own (DNS rebinding).",
         allowed: "host names without port, separated by commas, spaces or lines; * for any name",
         set: |draft, text| {
-            draft.server.hosts = list(text, |name| name == "*" || is_host(name))?;
-            Some(())
+            draft.server.hosts = list(text, |name| known((name == "*" || is_host(name)).then_some(())))?;
+            Ok(())
         },
     },
     Key {
@@ -197,8 +192,8 @@ pub static KEYS: &[Key] = &[
         allowed: "origins as http://HOST or https://HOST:PORT (the host may begin with *.), separated by \
                   commas, spaces or lines; * for any page",
         set: |draft, text| {
-            draft.server.frame_ancestors = list(text, |origin| origin == "*" || is_origin(origin))?;
-            Some(())
+            draft.server.frame_ancestors = list(text, origin)?;
+            Ok(())
         },
     },
     Key {
@@ -209,9 +204,11 @@ pub static KEYS: &[Key] = &[
               WebSocket, such as those of http://home.example.org:8123.",
         allowed: "origins as http://HOST or https://HOST:PORT, separated by commas, spaces or lines; * for any page",
         set: |draft, text| {
-            let exact = |origin: &str| origin == "*" || is_origin(origin) && !origin.contains('*');
-            draft.server.cors_origins = list(text, exact)?;
-            Some(())
+            draft.server.cors_origins = list(text, |item| match item != "*" && item.contains('*') {
+                true => Err(Refused::NotAllowed),
+                false => origin(item),
+            })?;
+            Ok(())
         },
     },
     Key {
@@ -231,10 +228,9 @@ pub static KEYS: &[Key] = &[
                         .all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
             };
             let parts = path.strip_prefix('/').map(|rest| rest.split('/').all(good));
-            draft.server.base_path = Some(path)
-                .filter(|path| parts.unwrap_or(path.is_empty()))?
-                .to_string();
-            Some(())
+            known(parts.unwrap_or(path.is_empty()).then_some(()))?;
+            draft.server.base_path = path.into();
+            Ok(())
         },
     },
     Key {
@@ -251,9 +247,9 @@ pub static KEYS: &[Key] = &[
                 "auto" => Sandbox::Auto,
                 "strict" => Sandbox::Strict,
                 "off" => Sandbox::Off,
-                _ => return None,
+                _ => return Err(Refused::NotAllowed),
             };
-            Some(())
+            Ok(())
         },
     },
     Key {
@@ -262,12 +258,13 @@ pub static KEYS: &[Key] = &[
         default: "",
         doc: "The camera's name: in its address, /NAME/, in /status and in the log. Empty: camera0 for the \
               first one, camera1 for the next, and so on.",
-        allowed: "nothing, or up to 32 of a-z, 0-9, _ and -, but healthz, hls, snapshot, status, stream and ws",
+        allowed: "nothing, or up to 32 lower-case letters, digits, _ and -, such as front-door; not healthz, hls, \
+                  snapshot, status, stream or ws",
         set: |draft, text| {
             if !text.is_empty() {
-                draft.camera.name = Some(text).filter(|name| is_name(name))?.into();
+                draft.camera.name = known(Some(text).filter(|name| is_name(name)))?.into();
             }
-            Some(())
+            Ok(())
         },
     },
     Key {
@@ -279,7 +276,7 @@ pub static KEYS: &[Key] = &[
         allowed: "a whole number from 16 to 8192; for the test picture even, from 160 to 3840",
         set: |draft, text| {
             draft.camera.width = within(text, 16..=8192)?;
-            Some(())
+            Ok(())
         },
     },
     Key {
@@ -291,7 +288,7 @@ pub static KEYS: &[Key] = &[
         allowed: "a whole number from 16 to 8192; for the test picture even, from 120 to 2160",
         set: |draft, text| {
             draft.camera.height = within(text, 16..=8192)?;
-            Some(())
+            Ok(())
         },
     },
     Key {
@@ -303,7 +300,7 @@ pub static KEYS: &[Key] = &[
         allowed: "a whole number from 1 to 240; for the test picture up to 120",
         set: |draft, text| {
             draft.camera.fps = within(text, 1..=240)?;
-            Some(())
+            Ok(())
         },
     },
     Key {
@@ -314,11 +311,12 @@ pub static KEYS: &[Key] = &[
               changed.",
         allowed: "0, 90, 180 or 270",
         set: |draft, text| {
-            draft.camera.rotation = text
+            let degrees = text
                 .parse()
                 .ok()
-                .filter(|degrees| [0, 90, 180, 270].contains(degrees))?;
-            Some(())
+                .filter(|degrees| [0, 90, 180, 270].contains(degrees));
+            draft.camera.rotation = known(degrees)?;
+            Ok(())
         },
     },
     Key {
@@ -328,8 +326,8 @@ pub static KEYS: &[Key] = &[
         doc: "Whether the camera or command stops while nobody is watching.",
         allowed: "yes or no (also true, false, on, off, 1, 0)",
         set: |draft, text| {
-            draft.camera.auto_sleep = switch(text)?;
-            Some(())
+            draft.camera.auto_sleep = known(switch(text))?;
+            Ok(())
         },
     },
     Key {
@@ -341,7 +339,7 @@ pub static KEYS: &[Key] = &[
         allowed: "a whole number from 0 to 3600",
         set: |draft, text| {
             draft.camera.linger = Duration::from_secs(within(text, 0..=3600)?);
-            Some(())
+            Ok(())
         },
     },
     Key {
@@ -358,12 +356,12 @@ pub static KEYS: &[Key] = &[
             let format = text.to_ascii_uppercase();
             let auto = text.eq_ignore_ascii_case(AUTO);
             if !(auto || format == "MJPGH264" || is_fourcc(&format)) {
-                return None;
+                return Err(Refused::NotAllowed);
             }
             if let SourceKind::Device { capture_format, .. } = &mut draft.camera.source {
                 *capture_format = if auto { AUTO.into() } else { format };
             }
-            Some(())
+            Ok(())
         },
     },
     Key {
@@ -460,12 +458,12 @@ pub static KEYS: &[Key] = &[
                 .collect::<Vec<_>>()
                 .join(" ");
             if line.is_empty() {
-                return None;
+                return Err(Refused::NotAllowed);
             }
             if let SourceKind::Exec { command } = &mut draft.camera.source {
                 *command = line;
             }
-            Some(())
+            Ok(())
         },
     },
     Key {
@@ -479,12 +477,12 @@ pub static KEYS: &[Key] = &[
             let mjpeg = match text.to_ascii_uppercase().as_str() {
                 "H264" => false,
                 "MJPG" => true,
-                _ => return None,
+                _ => return Err(Refused::NotAllowed),
             };
             if let SourceKind::Rpicam(rpicam) = &mut draft.camera.source {
                 rpicam.mjpeg = mjpeg;
             }
-            Some(())
+            Ok(())
         },
     },
     Key {
@@ -494,7 +492,7 @@ pub static KEYS: &[Key] = &[
         doc: "Bits per second. Empty: chosen by size and frame rate, 4.1 million for 1280x720 at 30.",
         allowed: "nothing, or a whole number from 100000 to 100000000",
         set: |draft, text| {
-            let good = text.is_empty() || within(text, 100_000..=100_000_000).is_some();
+            let good = text.is_empty() || within(text, 100_000..=100_000_000).is_ok();
             option(draft, "bitrate", text, good)
         },
     },
@@ -505,7 +503,7 @@ pub static KEYS: &[Key] = &[
         doc: "How many frames from one key frame to the next. Empty: as many as in one second.",
         allowed: "nothing, or a whole number from 1 to 1000",
         set: |draft, text| {
-            let good = text.is_empty() || within(text, 1..=1000).is_some();
+            let good = text.is_empty() || within(text, 1..=1000).is_ok();
             option(draft, "intra", text, good)
         },
     },
@@ -556,7 +554,7 @@ pub static KEYS: &[Key] = &[
         doc: "Which of several cameras, by the number that rpicam-hello --list-cameras shows.",
         allowed: "a whole number from 0 to 99",
         set: |draft, text| {
-            let good = within(text, 0..=99).is_some();
+            let good = within(text, 0..=99).is_ok();
             option(draft, "camera", text, good)
         },
     },
@@ -623,36 +621,36 @@ pub static KEYS: &[Key] = &[
 type Place<T> = fn(&mut ChainKeys) -> &mut Option<T>;
 
 /// Puts `value` there; nothing written is nothing said.
-fn pin<T>(draft: &mut Draft, text: &str, value: Option<T>, place: Place<T>) -> Option<()> {
+fn pin<T>(draft: &mut Draft, text: &str, value: Option<T>, place: Place<T>) -> Result<(), Refused> {
     let good = text.is_empty() || value.is_some();
     if let SourceKind::Device { chain, .. } = &mut draft.camera.source {
         *place(chain) = value;
     }
-    good.then_some(())
+    known(good.then_some(()))
 }
 
-fn codec(draft: &mut Draft, text: &str, place: Place<DeviceName>) -> Option<()> {
+fn codec(draft: &mut Draft, text: &str, place: Place<DeviceName>) -> Result<(), Refused> {
     let device = DeviceName::parse(text).and_then(Result::ok);
     pin(draft, text, device, place)
 }
 
-fn input_format(draft: &mut Draft, text: &str, place: Place<String>) -> Option<()> {
+fn input_format(draft: &mut Draft, text: &str, place: Place<String>) -> Result<(), Refused> {
     let format = Some(text.to_ascii_uppercase()).filter(|format| is_fourcc(format));
     pin(draft, text, format, place)
 }
 
 /// Asks for an option of `rpicam-vid`, if its value is a good one. Nothing leaves it to that program.
-fn option(draft: &mut Draft, name: &str, value: &str, good: bool) -> Option<()> {
+fn option(draft: &mut Draft, name: &str, value: &str, good: bool) -> Result<(), Refused> {
     if let (SourceKind::Rpicam(rpicam), true) = (&mut draft.camera.source, good && !value.is_empty()) {
         rpicam.set(name, value);
     }
-    good.then_some(())
+    known(good.then_some(()))
 }
 
 /// The same for one that is there or not.
-fn flag(draft: &mut Draft, name: &str, text: &str) -> Option<()> {
-    if let (SourceKind::Rpicam(rpicam), true) = (&mut draft.camera.source, switch(text)?) {
+fn flag(draft: &mut Draft, name: &str, text: &str) -> Result<(), Refused> {
+    if let (SourceKind::Rpicam(rpicam), true) = (&mut draft.camera.source, known(switch(text))?) {
         rpicam.set(name, "");
     }
-    Some(())
+    Ok(())
 }

@@ -6,7 +6,7 @@ use super::keys::{self, Scope};
 use super::model::{Camera, Codec, Config, Draft, Server, SourceKind};
 use super::section::{NOT_IN_THE_FILE, scopes, source_of, unknown_key};
 use crate::error::{Error, Result};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
@@ -23,7 +23,7 @@ impl Config {
     pub fn load(explicit: Option<&Path>) -> Result<Config> {
         if let Some(path) = explicit {
             return Self::load_file(path)?.ok_or_else(|| {
-                let why = "there is no such file; without -c it would be ./fmp4streamer.conf or \
+                let why = "there is no such file; without -c it is ./fmp4streamer.conf or \
                            /etc/fmp4streamer.conf";
                 Error::new(path.display(), "can't read the config", why)
             });
@@ -44,20 +44,30 @@ impl Config {
         match File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)) {
             Ok(_) => Self::parse(&bytes, &path.display().to_string()).map(Some),
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(e) if e.kind() == ErrorKind::IsADirectory => {
+                let why = "it is a directory; -c needs a file, such as /etc/fmp4streamer.conf";
+                Err(Error::new(path.display(), "can't read the config", why))
+            }
             Err(e) => Err(Error::new(path.display(), "can't read the config", e)),
         }
     }
 
-    /// The defaults with the camera of that name, as it would stand in a section; anything else is taken for
+    /// Makes the defaults with the camera of that name, which is written as in a section. What has none of those forms is
     /// a path.
     ///
     /// # Errors
-    /// It begins like a name but is none.
+    /// It begins like a name but is none, or it is a file, such as a config.
     pub fn for_device(text: &str) -> Result<Config> {
+        let is_file = fs::metadata(text).is_ok_and(|found| found.is_file());
+        if is_file || Path::new(text).extension().is_some_and(|end| end == "conf") {
+            let why = format!("to read it as a config: fmp4streamer -c {text}");
+            return Err(Error::new(shown(text), "it is not a device", why));
+        }
         let device = DeviceName::parse(text).unwrap_or_else(|| Ok(DeviceName::Path(text.into())));
         let device = device.map_err(|how| Error::new(shown(text), "no such device", how))?;
         if !text.contains(['/', ':']) {
-            let why = format!("a device is named by its path, such as /dev/{text}, or as -L lists it");
+            let why =
+                format!("a device is named by its path, such as /dev/{text}, or as fmp4streamer -L lists it");
             return Err(Error::new(shown(text), "no such device", why));
         }
         Ok(Config::of_one(Camera {
@@ -67,7 +77,7 @@ impl Config {
         }))
     }
 
-    /// The defaults with the test picture.
+    /// Makes the defaults with the test picture.
     pub fn for_test() -> Config {
         Config::of_one(Camera {
             section: "test".into(),
@@ -82,7 +92,7 @@ impl Config {
             server: self.server.clone(),
             ..Draft::default()
         };
-        (keys::find(&[Scope::Server], name)?.set)(&mut draft, value)?;
+        (keys::find(&[Scope::Server], name)?.set)(&mut draft, value).ok()?;
         self.server = draft.server;
         Some(())
     }
@@ -165,7 +175,7 @@ impl Config {
             None => true,
         });
         if self.cameras.is_empty() {
-            let notice = "there are sections of encoders or decoders only: the camera needs one too, or they are of no effect";
+            let notice = "all sections are about encoders or decoders, which has no effect: the camera needs a section, too";
             self.notices.push(notice.into());
             self.cameras.push(Camera::default());
         }
@@ -223,7 +233,7 @@ fn named(cameras: Vec<(&Section, &[Entry], Camera)>, file: &str, base_path: &str
             return Err(error(line, why));
         }
         if several && base_path.split('/').nth(1) == Some(&camera.name) {
-            let why = "base_path begins with it, and the camera could not be told from that";
+            let why = "base_path begins with it, so the address of this camera would be unclear; choose another name";
             return Err(error(given.unwrap_or(section.line), why.into()));
         }
         lines.push((given, section.line));

@@ -5,6 +5,7 @@ use super::ini::{Entry, Section, shown};
 use super::keys::{self, Scope};
 use super::model::{Camera, Draft, Rpicam, Setting, SourceKind};
 use super::nearest::nearest;
+use super::values::Refused;
 use crate::error::{Error, Result};
 use std::collections::HashSet;
 
@@ -96,7 +97,7 @@ impl Camera {
                     if let (false, Some(entry)) = (good, entry(key)) {
                         let even = if even { "an even" } else { "a whole" };
                         let allowed = format!("for the test picture {even} number from {from} to {to}");
-                        return Err(bad_value(file, entry, &allowed));
+                        return Err(bad_value(file, entry, &allowed, Refused::NotAllowed));
                     }
                 }
             }
@@ -124,7 +125,7 @@ impl Draft {
                 inherited,
             } = entry;
             if let Some(known) = keys::find(scopes, key) {
-                (known.set)(self, value).ok_or_else(|| bad_value(file, entry, known.allowed))?;
+                (known.set)(self, value).map_err(|why| bad_value(file, entry, known.allowed, why))?;
                 continue;
             }
             if let (SourceKind::Rpicam(rpicam), Some(option)) =
@@ -184,7 +185,7 @@ pub(super) fn unknown_key(file: &str, line: usize, section: &str, scopes: &[Scop
     )
 }
 
-fn bad_value(file: &str, entry: &Entry, allowed: &str) -> Error {
+fn bad_value(file: &str, entry: &Entry, allowed: &str, refused: Refused) -> Error {
     let Entry { key, value, line, .. } = entry;
     let hint = if value.contains('\n') {
         "; an indented line goes on with the value above it"
@@ -193,10 +194,10 @@ fn bad_value(file: &str, entry: &Entry, allowed: &str) -> Error {
     } else {
         ""
     };
+    let why = match refused {
+        Refused::NotAllowed => format!("allowed: {allowed}{hint}"),
+        Refused::Because(why) => why,
+    };
     let tried = format!("{key} = {}", shown(value));
-    Error::new(
-        format_args!("{file}:{line}"),
-        tried,
-        format_args!("allowed: {allowed}{hint}"),
-    )
+    Error::new(format_args!("{file}:{line}"), tried, why)
 }

@@ -358,6 +358,31 @@ frame_ancestors = https://Home.example:8123 http://*.local,*
         let text = format!("[server]\ncors_origins = {origin}\n");
         assert!(error(&text).starts_with("f:2: cors_origins = "), "{origin}");
     }
+    for (key, items, wanted) in [
+        (
+            "cors_origins",
+            "mainsailos.local",
+            "mainsailos.local needs http:// or https:// in front: http://mainsailos.local",
+        ),
+        (
+            "cors_origins",
+            "http://a, b:80",
+            "b:80 needs http:// or https:// in front: http://b:80",
+        ),
+        (
+            "frame_ancestors",
+            "*.home",
+            "*.home needs http:// or https:// in front: http://*.home",
+        ),
+        ("cors_origins", "*.home", "allowed: origins as http://HOST"),
+        ("cors_origins", "null", "allowed: origins as http://HOST"),
+    ] {
+        let error = error(&format!("[server]\n{key} = {items}\n"));
+        assert!(
+            error.starts_with(&format!("f:2: {key} = {items}: {wanted}")),
+            "{error}"
+        );
+    }
     let server = parse("[server]\ncors_origins = http://Home:8123, *\n").server;
     assert_eq!(server.cors_origins, ["http://home:8123", "*"]);
     for host in ["http://a", "a:80", "a/b", "[x]", "ä"] {
@@ -568,7 +593,7 @@ fn a_mistyped_key_of_a_device_is_pointed_at() {
 
 #[test]
 fn every_limit_holds() {
-    let within = |key: &keys::Key, value: i64| (key.set)(&mut Draft::default(), &value.to_string()).is_some();
+    let within = |key: &keys::Key, value: i64| (key.set)(&mut Draft::default(), &value.to_string()).is_ok();
     let mut ranges = 0;
     for key in keys::KEYS {
         let Some((_, range)) = key.allowed.split_once("a whole number from ") else {
@@ -578,7 +603,7 @@ fn every_limit_holds() {
         let (from, to): (i64, i64) = (from.parse().unwrap(), to.parse().unwrap());
         let edges = [from - 1, from, to, to + 1].map(|value| within(key, value));
         assert_eq!(edges, [false, true, true, false], "{}", key.name);
-        let nothing = (key.set)(&mut Draft::default(), "").is_some();
+        let nothing = (key.set)(&mut Draft::default(), "").is_ok();
         assert_eq!(nothing, key.allowed.starts_with("nothing"), "{}", key.name);
         ranges += 1;
     }
@@ -620,7 +645,7 @@ fn units_are_what_their_names_say() {
 fn the_defaults_are_those_of_the_table() {
     let mut draft = Draft::default();
     for key in keys::KEYS.iter().filter(|key| key.scope != Scope::Exec) {
-        assert!((key.set)(&mut draft, key.default).is_some(), "{}", key.name);
+        assert!((key.set)(&mut draft, key.default).is_ok(), "{}", key.name);
     }
     assert_eq!(draft, Draft::default());
     let device = Config::for_device("/dev/video0").unwrap().cameras.remove(0);
@@ -629,7 +654,7 @@ fn the_defaults_are_those_of_the_table() {
         ..Draft::default()
     };
     let format = keys::find(&[Scope::Device], "capture_format").unwrap();
-    assert!((format.set)(&mut draft, format.default).is_some());
+    assert!((format.set)(&mut draft, format.default).is_ok());
     assert_eq!(draft.camera, device);
 }
 
@@ -761,7 +786,7 @@ fn each_camera_has_a_name_of_its_own() {
         ),
         (
             "[test]\nname = X\n",
-            "f:2: name = X: allowed: nothing, or up to 32 of",
+            "f:2: name = X: allowed: nothing, or up to 32 lower-case letters, digits, _ and -, such as front-door; not healthz, hls,",
         ),
         ("[test]\nname = a.b\n", "f:2: name = a.b: allowed: "),
         ("[test]\nname = ws\n", "f:2: name = ws: allowed: "),
@@ -902,7 +927,17 @@ fn a_file_that_was_named_must_be_there() {
     let load = |path: &Path| Config::load(Some(path)).unwrap_err().to_string();
     assert!(load(&file).starts_with(&format!("{}:2: port = x: allowed: ", file.display())));
     assert!(load(&missing).contains("there is no such file"));
-    assert!(load(&folder).contains("can't read the config"));
+    let directory = format!(
+        "{}: can't read the config: it is a directory; -c needs a file, such as /etc/fmp4streamer.conf",
+        folder.display()
+    );
+    assert_eq!(load(&folder), directory);
+    let device = |text: &str| Config::for_device(text).unwrap_err().to_string();
+    for config in [file.to_str().unwrap(), "no-such.conf"] {
+        let wanted =
+            format!("{config}: it is not a device: to read it as a config: fmp4streamer -c {config}");
+        assert_eq!(device(config), wanted);
+    }
     std::fs::write(&file, vec![b'#'; ini::MAX_BYTES + 1]).unwrap();
     assert!(load(&file).contains(":1: the file is too large"));
     std::fs::remove_dir_all(&folder).unwrap();

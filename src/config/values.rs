@@ -1,18 +1,43 @@
-//! What values may look like.
+//! The forms of values: numbers, words, lists, hosts, origins, names.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-/// Whether it may be a pixel format's four letters.
+/// A value that its key does not take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused {
+    /// What the table says of the allowed values explains it.
+    NotAllowed,
+    /// This reason explains it better.
+    Because(String),
+}
+
+/// Refuses what could not be read.
+pub(super) fn known<T>(value: Option<T>) -> Result<T, Refused> {
+    value.ok_or(Refused::NotAllowed)
+}
+
+/// Tells whether the text can be a pixel format's four letters.
 pub(super) fn is_fourcc(text: &str) -> bool {
     text.len() == 4 && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
-pub(super) fn within<T: FromStr + PartialOrd>(text: &str, range: RangeInclusive<T>) -> Option<T> {
-    text.parse().ok().filter(|number| range.contains(number))
+/// Reads a number in that range.
+pub(super) fn within<T: FromStr + PartialOrd>(text: &str, range: RangeInclusive<T>) -> Result<T, Refused> {
+    known(text.parse().ok().filter(|number| range.contains(number)))
 }
 
-/// The words of ConfigParser's `getboolean`.
+/// Reads an address to listen on; None is all of them.
+pub fn address(text: &str) -> Result<Option<IpAddr>, Refused> {
+    match text {
+        "" => Ok(None),
+        "localhost" => Ok(Some(IpAddr::V4(Ipv4Addr::LOCALHOST))),
+        _ => known(text.parse().ok()).map(Some),
+    }
+}
+
+/// Reads yes or no, in the words of ConfigParser's `getboolean`.
 pub fn switch(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "yes" | "true" | "on" | "1" => Some(true),
@@ -21,15 +46,18 @@ pub fn switch(text: &str) -> Option<bool> {
     }
 }
 
-/// The items between commas and white space, in lower case; None if one is not good.
-pub(super) fn list(text: &str, good: fn(&str) -> bool) -> Option<Vec<String>> {
+/// Reads the items between commas and white space, in lower case; `check` refuses one.
+pub(super) fn list(text: &str, check: fn(&str) -> Result<(), Refused>) -> Result<Vec<String>, Refused> {
     let items = text.split([',', ' ', '\t', '\n']).filter(|item| !item.is_empty());
     items
-        .map(|item| Some(item.to_ascii_lowercase()).filter(|item| good(item)))
+        .map(|item| {
+            let item = item.to_ascii_lowercase();
+            check(&item).map(|()| item)
+        })
         .collect()
 }
 
-/// The characters of a registered name that anybody uses (RFC 3986, 3.2.2), or an IPv6 literal.
+/// Tells whether it is a host: the common characters of a registered name (RFC 3986, 3.2.2), or an IPv6 literal.
 pub(super) fn is_host(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
     let literal = name.strip_prefix('[').and_then(|s| s.strip_suffix(']'));
@@ -38,8 +66,24 @@ pub(super) fn is_host(name: &str) -> bool {
     })
 }
 
-/// A host-source of CSP Level 3, 2.3.1, with a scheme and without a path. Nothing here can end the directive.
-pub(super) fn is_origin(text: &str) -> bool {
+/// Accepts an origin, or `*` for any; says what is missing where it has no scheme.
+pub(super) fn origin(text: &str) -> Result<(), Refused> {
+    if text == "*" || is_origin(text) {
+        return Ok(());
+    }
+    // `null` is no host here: it is the origin of a page without one (HTML, "ASCII serialisation of an origin").
+    let with_scheme = format!("http://{text}");
+    Err(match text != "null" && is_origin(&with_scheme) {
+        true => Refused::Because(format!(
+            "{text} needs http:// or https:// in front: {with_scheme}"
+        )),
+        false => Refused::NotAllowed,
+    })
+}
+
+/// Tells whether it is a host-source of CSP Level 3, 2.3.1, with a scheme and without a path. Nothing in one can end
+/// the directive.
+fn is_origin(text: &str) -> bool {
     let Some(rest) = text
         .strip_prefix("http://")
         .or_else(|| text.strip_prefix("https://"))
