@@ -25,6 +25,12 @@ const LONGEST_STEP_90K: u64 = 2 * TIMESCALE as u64;
 /// clock, by the rest of the step.
 const UNKNOWN_STEP_90K: u64 = TIMESCALE as u64 / 60;
 
+/// A frame rate that a stream suggests is not faster than this, in frames a second, ...
+const FASTEST_SUGGESTED: f64 = 240.0;
+
+/// ... and its step not longer than this, so that media time is not ahead of the capture clock by more.
+const LONGEST_SUGGESTED_90K: u64 = TIMESCALE as u64 / 10;
+
 /// A frame's place in media time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
@@ -72,6 +78,18 @@ impl Timeline {
         self.said_90k = nominal_step_90k(fps);
         self.nominal_90k = self.said_90k;
         self.step_90k = None;
+    }
+
+    /// The stream itself says to have `fps` frames a second (the VUI of its SPS), where its source said nothing.
+    ///
+    /// Encoders write there what they like, such as their time base: what no camera gives counts as nothing said. And as
+    /// a step that is too long is what does harm, none is longer than a tenth of a second.
+    pub fn suggest_rate(&mut self, fps: Option<f64>) {
+        let fps = fps.filter(|fps| *fps <= FASTEST_SUGGESTED);
+        self.said_90k = nominal_step_90k(fps).min(LONGEST_SUGGESTED_90K);
+        if self.step_90k.is_none() {
+            self.nominal_90k = self.said_90k;
+        }
     }
 
     /// The place of the next frame, captured at `captured_us` (CLOCK_MONOTONIC, microseconds).
@@ -125,7 +143,10 @@ mod tests {
     /// without a hole, but for silences, where they jump to the capture clock and never back; and they are at
     /// most a frame away from it.
     fn placed(fps: Option<f64>, steps_us: impl IntoIterator<Item = i64>) -> Vec<Span> {
-        let mut timeline = Timeline::new(fps);
+        placed_by(Timeline::new(fps), steps_us)
+    }
+
+    fn placed_by(mut timeline: Timeline, steps_us: impl IntoIterator<Item = i64>) -> Vec<Span> {
         let start_us: i64 = 1_000_000_000_007;
         let (mut captured_us, mut newest_us) = (start_us, start_us);
         let mut spans = vec![timeline.place(captured_us as u64)];
@@ -361,6 +382,67 @@ mod tests {
         timeline.place(0);
         let far = timeline.place(u64::MAX);
         assert!(timeline.place(u64::MAX).time_90k > far.time_90k);
+    }
+
+    fn suggested(fps: f64) -> Timeline {
+        let mut timeline = Timeline::new(None);
+        timeline.suggest_rate(Some(fps));
+        timeline
+    }
+
+    #[test]
+    fn a_rate_that_the_stream_says_is_the_first_guess() {
+        for fps in [10.0, 25.0, 30.0, 60.0, 240.0] {
+            let step_90k = (90_000.0 / fps) as u32;
+            let spans = placed_by(suggested(fps), steady(fps, 100));
+            assert!(
+                spans.iter().all(|span| span.duration_90k.abs_diff(step_90k) <= 2),
+                "{fps}"
+            );
+        }
+        // Slower than what is believed, and still nearer to it than no guess.
+        assert_eq!(placed_by(suggested(1.0), [])[0].duration_90k, 9000);
+    }
+
+    /// A time base, a field rate, a rate of another mode, or nonsense: media time is never more than a tenth of a second
+    /// ahead of the clock, and soon in step with it; and a nonsense is no worse than nothing said.
+    #[test]
+    fn a_rate_that_the_stream_says_and_does_not_have_does_no_harm() {
+        let nonsense = [0.0, -1.0, f64::NAN, f64::INFINITY, 241.0, 90_000.0, 2e9, 1e300];
+        for fps in [f64::MIN_POSITIVE, 1e-9, 0.5, 1.0, 5.0, 12.5, 50.0, 240.0]
+            .into_iter()
+            .chain(nonsense)
+        {
+            for gives in [5.0, 25.0, 30.0, 60.0, 120.0] {
+                let spans = placed_by(suggested(fps), steady(gives, 300));
+                let step_90k = 90_000.0 / gives;
+                for (span, n) in spans.iter().zip(0..) {
+                    let ahead_90k = span.time_90k as f64 - f64::from(n) * step_90k;
+                    assert!(ahead_90k <= 9000.0 && ahead_90k >= -step_90k, "{fps} {gives} {n}");
+                }
+                let last_90k = spans[300].time_90k as f64 - 300.0 * step_90k;
+                assert!(last_90k <= 3.0, "{fps} {gives}: ahead by {last_90k}");
+                if nonsense.iter().any(|other| other.to_bits() == fps.to_bits()) {
+                    assert_eq!(spans, placed(None, steady(gives, 300)), "{fps}");
+                }
+            }
+        }
+    }
+
+    /// A new SPS may say another rate at any picture: media time goes on without a hole.
+    #[test]
+    fn a_suggestion_in_the_middle_makes_no_hole() {
+        let mut timeline = suggested(30.0);
+        let mut end_90k = 0;
+        for n in 0..300_u64 {
+            if n % 10 == 0 {
+                timeline.suggest_rate([None, Some(5.0), Some(60.0), Some(1e9)][n as usize / 10 % 4]);
+            }
+            let span = timeline.place(n * 33_333);
+            assert_eq!(span.time_90k, end_90k, "{n}");
+            assert!(span.time_90k.abs_diff(n * 33_333 * 9 / 100) <= 3000, "{n}");
+            end_90k = span.time_90k + u64::from(span.duration_90k);
+        }
     }
 
     /// Steady, jittering, changing, dropping, bursting, silent, still and backward: the laws of `placed`
