@@ -1,40 +1,76 @@
-//! What is done with what an open source gives: it is checked, goes into its ring, and is counted.
+//! What takes an open source's frames to the stream's rings: each is checked, put there, and counted.
 
-use super::run::{NO_KEY, Pump};
-use crate::format::fmp4::{Fragment, Init};
+use super::report::Report;
+use crate::format::fmp4::{Fragment, Init, Timeline};
 use crate::format::h264::{AccessUnit, Parameters, Reader, Refused};
 use crate::format::{Codec, jpeg};
+use crate::log_warning;
 use crate::ring::pictures::Picture;
-use crate::source::{self, Drops, Frame, Signal};
-use crate::stream::{Condition, Losses};
-use crate::{log_info, log_warning};
+use crate::source::{Drops, Frame, Signal, SourceInfo};
+use crate::stream::{Condition, Losses, State, Stream};
 use std::mem;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// What is known of a source's stream while it is open.
-pub(super) struct Ingest {
+/// A stream without a key frame for so long is named.
+const NO_KEY: Duration = Duration::from_secs(10);
+/// Rate and bitrate are measured over at least this.
+const MEASURE: Duration = Duration::from_secs(1);
+
+/// Takes what a camera's source gives to the rings of its stream, and publishes what comes.
+///
+/// The timeline, the init segment and the epoch live on when the source is closed and opened again: where nothing
+/// changed, clients go on.
+pub(super) struct Ingest<'a> {
+    stream: &'a Stream,
+    /// How far players are to turn the picture, in degrees clockwise.
+    rotation: u16,
+    timeline: Timeline,
+    /// The newest init segment.
+    init: Option<Arc<Init>>,
+    /// The parameter sets that it was last made or found good for.
+    parameters: Option<Arc<Parameters>>,
+    /// Counts the times that the source was closed: see [`Fragment::epoch`].
+    pub epoch: u32,
+    /// Something has come since the start: what the source gives is known.
+    is_known: bool,
+    open: Open,
+}
+
+/// What is known of the source since it was opened.
+struct Open {
+    info: SourceInfo,
     reader: Reader,
     /// What comes before the next key frame can't be decoded.
-    pub needs_key: bool,
+    needs_key: bool,
     key_missed_since: Instant,
     /// Frames have come since then, whether of use or not.
     keyless: bool,
-    /// What has been said of key frames that are missing or far apart.
+    /// What is published of key frames that are missing or far apart.
     key_trouble: String,
     long_groups: bool,
     unreadable: u64,
     after_loss: u64,
+    /// The stream's losses when the source was opened, and as they were published last.
+    losses: (Losses, Losses),
     last_key_us: Option<u64>,
-    pub measured: Measured,
-    pub refused: Option<Refused>,
-    /// No fragment yet.
-    pub first: bool,
+    measured: Measured,
+    refused: Option<Refused>,
+    /// Nothing went into a ring yet.
+    first: bool,
 }
 
-impl Ingest {
-    pub fn new(now: Instant) -> Ingest {
-        Ingest {
+/// What came since a time.
+struct Measured {
+    since: Instant,
+    frames: u64,
+    bytes: usize,
+}
+
+impl Open {
+    fn new(info: SourceInfo, losses: Losses, now: Instant) -> Open {
+        Open {
+            info,
             reader: Reader::new(),
             needs_key: true,
             key_missed_since: now,
@@ -43,6 +79,7 @@ impl Ingest {
             long_groups: false,
             unreadable: 0,
             after_loss: 0,
+            losses: (losses, losses),
             last_key_us: None,
             measured: Measured {
                 since: now,
@@ -53,115 +90,115 @@ impl Ingest {
             first: true,
         }
     }
+}
 
-    /// All losses since the program started, with those of this source.
-    pub fn losses(&self, before: Losses, drops: Drops) -> Losses {
-        Losses {
-            gaps: before.gaps + drops.gaps,
-            damaged: before.damaged + drops.damaged,
-            short: before.short + drops.short,
-            unreadable: before.unreadable + self.unreadable,
-            after_loss: before.after_loss + self.after_loss,
-            bad_time: before.bad_time + drops.bad_time,
-            slow: before.slow + drops.slow,
+impl<'a> Ingest<'a> {
+    pub fn new(stream: &'a Stream, rotation: u16) -> Ingest<'a> {
+        Ingest {
+            stream,
+            rotation,
+            timeline: Timeline::new(None),
+            init: None,
+            parameters: None,
+            epoch: 0,
+            is_known: false,
+            open: Open::new(SourceInfo::default(), Losses::default(), Instant::now()),
         }
     }
-}
 
-pub(super) struct Measured {
-    pub since: Instant,
-    frames: u64,
-    bytes: usize,
-}
+    /// Begins with a source that was opened.
+    pub fn open(&mut self, info: SourceInfo, now: Instant) {
+        self.timeline.restart(info.fps);
+        self.open = Open::new(info, self.stream.state().losses, now);
+    }
 
-impl Pump<'_> {
-    pub(super) fn take(&mut self, ingest: &mut Ingest, signal: Signal<'_>, info: &source::SourceInfo) {
+    /// Begins an epoch: what comes from now on is not to be mixed with what was before.
+    pub fn begin_epoch(&mut self) {
+        self.stream.ring.begin_epoch();
+        self.stream.pictures.begin_epoch();
+        self.epoch += 1;
+    }
+
+    /// Forgets the source: the config names another one, or another rotation, which is in the init segment.
+    pub fn source_changed(&mut self, rotation: u16) {
+        self.rotation = rotation;
+        self.parameters = None;
+        self.is_known = false;
+    }
+
+    /// True once any source gave something: what this one gives is known.
+    pub fn is_known(&self) -> bool {
+        self.is_known
+    }
+
+    /// True once the open source gave something.
+    pub fn gave_frames(&self) -> bool {
+        !self.open.first
+    }
+
+    /// True while what comes can't be decoded for want of a key frame, after frames were lost.
+    pub fn needs_key_frame(&self) -> bool {
+        self.open.needs_key && !self.open.first
+    }
+
+    /// Gives the reason why the stream can't be served at all, if there is one.
+    pub fn take_refusal(&mut self) -> Option<Refused> {
+        self.open.refused.take()
+    }
+
+    /// Takes one signal of the source.
+    pub fn on_signal(&mut self, signal: Signal<'_>, report: &mut Report<'_>) {
         let frame = match signal {
             Signal::Frame(frame) => frame,
-            Signal::Gap => return ingest.needs_key = true,
+            Signal::Gap => return self.open.needs_key = true,
         };
         let trouble = match frame.codec {
-            Codec::H264 => self.take_h264(ingest, frame, info),
-            Codec::Jpeg => self.take_jpeg(ingest, frame, info),
+            Codec::H264 => self.on_h264(frame, report),
+            Codec::Jpeg => self.on_jpeg(frame, report),
         };
         if let Err(what) = trouble {
-            ingest.unreadable += 1;
-            ingest.needs_key = true;
+            self.open.unreadable += 1;
+            self.open.needs_key = true;
             let line = format!("a frame is of no use ({what}); such frames are counted in /status");
-            if ingest.unreadable == 1 {
+            if self.open.unreadable == 1 {
                 log_warning!("{}: {line}", self.stream.name);
             }
             // Who waits for the first one is to know why, but not for each one anew.
-            if ingest.first && self.state().why != line {
-                self.stream.publish(|state| state.why = line);
-                self.stream.notify_viewers();
+            if self.open.first && self.stream.state().why != line {
+                report.reason(&line);
             }
         }
     }
 
-    /// The error is what is wrong with this frame.
-    fn take_h264(
-        &mut self,
-        ingest: &mut Ingest,
-        frame: Frame<'_>,
-        info: &source::SourceInfo,
-    ) -> Result<(), String> {
-        ingest.keyless = true;
-        match ingest.reader.read(frame.data) {
+    /// Reads an H.264 access unit, and muxes it; the error is what is wrong with this one.
+    fn on_h264(&mut self, frame: Frame<'_>, report: &mut Report<'_>) -> Result<(), String> {
+        self.open.keyless = true;
+        match self.open.reader.read(frame.data) {
             Ok(Some(unit)) => {
-                let parameters = ingest.reader.parameters().cloned();
+                let parameters = self.open.reader.parameters().cloned();
                 match parameters.and_then(|parameters| self.init_for(parameters)) {
-                    Some(init) => self.mux(ingest, &unit, frame, init, info),
+                    Some(init) => self.mux(&unit, frame, init, report),
                     None => Ok(()),
                 }
             }
             Ok(None) => Ok(()),
             Err(Refused::Damaged(what)) => Err(what.to_string()),
             Err(why) => {
-                ingest.needs_key = true;
-                ingest.refused = Some(why);
+                self.open.needs_key = true;
+                self.open.refused = Some(why);
                 Ok(())
             }
         }
     }
 
-    /// Each picture stands alone: it is checked and copied, and that is all.
-    fn take_jpeg(
-        &mut self,
-        ingest: &mut Ingest,
-        frame: Frame<'_>,
-        info: &source::SourceInfo,
-    ) -> Result<(), String> {
-        if info.jpeg_too {
-            // What is wrong with one shows in the H.264 that is made of it.
-            if let (true, Ok(picture)) = (
-                self.stream.pictures.has_subscribers(),
-                jpeg::Picture::parse(frame.data),
-            ) {
-                self.stream.pictures.push(Picture {
-                    captured_us: frame.captured_us,
-                    bytes: picture.to_vec(),
-                });
-            }
-            return Ok(());
-        }
-        let picture = jpeg::Picture::parse(frame.data)?;
-        ingest.needs_key = false;
-        let size = (u32::from(picture.width), u32::from(picture.height));
-        let picture = Picture {
-            captured_us: frame.captured_us,
-            bytes: picture.to_vec(),
-        };
-        self.arrived(ingest, info, (Codec::Jpeg, "JPEG"), picture.bytes.len(), size);
-        self.stream.pictures.push(picture);
-        Ok(())
-    }
-
-    /// The init segment for these parameter sets: another one only if its bytes are.
+    /// Gives the init segment for these parameter sets: another one only if its bytes are.
     fn init_for(&mut self, parameters: Arc<Parameters>) -> Option<Arc<Init>> {
         let known = self.parameters.as_ref();
         if known.is_none_or(|known| !Arc::ptr_eq(known, &parameters)) {
-            let new = Init::new(Arc::clone(&parameters), self.camera.rotation);
+            if self.open.info.fps.is_none() {
+                self.timeline.suggest_rate(parameters.info.frame_rate());
+            }
+            let new = Init::new(Arc::clone(&parameters), self.rotation);
             if self.init.as_ref().is_none_or(|old| old.bytes != new.bytes) {
                 self.init = Some(Arc::new(new));
             }
@@ -172,120 +209,299 @@ impl Pump<'_> {
 
     fn mux(
         &mut self,
-        ingest: &mut Ingest,
         unit: &AccessUnit<'_>,
         frame: Frame<'_>,
         init: Arc<Init>,
-        info: &source::SourceInfo,
+        report: &mut Report<'_>,
     ) -> Result<(), String> {
-        if ingest.needs_key && !unit.key {
-            ingest.after_loss += u64::from(!ingest.first);
+        if self.open.needs_key && !unit.key {
+            self.open.after_loss += u64::from(!self.open.first);
             return Ok(());
         }
         let span = self.timeline.place(frame.captured_us);
         let fragment = Fragment::new(Arc::clone(&init), unit, span, frame.captured_us, self.epoch)
             .map_err(|e| e.to_string())?;
-        let key = fragment.key;
         let mut interval_ms = None;
-        if key {
-            ingest.needs_key = false;
-            (ingest.key_missed_since, ingest.keyless) = (Instant::now(), false);
-            interval_ms = ingest
-                .last_key_us
-                .map(|last| frame.captured_us.saturating_sub(last) / 1000);
-            ingest.last_key_us = Some(frame.captured_us);
+        if fragment.key {
+            self.open.needs_key = false;
+            (self.open.key_missed_since, self.open.keyless) = (Instant::now(), false);
+            let last_us = self.open.last_key_us.replace(frame.captured_us);
+            interval_ms = last_us.map(|last| frame.captured_us.saturating_sub(last) / 1000);
         }
-        let (size, codec) = ((init.width, init.height), &init.codec);
-        self.arrived(ingest, info, (Codec::H264, codec), fragment.size_bytes(), size);
-        self.stream.publish(|state| {
-            if key {
-                state.key_interval_ms = interval_ms.or(state.key_interval_ms);
-            }
+        let came = Came {
+            codec: Codec::H264,
+            name: &init.codec,
+            bytes: fragment.size_bytes(),
+            size: (init.width, init.height),
+        };
+        self.publish(&came, report, |state| {
+            state.key_interval_ms = interval_ms.or(state.key_interval_ms);
             state.init = Some(Arc::clone(&init));
         });
         self.stream.ring.push(Arc::new(fragment));
         Ok(())
     }
 
-    /// Publishes that a frame of so many bytes came, before it goes into its ring: who has the first one finds the
-    /// camera live.
-    fn arrived(
-        &mut self,
-        ingest: &mut Ingest,
-        info: &source::SourceInfo,
-        (codec, name): (Codec, &str),
-        bytes: usize,
-        size: (u32, u32),
-    ) {
-        ingest.measured.frames += 1;
-        ingest.measured.bytes += bytes;
-        let first = mem::take(&mut ingest.first);
+    /// Checks a JPEG picture, which stands alone, and copies it; the error is what is wrong with this one.
+    fn on_jpeg(&mut self, frame: Frame<'_>, report: &mut Report<'_>) -> Result<(), String> {
+        let pictures = &self.stream.pictures;
+        if self.open.info.jpeg_too {
+            // What is wrong with one shows in the H.264 that is made of it.
+            if let (true, Ok(picture)) = (pictures.has_subscribers(), jpeg::Picture::parse(frame.data)) {
+                pictures.push(Picture {
+                    captured_us: frame.captured_us,
+                    bytes: picture.to_vec(),
+                });
+            }
+            return Ok(());
+        }
+        let parsed = jpeg::Picture::parse(frame.data)?;
+        self.open.needs_key = false;
+        let picture = Picture {
+            captured_us: frame.captured_us,
+            bytes: parsed.to_vec(),
+        };
+        let came = Came {
+            codec: Codec::Jpeg,
+            name: "JPEG",
+            bytes: picture.bytes.len(),
+            size: (parsed.width.into(), parsed.height.into()),
+        };
+        self.publish(&came, report, |_| ());
+        pictures.push(picture);
+        Ok(())
+    }
+
+    /// Publishes that a frame came, before it goes into its ring: who has the first one finds the camera live.
+    fn publish(&mut self, came: &Came<'_>, report: &mut Report<'_>, more: impl FnOnce(&mut State)) {
+        self.open.measured.frames += 1;
+        self.open.measured.bytes += came.bytes;
+        let first = mem::take(&mut self.open.first);
         let now = Instant::now();
         self.stream.publish(|state| {
             state.frames += 1;
             state.last_frame = Some(now);
-            state.size = Some(size);
+            state.size = Some(came.size);
             if first {
                 (state.condition, state.since) = (Condition::Live, Some(now));
-                state.codec = Some(codec);
+                state.codec = Some(came.codec);
                 state.why.clear();
             }
+            more(state);
         });
         if first {
-            self.stream.notify_viewers();
-            self.known = true;
-            let (width, height) = size;
-            let until = if info.placeholder {
-                ", until a camera appears"
-            } else {
-                ""
-            };
-            let camera = &self.stream.name;
-            self.last_said = format!(
-                "{camera}: live: {}, {width}x{height}, {name}{until}",
-                info.description
-            );
-            log_info!("{}", self.last_said);
+            self.is_known = true;
+            report.live(&self.open.info, came.name, came.size);
         }
     }
 
+    /// Publishes the stream's losses with those of this source, where they grew.
+    pub fn publish_losses(&mut self, drops: Drops) {
+        let (before, published) = self.open.losses;
+        let losses = Losses {
+            gaps: before.gaps + drops.gaps,
+            damaged: before.damaged + drops.damaged,
+            short: before.short + drops.short,
+            unreadable: before.unreadable + self.open.unreadable,
+            after_loss: before.after_loss + self.open.after_loss,
+            bad_time: before.bad_time + drops.bad_time,
+            slow: before.slow + drops.slow,
+        };
+        if losses != published {
+            self.open.losses.1 = losses;
+            self.stream.publish(|state| state.losses = losses);
+        }
+    }
+
+    /// Looks at what came of late, once in a while: its rate, and whether there are key frames enough.
+    pub fn measure(&mut self, now: Instant, report: &mut Report<'_>) {
+        let since_last = now.saturating_duration_since(self.open.measured.since);
+        if since_last < MEASURE {
+            return;
+        }
+        self.watch_keys(now, report);
+        let new = Measured {
+            since: now,
+            frames: 0,
+            bytes: 0,
+        };
+        let measured = mem::replace(&mut self.open.measured, new);
+        let seconds = since_last.as_secs_f64();
+        let fps = measured.frames as f64 / seconds;
+        let bits = (measured.bytes * 8) as f64 / seconds;
+        self.stream
+            .publish(|state| (state.fps, state.bitrate_bps) = (fps, bits as u64));
+    }
+
     /// Names a stream that can't be joined, or not at any time: without key frames, or with too few of them.
-    pub(super) fn watch_keys(&mut self, ingest: &mut Ingest, now: Instant) {
-        let missed = now.saturating_duration_since(ingest.key_missed_since);
-        let why = if missed >= NO_KEY && ingest.keyless {
+    fn watch_keys(&mut self, now: Instant, report: &mut Report<'_>) {
+        let open = &mut self.open;
+        let missed = now.saturating_duration_since(open.key_missed_since);
+        let why = if missed >= NO_KEY && open.keyless {
             format!(
                 "no key frame for {} s: nobody can join before the next one. Set the encoder to one every second or two",
                 NO_KEY.as_secs()
             )
-        } else if ingest.long_groups || self.stream.ring.too_long_to_join() {
-            ingest.long_groups = true;
+        } else if open.long_groups || self.stream.ring.too_long_to_join() {
+            open.long_groups = true;
             "key frames are far apart: who comes in between waits for the next one (join_max_s, join_max_mb). \
              Set the encoder to one every second or two"
                 .to_string()
         } else {
             String::new()
         };
-        if why != ingest.key_trouble {
-            if !why.is_empty() && self.history.warned.insert(why.clone()) {
-                log_warning!("{}: {why}", self.stream.name);
-            }
-            ingest.key_trouble.clone_from(&why);
-            self.stream.publish(|state| state.why = why);
-            self.stream.notify_viewers();
+        if why != open.key_trouble {
+            report.oddity(&why);
+            open.key_trouble = why;
+        }
+    }
+}
+
+/// A frame that came.
+struct Came<'a> {
+    codec: Codec,
+    /// The codec in words, or its string for players.
+    name: &'a str,
+    bytes: usize,
+    /// Width and height in pixels.
+    size: (u32, u32),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::ring::{Follower, Limits, Next};
+    use crate::source::{self, History};
+
+    const LIMITS: Limits = Limits {
+        max_age: Duration::from_secs(600),
+        join_max: Duration::from_secs(600),
+        join_max_bytes: 10_000_000,
+        max_senders: 1,
+    };
+
+    fn stream() -> Stream {
+        Stream::new("camera0", LIMITS).unwrap()
+    }
+
+    fn jpeg(data: &[u8]) -> Signal<'_> {
+        Signal::Frame(Frame {
+            codec: Codec::Jpeg,
+            data,
+            captured_us: 0,
+        })
+    }
+
+    #[test]
+    fn viewers_are_told_once_what_is_wrong_with_frames() {
+        let stream = stream();
+        let (mut ingest, mut report) = (Ingest::new(&stream, 0), Report::new(&stream));
+        let mut follower = Follower::new(&stream.ring, false);
+        for (data, told) in [
+            ("", true),
+            ("", false),
+            ("no picture", true),
+            ("no picture", false),
+        ] {
+            ingest.on_signal(jpeg(data.as_bytes()), &mut report);
+            let called = matches!(follower.next(Duration::ZERO), Next::Notified);
+            assert_eq!(called, told, "{data:?}: {}", stream.state().why);
         }
     }
 
-    pub(super) fn measure(&mut self, ingest: &mut Ingest, now: Instant) {
-        let measured = &mut ingest.measured;
-        let seconds = now.saturating_duration_since(measured.since).as_secs_f64();
-        let fps = measured.frames as f64 / seconds;
-        let bits = (measured.bytes * 8) as f64 / seconds;
-        *measured = Measured {
-            since: now,
-            frames: 0,
-            bytes: 0,
+    #[test]
+    fn jpeg_pictures_that_come_beside_h264_are_for_those_who_ask() {
+        use crate::ring::pictures::Next;
+        let stream = stream();
+        let (mut ingest, mut report) = (Ingest::new(&stream, 0), Report::new(&stream));
+        let info = SourceInfo {
+            jpeg_too: true,
+            ..SourceInfo::default()
         };
-        self.stream
-            .publish(|state| (state.fps, state.bitrate_bps) = (fps, bits as u64));
+        ingest.open(info, Instant::now());
+        let picture = include_bytes!("../../tests/fixtures/ffmpeg_mjpeg_default_tables.jpg");
+        let mut take = |data: &[u8]| {
+            ingest.on_signal(jpeg(data), &mut report);
+            stream.pictures.next(0, Duration::ZERO)
+        };
+        assert!(matches!(take(picture), Next::TimedOut), "nobody asks");
+        let subscription = stream.pictures.subscribe();
+        assert!(matches!(take(&picture[..100]), Next::TimedOut), "it is not whole");
+        match take(&[picture, &[0; 9][..]].concat()) {
+            Next::Picture(1, taken) => assert_eq!(taken.bytes, picture),
+            other => panic!("{other:?}"),
+        }
+        drop(subscription);
+        stream.pictures.begin_epoch();
+        assert!(matches!(take(picture), Next::TimedOut), "nobody asks any more");
+        // It is H.264 that the camera is live by, and that is measured.
+        let state = stream.state();
+        assert_eq!((state.condition, state.frames), (Condition::Starting, 0));
+        assert_eq!((state.why.as_str(), state.codec), ("", None));
+    }
+
+    /// The first frames of the test picture, whose SPS says its frame rate.
+    fn frames(fps: u32, count: usize) -> Vec<Vec<u8>> {
+        let mut camera = Config::for_test().cameras[0].clone();
+        (camera.width, camera.height, camera.fps) = (160, 120, fps);
+        let mut source = source::open(&camera, &mut History::default()).unwrap();
+        let (wake, mut frames) = (stream(), Vec::new());
+        while frames.len() < count {
+            let mut take = |signal: Signal<'_>| match signal {
+                Signal::Frame(frame) => frames.push(frame.data.to_vec()),
+                Signal::Gap => panic!("a gap"),
+            };
+            source
+                .poll(wake.woken(), Duration::from_secs(1), &mut take)
+                .unwrap();
+        }
+        frames
+    }
+
+    /// Opens a source that says its frame rate or not, takes frames that come each 40 ms, and gives their durations.
+    fn durations(ingest: &mut Ingest<'_>, frames: &[Vec<u8>], said: Option<f64>) -> Vec<u32> {
+        let stream = ingest.stream;
+        let mut follower = Follower::new(&stream.ring, true);
+        let mut report = Report::new(stream);
+        let info = SourceInfo {
+            fps: said,
+            ..SourceInfo::default()
+        };
+        ingest.open(info, Instant::now());
+        for (data, n) in frames.iter().zip(1..) {
+            let frame = Frame {
+                codec: Codec::H264,
+                data,
+                captured_us: u64::from(ingest.epoch) * 10_000_000 + n * 40_000,
+            };
+            ingest.on_signal(Signal::Frame(frame), &mut report);
+        }
+        let mut durations = Vec::new();
+        loop {
+            match follower.next(Duration::ZERO) {
+                Next::Batch(batch) => durations.extend(batch.fragments.iter().map(|f| f.duration_90k)),
+                Next::Notified => {}
+                _ => break,
+            }
+        }
+        ingest.begin_epoch();
+        durations
+    }
+
+    #[test]
+    fn the_first_guess_at_a_duration_is_the_sources_or_the_streams_own() {
+        let (right, wrong) = (frames(25, 4), frames(5, 4));
+        let stream = stream();
+        let mut ingest = Ingest::new(&stream, 0);
+        for (said, frames, expected) in [
+            (None, &right, [3600, 3600, 3600, 3600]),
+            (Some(50.0), &right, [1800, 3600, 3600, 3600]),
+            (None, &right, [3600, 3600, 3600, 3600]),
+            // A long step is not believed as it is, and what was too long is given back bit by bit.
+            (None, &wrong, [9000, 3150, 3150, 3150]),
+        ] {
+            assert_eq!(durations(&mut ingest, frames, said), expected, "{said:?}");
+        }
     }
 }

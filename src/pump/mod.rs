@@ -1,6 +1,10 @@
-//! The loop that moves frames from a source through the format into the ring.
+//! The pump: a loop that moves one camera's frames from its source into its ring.
+//!
+//! It stops the source while nobody watches, and opens it again whenever it is lost, for ever.
 
 mod ingest;
+mod report;
+mod retry;
 mod run;
 mod update;
 

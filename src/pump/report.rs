@@ -1,0 +1,152 @@
+//! What a pump says of its camera, in the stream's state and in the log.
+
+use crate::config::{AUTO, Camera, SourceKind};
+use crate::format::Codec;
+use crate::source::SourceInfo;
+use crate::stream::{Condition, Stream};
+use crate::{log_info, log_warning};
+use std::collections::HashSet;
+use std::time::Instant;
+
+/// Publishes what becomes of a camera, and logs it, each thing once.
+pub(super) struct Report<'a> {
+    stream: &'a Stream,
+    /// The newest line in the log on the camera's condition.
+    last_line: String,
+    /// The newest line in the log on the devices that its frames pass through, and why these.
+    last_chain: String,
+    /// The warnings that are in the log already.
+    warned: HashSet<String>,
+}
+
+impl<'a> Report<'a> {
+    pub fn new(stream: &'a Stream) -> Report<'a> {
+        Report {
+            stream,
+            last_line: String::new(),
+            last_chain: String::new(),
+            warned: HashSet::new(),
+        }
+    }
+
+    /// Publishes what is known by the config alone.
+    pub fn config(&self, camera: &Camera) {
+        let (codec, rotation) = (codec_of(&camera.source), camera.rotation);
+        self.stream
+            .publish(|state| (state.codec, state.rotation) = (codec, rotation));
+    }
+
+    /// Publishes a condition, and logs it if it is another one than before.
+    pub fn condition(&mut self, condition: Condition, why: &str) {
+        self.stream.publish(|state| {
+            if state.condition != condition || state.since.is_none() {
+                state.since = Some(Instant::now());
+                (state.fps, state.bitrate_bps, state.key_interval_ms) = (0.0, 0, None);
+            }
+            (state.condition, state.why) = (condition, why.to_string());
+            if condition == Condition::Lost {
+                state.placeholder = false;
+            }
+        });
+        self.stream.notify_viewers();
+        let line = match condition {
+            Condition::Starting | Condition::Live => return,
+            Condition::Asleep => format!("{}: sleeps until somebody watches", self.stream.name),
+            Condition::Lost | Condition::Refused => format!("{}: {why}", self.stream.name),
+        };
+        if line == self.last_line {
+            return;
+        }
+        if condition == Condition::Asleep {
+            log_info!("{line}");
+        } else {
+            log_warning!("{line}");
+        }
+        self.last_line = line;
+    }
+
+    /// Publishes which source was opened.
+    pub fn source(&mut self, info: &SourceInfo) {
+        self.stream.publish(|state| {
+            state.source.clone_from(&info.description);
+            state.placeholder = info.placeholder;
+            state.jpeg_too = info.jpeg_too;
+            state.chain.clone_from(&info.chain);
+            state.chain_why.clone_from(&info.why);
+        });
+        if !info.chain.is_empty() {
+            let line = format!("{}: {}: {}", self.stream.name, info.chain, info.why);
+            if self.last_chain != line {
+                log_info!("{line}");
+                self.last_chain = line;
+            }
+        }
+        self.stream.notify_viewers();
+    }
+
+    /// Has viewers look at a camera that is live by now, and logs what it gives.
+    pub fn live(&mut self, info: &SourceInfo, codec: &str, (width, height): (u32, u32)) {
+        self.stream.notify_viewers();
+        let until = if info.placeholder {
+            ", until a camera appears"
+        } else {
+            ""
+        };
+        let (camera, source) = (&self.stream.name, &info.description);
+        self.last_line = format!("{camera}: live: {source}, {width}x{height}, {codec}{until}");
+        log_info!("{}", self.last_line);
+    }
+
+    /// Publishes what is odd about a stream that is live, or that nothing is any more; a warning is logged once.
+    pub fn oddity(&mut self, why: &str) {
+        if !why.is_empty() && self.warned.insert(why.to_string()) {
+            log_warning!("{}: {why}", self.stream.name);
+        }
+        self.reason(why);
+    }
+
+    /// Publishes why there is no picture, or none that is good, without a word in the log.
+    pub fn reason(&self, why: &str) {
+        self.stream.publish(|state| state.why = why.to_string());
+        self.stream.notify_viewers();
+    }
+
+    /// Forgets the codec of a camera that goes to sleep, where it may be another one when it wakes up: what is JPEG for
+    /// want of an encoder may be H.264 then, and who asks for that is to wake it.
+    pub fn forget_jpeg(&self, kind: &SourceKind) {
+        let open = match kind {
+            SourceKind::Device { capture_format, .. } => capture_format == AUTO,
+            kind => *kind == SourceKind::Auto,
+        };
+        if open {
+            self.stream
+                .publish(|state| state.codec = state.codec.filter(|codec| *codec == Codec::H264));
+        }
+    }
+
+    /// Forgets what is in the log. What was wrong was so of another source; what is wrong with this one is for the log,
+    /// be it the same.
+    pub fn source_changed(&mut self) {
+        self.last_line.clear();
+        self.warned.clear();
+    }
+}
+
+/// What a source of this kind gives, as far as that is known before it is open.
+fn codec_of(kind: &SourceKind) -> Option<Codec> {
+    match kind {
+        SourceKind::Rpicam(rpicam) if rpicam.mjpeg => Some(Codec::Jpeg),
+        SourceKind::Rpicam(_) | SourceKind::Test => Some(Codec::H264),
+        SourceKind::Device {
+            capture_format,
+            chain,
+            ..
+        } => match capture_format.as_str() {
+            AUTO => None,
+            "MJPG" | "JPEG" if !chain.names_a_stage() => Some(Codec::Jpeg),
+            _ => Some(Codec::H264),
+        },
+        // What it gives tells.
+        SourceKind::Auto | SourceKind::Exec { .. } => None,
+    }
+}
