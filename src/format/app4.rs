@@ -9,11 +9,7 @@
 //! behind it stands how many bytes the stream has in all. Segments without a header go on with them. All numbers are
 //! little-endian, but for JPEG's own. Several streams may follow each other; cameras cut them at lengths of their own.
 
-// Table B.1 of T.81.
-const SOI: u8 = 0xd8;
-const EOI: u8 = 0xd9;
-const SOS: u8 = 0xda;
-const APP4: u8 = 0xe4;
+use super::jpeg::markers::{APP4, EOI, MARKER_BYTES, Marker, SOS, next};
 
 /// The header's length in version 1.0.
 const HEADER_BYTES: usize = 22;
@@ -31,22 +27,27 @@ pub fn h264(picture: &[u8], joined: &mut Vec<u8>, sink: &mut dyn FnMut(&[u8])) -
     // There were segments that go on with no stream; and there was H.264.
     let (mut stray, mut found) = (false, false);
     loop {
-        let segment = match *rest {
-            // There are no streams behind SOS; what begins with no marker is padding.
-            [] | [0xff, SOS | EOI, ..] | [0..=0xfe, ..] => break,
-            [0xff, SOI, ref after @ ..] => {
-                rest = after;
+        if rest.starts_with(&[0xff, SOS]) {
+            break; // There are no streams behind it.
+        }
+        let segment = match next(rest) {
+            // What begins with no marker is padding.
+            Marker::Alone(EOI) | Marker::Nothing => break,
+            Marker::Alone(_) => {
+                rest = rest.get(MARKER_BYTES..).unwrap_or_default();
                 continue;
             }
-            // A fill byte (B.1.1.2).
-            [0xff, ref after @ ..] if after.first() == Some(&0xff) => {
-                rest = after;
+            Marker::Fill => {
+                rest = rest.get(1..).unwrap_or_default();
                 continue;
             }
-            [0xff, marker, high, low, ref after @ ..] => {
-                // The length counts itself (B.1.1.4).
-                let length = usize::from(u16::from_be_bytes([high, low])).saturating_sub(2);
-                let Some((segment, after)) = after.split_at_checked(length) else {
+            Marker::Segment {
+                marker,
+                length,
+                after,
+            } => {
+                // The length counts itself.
+                let Some((segment, after)) = after.split_at_checked(length.saturating_sub(2)) else {
                     return false;
                 };
                 rest = after;
@@ -55,7 +56,8 @@ pub fn h264(picture: &[u8], joined: &mut Vec<u8>, sink: &mut dyn FnMut(&[u8])) -
                 }
                 segment
             }
-            _ => return false,
+            Marker::More if rest.is_empty() => break,
+            Marker::More | Marker::Misplaced => return false,
         };
         let part = match begin(segment) {
             Some((kind, total, part)) => {
@@ -101,7 +103,8 @@ fn begin(segment: &[u8]) -> Option<([u8; 4], usize, &[u8])> {
 
 /// What must hold whatever the bytes are; for fuzzing and for tests.
 pub mod laws {
-    use super::{APP4, EOI, SOI, SOS, begin, h264};
+    use super::{begin, h264};
+    use crate::format::jpeg::markers::{APP4, EOI, SOI, SOS};
 
     /// Of any bytes there is not more H.264 than bytes. What was cut into segments of any length is put together again,
     /// and what lacks its end is not given.

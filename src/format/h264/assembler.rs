@@ -26,7 +26,8 @@
 //! and this source's quiet is never trusted again.
 
 use super::nal;
-use crate::format::Chunk;
+use crate::format::chunk::Chunk;
+use crate::format::growing::Growing;
 use memchr::memmem::Finder;
 
 /// The longest access unit, in bytes. The largest picture of level 5.2, 36864 macroblocks of 384 bytes, has 7 MB
@@ -51,12 +52,9 @@ const PREFIX: u8 = 14;
 /// is that of its first slice, not of its first byte: a delimiter that was written right after one unit
 /// belongs to the next, whose picture is not yet taken.
 pub struct Assembler {
-    /// Bytes `start..end` are held; what lies behind `end` is room.
-    buf: Vec<u8>,
-    /// Where the unit begins, in [`State::Open`]; else the first byte of which nothing is known.
-    start: usize,
-    end: usize,
-    /// No start code that was not dealt with begins before this.
+    /// From where the unit begins, in [`State::Open`]; else from the first byte of which nothing is known.
+    bytes: Growing,
+    /// No start code that was not dealt with begins before this one of them.
     searched: usize,
     state: State,
     unit: Unit,
@@ -188,9 +186,7 @@ impl Assembler {
 
     fn with_limit(limit_bytes: usize) -> Assembler {
         Assembler {
-            buf: Vec::new(),
-            start: 0,
-            end: 0,
+            bytes: Growing::default(),
             searched: 0,
             state: State::Lost,
             unit: Unit::default(),
@@ -203,17 +199,7 @@ impl Assembler {
 
     /// Room for the next read, at least `min` bytes.
     pub fn spare_mut(&mut self, min: usize) -> &mut [u8] {
-        if self.start == self.end || self.buf.len() - self.end < min {
-            self.buf.copy_within(self.start..self.end, 0);
-            self.searched -= self.start;
-            self.end -= self.start;
-            self.start = 0;
-            // Doubled before it is full: otherwise each read would move the bytes of a long unit again.
-            if self.end + min > self.buf.len() / 4 * 3 {
-                self.buf.resize((self.buf.len() * 2).max(self.end + min), 0);
-            }
-        }
-        &mut self.buf[self.end..]
+        self.bytes.spare_mut(min)
     }
 
     /// Takes the `read_bytes` that were put at the beginning of [`Assembler::spare_mut`] at `now_us`, and gives
@@ -226,11 +212,11 @@ impl Assembler {
         now_us: u64,
         sink: &mut dyn FnMut(Chunk<'_>),
     ) {
-        self.end = (self.end + read_bytes).min(self.buf.len());
+        self.bytes.commit(read_bytes);
         let mut begun = false;
-        while let Some(found) = self.start_code.find(&self.buf[self.searched..self.end]) {
+        while let Some(found) = self.start_code.find(&self.bytes.held()[self.searched..]) {
             let at = self.searched + found;
-            let Some(class) = Class::of(&self.buf[at + START_CODE.len()..self.end]) else {
+            let Some(class) = Class::of(&self.bytes.held()[at + START_CODE.len()..]) else {
                 self.searched = at;
                 begun = true;
                 break;
@@ -238,18 +224,18 @@ impl Assembler {
             self.searched = at + START_CODE.len();
             self.nal_unit(at, class, now_us, sink);
         }
+        let held = self.bytes.held().len();
         if !begun {
             // The last two bytes may be the first two of a start code.
-            self.searched = self.searched.max(self.end.saturating_sub(START_CODE.len() - 1));
+            self.searched = self.searched.max(held.saturating_sub(START_CODE.len() - 1));
         }
         if self.state == State::Open {
             self.check_length(self.searched, sink);
         }
         if self.state == State::Open {
             if ends_write && !begun && self.unit.slice_us.is_some() {
-                let len = self.end - self.start;
-                self.unit.cut |= self.unit.write_end.is_some_and(|earlier| earlier < len);
-                self.unit.write_end = Some(len);
+                self.unit.cut |= self.unit.write_end.is_some_and(|earlier| earlier < held);
+                self.unit.write_end = Some(held);
             }
         } else {
             // One byte more is kept: the zero_byte of a start code of four.
@@ -259,7 +245,7 @@ impl Assembler {
 
     /// Whether a quiet of a few milliseconds from now on would mean that the unit is complete.
     pub fn awaits_quiet(&self) -> bool {
-        let len = self.end - self.start;
+        let len = self.bytes.held().len();
         self.state == State::Open
             && self.unit.write_end == Some(len)
             && !self.unit.cut
@@ -270,7 +256,7 @@ impl Assembler {
     /// complete.
     pub fn quiet(&mut self, sink: &mut dyn FnMut(Chunk<'_>)) {
         if self.awaits_quiet() {
-            self.close(self.end, sink);
+            self.close(self.bytes.held().len(), sink);
         }
     }
 
@@ -279,8 +265,9 @@ impl Assembler {
     pub fn finish(&mut self, orderly: bool, sink: &mut dyn FnMut(Chunk<'_>)) {
         if self.state == State::Open && self.unit.slice_us.is_some() && (orderly || self.awaits_quiet()) {
             // A last start code with nothing behind it is not part of the unit.
-            let bare = self.buf[self.searched..self.end].starts_with(&START_CODE);
-            self.close(if bare { self.searched } else { self.end }, sink);
+            let held = self.bytes.held();
+            let bare = held[self.searched..].starts_with(&START_CODE);
+            self.close(if bare { self.searched } else { held.len() }, sink);
         }
         *self = Assembler::with_limit(self.limit_bytes);
     }
@@ -298,16 +285,15 @@ impl Assembler {
         match self.state {
             State::Open => {
                 if self.unit.slice_us.is_some() {
-                    let offset = at - self.start;
                     match class {
                         Class::Slice { first: false, .. } => self.unit.prefix = None,
                         Class::Slice { first: true, .. } | Class::Delimiter => {
-                            let border = self.start + self.unit.prefix.unwrap_or(offset);
+                            let border = self.unit.prefix.unwrap_or(at);
                             self.judge(border);
-                            self.close(border, sink);
-                            self.begin(border);
+                            let closed = self.close(border, sink);
+                            self.begin(border - closed);
                         }
-                        Class::Prefix => drop(self.unit.prefix.get_or_insert(offset)),
+                        Class::Prefix => drop(self.unit.prefix.get_or_insert(at)),
                         Class::End => {
                             self.searched = at + START_CODE.len() + 1;
                             self.close(self.searched, sink);
@@ -318,9 +304,10 @@ impl Assembler {
                 }
             }
             State::Between | State::Lost => {
-                self.drop_until(self.with_zero_byte(at), sink);
+                let before = self.with_zero_byte(at);
+                self.drop_until(before, sink);
                 if class.can_begin_a_unit() {
-                    self.begin(at);
+                    self.begin(at - before);
                 } else if self.state == State::Between {
                     // What belongs to the unit that is gone: harmless if it is none of its slices.
                     self.state = State::Lost;
@@ -339,49 +326,55 @@ impl Assembler {
 
     /// Where a start code of three bytes `at` begins when its zero_byte is counted in.
     fn with_zero_byte(&self, at: usize) -> usize {
-        at - usize::from(at > self.start && self.buf[at - 1] == 0)
+        at - usize::from(at > 0 && self.bytes.held()[at - 1] == 0)
     }
 
     /// A unit begins with the start code `at`.
     fn begin(&mut self, at: usize) {
-        self.start = self.with_zero_byte(at);
+        self.consume(self.with_zero_byte(at));
         self.unit = Unit::default();
         self.state = State::Open;
     }
 
     /// Learns from the unit that is about to be closed because the next one begins at `border`.
     fn judge(&mut self, border: usize) {
-        let len = self.unit_end(border) - self.start;
+        let len = self.unit_end(border);
         match self.unit.write_end {
             Some(write_end) if self.unit.cut || write_end < len => self.habit.cut_unit(),
-            Some(write_end) if write_end <= border - self.start => self.habit.whole_unit(len, self.unit.key),
+            Some(write_end) if write_end <= border => self.habit.whole_unit(len, self.unit.key),
             _ => {}
         }
     }
 
-    /// Hands out the unit, which ends somewhere before `border`.
-    fn close(&mut self, border: usize, sink: &mut dyn FnMut(Chunk<'_>)) {
+    /// Hands out the unit, which ends somewhere before `border`, and gives how many bytes it had.
+    fn close(&mut self, border: usize, sink: &mut dyn FnMut(Chunk<'_>)) -> usize {
         let end = self.unit_end(border);
         if let Some(arrived_us) = self.unit.slice_us {
             sink(Chunk::Unit {
-                data: &self.buf[self.start..end],
+                data: &self.bytes.held()[..end],
                 arrived_us,
             });
         }
-        self.start = end;
-        self.searched = self.searched.max(end);
+        self.consume(end);
         self.state = State::Between;
+        end
+    }
+
+    /// Lets go of bytes; what counts from the first held byte counts from the next one.
+    fn consume(&mut self, count: usize) {
+        self.bytes.consume(count);
+        self.searched = self.searched.saturating_sub(count);
     }
 
     /// The unit's end without trailing_zero_8bits: no NAL unit ends with a zero byte (7.4.1).
     fn unit_end(&self, border: usize) -> usize {
-        let last = self.buf[self.start..border].iter().rposition(|&byte| byte != 0);
-        self.start + last.map_or(0, |last| last + 1)
+        let last = self.bytes.held()[..border].iter().rposition(|&byte| byte != 0);
+        last.map_or(0, |last| last + 1)
     }
 
     /// Gives up a unit that is too long when `reached` is still in it.
     fn check_length(&mut self, reached: usize, sink: &mut dyn FnMut(Chunk<'_>)) {
-        if reached - self.start > self.limit_bytes {
+        if reached > self.limit_bytes {
             self.state = State::Lost;
             sink(Chunk::Gap);
         }
@@ -390,19 +383,19 @@ impl Assembler {
     /// Forgets bytes in which no unit begins. Only zeros may follow a closed unit: anything else was its
     /// rest.
     fn drop_until(&mut self, upto: usize, sink: &mut dyn FnMut(Chunk<'_>)) {
-        let upto = upto.max(self.start);
+        let mut dropped = upto;
         if self.state == State::Between {
-            if let Some(rest) = self.buf[self.start..upto].iter().position(|&byte| byte != 0) {
-                self.start += rest;
+            if let Some(zeros) = self.bytes.held()[..upto].iter().position(|&byte| byte != 0) {
+                dropped -= zeros;
                 self.state = State::Lost;
                 self.habit.never();
                 sink(Chunk::Gap);
             }
         }
         if self.state == State::Lost {
-            self.dropped_bytes += (upto - self.start) as u64;
+            self.dropped_bytes += dropped as u64;
         }
-        self.start = upto;
+        self.consume(upto);
     }
 }
 
@@ -419,7 +412,7 @@ pub mod laws {
     /// When that is not so.
     pub fn assembler(data: &[u8]) {
         for limit in [super::MAX_UNIT_BYTES, 40] {
-            let whole = pieces(data, limit, || usize::MAX);
+            let whole = units(data, limit, || usize::MAX);
             let mut rest = data;
             for unit in whole.0.iter().flatten() {
                 assert!(unit.starts_with(&START_CODE) || unit.starts_with(&[0, 0, 0, 1]));
@@ -428,20 +421,20 @@ pub mod laws {
                 assert!(at.is_some(), "a unit that was not there");
                 rest = &rest[at.unwrap_or(0) + unit.len()..];
             }
-            assert_eq!(whole, pieces(data, limit, || 1), "one byte at a time");
+            assert_eq!(whole, units(data, limit, || 1), "one byte at a time");
             for seed in 1..4 {
                 let mut random = data.len() as u64 + seed;
                 let chunk = || {
                     random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                     1 + (random >> 40) as usize % [3, 9, 100][seed as usize - 1]
                 };
-                assert_eq!(whole, pieces(data, limit, chunk), "seed {seed}");
+                assert_eq!(whole, units(data, limit, chunk), "seed {seed}");
             }
         }
     }
 
     /// Units (`None`: a gap), and the bytes that were dropped.
-    fn pieces(data: &[u8], limit: usize, mut chunk: impl FnMut() -> usize) -> (Vec<Option<Vec<u8>>>, u64) {
+    fn units(data: &[u8], limit: usize, mut chunk: impl FnMut() -> usize) -> (Vec<Option<Vec<u8>>>, u64) {
         let mut assembler = Assembler::with_limit(limit);
         let mut out = Vec::new();
         let mut sink = |chunk: Chunk<'_>| match chunk {
@@ -755,7 +748,7 @@ mod tests {
         for _ in 0..200 {
             bench.write(&endless);
         }
-        assert!(bench.assembler.buf.len() < 3 * MAX_UNIT_BYTES);
+        assert!(bench.assembler.bytes.capacity() < 3 * MAX_UNIT_BYTES);
         bench.write(P_2);
         bench.write(P);
         bench.write(P);

@@ -1,0 +1,71 @@
+//! What must hold for any bytes, as functions that panic where it does not: for tests and fuzz targets.
+
+use super::markers::{APP0, APP4};
+use super::picture::Picture;
+use super::splitter::Splitter;
+use super::tables::TABLES;
+use crate::format::chunk::Chunk;
+use memchr::memmem;
+
+/// A small limit, so that it is met.
+const LIMIT_BYTES: usize = 4096;
+
+/// What a [`Splitter`] makes of `chunks`: pictures, and `None` for a gap.
+fn split<'a>(chunks: impl Iterator<Item = &'a [u8]>) -> (Vec<Option<Vec<u8>>>, u64) {
+    let mut splitter = Splitter::with_limit(LIMIT_BYTES);
+    let mut pictures = Vec::new();
+    for chunk in chunks {
+        splitter.spare_mut(chunk.len())[..chunk.len()].copy_from_slice(chunk);
+        splitter.commit(chunk.len(), 0, &mut |chunk| {
+            pictures.push(match chunk {
+                Chunk::Unit { data, .. } => Some(data.to_vec()),
+                Chunk::Gap => None,
+            });
+        });
+    }
+    (pictures, splitter.dropped_bytes())
+}
+
+/// However a stream is cut into reads, the same pictures come out: each of them whole, in order, and nothing but
+/// what went in. A picture is the same with and without padding, and its copy differs by the tables alone.
+pub fn jpeg(data: &[u8]) {
+    let (pictures, dropped) = split([data].into_iter());
+    assert_eq!(split(data.chunks(1)), (pictures.clone(), dropped));
+    let odd = usize::from(data.first().copied().unwrap_or(0)) + 1;
+    assert_eq!(split(data.chunks(odd)), (pictures.clone(), dropped));
+    let mut rest = data;
+    for unit in pictures.into_iter().flatten() {
+        let at = memmem::find(rest, &unit);
+        assert!(at.is_some(), "made up: {unit:?}");
+        rest = at.and_then(|at| rest.get(at + unit.len()..)).unwrap_or_default();
+        assert_eq!(Picture::parse(&unit).map(|picture| picture.data), Ok(&unit[..]));
+    }
+
+    let Ok(picture) = Picture::parse(data) else {
+        return;
+    };
+    assert!(picture.width > 0 && picture.height > 0);
+    assert_eq!(Picture::parse(picture.data), Ok(picture));
+    let copy = picture.to_vec();
+    let same = Picture {
+        data: &copy,
+        tables_at: None,
+        ..picture
+    };
+    assert_eq!(Picture::parse(&copy), Ok(same));
+    match picture.tables_at {
+        None => assert_eq!(copy, picture.data),
+        Some(at) => {
+            assert_eq!(copy[at..at + TABLES.len()], TABLES);
+            assert_eq!([&copy[..at], &copy[at + TABLES.len()..]].concat(), picture.data);
+        }
+    }
+
+    // What a decoder is given is the same but for one marker, and exactly as long.
+    let mut room = vec![0; copy.len()];
+    assert_eq!(picture.write_for_decoder(&mut room), Some(copy.len()));
+    let changed = room.iter().zip(&copy).filter(|(new, old)| new != old);
+    assert!(changed.clone().all(|pair| pair == (&APP4, &APP0)));
+    assert_eq!(Picture::parse(&room).map(|p| p.data.len()), Ok(copy.len()));
+    assert_eq!(picture.write_for_decoder(&mut room[1..]), None);
+}
