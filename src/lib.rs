@@ -31,6 +31,14 @@ pub mod stream;
 pub mod sys;
 pub mod threads;
 
+/// What the tests in src/ and those in tests/ share.
+#[cfg(test)]
+#[path = "../tests/support"]
+mod support {
+    pub mod hex;
+    pub mod random;
+}
+
 #[cfg(test)]
 mod tests {
     use std::thread;

@@ -2,32 +2,18 @@
 
 #![allow(clippy::unwrap_used)] // all of it is tests
 
+#[path = "support/random.rs"]
+mod random;
+
 use fmp4streamer::{config, format, serve};
+use random::Random;
 use std::panic;
 use std::path::Path;
 
 const MUTATIONS: u32 = 100_000;
 
-/// Numbers by chance, the same ones each time (Steele, Lea, Flood: "Fast splittable pseudorandom number generators").
-struct SplitMix(u64);
-
-impl SplitMix {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// From 0 to below `end`; 0 for 0.
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end.max(1) as u64) as usize
-    }
-}
-
 /// `data` with a few things done to it that a line, a disk or an enemy may do.
-fn mutated(chance: &mut SplitMix, mut data: Vec<u8>, seeds: &[Vec<u8>]) -> Vec<u8> {
+fn mutated(chance: &mut Random, mut data: Vec<u8>, seeds: &[Vec<u8>]) -> Vec<u8> {
     for _ in 0..=chance.below(4) {
         let from = chance.below(data.len() + 1);
         let to = from + chance.below((data.len() - from).min(64) + 1);
@@ -91,7 +77,7 @@ fn hold(target: &str, law: fn(&[u8])) {
         panic::resume_unwind(broken);
     };
     seeds.iter().for_each(|seed| check(seed));
-    let mut chance = SplitMix(1);
+    let mut chance = Random::new(1);
     for _ in 0..MUTATIONS {
         let seed = seeds[chance.below(seeds.len())].clone();
         check(&mutated(&mut chance, seed, &seeds));

@@ -205,29 +205,9 @@ pub fn escape(rbsp: &[u8], out: &mut Vec<u8>) {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-
-    /// A seeded generator for tests (xorshift64*), so that each run sees the same inputs.
-    pub(crate) struct Random(u64);
-
-    impl Random {
-        pub(crate) fn new(seed: u64) -> Random {
-            Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-        }
-
-        pub(crate) fn next(&mut self) -> u32 {
-            self.0 ^= self.0 >> 12;
-            self.0 ^= self.0 << 25;
-            self.0 ^= self.0 >> 27;
-            (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) as u32
-        }
-
-        /// 0 to `limit` - 1.
-        pub(crate) fn below(&mut self, limit: usize) -> usize {
-            self.next() as usize % limit
-        }
-    }
+    use crate::support::random::Random;
 
     #[test]
     fn fixed_widths_at_their_edges_and_at_every_offset() {

@@ -2,7 +2,9 @@
 
 #![allow(dead_code)] // each test file uses its part
 
+pub mod hex;
 pub mod pictures;
+pub mod random;
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,9 +1,9 @@
 //! A frame as a movie fragment: moof and mdat.
 
-use super::VIDEO_TRACK;
 use super::boxes::Writer;
 use super::init::{Init, NON_SYNC_SAMPLE};
 use super::timeline::Span;
+use super::track::VIDEO_TRACK;
 use crate::format::h264::AccessUnit;
 use std::fmt;
 use std::sync::Arc;
@@ -168,8 +168,9 @@ impl std::error::Error for TooLarge {}
 mod tests {
     use super::super::init::tests::parameters;
     use super::super::reader::{find, walk};
-    use super::super::tests::{Random, hex};
     use super::*;
+    use crate::support::hex::hex;
+    use crate::support::random::Random;
 
     fn fragment(nals: &[&[u8]], key: bool, span: Span) -> Fragment {
         let init = Arc::new(Init::new(Arc::new(parameters()), 0));
@@ -214,7 +215,7 @@ mod tests {
     /// belong.
     #[test]
     fn reads_back() {
-        let mut random = Random(1);
+        let mut random = Random::new(1);
         for _ in 0..2000 {
             let nals: Vec<Vec<u8>> = (0..random.below(6))
                 .map(|_| {

@@ -1,7 +1,7 @@
 //! The init segment: ftyp and moov.
 
 use super::boxes::Writer;
-use super::{TIMESCALE, VIDEO_TRACK};
+use super::track::{TIMESCALE, VIDEO_TRACK};
 use crate::format::h264::Parameters;
 use std::sync::Arc;
 
@@ -293,10 +293,10 @@ fn mvex(w: &mut Writer) {
 #[cfg(test)]
 pub(super) mod tests {
     use super::super::reader::{find, walk};
-    use super::super::tests::hex;
     use super::*;
     use crate::format::h264::Sps;
     use crate::format::h264::sps::Colour;
+    use crate::support::hex::hex;
 
     /// What x264 says of 640x480 High 3.0.
     pub(in super::super) fn parameters() -> Parameters {

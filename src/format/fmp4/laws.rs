@@ -38,26 +38,26 @@ fn children<'a>(found: &Found<'a>) -> &'a [u8] {
 #[cfg(test)]
 mod tests {
     use super::super::init::tests::parameters;
-    use super::super::tests::Random;
     use super::super::{Init, reader};
     use super::walk;
+    use crate::support::random::Random;
     use std::sync::Arc;
 
     /// 10^5 mutations of an init segment: changed bytes, cut ends, doubled parts.
     #[test]
     fn walk_mutations() {
         let init = Init::new(Arc::new(parameters()), 90).bytes;
-        let mut random = Random(7);
+        let mut random = Random::new(7);
         let (mut whole, mut broken) = (0, 0);
         for _ in 0..100_000 {
             let mut bytes = init.clone();
             for _ in 0..=random.below(3) {
-                let at = random.below(bytes.len() as u64) as usize;
+                let at = random.below(bytes.len());
                 match random.below(8) {
                     0 => bytes.truncate(at.max(1)),
                     1 => bytes.extend_from_within(at..),
                     2 => bytes[at] ^= 1 << random.below(8),
-                    _ => bytes[at] = [0, 1, 8, 16, 127, 255][random.below(6) as usize],
+                    _ => bytes[at] = [0, 1, 8, 16, 127, 255][random.below(6)],
                 }
             }
             walk(&bytes);
@@ -75,10 +75,10 @@ mod tests {
 
     #[test]
     fn walk_noise() {
-        let mut random = Random(8);
+        let mut random = Random::new(8);
         for _ in 0..10_000 {
             let noise: Vec<u8> = (0..random.below(64))
-                .map(|_| [0, 1, 8, 16, 32, random.next() as u8][random.below(6) as usize])
+                .map(|_| [0, 1, 8, 16, 32, random.next() as u8][random.below(6)])
                 .collect();
             walk(&noise);
         }

@@ -28,44 +28,9 @@ mod init;
 pub mod laws;
 pub mod reader;
 mod timeline;
+mod track;
 
 pub use fragment::{Fragment, HEAD_BYTES, MAX_PAYLOAD_BYTES, MOOF_BYTES, TooLarge};
 pub use init::Init;
 pub use timeline::{Span, Timeline};
-
-/// Ticks a second of every time and duration in the file (RTP's clock for video as well, RFC 6184 5.1).
-pub const TIMESCALE: u32 = 90_000;
-
-/// The track_ID of the video.
-pub const VIDEO_TRACK: u32 = 1;
-
-#[cfg(test)]
-mod tests {
-    /// Seeded pseudo-random numbers (xorshift64).
-    pub(super) struct Random(pub(super) u64);
-
-    impl Random {
-        pub(super) fn next(&mut self) -> u64 {
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            self.0
-        }
-
-        pub(super) fn below(&mut self, limit: u64) -> u64 {
-            self.next() % limit
-        }
-    }
-
-    /// Bytes from hexadecimal digits; white space and what stands behind `//` is for the reader.
-    pub(super) fn hex(text: &str) -> Vec<u8> {
-        let digits: String = text
-            .lines()
-            .flat_map(|line| line.split("//").next().unwrap().split_whitespace())
-            .collect();
-        (0..digits.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap())
-            .collect()
-    }
-}
+pub use track::{TIMESCALE, VIDEO_TRACK};

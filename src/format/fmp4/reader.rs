@@ -135,8 +135,8 @@ fn split_box(data: &[u8]) -> Option<([u8; 4], &[u8], &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::hex;
     use super::*;
+    use crate::support::hex::hex;
 
     fn paths(data: &[u8]) -> Vec<(String, usize)> {
         walk(data)

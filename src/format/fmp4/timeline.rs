@@ -12,7 +12,7 @@
 //! media      |--0--|--1--|--2--|-----3-----|--4--|
 //! ```
 
-use super::TIMESCALE;
+use super::track::TIMESCALE;
 
 /// A step longer than this is a silence: media time jumps over it to the capture clock. (Players see a hole,
 /// and step over it; a frame that lasted as long would leave them behind by it.)
@@ -136,8 +136,8 @@ fn nominal_step_90k(fps: Option<f64>) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::Random;
     use super::*;
+    use crate::support::random::Random;
 
     /// The media times of frames captured after each of `steps_us`, and what always holds of them: they go on
     /// without a hole, but for silences, where they jump to the capture clock and never back; and they are at
@@ -450,7 +450,7 @@ mod tests {
     #[test]
     fn any_steps() {
         for seed in 1..=300 {
-            let mut random = Random(seed);
+            let mut random = Random::new(seed);
             let mut step_us = 33_333;
             let steps: Vec<i64> = (0..2000)
                 .map(|_| match random.below(100) {
@@ -461,13 +461,12 @@ mod tests {
                     1 => step_us * (2 + random.below(10) as i64),
                     2..=4 => random.below(300) as i64,
                     5 => random.below(20_000_000) as i64,
-                    6 => -(random.below(step_us as u64 + 1) as i64),
+                    6 => -(random.below(step_us as usize + 1) as i64),
                     7 => 0,
-                    _ => step_us * 9 / 10 + random.below(step_us as u64 / 5 + 1) as i64,
+                    _ => step_us * 9 / 10 + random.below(step_us as usize / 5 + 1) as i64,
                 })
                 .collect();
-            let named =
-                [None, Some(30.0), Some(29.97), Some(5.0), Some(1.0), Some(120.0)][random.below(6) as usize];
+            let named = [None, Some(30.0), Some(29.97), Some(5.0), Some(1.0), Some(120.0)][random.below(6)];
             placed(named, steps);
         }
     }

@@ -457,6 +457,7 @@ pub mod laws {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::support::random::Random;
 
     const AUD: &[u8] = &[0, 0, 0, 1, 9, 0xf0];
     const SPS: &[u8] = &[0, 0, 0, 1, 0x67, 1, 2, 3];
@@ -786,13 +787,8 @@ mod tests {
             &[0, 0, 1],
             &[1],
         ];
-        let mut random = 1_u64;
-        let mut pick = |below: usize| {
-            random = random
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            (random >> 33) as usize % below
-        };
+        let mut random = Random::new(1);
+        let mut pick = |below| random.below(below);
         for _ in 0..100_000 {
             let mut data: Vec<u8> = (0..pick(12))
                 .flat_map(|_| parts[pick(parts.len())])

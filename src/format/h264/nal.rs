@@ -82,8 +82,8 @@ impl<'a> Iterator for NalUnits<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::bits::tests::Random;
     use crate::format::h264::laws;
+    use crate::support::random::Random;
 
     fn split(annex_b: &[u8]) -> Vec<&[u8]> {
         nal_units(annex_b).collect()

@@ -388,9 +388,9 @@ fn sei_number(bytes: &mut &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::bits::tests::Random;
     use crate::format::bits::{BitWriter, escape};
     use crate::format::h264::sps::tests::{X264_BASELINE, X264_HIGH_B, X264_INTERLACED, bytes};
+    use crate::support::random::Random;
 
     /// x264 0.164, for the High SPS above.
     const PPS: &str = "68ebe3cb22c0";

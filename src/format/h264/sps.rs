@@ -456,8 +456,8 @@ fn skip_hrd(r: &mut BitReader<'_>) -> Result<(), SyntaxError> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::format::bits::tests::Random;
     use crate::format::h264::laws;
+    use crate::support::random::Random;
 
     // Real encoders' SPS: x264 0.164 (r3095) through ffmpeg 5.1.9, and OpenH264 through GStreamer 1.22 (both
     // Debian 12), from test pictures. What they hold was read with ffmpeg's trace_headers.
