@@ -55,6 +55,7 @@ const NAMES_TO_COME: &[&str] = &[
     "serve/listener.rs",
     "serve/client.rs",
     "Exchange",
+    "Exchange::begin_stream",
     "serve/access.rs",
     "ROUTES",
 ];

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 /// The names in backticks on a page that are neither a word of the sources nor a file or folder of the repository.
-/// Blocks of code and spans that are no names (`a = b`, `[section]`) are passed over.
+/// Blocks of code and spans that are no names (`a = b`, `[section]`, an address such as `/status`) are passed over.
 pub fn stale_names<'a>(
     page: &'a str,
     sources: &[(String, String)],
@@ -18,7 +18,9 @@ pub fn stale_names<'a>(
     let names = blocks.flat_map(|text| text.split('`').skip(1).step_by(2));
     let stale = |name: &&str| {
         if name.contains('/') {
-            return name.chars().all(|c| is_name(c) || "/._-".contains(c)) && !exists(name);
+            return !name.starts_with('/')
+                && name.chars().all(|c| is_name(c) || "/._-".contains(c))
+                && !exists(name);
         }
         // Not ends of names, such as `_us`.
         let plain = name.chars().all(|c| is_name(c) || c == ':') && !name.starts_with('_');
@@ -38,7 +40,7 @@ mod tests {
         let page = "`Ring::push` `_us` `ring.rs` `docs/a.md` `x = y` `Rin` `Ring::pull`\n```\n`Old`\n```\n`old/b.rs` `/status`";
         assert_eq!(
             stale_names(page, &sources, &exists),
-            ["Rin", "Ring::pull", "old/b.rs", "/status"]
+            ["Rin", "Ring::pull", "old/b.rs"]
         );
     }
 }
