@@ -47,7 +47,7 @@ const TOP_LEVEL: &[&str] = &[
 const BROUGHT_IN: &[&str] = &["bitflags", "cfg-if", "memoffset"];
 
 /// Rooms that still have circles, or files of the old style or too long.
-const NOT_YET: &[&str] = &["format", "pump", "serve"];
+const NOT_YET: &[&str] = &["serve"];
 
 /// Names on the page that are still to come.
 const NAMES_TO_COME: &[&str] = &[
