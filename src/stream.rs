@@ -1,5 +1,7 @@
-//! One camera's stream, between its pump and its clients. The pump writes the state and reads the wants; the
-//! server reads the state and writes the wants. Neither waits for the other.
+//! One camera's stream, between its pump and its readers.
+//!
+//! The pump writes the state and takes the requests; the readers read the state and make requests. Neither waits for the
+//! other.
 
 use crate::error::{Error, Result};
 pub use crate::format::Codec;
@@ -15,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqC
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What a camera is doing.
+/// The condition of a camera.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Condition {
     /// Being opened, or open and without a picture yet.
@@ -44,44 +46,44 @@ impl Condition {
     }
 }
 
-/// What the pump says of its camera.
+/// A camera's state, as its pump publishes it.
 #[derive(Debug, Clone, Default)]
 pub struct State {
-    /// What it is doing.
+    /// The camera's condition.
     pub condition: Condition,
-    /// Since when; `None` before the pump has run.
+    /// When the condition began; `None` before the pump has run.
     pub since: Option<Instant>,
-    /// Why it is lost or refused, or what is odd about a stream that is live; empty if there is nothing to say.
+    /// The reason why it is lost or refused, or what is odd about a stream that is live; empty if there is none.
     pub why: String,
     /// The source in words.
     pub source: String,
     /// The test picture that stands in for a camera until one appears.
     pub placeholder: bool,
-    /// What the open or configured source gives; `None` until it is known.
+    /// The codec of the open or configured source; `None` until it is known.
     pub codec: Option<Codec>,
     /// The JPEG pictures that its H.264 is made of are there, too.
     pub jpeg_too: bool,
     /// The devices that frames pass through; empty if none of them is V4L2's.
     pub chain: String,
-    /// Why it is these.
+    /// The reason for this chain and no other.
     pub chain_why: String,
-    /// How far players are to turn the picture, in degrees clockwise. H.264 tells it by its init segment too.
+    /// How far players are to turn the picture, in degrees clockwise. In H.264's init segment, too.
     pub rotation: u16,
     /// The H.264 stream's own description; kept over sleep and loss.
     pub init: Option<Arc<Init>>,
-    /// Width and height in pixels, from the stream itself; kept likewise.
+    /// Width and height in pixels, from the stream itself; kept over sleep and loss.
     pub size: Option<(u32, u32)>,
     /// Frames a second, measured over the last second or two.
     pub fps: f64,
-    /// Bits a second, likewise.
+    /// Bits a second, measured over the last second or two.
     pub bitrate_bps: u64,
-    /// Between the last two key frames.
+    /// Milliseconds between the last two key frames.
     pub key_interval_ms: Option<u64>,
-    /// When the last frame came.
+    /// The arrival of the last frame.
     pub last_frame: Option<Instant>,
     /// Frames that went into the ring since the program started.
     pub frames: u64,
-    /// Faults of this program since then, each of which cost the camera a while.
+    /// Panics of the pump since the program started, each of which cost the camera a while.
     pub faults: u64,
     /// Losses since the program started.
     pub losses: Losses,
@@ -138,7 +140,7 @@ impl fmt::Display for Who {
 pub struct Viewer {
     /// A client, or a part of the program.
     pub who: Who,
-    /// Since when.
+    /// When they came.
     pub since: Instant,
     /// How the stream is sent: "mp4", "mjpeg" and so on.
     pub protocol: &'static str,
@@ -148,13 +150,13 @@ pub struct Viewer {
     pub skipped: AtomicU64,
     /// From the capture of the last frame to the end of its sending, µs.
     pub age_us: AtomicU64,
-    /// How far the picture at the client is behind, as it says: ms; [`Viewer::UNTOLD`] if it never did.
+    /// How far the picture at the client is behind, by its own account, in ms; [`Viewer::UNKNOWN_LAG`] before the first.
     pub lag_ms: AtomicU64,
 }
 
 impl Viewer {
-    /// No lag was told.
-    pub const UNTOLD: u64 = u64::MAX;
+    /// The client has not said its lag yet.
+    pub const UNKNOWN_LAG: u64 = u64::MAX;
 }
 
 /// One camera's stream.
@@ -170,7 +172,7 @@ pub struct Stream {
     key_frame_requested: AtomicBool,
     stopping: AtomicBool,
     made: Instant,
-    /// Until when the pump is to be heard of again, in milliseconds after `made`.
+    /// When the pump's next sign of life is due, in milliseconds after `made`.
     pump_due_ms: AtomicU64,
     wake_pump: UnixStream,
     woken: UnixStream,
@@ -204,17 +206,17 @@ impl Stream {
         })
     }
 
-    /// What the pump says now.
+    /// A copy of the state.
     pub fn state(&self) -> State {
         self.lock_state().clone()
     }
 
-    /// For the pump alone: says what has changed.
+    /// For the pump alone: changes the state.
     pub fn publish(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.lock_state());
     }
 
-    /// For the pump alone: has the viewers look at the state.
+    /// For the pump alone: has all followers look at the state.
     pub fn notify_viewers(&self) {
         self.ring.notify_followers();
     }
@@ -227,7 +229,7 @@ impl Stream {
         self.viewers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a viewer who is sent the stream by this `protocol`, until the answer is dropped, and wakes the pump.
+    /// Counts a viewer until the returned [`Watching`] is dropped, and wakes the pump. `protocol` is for /status.
     pub fn watch(&self, who: Who, protocol: &'static str) -> Watching<'_> {
         let viewer = Arc::new(Viewer {
             who,
@@ -236,42 +238,42 @@ impl Stream {
             bytes: AtomicU64::new(0),
             skipped: AtomicU64::new(0),
             age_us: AtomicU64::new(0),
-            lag_ms: AtomicU64::new(Viewer::UNTOLD),
+            lag_ms: AtomicU64::new(Viewer::UNKNOWN_LAG),
         });
         self.lock_viewers().push(Arc::clone(&viewer));
         self.wake();
         Watching { stream: self, viewer }
     }
 
-    /// Everybody who watches.
+    /// All viewers.
     pub fn viewers(&self) -> Vec<Arc<Viewer>> {
         self.lock_viewers().clone()
     }
 
-    /// How many watch.
+    /// The number of viewers.
     pub fn viewer_count(&self) -> usize {
         self.lock_viewers().len()
     }
 
-    /// Asks for a key frame as soon as can be.
+    /// Requests a key frame as soon as possible.
     pub fn request_key_frame(&self) {
         if !self.key_frame_requested.swap(true, Relaxed) {
             self.wake();
         }
     }
 
-    /// For the pump alone: whether a key frame was asked for since the last call.
+    /// For the pump alone: true if a key frame was requested since the last call.
     pub fn take_key_frame_request(&self) -> bool {
         self.key_frame_requested.swap(false, Relaxed)
     }
 
-    /// For the pump alone: it is not stuck, and will be heard of again within this time.
+    /// For the pump alone: it is not stuck, and gives the next sign of life within this time.
     pub fn heartbeat(&self, within: Duration) {
         let due = self.made.elapsed() + within;
         self.pump_due_ms.store(due.as_millis() as u64, Relaxed);
     }
 
-    /// How long the pump has been overdue: more than a moment, and it hangs in a driver.
+    /// The time by which the pump's next sign of life is late: more than a moment, and it hangs in a driver.
     pub fn overdue(&self) -> Duration {
         let due = Duration::from_millis(self.pump_due_ms.load(Relaxed));
         self.made.elapsed().saturating_sub(due)
@@ -290,18 +292,18 @@ impl Stream {
         self.stopping.load(SeqCst)
     }
 
-    /// Has the pump look at what it is to do.
+    /// Wakes the pump, so that it looks at viewers, requests and a new config.
     pub fn wake(&self) {
         // A full socket is as good: the pump has yet to read the wakes before.
         _ = (&self.wake_pump).write(&[0]);
     }
 
-    /// Readable when a want has changed; what the pump's source polls beside its own descriptor.
+    /// A file that is readable after [`wake`](Self::wake); the pump's source polls it beside its own.
     pub fn woken(&self) -> BorrowedFd<'_> {
         self.woken.as_fd()
     }
 
-    /// For the pump alone: takes the wakes so far, before it looks at the wants.
+    /// For the pump alone: takes the wakes so far, before it looks at what they are for.
     pub fn drain_wakes(&self) {
         let mut bytes = [0; 64];
         while matches!((&self.woken).read(&mut bytes), Ok(n) if n == bytes.len()) {}

@@ -146,7 +146,7 @@ fn codec_of(kind: &SourceKind) -> Option<Codec> {
             "MJPG" | "JPEG" if !chain.names_a_stage() => Some(Codec::Jpeg),
             _ => Some(Codec::H264),
         },
-        // What it gives tells.
+        // It is known by what comes.
         SourceKind::Auto | SourceKind::Exec { .. } => None,
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// A device that can't be used is tried again after this.
 pub(super) const DEVICE_RETRY: Duration = Duration::from_secs(1);
-/// One that is not there is looked for when the kernel tells of a node, and after this in any case.
+/// One that is not there is looked for when the kernel reports a node, and after this in any case.
 pub(super) const ABSENT_RETRY: Duration = Duration::from_secs(5);
 /// A node that came can be the system's own for so long, while udev sets its permissions: no word of what is
 /// wrong with it until then, ...
@@ -55,7 +55,7 @@ impl Wait {
     }
 }
 
-/// Whether a device's node is there, as far as its last opening told.
+/// The presence of a device's node, as its last opening found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Presence {
     There,
@@ -71,15 +71,15 @@ pub(super) struct Loss {
     pub absent: bool,
     /// The reason of an earlier loss is what viewers see.
     pub shown: bool,
-    /// A watch will tell when the device's node comes.
+    /// A watch reports when the device's node comes.
     pub watched: bool,
 }
 
 /// What is done about a loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Verdict {
-    /// The reason is told. As long as a device is just away, the first reason stays.
-    pub told: bool,
+    /// The reason is published. As long as a device is just away, the first reason stays.
+    pub is_news: bool,
     pub wait: Wait,
 }
 
@@ -87,7 +87,7 @@ pub(super) struct Verdict {
 #[derive(Debug)]
 pub(super) struct Retry {
     presence: Presence,
-    /// The source is a command, as far as its last opening told.
+    /// The source is a command, as its last opening found.
     is_command: bool,
     /// A command's next retry.
     backoff: Duration,
@@ -132,7 +132,7 @@ impl Retry {
             Presence::Back(since) if now.saturating_duration_since(since) < SETTLE => before,
             _ => Presence::There,
         };
-        let told = match self.presence {
+        let is_news = match self.presence {
             Presence::There => true,
             Presence::Away => !loss.shown || before == Presence::There,
             Presence::Back(_) => false,
@@ -148,7 +148,7 @@ impl Retry {
             _ => DEVICE_RETRY,
         };
         Verdict {
-            told,
+            is_news,
             wait: Wait::retry(retry),
         }
     }
@@ -166,7 +166,7 @@ mod tests {
         Frame,
         /// The config is another one.
         Change,
-        /// Lost, by the letters: `a`bsent, `s`hown, `w`atched. What is expected: told or not, and the retry in ms.
+        /// Lost, by the letters: `a`bsent, `s`hown, `w`atched. What is expected: news or not, and the retry in ms.
         Lost(&'static str, bool, u64),
     }
     use Event::{Change, Frame, Lost, Open};
@@ -179,7 +179,7 @@ mod tests {
                 Open(is_command) => retry.opened(*is_command),
                 Frame => retry.reset_backoff(),
                 Change => retry.source_changed(),
-                Lost(how, told, retry_ms) => {
+                Lost(how, is_news, retry_ms) => {
                     let loss = Loss {
                         absent: how.contains('a'),
                         shown: how.contains('s'),
@@ -191,7 +191,14 @@ mod tests {
                         most: after,
                         soonest: after.min(COMMAND_RETRY),
                     };
-                    assert_eq!(verdict, Verdict { told: *told, wait }, "{name}, {how} at {at_ms}");
+                    assert_eq!(
+                        verdict,
+                        Verdict {
+                            is_news: *is_news,
+                            wait
+                        },
+                        "{name}, {how} at {at_ms}"
+                    );
                 }
             }
         }
@@ -200,7 +207,7 @@ mod tests {
     #[test]
     fn a_device() {
         play(
-            "one that can't be used is tried each second, and each reason is told",
+            "one that can't be used is tried each second, and each reason is news",
             false,
             &[
                 (0, Lost("w", true, 1000)),
@@ -210,7 +217,7 @@ mod tests {
             ],
         );
         play(
-            "one that is away is told of once, and looked for seldom where a watch tells of it",
+            "one that is away is news once, and looked for seldom where a watch reports it",
             false,
             &[
                 (0, Lost("aw", true, 5000)),

@@ -201,17 +201,17 @@ impl<'a> Pump<'a> {
         self.retry.reset_backoff();
     }
 
-    /// Says that the source is lost, and tells how long to wait for the next try.
+    /// Reports that the source is lost, where that is news; gives the time until the next try.
     fn lose(&mut self, e: &Error, watched: bool, now: Instant) -> Wait {
         let absent = e.is_absent();
         let loss = Loss {
             absent,
             shown: self.condition() == Condition::Lost,
-            // A driver can be gone and its node be there: nothing tells when that is over.
+            // A driver can be gone and its node be there: nothing reports when that is over.
             watched: absent && watched && source::absence(&self.camera.source).is_some(),
         };
         let verdict = self.retry.lost(loss, now);
-        if verdict.told {
+        if verdict.is_news {
             self.report.condition(Condition::Lost, &e.to_string());
         }
         verdict.wait

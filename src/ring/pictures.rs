@@ -1,5 +1,6 @@
-//! The ring of JPEG pictures, each of which stands alone: only the newest one is kept. Who is slow gets that, and what
-//! came before it is skipped.
+//! The newest JPEG picture of a camera, and those who wait for the next one.
+//!
+//! Each picture stands alone, so only the newest is kept: who is slow gets that, and skips those before it.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -8,20 +9,20 @@ use std::time::Duration;
 /// A whole JPEG picture.
 #[derive(Debug)]
 pub struct Picture {
-    /// When it was captured: CLOCK_MONOTONIC in microseconds.
+    /// Capture time: CLOCK_MONOTONIC in microseconds.
     pub captured_us: u64,
     /// From SOI to EOI.
     pub bytes: Vec<u8>,
 }
 
-/// What [`Pictures::next`] finds.
+/// The answer of [`Pictures::next`].
 #[derive(Debug)]
 pub enum Next {
     /// The newest picture, and its number; the first has 1.
     Picture(u64, Arc<Picture>),
-    /// None in time.
+    /// There was none in time.
     TimedOut,
-    /// There will be none any more.
+    /// There will be no more.
     Closed,
 }
 
@@ -41,7 +42,7 @@ pub struct Pictures {
     subscribers: AtomicUsize,
 }
 
-/// Somebody who subscribers pictures, until this is dropped.
+/// Keeps pictures coming that are pushed for subscribers only, until it is dropped.
 pub struct Subscription<'a>(&'a Pictures);
 
 impl Drop for Subscription<'_> {
@@ -51,13 +52,13 @@ impl Drop for Subscription<'_> {
 }
 
 impl Pictures {
-    /// Asks for pictures to be pushed, where they are but for those who ask.
+    /// Has pictures pushed, where that is done for subscribers only: those that an H.264 stream is made of.
     pub fn subscribe(&self) -> Subscription<'_> {
         self.subscribers.fetch_add(1, Relaxed);
         Subscription(self)
     }
 
-    /// Whether anybody asks.
+    /// True while there is a subscription.
     pub fn has_subscribers(&self) -> bool {
         self.subscribers.load(Relaxed) > 0
     }
@@ -77,13 +78,13 @@ impl Pictures {
         drop(before);
     }
 
-    /// What is pushed from now on is of another epoch: nothing older is given to anybody.
+    /// Begins an epoch: nothing older is given to anybody.
     pub fn begin_epoch(&self) {
         let before = self.lock().newest.take();
         drop(before);
     }
 
-    /// Ends all waiting.
+    /// Ends all who wait, and all who will.
     pub fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();

@@ -78,7 +78,7 @@ fn of_camera(camera: &CameraSide) -> String {
     let trouble = trouble(&state);
     let viewers = stream.viewers();
     let clients = array(viewers.iter().map(|viewer| {
-        let lag_ms = Some(viewer.lag_ms.load(Relaxed)).filter(|ms| *ms != Viewer::UNTOLD);
+        let lag_ms = Some(viewer.lag_ms.load(Relaxed)).filter(|ms| *ms != Viewer::UNKNOWN_LAG);
         Object::new()
             .text("who", &viewer.who.to_string())
             .text("protocol", viewer.protocol)

@@ -250,7 +250,7 @@ impl Client<'_> {
         self.sink
             .viewer
             .lag_ms
-            .store(lag_ms.unwrap_or(Viewer::UNTOLD), Relaxed);
+            .store(lag_ms.unwrap_or(Viewer::UNKNOWN_LAG), Relaxed);
         let number = |text: &&str| {
             (1..=32).contains(&text.len()) && text.bytes().all(|b| b"0123456789+-.eE".contains(&b))
         };

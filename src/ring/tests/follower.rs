@@ -467,7 +467,7 @@ fn who_waits_to_pull_is_woken_by_all_that_happens() {
     });
 }
 
-/// The age law holds for who pulls, too: what was too slow is told how much it lost, and goes on with a key frame.
+/// The age law holds for who pulls, too: who was too slow learns how much it lost, and goes on with a key frame.
 #[test]
 fn who_pulls_too_slowly_jumps() {
     let ring = Ring::new(Limits {
