@@ -23,7 +23,7 @@ height = 120
 const COMMAND: &str = concat!(
     "[exec door]\nname = door\ncommand = while :; do cat ",
     env!("CARGO_MANIFEST_DIR"),
-    "/tests/fixtures/x264_two_slices.h264 || exit; sleep 0.1; done\n"
+    "/tests/fixtures/x264/x264_two_slices.h264 || exit; sleep 0.1; done\n"
 );
 
 fn status_of(answer: &str) -> &str {

@@ -26,7 +26,7 @@ const LIBAV: &str = "  --libav-format arg                    Sets the libav enco
 const STREAM: &str = concat!(
     "while :; do cat ",
     env!("CARGO_MANIFEST_DIR"),
-    "/tests/fixtures/x264_two_slices.h264 || exit; sleep 0.1; done"
+    "/tests/fixtures/x264/x264_two_slices.h264 || exit; sleep 0.1; done"
 );
 
 /// A folder with a program of that name, which has this help and else does what `script` says. What it was run with

@@ -98,15 +98,6 @@ impl<'a> BitReader<'a> {
         let half = (code / 2) as i32;
         Ok(if code % 2 == 1 { half + 1 } else { -half })
     }
-
-    /// Clause 7.2: whether more comes before the rbsp_trailing_bits (the last 1 bit and the zeros after it).
-    pub fn more_rbsp_data(&self) -> bool {
-        let Some(last) = self.rbsp.iter().rposition(|&byte| byte != 0) else {
-            return false;
-        };
-        let stop_bit = last * 8 + 7 - self.rbsp[last].trailing_zeros() as usize;
-        self.position_bits < stop_bit
-    }
 }
 
 /// Writes syntax elements into RBSP bytes ([`escape`] makes a NAL unit's of them).
@@ -222,9 +213,8 @@ mod tests {
                     let bytes = w.into_bytes();
                     let mut r = BitReader::new(&bytes);
                     r.u(offset, "offset").unwrap();
-                    assert_eq!(r.more_rbsp_data(), bits > 0);
                     assert_eq!(r.u(bits, "value"), Ok(value), "{bits} bits at {offset}");
-                    assert!(!r.more_rbsp_data());
+                    assert_eq!(r.flag("rbsp_stop_one_bit"), Ok(true));
                 }
             }
         }
@@ -295,7 +285,6 @@ mod tests {
         assert!(r.u(9, "nine").is_err());
         assert_eq!(r.u(8, "eight"), Ok(0xa5));
         assert!(r.flag("one more").is_err());
-        assert!(!r.more_rbsp_data() && !BitReader::new(&[0, 0]).more_rbsp_data());
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod hls;
 pub mod jpeg;
 pub mod json;
 pub mod raw;
+pub mod time;
 pub mod usb;
 pub mod ws;
 

@@ -420,7 +420,7 @@ mod tests {
             ..SourceInfo::default()
         };
         ingest.open(info, Instant::now());
-        let picture = include_bytes!("../../tests/fixtures/ffmpeg_mjpeg_default_tables.jpg");
+        let picture = include_bytes!("../../tests/fixtures/ffmpeg/ffmpeg_mjpeg_default_tables.jpg");
         let mut take = |data: &[u8]| {
             ingest.on_signal(jpeg(data), &mut report);
             stream.pictures.next(0, Duration::ZERO)

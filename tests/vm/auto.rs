@@ -197,7 +197,7 @@ fn an_encoder_that_is_busy_or_none_is_named() {
 
 /// A JPEG camera, and YUYV beside it if `raw`.
 fn jpeg_camera(rig: &Path, dir: &Dir, raw: bool) -> (Running, PathBuf) {
-    let one = include_bytes!("../fixtures/ffmpeg_mjpeg_default_tables.jpg");
+    let one = include_bytes!("../fixtures/ffmpeg/ffmpeg_mjpeg_default_tables.jpg");
     let file = dir.write("one.mjpeg", one.repeat(5));
     let mut command = Command::new(rig.join("tools/fakeuvc"));
     command.arg("-m").arg(file).args(["-r", "10"]);
@@ -229,7 +229,7 @@ fn jpeg_pictures_are_served_where_nothing_better_can_be_had() {
         assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
         assert_eq!(
             picture,
-            include_bytes!("../fixtures/ffmpeg_mjpeg_default_tables.jpg")
+            include_bytes!("../fixtures/ffmpeg/ffmpeg_mjpeg_default_tables.jpg")
         );
         let chain = format!("{} (fakeuvc camera) MJPG", path.display());
         assert_status(&server, &[("codec", "mjpeg"), ("chain", &chain)]);

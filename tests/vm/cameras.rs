@@ -56,7 +56,10 @@ fn one_that_is_unplugged_costs_the_others_no_frame() {
     let (camera, [usb, _]) = plug(&rig, "640x480", &["-r", "10"]);
     let vivid = driven_by("vivid").swap_remove(0);
     let (usb, vivid) = (usb.display(), vivid.display());
-    let pictures = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/x264_two_slices.h264");
+    let pictures = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fixtures/x264/x264_two_slices.h264"
+    );
     let server = Server::with_config(&format!(
         "[server]\nmax_age_ms = 60000
 [DEFAULT]\nfps = 10

@@ -9,7 +9,7 @@ const MJPG: &str = "capture_format = MJPG\nlinger_s = 0";
 
 /// Pictures that can be told apart, of some bytes to many, each of which any decoder takes.
 fn pictures() -> Vec<Vec<u8>> {
-    let one = include_bytes!("../fixtures/ffmpeg_mjpeg_default_tables.jpg");
+    let one = include_bytes!("../fixtures/ffmpeg/ffmpeg_mjpeg_default_tables.jpg");
     let with_comment = |number: u16| {
         let comment = format!("{number:03}").repeat(1 + usize::from(number) * 700);
         let length = u16::try_from(comment.len() + 2).unwrap().to_be_bytes();

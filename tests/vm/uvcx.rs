@@ -249,7 +249,7 @@ fn a_camera_without_h264_in_its_pictures_says_so() {
     let file = dir.write("units.h264", units.concat());
     let jpeg = dir.write(
         "one.jpg",
-        include_bytes!("../fixtures/ffmpeg_mjpeg_default_tables.jpg"),
+        include_bytes!("../fixtures/ffmpeg/ffmpeg_mjpeg_default_tables.jpg"),
     );
     for (options, words) in [
         (

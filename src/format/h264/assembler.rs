@@ -758,7 +758,7 @@ mod tests {
 
     #[test]
     fn x264_writes_two_slices_a_picture() {
-        let stream = include_bytes!("../../../tests/fixtures/x264_two_slices.h264");
+        let stream = include_bytes!("../../../tests/fixtures/x264/x264_two_slices.h264");
         let units = units(&[stream]);
         assert_eq!(units.concat(), stream);
         let kinds = |unit: &Vec<u8>| nal::nal_units(unit).map(nal::unit_type).collect::<Vec<_>>();

@@ -8,6 +8,8 @@ pub mod pps;
 pub mod reader;
 pub mod slice;
 pub mod sps;
+#[cfg(test)]
+mod tests;
 
 pub use nal::{NalUnits, nal_units};
 pub use reader::{AccessUnit, Parameters, Reader, Refused};

@@ -7,7 +7,7 @@ use crate::format::chunk::Chunk;
 use memchr::memmem;
 
 /// By ffmpeg, with the tables of Annex K; see tests/fixtures/README.md.
-const FFMPEG: &[u8] = include_bytes!("../../../tests/fixtures/ffmpeg_mjpeg_default_tables.jpg");
+const FFMPEG: &[u8] = include_bytes!("../../../tests/fixtures/ffmpeg/ffmpeg_mjpeg_default_tables.jpg");
 
 fn segment(marker: u8, bytes: &[u8]) -> Vec<u8> {
     let length = u16::try_from(bytes.len() + 2).unwrap().to_be_bytes();
