@@ -3,13 +3,13 @@
 mod connection;
 pub mod head;
 mod hls;
+mod live;
 mod mjpeg;
 mod mp4;
-mod overview;
+mod pages;
 mod routes;
 mod snapshot;
 mod status;
-mod unsent;
 mod ws;
 
 use crate::config;

@@ -3,8 +3,8 @@
 
 use super::connection::{self, Connection, LOOK_EVERY, WRITE_TIME, has_left, write_within};
 use super::head::{Head, Method};
+use super::live::{Unsent, account};
 use super::routes::{self, Mp4Request};
-use super::unsent::{Unsent, account};
 use super::{CameraSide, Shared};
 use crate::format::fmp4::{Fragment, HEAD_BYTES, Init};
 use crate::ring::{BATCH_FRAGMENTS, Batch, Follower, Next, Sink};

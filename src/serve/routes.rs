@@ -1,7 +1,7 @@
 //! Which request gets which answer.
 
 use super::head::{self, Bad, Head, Method};
-use super::{CameraSide, Shared, hls, overview, status, ws};
+use super::{CameraSide, Shared, hls, pages, status, ws};
 use crate::config;
 use crate::stream::Codec;
 use std::borrow::Cow;
@@ -324,7 +324,7 @@ pub(super) fn reply(head: &Head, shared: &Shared, asked: &Asked<'_>) -> Reply {
     }
     let page: Answer = match head.path.as_str() {
         "/" if !asked.named && shared.cameras.len() > 1 => {
-            let page = overview::page(&shared.cameras);
+            let page = pages::page(&shared.cameras);
             Answer::new(HTML, NO_CACHE, page.into_bytes()).with(PAGE_POLICY)
         }
         "/" | "/index.html" => {

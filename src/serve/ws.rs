@@ -3,9 +3,9 @@
 
 use super::connection::{self, Connection, LOOK_EVERY, READS, WRITE_TIME, write_within};
 use super::head::{self, Head, Method};
+use super::live::{Unsent, account};
 use super::routes::{self, Answer};
 use super::status::codec;
-use super::unsent::{Unsent, account};
 use super::{CameraSide, Shared};
 use crate::format::fmp4::{Fragment, HEAD_BYTES, Init};
 use crate::format::json::{Object, member};

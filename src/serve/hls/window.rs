@@ -478,4 +478,5 @@ impl Held {
 }
 
 #[cfg(test)]
+#[path = "tests/window.rs"]
 mod tests;

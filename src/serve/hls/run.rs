@@ -1,20 +1,14 @@
-//! HTTP Live Streaming (draft-pantos-hls-rfc8216bis-20), plain and with low latency: `/stream.m3u8`, `/streaminf.m3u8`
-//! and what they name under `/hls/`.
-//!
-//! A run is the life of one segmenter: a follower of the ring that begins with the first request and ends when nobody has
-//! asked for anything for three target durations, or six seconds if that is longer. It only says where segments and
-//! parts begin and end; what is sent are the ring's own fragments.
+//! A run, and the answers to those who ask for it.
 
-mod window;
-
-use super::connection::{self, Connection, LOOK_EVERY, WRITE_TIME, Wait, write_slices_within};
-use super::head::{Head, Method};
-use super::routes::{self, Answer, Stop, not_now};
-use super::{CameraSide, Place, STACK_BYTES, Shared};
+use super::window::{Found, MOST_BYTES, Media, Reach, SEGMENTS_MOST, Window};
 use crate::format::fmp4::HEAD_BYTES;
 use crate::format::hls::{Directives, Name};
 use crate::log_warning;
 use crate::ring::{BATCH_FRAGMENTS, Batch, Follower, Next, Sink};
+use crate::serve::connection::{self, Connection, LOOK_EVERY, WRITE_TIME, Wait, write_slices_within};
+use crate::serve::head::{Head, Method};
+use crate::serve::routes::{self, Answer, Stop, not_now};
+use crate::serve::{CameraSide, Place, STACK_BYTES, Shared};
 use crate::stream::{Codec, Stream, Watching, Who};
 use crate::sys::clock;
 use crate::threads;
@@ -25,7 +19,6 @@ use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use window::{Found, MOST_BYTES, Media, Reach, SEGMENTS_MOST, Window};
 
 /// The multivariant playlist.
 const MULTIVARIANT: &str = "/stream.m3u8";
@@ -57,13 +50,13 @@ const PLAYLIST_TYPE: &str = "application/vnd.apple.mpegurl";
 const MEDIA_TYPE: &str = "video/mp4";
 
 /// Whether this is one of the addresses here.
-pub(super) fn is_here(path: &str) -> bool {
+pub(in crate::serve) fn is_here(path: &str) -> bool {
     path == MULTIVARIANT || path == PLAYLIST || path.starts_with(FILES)
 }
 
 /// The camera's run, if there is one.
 #[derive(Default)]
-pub(super) struct Hls(Mutex<Current>);
+pub(in crate::serve) struct Hls(Mutex<Current>);
 
 #[derive(Default)]
 struct Current {
@@ -380,7 +373,7 @@ fn take_place(shared: &Shared) -> Result<Arc<Place>, Answer> {
 ///
 /// # Errors
 /// `TimedOut` or `WouldBlock` if the client does not take it; others if it has left.
-pub(super) fn answer(
+pub(in crate::serve) fn answer(
     connection: &Connection,
     shared: &Shared,
     camera: &Arc<CameraSide>,
