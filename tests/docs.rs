@@ -4,6 +4,7 @@
 
 mod support;
 
+use fmp4streamer::serve;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -38,6 +39,35 @@ fn every_config_is_accepted() {
         }
     }
     assert!(count > 10, "only {count} configs");
+}
+
+/// The text between a page's marks for the table of routes.
+fn routes_of<'a>(page: &str, text: &'a str) -> &'a str {
+    let behind = text.split_once("<!-- routes -->\n");
+    let between = behind.and_then(|(_, rest)| rest.split_once("<!-- /routes -->"));
+    between
+        .unwrap_or_else(|| panic!("{page} has no marks for the routes"))
+        .0
+}
+
+/// The pages have what the table of routes says.
+#[test]
+fn addresses_are_those_of_the_routes() {
+    for (page, text, table) in [
+        (
+            "README.md",
+            include_str!("../README.md"),
+            serve::table_for_users(),
+        ),
+        (
+            "docs/design.md",
+            include_str!("../docs/design.md"),
+            serve::table_for_developers(),
+        ),
+    ] {
+        let found = routes_of(page, text).trim();
+        assert_eq!(found, table.trim(), "{page} should have this table:\n{table}");
+    }
 }
 
 /// Runs the commands of docs/recipes.md that are marked so, and sees that each makes files that can be decoded.

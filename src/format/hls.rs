@@ -102,9 +102,9 @@ impl Directives {
     }
 }
 
-/// What is the same for a whole run.
+/// What the playlists of a run say all the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Terms {
+pub struct PlaylistParams {
     /// Which run.
     pub run: u32,
     /// TARGETDURATION, in seconds.
@@ -146,14 +146,14 @@ pub struct Segment {
 /// The media playlist of these whole segments and, perhaps, one that still grows; `first_sequence` is the media sequence
 /// number of the run's segment 0, and `next_part` the number of the part that comes next. With `skip`, a delta update.
 pub fn media(
-    terms: &Terms,
+    params: &PlaylistParams,
     first_sequence: u64,
     whole: &[&Segment],
     open: Option<&Segment>,
     next_part: u64,
     skip: bool,
 ) -> String {
-    let target_90k = terms.target_s * TIMESCALE;
+    let target_90k = params.target_s * TIMESCALE;
     // From the end of the last whole segment, of which the skip boundary is counted as well.
     let mut from_end_90k = 0;
     let (mut skipped, mut with_parts) = (0, whole.len());
@@ -175,11 +175,11 @@ pub fn media(
          #EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL={},HOLD-BACK={},PART-HOLD-BACK={}\n\
          #EXT-X-PART-INF:PART-TARGET={}\n",
         if skipped > 0 { 9 } else { 6 },
-        terms.target_s,
-        SKIP_TARGETS * terms.target_s,
-        HOLD_BACK * terms.target_s,
-        Seconds(HOLD_BACK * terms.part_target_90k),
-        Seconds(terms.part_target_90k),
+        params.target_s,
+        SKIP_TARGETS * params.target_s,
+        HOLD_BACK * params.target_s,
+        Seconds(HOLD_BACK * params.part_target_90k),
+        Seconds(params.part_target_90k),
     );
     if let Some(first) = whole.first().copied().or(open) {
         _ = write!(
@@ -203,7 +203,7 @@ pub fn media(
             text.push_str("#EXT-X-DISCONTINUITY\n");
         }
         if needs_map {
-            let name = Name::Init(segment.init).of(terms.run);
+            let name = Name::Init(segment.init).of(params.run);
             _ = writeln!(text, "#EXT-X-MAP:URI=\"hls/{name}\"");
         }
         _ = writeln!(text, "#EXT-X-PROGRAM-DATE-TIME:{}", UtcDate(segment.date_ms));
@@ -212,7 +212,7 @@ pub fn media(
                 text,
                 "#EXT-X-PART:DURATION={},URI=\"hls/{}\"{}",
                 Seconds(part.duration_90k),
-                Name::Part(part.number).of(terms.run),
+                Name::Part(part.number).of(params.run),
                 if part.independent { ",INDEPENDENT=YES" } else { "" },
             );
         }
@@ -221,14 +221,14 @@ pub fn media(
                 text,
                 "#EXTINF:{},\nhls/{}",
                 Seconds(segment.duration_90k),
-                Name::Segment(segment.number).of(terms.run),
+                Name::Segment(segment.number).of(params.run),
             );
         }
     }
     _ = writeln!(
         text,
         "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"hls/{}\"",
-        Name::Part(next_part).of(terms.run)
+        Name::Part(next_part).of(params.run)
     );
     text
 }
@@ -299,7 +299,7 @@ pub mod laws {
 mod tests {
     use super::*;
 
-    const TERMS: Terms = Terms {
+    const PARAMS: PlaylistParams = PlaylistParams {
         run: 0x00c0_ffee,
         target_s: 2,
         part_target_90k: 16_500,
@@ -338,7 +338,7 @@ mod tests {
         open.parts.pop();
         (open.init, open.discontinuities) = (1, 1);
         let whole = [segment(0), changed, last];
-        let text = media(&TERMS, 100, &refs(&whole), Some(&open), 7, false);
+        let text = media(&PARAMS, 100, &refs(&whole), Some(&open), 7, false);
         let expected = "\
 #EXTM3U
 #EXT-X-VERSION:6
@@ -371,7 +371,7 @@ hls/00c0ffee-s2.m4s
 
         // The tag goes with its segment, and is counted when it has gone (6.2.2).
         for (from, count) in [(1, 0), (2, 1)] {
-            let text = media(&TERMS, 100, &refs(&whole[from..]), Some(&open), 7, false);
+            let text = media(&PARAMS, 100, &refs(&whole[from..]), Some(&open), 7, false);
             let head = format!(
                 "#EXT-X-MEDIA-SEQUENCE:{}\n#EXT-X-DISCONTINUITY-SEQUENCE:{count}\n",
                 100 + from
@@ -386,8 +386,8 @@ hls/00c0ffee-s2.m4s
         let mut segments: Vec<Segment> = (0..8).map(segment).collect();
         segments.iter_mut().for_each(|s| s.duration_90k = 180_000);
         let whole = refs(&segments);
-        let full = media(&TERMS, 5, &whole, None, 16, false);
-        let update = media(&TERMS, 5, &whole, None, 16, true);
+        let full = media(&PARAMS, 5, &whole, None, 16, false);
+        let update = media(&PARAMS, 5, &whole, None, 16, true);
         // The sixth from the end begins at the boundary; the seventh ends there.
         let kept = full
             .find("#EXT-X-PROGRAM-DATE-TIME:2023-11-14T22:13:20.666Z")
@@ -400,8 +400,8 @@ hls/00c0ffee-s2.m4s
         );
         // Where nothing is to be left out, it is the playlist.
         assert_eq!(
-            media(&TERMS, 5, &whole[2..], None, 16, true),
-            media(&TERMS, 5, &whole[2..], None, 16, false)
+            media(&PARAMS, 5, &whole[2..], None, 16, true),
+            media(&PARAMS, 5, &whole[2..], None, 16, false)
         );
     }
 

@@ -26,6 +26,11 @@ impl Object {
         self.member(name, quote(value))
     }
 
+    /// Adds a member whose value is a string, or `null`.
+    pub fn text_or_null(self, name: &str, value: Option<&str>) -> Object {
+        self.member(name, or_null(value.map(quote)))
+    }
+
     /// The text of the whole object.
     pub fn end(mut self) -> String {
         self.0.push('}');

@@ -1,14 +1,12 @@
 //! A request's head (RFC 9112), as far as this server needs it. `httparse` reads the bytes; what is allowed is
 //! decided here.
 
-use std::net::IpAddr;
-
 /// A head may have no more bytes than this.
 pub const HEAD_BYTES: usize = 8 * 1024;
 /// A head may have no more header fields than this.
 const FIELDS: usize = 100;
 
-/// What a client may ask with.
+/// A request's method (RFC 9110, 9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     /// The whole answer.
@@ -21,10 +19,22 @@ pub enum Method {
     Other,
 }
 
+impl Method {
+    /// The method as HTTP writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Head => "HEAD",
+            Method::Options => "OPTIONS",
+            Method::Other => "other",
+        }
+    }
+}
+
 /// A request's head.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
-    /// What is asked.
+    /// The method.
     pub method: Method,
     /// The path, without the query; starts with `/`, or is `*`.
     pub path: String,
@@ -59,7 +69,7 @@ impl Head {
         pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
     }
 
-    /// A stream is to begin with the next key frame, rather than with the newest one.
+    /// True if a stream is to begin with the next key frame, rather than with the newest one.
     pub fn asks_for_live(&self) -> bool {
         self.asked("start") == Some("live")
     }
@@ -216,7 +226,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
 }
 
 /// The two parts of `host[:port]` (RFC 3986, 3.2.2), the host in lower case and without the dot that may end it.
-fn authority(authority: &str) -> Option<(String, Option<u16>)> {
+pub(super) fn authority(authority: &str) -> Option<(String, Option<u16>)> {
     let (host, port) = if authority.starts_with('[') {
         let end = authority.find(']')?;
         (&authority[..=end], &authority[end + 1..])
@@ -238,43 +248,14 @@ fn authority(authority: &str) -> Option<(String, Option<u16>)> {
     host_is_one.then(|| (host.to_ascii_lowercase(), port))
 }
 
-/// Whether a browser may be here under this name. A name of the outside world that was made to point here is DNS
-/// rebinding, the way by which a foreign page would read a private camera; a name that can't be one, or that the
-/// config lists, is none.
-pub fn host_allowed(host: &str, own_name: &str, listed: &[String]) -> bool {
-    let literal = host
-        .strip_prefix('[')
-        .and_then(|h| h.strip_suffix(']'))
-        .unwrap_or(host);
-    literal.parse::<IpAddr>().is_ok()
-        || !host.contains('.')
-        || host.ends_with(".local")
-        || host.ends_with(".localhost")
-        || host.eq_ignore_ascii_case(own_name)
-        || listed.iter().any(|l| l == "*" || l.eq_ignore_ascii_case(host))
-}
-
 /// The host in an Origin field, if it has one (`null` has none).
 pub fn origin_host(origin: &str) -> Option<String> {
     Some(authority(origin.split_once("://")?.1)?.0)
 }
 
-/// Whether an Origin field is that of this server's own pages, as far as `head` tells. A proxy may speak https where
-/// we don't, so the scheme matters for the port alone, where one is not named.
-pub fn is_same_origin(origin: &str, head: &Head) -> bool {
-    let (default, named) = match origin.split_once("://") {
-        Some(("http", named)) => (80, named),
-        Some(("https", named)) => (443, named),
-        _ => return false,
-    };
-    let port = |port: Option<u16>| port.unwrap_or(default);
-    authority(named)
-        .is_some_and(|(host, of_page)| Some(host) == head.host && port(of_page) == port(head.port))
-}
-
 /// What has to hold whatever bytes come; for the fuzzer and the tests.
 pub mod laws {
-    use super::{HEAD_BYTES, parse};
+    use crate::serve::head::{HEAD_BYTES, parse};
 
     /// A head is found where it is, whatever follows it; what is not whole yet stays so with fewer bytes; and no more
     /// than the limit is ever asked for.
@@ -303,5 +284,151 @@ pub mod laws {
             }
             Err(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Bad, FIELDS, HEAD_BYTES, Head, Method, authority, origin_host, parse};
+
+    fn good(text: &str) -> Head {
+        let (head, length) = parse(text.as_bytes()).unwrap().unwrap();
+        assert_eq!(length, text.len());
+        head
+    }
+
+    fn with(fields: &str) -> Head {
+        good(&format!("GET / HTTP/1.1\r\nHost: h\r\n{fields}\r\n"))
+    }
+
+    #[test]
+    fn the_first_line_is_taken_apart() {
+        for (line, method, path, query) in [
+            ("GET / HTTP/1.1", Method::Get, "/", ""),
+            ("HEAD /a?b=c&d HTTP/1.1", Method::Head, "/a", "b=c&d"),
+            ("OPTIONS * HTTP/1.1", Method::Options, "*", ""),
+            ("BREW /pot HTTP/1.1", Method::Other, "/pot", ""),
+            ("GET /a?b?c HTTP/1.1", Method::Get, "/a", "b?c"),
+            ("GET http://x HTTP/1.1", Method::Get, "/", ""),
+            ("GET HTTP://x?q HTTP/1.1", Method::Get, "/", "q"),
+        ] {
+            let head = good(&format!("{line}\r\nHost: h\r\n\r\n"));
+            assert_eq!(
+                (head.method, &*head.path, &*head.query),
+                (method, path, query),
+                "{line}"
+            );
+            assert!(head.http11 && head.keep_alive);
+        }
+        let old = good("GET / HTTP/1.0\r\n\r\n");
+        assert!(!old.http11 && !old.keep_alive && old.host.is_none());
+    }
+
+    #[test]
+    fn bad_heads_are_told_apart() {
+        let long = "a".repeat(HEAD_BYTES);
+        let fields = "A: b\r\n".repeat(FIELDS + 1);
+        for (text, bad) in [
+            ("GET / HTTP/2.0\r\n\r\n", Some(Bad::Version)),
+            (&*format!("GET /{long}"), Some(Bad::TargetTooLong)),
+            (&*format!("GET / HTTP/1.1\r\nA: {long}"), Some(Bad::TooLarge)),
+            (
+                &*format!("GET / HTTP/1.1\r\nHost: h\r\n{fields}\r\n"),
+                Some(Bad::TooLarge),
+            ),
+            ("GET / HTTP/1.1\r\n\r\n", None),
+            ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", None),
+            ("GET / HTTP/1.1\r\nHost: a b\r\n\r\n", None),
+            ("GET nowhere HTTP/1.1\r\nHost: a\r\n\r\n", None),
+            ("GET * HTTP/1.1\r\nHost: a\r\n\r\n", None),
+            ("\u{1}\r\n\r\n", None),
+        ] {
+            let found = parse(text.as_bytes()).unwrap_err();
+            assert!(
+                bad.map_or(matches!(found, Bad::Request(_)), |bad| found == bad),
+                "{found:?}"
+            );
+        }
+        assert_eq!(parse(b"GET / HTTP/1.1\r\nHost: a\r\n"), Ok(None));
+    }
+
+    #[test]
+    fn the_connection_is_kept_if_both_sides_can() {
+        for (fields, keep_alive) in [
+            ("", true),
+            ("Connection: close\r\n", false),
+            ("Connection: close, keep-alive\r\n", false),
+            ("Connection: keep-alive\r\nConnection: Close\r\n", false),
+            ("Content-Length: 0\r\n", true),
+            ("Content-Length: 1\r\n", false),
+            ("Transfer-Encoding: chunked\r\n", false),
+        ] {
+            assert_eq!(with(fields).keep_alive, keep_alive, "{fields}");
+        }
+    }
+
+    #[test]
+    fn fetch_metadata_is_read() {
+        let site = "Sec-Fetch-Site: cross-site\r\n";
+        for (fields, cross_site, framed) in [
+            ("", false, false),
+            ("Sec-Fetch-Site: same-origin\r\n", false, false),
+            (site, true, false),
+            (&*format!("{site}Sec-Fetch-Mode: no-cors\r\n"), true, false),
+            (&*format!("{site}Sec-Fetch-Mode: navigate\r\n"), false, false),
+            (
+                &*format!("{site}Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: iframe\r\n"),
+                false,
+                true,
+            ),
+        ] {
+            let head = with(fields);
+            assert_eq!((head.cross_site, head.framed), (cross_site, framed), "{fields}");
+        }
+    }
+
+    #[test]
+    fn a_websocket_has_one_key() {
+        let upgrade = with(
+            "Connection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: k\r\n",
+        )
+        .upgrade;
+        assert!(upgrade.connection && upgrade.websocket && upgrade.version_13);
+        assert_eq!(upgrade.key.as_deref(), Some("k"));
+        let twice = with("Sec-WebSocket-Key: k\r\nSec-WebSocket-Key: k\r\n");
+        assert_eq!(twice.upgrade.key, None);
+    }
+
+    #[test]
+    fn hosts_have_ports_or_not() {
+        let host = |host: &str, port| Some((host.to_string(), port));
+        for (text, expected) in [
+            ("Pi.Local", host("pi.local", None)),
+            ("pi.local.:80", host("pi.local", Some(80))),
+            ("pi:", host("pi", None)),
+            ("[::1]:8000", host("[::1]", Some(8000))),
+            ("[::1]", host("[::1]", None)),
+            ("pi:+80", None),
+            ("pi:65536", None),
+            ("[::1", None),
+            ("[::1]x", None),
+            ("", None),
+            (".", None),
+            ("user@pi", None),
+            ("a/b", None),
+        ] {
+            assert_eq!(authority(text), expected, "{text}");
+        }
+        assert_eq!(origin_host("https://Pi:8443").as_deref(), Some("pi"));
+        assert_eq!(origin_host("null"), None);
+    }
+
+    #[test]
+    fn the_query_is_asked_by_name() {
+        let head = good("GET /?a=1&b&action=stream&a=2 HTTP/1.1\r\nHost: h\r\n\r\n");
+        assert_eq!(head.asked("a"), Some("1"));
+        assert_eq!(head.asked("action"), Some("stream"));
+        assert_eq!(head.asked("b"), None);
+        assert_eq!(head.asked("c"), None);
     }
 }

@@ -1,30 +1,33 @@
-//! What goes out to one client, from whichever thread, without waiting; and what the socket did not take of it.
+//! What all live streams have in common: a sink that sends to one client from whichever thread, without waiting; what the
+//! socket did not take of it; and the client's own numbers for fragments.
 
-use super::connection::{WRITE_TIME, write_within};
-use crate::ring::Batch;
-use crate::stream::{Stream, Viewer};
+use super::connection::Connection;
+use crate::format::fmp4::{Fragment, HEAD_BYTES, Init};
+use crate::ring::{Batch, Sink};
+use crate::stream::{Stream, Viewer, Watching};
 use crate::sys::{clock, sock};
 use std::io::{self, IoSlice};
 use std::mem;
 use std::net::TcpStream;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The kernel takes no more slices in one write (IOV_MAX).
 const SLICES: usize = 1024;
 
-/// What the socket did not take at once; nothing may go before it.
+/// What a socket did not take at once; nothing may go before it.
 #[derive(Debug, Default)]
-pub(super) struct Unsent {
+pub struct SendBuffer {
     rest: Vec<u8>,
     broken: Option<io::Error>,
 }
 
-impl Unsent {
+impl SendBuffer {
     /// Sends without waiting. Gives the bytes of it all.
     pub fn send(&mut self, socket: &TcpStream, slices: &[IoSlice<'_>]) -> u64 {
         for slices in slices.chunks(SLICES) {
             let mut sent = 0;
-            if self.is_none() {
+            if self.is_empty() {
                 match sock::send_now(socket, slices) {
                     Ok(n) => sent = n,
                     Err(e) => {
@@ -42,25 +45,101 @@ impl Unsent {
         slices.iter().map(|slice| slice.len() as u64).sum()
     }
 
-    /// All was taken.
-    pub fn is_none(&self) -> bool {
+    /// True if the socket took all.
+    fn is_empty(&self) -> bool {
         self.rest.is_empty() && self.broken.is_none()
     }
 
     /// Sends the rest, and waits for it.
-    ///
-    /// # Errors
-    /// `TimedOut` or `WouldBlock` if the client does not take it; others if it has left.
-    pub fn flush(&mut self, socket: &TcpStream) -> io::Result<()> {
+    fn flush(&mut self, connection: &Connection) -> io::Result<()> {
         if let Some(e) = self.broken.take() {
             return Err(e);
         }
-        write_within(socket, &mem::take(&mut self.rest), WRITE_TIME)
+        connection.write(&mem::take(&mut self.rest))
     }
 }
 
-/// Counts what a batch is to its viewer, of which so many bytes were sent, and asks for the key frame that it wants.
-pub(super) fn account(batch: &Batch, sent: u64, stream: &Stream, viewer: &Viewer) {
+/// How fragments are put on the wire.
+pub trait Wire: Send {
+    /// Sends a batch without waiting, with what belongs before and between its fragments. Gives the bytes of it all.
+    fn send(&mut self, batch: &Batch, socket: &TcpStream, buffer: &mut SendBuffer) -> u64;
+
+    /// True if what comes now can't be sent on this wire.
+    fn is_over(&self) -> bool {
+        false
+    }
+}
+
+/// What sends a live stream to one client, for the client's own thread and for those that send in its place.
+pub struct LiveSink<W> {
+    connection: Arc<Connection>,
+    stream: Arc<Stream>,
+    viewer: Arc<Viewer>,
+    out: Mutex<Out<W>>,
+}
+
+struct Out<W> {
+    wire: W,
+    buffer: SendBuffer,
+}
+
+impl<W: Wire> LiveSink<W> {
+    pub fn new(
+        connection: &Arc<Connection>,
+        stream: &Arc<Stream>,
+        watching: &Watching<'_>,
+        wire: W,
+    ) -> Arc<LiveSink<W>> {
+        Arc::new(LiveSink {
+            connection: Arc::clone(connection),
+            stream: Arc::clone(stream),
+            viewer: Arc::clone(&watching.viewer),
+            out: Mutex::new(Out {
+                wire,
+                buffer: SendBuffer::default(),
+            }),
+        })
+    }
+
+    /// Looks at the wire's own state, or changes it.
+    pub fn with_wire<T>(&self, look: impl FnOnce(&mut W) -> T) -> T {
+        look(&mut self.lock().wire)
+    }
+
+    /// Sends what the socket did not take before, and waits for it.
+    ///
+    /// # Errors
+    /// `TimedOut` or `WouldBlock` if the client does not take it; others if it has left.
+    pub fn flush(&self) -> io::Result<()> {
+        self.lock().buffer.flush(&self.connection)
+    }
+
+    /// Sends these bytes after what the socket did not take before, and waits until it took all.
+    ///
+    /// # Errors
+    /// Those of [`LiveSink::flush`].
+    pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        self.flush()?;
+        self.connection.write(bytes)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Out<W>> {
+        self.out.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<W: Wire> Sink for LiveSink<W> {
+    fn try_send(&self, batch: &Batch) -> bool {
+        let mut out = self.lock();
+        let Out { wire, buffer } = &mut *out;
+        let sent = wire.send(batch, &self.connection.socket, buffer);
+        account(batch, sent, &self.stream, &self.viewer);
+        buffer.is_empty() && !wire.is_over()
+    }
+}
+
+/// Counts a batch for its viewer, to whom so many bytes were sent, and asks for the key frame that it needs.
+fn account(batch: &Batch, sent: u64, stream: &Stream, viewer: &Viewer) {
     viewer.skipped.fetch_add(batch.skipped, Relaxed);
     if batch.needs_key_frame {
         stream.request_key_frame();
@@ -69,5 +148,42 @@ pub(super) fn account(batch: &Batch, sent: u64, stream: &Stream, viewer: &Viewer
     if let Some(last) = batch.fragments.last() {
         let age_us = clock::monotonic_us().saturating_sub(last.captured_us);
         viewer.age_us.store(age_us, Relaxed);
+    }
+}
+
+/// A client's own numbers for the fragments that it is sent: the first is 1, and its time is 0.
+#[derive(Debug, Default)]
+pub struct Numbers {
+    /// That of the fragment before.
+    sequence: u32,
+    /// The init segment that was sent last, and the media time that is this client's zero.
+    start: Option<(Arc<Init>, u64)>,
+}
+
+impl Numbers {
+    /// The init segment that was sent last.
+    pub fn init(&self) -> Option<&Arc<Init>> {
+        self.start.as_ref().map(|(init, _)| init)
+    }
+
+    /// Has this fragment's init segment sent before it; the first such fragment makes the client's zero.
+    pub fn begin(&mut self, fragment: &Fragment) {
+        let base_90k = self.start.as_ref().map_or(fragment.time_90k, |(_, base)| *base);
+        self.start = Some((Arc::clone(&fragment.init), base_90k));
+    }
+
+    /// The fragment's time at this client.
+    pub fn time_90k(&self, fragment: &Fragment) -> u64 {
+        fragment.time_90k.saturating_sub(self.base_90k())
+    }
+
+    /// The head of the next fragment.
+    pub fn head(&mut self, fragment: &Fragment) -> [u8; HEAD_BYTES] {
+        self.sequence = self.sequence.wrapping_add(1);
+        fragment.head(self.sequence, self.base_90k())
+    }
+
+    fn base_90k(&self) -> u64 {
+        self.start.as_ref().map_or(0, |(_, base_90k)| *base_90k)
     }
 }

@@ -1,18 +1,16 @@
 //! `/stream.mjpeg`: JPEG pictures in a multipart/x-mixed-replace body, each as soon as it is there and the client has
 //! taken the one before. What came in between is left out.
 
-use super::connection::{
-    self, Connection, LOOK_EVERY, WRITE_TIME, has_left, write_slices_within, write_within,
-};
-use super::head::{Head, Method};
-use super::routes::{self, MjpegRequest, Stop};
-use super::{CameraSide, Shared, snapshot};
+use super::answer::{Answer, Rejection};
+use super::connection::{Connection, LOOK_EVERY};
+use super::exchange::{Ending, Exchange};
+use super::snapshot::{next_picture, timestamp};
 use crate::ring::pictures::{Next, Picture};
 use crate::stream::{Codec, Watching, Who};
 use crate::sys::clock;
 use std::io::{self, IoSlice};
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 /// No JPEG picture can have it: a marker's first byte is never text.
 const BOUNDARY: &str = "fmp4streamer-picture";
@@ -25,65 +23,60 @@ const NEXT: &str = "\r\n--fmp4streamer-picture\r\n";
 /// will come; they don't need it. Other clients do.
 const EARLY_HEAD: &str = "Content-Type: image/jpeg\r\n\r\n";
 
-/// Sends pictures until the client leaves, the stream ends or the client is stuck; says which.
-pub(super) fn send(
-    connection: &Connection,
-    shared: &Shared,
-    camera: &CameraSide,
-    request: &MjpegRequest,
-    head: &Head,
-) -> &'static str {
-    let socket = &connection.socket;
-    let begin = begin(head, shared);
-    if head.method == Method::Head {
-        _ = write_within(socket, begin.as_bytes(), WRITE_TIME);
-        connection::linger(socket);
-        return "answered";
-    }
-    let Some(_place) = connection.begin_stream(shared, head) else {
-        return "refused";
+/// Sends pictures until the client leaves or the stream ends.
+///
+/// # Errors
+/// `TimedOut` or `WouldBlock` if the client does not take them; others if it has left.
+pub fn serve(exchange: &Exchange<'_>) -> io::Result<Ending> {
+    let Some(interval_us) = interval_us(exchange) else {
+        let text = "fps is a whole number of pictures a second, such as fps=5";
+        return exchange.send(&Answer::text("400 Bad Request", text));
     };
-    let _want = camera.stream.pictures.subscribe();
-    let watching = camera.stream.watch(Who::Net(connection.address), "mjpeg");
-    if camera.stream.state().codec.is_none() {
+    // There are no chunks, whatever HTTP the client speaks: the parts tell their lengths, and many a small client reads
+    // them as they come.
+    let content_type = format!("multipart/x-mixed-replace; boundary={BOUNDARY}");
+    let begin = exchange.endless_head(&content_type, "");
+    if exchange.is_head() {
+        exchange.connection.write(begin.as_bytes())?;
+        return Ok(Ending::Answered);
+    }
+    if let Err(full) = exchange.begin_stream() {
+        return exchange.send_last(&full, Ending::Refused);
+    }
+    let (connection, stream) = (exchange.connection, &exchange.camera.stream);
+    let _subscription = stream.pictures.subscribe();
+    let watching = stream.watch(Who::Net(connection.address), "mjpeg");
+    if stream.state().codec.is_none() {
         // What a command gives is known once it has given something.
-        if let Err(stop) = snapshot::picture(connection, camera) {
-            let Stop::Answer(answer) = stop else {
-                return "left";
-            };
-            _ = connection::send(socket, &routes::hygiene_for(head, shared), &answer, true, false);
-            connection::linger(socket);
-            return "answered";
+        match next_picture(exchange) {
+            Ok(_) => {}
+            Err(Rejection::Answer(answer)) => return exchange.send_last(&answer, Ending::Answered),
+            Err(Rejection::Left) => return Ok(Ending::Left),
         }
     }
-    let early_head = if head.for_img { EARLY_HEAD } else { "" };
+    let early_head = if exchange.head.for_img { EARLY_HEAD } else { "" };
     let begin = begin + FIRST + early_head;
-    let outcome = write_within(socket, begin.as_bytes(), WRITE_TIME)
-        .and_then(|()| follow(connection, camera, &watching, request, early_head));
-    match outcome {
-        Ok(how) => {
-            connection::linger(socket);
-            how
-        }
-        Err(e) => connection::give_up(socket, shared, &e),
-    }
+    connection.write(begin.as_bytes())?;
+    follow(exchange, &watching, interval_us, early_head)
 }
 
-/// The response's head. There are no chunks, whatever HTTP the client speaks: the parts tell their lengths, and many a
-/// small client reads them as they come.
-fn begin(head: &Head, shared: &Shared) -> String {
-    let content_type = format!("multipart/x-mixed-replace; boundary={BOUNDARY}");
-    routes::endless(head, shared, &content_type, "")
+/// The least time from one picture to the next, by `?fps=`, or 0; `None` if that is no number of pictures.
+fn interval_us(exchange: &Exchange<'_>) -> Option<u64> {
+    let Some(fps) = exchange.head.asked("fps") else {
+        return Some(0);
+    };
+    let fps: u64 = fps.parse().ok()?;
+    1_000_000u64.checked_div(fps)
 }
 
 fn follow(
-    connection: &Connection,
-    camera: &CameraSide,
+    exchange: &Exchange<'_>,
     watching: &Watching<'_>,
-    request: &MjpegRequest,
+    interval_us: u64,
     early_head: &str,
-) -> io::Result<&'static str> {
-    let (stream, viewer) = (&camera.stream, &watching.viewer);
+) -> io::Result<Ending> {
+    let (connection, stream) = (exchange.connection, &exchange.camera.stream);
+    let viewer = &watching.viewer;
     let mut last = 0;
     let mut due_us = 0;
     let mut looked = Instant::now();
@@ -96,22 +89,22 @@ fn follow(
                 if picture.captured_us >= due_us {
                     // In even steps, so that a camera's unsteady hand does not make it less than was asked for; unless
                     // it was late by a whole one.
-                    let late = picture.captured_us - due_us >= request.interval_us;
-                    due_us = request.interval_us + if late { picture.captured_us } else { due_us };
+                    let late = picture.captured_us - due_us >= interval_us;
+                    due_us = interval_us + if late { picture.captured_us } else { due_us };
                     part(connection, &picture, early_head)?;
                     viewer.bytes.fetch_add(picture.bytes.len() as u64, Relaxed);
                     let age_us = clock::monotonic_us().saturating_sub(picture.captured_us);
                     viewer.age_us.store(age_us, Relaxed);
                 }
             }
-            Next::TimedOut if routes::none_of(Codec::Jpeg, camera).is_some() => return Ok("stream ended"),
+            Next::TimedOut if exchange.none_of(Codec::Jpeg).is_some() => return Ok(Ending::StreamEnded),
             Next::TimedOut => {}
-            Next::Closed => return Ok("stream ended"),
+            Next::Closed => return Ok(Ending::StreamEnded),
         }
         if looked.elapsed() >= LOOK_EVERY {
             looked = Instant::now();
-            if has_left(&connection.socket) {
-                return Ok("left");
+            if connection.has_left() {
+                return Ok(Ending::Left);
             }
         }
     }
@@ -134,13 +127,5 @@ fn part(connection: &Connection, picture: &Picture, early_head: &str) -> io::Res
         NEXT.as_bytes(),
         early_head.as_bytes(),
     ];
-    write_slices_within(&connection.socket, &mut slices.map(IoSlice::new), WRITE_TIME)
-}
-
-/// The wall clock's time of a capture, in seconds as mjpg-streamer writes them.
-pub(super) fn timestamp(captured_us: u64) -> String {
-    let age = Duration::from_micros(clock::monotonic_us().saturating_sub(captured_us));
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let time = now.saturating_sub(age);
-    format!("{}.{:06}", time.as_secs(), time.subsec_micros())
+    connection.write_slices(&mut slices.map(IoSlice::new))
 }

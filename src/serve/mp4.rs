@@ -1,192 +1,121 @@
 //! `/stream.mp4`: the init segment, then fragment by fragment for as long as the client stays. Saved to a file, it
 //! is a recording.
 
-use super::connection::{self, Connection, LOOK_EVERY, WRITE_TIME, has_left, write_within};
-use super::head::{Head, Method};
-use super::live::{Unsent, account};
-use super::routes::{self, Mp4Request};
-use super::{CameraSide, Shared};
-use crate::format::fmp4::{Fragment, HEAD_BYTES, Init};
+use super::connection::LOOK_EVERY;
+use super::exchange::{Ending, Exchange};
+use super::live::{LiveSink, Numbers, SendBuffer, Wire};
+use crate::format::fmp4::{Fragment, HEAD_BYTES};
 use crate::ring::{BATCH_FRAGMENTS, Batch, Follower, Next, Sink};
-use crate::stream::{Codec, Stream, Viewer, Who};
+use crate::stream::{Codec, Who};
 use std::io::{self, IoSlice, Write};
 use std::mem;
 use std::net::TcpStream;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
-/// Sends the stream until the client leaves, the stream ends or the client is stuck; says which.
-pub(super) fn send(
-    connection: &Arc<Connection>,
-    shared: &Shared,
-    camera: &CameraSide,
-    request: &Mp4Request,
-    head: &Head,
-) -> &'static str {
-    let socket = &connection.socket;
-    let begin = begin(shared, camera, head);
-    if head.method == Method::Head {
-        _ = write_within(socket, begin.as_bytes(), WRITE_TIME);
-        connection::linger(socket);
-        return "answered";
+/// Sends the stream until the client leaves or the stream ends.
+///
+/// # Errors
+/// `TimedOut` or `WouldBlock` if the client does not take it; others if it has left.
+pub fn serve(exchange: &Exchange<'_>) -> io::Result<Ending> {
+    let begin = begin(exchange);
+    if exchange.is_head() {
+        exchange.connection.write(begin.as_bytes())?;
+        return Ok(Ending::Answered);
     }
-    let Some(_place) = connection.begin_stream(shared, head) else {
-        return "refused";
-    };
-    let outcome = write_within(socket, begin.as_bytes(), WRITE_TIME)
-        .and_then(|()| follow(connection, camera, request, head.http11));
-    match outcome {
-        Ok(End::Stream) => {
-            connection::linger(socket);
-            "stream ended"
-        }
-        Ok(End::Client) => "left",
-        Err(e) => connection::give_up(socket, shared, &e),
+    if let Err(full) = exchange.begin_stream() {
+        return exchange.send_last(&full, Ending::Refused);
     }
+    exchange.connection.write(begin.as_bytes())?;
+    follow(exchange)
 }
 
 /// The response's head.
-fn begin(shared: &Shared, camera: &CameraSide, head: &Head) -> String {
-    let codecs = match camera.stream.state().init {
+fn begin(exchange: &Exchange<'_>) -> String {
+    let codecs = match exchange.camera.stream.state().init {
         Some(init) => format!("; codecs=\"{}\"", init.codec),
         None => String::new(),
     };
-    let framing = if head.http11 {
+    let framing = if exchange.head.http11 {
         "Transfer-Encoding: chunked\r\n"
     } else {
         ""
     };
-    routes::endless(head, shared, &format!("video/mp4{codecs}"), framing)
+    exchange.endless_head(&format!("video/mp4{codecs}"), framing)
 }
 
-/// Who ended it.
-enum End {
-    Stream,
-    Client,
-}
-
-fn follow(
-    connection: &Arc<Connection>,
-    camera: &CameraSide,
-    request: &Mp4Request,
-    chunked: bool,
-) -> io::Result<End> {
-    let stream = &camera.stream;
+fn follow(exchange: &Exchange<'_>) -> io::Result<Ending> {
+    let (connection, stream) = (exchange.connection, &exchange.camera.stream);
     let watching = stream.watch(Who::Net(connection.address), "mp4");
-    let sink = Arc::new(Mp4 {
-        connection: Arc::clone(connection),
-        stream: Arc::clone(stream),
-        viewer: Arc::clone(&watching.viewer),
-        out: Mutex::new(Out {
-            chunked,
-            sequence: 0,
-            start: None,
-            heads: Vec::new(),
-            unsent: Unsent::default(),
-            ended: false,
-        }),
-    });
-    let mut follower = Follower::shared(&stream.ring, request.live, Arc::clone(&sink) as Arc<dyn Sink>);
+    let wire = Mp4 {
+        chunked: exchange.head.http11,
+        numbers: Numbers::default(),
+        heads: Vec::new(),
+        is_over: false,
+    };
+    let sink = LiveSink::new(connection, stream, &watching, wire);
+    let live = exchange.head.asks_for_live();
+    let mut follower = Follower::shared(&stream.ring, live, Arc::clone(&sink) as Arc<dyn Sink>);
     stream.request_key_frame();
     let mut looked = Instant::now();
     loop {
         match follower.next(LOOK_EVERY) {
             Next::Batch(batch) => {
                 sink.try_send(batch);
-                sink.see_to_it()?;
+                sink.flush()?;
             }
-            Next::Blocked => sink.see_to_it()?,
+            Next::Blocked => sink.flush()?,
             // What a command gives may have become known only now.
-            Next::TimedOut if stream.state().codec == Some(Codec::Jpeg) => {
-                return sink.finish().map(|()| End::Stream);
-            }
+            Next::TimedOut if stream.state().codec == Some(Codec::Jpeg) => return finish(&sink),
             Next::TimedOut | Next::Notified => {}
             Next::Broken => return Err(io::Error::other("a fault of this program")),
-            Next::Closed => return sink.finish().map(|()| End::Stream),
+            Next::Closed => return finish(&sink),
         }
-        if sink.ended() {
-            return sink.finish().map(|()| End::Stream);
+        if sink.with_wire(|wire| wire.is_over) {
+            return finish(&sink);
         }
         if looked.elapsed() >= LOOK_EVERY {
             looked = Instant::now();
-            if has_left(&connection.socket) {
-                return Ok(End::Client);
+            if connection.has_left() {
+                return Ok(Ending::Left);
             }
         }
     }
 }
 
-/// The way out to one client, for its own thread and for those that stand in for it.
-struct Mp4 {
-    connection: Arc<Connection>,
-    stream: Arc<Stream>,
-    viewer: Arc<Viewer>,
-    out: Mutex<Out>,
+/// Ends the body in order: a client can tell this from a broken connection.
+fn finish(sink: &LiveSink<Mp4>) -> io::Result<Ending> {
+    let chunked = sink.with_wire(|wire| wire.chunked);
+    sink.write(if chunked { b"0\r\n\r\n" } else { b"" })?;
+    Ok(Ending::StreamEnded)
 }
 
-struct Out {
+/// A body of fragments.
+struct Mp4 {
     /// HTTP/1.1: a chunk a fragment (RFC 9112, 7.1). Else the end of the connection is the end of the stream.
     chunked: bool,
-    /// Of the fragment sent last; the first has 1.
-    sequence: u32,
-    /// What has been sent as init segment, and the media time that is this client's zero.
-    start: Option<(Arc<Init>, u64)>,
+    numbers: Numbers,
     /// Kept from write to write for its allocation.
     heads: Vec<u8>,
-    unsent: Unsent,
     /// What comes now needs another init segment, which a plain recording can't have.
-    ended: bool,
+    is_over: bool,
 }
 
-impl Sink for Mp4 {
-    fn try_send(&self, batch: &Batch) -> bool {
-        let mut out = self.lock();
-        let sent = out.send(&self.connection.socket, &batch.fragments);
-        account(batch, sent, &self.stream, &self.viewer);
-        out.unsent.is_none() && !out.ended
-    }
-}
-
-impl Mp4 {
-    fn lock(&self) -> MutexGuard<'_, Out> {
-        self.out.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn ended(&self) -> bool {
-        self.lock().ended
-    }
-
-    /// Sends what an offer left, and waits for it.
-    ///
-    /// # Errors
-    /// `TimedOut` or `WouldBlock` if the client does not take it; others if it has left.
-    fn see_to_it(&self) -> io::Result<()> {
-        self.lock().unsent.flush(&self.connection.socket)
-    }
-
-    /// Ends the body in order: a client can tell this from a broken connection.
-    fn finish(&self) -> io::Result<()> {
-        self.see_to_it()?;
-        let last: &[u8] = if self.lock().chunked { b"0\r\n\r\n" } else { b"" };
-        write_within(&self.connection.socket, last, WRITE_TIME)
-    }
-}
-
-impl Out {
-    /// Sends fragments without waiting, in one write, after the init segment if they are the first. What the socket
-    /// does not take is kept. Gives the bytes of it all.
-    fn send(&mut self, socket: &TcpStream, fragments: &[Arc<Fragment>]) -> u64 {
+impl Wire for Mp4 {
+    /// In one write, after the init segment if they are the first.
+    fn send(&mut self, batch: &Batch, socket: &TcpStream, buffer: &mut SendBuffer) -> u64 {
+        let fragments = &batch.fragments;
         let Some(first) = fragments.first() else { return 0 };
         let mut heads = mem::take(&mut self.heads);
         heads.clear();
-        let (init, base_90k) = match &self.start {
-            Some((init, base_90k)) => (Arc::clone(init), *base_90k),
+        let init = match self.numbers.init() {
+            Some(init) => Arc::clone(init),
             None => {
+                self.numbers.begin(first);
                 self.chunk_size(&mut heads, first.init.bytes.len());
                 heads.extend_from_slice(&first.init.bytes);
                 heads.extend_from_slice(self.chunk_end());
-                self.start = Some((Arc::clone(&first.init), first.time_90k));
-                (Arc::clone(&first.init), first.time_90k)
+                Arc::clone(&first.init)
             }
         };
         let of_this_init = |fragment: &&Arc<Fragment>| Arc::ptr_eq(&fragment.init, &init);
@@ -195,13 +124,12 @@ impl Out {
             .take(BATCH_FRAGMENTS)
             .take_while(of_this_init)
             .count();
-        self.ended = count < fragments.len();
+        self.is_over = count < fragments.len();
         let fragments = &fragments[..count];
         let mut ends = [0; BATCH_FRAGMENTS];
         for (fragment, end) in fragments.iter().zip(&mut ends) {
-            self.sequence = self.sequence.wrapping_add(1);
             self.chunk_size(&mut heads, HEAD_BYTES + fragment.payload().len());
-            heads.extend_from_slice(&fragment.head(self.sequence, base_90k));
+            heads.extend_from_slice(&self.numbers.head(fragment));
             *end = heads.len();
         }
         let mut slices = [IoSlice::new(&[]); 3 * BATCH_FRAGMENTS];
@@ -212,11 +140,17 @@ impl Out {
             slices[2] = IoSlice::new(self.chunk_end());
             begin = end;
         }
-        let bytes = self.unsent.send(socket, &slices[..3 * count]);
+        let bytes = buffer.send(socket, &slices[..3 * count]);
         self.heads = heads;
         bytes
     }
 
+    fn is_over(&self) -> bool {
+        self.is_over
+    }
+}
+
+impl Mp4 {
     fn chunk_size(&self, out: &mut Vec<u8>, bytes: usize) {
         if self.chunked {
             // Writing to a Vec can't fail.

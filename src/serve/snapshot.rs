@@ -1,81 +1,86 @@
 //! `/snapshot.jpg` and `/snapshot.mp4`: one picture, captured after it was asked for. A camera that sleeps is woken up.
 
-use super::connection::{Connection, Wait};
-use super::head::{Head, Method};
-use super::routes::{Answer, Stop, not_now};
-use super::{CameraSide, mjpeg};
+use super::answer::{Answer, Rejection};
+use super::exchange::{Ending, Exchange};
 use crate::format::fmp4::Fragment;
 use crate::ring::pictures::{self, Picture};
 use crate::ring::{Follower, Next};
-use crate::stream::{Codec, Who};
+use crate::stream::{Codec, Watching, Who};
 use crate::sys::clock;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A camera has so long to give a picture: some webcams take two or three seconds.
+/// A camera has this long to give a picture: some webcams take two or three seconds.
 const JPEG_TIME: Duration = Duration::from_secs(5);
-/// And so long to give a key frame: a camera's own encoder may make none when it is asked to, but one every five seconds
-/// or more.
+/// A camera has this long to give a key frame: its own encoder may make none when it is asked to, but one every five
+/// seconds or more.
 const KEY_TIME: Duration = Duration::from_secs(10);
 
-/// The answer to who wants one picture, coded so.
+/// Sends one JPEG picture.
 ///
 /// # Errors
-/// The client has left.
-pub(super) fn take(
-    connection: &Connection,
-    camera: &CameraSide,
-    codec: Codec,
-    head: &Head,
-) -> io::Result<Option<Answer>> {
-    find(connection, camera, codec, head).map_or_else(Stop::answer, |answer| Ok(Some(answer)))
+/// `TimedOut` or `WouldBlock` if the client does not take it; others if it has left.
+pub fn jpeg(exchange: &Exchange<'_>) -> io::Result<Ending> {
+    const TYPE: &str = "image/jpeg";
+    if exchange.is_head() {
+        return exchange.send(&Answer::head_only(TYPE));
+    }
+    let _watching = watch(exchange, "snapshot.jpg");
+    let picture = next_picture(exchange);
+    exchange.end(picture.map(|picture| answer(TYPE, picture.bytes.clone(), picture.captured_us)))
 }
 
-fn find(connection: &Connection, camera: &CameraSide, codec: Codec, head: &Head) -> Result<Answer, Stop> {
-    let (content_type, way) = match codec {
-        Codec::Jpeg => ("image/jpeg", "snapshot.jpg"),
-        Codec::H264 => ("video/mp4", "snapshot.mp4"),
-    };
-    if head.method == Method::Head {
-        return Ok(Answer::later(content_type));
+/// Sends one H.264 picture, as an MP4 file.
+///
+/// # Errors
+/// Those of [`jpeg`].
+pub fn mp4(exchange: &Exchange<'_>) -> io::Result<Ending> {
+    const TYPE: &str = "video/mp4";
+    if exchange.is_head() {
+        return exchange.send(&Answer::head_only(TYPE));
     }
-    let _watching = camera.stream.watch(Who::Net(connection.address), way);
-    let (captured_us, bytes) = match codec {
-        Codec::Jpeg => {
-            let picture = picture(connection, camera)?;
-            (picture.captured_us, picture.bytes.clone())
-        }
-        Codec::H264 => {
-            let key = key_frame(connection, camera)?;
-            let parts = [&key.init.bytes[..], &key.head(1, key.time_90k), key.payload()];
-            (key.captured_us, parts.concat())
-        }
-    };
-    let time = mjpeg::timestamp(captured_us);
-    Ok(Answer::fresh(content_type, bytes).with(&format!("X-Timestamp: {time}\r\n")))
+    let _watching = watch(exchange, "snapshot.mp4");
+    exchange.end(next_key_frame(exchange).map(|key| {
+        let parts = [&key.init.bytes[..], &key.head(1, key.time_90k), key.payload()];
+        answer(TYPE, parts.concat(), key.captured_us)
+    }))
+}
+
+fn watch<'a>(exchange: &'a Exchange<'_>, protocol: &'static str) -> Watching<'a> {
+    let who = Who::Net(exchange.connection.address);
+    exchange.camera.stream.watch(who, protocol)
+}
+
+fn answer(content_type: &'static str, bytes: Vec<u8>, captured_us: u64) -> Answer {
+    let time = timestamp(captured_us);
+    Answer::fresh(content_type, bytes).with(&format!("X-Timestamp: {time}\r\n"))
 }
 
 /// Waits for a JPEG picture that is captured from now on.
-pub(super) fn picture(connection: &Connection, camera: &CameraSide) -> Result<Arc<Picture>, Stop> {
+///
+/// # Errors
+/// There is none, or the client has left.
+pub fn next_picture(exchange: &Exchange<'_>) -> Result<Arc<Picture>, Rejection> {
     let asked_us = clock::monotonic_us();
-    let _want = camera.stream.pictures.subscribe();
-    let mut wait = Wait::new(connection, camera, Codec::Jpeg, JPEG_TIME);
+    let pictures = &exchange.camera.stream.pictures;
+    let _subscription = pictures.subscribe();
+    let mut wait = exchange.wait(Codec::Jpeg, JPEG_TIME);
     let mut last = 0;
     loop {
-        match camera.stream.pictures.next(last, wait.turn()?) {
+        match pictures.next(last, wait.turn()?) {
             pictures::Next::Picture(_, picture) if picture.captured_us >= asked_us => return Ok(picture),
             pictures::Next::Picture(number, _) => last = number,
             pictures::Next::TimedOut => {}
-            pictures::Next::Closed => return Err(not_now(camera).into()),
+            pictures::Next::Closed => return Err(exchange.not_now().into()),
         }
     }
 }
 
 /// Waits for a key frame that is captured from now on.
-fn key_frame(connection: &Connection, camera: &CameraSide) -> Result<Arc<Fragment>, Stop> {
-    let stream = &camera.stream;
-    let mut wait = Wait::new(connection, camera, Codec::H264, KEY_TIME);
+fn next_key_frame(exchange: &Exchange<'_>) -> Result<Arc<Fragment>, Rejection> {
+    let stream = &exchange.camera.stream;
+    let mut wait = exchange.wait(Codec::H264, KEY_TIME);
     let asked_us = clock::monotonic_us();
     let is_good = |fragment: &&Arc<Fragment>| fragment.key && fragment.captured_us >= asked_us;
     let mut follower = Follower::new(&stream.ring, true);
@@ -88,7 +93,15 @@ fn key_frame(connection: &Connection, camera: &CameraSide) -> Result<Arc<Fragmen
                 }
             }
             Next::TimedOut | Next::Notified | Next::Blocked => {}
-            Next::Closed | Next::Broken => return Err(not_now(camera).into()),
+            Next::Closed | Next::Broken => return Err(exchange.not_now().into()),
         }
     }
+}
+
+/// The wall clock's time of a capture, in seconds as mjpg-streamer writes them.
+pub fn timestamp(captured_us: u64) -> String {
+    let age = Duration::from_micros(clock::monotonic_us().saturating_sub(captured_us));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let time = now.saturating_sub(age);
+    format!("{}.{:06}", time.as_secs(), time.subsec_micros())
 }

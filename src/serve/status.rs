@@ -1,10 +1,11 @@
 //! `/status` and `/healthz`.
 
-use super::routes::Answer;
-use super::{CameraSide, Shared};
-use crate::format::json::{Object, array, decimal, or_null, quote};
-use crate::stream::{Condition, State, Viewer};
-use std::sync::Arc;
+use super::answer::Answer;
+use super::exchange::{Ending, Exchange};
+use super::shared::CameraSide;
+use crate::format::json::{Object, array, decimal, or_null};
+use crate::stream::{Codec, Condition, State, Viewer};
+use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ const STALE: Duration = Duration::from_secs(3);
 /// A camera may take this long to give its first frame.
 const START_TIME: Duration = Duration::from_secs(8);
 
-/// Why the stream is not healthy, if it is not.
+/// The reason why the stream is not healthy; `None` if it is.
 fn trouble(state: &State) -> Option<String> {
     match state.condition {
         Condition::Asleep => None,
@@ -33,33 +34,40 @@ fn trouble(state: &State) -> Option<String> {
     }
 }
 
-/// 200 while frames are fresh or nobody wants any, else 503 with the reason; for all of them together.
-pub(super) fn health(cameras: &[Arc<CameraSide>]) -> Answer {
+/// Sends 200 while frames are fresh or nobody wants any, else 503 with the reason; for all cameras together.
+///
+/// # Errors
+/// `TimedOut` or `WouldBlock` if the client does not take it; others if it has left.
+pub fn health(exchange: &Exchange<'_>) -> io::Result<Ending> {
     let mut status = "200 OK";
     let mut lines = Vec::new();
-    for camera in cameras {
+    for camera in exchange.cameras {
         let state = camera.stream.state();
         let trouble = trouble(&state);
         if trouble.is_some() {
             status = "503 Service Unavailable";
         }
         let text = trouble.unwrap_or_else(|| state.condition.word().into());
-        lines.push(match cameras {
+        lines.push(match exchange.cameras {
             [_] => text,
             _ => format!("{}: {text}", camera.stream.name),
         });
     }
-    Answer::text(status, lines.join("\n"))
+    exchange.send(&Answer::text(status, lines.join("\n")))
 }
 
-/// Everything that is known, as JSON.
-pub(super) fn report(shared: &Shared, cameras: &[Arc<CameraSide>]) -> Answer {
+/// Sends everything that is known, as JSON.
+///
+/// # Errors
+/// Those of [`health`].
+pub fn report(exchange: &Exchange<'_>) -> io::Result<Ending> {
+    let shared = exchange.shared;
     let counters = &shared.counters;
     let report = Object::new()
         .text("version", env!("CARGO_PKG_VERSION"))
         .text("sandbox", &shared.sandbox)
         .member("uptime_s", shared.started.elapsed().as_secs())
-        .member("clients", shared.streams.load(Relaxed))
+        .member("clients", shared.places.taken())
         .member("max_clients", shared.settings.max_clients)
         .member("connections", shared.connections().len())
         .member("requests", counters.requests.load(Relaxed))
@@ -67,9 +75,12 @@ pub(super) fn report(shared: &Shared, cameras: &[Arc<CameraSide>]) -> Answer {
         .member("forbidden", counters.forbidden.load(Relaxed))
         .member("refused", counters.refused.load(Relaxed))
         .member("stuck_clients", counters.stuck.load(Relaxed))
-        .member("cameras", array(cameras.iter().map(|camera| of_camera(camera))))
+        .member(
+            "cameras",
+            array(exchange.cameras.iter().map(|camera| of_camera(camera))),
+        )
         .end();
-    Answer::fresh("application/json", report.into_bytes())
+    exchange.send(&Answer::fresh("application/json", report.into_bytes()))
 }
 
 fn of_camera(camera: &CameraSide) -> String {
@@ -113,9 +124,9 @@ fn of_camera(camera: &CameraSide) -> String {
         )
         .member("healthy", trouble.is_none())
         .member("placeholder", state.placeholder)
-        .member("codec", codec(&state))
+        .text_or_null("codec", state.codec.map(Codec::word))
         .member("rotation", state.rotation)
-        .member("codecs", or_null(init.map(|i| quote(&i.codec))))
+        .text_or_null("codecs", init.map(|init| &*init.codec))
         .member("width", or_null(state.size.map(|(width, _)| width.to_string())))
         .member(
             "height",
@@ -138,9 +149,4 @@ fn of_camera(camera: &CameraSide) -> String {
         .member("hls_bytes", camera.hls.bytes())
         .member("clients", clients)
         .end()
-}
-
-/// What the camera's pictures are coded as, in JSON.
-pub(super) fn codec(state: &State) -> String {
-    or_null(state.codec.map(|codec| quote(codec.word())))
 }

@@ -5,7 +5,9 @@
 //! asked for anything for three target durations, or six seconds if that is longer. It only says where segments and
 //! parts begin and end; what is sent are the ring's own fragments.
 
-mod run;
+mod answers;
+pub mod run;
+mod session;
 mod window;
 
-pub(super) use run::{Hls, answer, is_here};
+pub use answers::{file, media, multivariant};

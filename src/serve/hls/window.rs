@@ -2,7 +2,7 @@
 //! own fragments and nothing else: a segment is some of them in a row, a part is some of a segment's.
 
 use crate::format::fmp4::{Fragment, Init, TIMESCALE};
-use crate::format::hls::{self, Name, Part, SKIP_TARGETS, Segment, Terms};
+use crate::format::hls::{self, Name, Part, PlaylistParams, SKIP_TARGETS, Segment};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ const PART_90K: u64 = SECOND_90K / 6;
 const LISTED_TARGETS: u64 = SKIP_TARGETS + 2;
 /// Segments that are listed at least.
 const LISTED_LEAST: usize = 6;
-/// No more than this is held, however large the frames are and whatever should be.
+/// No more than this is held, however large the frames are, and whatever the playlist lists.
 pub const MOST_BYTES: usize = 64 << 20;
 
 /// A segment and what is in it.
@@ -55,14 +55,14 @@ pub struct Media {
     pub sequence: u32,
 }
 
-/// How far the playlist goes, for [`Window::reaches`].
+/// The answer of [`Window::progress`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
-    /// That far.
-    Yes,
+pub enum Progress {
+    /// It goes that far.
+    Reached,
     /// Not yet.
     NotYet,
-    /// Nobody knows whether it ever will.
+    /// Nobody can know that it ever will.
     TooFar,
 }
 
@@ -92,7 +92,7 @@ pub struct Window {
     first_sequence: u64,
     most_bytes: usize,
     /// Known when the first group of pictures is whole; until then its fragments wait here.
-    terms: Option<Terms>,
+    params: Option<PlaylistParams>,
     waiting: Vec<Arc<Fragment>>,
     /// Oldest first; so many of them are no longer listed.
     whole: VecDeque<Held>,
@@ -118,7 +118,7 @@ impl Window {
             run,
             first_sequence,
             most_bytes,
-            terms: None,
+            params: None,
             waiting: Vec::new(),
             whole: VecDeque::new(),
             unlisted: 0,
@@ -154,7 +154,7 @@ impl Window {
             pushed.needs_key_frame = true;
             return pushed;
         }
-        if self.terms.is_some() {
+        if self.params.is_some() {
             self.add(fragment, unix_us, &mut pushed);
         } else {
             self.wait(fragment, unix_us, &mut pushed);
@@ -163,7 +163,7 @@ impl Window {
         pushed
     }
 
-    /// Collects the first group of pictures, which gives the terms of the run.
+    /// Collects the first group of pictures, which gives what its playlists promise.
     fn wait(&mut self, fragment: &Arc<Fragment>, unix_us: i64, pushed: &mut Pushed) {
         let length_90k: u64 = self.waiting.iter().map(|f| u64::from(f.duration_90k)).sum();
         let whole = fragment.key && length_90k >= SEGMENT_LEAST_90K;
@@ -171,7 +171,7 @@ impl Window {
         if let (true, Ok(frames @ 1..)) = (whole || too_long, u64::try_from(self.waiting.len())) {
             let frame_90k = length_90k / frames;
             let per_part = ((PART_90K + frame_90k / 2) / frame_90k.max(1)).max(1);
-            self.terms = Some(Terms {
+            self.params = Some(PlaylistParams {
                 run: self.run,
                 // 4.4.3.1: the length of a segment, rounded, is not above it.
                 target_s: match length_90k {
@@ -200,12 +200,12 @@ impl Window {
     }
 
     fn add(&mut self, fragment: &Arc<Fragment>, unix_us: i64, pushed: &mut Pushed) {
-        let Some(terms) = self.terms else { return };
+        let Some(params) = self.params else { return };
         let frame_90k = u64::from(fragment.duration_90k);
         let ends = self.open.as_ref().is_none_or(|open| {
             let length_90k = open.listing.duration_90k;
             fragment.key && length_90k >= SEGMENT_LEAST_90K
-                || length_90k + frame_90k >= terms.target_s * SECOND_90K + SECOND_90K / 2
+                || length_90k + frame_90k >= params.target_s * SECOND_90K + SECOND_90K / 2
         });
         if ends {
             pushed.changed |= self.close_segment();
@@ -213,7 +213,7 @@ impl Window {
         }
         let Some(open) = &mut self.open else { return };
         pushed.needs_key_frame |= key_is_due(open.listing.duration_90k, frame_90k);
-        let too_much = open.part_90k > 0 && open.part_90k + frame_90k > terms.part_target_90k;
+        let too_much = open.part_90k > 0 && open.part_90k + frame_90k > params.part_target_90k;
         if too_much {
             open.close_part(&mut self.next_part);
         }
@@ -225,7 +225,7 @@ impl Window {
         self.next_sequence = self.next_sequence.wrapping_add(1);
         // Not to hold it back until the next frame shows that it is whole: that one will be as long as these.
         let frames = (open.fragments.len() - open.in_parts) as u64;
-        let full = open.part_90k + open.part_90k / frames.max(1) > terms.part_target_90k;
+        let full = open.part_90k + open.part_90k / frames.max(1) > params.part_target_90k;
         if full {
             open.close_part(&mut self.next_part);
         }
@@ -276,7 +276,7 @@ impl Window {
 
     /// Takes off the list what is too old for it, and lets go what nobody may ask for any more.
     fn unlist(&mut self) {
-        let Some(terms) = self.terms else { return };
+        let Some(params) = self.params else { return };
         let length_90k = |held: &Held| held.listing.duration_90k;
         let mut listed_90k: u64 = self.listed().map(length_90k).sum();
         let newest_90k = self.whole.back().map_or(0, Held::end_90k);
@@ -284,7 +284,7 @@ impl Window {
             let Some(oldest) = self.whole.get_mut(self.unlisted) else {
                 break;
             };
-            if listed_90k - length_90k(oldest) < LISTED_TARGETS * terms.target_s * SECOND_90K {
+            if listed_90k - length_90k(oldest) < LISTED_TARGETS * params.target_s * SECOND_90K {
                 break;
             }
             // Its own length and that of the longest playlist that had it (6.2.2).
@@ -326,12 +326,12 @@ impl Window {
     /// True when there is a playlist.
     pub fn is_ready(&self) -> bool {
         let listed_90k: u64 = self.listed().map(|held| held.listing.duration_90k).sum();
-        self.terms.is_some() && listed_90k >= FIRST_90K
+        self.params.is_some() && listed_90k >= FIRST_90K
     }
 
     /// Target duration; the least one while it is not known.
     pub fn target_s(&self) -> u64 {
-        self.terms.map_or(1, |terms| terms.target_s)
+        self.params.map_or(1, |params| params.target_s)
     }
 
     /// Bytes held now.
@@ -348,13 +348,13 @@ impl Window {
     // Put into a client's loop, its call with so many arguments would make 1.7 kB of unwind tables.
     #[inline(never)]
     pub fn playlist(&self, skip: bool) -> String {
-        let Some(terms) = &self.terms else {
+        let Some(params) = &self.params else {
             return String::new();
         };
         let whole: Vec<&Segment> = self.listed().map(|held| &held.listing).collect();
         let open = self.open.as_ref().map(|open| &open.listing);
         let open = open.filter(|open| !open.parts.is_empty());
-        hls::media(terms, self.first_sequence, &whole, open, self.next_part, skip)
+        hls::media(params, self.first_sequence, &whole, open, self.next_part, skip)
     }
 
     /// The multivariant playlist.
@@ -382,10 +382,10 @@ impl Window {
         Some(variant.playlist())
     }
 
-    /// Whether the playlist goes as far as the segment of this media sequence number, or this part of it (6.2.5.2).
-    pub fn reaches(&self, sequence: u64, part: Option<u64>) -> Reach {
+    /// How far the playlist is, seen from the segment of this media sequence number, or this part of it (6.2.5.2).
+    pub fn progress(&self, sequence: u64, part: Option<u64>) -> Progress {
         let Some(number) = sequence.checked_sub(self.first_sequence) else {
-            return Reach::Yes; // of a run before this one
+            return Progress::Reached; // of a run before this one
         };
         let grows = self.next_segment - u64::from(self.open.is_some());
         let parts_of = |held: &Held| held.listing.parts.len() as u64;
@@ -394,22 +394,22 @@ impl Window {
             // A part that it does not have is the first one of the next segment.
             let newest = self.whole.back().map_or(0, parts_of);
             let has = number + 1 < grows || open_parts > 0 || part.is_none_or(|part| part < newest);
-            return if has { Reach::Yes } else { Reach::NotYet };
+            return if has { Progress::Reached } else { Progress::NotYet };
         }
         // grows - 1 is the last segment that is whole.
         if number > grows + 1 {
-            return Reach::TooFar;
+            return Progress::TooFar;
         }
         match part {
-            Some(part) if number == grows && part < open_parts => Reach::Yes,
-            Some(part) if part > open_parts + self.advance_part_limit() => Reach::TooFar,
-            _ => Reach::NotYet,
+            Some(part) if number == grows && part < open_parts => Progress::Reached,
+            Some(part) if part > open_parts + self.advance_part_limit() => Progress::TooFar,
+            _ => Progress::NotYet,
         }
     }
 
     /// 6.2.5.2: 3 / PART-TARGET, if that is below a second.
     fn advance_part_limit(&self) -> u64 {
-        let part_90k = self.terms.map_or(0, |terms| terms.part_target_90k);
+        let part_90k = self.params.map_or(0, |params| params.part_target_90k);
         (3 * SECOND_90K).div_ceil(part_90k.clamp(1, SECOND_90K))
     }
 

@@ -108,7 +108,7 @@ impl Rig {
                 let length: u64 = media.fragments.iter().map(|f| u64::from(f.duration_90k)).sum();
                 assert_eq!(part.duration_90k, length);
                 assert_eq!(part.independent, media.fragments[0].key);
-                let target_90k = window.terms.unwrap().part_target_90k;
+                let target_90k = window.params.unwrap().part_target_90k;
                 assert!(length <= target_90k || media.fragments.len() == 1);
                 assert_eq!(media.sequence, held.sequence + in_parts.len() as u32);
                 in_parts.extend(times(&media));
@@ -166,9 +166,9 @@ impl Rig {
         assert!(matches!(self.window.find(hint), Some(Found::Next)));
     }
 
-    fn terms(&self) -> (u64, u64) {
-        let terms = self.window.terms.unwrap();
-        (terms.target_s, terms.part_target_90k)
+    fn params(&self) -> (u64, u64) {
+        let params = self.window.params.unwrap();
+        (params.target_s, params.part_target_90k)
     }
 
     /// Lengths in frames of all segments that are whole.
@@ -196,7 +196,7 @@ fn groups_of_a_second_are_segments_and_five_frames_a_part() {
     rig.play(30, 30);
     assert!(!rig.window.is_ready(), "the first group may go on");
     rig.play(300, 30);
-    assert_eq!(rig.terms(), (1, 184 * 90));
+    assert_eq!(rig.params(), (1, 184 * 90));
     assert_eq!(rig.lengths(), [30; 10]);
     assert_eq!(rig.wants, 0, "key frames come by themselves");
     for held in &rig.window.whole {
@@ -226,7 +226,7 @@ fn key_frames_that_are_far_apart_are_asked_for_once_a_second() {
     rig.play(60, 60);
     assert_eq!(rig.wants, 1);
     rig.play(600, 60);
-    assert_eq!((rig.terms().0, rig.wants), (2, 11));
+    assert_eq!((rig.params().0, rig.wants), (2, 11));
     assert_eq!(rig.lengths(), [60; 10]);
 }
 
@@ -239,7 +239,7 @@ fn key_frames_that_are_close_together_make_no_small_segments() {
     rig.play(300, 1);
     assert!(rig.lengths().iter().all(|frames| *frames == 23));
     // 23 frames are 0.77 s.
-    assert_eq!(rig.terms().0, 1);
+    assert_eq!(rig.params().0, 1);
 }
 
 #[test]
@@ -256,7 +256,7 @@ fn the_first_group_gives_the_target_and_longer_ones_are_cut() {
     ] {
         let mut rig = Rig::new(MOST_BYTES);
         rig.play(10 * group, group);
-        assert_eq!(rig.terms().0, target_s, "{group}");
+        assert_eq!(rig.params().0, target_s, "{group}");
         assert!(
             rig.lengths().iter().all(|frames| *frames == group as usize),
             "{group}"
@@ -279,7 +279,7 @@ fn the_first_group_gives_the_target_and_longer_ones_are_cut() {
     rig.play(180, 1000);
     assert!(!rig.window.is_ready());
     rig.play(1, 2);
-    assert_eq!((rig.terms().0, rig.lengths().len()), (6, 1));
+    assert_eq!((rig.params().0, rig.lengths().len()), (6, 1));
 }
 
 #[test]
@@ -288,7 +288,7 @@ fn slow_streams_have_a_frame_a_part() {
     for number in 0..30 {
         rig.push(number % 4 == 0, 90_000);
     }
-    assert_eq!(rig.terms(), (4, 99_000));
+    assert_eq!(rig.params(), (4, 99_000));
     assert!(rig.window.whole.iter().all(|held| held.listing.parts.len() == 4));
 }
 
@@ -404,41 +404,45 @@ fn how_far_the_playlist_goes() {
     let mut rig = Rig::new(MOST_BYTES);
     rig.play(30 * 4 + 12, 30);
     // Segments 0 to 3 are whole, of 6 parts each; 4 has two.
-    let reaches = |rig: &Rig, number: u64, part| rig.window.reaches(1000 + number, part);
+    let reaches = |rig: &Rig, number: u64, part| rig.window.progress(1000 + number, part);
     for (number, part, reach) in [
-        (0, None, Reach::Yes),
-        (0, Some(99), Reach::Yes),
-        (3, None, Reach::Yes),
-        (3, Some(5), Reach::Yes),
-        (3, Some(6), Reach::Yes),
-        (4, None, Reach::NotYet),
-        (4, Some(0), Reach::Yes),
-        (4, Some(1), Reach::Yes),
-        (4, Some(2), Reach::NotYet),
-        (4, Some(5), Reach::NotYet),
+        (0, None, Progress::Reached),
+        (0, Some(99), Progress::Reached),
+        (3, None, Progress::Reached),
+        (3, Some(5), Progress::Reached),
+        (3, Some(6), Progress::Reached),
+        (4, None, Progress::NotYet),
+        (4, Some(0), Progress::Reached),
+        (4, Some(1), Progress::Reached),
+        (4, Some(2), Progress::NotYet),
+        (4, Some(5), Progress::NotYet),
         // 3 / PART-TARGET is 16.4
-        (4, Some(19), Reach::NotYet),
-        (4, Some(20), Reach::TooFar),
-        (5, None, Reach::NotYet),
-        (5, Some(0), Reach::NotYet),
-        (6, None, Reach::TooFar),
-        (6, Some(0), Reach::TooFar),
+        (4, Some(19), Progress::NotYet),
+        (4, Some(20), Progress::TooFar),
+        (5, None, Progress::NotYet),
+        (5, Some(0), Progress::NotYet),
+        (6, None, Progress::TooFar),
+        (6, Some(0), Progress::TooFar),
     ] {
         assert_eq!(reaches(&rig, number, part), reach, "{number} {part:?}");
     }
-    assert_eq!(rig.window.reaches(999, Some(3)), Reach::Yes, "of a run before");
+    assert_eq!(
+        rig.window.progress(999, Some(3)),
+        Progress::Reached,
+        "of a run before"
+    );
     // The segment ends without the part: it is the first one of the next.
     for _ in 12..30 {
         rig.push(false, FRAME_90K);
     }
-    assert_eq!(reaches(&rig, 4, Some(6)), Reach::NotYet);
+    assert_eq!(reaches(&rig, 4, Some(6)), Progress::NotYet);
     rig.push(true, FRAME_90K);
-    assert_eq!(reaches(&rig, 4, None), Reach::Yes);
-    assert_eq!(reaches(&rig, 4, Some(6)), Reach::NotYet);
+    assert_eq!(reaches(&rig, 4, None), Progress::Reached);
+    assert_eq!(reaches(&rig, 4, Some(6)), Progress::NotYet);
     for _ in 0..4 {
         rig.push(false, FRAME_90K);
     }
-    assert_eq!(reaches(&rig, 4, Some(6)), Reach::Yes);
+    assert_eq!(reaches(&rig, 4, Some(6)), Progress::Reached);
 }
 
 /// Frames of all lengths, key frames and breaks by chance: what holds always, holds.
@@ -487,7 +491,7 @@ fn parts_have_their_length_at_all_usual_rates() {
             let jitter = (seed >> 33) as u32 % (frame_90k / 10 + 1);
             rig.push(number % fps == 0, frame_90k - frame_90k / 20 + jitter);
         }
-        let target_90k = rig.terms().1;
+        let target_90k = rig.params().1;
         for held in &rig.window.whole {
             let (_, others) = held.listing.parts.split_last().unwrap();
             for part in others {

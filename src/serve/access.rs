@@ -1,0 +1,261 @@
+//! Who may ask: by which name of this machine, from which pages, and what answers tell browsers of that.
+
+use super::answer::Answer;
+use super::head::{Head, authority, origin_host};
+use crate::config;
+use std::borrow::Cow;
+use std::fmt::Write;
+use std::net::IpAddr;
+
+/// The pages that may use a route, beside those that `cors_origins` lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origins {
+    /// Pages of this host, of any port: a browser keeps the answer from others unless we tell it otherwise.
+    SameHost,
+    /// Pages of this very server: browsers let any page open a WebSocket to any place, and leave it to that place to ask
+    /// where it is from (RFC 6455, 10.2). Who sends no Origin is no browser.
+    SameOrigin,
+}
+
+/// The rules by which a request is let in.
+pub struct Access {
+    own_name: String,
+    hosts: Vec<String>,
+    cors_origins: Vec<String>,
+    frame_ancestors: Vec<String>,
+    /// Those for every answer, but to listed pages of other sites.
+    default_headers: String,
+}
+
+impl Access {
+    /// The rules of these settings, on a machine of this name.
+    pub fn new(own_name: &str, settings: &config::Server) -> Access {
+        let mut access = Access {
+            own_name: own_name.to_string(),
+            hosts: settings.hosts.clone(),
+            cors_origins: settings.cors_origins.clone(),
+            frame_ancestors: settings.frame_ancestors.clone(),
+            default_headers: String::new(),
+        };
+        access.default_headers = access.headers(None, false);
+        access
+    }
+
+    /// The machine's name.
+    pub fn own_name(&self) -> &str {
+        &self.own_name
+    }
+
+    /// Keeps off who comes by a name that is not ours, and the pages of other sites.
+    ///
+    /// # Errors
+    /// The answer to who is kept off.
+    pub fn check(&self, head: &Head, origins: Origins) -> Result<(), Answer> {
+        if let Some(host) = head.host.as_deref().filter(|host| !self.is_our_name(host)) {
+            let text = format!(
+                "This camera does not answer to the name {host:?}. If that is its name, add it to `hosts =` in [server] of the config"
+            );
+            return Err(Answer::text("421 Misdirected Request", text));
+        }
+        let is_ours = |origin: &str| match origin_host(origin) {
+            Some(_) if origins == Origins::SameOrigin => is_same_origin(origin, head),
+            Some(host) => Some(&host) == head.host.as_ref() || self.hosts.contains(&host),
+            None => false,
+        };
+        let foreign = head.origin.as_deref().is_some_and(|origin| !is_ours(origin));
+        // Where the browser thinks the connection safe, it says of a listed page's <img>, too, that it is of another site.
+        let foreign = foreign || head.cross_site && !self.may_embed(head);
+        let welcome = self.is_open() || self.listed_origin(head).is_some();
+        // Who may frame the page is the browser's to enforce (frame-ancestors); where nobody may, nothing is sent at all.
+        let framed = head.framed && self.frame_ancestors.is_empty();
+        if foreign && !welcome || framed {
+            return Err(Answer::text(
+                "403 Forbidden",
+                "This camera does not answer to pages of other sites, but those that `cors_origins =` in [server] of the config lists",
+            ));
+        }
+        Ok(())
+    }
+
+    /// True if a browser may be here under this name. A name of the outside world that was made to point here is DNS
+    /// rebinding, by which a foreign page would read a private camera; a name that can't be one, or that the config lists,
+    /// is none.
+    fn is_our_name(&self, host: &str) -> bool {
+        let literal = host
+            .strip_prefix('[')
+            .and_then(|h| h.strip_suffix(']'))
+            .unwrap_or(host);
+        let is_listed = |it: &String| it == "*" || it.eq_ignore_ascii_case(host);
+        literal.parse::<IpAddr>().is_ok()
+            || !host.contains('.')
+            || host.ends_with(".local")
+            || host.ends_with(".localhost")
+            || host.eq_ignore_ascii_case(&self.own_name)
+            || self.hosts.iter().any(is_listed)
+    }
+
+    /// The header lines for the answer to `head`.
+    pub fn security_headers(&self, head: &Head) -> Cow<'_, str> {
+        let (origin, embeds) = (self.listed_origin(head), self.may_embed(head));
+        if embeds || origin.is_some() {
+            Cow::Owned(self.headers(origin, embeds))
+        } else {
+            Cow::Borrowed(&self.default_headers)
+        }
+    }
+
+    /// The header lines for an answer where there is no good head.
+    pub fn default_headers(&self) -> &str {
+        &self.default_headers
+    }
+
+    /// The origin of the page that asks, if the config lists it.
+    pub fn listed_origin<'a>(&self, head: &'a Head) -> Option<&'a str> {
+        let origin = head.origin.as_deref();
+        origin.filter(|origin| self.is_open() || self.is_listed(origin))
+    }
+
+    /// Header lines: no guessing of types, no use by pages of other sites but of a listed `origin` (CORS: Fetch, 3.3), and
+    /// no frame around it but on pages that may (Content Security Policy, frame-ancestors). On plain http a browser does
+    /// not tell who asks, so that this is what keeps the stream out of others' frames. `embeds`: the page may show it.
+    fn headers(&self, origin: Option<&str>, embeds: bool) -> String {
+        let ancestors: String = self
+            .frame_ancestors
+            .iter()
+            .map(|origin| format!(" {origin}"))
+            .collect();
+        // The same line for all, where all may: a cache needs no copy for each of them.
+        let open = self.is_open();
+        let origin = if open { Some("*") } else { origin };
+        let mut lines = format!(
+            "X-Content-Type-Options: nosniff\r\nContent-Security-Policy: frame-ancestors 'self'{ancestors}\r\n\
+             Cross-Origin-Resource-Policy: {}\r\n",
+            if embeds || origin.is_some() {
+                "cross-origin"
+            } else {
+                "same-site"
+            }
+        );
+        if let Some(origin) = origin {
+            // Writing to a String can't fail.
+            _ = write!(lines, "Access-Control-Allow-Origin: {origin}\r\n");
+        }
+        if !(open || self.cors_origins.is_empty()) {
+            lines.push_str("Vary: Origin\r\n");
+        }
+        lines
+    }
+
+    /// True if it is for an `<img>` of a page that may show it. An `<img>` does not send its page's origin, but the page
+    /// can only hold the Referer back. To Chromium two ports of one IP address are not the same site, but the printer's
+    /// page (OctoPrint, Mainsail) and its camera are there most often.
+    fn may_embed(&self, head: &Head) -> bool {
+        let may = |page: &str| origin_host(page) == head.host || self.is_listed(page);
+        head.for_img && head.referer.as_deref().is_some_and(may)
+    }
+
+    /// Pages of any site may use it.
+    fn is_open(&self) -> bool {
+        self.cors_origins.iter().any(|origin| origin == "*")
+    }
+
+    fn is_listed(&self, origin: &str) -> bool {
+        let mut origins = self.cors_origins.iter();
+        origins.any(|it| it.eq_ignore_ascii_case(origin))
+    }
+}
+
+/// True if an Origin field is that of this server's own pages, as far as `head` tells. A proxy may speak https where
+/// we don't, so the scheme matters for the port alone, where one is not named.
+fn is_same_origin(origin: &str, head: &Head) -> bool {
+    let (default, named) = match origin.split_once("://") {
+        Some(("http", named)) => (80, named),
+        Some(("https", named)) => (443, named),
+        _ => return false,
+    };
+    let port = |port: Option<u16>| port.unwrap_or(default);
+    authority(named)
+        .is_some_and(|(host, of_page)| Some(host) == head.host && port(of_page) == port(head.port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Access, Origins};
+    use crate::config::Config;
+    use crate::serve::head;
+
+    /// The answer's code to a request with these fields; or nothing, for one that is let in.
+    fn code(settings: &str, origins: Origins, fields: &str) -> &'static str {
+        let config = format!("[server]\n{settings}\n[test]\n");
+        let config = Config::parse(config.as_bytes(), "test").unwrap();
+        let access = Access::new("own.example.net", &config.server);
+        let bytes = format!("GET / HTTP/1.1\r\n{fields}\r\n\r\n");
+        let (head, _) = head::parse(bytes.as_bytes()).unwrap().unwrap();
+        access
+            .check(&head, origins)
+            .map_or_else(|answer| answer.code(), |()| "")
+    }
+
+    #[test]
+    fn only_our_names_are_answered() {
+        for (host, expected) in [
+            ("localhost", ""),
+            ("pi", ""),
+            ("pi.local:8000", ""),
+            ("cam.localhost", ""),
+            ("192.0.2.1", ""),
+            ("[2001:db8::1]:80", ""),
+            ("own.example.net", ""),
+            ("cam.example.org", ""),
+            ("evil.example.org", "421"),
+            ("pi.local.example.org", "421"),
+        ] {
+            let fields = format!("Host: {host}");
+            let settings = "hosts = cam.example.org";
+            assert_eq!(code(settings, Origins::SameHost, &fields), expected, "{host}");
+        }
+        assert_eq!(code("hosts = *", Origins::SameHost, "Host: any.example.org"), "");
+    }
+
+    #[test]
+    fn only_our_pages_and_listed_ones_are_answered() {
+        use Origins::{SameHost, SameOrigin};
+        let listed = "cors_origins = http://home.example";
+        for (settings, origins, fields, expected) in [
+            ("", SameHost, "Origin: http://pi", ""),
+            ("", SameHost, "Origin: https://pi:8443", ""),
+            ("", SameHost, "Origin: null", "403"),
+            ("", SameHost, "Origin: http://evil.example", "403"),
+            ("", SameHost, "Sec-Fetch-Site: cross-site", "403"),
+            (
+                "",
+                SameHost,
+                "Sec-Fetch-Site: cross-site\r\nAccept: image/webp\r\nReferer: http://pi:81/x",
+                "",
+            ),
+            ("", SameOrigin, "Accept: */*", ""),
+            ("", SameOrigin, "Origin: http://pi", ""),
+            ("", SameOrigin, "Origin: https://pi", "403"),
+            ("", SameOrigin, "Origin: http://pi:8443", "403"),
+            ("hosts = pi2", SameHost, "Origin: http://pi2", ""),
+            ("hosts = pi2", SameOrigin, "Origin: http://pi2", "403"),
+            (listed, SameHost, "Origin: http://home.example", ""),
+            (listed, SameOrigin, "Origin: HTTP://home.example", ""),
+            (listed, SameHost, "Origin: http://home.example:81", "403"),
+            ("cors_origins = *", SameOrigin, "Origin: http://any.example", ""),
+            (
+                "",
+                SameHost,
+                "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: iframe",
+                "403",
+            ),
+        ] {
+            let fields = format!("Host: pi:80\r\n{fields}");
+            assert_eq!(
+                code(settings, origins, &fields),
+                expected,
+                "{settings} {origins:?} {fields}"
+            );
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Finite answers: status line, header fields, body.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+const NO_CONTENT: &str = "204 No Content";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// What is of one moment is not kept by caches.
+pub const NO_STORE: &str = "no-store";
+/// What may be kept, but has to be asked for again: the next version of the program brings its own.
+pub const NO_CACHE: &str = "no-cache";
+
+/// For clients that come when all places are taken, those of threads too.
+pub const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nCache-Control: no-store\r\n\
+    Connection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 39\r\n\r\n\
+    Too many clients; try again in a while\n";
+
+/// For clients of a program that can't serve.
+pub const MISTAKE: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nCache-Control: no-store\r\n\
+    Connection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 45\r\n\r\n\
+    The config has a mistake; the log says which\n";
+
+/// A finite answer.
+pub struct Answer {
+    status: &'static str,
+    content_type: &'static str,
+    cache: Cow<'static, str>,
+    /// More header lines, each with its end.
+    more: String,
+    /// There is a head alone, and the length of the body is not known.
+    head_only: bool,
+    pub body: Cow<'static, [u8]>,
+}
+
+/// Why a client does not get what it asked for.
+pub enum Rejection {
+    /// It is sent this instead.
+    Answer(Answer),
+    /// It has left.
+    Left,
+}
+
+impl From<Answer> for Rejection {
+    fn from(answer: Answer) -> Rejection {
+        Rejection::Answer(answer)
+    }
+}
+
+impl Answer {
+    /// A line of text that is true at this moment.
+    pub fn text(status: &'static str, text: impl Into<String>) -> Answer {
+        let mut body: String = text.into();
+        body.push('\n');
+        Answer {
+            status,
+            ..Answer::fresh(TEXT, body.into_bytes())
+        }
+    }
+
+    /// An answer that a cache may keep as `cache` (Cache-Control) says.
+    pub fn new(
+        content_type: &'static str,
+        cache: impl Into<Cow<'static, str>>,
+        body: impl Into<Cow<'static, [u8]>>,
+    ) -> Answer {
+        Answer {
+            status: "200 OK",
+            content_type,
+            cache: cache.into(),
+            more: String::new(),
+            head_only: false,
+            body: body.into(),
+        }
+    }
+
+    /// An answer that is true at this moment.
+    pub fn fresh(content_type: &'static str, body: Vec<u8>) -> Answer {
+        Answer::new(content_type, NO_STORE, body)
+    }
+
+    /// The answer to OPTIONS.
+    pub fn no_content() -> Answer {
+        Answer {
+            status: NO_CONTENT,
+            ..Answer::fresh(TEXT, Vec::new())
+        }
+    }
+
+    /// The answer to HEAD for what is not there, and not worth waking a camera up for.
+    pub fn head_only(content_type: &'static str) -> Answer {
+        Answer {
+            head_only: true,
+            ..Answer::fresh(content_type, Vec::new())
+        }
+    }
+
+    /// Adds header lines, each with its end.
+    pub fn with(mut self, header_lines: &str) -> Answer {
+        self.more.push_str(header_lines);
+        self
+    }
+
+    /// The head with these `security_headers`, up to the empty line that ends it.
+    pub fn head(&self, security_headers: &str, keep_alive: bool) -> Vec<u8> {
+        self.head_of(self.body.len(), security_headers, keep_alive)
+    }
+
+    /// The head for a body of `length` bytes that comes from elsewhere.
+    pub fn head_of(&self, length: usize, security_headers: &str, keep_alive: bool) -> Vec<u8> {
+        let mut head = format!(
+            "HTTP/1.1 {}\r\nCache-Control: {}\r\n{security_headers}{}",
+            self.status, self.cache, self.more
+        );
+        if length > 0 || self.head_only {
+            // Writing to a String can't fail.
+            _ = write!(head, "Content-Type: {}\r\n", self.content_type);
+        }
+        if self.status != NO_CONTENT && !self.head_only {
+            _ = write!(head, "Content-Length: {length}\r\n");
+        }
+        head.push_str(if keep_alive {
+            "Connection: keep-alive\r\n\r\n"
+        } else {
+            "Connection: close\r\n\r\n"
+        });
+        head.into_bytes()
+    }
+
+    /// The code of the status line.
+    #[cfg(test)]
+    pub fn code(&self) -> &'static str {
+        self.status.split(' ').next().unwrap_or_default()
+    }
+}

@@ -1,0 +1,225 @@
+//! One client's thread, from the first byte to the last: reads heads, and has each request answered by its route.
+
+use super::access::Origins;
+use super::answer::Answer;
+use super::connection::{Connection, Phase};
+use super::exchange::{Ending, Exchange};
+use super::head::{self, Bad, HEAD_BYTES, Head};
+use super::routes;
+use super::shared::{CameraSide, Shared};
+use crate::log_verbose;
+use crate::sys::sock::Input;
+use std::cell::Cell;
+use std::io::{self, ErrorKind};
+use std::slice;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+/// A head has to be whole this long after its first byte, or after the connection was made.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+/// A connection may wait this long for its next request.
+const IDLE_TIME: Duration = Duration::from_secs(30);
+
+/// Answers one client until it leaves.
+pub fn serve(connection: &Arc<Connection>, shared: &Shared) {
+    if let Err(e) = connection.socket.set_nodelay(true) {
+        log_verbose!("client {}: {e}", connection.address);
+        return;
+    }
+    let mut received = Vec::new();
+    let mut ending = exchange(connection, shared, &mut received, true);
+    while ending == Ending::Kept {
+        connection.enter(Phase::Idle);
+        ending = exchange(connection, shared, &mut received, false);
+    }
+    log_verbose!("client {}: {ending}", connection.address);
+}
+
+/// Reads one request and answers it. Where the connection ends with it, the client has had the time to read the answer.
+fn exchange(connection: &Arc<Connection>, shared: &Shared, received: &mut Vec<u8>, first: bool) -> Ending {
+    let head = match read_head(connection, received, first) {
+        Incoming::Head(head) => head,
+        Incoming::Ended => return Ending::Left,
+        Incoming::TimedOut if !first && received.is_empty() => return Ending::Idle,
+        Incoming::TimedOut => {
+            let late = Answer::text("408 Request Timeout", "The request was not whole in time");
+            return refuse(connection, shared, &late);
+        }
+        Incoming::Bad(bad) => return refuse(connection, shared, &answer_to_bad(bad)),
+    };
+    connection.enter(Phase::Answer);
+    shared.counters.requests.fetch_add(1, Relaxed);
+    log_verbose!("client {}: {:?} {}", connection.address, head.method, head.path);
+    let target = target(&head.path, shared);
+    let exchange = Exchange {
+        connection,
+        shared,
+        camera: target.camera.unwrap_or(&shared.cameras[0]),
+        cameras: target.camera.map_or(&*shared.cameras, slice::from_ref),
+        camera_named: target.camera.is_some(),
+        path: target.path,
+        head: &head,
+        received,
+        place: Cell::default(),
+    };
+    match answer(&exchange) {
+        Ok(ending) => {
+            if matches!(
+                ending,
+                Ending::Answered | Ending::Refused | Ending::StreamEnded | Ending::Closed
+            ) {
+                connection.linger();
+            }
+            ending
+        }
+        Err(e) if matches!(e.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock) => {
+            shared.counters.stuck.fetch_add(1, Relaxed);
+            connection.reset_on_close();
+            Ending::Stuck
+        }
+        Err(_) => Ending::Left,
+    }
+}
+
+/// Answers by the request's route, if the client may ask.
+fn answer(exchange: &Exchange<'_>) -> io::Result<Ending> {
+    let (head, shared) = (exchange.head, exchange.shared);
+    let cors = shared.access.listed_origin(head).is_some();
+    let route = routes::resolve(exchange.path, head, cors);
+    let origins = route.as_ref().map_or(Origins::SameHost, |route| route.origins);
+    if let Err(forbidden) = shared.access.check(head, origins) {
+        shared.counters.forbidden.fetch_add(1, Relaxed);
+        return exchange.send(&forbidden);
+    }
+    let route = match route {
+        Ok(route) => route,
+        Err(answer) => return exchange.send(&answer),
+    };
+    match route.gives.and_then(|codec| exchange.none_of(codec)) {
+        Some(none) => exchange.send(&none),
+        None => (route.serve)(exchange),
+    }
+}
+
+/// What a path is about.
+struct Target<'a> {
+    /// The camera that it names.
+    camera: Option<&'a Arc<CameraSide>>,
+    /// What is behind `base_path` and the name; nothing behind one alone.
+    path: &'a str,
+}
+
+/// Takes the config's `base_path` off the front, and then the name of a camera: what is in there stands at the root as
+/// well, for the first one.
+fn target<'a>(path: &'a str, shared: &'a Shared) -> Target<'a> {
+    let path = strip(path, &shared.settings.base_path).unwrap_or(path);
+    let mut cameras = shared.cameras.iter();
+    let named = cameras.find_map(|camera| {
+        let path = strip(path.strip_prefix('/')?, &camera.stream.name)?;
+        Some((camera, path))
+    });
+    Target {
+        camera: named.map(|(camera, _)| camera),
+        path: named.map_or(path, |(_, path)| path),
+    }
+}
+
+/// What is behind these whole segments of a path.
+fn strip<'a>(path: &'a str, front: &str) -> Option<&'a str> {
+    let rest = path.strip_prefix(front)?;
+    (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+}
+
+/// Answers where there is no good head.
+fn refuse(connection: &Connection, shared: &Shared, answer: &Answer) -> Ending {
+    shared.counters.bad_requests.fetch_add(1, Relaxed);
+    let mut bytes = answer.head(shared.access.default_headers(), false);
+    bytes.extend_from_slice(&answer.body);
+    _ = connection.write(&bytes);
+    connection.linger();
+    Ending::Refused
+}
+
+fn answer_to_bad(bad: Bad) -> Answer {
+    match bad {
+        Bad::Request(why) => Answer::text("400 Bad Request", why),
+        Bad::TargetTooLong => Answer::text("414 URI Too Long", "The address is too long"),
+        Bad::TooLarge => Answer::text(
+            "431 Request Header Fields Too Large",
+            "The request has too many or too long header fields",
+        ),
+        Bad::Version => Answer::text(
+            "505 HTTP Version Not Supported",
+            "This server speaks HTTP/1.1 and HTTP/1.0",
+        ),
+    }
+}
+
+/// How reading a head came out.
+enum Incoming {
+    Head(Head),
+    Bad(Bad),
+    TimedOut,
+    Ended,
+}
+
+/// Reads one head; what came behind it stays in `received`.
+fn read_head(connection: &Connection, received: &mut Vec<u8>, first: bool) -> Incoming {
+    let mut deadline = Instant::now()
+        + if first || !received.is_empty() {
+            HEAD_TIME
+        } else {
+            IDLE_TIME
+        };
+    if !received.is_empty() {
+        connection.enter(Phase::Head);
+    }
+    let mut buffer = [0; 2048];
+    loop {
+        match head::parse(received) {
+            Ok(Some((head, length))) => {
+                received.drain(..length);
+                return Incoming::Head(head);
+            }
+            Ok(None) => {}
+            Err(bad) => return Incoming::Bad(bad),
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Incoming::TimedOut;
+        }
+        let most = (HEAD_BYTES - received.len()).clamp(1, buffer.len());
+        match connection.read_within(&mut buffer[..most], left) {
+            Input::Bytes(n) => {
+                if received.is_empty() && !first {
+                    connection.enter(Phase::Head);
+                    deadline = Instant::now() + HEAD_TIME;
+                }
+                received.extend_from_slice(&buffer[..n]);
+            }
+            Input::Nothing => {}
+            Input::Ended => return Incoming::Ended,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::strip;
+
+    #[test]
+    fn whole_segments_are_taken_off() {
+        for (path, front, rest) in [
+            ("/cam/ws", "/cam", Some("/ws")),
+            ("/cam/", "/cam", Some("/")),
+            ("/cam", "/cam", Some("")),
+            ("/camera", "/cam", None),
+            ("/a/b/ws", "/a/b", Some("/ws")),
+            ("/ws", "", Some("/ws")),
+            ("*", "", None),
+        ] {
+            assert_eq!(strip(path, front), rest, "{path}");
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! One request with all that its handler needs.
+
+use super::answer::{Answer, NO_STORE, Rejection};
+use super::connection::{Connection, LOOK_EVERY, Phase};
+use super::head::{Head, Method};
+use super::places::Place;
+use super::shared::{CameraSide, Shared};
+use crate::stream::Codec;
+use std::cell::Cell;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A request, where it came in, and what it is about.
+pub struct Exchange<'a> {
+    pub connection: &'a Arc<Connection>,
+    pub shared: &'a Shared,
+    /// The camera that is named, or else the first one.
+    pub camera: &'a Arc<CameraSide>,
+    /// That camera alone if it is named, or else all of them.
+    pub cameras: &'a [Arc<CameraSide>],
+    /// The name that stands in front of the path, if one does.
+    pub camera_named: bool,
+    /// The path behind `base_path` and the camera's name.
+    pub path: &'a str,
+    pub head: &'a Head,
+    /// What the client has sent behind the head.
+    pub received: &'a [u8],
+    /// The place that a stream takes, up to the end of the connection.
+    pub place: Cell<Option<Place>>,
+}
+
+/// How an exchange ended, or a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The client has its answer, and may use the connection for its next request.
+    Kept,
+    /// The client has its answer, the last one on this connection.
+    Answered,
+    /// It was turned away: no good head, or no place for it.
+    Refused,
+    /// The camera gives no more of this stream, or the program ends.
+    StreamEnded,
+    /// A WebSocket was closed with a close frame.
+    Closed,
+    /// The client has left.
+    Left,
+    /// The client took nothing for too long.
+    Stuck,
+    /// The client asked for nothing more.
+    Idle,
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Ending::Kept => "kept",
+            Ending::Answered => "answered",
+            Ending::Refused => "refused",
+            Ending::StreamEnded => "stream ended",
+            Ending::Closed => "closed",
+            Ending::Left => "left",
+            Ending::Stuck => "stuck",
+            Ending::Idle => "idle",
+        })
+    }
+}
+
+impl<'a> Exchange<'a> {
+    /// True if the client asks for the head of an answer alone.
+    pub fn is_head(&self) -> bool {
+        self.head.method == Method::Head
+    }
+
+    /// Sends a finite answer.
+    ///
+    /// # Errors
+    /// `TimedOut` or `WouldBlock` if the client does not take it; others if it has left.
+    pub fn send(&self, answer: &Answer) -> io::Result<Ending> {
+        let keep_alive = self.head.keep_alive;
+        self.write_answer(answer, keep_alive)?;
+        Ok(self.answered())
+    }
+
+    /// Sends a finite answer, or says that the client has left.
+    ///
+    /// # Errors
+    /// Those of [`Exchange::send`].
+    pub fn end(&self, outcome: Result<Answer, Rejection>) -> io::Result<Ending> {
+        match outcome {
+            Ok(answer) | Err(Rejection::Answer(answer)) => self.send(&answer),
+            Err(Rejection::Left) => Ok(Ending::Left),
+        }
+    }
+
+    /// The ending once a finite answer is sent.
+    pub fn answered(&self) -> Ending {
+        match self.head.keep_alive {
+            true => Ending::Kept,
+            false => Ending::Answered,
+        }
+    }
+
+    /// Sends the client of a stream something else instead; the connection ends with it.
+    ///
+    /// # Errors
+    /// Those of [`Exchange::send`].
+    pub fn send_last(&self, answer: &Answer, ending: Ending) -> io::Result<Ending> {
+        self.write_answer(answer, false)?;
+        Ok(ending)
+    }
+
+    fn write_answer(&self, answer: &Answer, keep_alive: bool) -> io::Result<()> {
+        let headers = self.shared.access.security_headers(self.head);
+        let mut bytes = answer.head(&headers, keep_alive);
+        if !self.is_head() {
+            bytes.extend_from_slice(&answer.body);
+        }
+        self.connection.write(&bytes)
+    }
+
+    /// The head of an answer that goes on until somebody ends it. `framing`: a header line, or nothing.
+    pub fn endless_head(&self, content_type: &str, framing: &str) -> String {
+        format!(
+            "HTTP/1.1 200 OK\r\nCache-Control: {NO_STORE}\r\n{}Content-Type: {content_type}\r\n{framing}\
+             Connection: close\r\n\r\n",
+            self.shared.access.security_headers(self.head)
+        )
+    }
+
+    /// Takes a place for an endless answer, for as long as the exchange lasts, and makes the socket ready for one.
+    ///
+    /// # Errors
+    /// The answer where no place is left.
+    pub fn begin_stream(&self) -> Result<(), Answer> {
+        self.place.set(Some(self.shared.take_place()?));
+        self.connection.enter(Phase::Stream);
+        self.connection.keep_unsent_low();
+        Ok(())
+    }
+
+    /// The answer to who wants pictures coded so, where the camera is known to give others.
+    pub fn none_of(&self, codec: Codec) -> Option<Answer> {
+        let (root, state) = (&self.camera.root, self.camera.stream.state());
+        let text = match (codec, state.codec?) {
+            (Codec::Jpeg, Codec::H264) if state.jpeg_too => return None,
+            (Codec::H264, Codec::Jpeg) => {
+                format!("This camera gives JPEG pictures and no H.264; its video is at {root}/stream.mjpeg")
+            }
+            (Codec::Jpeg, Codec::H264) => format!(
+                "This camera gives H.264 and no JPEG pictures; its video is at {root}/stream.mp4, one picture of it at \
+                 {root}/snapshot.mp4"
+            ),
+            _ => return None,
+        };
+        Some(Answer::text("501 Not Implemented", text))
+    }
+
+    /// The answer where something is not there in time.
+    pub fn not_now(&self) -> Answer {
+        let stream = &self.camera.stream;
+        let state = stream.state();
+        let text = match state.why.as_str() {
+            _ if stream.stopping() => "The program is being stopped".to_string(),
+            "" => format!("No picture in time; the camera is {}", state.condition.word()),
+            why => format!("No picture in time: {why}"),
+        };
+        Answer::text("503 Service Unavailable", text).with("Retry-After: 1\r\n")
+    }
+
+    /// Begins a wait for pictures coded so, of `limit` at most.
+    pub fn wait(&'a self, codec: Codec, limit: Duration) -> Wait<'a> {
+        let looked = Instant::now();
+        Wait {
+            exchange: self,
+            codec,
+            deadline: looked + limit,
+            looked,
+        }
+    }
+}
+
+/// A client's wait for what may not come.
+pub struct Wait<'a> {
+    exchange: &'a Exchange<'a>,
+    codec: Codec,
+    deadline: Instant,
+    looked: Instant,
+}
+
+impl Wait<'_> {
+    /// How long the wait may go on before the next call of this.
+    ///
+    /// # Errors
+    /// Why it can't go on.
+    pub fn turn(&mut self) -> Result<Duration, Rejection> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() || self.looked.elapsed() >= LOOK_EVERY {
+            self.looked = Instant::now();
+            if self.exchange.connection.has_hung_up() {
+                return Err(Rejection::Left);
+            }
+            // What a command gives may have become known only now.
+            if let Some(answer) = self.exchange.none_of(self.codec) {
+                return Err(answer.into());
+            }
+        }
+        if left.is_zero() {
+            return Err(self.exchange.not_now().into());
+        }
+        Ok(left.min(LOOK_EVERY))
+    }
+}

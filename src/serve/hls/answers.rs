@@ -1,0 +1,152 @@
+//! What HLS players ask for: playlists, and the segments, parts and init segments that they name.
+
+use super::session::{PLAYLIST_TYPE, Session, not_there};
+use super::window::{Found, Media, Progress, Window};
+use crate::format::fmp4::HEAD_BYTES;
+use crate::format::hls::{Directives, Name};
+use crate::ring::BATCH_FRAGMENTS;
+use crate::serve::answer::{Answer, Rejection};
+use crate::serve::connection::Phase;
+use crate::serve::exchange::{Ending, Exchange};
+use std::io::{self, IoSlice};
+use std::time::Duration;
+
+/// The first playlist may take so long: the camera may have to wake, and a segment has to be whole.
+const FIRST_TIME: Duration = Duration::from_secs(10);
+
+/// In seconds. A file is never another one under the same name; it is of no use for longer than the run. It is not
+/// `public`: behind a proxy that asks for a password, other caches are not to give it to those who have none.
+const FILE_CACHE: &str = "max-age=3600, immutable";
+const MEDIA_TYPE: &str = "video/mp4";
+
+/// Sends the multivariant playlist.
+///
+/// # Errors
+/// `TimedOut` or `WouldBlock` if the client does not take it; others if it has left.
+pub fn multivariant(exchange: &Exchange<'_>) -> io::Result<Ending> {
+    send(exchange, playlist(exchange, true))
+}
+
+/// Sends the media playlist.
+///
+/// # Errors
+/// Those of [`multivariant`].
+pub fn media(exchange: &Exchange<'_>) -> io::Result<Ending> {
+    send(exchange, playlist(exchange, false))
+}
+
+/// Sends a segment, a part or an init segment.
+///
+/// # Errors
+/// Those of [`multivariant`].
+pub fn file(exchange: &Exchange<'_>) -> io::Result<Ending> {
+    let name = exchange.path.strip_prefix("/hls/").unwrap_or_default();
+    send(exchange, find(exchange, name))
+}
+
+/// What is sent.
+enum Body<'a> {
+    Answer(Answer),
+    /// A segment or a part.
+    Media(Session<'a>, Media),
+}
+
+fn send(exchange: &Exchange<'_>, body: Result<Body<'_>, Rejection>) -> io::Result<Ending> {
+    // A new phase, as the last one may have been a long wait.
+    exchange.connection.enter(Phase::Answer);
+    match body {
+        Ok(Body::Media(session, media)) => {
+            let sent = send_media(exchange, &media)?;
+            if let Some(last) = media.fragments.last() {
+                let address = exchange.connection.address;
+                session.run.count(address, sent, last.captured_us);
+            }
+            Ok(exchange.answered())
+        }
+        Ok(Body::Answer(answer)) => exchange.end(Ok(answer)),
+        Err(rejection) => exchange.end(Err(rejection)),
+    }
+}
+
+fn playlist<'a>(exchange: &'a Exchange<'a>, multivariant: bool) -> Result<Body<'a>, Rejection> {
+    let directives = Directives::parse(&exchange.head.query);
+    let directives = directives.map_err(|why| Answer::text("400 Bad Request", why))?;
+    let session = Session::join(exchange, None)?;
+    let is_ready = |window: &Window| match window.is_ready() {
+        true => Progress::Reached,
+        false => Progress::NotYet,
+    };
+    let mut state = session.wait(FIRST_TIME, &is_ready)?;
+    let target_s = state.window.target_s();
+    // Appendix B.1 has these ages: half a target duration, in whole seconds and not none, so all of it where it is 1 s.
+    let mut max_age_s = (target_s / 2).max(1);
+    let text = if multivariant {
+        state.window.variant().unwrap_or_default()
+    } else {
+        if let Some((sequence, part)) = directives.after {
+            max_age_s = 6 * target_s;
+            let patience = state.patience();
+            drop(state);
+            let progress = |window: &Window| window.progress(sequence, part);
+            state = session.wait(patience, &progress)?;
+        }
+        let text = state.playlist(directives.skip);
+        drop(state);
+        text.to_string()
+    };
+    let cache = format!("max-age={max_age_s}");
+    Ok(Body::Answer(Answer::new(PLAYLIST_TYPE, cache, text.into_bytes())))
+}
+
+fn find<'a>(exchange: &'a Exchange<'a>, name: &str) -> Result<Body<'a>, Rejection> {
+    let (number, name) = Name::parse(name).ok_or_else(not_there)?;
+    let session = Session::join(exchange, Some(number))?;
+    // The part that the playlist gives as a hint (6.2.6) is waited for.
+    let arrived = |window: &Window| match window.find(name) {
+        Some(Found::Next) if session.is_viewer() => Progress::NotYet,
+        _ => Progress::Reached,
+    };
+    let patience = session.run.lock().patience();
+    let state = session.wait(patience, &arrived)?;
+    let found = state.window.find(name);
+    drop(state);
+    match found {
+        Some(Found::Init(init)) => {
+            let answer = Answer::new(MEDIA_TYPE, FILE_CACHE, init.bytes.clone());
+            Ok(Body::Answer(answer))
+        }
+        Some(Found::Media(media)) => Ok(Body::Media(session, media)),
+        // A HEAD.
+        Some(Found::Next) => Ok(Body::Answer(Answer::head_only(MEDIA_TYPE))),
+        None => Err(not_there().into()),
+    }
+}
+
+/// Sends a segment or a part; gives the bytes of it.
+fn send_media(exchange: &Exchange<'_>, media: &Media) -> io::Result<u64> {
+    let length: usize = media.fragments.iter().map(|f| f.size_bytes()).sum();
+    let answer = Answer::new(MEDIA_TYPE, FILE_CACHE, Vec::new()).with("Accept-Ranges: none\r\n");
+    let security_headers = exchange.shared.access.security_headers(exchange.head);
+    // What is no payload, of a batch at a time.
+    let mut heads = answer.head_of(length, &security_headers, exchange.head.keep_alive);
+    if exchange.is_head() {
+        exchange.connection.write(&heads)?;
+        return Ok(0);
+    }
+    let mut sequence = media.sequence;
+    for fragments in media.fragments.chunks(BATCH_FRAGMENTS) {
+        let begin = heads.len();
+        for fragment in fragments {
+            heads.extend_from_slice(&fragment.head(sequence, 0));
+            sequence = sequence.wrapping_add(1);
+        }
+        let (begin, rest) = heads.split_at(begin);
+        let mut slices = vec![IoSlice::new(begin)];
+        for (fragment, head) in fragments.iter().zip(rest.chunks(HEAD_BYTES)) {
+            slices.extend([IoSlice::new(head), IoSlice::new(fragment.payload())]);
+        }
+        exchange.connection.write_slices(&mut slices)?;
+        heads.clear();
+    }
+    Ok(length as u64)
+}

@@ -1,0 +1,104 @@
+//! What all client threads share.
+
+use super::access::Access;
+use super::answer::Answer;
+use super::connection::Connection;
+use super::hls::run::Hls;
+use super::places::{Place, Places, RESERVE};
+use crate::config;
+use crate::stream::Stream;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// What went wrong between us and our clients since the start; for /status.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Requests that were answered, streams among them.
+    pub requests: AtomicU64,
+    /// Heads that were no good, or not whole in time.
+    pub bad_requests: AtomicU64,
+    /// Requests under a name or from a page that is not allowed.
+    pub forbidden: AtomicU64,
+    /// Connections or streams beyond the limit.
+    pub refused: AtomicU64,
+    /// Clients that took nothing for too long.
+    pub stuck: AtomicU64,
+}
+
+/// What all client threads share. A change of the settings makes a new one with the same counters, places and connections.
+#[derive(Clone)]
+pub struct Shared {
+    pub settings: config::Server,
+    pub access: Arc<Access>,
+    /// One or more; the first is at the root, too.
+    pub cameras: Arc<[Arc<CameraSide>]>,
+    /// What the program has given up, in words.
+    pub sandbox: Arc<str>,
+    pub started: Instant,
+    pub counters: Arc<Counters>,
+    pub places: Places,
+    connections: Arc<Mutex<HashMap<u64, Arc<Connection>>>>,
+}
+
+/// The clients' side of one camera.
+pub struct CameraSide {
+    pub stream: Arc<Stream>,
+    pub hls: Arc<Hls>,
+    /// Where its addresses begin: `/name`, or nothing where it is the only one.
+    pub root: String,
+}
+
+impl Shared {
+    /// For a machine of that name, a program in that sandbox, and one stream or more.
+    pub fn new(settings: config::Server, own_name: &str, sandbox: &str, streams: Vec<Arc<Stream>>) -> Shared {
+        let several = streams.len() > 1;
+        let side = |stream: Arc<Stream>| {
+            let root = several.then(|| format!("/{}", stream.name));
+            Arc::new(CameraSide {
+                stream,
+                hls: Arc::default(),
+                root: root.unwrap_or_default(),
+            })
+        };
+        Shared {
+            access: Arc::new(Access::new(own_name, &settings)),
+            settings,
+            cameras: streams.into_iter().map(side).collect(),
+            sandbox: sandbox.into(),
+            started: Instant::now(),
+            counters: Arc::default(),
+            places: Places::default(),
+            connections: Arc::default(),
+        }
+    }
+
+    /// The same with other settings.
+    pub fn with(&self, settings: config::Server) -> Shared {
+        Shared {
+            access: Arc::new(Access::new(self.access.own_name(), &settings)),
+            settings,
+            ..self.clone()
+        }
+    }
+
+    pub fn connections(&self) -> MutexGuard<'_, HashMap<u64, Arc<Connection>>> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn most_connections(&self) -> usize {
+        self.settings.max_clients + RESERVE
+    }
+
+    /// A place for a stream, or the answer where none is left.
+    pub fn take_place(&self) -> Result<Place, Answer> {
+        let most = self.settings.max_clients;
+        self.places.take(most).ok_or_else(|| {
+            self.counters.refused.fetch_add(1, Relaxed);
+            let text =
+                format!("All {most} places are taken (`max_clients =` in the config); try again in a while");
+            Answer::text("503 Service Unavailable", text).with("Retry-After: 5\r\n")
+        })
+    }
+}
