@@ -234,7 +234,7 @@ fn listeners(settings: &config::Server) -> Result<Vec<TcpListener>> {
     Ok(listeners)
 }
 
-/// What the cameras are doing, in a line, and whether all is well enough to go on: clients are let in, and no pump hangs, or
+/// The cameras' conditions in a line, and whether all is well enough to go on: clients are let in, and no pump hangs, or
 /// another camera is live.
 fn state(running: &Running, patience: Duration) -> (String, bool) {
     let (mut any_live, mut any_hangs) = (false, false);

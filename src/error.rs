@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-/// A failure: on what, what was tried, and why it did not work (with the way out, where there is one). It is shown as
+/// A failure: on what, what was tried, and why it did not work (and what to do about it, if anything). It is shown as
 /// `on: tried: why`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
@@ -20,9 +20,9 @@ pub struct Error {
     pub on: Box<str>,
     /// The act, such as "can't open it".
     pub tried: Box<str>,
-    /// The reason and the way out.
+    /// The reason, and what to do about it.
     pub why: Box<str>,
-    /// What a caller may do about it.
+    /// The kind, for callers that treat kinds differently.
     pub kind: Kind,
 }
 

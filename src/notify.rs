@@ -1,4 +1,4 @@
-//! What a service manager is told of this program (sd_notify(3)), and how often its watchdog is fed.
+//! Messages to the service manager (sd_notify(3)), and its watchdog.
 //!
 //! It is for whoever listens at NOTIFY_SOCKET: systemd, or podman on its behalf. Without one, nothing is done.
 
@@ -9,21 +9,21 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
-/// How often the state is looked at for [`Notify::status`] where no watchdog asks for more.
+/// The time between two looks at the state for [`Notify::status`], if no watchdog asks for more.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// The way to the service manager.
+/// The connection to the service manager.
 pub struct Notify {
     manager: Option<(UnixDatagram, SocketAddr)>,
     watchdog: Option<Duration>,
-    /// The last status, which is told once.
-    told: String,
-    /// That the program serves is yet to be told.
+    /// The last status, which is sent once.
+    last_status: String,
+    /// The message that the program serves is still to be sent.
     ready_due: bool,
 }
 
 impl Notify {
-    /// As the environment says.
+    /// Connects as the environment says.
     pub fn new() -> Notify {
         let manager = env::var("NOTIFY_SOCKET").ok().and_then(|name| {
             // A socket with no file has a name that begins with a 0 byte (unix(7)), for which @ stands.
@@ -32,7 +32,7 @@ impl Notify {
                 None => SocketAddr::from_pathname(&name),
             };
             let socket = UnixDatagram::unbound().ok()?;
-            // A manager that is busy, as when a machine starts, is not waited for: it is told at the next look.
+            // Nobody waits for a manager that is busy, as when a machine starts: it hears of it at the next look.
             socket.set_nonblocking(true).ok()?;
             Some((socket, address.ok()?))
         });
@@ -43,58 +43,58 @@ impl Notify {
         Notify {
             manager,
             watchdog: watchdog.map(Duration::from_micros),
-            told: String::new(),
+            last_status: String::new(),
             ready_due: false,
         }
     }
 
-    /// How often there is something to do here; None for never.
+    /// The time after which to call [`status`](Self::status) again; None for never.
     pub fn period(&self) -> Option<Duration> {
         self.manager.as_ref()?;
         Some(self.watchdog.map_or(LOOK, |watchdog| (watchdog / 4).min(LOOK)))
     }
 
-    /// How late a part of the program may be before the watchdog is not fed any more.
+    /// How late a part of the program may be until the watchdog is left unfed.
     pub fn patience(&self) -> Duration {
         self.watchdog.map_or(LOOK, |watchdog| watchdog / 2)
     }
 
-    /// Whether that is done with.
-    fn tell(&self, text: &str) -> bool {
-        let told = |(socket, address): &(UnixDatagram, SocketAddr)| {
+    /// Sends a datagram; false if it has to be sent again later.
+    fn send(&self, text: &str) -> bool {
+        let sent = |(socket, address): &(UnixDatagram, SocketAddr)| {
             // Nobody is left to tell that nobody listens.
             let result = socket.send_to_addr(text.as_bytes(), address);
             !result.is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock)
         };
-        self.manager.as_ref().is_none_or(told)
+        self.manager.as_ref().is_none_or(sent)
     }
 
-    /// The program serves; or it has read its config again.
+    /// Says that the program serves, or that it has read its config again.
     pub fn ready(&mut self) {
-        self.ready_due = !self.tell("READY=1");
+        self.ready_due = !self.send("READY=1");
     }
 
-    /// It reads its config again, until [`ready`](Self::ready).
+    /// Says that the program reads its config again, until [`ready`](Self::ready).
     pub fn reloading(&self) {
-        self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={}", monotonic_us()));
+        self.send(&format!("RELOADING=1\nMONOTONIC_USEC={}", monotonic_us()));
     }
 
-    /// It ends.
+    /// Says that the program ends.
     pub fn stopping(&self) {
-        self.tell("STOPPING=1");
+        self.send("STOPPING=1");
     }
 
-    /// The line that `systemctl status` shows; and that all is `well`, for the watchdog.
+    /// Sends the line that `systemctl status` shows, and feeds the watchdog if all is `well`.
     pub fn status(&mut self, text: String, well: bool) {
         if self.ready_due {
             self.ready();
         }
         // It is a line, and ends there.
-        if text != self.told && self.tell(&format!("STATUS={}", text.replace('\n', " "))) {
-            self.told = text;
+        if text != self.last_status && self.send(&format!("STATUS={}", text.replace('\n', " "))) {
+            self.last_status = text;
         }
         if well && self.watchdog.is_some() {
-            self.tell("WATCHDOG=1");
+            self.send("WATCHDOG=1");
         }
     }
 }

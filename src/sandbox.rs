@@ -23,7 +23,7 @@ const FOLDERS: [(&str, Access); 4] = [
 
 const LANDLOCK: &str = "landlock";
 
-/// What was given up.
+/// The rights that were given up.
 pub struct Entered {
     /// In a few words, for /status.
     pub words: String,

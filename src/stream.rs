@@ -313,7 +313,7 @@ impl Stream {
 /// A viewer that counts until this is dropped.
 pub struct Watching<'a> {
     stream: &'a Stream,
-    /// What /status shows.
+    /// The viewer, as /status shows it.
     pub viewer: Arc<Viewer>,
 }
 

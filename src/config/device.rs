@@ -14,7 +14,7 @@ pub enum DeviceName {
     Card(String),
 }
 
-/// What a USB device says of itself in its device descriptor (USB 2.0, 9.6.1).
+/// A USB device's numbers, as in its device descriptor (USB 2.0, 9.6.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsbId {
     /// idVendor
@@ -66,7 +66,7 @@ impl UsbId {
         })
     }
 
-    /// Whether this, as somebody wrote it, means the device that says `found` of itself.
+    /// True if this, as somebody wrote it, means the device whose own numbers are `found`.
     pub fn means(&self, found: &UsbId) -> bool {
         let ids = |id: &UsbId| (id.vendor, id.product);
         ids(self) == ids(found) && (self.serial.is_none() || self.serial == found.serial)

@@ -15,7 +15,7 @@ use std::collections::hash_map::{Entry as Slot, HashMap};
 pub const MAX_BYTES: usize = 256 * 1024;
 /// How far one `%(key)s` may lead on to others; ConfigParser's MAX_INTERPOLATION_DEPTH.
 const MAX_DEPTH: usize = 10;
-/// What interpolation and `[DEFAULT]` may make of a file in all: ten keys, each ten times the next, fill any
+/// The most that interpolation and `[DEFAULT]` may make of a file in all: ten keys, each ten times the next, fill any
 /// memory.
 const MAX_EXPANDED_BYTES: usize = 1024 * 1024;
 
@@ -37,7 +37,7 @@ pub struct Entry {
 /// A section as it stands in the file.
 #[derive(Debug, Default)]
 pub struct Section {
-    /// What stands between the brackets.
+    /// The text between the brackets.
     pub name: String,
     /// Where its `[` is, from 1.
     pub line: usize,
@@ -323,7 +323,7 @@ pub fn shown(text: &str) -> String {
 mod tests {
     use super::*;
 
-    /// What a file comes to: `section.key=value` lines, or its error.
+    /// The meaning of a file: `section.key=value` lines, or its error.
     fn read_all(text: &str) -> String {
         let all = || -> Result<String> {
             let (default, sections) = read(text.as_bytes(), "f")?;

@@ -6,7 +6,7 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     nearest_of(name, known.into_iter().collect())
 }
 
-/// The same, once for all kinds of lists: it is not small.
+/// [`nearest`] without its type parameter, so that its code, which is not small, exists once.
 fn nearest_of<'a>(name: &str, known: Vec<&'a str>) -> Option<&'a str> {
     let name: Vec<char> = name.chars().collect();
     let near = known.into_iter().filter_map(|known| {

@@ -100,7 +100,7 @@ fn is_origin(text: &str) -> bool {
 /// The names of a program's own that a camera can't have: the first parts of its addresses, but for those with a dot.
 const ADDRESSES: [&str; 6] = ["healthz", "hls", "snapshot", "status", "stream", "ws"];
 
-/// Whether a camera may be called so: the name stands in addresses, at the place of the program's own.
+/// True if a camera may have this name: it stands in addresses, at the place of the program's own.
 pub(super) fn is_name(text: &str) -> bool {
     let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
     (1..=32).contains(&text.len()) && text.bytes().all(good) && !ADDRESSES.contains(&text)

@@ -101,7 +101,7 @@ fn begin(segment: &[u8]) -> Option<([u8; 4], usize, &[u8])> {
     Some((kind, u32::from_le_bytes(*total).try_into().ok()?, part))
 }
 
-/// What must hold whatever the bytes are; for fuzzing and for tests.
+/// Laws that hold for any bytes; for fuzz targets and tests.
 pub mod laws {
     use super::{begin, h264};
     use crate::format::jpeg::markers::{APP4, EOI, SOI, SOS};

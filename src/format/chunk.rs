@@ -1,6 +1,6 @@
 //! What the cutters of byte streams give: whole pictures, and word of what was lost.
 
-/// What comes out of a byte stream that is cut into pictures.
+/// A piece of a byte stream that is cut into pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Chunk<'a> {
     /// One coded picture: an access unit in the byte stream format (H.264 Annex B), or a JPEG picture.

@@ -229,7 +229,7 @@ fn number(bits: &mut Bits<'_>, code: usize, step: usize) -> Option<usize> {
     Some(((step + code % step) << extra) + bits.take(extra as u32)?)
 }
 
-/// What must hold for any bytes, as functions that panic where it does not: for tests and fuzz targets.
+/// Laws that hold for any bytes, as functions that panic where one does not; for tests and fuzz targets.
 pub mod laws {
     use super::Gzip;
 

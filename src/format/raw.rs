@@ -47,7 +47,7 @@ fn planes(fourcc: [u8; 4]) -> Option<&'static [Plane]> {
     })
 }
 
-/// Whether this module knows the format, so that pictures of it can be copied.
+/// True if this module knows the format, so that pictures of it can be copied.
 pub fn is_known(fourcc: [u8; 4]) -> bool {
     planes(fourcc).is_some()
 }
@@ -121,7 +121,7 @@ pub fn copy(
     true
 }
 
-/// What must hold for any bytes, as functions that panic where it does not: for tests and fuzz targets.
+/// Laws that hold for any bytes, as functions that panic where one does not; for tests and fuzz targets.
 pub mod laws {
     use super::{Lines, copy};
 

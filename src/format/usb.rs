@@ -35,7 +35,7 @@ pub fn extension_unit(descriptors: &[u8], interface: u8, guid: &Guid) -> Option<
     }
 }
 
-/// What must hold whatever the bytes are; for fuzzing and for tests.
+/// Laws that hold for any bytes; for fuzz targets and tests.
 pub mod laws {
     use super::{CS_INTERFACE, EXTENSION_UNIT, extension_unit};
 

@@ -92,7 +92,7 @@ fn header(opcode: u8, bytes: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// What a client says.
+/// A message from a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
     /// A message of text.
@@ -126,7 +126,7 @@ const fn protocol(why: &'static str) -> Fault {
 /// Reads what a client sends, in whatever pieces it comes. After a fault there is nothing more to be read.
 #[derive(Debug, Default)]
 pub struct Reader {
-    /// What came and is not read yet.
+    /// Bytes that came and are not read yet.
     input: Vec<u8>,
     /// The message that its last frame is still to come of: its opcode, and its payload so far.
     begun: Option<(u8, Vec<u8>)>,
@@ -273,7 +273,7 @@ fn close_code(payload: &[u8]) -> Result<Option<u16>, Fault> {
     Ok(Some(code))
 }
 
-/// What has to hold whatever bytes come; for the fuzzer and the tests.
+/// Laws that hold for any bytes; for fuzz targets and tests.
 pub mod laws {
     use super::{Fault, HEADER_BYTES, MESSAGE_BYTES, Message, Reader};
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// Sending for another follower takes much less: it never waits, and its end wakes who waits for it.
 const SEND_TIME: Duration = Duration::from_secs(1);
 
-/// What a follower's thread has to do next.
+/// The next thing for a follower's thread to do.
 #[derive(Debug)]
 pub enum Next<'a> {
     /// Send this, or do with it whatever else the follower is for.
@@ -49,7 +49,7 @@ pub struct Follower<'a> {
     shared: Option<Shared<'a>>,
 }
 
-/// What lets other threads send for a follower.
+/// The parts of a follower by which other threads send for it.
 struct Shared<'a> {
     is_parked: bool,
     sink: Arc<dyn Sink>,

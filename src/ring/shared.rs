@@ -12,7 +12,7 @@ const HELP_AT: usize = 16;
 /// ... and after sending so often it sees whether its own follower is blocked, or its time is over.
 const MAX_SENDS: usize = 128;
 
-/// What the ring's lock guards.
+/// The data behind the ring's lock.
 pub(super) struct State {
     pub fragments: Fragments,
     pub parked: ParkedFollowers,

@@ -110,7 +110,7 @@ pub(super) fn capture_kind(caps: u32) -> std::result::Result<BufferKind, &'stati
     }
 }
 
-/// The reason why a device with that number did not start, and the way out.
+/// The reason why a device with that number did not start, and what to do.
 pub(super) fn start_failure(errno: Errno, device: u64) -> String {
     match errno {
         Errno::EBUSY => busy(device),
@@ -176,7 +176,7 @@ pub(super) fn holders(device: u64) -> Vec<u32> {
     others.collect()
 }
 
-/// The words for a node that this user may not open, and the way out.
+/// The words for a node that this user may not open, and what to do.
 fn no_permission(path: &Path) -> String {
     let Ok(metadata) = fs::metadata(path) else {
         return "no permission".into();

@@ -20,11 +20,11 @@ const GRACE: Duration = Duration::from_millis(200);
 const KILLED: Duration = Duration::from_millis(50);
 /// How often the end of a process is looked for.
 const LOOK: Duration = Duration::from_millis(2);
-/// What a pipe should hold, in bytes: a large key frame, so that its writer is not held up. Unprivileged
+/// The size that a pipe should have, in bytes: a large key frame, so that its writer is not held up. Unprivileged
 /// processes get as much by default (pipe(7), /proc/sys/fs/pipe-max-size).
 const PIPE_BYTES: i32 = 1 << 20;
 
-/// What one read of a pipe gave.
+/// The result of one read of a pipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PipeRead {
     /// Nothing now.
@@ -54,7 +54,7 @@ pub struct Packets {
 }
 
 impl Packets {
-    /// What a buffer for [`Packets::read`] must hold at least: the rest of a packet that does not fit is
+    /// The least size of a buffer for [`Packets::read`]: the rest of a packet that does not fit is
     /// lost.
     pub const MIN_READ_BYTES: usize = 128 << 10;
 

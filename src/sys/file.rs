@@ -8,7 +8,7 @@ use std::path::Path;
 /// Opens a device to read and write, with calls that do not wait (O_NONBLOCK).
 ///
 /// # Errors
-/// What open(2) says.
+/// Those of open(2).
 pub fn open_device(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)

@@ -19,7 +19,7 @@ impl Mapping {
     /// direction.
     ///
     /// # Errors
-    /// What mmap(2) says; EINVAL for an empty buffer, EOVERFLOW for an offset that this machine can't
+    /// Those of mmap(2); EINVAL for an empty buffer, EOVERFLOW for an offset that this machine can't
     /// express.
     pub fn new(file: &File, bytes: usize, offset: u64) -> Result<Mapping, Errno> {
         let length = NonZeroUsize::new(bytes).ok_or(Errno::EINVAL)?;

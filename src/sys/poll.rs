@@ -37,7 +37,7 @@ pub fn is_ready(file: &PollFd<'_>) -> bool {
     file.any() == Some(true)
 }
 
-/// What happened to the file in the last [`poll`]; nothing where the kernel uses bits that are not known here.
+/// The events of the file in the last [`poll`]; none where the kernel uses bits that are not known here.
 pub fn events(file: &PollFd<'_>) -> PollFlags {
     file.revents().unwrap_or(PollFlags::empty())
 }

@@ -34,7 +34,7 @@ pub fn set_priority(nice: c_int) -> io::Result<()> {
     }
 }
 
-/// How many processors there are to run on, at least 1. (std's way to know also reads the control group's files,
+/// The number of processors to run on, at least 1. (std's function also reads the control group's files,
 /// with 14 kB of code.)
 pub fn processors() -> usize {
     // SAFETY: takes a number, gives a number.
@@ -47,7 +47,7 @@ pub fn host_name() -> String {
     gethostname().map_or(String::new(), |name| name.to_string_lossy().into_owned())
 }
 
-/// What a signal asks of this process.
+/// The request that a signal makes to this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request {
     /// To end: SIGTERM or SIGINT, by its name, or SIGHUP of a terminal that is gone.

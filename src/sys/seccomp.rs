@@ -15,7 +15,7 @@ const ARCH: u32 = if cfg!(target_arch = "x86_64") {
     0
 };
 
-/// What the program and the two C libraries call once it serves, on every machine.
+/// The calls of the program and of the two C libraries once it serves, on every machine.
 const CALLS: &[c_long] = &[
     // files and devices; commands and new sockets are not among them
     libc::SYS_openat,
@@ -84,7 +84,7 @@ const CALLS: &[c_long] = &[
     libc::SYS_getrandom,
 ];
 
-/// The same by older names, which machines have that are older than those names.
+/// Older calls for the same things, on machines that are older than the newer calls.
 #[cfg(not(target_arch = "aarch64"))]
 const OLDER: &[c_long] = &[
     libc::SYS_open,
@@ -97,7 +97,7 @@ const OLDER: &[c_long] = &[
 #[cfg(target_arch = "aarch64")]
 const OLDER: &[c_long] = &[libc::SYS_fstat];
 
-/// The same by the names that depend on the width of a number.
+/// Calls for the same things whose names depend on the width of a number.
 #[cfg(target_pointer_width = "64")]
 const BY_WIDTH: &[c_long] = &[libc::SYS_mmap, libc::SYS_fcntl, libc::SYS_newfstatat];
 #[cfg(target_pointer_width = "32")]
@@ -117,7 +117,7 @@ const BY_WIDTH: &[c_long] = &[
     422,
 ];
 
-/// What but one C library calls.
+/// Calls of only one of the C libraries.
 #[cfg(target_env = "gnu")]
 const BY_LIBRARY: &[c_long] = &[libc::SYS_rseq];
 #[cfg(not(target_env = "gnu"))]

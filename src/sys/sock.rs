@@ -95,10 +95,10 @@ fn get_int(file: c_int, option: c_int) -> io::Result<c_int> {
     }
 }
 
-/// What a look into a socket's input finds.
+/// The result of a look into a socket's input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input {
-    /// So many bytes, now read.
+    /// This many bytes, which are now read.
     Bytes(usize),
     /// Nothing at the moment.
     Nothing,

@@ -44,7 +44,7 @@ pub struct ControlId {
     pub selector: u8,
 }
 
-/// What can be asked of a control: requests of table A-8.
+/// The questions about a control: requests of table A-8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Query {

@@ -94,7 +94,7 @@ impl Fragment {
         head
     }
 
-    /// What is in the mdat: NAL units, each behind its length as four bytes, big-endian.
+    /// The content of the mdat: NAL units, each behind its length as four bytes, big-endian.
     pub fn payload(&self) -> &[u8] {
         &self.bytes[HEAD_BYTES..]
     }

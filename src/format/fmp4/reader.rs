@@ -13,7 +13,7 @@ pub struct Found<'a> {
     pub path: String,
     /// All of it, with its size and type.
     pub whole: &'a [u8],
-    /// What stands behind its size and type.
+    /// The bytes behind its size and type.
     pub body: &'a [u8],
 }
 
@@ -22,7 +22,7 @@ pub struct Found<'a> {
 pub struct Broken {
     /// The box around the place, empty at the top.
     pub path: String,
-    /// What is wrong.
+    /// The fault, in words.
     pub why: &'static str,
 }
 

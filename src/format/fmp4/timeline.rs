@@ -113,7 +113,7 @@ impl Timeline {
         self.nominal_90k += self.said_90k.min(step_90k).saturating_sub(self.nominal_90k) / 16;
         let end_90k = (clock_90k + self.nominal_90k).max(time_90k + 1);
 
-        // The way into the first run, and out of a long silence, tells nothing of the rate.
+        // The steps into the first run and out of a long silence say nothing of the rate.
         let tells_rate = self.step_90k.is_some() && step_90k <= LONGEST_STEP_90K;
         self.step_90k = Some(if tells_rate { step_90k } else { self.nominal_90k });
         self.clock_90k = clock_90k;

@@ -26,7 +26,7 @@ pub fn unit_type(nal: &[u8]) -> u8 {
     nal.first().map_or(0, |header| header & 0x1f)
 }
 
-/// Whether later pictures may refer to this one: nal_ref_idc is not 0.
+/// True if later pictures may refer to this one: nal_ref_idc is not 0.
 pub(super) fn is_reference(nal: &[u8]) -> bool {
     nal.first().is_some_and(|header| header & 0x60 != 0)
 }

@@ -1,5 +1,5 @@
 //! Access units in, what an `avc1` track needs of them out: its NAL units, whether it is a key frame, and the
-//! parameter sets it leans on. Streams that can't be shown live frame by frame are refused, with the way out.
+//! parameter sets it leans on. Streams that can't be shown live frame by frame are refused, with a hint what to change.
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub struct Parameters {
     pub sps: Vec<u8>,
     /// Each PPS NAL unit seen that belongs to this SPS, by id; at most 255, as avcC has no room for more.
     pub pps: Vec<Vec<u8>>,
-    /// What the SPS said as it came.
+    /// The SPS as it came.
     pub info: Sps,
 }
 
@@ -119,7 +119,7 @@ pub struct Reader {
     order: Order,
 }
 
-/// What the slices of an access unit have told so far.
+/// Facts from the slices of an access unit so far.
 struct Picture {
     first: SliceHeader,
     sps_id: u8,
@@ -347,7 +347,7 @@ impl Order {
     }
 }
 
-/// Whether an SEI NAL unit has a recovery_point message (clauses D.1.8, D.2.8) that promises a right picture
+/// True if an SEI NAL unit has a recovery_point message (clauses D.1.8, D.2.8) that promises a right picture
 /// at once: recovery_frame_cnt 0 and exact_match_flag 1. A broken SEI, which decoders skip, promises
 /// nothing.
 fn is_exact_recovery_point(nal: &[u8]) -> bool {

@@ -5,7 +5,7 @@ use super::pps::Pps;
 use super::sps::{PicOrderCnt, Sps};
 use crate::format::bits::{BitReader, SyntaxError, unescape};
 
-/// What a slice predicts from (slice_type modulo 5, table 7-6).
+/// The pictures that a slice predicts from (slice_type modulo 5, table 7-6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SliceKind {
     /// From pictures before it: P and SP.
@@ -31,7 +31,7 @@ pub struct SliceHeader {
     pub frame_num: u32,
     /// idr_pic_id, in slices of IDR pictures.
     pub idr_pic_id: Option<u32>,
-    /// pic_order_cnt_lsb; 0 where the SPS tells the order in another way.
+    /// pic_order_cnt_lsb; 0 where the SPS gives the order otherwise.
     pub pic_order_cnt_lsb: u32,
     /// delta_pic_order_cnt_bottom; 0 where absent.
     pub delta_pic_order_cnt_bottom: i32,

@@ -3,7 +3,7 @@
 
 use crate::format::bits::{BitReader, BitWriter, SyntaxError, escape, unescape};
 
-/// What a sequence parameter set says.
+/// A sequence parameter set (SPS), as far as it is used here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sps {
     /// profile_idc, such as 66 (Baseline), 77 (Main) or 100 (High).
@@ -117,7 +117,7 @@ impl Sps {
         self.timing.as_ref().map(Timing::frame_rate)
     }
 
-    /// Whether decoders have to expect pictures in another order than they come in: they may be reordered,
+    /// True if decoders have to expect pictures in another order than they come in: they may be reordered,
     /// and nothing promises that they are not.
     pub fn may_reorder(&self) -> bool {
         // E.2.1: all-intra profiles are taken to have no reordering.

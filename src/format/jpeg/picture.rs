@@ -22,7 +22,7 @@ impl<'a> Picture<'a> {
     /// Finds the picture at the beginning of `data`.
     ///
     /// # Errors
-    /// What is wrong with it, in a few words.
+    /// The fault, in a few words.
     pub fn parse(data: &'a [u8]) -> Result<Picture<'a>, &'static str> {
         let mut walk = Walk::default();
         match walk.go_on(data) {

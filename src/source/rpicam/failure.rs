@@ -1,4 +1,4 @@
-//! Why `rpicam-vid` can't be used, and the way out.
+//! Why `rpicam-vid` can't be used, and what to do.
 
 use crate::error::Error;
 use crate::source::node::busy_with;

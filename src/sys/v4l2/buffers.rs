@@ -51,7 +51,7 @@ pub(super) fn export_buffer(file: &File, kind: BufferKind, index: u32) -> Result
     Ok(unsafe { OwnedFd::from_raw_fd(e.fd) })
 }
 
-/// What a buffer is queued or dequeued with.
+/// The data that a buffer is queued or dequeued with.
 pub(super) struct Contents {
     pub memory: Memory,
     /// How much is in its only piece, and CLOCK_MONOTONIC in microseconds: of a buffer with something in it.

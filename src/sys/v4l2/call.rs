@@ -1,4 +1,4 @@
-//! The one way to the kernel: ioctl(2) with a number that knows its struct. Only EINTR is tried again.
+//! ioctl(2) with a number that knows its struct. Only EINTR is tried again.
 
 use super::abi::Plain;
 use crate::sys::errno::{Result, uninterrupted};

@@ -18,7 +18,7 @@ const G_EXT_CTRLS: Request<ExtControls> = read_write(71);
 const S_EXT_CTRLS: Request<ExtControls> = read_write(72);
 const QUERY_EXT_CTRL: Request<QueryExtCtrl> = read_write(103);
 
-/// What a control is, whatever its value.
+/// The description of a control, without its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Control {
     /// `V4L2_CID_*` or a driver's own.

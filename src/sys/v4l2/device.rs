@@ -12,7 +12,7 @@ const ENUM_FMT: Request<FmtDesc> = read_write(2);
 const ENUM_FRAMESIZES: Request<FrameSizeEnum> = read_write(74);
 const ENUM_FRAMEINTERVALS: Request<FrameIntervalEnum> = read_write(75);
 
-/// Who a device is.
+/// The identity of a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Capabilities {
     /// The driver's name, such as "uvcvideo".
@@ -21,7 +21,7 @@ pub struct Capabilities {
     pub card: String,
     /// Where it is plugged in, such as "usb-0000:01:00.0-1.2".
     pub bus: String,
-    /// What this node (not the whole device) can do: bits of [`cap`].
+    /// The capabilities of this node (not of the whole device): bits of [`cap`].
     pub caps: u32,
 }
 

@@ -25,7 +25,7 @@ const SUBSCRIBE_EVENT: Request<EventSubscription> = write(90);
 const G_SELECTION: Request<Selection> = read_write(94);
 const S_SELECTION: Request<Selection> = read_write(95);
 
-/// What frames a queue carries.
+/// The format of the frames that a queue carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Format {
     /// Pixels.
@@ -36,7 +36,7 @@ pub struct Format {
     pub fourcc: FourCc,
 }
 
-/// What the numbers of a picture mean as colours: `enum v4l2_colorspace`, `v4l2_ycbcr_encoding`,
+/// The meaning of a picture's numbers as colours: `enum v4l2_colorspace`, `v4l2_ycbcr_encoding`,
 /// `v4l2_quantization` and `v4l2_xfer_func`. They are only handed on here; 0 is "as usual".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Colours {
@@ -53,7 +53,7 @@ pub struct Colours {
 /// A queue's format with how it lies in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
-    /// What it is. Width and height are those of the memory: the picture in it may be smaller.
+    /// The format. Width and height are those of the memory: the picture in it may be smaller.
     pub format: Format,
     /// From one line to the next, in the first plane; 0 for compressed formats.
     pub stride_bytes: u32,
@@ -61,7 +61,7 @@ pub struct Layout {
     pub size_bytes: u32,
     /// Pieces of memory for one frame.
     pub planes: u8,
-    /// What its numbers mean.
+    /// The meaning of its numbers.
     pub colours: Colours,
 }
 

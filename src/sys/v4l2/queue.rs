@@ -28,7 +28,7 @@ enum Place {
     There(OwnedFd),
 }
 
-/// What a queue and the buffers lent from it have in common.
+/// The part that a queue and the buffers lent from it share.
 struct Shared {
     file: Rc<File>,
     kind: BufferKind,
@@ -78,7 +78,7 @@ impl Queue {
     /// `file` is open for reading and writing, with O_NONBLOCK.
     ///
     /// # Errors
-    /// What VIDIOC_REQBUFS (EBUSY: another file streams; ENOMEM), VIDIOC_QUERYBUF and mmap(2) say; ENOBUFS if
+    /// Those of VIDIOC_REQBUFS (EBUSY: another file streams; ENOMEM), VIDIOC_QUERYBUF and mmap(2); ENOBUFS if
     /// the driver gives none.
     pub fn new(file: Rc<File>, kind: BufferKind, wanted: u32) -> Result<Queue> {
         let buffers = mapped(&file, kind, wanted)?;
@@ -93,10 +93,10 @@ impl Queue {
         })
     }
 
-    /// The same with another device's memory ([`OutputQueue::export`]): buffer n of this queue is the n-th of `memory`.
+    /// A queue with another device's memory ([`OutputQueue::export`]): buffer n of this queue is the n-th of `memory`.
     ///
     /// # Errors
-    /// What VIDIOC_REQBUFS says: EINVAL where the driver can't do that.
+    /// Those of VIDIOC_REQBUFS: EINVAL where the driver can't do that.
     pub fn import(file: Rc<File>, kind: BufferKind, memory: Vec<OwnedFd>) -> Result<Queue> {
         let count = buffers::request_buffers(&file, kind, Memory::DmaBuf, memory.len() as u32)?;
         let mut buffers: Vec<Place> = memory.into_iter().map(Place::There).collect();
@@ -118,7 +118,7 @@ impl Queue {
         self.shared.buffers.len()
     }
 
-    /// Whether the driver has none of the buffers: all are lent.
+    /// True if the driver has none of the buffers: all are lent.
     pub fn is_empty(&self) -> bool {
         Rc::strong_count(&self.shared) > self.count()
     }
@@ -126,7 +126,7 @@ impl Queue {
     /// Gives the driver all buffers and starts the stream. To be called once.
     ///
     /// # Errors
-    /// What VIDIOC_QBUF and VIDIOC_STREAMON say.
+    /// Those of VIDIOC_QBUF and VIDIOC_STREAMON.
     pub fn start(&mut self) -> Result<()> {
         for index in 0..self.count() {
             self.shared.queue(index as u32)?;
@@ -137,7 +137,7 @@ impl Queue {
     /// Takes the next filled buffer, or None when there is none yet.
     ///
     /// # Errors
-    /// What VIDIOC_DQBUF says: ENODEV (unplugged), EIO and others; the stream is over then. EPIPE: a decoder or
+    /// Those of VIDIOC_DQBUF: ENODEV (unplugged), EIO and others; the stream is over then. EPIPE: a decoder or
     /// encoder has stopped by itself.
     pub fn dequeue(&mut self) -> Result<Option<DequeuedBuffer>> {
         let shared = &self.shared;
@@ -227,7 +227,7 @@ impl DequeuedBuffer {
         planes.map(ExactSizeIterator::len).sum()
     }
 
-    /// What the driver put in each plane; nothing of what is in another device's memory.
+    /// The bytes that the driver put into each plane; none for a plane in another device's memory.
     pub fn planes(&self) -> impl Iterator<Item = &[u8]> {
         let maps = match self.shared.buffers.get(self.buffer.index as usize) {
             Some(Place::Here(maps)) => maps.as_slice(),
@@ -244,7 +244,7 @@ impl DequeuedBuffer {
         })
     }
 
-    /// What the driver put in the first plane: all there is of a compressed frame.
+    /// The bytes that the driver put into the first plane: all of a compressed frame.
     pub fn data(&self) -> &[u8] {
         self.planes().next().unwrap_or_default()
     }
@@ -252,7 +252,7 @@ impl DequeuedBuffer {
     /// Gives the buffer back to be filled again.
     ///
     /// # Errors
-    /// What VIDIOC_QBUF says; the buffer is lost to the stream then, so the device is best opened again.
+    /// Those of VIDIOC_QBUF; the buffer is lost to the stream then, so the device is best opened again.
     pub fn give_back(mut self) -> Result<()> {
         self.given_back = true;
         self.shared.queue(self.buffer.index)
@@ -306,7 +306,7 @@ impl OutputQueue {
     /// The memory of all buffers, for another device to fill ([`Queue::import`]); each must have one plane.
     ///
     /// # Errors
-    /// What VIDIOC_EXPBUF says: ENOTTY or EINVAL where the driver can't do that.
+    /// Those of VIDIOC_EXPBUF: ENOTTY or EINVAL where the driver can't do that.
     pub fn export(&self) -> Result<Vec<OwnedFd>> {
         let indices = 0..self.buffers.len() as u32;
         indices
@@ -317,7 +317,7 @@ impl OutputQueue {
     /// Starts the stream.
     ///
     /// # Errors
-    /// What VIDIOC_STREAMON says.
+    /// Those of VIDIOC_STREAMON.
     pub fn start(&mut self) -> Result<()> {
         buffers::stream_on(&self.file, self.kind)
     }
@@ -326,7 +326,7 @@ impl OutputQueue {
     /// it used, or None if it has nothing after all. False: so it was, or no buffer is ours.
     ///
     /// # Errors
-    /// What VIDIOC_QBUF says.
+    /// Those of VIDIOC_QBUF.
     pub fn write(&mut self, time_us: u64, fill: &mut dyn FnMut(&mut [u8]) -> Option<usize>) -> Result<bool> {
         let Some(&index) = self.free.last() else {
             return Ok(false);
@@ -345,7 +345,7 @@ impl OutputQueue {
     /// Gives the device buffer `index`, which is ours and which another device has filled.
     ///
     /// # Errors
-    /// What VIDIOC_QBUF says; EBUSY if the buffer is not ours.
+    /// Those of VIDIOC_QBUF; EBUSY if the buffer is not ours.
     pub fn send(&mut self, index: u32, bytes: usize, time_us: u64) -> Result<()> {
         let place = self.free.iter().position(|free| *free == index);
         let place = place.ok_or(Errno::EBUSY)?;
@@ -361,7 +361,7 @@ impl OutputQueue {
     /// Takes a buffer back that the device is done with, and tells which; None when there is none.
     ///
     /// # Errors
-    /// What VIDIOC_DQBUF says.
+    /// Those of VIDIOC_DQBUF.
     pub fn reclaim(&mut self) -> Result<Option<u32>> {
         let Some((buffer, _)) = buffers::dequeue_buffer(&self.file, self.kind, Memory::Mmap)? else {
             return Ok(None);
