@@ -1,6 +1,6 @@
 //! The command line: its options, the config that they ask for, and the answers that need no server.
 
-use crate::config::{Config, SourceKind};
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::source;
 use getopts::{Matches, Options};
@@ -96,26 +96,15 @@ pub fn list_controls(config: &Config) -> Result<String> {
     let mut lists = String::new();
     let mut failed = None;
     for camera in &config.cameras {
-        let path = match &camera.source {
-            SourceKind::Device {
-                device,
-                capture_format,
-                ..
-            } => source::lookup::find(device, source::format(capture_format)),
-            SourceKind::Auto => source::device::find(camera).map(|(path, _)| path).ok_or_else(|| {
-                let why = "no camera gives H.264 or JPEG; name one: fmp4streamer -l /dev/video0";
-                Error::new("/dev/video*", "can't list controls", why)
-            }),
-            SourceKind::Exec { .. } | SourceKind::Rpicam(_) | SourceKind::Test => {
-                let why = "it is no V4L2 device; name one: fmp4streamer -l /dev/video0";
-                failed.get_or_insert(Error::new(&camera.name, "can't list controls", why));
-                continue;
-            }
+        let Some(list) = source::list_controls(camera) else {
+            let why = "it is no V4L2 device; name one: fmp4streamer -l /dev/video0";
+            failed.get_or_insert(Error::new(&camera.name, "can't list controls", why));
+            continue;
         };
         if !lists.is_empty() {
             lists.push('\n');
         }
-        match path.and_then(|path| source::control::list(&path)) {
+        match list {
             Ok(list) => lists += &list,
             Err(e) if config.cameras.len() == 1 => return Err(e),
             Err(e) => lists += &format!("# {e}\n"),
@@ -129,12 +118,9 @@ pub fn list_controls(config: &Config) -> Result<String> {
 
 /// Says what would run, for `--check`: the config in words, and the command lines of `rpicam-vid`.
 pub fn check(config: &Config) -> String {
-    let plans = config.cameras.iter().filter_map(|camera| match &camera.source {
-        SourceKind::Rpicam(rpicam) => {
-            let plan = source::rpicam::plan(camera, rpicam);
-            Some(format!("{}: {plan}\n", camera.name))
-        }
-        _ => None,
+    let plans = config.cameras.iter().filter_map(|camera| {
+        let plan = source::planned_command(camera)?;
+        Some(format!("{}: {plan}\n", camera.name))
     });
     config.describe() + &plans.collect::<String>()
 }

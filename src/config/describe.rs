@@ -1,6 +1,7 @@
 //! What would run, in words, for `--check`.
 
-use super::model::{AUTO, Camera, Config, SourceKind};
+use super::model::{Camera, Config};
+use super::source::{CaptureFormat, SourceKind};
 
 impl Config {
     /// What would run, line by line, for `--check`.
@@ -54,8 +55,8 @@ impl Camera {
                 device,
                 capture_format,
                 ..
-            } => match capture_format.as_str() {
-                AUTO => format!("{device}, {size}, the best way that there is"),
+            } => match capture_format {
+                CaptureFormat::Auto => format!("{device}, {size}, the best way that there is"),
                 format => format!("{device}, {format} {size}"),
             },
             SourceKind::Exec { command } => format!("the command {command}"),

@@ -2,8 +2,9 @@
 //! must say.
 
 use super::device::DeviceName;
-use super::model::{AUTO, ChainKeys, Draft, Memory, Sandbox, SourceKind};
+use super::model::{Draft, Sandbox};
 use super::nearest::nearest;
+use super::source::{CaptureFormat, ChainKeys, Memory, SourceKind};
 use super::values::{Refused, address, is_fourcc, is_host, is_name, known, list, origin, switch, within};
 use std::time::Duration;
 
@@ -345,7 +346,7 @@ pub static KEYS: &[Key] = &[
     Key {
         scope: Scope::Device,
         name: "capture_format",
-        default: AUTO,
+        default: "auto",
         doc: "The format in which the camera gives its frames. auto: H264 if the camera has it; or else \
               MJPGH264, the H.264 that some USB cameras put into their JPEG pictures; or else a format \
               that an encoder of this machine makes H.264 of, raw ones (NV12, YUYV, ...) before MJPG; or \
@@ -353,13 +354,9 @@ pub static KEYS: &[Key] = &[
               decoder is served unchanged.",
         allowed: "auto, H264, MJPGH264, MJPG, JPEG, or the four letters of another V4L2 format, such as YUYV",
         set: |draft, text| {
-            let format = text.to_ascii_uppercase();
-            let auto = text.eq_ignore_ascii_case(AUTO);
-            if !(auto || format == "MJPGH264" || is_fourcc(&format)) {
-                return Err(Refused::NotAllowed);
-            }
+            let format = known(CaptureFormat::parse(text))?;
             if let SourceKind::Device { capture_format, .. } = &mut draft.camera.source {
-                *capture_format = if auto { AUTO.into() } else { format };
+                *capture_format = format;
             }
             Ok(())
         },

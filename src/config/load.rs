@@ -3,8 +3,9 @@
 use super::device::DeviceName;
 use super::ini::{self, Entry, Section, shown};
 use super::keys::{self, Scope};
-use super::model::{Camera, Codec, Config, Draft, Server, SourceKind};
+use super::model::{Camera, Codec, Config, Draft, Server};
 use super::section::{NOT_IN_THE_FILE, scopes, source_of, unknown_key};
+use super::source::SourceKind;
 use crate::error::{Error, Result};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
@@ -72,7 +73,7 @@ impl Config {
         }
         Ok(Config::of_one(Camera {
             section: device.to_string(),
-            source: SourceKind::device(device),
+            source: SourceKind::of_device(device),
             ..Camera::default()
         }))
     }
@@ -137,7 +138,7 @@ impl Config {
             draft.fill(file, scopes, section, entries, &variables)?;
             notices.append(&mut draft.notices);
             let mut camera = draft.camera;
-            any_device |= matches!(camera.source, SourceKind::Device { .. });
+            any_device |= camera.source.device().is_some();
             if let Some(codec) = camera.codec(&|device| named_codecs.contains(device)) {
                 codecs.push(codec);
                 continue;

@@ -10,14 +10,14 @@ mod load;
 mod model;
 mod nearest;
 mod section;
+mod source;
 mod values;
 
 pub use device::{DeviceName, UsbId};
 pub use load::DEFAULT_FILES;
-pub use model::{
-    AUTO, Camera, ChainKeys, Config, Draft, Memory, Rpicam, Sandbox, Server, Setting, SourceKind,
-};
+pub use model::{Camera, Config, Draft, Sandbox, Server};
 pub use nearest::nearest;
+pub use source::{CaptureFormat, ChainKeys, Memory, Rpicam, Setting, SourceKind};
 pub use values::switch;
 
 #[cfg(test)]

@@ -1,12 +1,10 @@
 //! What a config says: the types that the rest of the program reads, and their defaults.
 
 use super::device::DeviceName;
+use super::source::{Setting, SourceKind};
 use std::mem;
 use std::net::IpAddr;
 use std::time::Duration;
-
-/// The `capture_format` that leaves the choice to the program.
-pub const AUTO: &str = "auto";
 
 /// All that the program is told to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,84 +139,6 @@ impl Default for Camera {
     }
 }
 
-/// Where frames come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SourceKind {
-    /// Nothing is named: the first camera with H.264; the test picture until there is one.
-    Auto,
-    /// A V4L2 device, waited for when it is not there.
-    Device {
-        /// Which one.
-        device: DeviceName,
-        /// What to set on it before it streams, in this order.
-        controls: Vec<Setting>,
-        /// `auto`, MJPGH264, or the four letters of a V4L2 format, such as H264, MJPG or YUYV.
-        capture_format: String,
-        /// What pins the rest of the way to H.264.
-        chain: ChainKeys,
-    },
-    /// The standard output of a command for `sh -c`: H.264 in the byte stream format, or JPEG pictures.
-    Exec {
-        /// The command, in one line, not empty.
-        command: String,
-    },
-    /// A camera that libcamera drives, through its `rpicam-vid`.
-    Rpicam(Rpicam),
-    /// The test picture.
-    Test,
-}
-
-/// What is asked of `rpicam-vid`, beside size and rate.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rpicam {
-    /// JPEG pictures instead of H.264.
-    pub mjpeg: bool,
-    /// Options by the names that they have there, such as "lens-position", with their values. Those of a `rpicam_` key
-    /// have a place in the file.
-    pub options: Vec<Setting>,
-}
-
-impl Rpicam {
-    pub(super) fn set(&mut self, option: &str, value: &str) {
-        self.options.push(Setting {
-            name: option.into(),
-            value: value.into(),
-            place: String::new(),
-        });
-    }
-}
-
-impl SourceKind {
-    pub(super) fn device(device: DeviceName) -> SourceKind {
-        SourceKind::Device {
-            device,
-            controls: Vec::new(),
-            capture_format: AUTO.into(),
-            chain: ChainKeys::default(),
-        }
-    }
-}
-
-/// A V4L2 control and its value, neither of them checked: only the device knows.
-#[derive(Debug, Clone)]
-pub struct Setting {
-    /// As in the file, in lower case.
-    pub name: String,
-    /// As in the file.
-    pub value: String,
-    /// `file:line`, for messages.
-    pub place: String,
-}
-
-/// It is the same wherever it stands.
-impl PartialEq for Setting {
-    fn eq(&self, other: &Setting) -> bool {
-        (&self.name, &self.value) == (&other.name, &other.value)
-    }
-}
-
-impl Eq for Setting {}
-
 impl Camera {
     /// What is to be set on it, if its section is about a device that is none of a camera's, but a codec.
     pub(super) fn codec(
@@ -231,60 +151,6 @@ impl Camera {
             }
             _ => None,
         }
-    }
-}
-
-/// The keys of a device's section that pin its chain; what is `None` or empty is found by itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ChainKeys {
-    /// The encoder between a camera without H.264 and the stream.
-    pub encoder: Option<DeviceName>,
-    /// The decoder before it.
-    pub decoder: Option<DeviceName>,
-    /// The V4L2 format, four letters, in which the encoder takes its pictures.
-    pub encoder_input: Option<String>,
-    /// The same of the decoder.
-    pub decoder_input: Option<String>,
-    /// The memory of the camera's buffers.
-    pub capture_memory: Option<Memory>,
-    /// The memory of the decoder's buffers, of what it takes and of what it gives.
-    pub decoder_memory: Option<(Memory, Memory)>,
-    /// The same of the encoder's; what it gives is always copied.
-    pub encoder_memory: Option<(Memory, Memory)>,
-    /// The controls of encoders and decoders, by the sections that name them.
-    pub codecs: Vec<(DeviceName, Vec<Setting>)>,
-}
-
-/// Whose memory a buffer has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Memory {
-    /// Its own device's.
-    Mmap,
-    /// That of the device at the other end.
-    Dmabuf,
-}
-
-impl Memory {
-    /// `MMAP` or `DMABUF`.
-    pub fn parse(text: &str) -> Option<Memory> {
-        match text.trim().to_ascii_uppercase().as_str() {
-            "MMAP" => Some(Memory::Mmap),
-            "DMABUF" => Some(Memory::Dmabuf),
-            _ => None,
-        }
-    }
-
-    /// Two of them, as `MMAP-DMABUF`.
-    pub fn parse_pair(text: &str) -> Option<(Memory, Memory)> {
-        let (input, capture) = text.split_once('-')?;
-        Some((Memory::parse(input)?, Memory::parse(capture)?))
-    }
-}
-
-impl ChainKeys {
-    /// Whether a stage is named: its pictures are to go through it then.
-    pub fn names_a_stage(&self) -> bool {
-        self.encoder.is_some() || self.decoder.is_some()
     }
 }
 

@@ -3,8 +3,9 @@
 use super::device::DeviceName;
 use super::ini::{Entry, Section, shown};
 use super::keys::{self, Scope};
-use super::model::{Camera, Draft, Rpicam, Setting, SourceKind};
+use super::model::{Camera, Draft};
 use super::nearest::nearest;
+use super::source::{CaptureFormat, Rpicam, Setting, SourceKind};
 use super::values::Refused;
 use crate::error::{Error, Result};
 use std::collections::HashSet;
@@ -31,7 +32,7 @@ pub(super) fn source_of(section: &Section, file: &str) -> Result<SourceKind> {
     let place = format!("{file}:{}", section.line);
     if let Some(device) = DeviceName::parse(name) {
         let bad = |how| Error::new(&place, format_args!("[{}]: no such section", shown(name)), how);
-        return device.map(SourceKind::device).map_err(bad);
+        return device.map(SourceKind::of_device).map_err(bad);
     }
     let kind = name.split_once(' ').map_or(name, |(kind, _)| kind);
     match kind {
@@ -69,8 +70,8 @@ impl Camera {
         } = &mut self.source
         {
             let muxed = |s: &Setting| s.name == keys::STREAM_MUX && s.value.eq_ignore_ascii_case("H264");
-            if capture_format == "MJPG" && controls.iter().any(muxed) {
-                *capture_format = "MJPGH264".into();
+            if *capture_format == CaptureFormat::Mjpeg && controls.iter().any(muxed) {
+                *capture_format = CaptureFormat::MuxedH264;
             }
         }
         let entry = |key: &str| entries.iter().find(|entry| entry.key == key);
@@ -138,7 +139,7 @@ impl Draft {
                 });
                 continue;
             }
-            let SourceKind::Device { controls, .. } = &mut self.camera.source else {
+            let Some(controls) = self.camera.source.settings_mut() else {
                 if *inherited {
                     continue; // It is another section's.
                 }

@@ -111,7 +111,7 @@ video_bitrate = 4000000
         panic!("{source:?}")
     };
     assert_eq!(device.to_string(), "/dev/v4l/by-id/usb-046d_C920-video-index0");
-    assert_eq!(capture_format, "MJPG");
+    assert_eq!(*capture_format, CaptureFormat::Mjpeg);
     let brightness = Setting {
         name: "brightness".into(),
         value: "128".into(),
@@ -199,7 +199,7 @@ fn every_key_of_the_predecessor_has_its_meaning() {
         let cameras = if encoders == 0 { 2 } else { 1 };
         assert_eq!(
             (
-                capture_format.as_str(),
+                capture_format.to_string().as_str(),
                 named,
                 chain.codecs.len(),
                 set.len(),
@@ -252,7 +252,7 @@ fn h264_in_jpeg_pictures_can_be_asked_for_in_two_ways() {
             panic!("{keys}")
         };
         assert_eq!(
-            (capture_format.as_str(), config.notices),
+            (capture_format.to_string().as_str(), config.notices),
             (format, vec![]),
             "{keys}"
         );
@@ -291,7 +291,7 @@ command = rpicam-vid -t 0 \\
 fn a_camera_may_be_named_by_what_it_says_of_itself() {
     let source = |section: &str| first(&format!("[{section}]\nBrightness = 1\n")).source;
     let device = |name: DeviceName| {
-        let mut source = SourceKind::device(name);
+        let mut source = SourceKind::of_device(name);
         if let SourceKind::Device { controls, .. } = &mut source {
             let (name, value, place) = ("brightness".into(), "1".into(), "f:2".into());
             controls.push(Setting { name, value, place });

@@ -1,6 +1,6 @@
 //! What a pump says of its camera, in the stream's state and in the log.
 
-use crate::config::{AUTO, Camera, SourceKind};
+use crate::config::{Camera, SourceKind};
 use crate::format::Codec;
 use crate::source::SourceInfo;
 use crate::stream::{Condition, Stream};
@@ -31,7 +31,7 @@ impl<'a> Report<'a> {
 
     /// Publishes what is known by the config alone.
     pub fn config(&self, camera: &Camera) {
-        let (codec, rotation) = (codec_of(&camera.source), camera.rotation);
+        let (codec, rotation) = (camera.source.codec_hint(), camera.rotation);
         self.stream
             .publish(|state| (state.codec, state.rotation) = (codec, rotation));
     }
@@ -114,11 +114,7 @@ impl<'a> Report<'a> {
     /// Forgets the codec of a camera that goes to sleep, where it may be another one when it wakes up: what is JPEG for
     /// want of an encoder may be H.264 then, and who asks for that is to wake it.
     pub fn forget_jpeg(&self, kind: &SourceKind) {
-        let open = match kind {
-            SourceKind::Device { capture_format, .. } => capture_format == AUTO,
-            kind => *kind == SourceKind::Auto,
-        };
-        if open {
+        if kind.selects_codec() {
             self.stream
                 .publish(|state| state.codec = state.codec.filter(|codec| *codec == Codec::H264));
         }
@@ -129,24 +125,5 @@ impl<'a> Report<'a> {
     pub fn source_changed(&mut self) {
         self.last_line.clear();
         self.warned.clear();
-    }
-}
-
-/// What a source of this kind gives, as far as that is known before it is open.
-fn codec_of(kind: &SourceKind) -> Option<Codec> {
-    match kind {
-        SourceKind::Rpicam(rpicam) if rpicam.mjpeg => Some(Codec::Jpeg),
-        SourceKind::Rpicam(_) | SourceKind::Test => Some(Codec::H264),
-        SourceKind::Device {
-            capture_format,
-            chain,
-            ..
-        } => match capture_format.as_str() {
-            AUTO => None,
-            "MJPG" | "JPEG" if !chain.names_a_stage() => Some(Codec::Jpeg),
-            _ => Some(Codec::H264),
-        },
-        // It is known by what comes.
-        SourceKind::Auto | SourceKind::Exec { .. } => None,
     }
 }

@@ -4,7 +4,7 @@ use super::ingest::Ingest;
 use super::report::Report;
 use super::retry::{ABSENT_RETRY, DEVICE_RETRY, Loss, Retry, SETTLE_RETRY, Wait};
 use super::update::{Change, PendingConfig};
-use crate::config::{Camera, SourceKind};
+use crate::config::Camera;
 use crate::error::Error;
 use crate::format::h264::Refused;
 use crate::log_info;
@@ -65,14 +65,13 @@ struct Pump<'a> {
 
 impl<'a> Pump<'a> {
     fn new(stream: &'a Stream, camera: &Camera, pending: &'a PendingConfig) -> Pump<'a> {
-        let is_command = matches!(camera.source, SourceKind::Exec { .. } | SourceKind::Rpicam(_));
         Pump {
             stream,
             camera: camera.clone(),
             pending,
             ingest: Ingest::new(stream, camera.rotation),
             report: Report::new(stream),
-            retry: Retry::new(is_command),
+            retry: Retry::new(camera.source.is_command()),
             history: History::default(),
             started: Instant::now(),
             unwatched_since: None,

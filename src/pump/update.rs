@@ -1,6 +1,6 @@
 //! A new config for a camera whose pump runs.
 
-use crate::config::{Camera, Setting, SourceKind};
+use crate::config::{Camera, Setting};
 use crate::stream::Stream;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -52,8 +52,9 @@ impl Change {
         if opened_by(old) != opened_by(new) {
             return Change::Source;
         }
-        let before = controls(old);
-        let changed = controls(new).iter().filter(|setting| !before.contains(setting));
+        let before = old.source.settings();
+        let settings = new.source.settings().iter();
+        let changed = settings.filter(|setting| !before.contains(setting));
         Change::Controls(changed.cloned().collect())
     }
 }
@@ -66,15 +67,8 @@ fn opened_by(camera: &Camera) -> Camera {
         linger: Duration::ZERO,
         ..camera.clone()
     };
-    if let SourceKind::Device { controls, .. } = &mut camera.source {
-        controls.clear();
+    if let Some(settings) = camera.source.settings_mut() {
+        settings.clear();
     }
     camera
-}
-
-fn controls(camera: &Camera) -> &[Setting] {
-    match &camera.source {
-        SourceKind::Device { controls, .. } => controls,
-        _ => &[],
-    }
 }

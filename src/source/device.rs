@@ -8,10 +8,9 @@ use super::history::History;
 use super::m2m::M2mDevice;
 use super::node::OpenNode;
 use super::pipeline::Pipeline;
-use super::select::{self, CameraFormat, Candidate, MUXED, Options};
+use super::select::{self, CameraFormat, Candidate, Options};
 use super::{camera, control, lookup, rpicam};
-use crate::config::AUTO;
-use crate::config::{Camera, ChainKeys, Config, DeviceName, Memory, Setting};
+use crate::config::{Camera, CaptureFormat, ChainKeys, Config, DeviceName, Memory, Setting};
 use crate::error::{Error, Result};
 use crate::log_verbose;
 use crate::sys::v4l2::{Capabilities, FourCc, OfferedFormat};
@@ -28,7 +27,7 @@ pub struct Device<'a> {
     /// Controls to set on it.
     pub controls: &'a [Setting],
     /// The config's key.
-    pub capture_format: &'a str,
+    pub capture_format: CaptureFormat,
     /// The config's other keys of the pipeline.
     pub keys: &'a ChainKeys,
 }
@@ -73,7 +72,7 @@ impl<'a> Device<'a> {
             path,
             camera,
             controls: &[],
-            capture_format: AUTO,
+            capture_format: CaptureFormat::Auto,
             keys,
         }
     }
@@ -141,7 +140,10 @@ impl<'a> Device<'a> {
     pub fn open(&self, history: &mut History) -> Result<Box<dyn Source>> {
         let m2m_devices = lookup::m2m_devices();
         // With its own H.264 it needs neither.
-        let own = ["H264", MUXED].contains(&self.capture_format);
+        let own = matches!(
+            self.capture_format,
+            CaptureFormat::H264 | CaptureFormat::MuxedH264
+        );
         for (key, name) in [("encoder", &self.keys.encoder), ("decoder", &self.keys.decoder)] {
             let missing = |name: &&DeviceName| !own && !m2m_devices.iter().any(|device| device.is(name));
             if let Some(name) = name.as_ref().filter(missing) {
@@ -160,7 +162,7 @@ impl<'a> Device<'a> {
                 Some(e) => Err(e.clone()),
                 None => {
                     let hint = match pipeline {
-                        Pipeline::Jpeg if self.capture_format == AUTO => {
+                        Pipeline::Jpeg if self.capture_format == CaptureFormat::Auto => {
                             "; fmp4streamer --probe has a command for H.264"
                         }
                         _ => "",
@@ -304,8 +306,8 @@ impl<'a> Device<'a> {
             )
         });
         let wanted = match self.capture_format {
-            AUTO => "H.264",
-            pinned => pinned,
+            CaptureFormat::Auto => "H.264".to_owned(),
+            pinned => pinned.to_string(),
         };
         let tried = format!("{} gives no {wanted}", capabilities.card);
         Error::new(self.path.display(), tried, why + &way_out)

@@ -27,6 +27,6 @@ mod watch;
 pub use capture::CaptureConfig;
 pub use frame::{Drops, Frame, Signal, Source, SourceInfo};
 pub use history::History;
-pub use open::{Any, absence, find_any, format, open, runs_commands, watch};
+pub use open::{Any, absence, find_any, list_controls, open, planned_command, runs_commands, watch};
 pub use pipeline::Pipeline;
 pub use watch::Watch;

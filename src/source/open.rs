@@ -5,19 +5,19 @@ use super::exec::Exec;
 use super::frame::Source;
 use super::history::History;
 use super::pattern::Pattern;
-use super::select::{self, MUXED};
+use super::select;
 use super::watch::Watch;
-use super::{lookup, rpicam};
-use crate::config::{Camera, ChainKeys, DeviceName, Rpicam, SourceKind};
+use super::{control, lookup, rpicam};
+use crate::config::{Camera, CaptureFormat, ChainKeys, DeviceName, Rpicam, SourceKind};
 use crate::error::{Error, Result};
 use crate::log_verbose;
 use crate::sys::v4l2::FourCc;
 use std::path::{Path, PathBuf};
 
-/// The format by which a camera with several nodes is known, as the config's `capture_format` asks for it.
-pub fn format(capture_format: &str) -> FourCc {
+/// The format by which a camera with several nodes is known, as the config asks for it.
+fn node_format(capture_format: CaptureFormat) -> FourCc {
     match capture_format {
-        MUXED => FourCc::MJPEG,
+        CaptureFormat::MuxedH264 => FourCc::MJPEG,
         other => select::pinned(other).unwrap_or(FourCc::H264),
     }
 }
@@ -38,7 +38,7 @@ pub fn open(camera: &Camera, history: &mut History) -> Result<Box<dyn Source>> {
             capture_format,
             chain,
         } => {
-            let path = lookup::find(name, format(capture_format))?;
+            let path = lookup::find(name, node_format(*capture_format))?;
             if !matches!(name, DeviceName::Path(_)) {
                 log_verbose!("{name} is {}", path.display());
             }
@@ -46,7 +46,7 @@ pub fn open(camera: &Camera, history: &mut History) -> Result<Box<dyn Source>> {
                 path: &path,
                 camera,
                 controls,
-                capture_format,
+                capture_format: *capture_format,
                 keys: chain,
             };
             device.open(history)?
@@ -69,11 +69,32 @@ pub fn open(camera: &Camera, history: &mut History) -> Result<Box<dyn Source>> {
 
 /// Tells whether a source of this kind is, or may turn out to be, another program.
 pub fn runs_commands(kind: &SourceKind) -> bool {
-    match kind {
-        SourceKind::Exec { .. } | SourceKind::Rpicam(_) => true,
-        SourceKind::Auto => rpicam::is_installed(),
-        SourceKind::Device { .. } | SourceKind::Test => false,
+    kind.is_command() || *kind == SourceKind::Auto && rpicam::is_installed()
+}
+
+/// The command that would run for a camera's section, in a sentence, where the program makes it; nothing is started.
+pub fn planned_command(camera: &Camera) -> Option<String> {
+    match &camera.source {
+        SourceKind::Rpicam(rpicam) => Some(rpicam::plan(camera, rpicam)),
+        _ => None,
     }
+}
+
+/// All controls of a camera, in the form of a config; None if it is no V4L2 device.
+pub fn list_controls(camera: &Camera) -> Option<Result<String>> {
+    let path = match &camera.source {
+        SourceKind::Device {
+            device,
+            capture_format,
+            ..
+        } => lookup::find(device, node_format(*capture_format)),
+        SourceKind::Auto => device::find(camera).map(|(path, _)| path).ok_or_else(|| {
+            let why = "no camera gives H.264 or JPEG; name one: fmp4streamer -l /dev/video0";
+            Error::new("/dev/video*", "can't list controls", why)
+        }),
+        SourceKind::Exec { .. } | SourceKind::Rpicam(_) | SourceKind::Test => return None,
+    };
+    Some(path.and_then(|path| control::list(&path)))
 }
 
 /// A camera that nobody named.
@@ -99,9 +120,7 @@ pub fn find_any(camera: &Camera) -> Option<Any> {
 /// The error for a device that is not there; None for one that is, and for other kinds of source. Nothing is started,
 /// and nothing opened but to ask for a card's name: a camera that sleeps is not to be woken up each time.
 pub fn absence(kind: &SourceKind) -> Option<Error> {
-    let SourceKind::Device { device, .. } = kind else {
-        return None;
-    };
+    let device = kind.device()?;
     match device {
         DeviceName::Path(path) if !path.exists() => {
             let why = "waiting for it to be plugged in (cameras here: fmp4streamer -L)";
@@ -113,16 +132,14 @@ pub fn absence(kind: &SourceKind) -> Option<Error> {
     }
 }
 
-/// A watch for what `kind` may wait for, be it a device of its own or any; None if that is no device, or if
-/// there can be no watch.
+/// A watch for the device that a source of this kind may wait for, be it one of its own or any; None if it waits for no
+/// device, or if there can be no watch.
 pub fn watch(kind: &SourceKind) -> Option<Watch> {
-    let path = match kind {
-        SourceKind::Device {
-            device: DeviceName::Path(path),
-            ..
-        } => Some(path.as_path()),
-        SourceKind::Device { .. } | SourceKind::Auto => None,
-        SourceKind::Exec { .. } | SourceKind::Rpicam(_) | SourceKind::Test => return None,
+    let path = match kind.device() {
+        Some(DeviceName::Path(path)) => Some(path.as_path()),
+        Some(_) => None,
+        None if *kind == SourceKind::Auto => None,
+        None => return None,
     };
     let watch = Watch::new(Path::new(lookup::DEV), path);
     watch

@@ -9,13 +9,10 @@ use super::formats::{Fit, is_jpeg};
 use super::m2m::M2mDevice;
 use super::pipeline::Pipeline;
 use super::ranked::insert_ranked;
-
-use crate::config::{AUTO, ChainKeys};
+use crate::config::{CaptureFormat, ChainKeys};
 use crate::format::raw;
 use crate::sys::v4l2::FourCc;
 
-/// The predecessor's word for H.264 that rides in JPEG pictures.
-pub const MUXED: &str = "MJPGH264";
 /// Raw formats for an encoder, the best first: those that it works with inside, with 12 bits a pixel, before those that
 /// it has to convert, with 16.
 const RAW: [FourCc; 8] = [
@@ -59,7 +56,7 @@ pub struct Options<'a> {
     /// The machine's encoders and decoders, in the order of their numbers.
     pub m2m_devices: &'a [M2mDevice],
     /// The config's key.
-    pub capture_format: &'a str,
+    pub capture_format: CaptureFormat,
     /// The config's other keys of the pipeline.
     pub keys: &'a ChainKeys,
     /// The words for a machine without an encoder.
@@ -67,8 +64,8 @@ pub struct Options<'a> {
 }
 
 /// The format that the config's key pins, if it is a format of V4L2.
-pub fn pinned(capture_format: &str) -> Option<FourCc> {
-    FourCc::parse(capture_format).filter(|_| capture_format != AUTO)
+pub fn pinned(capture_format: CaptureFormat) -> Option<FourCc> {
+    capture_format.letters().map(|letters| FourCc::of(&letters))
 }
 
 impl Options<'_> {
@@ -79,7 +76,10 @@ impl Options<'_> {
         if self.given.is_empty() {
             return Vec::new();
         }
-        let (auto, staged) = (self.capture_format == AUTO, self.keys.names_a_stage());
+        let (auto, staged) = (
+            self.capture_format == CaptureFormat::Auto,
+            self.keys.names_a_stage(),
+        );
         let pinned = pinned(self.capture_format);
         let gives = |fourcc: FourCc| self.given.iter().any(|g| g.fourcc == fourcc);
         let jpeg = gives(FourCc::MJPEG) || gives(FourCc::JPEG);
@@ -89,7 +89,7 @@ impl Options<'_> {
         if free && gives(FourCc::H264) || pinned == Some(FourCc::H264) {
             list.push((Pipeline::Own, "it gives H.264".to_owned()));
         }
-        if free && jpeg && self.muxes || self.capture_format == MUXED {
+        if free && jpeg && self.muxes || self.capture_format == CaptureFormat::MuxedH264 {
             list.push((Pipeline::Muxed, "its H.264 comes inside of its MJPEG".to_owned()));
         }
         let as_it_is = !staged && pinned.is_some_and(is_jpeg);

@@ -68,7 +68,7 @@ fn pipelines(camera: &str, muxes: bool, keys: &str, m2m_devices: &[M2mDevice]) -
         given: &given(camera),
         muxes,
         m2m_devices,
-        capture_format,
+        capture_format: *capture_format,
         keys: chain,
         no_encoder: "there is none",
     };
