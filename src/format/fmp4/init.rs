@@ -294,8 +294,8 @@ fn mvex(w: &mut Writer) {
 pub(super) mod tests {
     use super::super::reader::{find, walk};
     use super::*;
+    use crate::format::h264::Colour;
     use crate::format::h264::Sps;
-    use crate::format::h264::sps::Colour;
     use crate::support::hex::hex;
 
     /// What x264 says of 640x480 High 3.0.

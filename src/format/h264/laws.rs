@@ -1,7 +1,8 @@
 //! What must hold for any bytes, as functions that panic where it does not: for tests and fuzz targets.
 
 use super::nal::nal_units;
-use super::sps::{Sps, without_reordering};
+use super::reorder::without_reordering;
+use super::sps::Sps;
 
 /// [`nal_units`] finds what a plain reading of annex B.1 finds, whatever the lengths of the start codes are.
 pub fn split(data: &[u8]) {

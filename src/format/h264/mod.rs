@@ -6,11 +6,14 @@ pub mod laws;
 pub mod nal;
 pub mod pps;
 pub mod reader;
+mod reorder;
 pub mod slice;
 pub mod sps;
 #[cfg(test)]
 mod tests;
+mod vui;
 
 pub use nal::{NalUnits, nal_units};
 pub use reader::{AccessUnit, Parameters, Reader, Refused};
 pub use sps::Sps;
+pub use vui::{Colour, Timing};

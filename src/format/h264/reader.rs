@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::nal::{self, is_reference, nal_units, unit_type};
 use super::pps::Pps;
+use super::reorder::without_reordering;
 use super::slice::{SliceHeader, SliceKind};
-use super::sps::{PicOrderCnt, Sps, without_reordering};
+use super::sps::{PicOrderCnt, Sps};
 use crate::format::bits::{BitReader, SyntaxError, unescape};
 
 /// The NAL units of one picture that belong into a sample of an `avc1` track.

@@ -1,7 +1,7 @@
-//! The sequence parameter set (H.264 clauses 7.3.2.1.1 and 7.4.2.1.1) with its VUI (annex E), and the one
-//! change that we make to it: the promise that no picture is reordered.
+//! The sequence parameter set (H.264 clauses 7.3.2.1.1 and 7.4.2.1.1).
 
-use crate::format::bits::{BitReader, BitWriter, SyntaxError, escape, unescape};
+use super::vui::{Colour, Timing, Vui, parse_vui};
+use crate::format::bits::{BitReader, SyntaxError, unescape};
 
 /// A sequence parameter set (SPS), as far as it is used here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,40 +48,6 @@ pub struct Sps {
     pub max_dec_frame_buffering: Option<u32>,
 }
 
-/// The colour description of annex E.2.1, in the numbers of ISO/IEC 23091-2 (and of nclx in a `colr` box).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Colour {
-    /// colour_primaries; 2 is unspecified.
-    pub primaries: u8,
-    /// transfer_characteristics; 2 is unspecified.
-    pub transfer: u8,
-    /// matrix_coefficients; 2 is unspecified.
-    pub matrix: u8,
-    /// video_full_range_flag: black is 0 and white the highest value.
-    pub full_range: bool,
-}
-
-/// The timing information of annex E.2.1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timing {
-    /// Units of the clock that a tick lasts; not 0.
-    pub num_units_in_tick: u32,
-    /// Units of the clock in a second; not 0.
-    pub time_scale: u32,
-    /// fixed_frame_rate_flag: every picture lasts as long.
-    pub fixed_frame_rate: bool,
-}
-
-impl Timing {
-    /// Frames a second. A tick is num_units_in_tick / time_scale seconds (E.2.1), and a frame lasts two of them: one for
-    /// each of its fields (DeltaTfiDivisor of a frame, table E-6).
-    ///
-    /// Unless `fixed_frame_rate`, this is the most that the stream may have, not what it has.
-    pub fn frame_rate(&self) -> f64 {
-        f64::from(self.time_scale) / (2.0 * f64::from(self.num_units_in_tick))
-    }
-}
-
 /// How slice headers tell the output order of pictures (pic_order_cnt_type, clause 8.2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PicOrderCnt {
@@ -94,10 +60,10 @@ pub enum PicOrderCnt {
 }
 
 /// Where the SPS tells what decoders may assume of reordering: places are bits from the RBSP's start.
-struct Places {
-    vui_parameters_present_flag: usize,
-    bitstream_restriction_flag: Option<usize>,
-    max_num_reorder_frames: Option<usize>,
+pub(super) struct Places {
+    pub vui_parameters_present_flag: usize,
+    pub bitstream_restriction_flag: Option<usize>,
+    pub max_num_reorder_frames: Option<usize>,
 }
 
 /// Our bound of a picture's width and height. The highest level (6.2) allows little more: 16880 (A.3.1).
@@ -132,60 +98,8 @@ impl Sps {
 
 const CONSTRAINT_SET3: u8 = 0x10;
 
-/// The SPS NAL unit with a bitstream_restriction that promises no reordering (max_num_reorder_frames 0) and
-/// no more pictures held than references need (max_dec_frame_buffering = max_num_ref_frames): without it, a
-/// decoder must expect as much reordering as the level allows, and some hold that many frames back. All else
-/// stays, bit by bit.
-pub fn without_reordering(nal: &[u8]) -> Result<Vec<u8>, SyntaxError> {
-    let rbsp = unescape(nal.get(1..).unwrap_or_default());
-    let (sps, places) = parse_rbsp(&rbsp)?;
-    if sps.max_num_reorder_frames == Some(0) && sps.max_dec_frame_buffering == Some(sps.max_num_ref_frames) {
-        return Ok(nal.to_vec());
-    }
-    let mut r = BitReader::new(&rbsp);
-    let mut w = BitWriter::new();
-    let mut keep = |w: &mut BitWriter, until| {
-        while r.position_bits() < until {
-            let bits = (until - r.position_bits()).min(32) as u32;
-            w.u(bits, r.u(bits, "seq_parameter_set_data")?);
-        }
-        Ok(())
-    };
-    match (places.bitstream_restriction_flag, places.max_num_reorder_frames) {
-        (_, Some(place)) => keep(&mut w, place)?,
-        (Some(place), None) => {
-            keep(&mut w, place)?;
-            begin_bitstream_restriction(&mut w);
-        }
-        (None, None) => {
-            keep(&mut w, places.vui_parameters_present_flag)?;
-            w.flag(true); // vui_parameters_present_flag
-            w.u(4, 0); // aspect_ratio_info, overscan_info, video_signal_type, chroma_loc_info: not present
-            w.u(3, 0); // timing_info, nal_hrd_parameters, vcl_hrd_parameters: not present
-            w.flag(false); // pic_struct_present_flag
-            begin_bitstream_restriction(&mut w);
-        }
-    }
-    w.ue(0); // max_num_reorder_frames
-    w.ue(sps.max_num_ref_frames); // max_dec_frame_buffering
-    w.trailing_bits();
-    let mut out: Vec<u8> = nal.iter().take(1).copied().collect();
-    escape(&w.into_bytes(), &mut out);
-    Ok(out)
-}
-
-/// The elements before max_num_reorder_frames, with the values that E.2.1 infers where they are absent.
-fn begin_bitstream_restriction(w: &mut BitWriter) {
-    w.flag(true); // bitstream_restriction_flag
-    w.flag(true); // motion_vectors_over_pic_boundaries_flag
-    w.ue(2); // max_bytes_per_pic_denom
-    w.ue(1); // max_bits_per_mb_denom
-    w.ue(15); // log2_max_mv_length_horizontal
-    w.ue(15); // log2_max_mv_length_vertical
-}
-
 /// seq_parameter_set_data, clause 7.3.2.1.1.
-fn parse_rbsp(rbsp: &[u8]) -> Result<(Sps, Places), SyntaxError> {
+pub(super) fn parse_rbsp(rbsp: &[u8]) -> Result<(Sps, Places), SyntaxError> {
     let r = &mut BitReader::new(rbsp);
     let profile_idc = r.u(8, "profile_idc")? as u8;
     let constraint_flags = r.u(8, "constraint_set_flags")? as u8;
@@ -326,137 +240,12 @@ fn skip_scaling_list(r: &mut BitReader<'_>, entries: u32) -> Result<(), SyntaxEr
     Ok(())
 }
 
-#[derive(Default)]
-struct Vui {
-    sar: Option<(u16, u16)>,
-    colour: Option<Colour>,
-    timing: Option<Timing>,
-    pic_struct: bool,
-    restriction_flag_at: Option<usize>,
-    restriction: Option<Restriction>,
-}
-
-struct Restriction {
-    reorder_at: usize,
-    max_num_reorder_frames: u32,
-    max_dec_frame_buffering: u32,
-}
-
-/// vui_parameters, clause E.1.1.
-fn parse_vui(r: &mut BitReader<'_>) -> Result<Vui, SyntaxError> {
-    let mut vui = Vui::default();
-    if r.flag("aspect_ratio_info_present_flag")? {
-        vui.sar = parse_sar(r)?;
-    }
-    if r.flag("overscan_info_present_flag")? {
-        r.flag("overscan_appropriate_flag")?;
-    }
-    if r.flag("video_signal_type_present_flag")? {
-        r.u(3, "video_format")?;
-        let mut colour = Colour {
-            primaries: 2,
-            transfer: 2,
-            matrix: 2,
-            full_range: r.flag("video_full_range_flag")?,
-        };
-        if r.flag("colour_description_present_flag")? {
-            colour.primaries = r.u(8, "colour_primaries")? as u8;
-            colour.transfer = r.u(8, "transfer_characteristics")? as u8;
-            colour.matrix = r.u(8, "matrix_coefficients")? as u8;
-        }
-        vui.colour = Some(colour);
-    }
-    if r.flag("chroma_loc_info_present_flag")? {
-        r.ue("chroma_sample_loc_type_top_field")?;
-        r.ue("chroma_sample_loc_type_bottom_field")?;
-    }
-    if r.flag("timing_info_present_flag")? {
-        let timing = Timing {
-            num_units_in_tick: r.u(32, "num_units_in_tick")?,
-            time_scale: r.u(32, "time_scale")?,
-            fixed_frame_rate: r.flag("fixed_frame_rate_flag")?,
-        };
-        // The standard wants both above 0. Encoders that were never told a rate write 0; their video is good.
-        vui.timing = Some(timing).filter(|t| t.num_units_in_tick > 0 && t.time_scale > 0);
-    }
-    let nal_hrd = r.flag("nal_hrd_parameters_present_flag")?;
-    if nal_hrd {
-        skip_hrd(r)?;
-    }
-    let vcl_hrd = r.flag("vcl_hrd_parameters_present_flag")?;
-    if vcl_hrd {
-        skip_hrd(r)?;
-    }
-    if nal_hrd || vcl_hrd {
-        r.flag("low_delay_hrd_flag")?;
-    }
-    vui.pic_struct = r.flag("pic_struct_present_flag")?;
-    vui.restriction_flag_at = Some(r.position_bits());
-    if r.flag("bitstream_restriction_flag")? {
-        r.flag("motion_vectors_over_pic_boundaries_flag")?;
-        r.ue("max_bytes_per_pic_denom")?;
-        r.ue("max_bits_per_mb_denom")?;
-        r.ue("log2_max_mv_length_horizontal")?;
-        r.ue("log2_max_mv_length_vertical")?;
-        vui.restriction = Some(Restriction {
-            reorder_at: r.position_bits(),
-            max_num_reorder_frames: r.ue("max_num_reorder_frames")?,
-            max_dec_frame_buffering: r.ue("max_dec_frame_buffering")?,
-        });
-    }
-    Ok(vui)
-}
-
-/// aspect_ratio_idc (table E-1), or sar_width and sar_height of Extended_SAR; None where unspecified.
-fn parse_sar(r: &mut BitReader<'_>) -> Result<Option<(u16, u16)>, SyntaxError> {
-    const EXTENDED_SAR: u32 = 255;
-    const TABLE_E_1: [(u16, u16); 17] = [
-        (0, 0), // unspecified
-        (1, 1),
-        (12, 11),
-        (10, 11),
-        (16, 11),
-        (40, 33),
-        (24, 11),
-        (20, 11),
-        (32, 11),
-        (80, 33),
-        (18, 11),
-        (15, 11),
-        (64, 33),
-        (160, 99),
-        (4, 3),
-        (3, 2),
-        (2, 1),
-    ];
-    let sar = match r.u(8, "aspect_ratio_idc")? {
-        EXTENDED_SAR => (r.u(16, "sar_width")? as u16, r.u(16, "sar_height")? as u16),
-        idc => TABLE_E_1.get(idc as usize).copied().unwrap_or_default(),
-    };
-    Ok(Some(sar).filter(|&(width, height)| width > 0 && height > 0))
-}
-
-/// hrd_parameters, clause E.1.2.
-fn skip_hrd(r: &mut BitReader<'_>) -> Result<(), SyntaxError> {
-    let cpbs = 1 + r.ue_to(31, "cpb_cnt_minus1")?;
-    r.u(4, "bit_rate_scale")?;
-    r.u(4, "cpb_size_scale")?;
-    for _ in 0..cpbs {
-        r.ue("bit_rate_value_minus1")?;
-        r.ue("cpb_size_value_minus1")?;
-        r.flag("cbr_flag")?;
-    }
-    r.u(5, "initial_cpb_removal_delay_length_minus1")?;
-    r.u(5, "cpb_removal_delay_length_minus1")?;
-    r.u(5, "dpb_output_delay_length_minus1")?;
-    r.u(5, "time_offset_length")?;
-    Ok(())
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::format::bits::{BitWriter, escape};
     use crate::format::h264::laws;
+    use crate::format::h264::reorder::without_reordering;
     use crate::support::random::Random;
 
     // Real encoders' SPS: x264 0.164 (r3095) through ffmpeg 5.1.9, and OpenH264 through GStreamer 1.22 (both
