@@ -41,7 +41,7 @@ impl<'a> BitReader<'a> {
         }
     }
 
-    /// How many bits were read.
+    /// The number of bits that were read.
     pub fn position_bits(&self) -> usize {
         self.position_bits
     }
@@ -156,7 +156,7 @@ impl BitWriter {
         self.u((8 - self.pending_bits) % 8, 0);
     }
 
-    /// What was written; a byte begun is filled up with zeros.
+    /// The bytes that were written; the last one is filled up with zeros.
     pub fn into_bytes(mut self) -> Vec<u8> {
         self.u((8 - self.pending_bits) % 8, 0);
         self.bytes

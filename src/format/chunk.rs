@@ -1,13 +1,13 @@
-//! What the cutters of byte streams give: whole pictures, and word of what was lost.
+//! The output of those that cut byte streams into pictures.
 
 /// A piece of a byte stream that is cut into pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Chunk<'a> {
     /// One coded picture: an access unit in the byte stream format (H.264 Annex B), or a JPEG picture.
     Unit {
-        /// Its bytes, lent from the buffer of what cuts.
+        /// Its bytes, lent from the cutter's buffer.
         data: &'a [u8],
-        /// When it arrived, on the clock of the caller.
+        /// Its time of arrival, in microseconds on the caller's clock.
         arrived_us: u64,
     },
     /// A picture was lost here, or the one before was not whole.

@@ -1,6 +1,6 @@
-//! The two ways in which pictures come coded.
+//! The codings of pictures.
 
-/// How a source codes its pictures.
+/// The coding of a source's pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Codec {
     /// Rec. ITU-T H.264.

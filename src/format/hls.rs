@@ -70,7 +70,7 @@ fn number(text: &str) -> Option<u64> {
         .then(|| text.parse().ok())?
 }
 
-/// What a client asks of a media playlist (6.2.5).
+/// A client's wishes for a media playlist (6.2.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Directives {
     /// Answer when the segment of this media sequence number is there, or this part of it.
@@ -131,11 +131,11 @@ pub struct Segment {
     pub number: u64,
     /// The init segment that it needs.
     pub init: u64,
-    /// What comes before it is of another time line or another init segment.
+    /// It begins another time line, or needs another init segment than the one before it.
     pub discontinuity: bool,
     /// Discontinuities up to here, its own too.
     pub discontinuities: u64,
-    /// When it begins: Unix time.
+    /// Its beginning, in milliseconds of Unix time.
     pub date_ms: u64,
     /// How long it is, so far.
     pub duration_90k: u64,
@@ -233,7 +233,7 @@ pub fn media(
     text
 }
 
-/// What a player wants to know before it asks for the media playlist.
+/// A variant stream, as the multivariant playlist describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variant<'a> {
     /// Bits a second of the largest segment, for its length.
@@ -276,7 +276,7 @@ impl fmt::Display for Seconds {
     }
 }
 
-/// What has to hold whatever a client asks; for the fuzzer and the tests.
+/// Laws that hold for any bytes, as functions that panic where one is broken: for tests and fuzz targets.
 pub mod laws {
     use super::{Directives, Name};
 

@@ -87,7 +87,7 @@ pub fn member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
-/// What has to hold whatever bytes come; for the fuzzer and the tests.
+/// Laws that hold for any bytes, as functions that panic where one is broken: for tests and fuzz targets.
 pub mod laws {
     use super::{Object, member, quote};
 

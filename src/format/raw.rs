@@ -52,7 +52,7 @@ pub fn is_known(fourcc: [u8; 4]) -> bool {
     planes(fourcc).is_some()
 }
 
-/// How pictures of a format lie in memory.
+/// The layout of a format's pictures in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lines {
     /// The format's four letters.

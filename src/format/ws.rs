@@ -137,7 +137,7 @@ struct Header {
     fin: bool,
     opcode: u8,
     mask: [u8; 4],
-    /// Where the payload is in the input.
+    /// The place of the payload in the input.
     from: usize,
     to: usize,
 }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 const GRACE: Duration = Duration::from_millis(200);
 /// A killed process that is not gone by then sits in a driver, and is not waited for.
 const KILLED: Duration = Duration::from_millis(50);
-/// How often the end of a process is looked for.
+/// The time between two looks for the end of a process.
 const LOOK: Duration = Duration::from_millis(2);
 /// The size that a pipe should have, in bytes: a large key frame, so that its writer is not held up. Unprivileged
 /// processes get as much by default (pipe(7), /proc/sys/fs/pipe-max-size).
@@ -29,11 +29,11 @@ const PIPE_BYTES: i32 = 1 << 20;
 pub enum PipeRead {
     /// Nothing now.
     Nothing,
-    /// This many bytes.
+    /// Bytes.
     Bytes {
-        /// How many; not 0.
+        /// Their number; not 0.
         count: usize,
-        /// They are the last that one `write()` gave, for certain; where false it is not known.
+        /// They are certain to be the last that one `write()` gave; false if that is not known.
         ends_write: bool,
     },
     /// All writers have closed it.
@@ -47,7 +47,7 @@ pub enum PipeRead {
 /// itself by longer reads.
 pub struct Packets {
     file: File,
-    /// How the kernel splits: by pages, whatever PIPE_BUF is (fs/pipe.c; a Raspberry Pi 5 has pages of 16
+    /// The size by which the kernel splits: pages, whatever PIPE_BUF is (fs/pipe.c; a Raspberry Pi 5 has pages of 16
     /// KiB).
     page_bytes: usize,
     whole: bool,
@@ -120,7 +120,7 @@ fn page_bytes() -> usize {
     usize::try_from(bytes).unwrap_or(4096)
 }
 
-/// How a command ended.
+/// The end of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// With this status.
@@ -146,6 +146,8 @@ impl Command {
     /// # Errors
     /// The kernel's.
     pub fn start(program: &str, arguments: &[&str]) -> io::Result<Command> {
+        // By posix_spawn(3) itself: std::process makes the program 28 kB larger, and sets a signal mask only by unsafe
+        // code between fork and exec (pre_exec).
         let (stdout, stdout_writer) = Packets::new()?;
         let (stderr, stderr_writer) = pipe2(OFlag::O_CLOEXEC)?;
         fcntl(&stderr, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
@@ -204,7 +206,7 @@ impl Command {
         self.group.as_raw()
     }
 
-    /// How the program ended, if it has, within `limit`.
+    /// Waits at most `limit` for the program's end, and gives it.
     pub fn exit(&self, limit: Duration) -> Option<Exit> {
         let peek = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         within(limit, || match waitid(Id::Pid(self.group), peek) {

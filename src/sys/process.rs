@@ -50,9 +50,9 @@ pub fn host_name() -> String {
 /// The request that a signal makes to this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request {
-    /// To end: SIGTERM or SIGINT, by its name, or SIGHUP of a terminal that is gone.
+    /// The end: SIGTERM or SIGINT, by its name, or SIGHUP of a terminal that is gone.
     End(&'static str),
-    /// To read its config again: SIGHUP.
+    /// Reading the config again: SIGHUP.
     Reload,
 }
 
@@ -63,7 +63,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Holds them. Call it before any thread is made: threads inherit it.
+    /// Holds the signals from now on. Call it before any thread is made: threads inherit it.
     ///
     /// # Errors
     /// The kernel's.
@@ -78,12 +78,12 @@ impl Signals {
         })
     }
 
-    /// Waits for one, at most so long; for ever if that is None.
+    /// Waits for a signal, at most `limit`; for ever if that is None.
     ///
     /// # Errors
     /// The kernel's.
-    pub fn wait(&self, most: Option<Duration>) -> io::Result<Option<Request>> {
-        if poll(&mut [readable(self.signals.as_fd())], most)? == 0 {
+    pub fn wait(&self, limit: Option<Duration>) -> io::Result<Option<Request>> {
+        if poll(&mut [readable(self.signals.as_fd())], limit)? == 0 {
             return Ok(None);
         }
         let Some(signal) = self.signals.read_signal()? else {
@@ -96,14 +96,14 @@ impl Signals {
     }
 }
 
-/// Which of standard input and error are a terminal. One that was hung up is none any more (its ioctls give EIO,
-/// drivers/tty/tty_io.c).
+/// Tells of standard input and of standard error whether it is a terminal. One that was hung up is none any more (its
+/// ioctls give EIO, drivers/tty/tty_io.c).
 fn at_terminal() -> [bool; 2] {
     [io::stdin().is_terminal(), io::stderr().is_terminal()]
 }
 
-/// Neither this process nor what it runs gets rights that it does not have (PR_SET_NO_NEW_PRIVS, prctl(2)): what
-/// Landlock and seccomp want before.
+/// Keeps this process and what it runs from getting rights that it does not have (PR_SET_NO_NEW_PRIVS, prctl(2)).
+/// Landlock and seccomp need it.
 ///
 /// # Errors
 /// The kernel's; it has had this since 3.5.

@@ -123,9 +123,9 @@ const BY_LIBRARY: &[c_long] = &[libc::SYS_rseq];
 #[cfg(not(target_env = "gnu"))]
 const BY_LIBRARY: &[c_long] = &[];
 
-/// Where in struct seccomp_data the call's number stands, ...
+/// The place of the call's number in struct seccomp_data, ...
 const NUMBER_AT: u32 = 0;
-/// ... and of which machine it is.
+/// ... and of the machine's (AUDIT_ARCH_*).
 const ARCH_AT: u32 = 4;
 
 // One instruction: what it does (linux/bpf_common.h), with what; how many to pass over if so, and if not.

@@ -24,8 +24,8 @@ sockopt_impl!(
     SetStruct<c_int>
 );
 
-/// The socket takes no more than `bytes` that it can't send yet (TCP_NOTSENT_LOWAT), so that what lags is not
-/// buried in the kernel.
+/// Sets how many bytes a socket takes that it can't send yet (TCP_NOTSENT_LOWAT), so that what lags is not buried in the
+/// kernel.
 ///
 /// # Errors
 /// The kernel's; it has had the option since 3.12.
@@ -33,8 +33,8 @@ pub fn set_notsent_lowat(socket: &impl AsFd, bytes: c_int) -> io::Result<()> {
     Ok(NotsentLowat.set(socket, &bytes)?)
 }
 
-/// So many connections may wait to be accepted (listen(2); std's own call allows 128): a client that finds no place
-/// there tries again after a second.
+/// Sets how many connections may wait to be accepted (listen(2); std's own call allows 128). A client that finds no
+/// place there tries again after a second.
 ///
 /// # Errors
 /// The kernel's; EINVAL for more than 4096.
@@ -156,7 +156,7 @@ pub fn addresses() -> Vec<IpAddr> {
     found
 }
 
-/// Closing the socket throws away what the other side has not taken, rather than keeping it for a client that is
+/// Makes closing the socket throw away what the other side has not taken, rather than keep it for a client that is
 /// stuck (SO_LINGER of 0 s, socket(7)).
 pub fn reset_on_close(socket: &impl AsFd) {
     let at_once = libc::linger {

@@ -18,7 +18,7 @@ pub const HEAD_BYTES: usize = MOOF_BYTES + 8;
 /// (3840x2160 at MinCR 2, Table A-1) is about 7 MB.
 pub const MAX_PAYLOAD_BYTES: usize = 64 << 20;
 
-/// Where a client's own numbers stand in the moof: mfhd's sequence_number and tfdt's baseMediaDecodeTime.
+/// The places of a client's own numbers in the moof: mfhd's sequence_number and tfdt's baseMediaDecodeTime.
 const SEQUENCE_AT: usize = 20;
 const TIME_AT: usize = 60;
 
@@ -34,7 +34,7 @@ pub struct Fragment {
     pub time_90k: u64,
     /// Time up to the next frame, as far as it can be known, in 1/90000 s; at least 1.
     pub duration_90k: u32,
-    /// When the frame was captured: CLOCK_MONOTONIC in microseconds.
+    /// Time of capture: CLOCK_MONOTONIC in microseconds.
     pub captured_us: u64,
     /// Grows with each sleep, loss and reopen of the source; frames of two epochs don't belong together.
     pub epoch: u32,

@@ -1,4 +1,4 @@
-//! When a frame stands in media time.
+//! The places of frames in media time.
 //!
 //! A frame must be sent before anybody knows when the next one comes, and yet players stall on holes between
 //! a frame's end and the next frame's start. So a frame begins where the one before it ended, and ends one
@@ -48,11 +48,11 @@ pub struct Timeline {
     zero_us: Option<u64>,
     /// Capture time of the frame before.
     clock_90k: u64,
-    /// Where the frame before ends.
+    /// The end of the frame before.
     end_90k: u64,
     /// The step that the source said to have.
     said_90k: u64,
-    /// How long after its capture a frame ends: as long as was said, or shorter.
+    /// Time from a frame's capture to its end: the step that the source said, or shorter.
     nominal_90k: u64,
     /// The step between the two frames before; None: the next frame begins a new run.
     step_90k: Option<u64>,

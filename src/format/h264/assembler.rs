@@ -36,7 +36,7 @@ pub const MAX_UNIT_BYTES: usize = 8 << 20;
 
 /// Units that must have been whole in a row before quiet is believed: half a second of an ordinary stream.
 const WHOLE_UNITS: u32 = 16;
-/// How many times more are asked for after each cut unit.
+/// The factor by which more are asked for after each cut unit.
 const DISTRUST: u32 = 4;
 const START_CODE: [u8; 3] = [0, 0, 1];
 /// nal_unit_type of slice data partition A, which holds the slice header.
@@ -74,21 +74,21 @@ enum State {
     Between,
 }
 
-/// What is known of the unit that is being gathered. Offsets count from its first byte.
+/// The unit that is being gathered, as far as it is known. Offsets count from its first byte.
 #[derive(Default)]
 struct Unit {
-    /// When the first slice arrived; none has yet.
+    /// Arrival of the first slice; None before it.
     slice_us: Option<u64>,
     key: bool,
     /// A prefix NAL unit after a slice: the next unit begins here, unless another slice of this one follows.
     prefix: Option<usize>,
-    /// Where the last `write()` ended, of those that ended after the first slice began.
+    /// The end of the last `write()` of those that ended after the first slice began.
     write_end: Option<usize>,
     /// Several did.
     cut: bool,
 }
 
-/// What was learned of the source's writing; see the module's text.
+/// The source's habits of writing, as far as they are learned; see the module's text.
 struct Habit {
     wanted: u32,
     whole: u32,
@@ -125,7 +125,7 @@ impl Habit {
     }
 }
 
-/// What a NAL unit means for the borders of access units, by nal_unit_type (Table 7-1).
+/// The meaning of a NAL unit for the borders of access units, by nal_unit_type (table 7-1).
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
     /// A slice, or data partition A of one: the NAL units that begin with a slice header.
@@ -243,7 +243,7 @@ impl Assembler {
         }
     }
 
-    /// Whether a quiet of a few milliseconds from now on would mean that the unit is complete.
+    /// Tells whether a quiet of a few milliseconds from now on would mean that the unit is complete.
     pub fn awaits_quiet(&self) -> bool {
         let len = self.bytes.held().len();
         self.state == State::Open
@@ -252,8 +252,7 @@ impl Assembler {
             && self.habit.covers(len)
     }
 
-    /// To be called when nothing has come for a few milliseconds: gives `sink` the unit if it is known to be
-    /// complete.
+    /// Gives `sink` the unit if it is known to be complete; for a caller to whom nothing has come for a few milliseconds.
     pub fn quiet(&mut self, sink: &mut dyn FnMut(Chunk<'_>)) {
         if self.awaits_quiet() {
             self.close(self.bytes.held().len(), sink);
@@ -399,7 +398,7 @@ impl Assembler {
     }
 }
 
-/// What must hold for any bytes whatever; for the fuzz target and the seeded test.
+/// Laws that hold for any bytes, as functions that panic where one is broken: for tests and fuzz targets.
 pub mod laws {
     use super::{Assembler, Chunk, START_CODE};
     use memchr::memmem;

@@ -19,6 +19,8 @@ pub enum SliceKind {
 }
 
 /// The first elements of a slice header.
+///
+/// All of those up to the last one that is needed are kept: that they come out right shows that the reading is in step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SliceHeader {
     /// Address of the slice's first macroblock; 0 in a picture's first slice (of slices in raster order).

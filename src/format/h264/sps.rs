@@ -24,7 +24,7 @@ pub struct Sps {
     pub bit_depth_chroma: u8,
     /// Bits of frame_num in slice headers, 4 to 16.
     pub log2_max_frame_num: u32,
-    /// How slice headers tell the output order.
+    /// The way in which slice headers tell the output order.
     pub pic_order_cnt: PicOrderCnt,
     /// max_num_ref_frames, 0 to 16.
     pub max_num_ref_frames: u32,
@@ -36,7 +36,7 @@ pub struct Sps {
     pub height: u32,
     /// Sample aspect ratio (width to height of a pixel) where it is specified.
     pub sar: Option<(u16, u16)>,
-    /// How samples stand for colours, where the VUI says anything about it (video_signal_type_present_flag).
+    /// The meaning of samples as colours, where the VUI says anything about it (video_signal_type_present_flag).
     pub colour: Option<Colour>,
     /// The clock that pictures are counted in, where the VUI has one.
     pub timing: Option<Timing>,
@@ -48,7 +48,7 @@ pub struct Sps {
     pub max_dec_frame_buffering: Option<u32>,
 }
 
-/// How slice headers tell the output order of pictures (pic_order_cnt_type, clause 8.2.1).
+/// The output order of pictures as slice headers tell it (pic_order_cnt_type, clause 8.2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PicOrderCnt {
     /// Type 0: by the low bits of a counter; this many, 4 to 16.
@@ -59,7 +59,7 @@ pub enum PicOrderCnt {
     DecodingOrder,
 }
 
-/// Where the SPS tells what decoders may assume of reordering: places are bits from the RBSP's start.
+/// The places of an SPS that tell what decoders may assume of reordering, in bits from the RBSP's start.
 pub(super) struct Places {
     pub vui_parameters_present_flag: usize,
     pub bitstream_restriction_flag: Option<usize>,

@@ -1,4 +1,4 @@
-//! What is read from the parameter sets of real devices; see tests/fixtures/README.md.
+//! The parameter sets of real devices; see tests/fixtures/README.md.
 
 use super::laws;
 use super::{Reader, Sps};

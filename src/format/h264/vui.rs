@@ -36,21 +36,21 @@ impl Timing {
     }
 }
 
-/// What the VUI says.
+/// The content of the VUI, as far as it is of use.
 #[derive(Default)]
 pub(super) struct Vui {
     pub sar: Option<(u16, u16)>,
     pub colour: Option<Colour>,
     pub timing: Option<Timing>,
     pub pic_struct: bool,
-    /// Where bitstream_restriction_flag stands, in bits from the RBSP's start.
+    /// The place of bitstream_restriction_flag, in bits from the RBSP's start.
     pub restriction_flag_at: Option<usize>,
     pub restriction: Option<Restriction>,
 }
 
 /// bitstream_restriction, as far as it is about reordering.
 pub(super) struct Restriction {
-    /// Where max_num_reorder_frames stands, in bits from the RBSP's start.
+    /// The place of max_num_reorder_frames, in bits from the RBSP's start.
     pub reorder_at: usize,
     pub max_num_reorder_frames: u32,
     pub max_dec_frame_buffering: u32,

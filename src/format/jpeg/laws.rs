@@ -1,4 +1,4 @@
-//! What must hold for any bytes, as functions that panic where it does not: for tests and fuzz targets.
+//! Laws that hold for any bytes, as functions that panic where one is broken: for tests and fuzz targets.
 
 use super::markers::{APP0, APP4};
 use super::picture::Picture;

@@ -17,7 +17,7 @@ pub const APP4: u8 = 0xe4;
 /// in a picture.
 const LAST_RESERVED: u8 = 0xbf;
 
-/// What stands at the beginning of some bytes of a picture, outside of entropy-coded data.
+/// The beginning of some bytes of a picture, outside of entropy-coded data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Marker<'a> {
     /// More bytes are needed to tell.
@@ -30,11 +30,11 @@ pub enum Marker<'a> {
     Misplaced,
     /// A marker with its segment (B.1.1.4).
     Segment {
-        /// Which.
+        /// Its second byte.
         marker: u8,
         /// Bytes of the segment behind the marker. They count the two of the length itself, so less is an error.
         length: usize,
-        /// What comes behind the length: the segment, as far as it is there, and what follows.
+        /// The bytes behind the length: the segment, as far as it is there, and what follows.
         after: &'a [u8],
     },
     /// Bytes that are no marker.

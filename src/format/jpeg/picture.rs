@@ -14,7 +14,7 @@ pub struct Picture<'a> {
     pub width: u16,
     /// Pixels.
     pub height: u16,
-    /// Where Huffman tables have to be put in, if the picture has none.
+    /// The place where Huffman tables have to be put in, if the picture has none.
     pub(super) tables_at: Option<usize>,
 }
 

@@ -54,7 +54,7 @@ pub(super) fn export_buffer(file: &File, kind: BufferKind, index: u32) -> Result
 /// The data that a buffer is queued or dequeued with.
 pub(super) struct Contents {
     pub memory: Memory,
-    /// How much is in its only piece, and CLOCK_MONOTONIC in microseconds: of a buffer with something in it.
+    /// Bytes in its only plane, and CLOCK_MONOTONIC in microseconds; None for an empty buffer.
     pub filled: Option<(u32, u64)>,
     /// The memory to put it into, of [`Memory::DmaBuf`].
     pub fd: RawFd,

@@ -19,7 +19,7 @@ pub struct Capabilities {
     pub driver: String,
     /// The device's name, for people.
     pub card: String,
-    /// Where it is plugged in, such as "usb-0000:01:00.0-1.2".
+    /// The place where it is plugged in, such as "usb-0000:01:00.0-1.2".
     pub bus: String,
     /// The capabilities of this node (not of the whole device): bits of [`cap`].
     pub caps: u32,

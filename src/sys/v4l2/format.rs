@@ -1,4 +1,4 @@
-//! What a queue carries: its format in memory, the part of it that is picture, its frame interval, and news of a change.
+//! A queue's format in memory, the part of it that is picture, its frame interval, and news of a change.
 
 use super::abi::{
     Event, EventSubscription, Fraction, MAX_PLANES, MultiFormat, PixFormat, PixFormatMplane, PlanePixFormat,
@@ -57,7 +57,7 @@ pub struct Layout {
     pub format: Format,
     /// From one line to the next, in the first plane; 0 for compressed formats.
     pub stride_bytes: u32,
-    /// Of a buffer.
+    /// Bytes of a buffer.
     pub size_bytes: u32,
     /// Pieces of memory for one frame.
     pub planes: u8,

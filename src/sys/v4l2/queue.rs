@@ -20,7 +20,7 @@ const FLAG_TIMESTAMP: u32 = 0xe000;
 const FLAG_MONOTONIC: u32 = 0x2000;
 const FLAG_COPY: u32 = 0x4000;
 
-/// Where a buffer's bytes are.
+/// The place of a buffer's bytes.
 enum Place {
     /// The driver's memory, mapped: each plane.
     Here(Vec<Mapping>),
@@ -113,7 +113,7 @@ impl Queue {
         })
     }
 
-    /// How many buffers the driver gave.
+    /// The number of buffers that the driver gave.
     pub fn count(&self) -> usize {
         self.shared.buffers.len()
     }
@@ -175,13 +175,13 @@ impl Drop for Queue {
 pub struct DequeuedBuffer {
     shared: Rc<Shared>,
     buffer: Buffer,
-    /// Where it is in each plane. (v4l2_plane: bytesused counts from the plane's start, data_offset too.)
+    /// The filled part of each plane. (v4l2_plane: bytesused counts from the plane's start, data_offset too.)
     filled: [Range<usize>; MAX_PLANES],
     given_back: bool,
 }
 
 impl DequeuedBuffer {
-    /// Which of the queue's buffers it is.
+    /// The buffer's number in its queue.
     pub fn index(&self) -> u32 {
         self.buffer.index
     }
@@ -201,7 +201,7 @@ impl DequeuedBuffer {
         self.buffer.flags & FLAG_LAST != 0
     }
 
-    /// When the frame was captured, CLOCK_MONOTONIC in microseconds; None if the driver's time is of another
+    /// Time of the frame's capture, CLOCK_MONOTONIC in microseconds; None if the driver's time is of another
     /// clock.
     pub fn captured_us(&self) -> Option<u64> {
         self.time_us(FLAG_MONOTONIC)
@@ -221,7 +221,7 @@ impl DequeuedBuffer {
         seconds.checked_mul(1_000_000)?.checked_add(microseconds)
     }
 
-    /// How many bytes the driver put in all planes together, wherever they are.
+    /// The number of bytes that the driver put in all planes together, wherever they are.
     pub fn filled_bytes(&self) -> usize {
         let planes = self.filled.iter().take(self.buffer.length as usize);
         planes.map(ExactSizeIterator::len).sum()
@@ -293,12 +293,12 @@ impl OutputQueue {
         })
     }
 
-    /// How many buffers the driver gave.
+    /// The number of buffers that the driver gave.
     pub fn count(&self) -> usize {
         self.buffers.len()
     }
 
-    /// How many of them the device has.
+    /// The number of buffers that the device has.
     pub fn in_flight(&self) -> usize {
         self.buffers.len() - self.free.len()
     }

@@ -17,7 +17,7 @@ pub enum BufferKind {
 }
 
 impl BufferKind {
-    /// That of a memory-to-memory device's other queue: of what it is given.
+    /// The kind of the queue of what a memory-to-memory device is given, by that of what it gives.
     pub fn output(self) -> BufferKind {
         match self {
             BufferKind::Single | BufferKind::SingleOutput => BufferKind::SingleOutput,
@@ -35,12 +35,12 @@ impl BufferKind {
 pub struct FourCc(pub u32);
 
 impl FourCc {
-    /// By its letters.
+    /// The code of four letters.
     pub const fn of(letters: &[u8; 4]) -> FourCc {
         FourCc(u32::from_le_bytes(*letters))
     }
 
-    /// The same, if there are four of them.
+    /// The code of a text, if that has four letters.
     pub fn parse(text: &str) -> Option<FourCc> {
         text.as_bytes().try_into().ok().map(FourCc::of)
     }
