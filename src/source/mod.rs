@@ -25,6 +25,7 @@ mod select;
 mod watch;
 
 pub use capture::CaptureConfig;
+pub use exec::not_installed;
 pub use frame::{Drops, Frame, Signal, Source, SourceInfo};
 pub use history::History;
 pub use open::{Any, absence, find_any, list_controls, open, planned_command, runs_commands, watch};

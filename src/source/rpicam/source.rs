@@ -14,11 +14,9 @@ use crate::source::history::warn_once;
 use crate::sys::command::{Command, Packets, PipeRead};
 use crate::sys::poll::{poll, readable};
 use std::collections::HashSet;
-use std::env;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::MetadataExt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -54,7 +52,7 @@ pub fn open(camera: &Camera, rpicam: &Rpicam, warned: &mut HashSet<String>) -> R
 
 fn prepare(camera: &Camera, rpicam: &Rpicam) -> Result<(String, Line)> {
     let model = model();
-    let program = find(&path()).ok_or_else(|| not_installed(&model))?;
+    let program = find(&exec::path()).ok_or_else(|| not_installed(&model))?;
     let help = help(&program)?;
     let line = command_line(&model, Some(&help), camera, rpicam)?;
     Ok((program, line))
@@ -71,7 +69,7 @@ pub fn line(camera: &Camera, rpicam: &Rpicam) -> Result<String> {
 /// The command line that [`open`] would run, as far as it can be told with nothing run.
 pub fn plan(camera: &Camera, rpicam: &Rpicam) -> String {
     let model = model();
-    let (program, but) = match find(&path()) {
+    let (program, but) = match find(&exec::path()) {
         Some(program) => (
             program,
             "what this build of it does not know is left out".to_owned(),
@@ -86,16 +84,12 @@ pub fn plan(camera: &Camera, rpicam: &Rpicam) -> String {
 
 /// Tells whether the program is installed.
 pub fn is_installed() -> bool {
-    find(&path()).is_some()
+    find(&exec::path()).is_some()
 }
 
 /// The name of this board; empty if the firmware tells none.
 pub fn model() -> String {
     fs::read_to_string(MODEL).unwrap_or_default()
-}
-
-fn path() -> String {
-    env::var("PATH").unwrap_or_default()
 }
 
 fn not_installed(model: &str) -> Error {
@@ -107,17 +101,9 @@ fn not_installed(model: &str) -> Error {
     fail("can't run it", why)
 }
 
-/// The first of the programs in the folders of this PATH.
+/// The first of the programs that is in the folders of `path`.
 fn find(path: &str) -> Option<String> {
-    for program in PROGRAMS {
-        for folder in path.split(':') {
-            let file = format!("{folder}/{program}");
-            if fs::metadata(&file).is_ok_and(|found| found.is_file() && found.mode() & 0o111 != 0) {
-                return Some(file);
-            }
-        }
-    }
-    None
+    PROGRAMS.iter().find_map(|program| exec::find(program, path))
 }
 
 /// Tells whether this board encodes H.264 in hardware; None if it is no Raspberry Pi.

@@ -1,4 +1,5 @@
 use super::*;
+use std::env;
 use std::os::unix::fs::PermissionsExt;
 
 #[test]
