@@ -341,11 +341,11 @@ fn check_and_list_controls_know_several() {
     let (code, text) = run(TWO, &["--check"]);
     assert_eq!(code, Some(0), "{text}");
     assert!(
-        text.contains("\nfront: the test picture, 320x240 at 30 fps\nfront: sleeps 5 s"),
+        text.contains("\nfront: the test picture, 320x240 at 30 fps\nfront: stops 5 s"),
         "{text}"
     );
     assert!(
-        text.contains("\nback: the test picture, 160x120 at 30 fps\nback: sleeps 5 s"),
+        text.contains("\nback: the test picture, 160x120 at 30 fps\nback: stops 5 s"),
         "{text}"
     );
     let (code, text) = run(TWO, &["-l"]);

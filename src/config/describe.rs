@@ -1,10 +1,55 @@
-//! What would run, in words, for `--check`.
+//! A config in words, for `--check`.
 
 use super::model::{Camera, Config};
-use super::source::{CaptureFormat, SourceKind};
+use super::nearest::nearest;
+use super::source::{CaptureFormat, Setting, SourceKind};
+
+/// The controls that most cameras and encoders have, by the names that the kernel's V4L2 gives them (v4l2-ctrls-defs.c),
+/// some of them older. They are for hints alone: only the device knows which it has. The fields of a UVC unit (`uvcx_`) are
+/// others.
+const COMMON_CONTROLS: [&str; 38] = [
+    "auto_exposure",
+    "backlight_compensation",
+    "brightness",
+    "contrast",
+    "exposure_absolute",
+    "exposure_auto",
+    "exposure_auto_priority",
+    "exposure_dynamic_framerate",
+    "exposure_time_absolute",
+    "focus_absolute",
+    "focus_auto",
+    "focus_automatic_continuous",
+    "gain",
+    "gamma",
+    "h264_i_frame_period",
+    "h264_level",
+    "h264_profile",
+    "horizontal_flip",
+    "hue",
+    "iso_sensitivity",
+    "pan_absolute",
+    "power_line_frequency",
+    "repeat_sequence_header",
+    "rotate",
+    "saturation",
+    "sharpness",
+    "tilt_absolute",
+    "vertical_flip",
+    "video_bitrate",
+    "video_bitrate_mode",
+    "video_gop_size",
+    "white_balance_automatic",
+    "white_balance_auto_preset",
+    "white_balance_temperature",
+    "white_balance_temperature_auto",
+    "wide_dynamic_range",
+    "zoom_absolute",
+    "zoom_continuous",
+];
 
 impl Config {
-    /// What would run, line by line, for `--check`.
+    /// Says what would run, line by line.
     pub fn describe(&self) -> String {
         let Config {
             file,
@@ -32,8 +77,15 @@ impl Config {
             lines.extend(
                 controls
                     .iter()
-                    .map(|s| format!("{device}: sets {} = {}", s.name, s.value)),
+                    .map(|setting| format!("{device}: {}", sets(setting))),
             );
+        }
+        let has_controls = |camera: &Camera| {
+            matches!(&camera.source, SourceKind::Device { controls, chain, .. }
+                if !controls.is_empty() || !chain.codecs.is_empty())
+        };
+        if cameras.iter().any(has_controls) {
+            lines.push("controls are checked when their device is opened".into());
         }
         lines.extend(notices.iter().map(|notice| format!("warning: {notice}")));
         lines.join("\n") + "\n"
@@ -41,14 +93,14 @@ impl Config {
 }
 
 impl Camera {
-    /// What would run, line by line, for `--check`.
+    /// Says what of it would run, line by line.
     fn describe(&self) -> Vec<String> {
         let size = format!("{}x{} at {} fps", self.width, self.height, self.fps);
         let source = match &self.source {
             SourceKind::Auto => {
                 format!(
-                    "the first camera, H.264 ones before others, else the Raspberry Pi's own, {size}; the test \
-                     picture until there is one"
+                    "the first camera found, one with H.264 before others, else the Raspberry Pi's own, {size}; the \
+                     test picture until there is one"
                 )
             }
             SourceKind::Device {
@@ -56,7 +108,7 @@ impl Camera {
                 capture_format,
                 ..
             } => match capture_format {
-                CaptureFormat::Auto => format!("{device}, {size}, the best way that there is"),
+                CaptureFormat::Auto => format!("{device}, {size}, format chosen automatically"),
                 format => format!("{device}, {format} {size}"),
             },
             SourceKind::Exec { command } => format!("the command {command}"),
@@ -71,18 +123,25 @@ impl Camera {
             lines.push(format!("players turn it by {} degrees", self.rotation));
         }
         lines.push(match self.auto_sleep {
-            true => format!("sleeps {} s after the last viewer left", self.linger.as_secs()),
-            false => "never sleeps".into(),
+            true => format!("stops {} s after the last viewer leaves", self.linger.as_secs()),
+            false => "runs even while nobody watches".into(),
         });
         if let SourceKind::Device { controls, chain, .. } = &self.source {
             for (what, name) in [("decoder", &chain.decoder), ("encoder", &chain.encoder)] {
                 lines.extend(name.iter().map(|name| format!("goes through the {what} {name}")));
             }
-            lines.extend(controls.iter().map(|s| format!("sets {} = {}", s.name, s.value)));
+            lines.extend(controls.iter().map(sets));
         }
         lines
             .iter()
             .map(|line| format!("{}: {line}", self.name))
             .collect()
     }
+}
+
+/// A control with its value, and the common one that its name was perhaps meant to be.
+fn sets(Setting { name, value, .. }: &Setting) -> String {
+    let near = nearest(name, COMMON_CONTROLS).filter(|near| near != name && !name.starts_with("uvcx_"));
+    let hint = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
+    format!("sets {name} = {value}{hint}")
 }

@@ -87,17 +87,6 @@ impl Config {
         })
     }
 
-    /// Sets a key of `[server]`; None if there is none of that name, or the value is none for it.
-    pub fn set_server(&mut self, name: &str, value: &str) -> Option<()> {
-        let mut draft = Draft {
-            server: self.server.clone(),
-            ..Draft::default()
-        };
-        (keys::find(&[Scope::Server], name)?.set)(&mut draft, value).ok()?;
-        self.server = draft.server;
-        Some(())
-    }
-
     /// Reads a config from a file's bytes; `file` is its name in messages.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ pub use load::DEFAULT_FILES;
 pub use model::{Camera, Config, Draft, Sandbox, Server};
 pub use nearest::nearest;
 pub use source::{CaptureFormat, ChainKeys, Memory, Rpicam, Setting, SourceKind};
-pub use values::switch;
+pub use values::{Refused, address, switch};
 
 #[cfg(test)]
 mod tests;

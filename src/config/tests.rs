@@ -829,7 +829,7 @@ fn a_section_that_another_names_as_its_codec_is_no_camera() {
     assert!(
         config
             .describe()
-            .ends_with("\n/dev/video11: sets video_bitrate = 1\n")
+            .contains("\n/dev/video11: sets video_bitrate = 1\n")
     );
 
     // And one that turns out to be one.
@@ -875,27 +875,37 @@ fn describe_says_what_would_run() {
         config.describe(),
         "config: f
 server: port 8000 on all addresses, at most 100 streams
-camera0: /dev/video0, 640x480 at 30 fps, the best way that there is
-camera0: sleeps 5 s after the last viewer left
+camera0: /dev/video0, 640x480 at 30 fps, format chosen automatically
+camera0: stops 5 s after the last viewer leaves
 camera0: sets h264_profile = High
 camera0: sets h264_level = 4.2
 camera0: sets h264_i_frame_period = 15
 camera0: sets uvcx_h264_i_frame_period = 1000
 camera0: sets uvcx_h264_profile = High
+controls are checked when their device is opened
 "
     );
     let text =
         "[/dev/video0]\ncapture_format=yuyv\nencoder=card:b\ndecoder=/dev/c\ngain=1\n[/dev/c]\ngain=2\n";
     let lines = [
         "camera0: /dev/video0, YUYV 640x480 at 30 fps",
-        "camera0: sleeps 5 s after the last viewer left",
+        "camera0: stops 5 s after the last viewer leaves",
         "camera0: goes through the decoder /dev/c",
         "camera0: goes through the encoder card:b",
         "camera0: sets gain = 1",
         "/dev/c: sets gain = 2",
+        "controls are checked when their device is opened",
     ];
     let described = parse(text).describe();
     assert_eq!(described.lines().skip(2).collect::<Vec<_>>(), lines);
+    let described = parse("[/dev/video0]\nbrightnes=3\nsharpness=1\nled1_mode=2\n").describe();
+    let lines = [
+        "camera0: sets brightnes = 3; did you mean brightness?",
+        "camera0: sets sharpness = 1",
+        "camera0: sets led1_mode = 2",
+        "controls are checked when their device is opened",
+    ];
+    assert_eq!(described.lines().skip(4).collect::<Vec<_>>(), lines);
     let text = "[server]\nlisten=::1\n[exec a]\ncommand=cat x\nauto_sleep=no\nrotation=90\n";
     assert_eq!(
         parse(text).describe(),
@@ -903,7 +913,7 @@ camera0: sets uvcx_h264_profile = High
 server: port 8000 on ::1, at most 100 streams
 camera0: the command cat x
 camera0: players turn it by 90 degrees
-camera0: never sleeps
+camera0: runs even while nobody watches
 "
     );
     assert!(
