@@ -1,91 +1,211 @@
 //! The command line: its options, the config that they ask for, and the answers that need no server.
 
-use crate::config::Config;
+use crate::config::{Config, address, keys, nearest};
 use crate::error::{Error, Result};
 use crate::source;
-use getopts::{Matches, Options};
+use getopts::{Fail, Matches, Options};
+use std::net::IpAddr;
 use std::path::Path;
 
-/// The options, with their words for `--help`.
-pub fn options() -> Options {
+/// The command line, read.
+pub struct Args {
+    /// What to do.
+    pub task: Task,
+    /// Logs each client and request.
+    pub verbose: bool,
+    origin: Origin,
+    listen: Option<(Option<IpAddr>, u16)>,
+}
+
+/// What the program is started for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// `--help`
+    Help,
+    /// `--version`
+    Version,
+    /// `--probe`
+    Probe,
+    /// `--check`
+    Check,
+    /// `--list-controls`
+    ListControls,
+    /// Nothing else: to serve.
+    Serve,
+}
+
+/// Where the config comes from.
+enum Origin {
+    /// A camera's name alone.
+    Device(String),
+    /// `--test`
+    TestPicture,
+    /// A file; None is the first default one.
+    File(Option<String>),
+}
+
+/// An option: its letter and its name, the name of its value, and its words for `--help`. Those without value are flags.
+struct Opt(&'static str, &'static str, Option<&'static str>, &'static str);
+
+#[rustfmt::skip]
+const OPTIONS: [Opt; 10] = [
+    Opt("c", "config", Some("FILE"), "read this config (default: ./fmp4streamer.conf, then /etc/fmp4streamer.conf)"),
+    Opt("", "probe", None, "report what this machine and its cameras can do, what is in the way, and a config for them"),
+    Opt("L", "list-devices", None, "same as --probe"),
+    Opt("l", "list-controls", None, "list the camera's controls, in the form that the config takes"),
+    Opt("", "check", None, "read the config and report what would run; open no camera"),
+    Opt("", "test", None, "serve the built-in test picture, without a config"),
+    Opt("", "listen", Some("ADDR:PORT"), "serve at this address; without ADDR, at all addresses"),
+    Opt("", "verbose", None, "log each client and request"),
+    Opt("h", "help", None, "print this"),
+    Opt("V", "version", None, "print the version"),
+];
+
+fn options() -> Options {
     let mut options = Options::new();
-    options
-        .optopt(
-            "c",
-            "config",
-            "read this config (default: ./fmp4streamer.conf, then /etc/fmp4streamer.conf)",
-            "FILE",
-        )
-        .optflag(
-            "",
-            "probe",
-            "say what this machine and its cameras can do, what is in the way, and a config for them",
-        )
-        .optflag("L", "list-devices", "the same")
-        .optflag(
-            "l",
-            "list-controls",
-            "list the camera's controls, in the form that the config takes",
-        )
-        .optflag("", "check", "read the config, say what would run, open nothing")
-        .optflag("", "test", "serve the built-in test picture, without a config")
-        .optopt(
-            "",
-            "listen",
-            "serve here; an empty ADDR is all addresses",
-            "ADDR:PORT",
-        )
-        .optflag("", "verbose", "log each client and request")
-        .optflag("h", "help", "print this")
-        .optflag("V", "version", "print the version");
-    options
-}
-
-/// The words of `--help` above the options.
-pub fn brief() -> String {
-    "Live video from a camera in every browser.\n\nUsage: fmp4streamer [OPTIONS] [DEVICE]\n\n\
-     DEVICE is a camera such as /dev/video0 or usb:046d:082d, served without a config. With neither, the first camera\n\
-     that H.264 can be had from is served, and a test picture until there is a camera."
-        .to_string()
-}
-
-/// Reads the config that the command line asks for; if it names none, `file`, or else the first default one.
-///
-/// # Errors
-/// Options that don't go together, a bad `--listen`, and those of [`Config::load`].
-pub fn configure(matches: &Matches, file: Option<&str>) -> Result<Config> {
-    let named = matches.opt_str("config");
-    let mut config = match (matches.free.first(), matches.opt_present("test"), &named) {
-        (Some(_), true, _) => return Err(Error::new("--test", "can't be used with a device", "choose one")),
-        (Some(_), _, Some(_)) | (_, true, Some(_)) => {
-            return Err(Error::new(
-                "--config",
-                "can't be used with a device or --test",
-                "put the source into the config",
-            ));
-        }
-        (Some(device), ..) => Config::for_device(device)?,
-        (None, true, _) => Config::for_test(),
-        (None, false, named) => Config::load(named.as_deref().or(file).map(Path::new))?,
-    };
-    if let Some(listen) = matches.opt_str("listen") {
-        let bad = || {
-            Error::new(
-                "--listen",
-                format!("can't use {listen:?}"),
-                "it has the form ADDR:PORT, such as 127.0.0.1:8000, [::1]:8000 or :8000",
-            )
+    for Opt(letter, name, value, words) in &OPTIONS {
+        match value {
+            Some(value) => options.optopt(letter, name, words, value),
+            None => options.optflag(letter, name, words),
         };
-        let (address, port) = listen.rsplit_once(':').ok_or_else(bad)?;
-        let bare = address
-            .strip_prefix('[')
-            .and_then(|a| a.strip_suffix(']'))
-            .unwrap_or(address);
-        for (name, text) in [("listen", bare), ("port", port)] {
-            config.set_server(name, text).ok_or_else(bad)?;
-        }
     }
-    Ok(config)
+    options
+}
+
+/// The answer to `--help`.
+pub fn help() -> String {
+    options().usage(
+        "Live video from a camera in every browser.\n\nUsage: fmp4streamer [OPTIONS] [DEVICE]\n\n\
+         DEVICE is a camera such as /dev/video0 or usb:046d:082d, served without a config. Without a device and a config,\n\
+         the program serves the first camera that can provide H.264, and a test picture until there is a camera.",
+    )
+}
+
+impl Args {
+    /// Reads the command line without the program's name.
+    ///
+    /// # Errors
+    /// Says what is wrong with it, and what was meant where that can be guessed.
+    pub fn read(args: &[String]) -> std::result::Result<Args, String> {
+        let matches = options().parse(args).map_err(|fail| explain(&fail))?;
+        if matches.free.len() > 1 {
+            return Err("more than one device; name one, or use a config file".into());
+        }
+        let task = task(&matches);
+        let mut args = Args {
+            task,
+            verbose: matches.opt_present("verbose"),
+            origin: Origin::File(None),
+            listen: None,
+        };
+        if matches!(task, Task::Help | Task::Version | Task::Probe) {
+            return Ok(args);
+        }
+        let device = matches.free.first().cloned();
+        args.origin = match (device, matches.opt_present("test"), matches.opt_str("config")) {
+            (Some(_), true, _) => return Err("--test can't be used with a device; choose one".into()),
+            (Some(_), _, Some(_)) | (_, true, Some(_)) => {
+                return Err(
+                    "--config can't be used with a device or --test; put the source into the config".into(),
+                );
+            }
+            (Some(device), ..) => Origin::Device(device),
+            (None, true, _) => Origin::TestPicture,
+            (None, false, file) => Origin::File(file),
+        };
+        if let Some(text) = matches.opt_str("listen") {
+            let why = |why| format!("--listen: can't use {text:?}: {why}");
+            args.listen = Some(listen(&text).map_err(why)?);
+        }
+        Ok(args)
+    }
+
+    /// Tells whether the config comes from a file.
+    pub fn uses_file(&self) -> bool {
+        matches!(self.origin, Origin::File(_))
+    }
+
+    /// Reads the config that the command line asks for; if it names none, `file`, or else the first default one.
+    ///
+    /// # Errors
+    /// Those of [`Config::for_device`] and [`Config::load`].
+    pub fn config(&self, file: Option<&str>) -> Result<Config> {
+        let mut config = match &self.origin {
+            Origin::Device(device) => Config::for_device(device)?,
+            Origin::TestPicture => Config::for_test(),
+            Origin::File(named) => Config::load(named.as_deref().or(file).map(Path::new))?,
+        };
+        if let Some((address, port)) = self.listen {
+            (config.server.listen, config.server.port) = (address, port);
+        }
+        Ok(config)
+    }
+}
+
+fn task(matches: &Matches) -> Task {
+    let tasks = [
+        ("help", Task::Help),
+        ("version", Task::Version),
+        ("probe", Task::Probe),
+        ("list-devices", Task::Probe),
+        ("check", Task::Check),
+        ("list-controls", Task::ListControls),
+    ];
+    let mut asked = tasks.iter().filter(|(option, _)| matches.opt_present(option));
+    asked.next().map_or(Task::Serve, |(_, task)| *task)
+}
+
+/// What is wrong with an option, in words.
+fn explain(fail: &Fail) -> String {
+    let dashes = |name: &str| match name.chars().nth(1) {
+        Some(_) => format!("--{name}"),
+        None => format!("-{name}"),
+    };
+    match fail {
+        Fail::ArgumentMissing(name) if name == "listen" => {
+            "--listen needs an address and a port, such as 127.0.0.1:8080 or :8080".into()
+        }
+        Fail::ArgumentMissing(name) => {
+            format!(
+                "{} needs a file name, such as /etc/fmp4streamer.conf",
+                dashes(name)
+            )
+        }
+        Fail::UnrecognizedOption(name) => {
+            let key = name.replace('-', "_");
+            let hint = if name == "port" {
+                "; use --listen :8080, or port = 8080 in a config".into()
+            } else if keys::is_known(&key) {
+                format!("; {key} is a key of the config: see man fmp4streamer.conf")
+            } else {
+                let near = nearest(name, OPTIONS.iter().map(|option| option.1)).filter(|_| name.len() > 1);
+                near.map_or(String::new(), |near| format!("; did you mean --{near}?"))
+            };
+            format!("unknown option {}{hint}", dashes(name))
+        }
+        Fail::UnexpectedArgument(name) => format!("{} takes no value", dashes(name)),
+        Fail::OptionDuplicated(name) => format!("{} is there twice; give it once", dashes(name)),
+        Fail::OptionMissing(name) => format!("{} is missing", dashes(name)),
+    }
+}
+
+/// Reads `ADDR:PORT`; without an address it is all of them.
+fn listen(text: &str) -> std::result::Result<(Option<IpAddr>, u16), String> {
+    let form = || "it has the form ADDR:PORT, such as 127.0.0.1:8000, [::1]:8000 or :8000".to_string();
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return Err(match digits(text) {
+            true => format!("did you mean :{text}?"),
+            false => form(),
+        });
+    };
+    let number = port.parse().map_err(|_| match digits(port) {
+        true => format!("port {port} is too large (0 to 65535)"),
+        false => form(),
+    })?;
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let address = address(bare.unwrap_or(host)).map_err(|_| form())?;
+    Ok((address, number))
 }
 
 /// Lists the controls of each camera that has some. A camera that is away keeps nobody from those of the others.
@@ -116,11 +236,127 @@ pub fn list_controls(config: &Config) -> Result<String> {
     }
 }
 
-/// Says what would run, for `--check`: the config in words, and the command lines of `rpicam-vid`.
+/// Says what would run, for `--check`: the config in words, the command lines of `rpicam-vid`, and which commands can't be
+/// run.
 pub fn check(config: &Config) -> String {
     let plans = config.cameras.iter().filter_map(|camera| {
         let plan = source::planned_command(camera)?;
         Some(format!("{}: {plan}\n", camera.name))
     });
-    config.describe() + &plans.collect::<String>()
+    let warnings = config.cameras.iter().filter_map(|camera| {
+        let program = source::missing_program(camera)?;
+        let name = &camera.name;
+        Some(format!(
+            "warning: {name}: the program {program} is not installed, or misspelt\n"
+        ))
+    });
+    config.describe() + &plans.chain(warnings).collect::<String>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> std::result::Result<Args, String> {
+        let args: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        Args::read(&args)
+    }
+
+    #[test]
+    fn a_mistake_is_named_with_the_way_out() {
+        let listen = "--listen: can't use ";
+        let form = "it has the form ADDR:PORT, such as 127.0.0.1:8000, [::1]:8000 or :8000";
+        for (line, words) in [
+            (
+                "--port 80",
+                "unknown option --port; use --listen :8080, or port = 8080 in a config".into(),
+            ),
+            (
+                "--width=1280",
+                "unknown option --width; width is a key of the config: see man fmp4streamer.conf".into(),
+            ),
+            (
+                "--max-clients 3",
+                "unknown option --max-clients; max_clients is a key of the config: see man fmp4streamer.conf"
+                    .into(),
+            ),
+            (
+                "--lisen :80",
+                "unknown option --lisen; did you mean --listen?".into(),
+            ),
+            ("--something", "unknown option --something".into()),
+            ("-x", "unknown option -x".into()),
+            (
+                "-c",
+                "-c needs a file name, such as /etc/fmp4streamer.conf".into(),
+            ),
+            (
+                "--config",
+                "--config needs a file name, such as /etc/fmp4streamer.conf".into(),
+            ),
+            (
+                "--listen",
+                "--listen needs an address and a port, such as 127.0.0.1:8080 or :8080".into(),
+            ),
+            ("--test=yes", "--test takes no value".into()),
+            ("-c a -c b", "--config is there twice; give it once".into()),
+            (
+                "/dev/video0 /dev/video1",
+                "more than one device; name one, or use a config file".into(),
+            ),
+            (
+                "--test /dev/video0",
+                "--test can't be used with a device; choose one".into(),
+            ),
+            (
+                "--test -c a",
+                "--config can't be used with a device or --test; put the source into the config".into(),
+            ),
+            (
+                "--listen 127.0.0.1:99999",
+                format!("{listen}\"127.0.0.1:99999\": port 99999 is too large (0 to 65535)"),
+            ),
+            ("--listen 8080", format!("{listen}\"8080\": did you mean :8080?")),
+            ("--listen nowhere", format!("{listen}\"nowhere\": {form}")),
+            (
+                "--listen example.org:80",
+                format!("{listen}\"example.org:80\": {form}"),
+            ),
+            ("--listen :-1", format!("{listen}\":-1\": {form}")),
+            ("--listen :", format!("{listen}\":\": {form}")),
+        ] {
+            assert_eq!(read(line).err(), Some(words), "{line}");
+        }
+        for line in [
+            "--help -c a /dev/video0",
+            "--probe --listen x",
+            "--version --test /dev/video0",
+        ] {
+            assert!(read(line).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn listen_goes_before_the_config() {
+        for (text, address, port) in [
+            (":8080", None, 8080),
+            ("127.0.0.1:0", Some("127.0.0.1"), 0),
+            ("[::1]:65535", Some("::1"), 65535),
+            ("localhost:80", Some("127.0.0.1"), 80),
+        ] {
+            let config = read(&format!("--test --listen {text}"))
+                .unwrap()
+                .config(None)
+                .unwrap();
+            let listen = config.server.listen.map(|ip| ip.to_string());
+            assert_eq!((listen.as_deref(), config.server.port), (address, port), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_command_that_is_not_installed_shows_in_check() {
+        let config = Config::parse(b"[exec]\ncommand = exec no-such-program -o -\n", "f").unwrap();
+        let wanted = "\nwarning: camera0: the program no-such-program is not installed, or misspelt\n";
+        assert!(check(&config).ends_with(wanted), "{}", check(&config));
+    }
 }

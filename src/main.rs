@@ -1,6 +1,8 @@
 //! The program: argv, then what it asks for, then the exit code.
 
-use fmp4streamer::error::{Error, flush_log};
+use fmp4streamer::cli::{Args, Task};
+use fmp4streamer::config::Config;
+use fmp4streamer::error::{Error, Result, flush_log};
 use fmp4streamer::sys::process::Signals;
 use fmp4streamer::sys::sock;
 use fmp4streamer::{app, cli, log_error, serve, source};
@@ -10,49 +12,39 @@ use std::time::Duration;
 
 /// The exit code where the command line or the config is wrong: trying again is of no use.
 const EXIT_USAGE: u8 = 2;
+/// Where the command line is explained.
+const SEE_HELP: &str = "Try fmp4streamer --help";
+/// Where the config is explained.
+const SEE_MANUAL: &str = "See man fmp4streamer.conf";
 
 fn main() -> ExitCode {
-    let options = cli::options();
     let args: Vec<String> = std::env::args_os()
         .skip(1)
         .map(|arg| arg.to_string_lossy().into_owned())
         .collect();
-    let matches = match options.parse(&args) {
-        Ok(matches) if matches.free.len() <= 1 => matches,
-        Ok(_) => return usage_error("more than one device; name one, or use a config file"),
-        Err(e) => return usage_error(&e.to_string()),
+    let args = match Args::read(&args) {
+        Ok(args) => args,
+        Err(why) => return usage_error(&why, SEE_HELP),
     };
-    if matches.opt_present("help") {
-        return show(&options.usage(&cli::brief()));
+    match args.task {
+        Task::Help => return show(&cli::help()),
+        Task::Version => return show(&format!("fmp4streamer {}\n", env!("CARGO_PKG_VERSION"))),
+        Task::Probe => return show(&source::probe::report()),
+        Task::Check | Task::ListControls | Task::Serve => {}
     }
-    if matches.opt_present("version") {
-        return show(&format!("fmp4streamer {}\n", env!("CARGO_PKG_VERSION")));
-    }
-    if matches.opt_present("probe") || matches.opt_present("list-devices") {
-        return show(&source::probe::report());
-    }
-    let config = match cli::configure(&matches, None) {
+    let config = match args.config(None) {
         Ok(config) => config,
         Err(e) => {
-            // Or the service manager starts it for them again at once, and soon gives its socket up.
-            serve::refuse_all(&sock::inherited().unwrap_or_default());
-            return usage_error(&e.to_string());
+            return usage_error(
+                &e.to_string(),
+                if args.uses_file() { SEE_MANUAL } else { SEE_HELP },
+            );
         }
     };
-    if matches.opt_present("check") {
-        return show(&cli::check(&config));
-    }
-    let result = if matches.opt_present("list-controls") {
-        cli::list_controls(&config).map(|list| show(&list))
-    } else {
-        // Before the first thread, so that all of them leave the signals to this one.
-        let signals = Signals::hold().map_err(|e| Error::new("fmp4streamer", "can't hold signals", e));
-        signals
-            .and_then(|signals| {
-                let read_again = |file: Option<&str>| cli::configure(&matches, file);
-                app::run(config, &signals, matches.opt_present("verbose"), &read_again)
-            })
-            .map(|()| ExitCode::SUCCESS)
+    let result = match args.task {
+        Task::Check => return show(&cli::check(&config)),
+        Task::ListControls => cli::list_controls(&config).map(|list| show(&list)),
+        _ => run(config, &args).map(|()| ExitCode::SUCCESS),
     };
     let code = result.unwrap_or_else(|e| {
         log_error!("{e}");
@@ -60,6 +52,12 @@ fn main() -> ExitCode {
     });
     flush_log(Duration::from_millis(100));
     code
+}
+
+fn run(config: Config, args: &Args) -> Result<()> {
+    // Before the first thread, so that all of them leave the signals to this one.
+    let signals = Signals::hold().map_err(|e| Error::new("fmp4streamer", "can't hold signals", e))?;
+    app::run(config, &signals, args.verbose, &|file| args.config(file))
 }
 
 /// Prints what was asked for. Whoever closes the pipe (`| head`) has read enough.
@@ -74,7 +72,11 @@ fn show(text: &str) -> ExitCode {
     }
 }
 
-fn usage_error(why: &str) -> ExitCode {
-    eprintln!("fmp4streamer: {why}\nTry fmp4streamer --help");
+/// Reports a mistake in the command line or the config, and where to read on.
+fn usage_error(why: &str, see: &str) -> ExitCode {
+    // Clients that wait at the service manager's socket are answered; or it would start the program for them again at
+    // once, and soon give its socket up.
+    serve::refuse_all(&sock::inherited().unwrap_or_default());
+    eprintln!("fmp4streamer: {why}\n{see}");
     ExitCode::from(EXIT_USAGE)
 }

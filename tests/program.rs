@@ -43,6 +43,23 @@ fn exit_codes_tell_a_mistake_from_a_failure() {
     }
 }
 
+/// The last line says where to read on: the command line and the config are explained in different places.
+#[test]
+fn a_mistake_points_to_its_page() {
+    let dir = support::Dir::new();
+    let config = dir.write("a.conf", "[server]\nport = x\n");
+    let config = config.to_str().unwrap();
+    for (args, last) in [
+        (&["--port", "80"][..], "Try fmp4streamer --help\n"),
+        (&["a.conf"], "Try fmp4streamer --help\n"),
+        (&["-c", config], "See man fmp4streamer.conf\n"),
+        (&["-c", config, "--check"], "See man fmp4streamer.conf\n"),
+    ] {
+        let said = String::from_utf8(run(args).stderr).unwrap();
+        assert_eq!(said.split_once('\n').map(|(_, last)| last), Some(last), "{said}");
+    }
+}
+
 /// A shell in a desktop's terminal inherits JOURNAL_STREAM, though its stderr is the terminal.
 #[test]
 fn lines_have_priorities_where_stderr_is_the_journal() {

@@ -25,9 +25,10 @@ mod select;
 mod watch;
 
 pub use capture::CaptureConfig;
-pub use exec::not_installed;
 pub use frame::{Drops, Frame, Signal, Source, SourceInfo};
 pub use history::History;
-pub use open::{Any, absence, find_any, list_controls, open, planned_command, runs_commands, watch};
+pub use open::{
+    Any, absence, find_any, list_controls, missing_program, open, planned_command, runs_commands, watch,
+};
 pub use pipeline::Pipeline;
 pub use watch::Watch;

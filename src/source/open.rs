@@ -1,7 +1,7 @@
 //! The opener: from a camera's section to an open source.
 
 use super::device::{self, Device};
-use super::exec::Exec;
+use super::exec::{Exec, not_installed};
 use super::frame::Source;
 use super::history::History;
 use super::pattern::Pattern;
@@ -76,6 +76,14 @@ pub fn runs_commands(kind: &SourceKind) -> bool {
 pub fn planned_command(camera: &Camera) -> Option<String> {
     match &camera.source {
         SourceKind::Rpicam(rpicam) => Some(rpicam::plan(camera, rpicam)),
+        _ => None,
+    }
+}
+
+/// The program of a camera's command that is not installed; None if all are, or it is no command of the config's.
+pub fn missing_program(camera: &Camera) -> Option<&str> {
+    match &camera.source {
+        SourceKind::Exec { command } => not_installed(command),
         _ => None,
     }
 }

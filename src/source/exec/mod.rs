@@ -5,7 +5,6 @@ mod program;
 mod source;
 mod stderr;
 
-pub use program::not_installed;
-pub(super) use program::{find, path};
+pub(super) use program::{find, not_installed, path};
 pub(super) use source::Exec;
 pub(super) use stderr::text;
