@@ -1,6 +1,6 @@
 //! A V4L2 camera that gives H.264 or JPEG pictures.
 
-use super::capture::{BUFFERS, Capture, CaptureConfig, CaptureNode};
+use super::capture::{BUFFERS, Capture, CaptureConfig, CaptureNode, Round, Taken};
 use super::control::{self, Encoder, Muxed};
 use super::frame::{Drops, Frame, Signal, Source, SourceInfo};
 use super::history::warn_once;
@@ -19,7 +19,7 @@ use std::time::Duration;
 const BASE: (u32, u32) = (640, 480);
 
 /// An open camera that streams. Dropping it stops the stream, gives the memory back and closes the device.
-pub struct Camera {
+pub struct V4l2Camera {
     capture: Capture,
     pub(super) info: SourceInfo,
     codec: Codec,
@@ -39,7 +39,7 @@ pub struct Camera {
 ///
 /// # Errors
 /// It does not stream: not there, not allowed, busy (and by whom), not a camera, no such format.
-pub fn open(wanted: &CaptureConfig<'_>, warned: &mut HashSet<String>) -> Result<Camera> {
+pub fn open(wanted: &CaptureConfig<'_>, warned: &mut HashSet<String>) -> Result<V4l2Camera> {
     let mut warn = |words| warn_once(warned, words);
     let node = CaptureNode::open(wanted.path, wanted.format)?;
     let codec = match wanted.format {
@@ -74,7 +74,7 @@ pub fn open(wanted: &CaptureConfig<'_>, warned: &mut HashSet<String>) -> Result<
     queue
         .start()
         .map_err(|e| device.failed("can't start the stream", e))?;
-    Ok(Camera {
+    Ok(V4l2Camera {
         info: SourceInfo {
             description: device.card.clone(),
             fps: device.fps,
@@ -88,7 +88,7 @@ pub fn open(wanted: &CaptureConfig<'_>, warned: &mut HashSet<String>) -> Result<
     })
 }
 
-impl Source for Camera {
+impl Source for V4l2Camera {
     fn info(&self) -> &SourceInfo {
         &self.info
     }
@@ -102,42 +102,40 @@ impl Source for Camera {
         let mut files = [readable(self.capture.device.file.as_fd()), readable(wake)];
         poll::poll(&mut files, Some(timeout.min(self.capture.patience_left())))
             .map_err(|errno| self.capture.lost(errno))?;
-        let events = poll::events(&files[0]);
-        let (codec, joined) = (self.codec, &mut self.joined);
-        let mut damaged = 0;
-        let taken = self.capture.take(events, &mut |taken| {
-            if taken.lost {
+        let mut round = Round::new(poll::events(&files[0]));
+        let codec = self.codec;
+        while let Some(Taken { lost, frame }) = self.capture.take(&mut round)? {
+            if lost {
                 sink(Signal::Gap);
             }
-            let Some((buffer, captured_us)) = taken.frame else {
-                return Ok(false);
+            let Some((buffer, captured_us)) = frame else {
+                continue;
             };
-            let mut frames = 0;
-            let mut frame = |data: &[u8]| {
-                frames += 1;
+            let mut good = false;
+            let mut give = |data: &[u8]| {
+                good = true;
                 sink(Signal::Frame(Frame {
                     codec,
                     data,
                     captured_us,
                 }));
             };
-            let whole = match joined {
-                Some(joined) => app4::h264(buffer.data(), joined, &mut frame),
+            let whole = match &mut self.joined {
+                Some(joined) => app4::h264(buffer.data(), joined, &mut give),
                 None => {
-                    frame(buffer.data());
+                    give(buffer.data());
                     true
                 }
             };
-            let any = frames > 0;
             if !whole {
-                damaged += 1;
+                self.capture.drops.damaged += 1;
                 sink(Signal::Gap);
             }
-            buffer.give_back()?;
-            Ok(any)
-        });
-        self.capture.drops.damaged += damaged;
-        taken?;
+            buffer.give_back().map_err(|errno| self.capture.lost(errno))?;
+            if good {
+                self.capture.record_frame();
+            }
+        }
         self.capture.check(match self.joined {
             Some(_) => "H.264 in its pictures",
             None => "frame",

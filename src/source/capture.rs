@@ -215,6 +215,20 @@ pub(super) struct Taken {
     pub frame: Option<(DequeuedBuffer, u64)>,
 }
 
+/// One round of a camera's buffers: the driver may fill them as fast as they are given back, and the caller has other
+/// things to do.
+pub(super) struct Round {
+    events: PollFlags,
+    buffers: usize,
+}
+
+impl Round {
+    /// A round for a device of which poll(2) says `events`.
+    pub fn new(events: PollFlags) -> Round {
+        Round { events, buffers: 0 }
+    }
+}
+
 /// A camera that streams. Dropping it stops the stream and gives the memory back.
 pub(super) struct Capture {
     pub device: CaptureDevice,
@@ -256,31 +270,27 @@ impl Capture {
         self.patience.saturating_sub(self.last_frame.elapsed())
     }
 
-    /// Hands on what the driver has ready, at most one round of its buffers. `events` is what poll(2) says of the
-    /// device; `each` tells whether there was something good in it.
-    pub fn take(
-        &mut self,
-        events: PollFlags,
-        each: &mut dyn FnMut(Taken) -> sys::Result<bool>,
-    ) -> Result<()> {
-        if events.is_empty() {
-            return Ok(());
+    /// Takes what the next buffer gives; None when the driver has no more ready, or at the end of the round.
+    ///
+    /// # Errors
+    /// The camera is lost.
+    pub fn take(&mut self, round: &mut Round) -> Result<Option<Taken>> {
+        if round.events.is_empty() || round.buffers == self.queue.count() {
+            return Ok(None);
         }
-        for round in 0..self.queue.count() {
-            let taken = self.take_one().map_err(|errno| self.lost(errno))?;
-            let Some(taken) = taken else {
-                // VIDIOC_DQBUF told nothing of what is wrong, and poll(2) would say it for ever.
-                if round == 0 && !events.contains(PollFlags::POLLIN) {
-                    return Err(self.lost(Errno::EIO));
-                }
-                break;
-            };
-            if each(taken).map_err(|errno| self.lost(errno))? {
-                self.last_frame = Instant::now();
-                self.patience = SILENCE.max(three_frames(self.device.fps));
-            }
+        let taken = self.take_one().map_err(|errno| self.lost(errno))?;
+        // VIDIOC_DQBUF told nothing of what is wrong, and poll(2) would say it for ever.
+        if taken.is_none() && round.buffers == 0 && !round.events.contains(PollFlags::POLLIN) {
+            return Err(self.lost(Errno::EIO));
         }
-        Ok(())
+        round.buffers += 1;
+        Ok(taken)
+    }
+
+    /// Records that a frame was good: the camera is not silent.
+    pub fn record_frame(&mut self) {
+        self.last_frame = Instant::now();
+        self.patience = SILENCE.max(three_frames(self.device.fps));
     }
 
     fn take_one(&mut self) -> sys::Result<Option<Taken>> {

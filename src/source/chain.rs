@@ -3,7 +3,7 @@
 //! All devices are polled at once, and none is waited for by itself. Raw pictures stay in the encoder's memory where both
 //! sides can do that: the camera, or the decoder, writes right into it.
 
-use super::capture::{BUFFERS, Capture, CaptureConfig, CaptureDevice, CaptureNode, Taken};
+use super::capture::{BUFFERS, Capture, CaptureConfig, CaptureDevice, CaptureNode, Round, Taken};
 use super::control;
 use super::frame::{Drops, Frame, Signal, Source, SourceInfo};
 use super::history::warn_once;
@@ -283,11 +283,10 @@ impl Source for Chain {
             decoded.map_err(|errno| lost(&self.camera, from, errno))?;
         }
 
-        let mut damaged = 0;
-        let mut submitted = Ok(());
-        let captured = self.camera.take(camera, &mut |taken| {
+        let mut round = Round::new(camera);
+        while let Some(taken) = self.camera.take(&mut round)? {
             let Some((frame, captured_us)) = taken.frame else {
-                return Ok(false);
+                continue;
             };
             let next = match &mut self.decoder {
                 Some((decoder, _)) => decoder,
@@ -299,9 +298,9 @@ impl Source for Chain {
                 frame.filled_bytes() >= next.least_bytes()
             };
             if !whole {
-                damaged += 1;
-                frame.give_back()?;
-                return Ok(false);
+                self.camera.drops.damaged += 1;
+                frame.give_back().map_err(|errno| self.camera.lost(errno))?;
+                continue;
             }
             if next.takes_jpeg() {
                 sink(Signal::Frame(Frame {
@@ -310,13 +309,10 @@ impl Source for Chain {
                     captured_us,
                 }));
             }
-            submitted = submitted.and(next.submit(frame, captured_us));
-            Ok(true)
-        });
-        self.camera.drops.damaged += damaged;
-        captured?;
-        let next = self.decoder.as_ref().map_or(&*stage, |(decoder, _)| decoder);
-        submitted.map_err(|errno| lost(&self.camera, next, errno))?;
+            self.camera.record_frame();
+            next.submit(frame, captured_us)
+                .map_err(|errno| lost(&self.camera, next, errno))?;
+        }
         self.camera.check("frame")?;
         stage.check()?;
         self.decoder

@@ -27,7 +27,7 @@ mod vivid;
 
 use fmp4streamer::config::Setting;
 use fmp4streamer::error::Error;
-use fmp4streamer::source::camera::{self, Camera};
+use fmp4streamer::source::camera::{self, V4l2Camera};
 use fmp4streamer::source::{CaptureConfig, Signal, Source, device};
 use fmp4streamer::sys::v4l2::{self, FourCc};
 use std::collections::HashSet;
@@ -219,7 +219,7 @@ fn setting(name: &str, value: &str) -> Setting {
 }
 
 /// Opens at 640x480, 30 frames a second.
-fn open(path: &Path) -> Result<Camera, Error> {
+fn open(path: &Path) -> Result<V4l2Camera, Error> {
     let wanted = CaptureConfig {
         path,
         width: 640,
@@ -248,7 +248,7 @@ struct Got {
 }
 
 /// Polls until there are `count` frames, or the camera is lost.
-fn read(camera: &mut Camera, count: usize) -> (Got, Option<Error>) {
+fn read(camera: &mut V4l2Camera, count: usize) -> (Got, Option<Error>) {
     let (wake, _never) = UnixStream::pair().unwrap();
     let mut got = Got::default();
     while got.frames.len() < count {

@@ -21,7 +21,11 @@ fn settings(pairs: &[(&str, &str)]) -> Vec<Setting> {
 }
 
 /// Opens at 10 frames a second; gives what was said, too.
-fn open_with(path: &Path, muxed: bool, pairs: &[(&str, &str)]) -> Result<(Camera, HashSet<String>), Error> {
+fn open_with(
+    path: &Path,
+    muxed: bool,
+    pairs: &[(&str, &str)],
+) -> Result<(V4l2Camera, HashSet<String>), Error> {
     let wanted = CaptureConfig {
         path,
         width: 1280,

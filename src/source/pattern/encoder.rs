@@ -5,7 +5,7 @@
 //! no rate control. Clauses and tables are those of Rec. ITU-T H.264.
 
 use super::cavlc::{Context, residual_block};
-use super::picture::{Picture, Plane};
+use super::drawing::{Drawing, Plane};
 use super::transform::{
     QP, Square, analyse, chroma_dc_levels, chroma_dc_values, luma_dc_levels, luma_dc_values, synthesise,
 };
@@ -72,7 +72,7 @@ impl Encoder {
     /// Writes the picture as one access unit in byte stream format (Annex B). Unless it is a key picture,
     /// only what the picture has marked as changed is coded: so each picture that is drawn must come by here,
     /// the first as a key.
-    pub(super) fn encode(&mut self, picture: &Picture, key: bool, out: &mut Vec<u8>) {
+    pub(super) fn encode(&mut self, drawing: &Drawing, key: bool, out: &mut Vec<u8>) {
         if key {
             out.extend_from_slice(&self.parameter_sets);
             self.frame_num = 0;
@@ -87,7 +87,7 @@ impl Encoder {
         // slice_data, 7.3.4.
         self.totals.fill([0; 24]);
         let mut skipped = 0;
-        for (at, &changed) in picture.changed.iter().enumerate() {
+        for (at, &changed) in drawing.changed.iter().enumerate() {
             if !key && !changed {
                 skipped += 1;
                 continue;
@@ -96,7 +96,7 @@ impl Encoder {
                 writer.ue(skipped); // mb_skip_run
                 skipped = 0;
             }
-            self.put_macroblock(&mut writer, picture, at, key);
+            self.put_macroblock(&mut writer, drawing, at, key);
         }
         if skipped > 0 {
             writer.ue(skipped);
@@ -125,13 +125,13 @@ impl Encoder {
     }
 
     /// mb_type and the rest of macroblock_layer, 7.3.5, of an Intra16x16 macroblock.
-    fn put_macroblock(&mut self, writer: &mut BitWriter, picture: &Picture, at: usize, key: bool) {
+    fn put_macroblock(&mut self, writer: &mut BitWriter, drawing: &Drawing, at: usize, key: bool) {
         let (x, y) = (at % self.macroblocks_wide, at / self.macroblocks_wide);
         let mut luma_dc = [0; 16];
         let mut chroma_dc = [[0; 4]; 2];
         let mut ac = [[0; 15]; 24];
 
-        let source = [picture.planes[0].square::<16>(16 * x, 16 * y)];
+        let source = [drawing.planes[0].square::<16>(16 * x, 16 * y)];
         let (luma_mode, [mut square]) = predict(&source, &self.decoded[..1], 16 * x, 16 * y);
         if square != source[0] {
             luma_dc = luma_dc_levels(analyse(&source[0], &square, &mut ac[..16]));
@@ -139,7 +139,7 @@ impl Encoder {
         }
         self.decoded[0].set_square(16 * x, 16 * y, &square);
 
-        let source = [1, 2].map(|plane: usize| picture.planes[plane].square::<8>(8 * x, 8 * y));
+        let source = [1, 2].map(|plane: usize| drawing.planes[plane].square::<8>(8 * x, 8 * y));
         let (chroma_mode, mut squares) = predict(&source, &self.decoded[1..], 8 * x, 8 * y);
         for (i, square) in squares.iter_mut().enumerate() {
             if *square != source[i] {
@@ -424,7 +424,7 @@ mod tests {
     fn parameter_sets_say_what_the_stream_is() {
         for (width, height) in [(160, 120), (162, 122), (640, 480), (1920, 1080), (3838, 2158)] {
             let mut stream = Vec::new();
-            Encoder::new(width, height, 25).encode(&Picture::new(width, height, 25), true, &mut stream);
+            Encoder::new(width, height, 25).encode(&Drawing::new(width, height, 25), true, &mut stream);
             let mut reader = Reader::new();
             let unit = reader.read(&stream).unwrap().unwrap();
             assert!(unit.key);
@@ -450,14 +450,14 @@ mod tests {
 
     #[test]
     fn unchanged_picture_is_one_run_of_skips() {
-        let mut picture = Picture::new(640, 480, 30);
+        let mut drawing = Drawing::new(640, 480, 30);
         let mut encoder = Encoder::new(640, 480, 30);
         let mut stream = Vec::new();
-        picture.draw(7, (1, 2, 3, 4));
-        encoder.encode(&picture, true, &mut stream);
-        picture.draw(7, (1, 2, 3, 4));
+        drawing.draw(7, (1, 2, 3, 4));
+        encoder.encode(&drawing, true, &mut stream);
+        drawing.draw(7, (1, 2, 3, 4));
         stream.clear();
-        encoder.encode(&picture, false, &mut stream);
+        encoder.encode(&drawing, false, &mut stream);
         // Start code and NAL header; then first_mb 0, slice_type 5, PPS 0, frame_num 1, three flags, QP delta
         // 0, no deblocking, mb_skip_run 1200, and the trailing bits.
         let bits = "1 00110 1 00000001 0 0 0 1 010 000000000010010110001 10000";
@@ -472,12 +472,12 @@ mod tests {
 
     #[test]
     fn idr_pictures_in_a_row_have_different_ids() {
-        let picture = Picture::new(160, 120, 30);
+        let drawing = Drawing::new(160, 120, 30);
         let mut encoder = Encoder::new(160, 120, 30);
         let [mut first, mut second, mut third] = [const { Vec::new() }; 3];
-        encoder.encode(&picture, true, &mut first);
-        encoder.encode(&picture, true, &mut second);
-        encoder.encode(&picture, true, &mut third);
+        encoder.encode(&drawing, true, &mut first);
+        encoder.encode(&drawing, true, &mut second);
+        encoder.encode(&drawing, true, &mut third);
         assert!(first != second && first == third);
     }
 

@@ -1,9 +1,9 @@
 //! The built-in test picture: colour bars, a ball, the clock and the frame number, as real H.264.
 
 mod cavlc;
+mod drawing;
 mod encoder;
 mod font;
-mod picture;
 mod source;
 mod transform;
 

@@ -1,7 +1,7 @@
 //! The test picture as a source: drawn, coded and handed over at an even pace.
 
+use super::drawing::Drawing;
 use super::encoder::Encoder;
-use super::picture::Picture;
 use crate::error::{Error, Result};
 use crate::format::Codec;
 use crate::source::frame::{Frame, Signal, Source, SourceInfo};
@@ -17,7 +17,7 @@ const LATE_FRAMES: u64 = 4;
 /// The test picture as a source. Its frame numbers begin at 0 and rise by exactly one with each frame given.
 pub struct Pattern {
     info: SourceInfo,
-    picture: Picture,
+    drawing: Drawing,
     encoder: Encoder,
     /// The access unit, kept for its memory.
     data: Vec<u8>,
@@ -56,7 +56,7 @@ impl Pattern {
                 fps: Some(f64::from(fps)),
                 ..SourceInfo::default()
             },
-            picture: Picture::new(width, height, fps),
+            drawing: Drawing::new(width, height, fps),
             encoder: Encoder::new(width, height, fps),
             data: Vec::new(),
             schedule: Schedule {
@@ -81,9 +81,9 @@ impl Pattern {
         let key = self.key_wanted || self.frames_since_key >= self.schedule.fps;
         self.key_wanted = false;
         self.frames_since_key = if key { 1 } else { self.frames_since_key + 1 };
-        self.picture.draw(self.number, clock::wall_clock());
+        self.drawing.draw(self.number, clock::wall_clock());
         self.data.clear();
-        self.encoder.encode(&self.picture, key, &mut self.data);
+        self.encoder.encode(&self.drawing, key, &mut self.data);
         self.number = self.number.wrapping_add(1);
     }
 }

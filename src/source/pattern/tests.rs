@@ -1,6 +1,6 @@
 //! The coded picture against the drawn one, with ffmpeg as the judge; and the source's pace.
 
-use super::super::picture;
+use super::super::drawing;
 use super::*;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
@@ -36,7 +36,7 @@ fn decode(stream: Vec<u8>) -> Option<Vec<u8>> {
 }
 
 /// Three planes without what is cropped.
-fn visible(planes: &[picture::Plane; 3], width: usize, height: usize) -> Vec<u8> {
+fn visible(planes: &[drawing::Plane; 3], width: usize, height: usize) -> Vec<u8> {
     let mut samples = Vec::new();
     for (plane, part) in planes.iter().zip([1, 2, 2]) {
         for y in 0..height / part {
@@ -67,14 +67,14 @@ fn read_number(luma: &[u8], width: usize) -> Option<u32> {
 }
 
 fn decoded_is_as_drawn(width: u32, height: u32, fps: u32, first: u32, frames: u32) {
-    let mut picture = Picture::new(width, height, fps);
+    let mut drawing = Drawing::new(width, height, fps);
     let mut encoder = Encoder::new(width, height, fps);
     let (mut stream, mut drawn) = (Vec::new(), Vec::new());
     let (width, height) = (width as usize, height as usize);
     for i in 0..frames {
-        picture.draw(first.wrapping_add(i), (12, 34, 56 + i / 1000, i * 33 % 1000));
-        encoder.encode(&picture, i % 20 == 0, &mut stream);
-        let samples = visible(&picture.planes, width, height);
+        drawing.draw(first.wrapping_add(i), (12, 34, 56 + i / 1000, i * 33 % 1000));
+        encoder.encode(&drawing, i % 20 == 0, &mut stream);
+        let samples = visible(&drawing.planes, width, height);
         assert_eq!(read_number(&samples, width), Some(first.wrapping_add(i)));
         drawn.push(samples);
     }
@@ -122,7 +122,7 @@ fn decoded_is_as_drawn_in_large_sizes() {
 fn noise_is_decoded_as_the_encoder_decodes_it() {
     // Noise from none to full contrast brings up nearly every code of every table; some macroblocks stay.
     let (width, height) = (16 * 33, 16 * 9);
-    let mut picture = Picture::new(width as u32, height as u32, 30);
+    let mut drawing = Drawing::new(width as u32, height as u32, 30);
     let mut encoder = Encoder::new(width as u32, height as u32, 30);
     let mut random = 1u32;
     let mut next = |below: u32| {
@@ -131,18 +131,18 @@ fn noise_is_decoded_as_the_encoder_decodes_it() {
     };
     let (mut stream, mut expected) = (Vec::new(), Vec::new());
     for i in 0..50 {
-        for at in 0..picture.changed.len() {
-            picture.changed[at] = next(3) > 0;
-            if picture.changed[at] {
+        for at in 0..drawing.changed.len() {
+            drawing.changed[at] = next(3) > 0;
+            if drawing.changed[at] {
                 let (x, y) = (at % 33, at / 33);
                 let contrast = 1 << next(9);
                 let middle = next(256 - contrast + 1);
-                picture.planes[0].set_square(
+                drawing.planes[0].set_square(
                     16 * x,
                     16 * y,
                     &[[(); 16]; 16].map(|row| row.map(|()| (middle + next(contrast)) as u8)),
                 );
-                for plane in &mut picture.planes[1..] {
+                for plane in &mut drawing.planes[1..] {
                     plane.set_square(
                         8 * x,
                         8 * y,
@@ -151,7 +151,7 @@ fn noise_is_decoded_as_the_encoder_decodes_it() {
                 }
             }
         }
-        encoder.encode(&picture, i == 0, &mut stream);
+        encoder.encode(&drawing, i == 0, &mut stream);
         expected.extend_from_slice(&visible(&encoder.decoded, width, height));
     }
     let Some(decoded) = decode(stream) else { return };
@@ -195,7 +195,7 @@ fn next_frame(pattern: &mut Pattern, wake: &impl AsFd) -> (bool, u32, u64) {
     let (key, captured_us) = frame.unwrap();
     assert!(captured_us <= clock::monotonic_us());
     let luma: Vec<u8> = (0..4)
-        .flat_map(|y| pattern.picture.planes[0].row(0, y, 160))
+        .flat_map(|y| pattern.drawing.planes[0].row(0, y, 160))
         .copied()
         .collect();
     (key, read_number(&luma, 160).unwrap(), captured_us)

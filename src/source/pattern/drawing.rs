@@ -104,7 +104,7 @@ impl Layout {
 }
 
 /// The test picture as last drawn.
-pub(super) struct Picture {
+pub(super) struct Drawing {
     /// Y, Cb and Cr (4:2:0), of whole macroblocks: what is over the picture's size is cropped by the SPS.
     pub(super) planes: [Plane; 3],
     /// Which macroblocks the last drawing changed, in raster order.
@@ -119,9 +119,9 @@ pub(super) struct Picture {
     ball_step: u64,
 }
 
-impl Picture {
+impl Drawing {
     /// The parts that stay. The size is even and from 160x120 to 3840x2160.
-    pub(super) fn new(width: u32, height: u32, fps: u32) -> Picture {
+    pub(super) fn new(width: u32, height: u32, fps: u32) -> Drawing {
         let ball_step = u64::from((width / (CROSSING_SECONDS * fps)).max(1));
         let (width, height) = (width as usize, height as usize);
         let layout = Layout::new(width, height);
@@ -146,7 +146,7 @@ impl Picture {
         }
 
         let macroblocks_wide = coded_width / 16;
-        Picture {
+        Drawing {
             planes,
             changed: vec![false; macroblocks_wide * (coded_height / 16)],
             macroblocks_wide,
@@ -296,32 +296,32 @@ mod tests {
 
     #[test]
     fn change_is_marked_where_it_is() {
-        let mut picture = Picture::new(640, 480, 30);
-        picture.draw(0, (10, 20, 30, 400));
-        picture.draw(0, (10, 20, 30, 400));
-        assert!(!picture.changed.contains(&true));
+        let mut drawing = Drawing::new(640, 480, 30);
+        drawing.draw(0, (10, 20, 30, 400));
+        drawing.draw(0, (10, 20, 30, 400));
+        assert!(!drawing.changed.contains(&true));
 
-        let before = picture.planes[0].samples.clone();
-        picture.draw(1, (10, 20, 30, 433));
-        for (at, &changed) in picture.changed.iter().enumerate() {
+        let before = drawing.planes[0].samples.clone();
+        drawing.draw(1, (10, 20, 30, 433));
+        for (at, &changed) in drawing.changed.iter().enumerate() {
             let (x, y) = (at % 40 * 16, at / 40 * 16);
             let differs =
-                (y..y + 16).any(|y| before[y * 640 + x..][..16] != *picture.planes[0].row(x, y, 16));
+                (y..y + 16).any(|y| before[y * 640 + x..][..16] != *drawing.planes[0].row(x, y, 16));
             assert_eq!(changed, differs, "{x},{y}");
         }
         // The last of the blocks is one of the changes; the bars are none.
-        assert!(picture.changed[33]);
-        assert!(!picture.changed[39]);
+        assert!(drawing.changed[33]);
+        assert!(!drawing.changed[39]);
     }
 
     #[test]
     fn ball_moves_evenly_and_turns_at_the_sides() {
-        let mut picture = Picture::new(640, 480, 30);
-        assert_eq!(picture.ball_step, 5);
+        let mut drawing = Drawing::new(640, 480, 30);
+        assert_eq!(drawing.ball_step, 5);
         let lefts: Vec<usize> = (0..300)
             .map(|number| {
-                picture.draw(number, (0, 0, 0, 0));
-                picture.ball_left
+                drawing.draw(number, (0, 0, 0, 0));
+                drawing.ball_left
             })
             .collect();
         assert!(lefts.windows(2).all(|pair| pair[0].abs_diff(pair[1]) == 5));
