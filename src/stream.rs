@@ -325,3 +325,47 @@ impl Drop for Watching<'_> {
         self.stream.wake();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        max_age: Duration::ZERO,
+        join_max: Duration::ZERO,
+        join_max_bytes: 0,
+        max_senders: 1,
+    };
+
+    #[test]
+    fn clients_and_parts_of_the_program_are_viewers_while_they_watch() {
+        let stream = Stream::new("camera0", LIMITS).unwrap();
+        let client = Who::Net("[2001:db8::1]:50123".parse().unwrap());
+        let watching = stream.watch(client, "ws");
+        let recorder = stream.watch(Who::Local("recorder"), "file");
+        let shown = || -> Vec<String> {
+            let viewers = stream.viewers();
+            viewers
+                .iter()
+                .map(|viewer| format!("{} {}", viewer.who, viewer.protocol))
+                .collect()
+        };
+        assert_eq!(shown(), ["[2001:db8::1]:50123 ws", "recorder file"]);
+        assert_eq!(recorder.viewer.who.ip(), None);
+        assert_eq!(client.ip(), Some("2001:db8::1".parse().unwrap()));
+        drop(watching);
+        assert_eq!(shown(), ["recorder file"]);
+        drop(recorder);
+        assert_eq!(stream.viewer_count(), 0);
+    }
+
+    #[test]
+    fn a_key_frame_is_requested_once_for_all() {
+        let stream = Stream::new("camera0", LIMITS).unwrap();
+        assert!(!stream.take_key_frame_request());
+        stream.request_key_frame();
+        stream.request_key_frame();
+        assert!(stream.take_key_frame_request());
+        assert!(!stream.take_key_frame_request());
+    }
+}

@@ -72,3 +72,88 @@ fn opened_by(camera: &Camera) -> Camera {
     }
     camera
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, SourceKind};
+    use crate::ring::Limits;
+
+    const LIMITS: Limits = Limits {
+        max_age: Duration::ZERO,
+        join_max: Duration::ZERO,
+        join_max_bytes: 0,
+        max_senders: 1,
+    };
+
+    fn camera() -> Camera {
+        Config::for_device("/dev/no-such-video").unwrap().cameras[0].clone()
+    }
+
+    fn with_controls(settings: &[(&str, &str)]) -> Camera {
+        let mut camera = camera();
+        if let SourceKind::Device { controls, .. } = &mut camera.source {
+            controls.extend(settings.iter().map(|(name, value)| setting(name, value)));
+        }
+        camera
+    }
+
+    fn setting(name: &str, value: &str) -> Setting {
+        Setting {
+            name: name.into(),
+            value: value.into(),
+            place: String::new(),
+        }
+    }
+
+    #[test]
+    fn what_a_new_config_asks_for() {
+        let old = with_controls(&[("brightness", "1"), ("contrast", "2")]);
+        let brighter = with_controls(&[("brightness", "3"), ("contrast", "2")]);
+        let default = with_controls(&[("brightness", "1")]);
+        let goes_on = Camera {
+            auto_sleep: !old.auto_sleep,
+            linger: old.linger + Duration::from_secs(1),
+            section: "renumbered".into(),
+            ..old.clone()
+        };
+        let turned = Camera {
+            rotation: 90,
+            ..old.clone()
+        };
+        let (wider, other) = (
+            Camera {
+                width: old.width + 2,
+                ..old.clone()
+            },
+            Camera {
+                source: SourceKind::Test,
+                ..old.clone()
+            },
+        );
+        let controls = |settings: &[Setting]| Change::Controls(settings.to_vec());
+        for (name, new, expected) in [
+            ("nothing", &old, controls(&[])),
+            ("what the source does not know", &goes_on, controls(&[])),
+            ("a control", &brighter, controls(&[setting("brightness", "3")])),
+            ("a control left out stays as it is", &default, controls(&[])),
+            ("the rotation", &turned, Change::Source),
+            ("the size", &wider, Change::Source),
+            ("the source", &other, Change::Source),
+        ] {
+            assert_eq!(Change::between(&old, new), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_the_newest_config_is_pending() {
+        let stream = Stream::new("camera0", LIMITS).unwrap();
+        let pending = PendingConfig::new();
+        assert!(!pending.is_some() && pending.take().is_none());
+        pending.submit(camera(), &stream);
+        pending.submit(with_controls(&[("brightness", "1")]), &stream);
+        assert!(pending.is_some());
+        assert_eq!(pending.take(), Some(with_controls(&[("brightness", "1")])));
+        assert!(!pending.is_some());
+    }
+}

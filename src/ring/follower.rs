@@ -191,7 +191,7 @@ impl<'a> Follower<'a> {
             }
         };
         drop(state);
-        // An error of poll(2) is a wait that was too short: it is looked for the rest of it.
+        // Where poll(2) fails, this returns too soon, and the caller waits again.
         let heard = match shared.input.filter(|_| hears) {
             Some(input) => {
                 let mut files = [readable(event.as_fd()), readable(input)];
