@@ -80,7 +80,7 @@ fn each_camera_is_at_its_name_and_the_first_at_the_root_too() {
         ("/index.html", "200"),
         ("/back/", "200"),
         ("/back/index.html", "200"),
-        ("/back/player.js", "200"),
+        ("/back/player/main.js", "200"),
         ("/back/ws", "426"),
         ("/back/stream.mjpeg", "501"),
         ("/back/?action=snapshot", "501"),
@@ -319,7 +319,10 @@ fn no_address_of_the_program_is_a_name() {
             "{name} is an address of the program, and a good name for a camera"
         );
     }
-    assert_eq!(reserved, ["healthz", "hls", "snapshot", "status", "stream", "ws"]);
+    assert_eq!(
+        reserved,
+        ["healthz", "hls", "player", "snapshot", "status", "stream", "ws"]
+    );
 }
 
 #[test]

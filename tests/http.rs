@@ -194,7 +194,7 @@ fn head_gives_the_same_head_and_no_body() {
     for path in [
         "/",
         "/style.css",
-        "/player.js",
+        "/player/main.js",
         "/manifest.json",
         "/logo.png",
         "/favicon.ico",

@@ -260,7 +260,7 @@ pub static KEYS: &[Key] = &[
         doc: "The camera's name: in its address, /NAME/, in /status and in the log. Empty: camera0 for the \
               first one, camera1 for the next, and so on.",
         allowed: "nothing, or up to 32 lower-case letters, digits, _ and -, such as front-door; not healthz, hls, \
-                  snapshot, status, stream or ws",
+                  player, snapshot, status, stream or ws",
         set: |draft, text| {
             if !text.is_empty() {
                 draft.camera.name = known(Some(text).filter(|name| is_name(name)))?.into();

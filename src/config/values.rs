@@ -98,7 +98,7 @@ fn is_origin(text: &str) -> bool {
 }
 
 /// The names of a program's own that a camera can't have: the first parts of its addresses, but for those with a dot.
-const ADDRESSES: [&str; 6] = ["healthz", "hls", "snapshot", "status", "stream", "ws"];
+const ADDRESSES: [&str; 7] = ["healthz", "hls", "player", "snapshot", "status", "stream", "ws"];
 
 /// True if a camera may have this name: it stands in addresses, at the place of the program's own.
 pub(super) fn is_name(text: &str) -> bool {

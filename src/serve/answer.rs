@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 const NO_CONTENT: &str = "204 No Content";
+const NOT_MODIFIED: &str = "304 Not Modified";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// What is of one moment is not kept by caches.
@@ -88,6 +89,14 @@ impl Answer {
         }
     }
 
+    /// The answer to a client that has what it asks for.
+    pub fn not_modified(cache: &'static str) -> Answer {
+        Answer {
+            status: NOT_MODIFIED,
+            ..Answer::new(TEXT, cache, Vec::new())
+        }
+    }
+
     /// The answer to HEAD for what is not there, and not worth waking a camera up for.
     pub fn head_only(content_type: &'static str) -> Answer {
         Answer {
@@ -117,7 +126,7 @@ impl Answer {
             // Writing to a String can't fail.
             _ = write!(head, "Content-Type: {}\r\n", self.content_type);
         }
-        if self.status != NO_CONTENT && !self.head_only {
+        if ![NO_CONTENT, NOT_MODIFIED].contains(&self.status) && !self.head_only {
             _ = write!(head, "Content-Length: {length}\r\n");
         }
         head.push_str(if keep_alive {

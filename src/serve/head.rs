@@ -56,6 +56,10 @@ pub struct Head {
     pub for_img: bool,
     /// The origin in Referer (RFC 9110, 10.1.3), if sent: a page can hold it back, but not put another one there.
     pub referer: Option<String>,
+    /// The answer may come packed with gzip (RFC 9110, 12.5.3).
+    pub takes_gzip: bool,
+    /// If-None-Match (RFC 9110, 13.1.2), if sent: the entity tags of what the client has.
+    pub if_none_match: Option<String>,
     /// The connection may be used again after a finite answer.
     pub keep_alive: bool,
     /// What asks for a WebSocket.
@@ -67,6 +71,13 @@ impl Head {
     pub fn asked(&self, name: &str) -> Option<&str> {
         let mut pairs = self.query.split('&');
         pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+    }
+
+    /// True if the client has what this entity tag belongs to. The comparison is weak, as RFC 9110, 13.1.2 asks.
+    pub fn has(&self, tag: &str) -> bool {
+        let known = self.if_none_match.as_deref().unwrap_or_default();
+        let mut known = known.split(',').map(str::trim);
+        known.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
     }
 
     /// True if a stream is to begin with the next key frame, rather than with the newest one.
@@ -143,9 +154,12 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
         framed: false,
         for_img: false,
         referer: None,
+        takes_gzip: false,
+        if_none_match: None,
         keep_alive: version == 1,
         upgrade: Upgrade::default(),
     };
+    let mut codings = String::new();
     let mut keys = 0;
     let mut cross_site = false;
     let mut navigates = false;
@@ -166,6 +180,11 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
         } else if is("Referer") {
             // Scheme, two slashes, authority (RFC 3986, 3).
             head.referer = value.map(|page| page.split('/').take(3).collect::<Vec<_>>().join("/"));
+        } else if is("Accept-Encoding") {
+            // More than one field is one list (RFC 9110, 5.3).
+            codings = codings + "," + value.unwrap_or_default();
+        } else if is("If-None-Match") {
+            head.if_none_match = value.map(str::to_string);
         } else if is("Connection") {
             for option in value.unwrap_or_default().split(',').map(str::trim) {
                 close |= option.eq_ignore_ascii_case("close");
@@ -193,6 +212,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
             to_frame = value.is_some_and(|to| ["iframe", "frame", "embed", "object"].contains(&to));
         }
     }
+    head.takes_gzip = takes_gzip(&codings);
     head.cross_site = cross_site && !navigates;
     head.framed = cross_site && navigates && to_frame;
     // RFC 9112, 9.3: close goes before keep-alive, wherever it stands.
@@ -223,6 +243,21 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
     head.path = path.to_string();
     head.query = query.to_string();
     Ok(Some((head, length)))
+}
+
+/// True if a list of content codings with weights (RFC 9110, 12.5.3) has gzip in it, or `*` and no word on gzip.
+fn takes_gzip(codings: &str) -> bool {
+    let weight = |wanted: &str| {
+        codings.split(',').find_map(|coding| {
+            let (name, weight) = coding.split_once(';').unwrap_or((coding, "q=1"));
+            name.trim().eq_ignore_ascii_case(wanted).then_some(weight.trim())
+        })
+    };
+    // 12.4.2: `q=0`, with up to three more zeros, is "not acceptable". What is no weight counts as that here.
+    weight("gzip").or_else(|| weight("*")).is_some_and(|weight| {
+        let digits = weight.strip_prefix("q=").or_else(|| weight.strip_prefix("Q="));
+        digits.is_some_and(|digits| digits.bytes().any(|digit| (b'1'..=b'9').contains(&digit)))
+    })
 }
 
 /// The two parts of `host[:port]` (RFC 3986, 3.2.2), the host in lower case and without the dot that may end it.
@@ -322,6 +357,47 @@ mod tests {
         }
         let old = good("GET / HTTP/1.0\r\n\r\n");
         assert!(!old.http11 && !old.keep_alive && old.host.is_none());
+    }
+
+    #[test]
+    fn gzip_is_taken_by_its_weight_or_that_of_all() {
+        for (codings, takes) in [
+            ("gzip", true),
+            ("br;q=1.0, GZip;q=0.8, *;q=0.1", true),
+            ("gzip ; Q=0.001", true),
+            ("*", true),
+            ("br\r\nAccept-Encoding: gzip", true),
+            ("*;q=0\r\nAccept-Encoding: gzip", true),
+            ("", false),
+            ("identity, br", false),
+            ("gzip;q=0", false),
+            ("gzip;q=0.000, *", false),
+            ("*, gzip;q=0", false),
+            ("*;q=0", false),
+            ("gzip;level=9", false),
+            ("xgzip, gzipped", false),
+        ] {
+            let head = with(&format!("Accept-Encoding: {codings}\r\n"));
+            assert_eq!(head.takes_gzip, takes, "{codings}");
+        }
+        assert!(!with("").takes_gzip);
+    }
+
+    #[test]
+    fn what_the_client_has_is_known_by_its_tag() {
+        for (known, has) in [
+            ("\"a\"", true),
+            ("W/\"a\"", true),
+            ("\"b\" , W/\"a\"", true),
+            ("*", true),
+            ("", false),
+            ("a", false),
+            ("\"b\", W/\"\"", false),
+        ] {
+            let head = with(&format!("If-None-Match: {known}\r\n"));
+            assert_eq!(head.has("\"a\""), has, "{known}");
+        }
+        assert!(!with("").has("\"a\""));
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use super::answer::{Answer, NO_CACHE};
 use super::exchange::{Ending, Exchange};
+use super::head::Head;
 use super::shared::CameraSide;
+use crate::format::gzip::Gzip;
 use std::fmt::Write;
 use std::io;
 use std::sync::Arc;
@@ -18,7 +20,6 @@ const PAGE_POLICY: &str = "Content-Security-Policy: default-src 'none'; script-s
     img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self' ws: wss:; manifest-src 'self'; \
     frame-src 'self'; base-uri 'none'; form-action 'none'\r\n";
 
-const PAGE: &[u8] = include_bytes!("../../assets/index.html");
 const OVERVIEW: &str = include_str!("../../assets/overview.html");
 /// Where the cameras stand in the overview.
 const CAMERAS: &str = "<!-- cameras -->\n";
@@ -27,43 +28,54 @@ const CAMERAS: &str = "<!-- cameras -->\n";
 struct Asset {
     path: &'static str,
     content_type: &'static str,
+    /// As the program holds it: texts are packed with gzip.
     bytes: &'static [u8],
 }
 
-const fn asset(path: &'static str, content_type: &'static str, bytes: &'static [u8]) -> Asset {
-    Asset {
-        path,
-        content_type,
-        bytes,
-    }
+/// A text in the folder assets/, which build.rs has packed.
+macro_rules! text {
+    ($name:literal, $content_type:expr) => {
+        Asset {
+            path: concat!("/", $name),
+            content_type: $content_type,
+            bytes: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".gz")),
+        }
+    };
 }
 
-/// All of them.
+/// A picture in the folder assets/.
+macro_rules! picture {
+    ($path:literal, $name:literal) => {
+        Asset {
+            path: $path,
+            content_type: "image/png",
+            bytes: include_bytes!(concat!("../../assets/", $name)),
+        }
+    };
+}
+
+const PAGE: Asset = text!("index.html", HTML);
+
+/// All files but the pages themselves.
 const ASSETS: &[Asset] = &[
-    asset("/overview.css", CSS, include_bytes!("../../assets/overview.css")),
-    asset(
-        "/overview.js",
-        JAVASCRIPT,
-        include_bytes!("../../assets/overview.js"),
-    ),
-    asset("/style.css", CSS, include_bytes!("../../assets/style.css")),
-    asset("/player.js", JAVASCRIPT, include_bytes!("../../assets/player.js")),
-    asset(
-        "/manifest.json",
-        "application/manifest+json",
-        include_bytes!("../../assets/manifest.json"),
-    ),
-    asset("/logo.png", "image/png", include_bytes!("../../assets/logo.png")),
-    asset(
-        "/apple-touch-icon.png",
-        "image/png",
-        include_bytes!("../../assets/logo.png"),
-    ),
-    asset(
-        "/favicon.ico",
-        "image/png",
-        include_bytes!("../../assets/favicon.png"),
-    ),
+    text!("style.css", CSS),
+    text!("player/clock.js", JAVASCRIPT),
+    text!("player/links.js", JAVASCRIPT),
+    text!("player/main.js", JAVASCRIPT),
+    text!("player/mp4.js", JAVASCRIPT),
+    text!("player/mse.js", JAVASCRIPT),
+    text!("player/pace.js", JAVASCRIPT),
+    text!("player/panel.js", JAVASCRIPT),
+    text!("player/paths.js", JAVASCRIPT),
+    text!("player/session.js", JAVASCRIPT),
+    text!("player/view.js", JAVASCRIPT),
+    text!("player/webcodecs.js", JAVASCRIPT),
+    text!("overview.css", CSS),
+    text!("overview.js", JAVASCRIPT),
+    text!("manifest.json", "application/manifest+json"),
+    picture!("/logo.png", "logo.png"),
+    picture!("/apple-touch-icon.png", "logo.png"),
+    picture!("/favicon.ico", "favicon.png"),
 ];
 
 /// Their paths, for the table of routes.
@@ -84,7 +96,10 @@ pub const ASSET_PATHS: [&str; ASSETS.len()] = {
 pub fn start(exchange: &Exchange<'_>) -> io::Result<Ending> {
     match exchange.cameras {
         [_] => page(exchange),
-        cameras => exchange.send(&html(overview(cameras).into_bytes())),
+        cameras => {
+            let page = overview(cameras).into_bytes();
+            exchange.send(&Answer::new(HTML, NO_CACHE, page).with(PAGE_POLICY))
+        }
     }
 }
 
@@ -93,7 +108,7 @@ pub fn start(exchange: &Exchange<'_>) -> io::Result<Ending> {
 /// # Errors
 /// Those of [`start`].
 pub fn page(exchange: &Exchange<'_>) -> io::Result<Ending> {
-    exchange.send(&html(PAGE))
+    exchange.send(&PAGE.answer(exchange.head).with(PAGE_POLICY))
 }
 
 /// Sends one of the files that the pages consist of.
@@ -103,7 +118,7 @@ pub fn page(exchange: &Exchange<'_>) -> io::Result<Ending> {
 pub fn file(exchange: &Exchange<'_>) -> io::Result<Ending> {
     let mut assets = ASSETS.iter();
     exchange.send(&match assets.find(|asset| asset.path == exchange.path) {
-        Some(asset) => Answer::new(asset.content_type, NO_CACHE, asset.bytes),
+        Some(asset) => asset.answer(exchange.head),
         None => Answer::text("404 Not Found", "There is no such file"),
     })
 }
@@ -131,8 +146,24 @@ pub fn slash(exchange: &Exchange<'_>) -> io::Result<Ending> {
     exchange.send(&answer.with(&format!("Location: {page}\r\n")))
 }
 
-fn html(body: impl Into<std::borrow::Cow<'static, [u8]>>) -> Answer {
-    Answer::new(HTML, NO_CACHE, body).with(PAGE_POLICY)
+impl Asset {
+    /// The file, as the client takes it; a word alone if the client has it.
+    fn answer(&self, head: &Head) -> Answer {
+        let Some(gzip) = Gzip::parse(self.bytes) else {
+            return Answer::new(self.content_type, NO_CACHE, self.bytes);
+        };
+        // Weak (RFC 9110, 8.8.1), as it is the same for both forms.
+        let tag = format!("\"{:08x}\"", gzip.crc32);
+        let answer = if head.has(&tag) {
+            Answer::not_modified(NO_CACHE)
+        } else if head.takes_gzip {
+            Answer::new(self.content_type, NO_CACHE, self.bytes).with("Content-Encoding: gzip\r\n")
+        } else {
+            // It can't fail for what the build has packed; tests/page.rs unpacks each.
+            Answer::new(self.content_type, NO_CACHE, gzip.inflate().unwrap_or_default())
+        };
+        answer.with(&format!("ETag: W/{tag}\r\nVary: Accept-Encoding\r\n"))
+    }
 }
 
 /// The page of all cameras: each in a frame of its own, with a link to its page. A name needs no quoting: the config

@@ -346,7 +346,7 @@ mod tests {
     fn no_camera_is_called_like_a_route() {
         assert_eq!(
             reserved_names(),
-            ["healthz", "hls", "snapshot", "status", "stream", "ws"]
+            ["healthz", "hls", "player", "snapshot", "status", "stream", "ws"]
         );
     }
 }

@@ -1,0 +1,156 @@
+// @ts-check
+// What the modules are to each other. Types only: nothing loads this file, so it costs a viewer nothing.
+
+// ---- The contract of links, engines and the session
+
+/**
+ * Brings the stream. It is open from the start, until it calls {@link Host.onEnd} or is closed.
+ * @typedef {object} Link
+ * @property {() => void} close
+ * @property {(message: object) => void} [send] Sends to the server. Only a WebSocket can; with another link the session
+ *     asks for /status instead.
+ * @property {() => boolean} [isBehind] Tells that the picture is so late that a new link is better. Only for links
+ *     without an engine.
+ */
+
+/**
+ * Shows the fragments that a link brings. It outlives the link: the next link of the same path uses it again.
+ * @typedef {object} Engine
+ * @property {HTMLVideoElement | HTMLCanvasElement} picture
+ * @property {number} step Seconds from one frame to the next; 0 where it is not known.
+ * @property {number} [turn] Quarter turns clockwise that the page has to make.
+ * @property {() => number | undefined} position Any number that changes with each new picture.
+ * @property {() => void} begin A new link comes, whose times begin at zero again.
+ * @property {(bytes: Uint8Array) => void} init Takes ftyp and moov.
+ * @property {(bytes: Uint8Array) => void} fragment Takes moof and mdat of one frame.
+ * @property {() => void} [seekToEdge] Jumps to the newest picture.
+ * @property {() => void} stop Ends it for good.
+ */
+
+/**
+ * The session, as its link and its engine see it.
+ * @typedef {object} Host
+ * @property {View} view
+ * @property {Counters} counters
+ * @property {() => void} sendLag Tells the server how late the picture is; its echo tells its clock.
+ * @property {(bytes: Uint8Array) => void} onData An init segment or a fragment came.
+ * @property {(message: Message) => void} onMessage
+ * @property {(time_s?: number, when_ms?: number) => void} onShown A picture of this media time, if known, shows at
+ *     `when_ms`.
+ * @property {(why: string, full?: boolean) => void} onEnd The link has ended. `full`: the server has no place.
+ * @property {(why: string) => void} onBroken The engine has failed; a new one is made.
+ * @property {(why: string) => void} nextPath This path does not work here.
+ * @property {(why: string, so: boolean) => void} setSuspended Nothing is wanted for this reason, or no longer for it.
+ * @property {() => void} play Starts the <video>.
+ */
+
+/**
+ * A way to the picture.
+ * @typedef {object} Path
+ * @property {(host: Host) => Link} link
+ * @property {(host: Host) => Engine} [engine] Missing where the link's own tag shows the picture.
+ * @property {() => unknown} can Tells whether the browser has what it takes.
+ */
+
+// ---- What the server says
+
+/**
+ * The camera, from /status and the WebSocket.
+ * @typedef {object} Camera
+ * @property {string} state
+ * @property {string} [reason]
+ * @property {string | null} [codec]
+ * @property {boolean} [placeholder] The test picture stands in for it.
+ * @property {number} [rotation] Degrees clockwise.
+ */
+
+/**
+ * A text on the WebSocket (README, "WebSocket").
+ * @typedef {({ type: 'state' } & Camera)
+ *     | { type: 'echo', sent_ms: number, received_us: number }
+ *     | { type: 'clock', captured_us: number, media_90k: number }
+ *     | { type: 'skipped', frames: number }} Message
+ */
+
+// ---- The parts. Times are in seconds unless a name says otherwise; `now` is performance.now(), in ms.
+
+/** @typedef {{ shown: number, skipped: number, seeks: number, rate_changes: number, reconnects: number }} Counters */
+/** @typedef {HTMLVideoElement | HTMLImageElement | HTMLCanvasElement} Picture */
+/** @typedef {[start: number, end: number]} Range The newest range of a <video> that is buffered. */
+
+/**
+ * Chooses the path.
+ * @typedef {object} Paths
+ * @property {() => string} choose Gives the first that the browser can take. The last one is not asked.
+ * @property {() => void} forgive A picture showed, or the failure was not the path's fault.
+ * @property {() => boolean} strike It ended without a picture from a live camera. Gives whether it did so too often.
+ * @property {(why: string) => void} skip Gives up the chosen one.
+ * @property {() => void} restart Gives all of them another chance.
+ * @property {() => boolean} isExhausted None is left.
+ * @property {() => string[]} reasons Why the others were given up.
+ */
+
+/**
+ * Knows how late the picture is, by the server's clock.
+ * @typedef {object} Clock
+ * @property {() => void} restart A new link comes, with another media time.
+ * @property {(sent_ms: number, received_us: number, now: number) => void} onEcho The server received at `received_us`
+ *     of its clock what was sent at `sent_ms` of ours.
+ * @property {(captured_us: number, media_90k: number) => void} onCapture The frame of this media time was captured at
+ *     `captured_us` of the server's clock.
+ * @property {(time_s: number | undefined, when_ms: number) => void} onShown The picture of this media time shows at
+ *     `when_ms` of our clock.
+ * @property {() => number | null} latency Gives the median age of the newest pictures in ms; null if it is not known.
+ */
+
+/**
+ * Keeps a <video> near the newest data: how fast it plays, and when it jumps. `step`: from one frame to the next.
+ * @typedef {object} Pace
+ * @property {() => void} begin A new link comes.
+ * @property {() => boolean} hasBegun It has jumped to the data of this link.
+ * @property {(now: number) => boolean} hasJustSought
+ * @property {() => void} onStarved Nothing was left to play.
+ * @property {(now: number) => number} normal Gives the normal rate, and judges anew from now on.
+ * @property {(left: number, rate: number, now: number) => number} rate Gives the rate to play at, when a frame comes
+ *     and `left` was left to play; `rate`: the present one.
+ * @property {(range: Range, at: number, step: number, starved: boolean, now: number) => boolean} mustSeek Tells that
+ *     the picture, at `at`, is not where the data is. `starved`: there is nothing to play.
+ * @property {(range: Range, at: number, step: number, now: number) => number | null} seek Jumps: gives the place, or
+ *     null if `at` is near enough.
+ */
+
+/**
+ * The picture on its stage.
+ * @typedef {object} View
+ * @property {HTMLElement} stage
+ * @property {HTMLVideoElement} video
+ * @property {HTMLImageElement} image
+ * @property {() => [number, number]} size Width and height of the picture as it is coded; zeros if there is none.
+ * @property {(picture: Picture) => void} show
+ * @property {() => void} keepStill Copies the picture, for the time when its element has none.
+ * @property {() => void} save Saves the picture as a file.
+ * @property {() => void} layout Fits the picture to the stage.
+ * @property {(byX: number, byY: number) => void} move
+ * @property {(factor: number, clientX?: number, clientY?: number) => void} zoom Zooms about a point of the window.
+ * @property {() => void} turn Turns by a quarter.
+ * @property {() => void} mirror
+ * @property {() => boolean} toggleEdges Gives whether they show now.
+ * @property {(name: 'grid' | 'cross') => boolean} toggleLines Gives whether they show now.
+ */
+
+/**
+ * One viewing of the camera.
+ * @typedef {object} Session
+ * @property {() => Promise<void>} reconnect Tries now.
+ * @property {() => void} tick Looks for what no event tells.
+ * @property {() => void} pause Pauses, or goes on.
+ * @property {() => void} resume Ends a pause, or starts what the browser did not start.
+ * @property {() => void} onVisibility The page is hidden, or seen again.
+ * @property {() => boolean} leaveCanvas Goes on to a path with a <video>, if another element shows the picture. Gives
+ *     whether it had to.
+ * @property {(isImage: boolean) => number} turns Quarter turns clockwise that the page has to make.
+ * @property {() => [string, string]} describe How things stand: a word for programs, and words for people.
+ * @property {() => Record<string, string | number | null | undefined>} stats
+ */
+
+export {};

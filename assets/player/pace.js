@@ -1,0 +1,66 @@
+// @ts-check
+// How fast a <video> plays to stay where the data is, and when it jumps there. Pure.
+
+const MARGIN_S = 0.01; // left to play when the next frame comes
+const MARGIN_STEP_S = 0.005; // added each time that it was too little
+const MAX_MARGIN_S = 0.3;
+const FAST = 1.1; // the rate that plays off an excess
+const FAR_S = 0.25; // an excess to jump over
+const SETTLE_MS = 1000; // from one change to the next
+const SEEK_MS = 400; // for which a seek counts as new
+
+/** `slop_s` beyond the margin are tolerated. @returns {import('./contract.js').Pace} */
+export function createPace(slop_s) {
+	let margin = MARGIN_S;
+	let least = Infinity, judgeAt = 0; // left to play since the last change; when to judge it
+	let seekedAt = 0; // on this link
+
+	function judgeAfter(ms, now) {
+		least = Infinity;
+		judgeAt = now + ms;
+	}
+
+	return {
+		normal(now) {
+			judgeAfter(SETTLE_MS, now);
+			return 1;
+		},
+
+		begin() {
+			seekedAt = 0;
+		},
+
+		hasBegun: () => seekedAt > 0,
+
+		onStarved() {
+			margin = Math.min(margin + MARGIN_STEP_S, MAX_MARGIN_S);
+		},
+
+		// The least excess since the last change is played off in one go.
+		rate(left, rate, now) {
+			least = Math.min(least, left);
+			if (now < judgeAt) return rate;
+			const excess = least - margin;
+			margin += (MARGIN_S - margin) / 25; // a bad minute is forgotten in the next
+			const slow = rate > 1 || excess < slop_s;
+			judgeAfter(slow ? SETTLE_MS : 1000 * excess / (FAST - 1), now);
+			return slow ? 1 : FAST;
+		},
+
+		mustSeek([start, end], at, step, starved, now) {
+			const behind = end - at - step - margin;
+			if (!seekedAt || behind < -1) return true;
+			// Before the newest range lies what the camera or the network lost.
+			if (at < start - 0.01 && (starved || behind > FAR_S)) return true;
+			return behind > FAR_S && now > seekedAt + SETTLE_MS;
+		},
+
+		seek([start, end], at, step, now) {
+			seekedAt = now;
+			const to = Math.max(start, end - step - margin);
+			return at < start || Math.abs(to - at) > slop_s ? to : null;
+		},
+
+		hasJustSought: now => now < seekedAt + SEEK_MS,
+	};
+}

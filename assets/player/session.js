@@ -1,0 +1,283 @@
+// @ts-check
+// One viewing of the camera: keeps a path going while somebody looks, and says how things stand.
+
+import { createClock } from './clock.js';
+import { firstType } from './mp4.js';
+import { PATHS, createPaths, retryDelay } from './paths.js';
+
+/** @import { Camera, Engine, Host, Link, Session, View } from './contract.js' */
+
+const HIDDEN_MS = 5000; // after which a hidden page lets the camera sleep
+const SILENCE_MS = 4000; // without a word from the server
+const STALL_MS = 1500; // of such silence before the viewer is told
+const FROZEN_MS = 6000; // with data and without another picture
+const POLL_MS = 3000; // from one /status to the next, where there is no WebSocket
+const PING_MS = 950; // from one echo to the next
+
+const now = () => performance.now();
+
+/** `path`: the only one to take. @param {View} view @returns {Session} */
+export function createSession(view, path, render) {
+	const { video } = view, clock = createClock(), paths = createPaths(PATHS, path);
+	const counters = { shown: 0, skipped: 0, seeks: 0, rate_changes: 0, reconnects: 0 };
+	const suspensions = new Set(); // reasons to want nothing
+
+	/** @type {Link | null} */
+	let link = null;
+	/** @type {Engine | null} */
+	let engine = null;
+	/** @type {Link | null} The tag of a JPEG camera, beside the socket. */
+	let jpegLink = null;
+	// Of this link: the last word, the first data since the picture moved, where the picture is, whether one has shown.
+	let lastData = 0, firstData = 0, lastPosition, shown = false;
+	/** @type {Camera | undefined} */
+	let camera;
+	let serverReached = false, fullText = ''; // the server's words when it has no place
+	let autoplayBlocked = false;
+	let lastPoll = 0, lastPing = 0, lostAt = 0; // times
+	let retryTimer = 0, hiddenTimer = 0;
+
+	// ---- Links come and go
+
+	function connect() {
+		const name = paths.choose();
+		document.documentElement.dataset.path = name;
+		firstData = 0;
+		shown = false;
+		lastData = now();
+		clock.restart();
+		if (engine) engine.begin();
+		else engine = PATHS[name].engine?.(host) ?? null;
+		if (engine) view.show(engine.picture);
+		link = PATHS[name].link(host);
+	}
+
+	function disconnect() {
+		jpegLink?.close();
+		link?.close();
+		if (link && (shown || !lostAt)) lostAt = now();
+		jpegLink = link = null;
+	}
+
+	function dropEngine() {
+		disconnect();
+		if (!engine) return;
+		view.keepStill();
+		engine.stop();
+		engine = null;
+	}
+
+	function onBroken(why) {
+		dropEngine();
+		onEnd(why);
+	}
+
+	function onEnd(why, full) {
+		disconnect();
+		if (full) {
+			fullText = why;
+			paths.restart();
+		} else if (!shown && camera?.state === 'live' && paths.strike()) { // not for this browser or network
+			return nextPath(why);
+		}
+		scheduleRetry();
+	}
+
+	function nextPath(why) {
+		dropEngine();
+		paths.skip(why);
+		if (!paths.isExhausted()) connect();
+	}
+
+	function scheduleRetry() {
+		clearTimeout(retryTimer);
+		retryTimer = setTimeout(reconnect, retryDelay(now() - lostAt, Math.random()));
+	}
+
+	// Asks for the server first: failed WebSockets delay the next.
+	async function reconnect() {
+		clearTimeout(retryTimer);
+		await pollStatus();
+		retryTimer = 0;
+		if (link || paths.isExhausted() || suspensions.size) return;
+		if (!serverReached) return scheduleRetry();
+		counters.reconnects++;
+		connect();
+	}
+
+	async function pollStatus() {
+		lastPoll = now();
+		try {
+			const signal = AbortSignal.timeout?.(POLL_MS); // Safari has it since 16
+			camera = (await (await fetch('status', { cache: 'no-store', signal })).json()).cameras[0];
+			serverReached = true;
+			if (camera?.state !== 'live') lastData = now();
+			if (link) view.layout();
+		} catch {
+			serverReached = false;
+			paths.forgive();
+		}
+	}
+
+	// ---- What links and engines say
+
+	function onData(bytes) {
+		lastData = now();
+		if (firstType(bytes) === 'ftyp') return engine?.init(bytes);
+		firstData = firstData || lastData;
+		engine?.fragment(bytes);
+	}
+
+	function onMessage(message) {
+		lastData = now();
+		serverReached = true;
+		switch (message.type) {
+			case 'echo': return clock.onEcho(message.sent_ms, message.received_us, lastData);
+			case 'clock': return clock.onCapture(message.captured_us, message.media_90k);
+			case 'skipped': counters.skipped += message.frames; return;
+			case 'state': return onState(message);
+		}
+	}
+
+	function onState(state) {
+		camera = state;
+		if (state.codec && !!jpegLink !== (state.codec === 'mjpeg')) {
+			jpegLink?.close();
+			jpegLink = jpegLink ? null : PATHS.mjpeg.link(host);
+			if (!jpegLink && engine) view.show(engine.picture);
+		}
+		render();
+	}
+
+	function onShown(time_s, when_ms = now()) {
+		counters.shown++;
+		if (!shown) {
+			paths.forgive();
+			fullText = '';
+		}
+		shown = true;
+		clock.onShown(time_s, when_ms);
+	}
+
+	function sendLag() {
+		lastPing = now();
+		link?.send?.({ type: 'lag', sent_ms: lastPing, lag_ms: document.hidden ? null : clock.latency() });
+	}
+
+	function play() {
+		video.play().then(() => false, error => error.name === 'NotAllowedError').then(so => { autoplayBlocked = so; });
+	}
+
+	// ---- What no event tells
+
+	// Nothing came for so long, whatever the frame rate.
+	const isSilent = ms => !!engine && now() - lastData > ms + 4000 * engine.step;
+
+	function tick() {
+		if (link) watch(link);
+		render();
+	}
+
+	function watch(link) {
+		if (link.send && now() - lastPing > PING_MS) sendLag();
+		if (!link.send && now() - lastPoll > POLL_MS) pollStatus();
+		const position = engine?.position();
+		if (lastPosition !== position) {
+			lastPosition = position;
+			if (shown) firstData = 0; // time alone may pass
+		}
+		if (isSilent(SILENCE_MS) || link.isBehind?.()) return onEnd('nothing comes');
+		const isFrozen = firstData && now() - firstData > FROZEN_MS && !document.hidden && !autoplayBlocked;
+		if (isFrozen) (shown ? onBroken : nextPath)('no picture comes');
+	}
+
+	// ---- Who looks
+
+	function setSuspended(why, so) {
+		if (so) suspensions.add(why);
+		else suspensions.delete(why);
+		lostAt = 0;
+		if (suspensions.size) {
+			disconnect();
+			clearTimeout(retryTimer);
+			retryTimer = 0;
+		} else if (!link && !retryTimer && !paths.isExhausted()) {
+			connect();
+		}
+		render();
+	}
+
+	const isPaused = () => suspensions.has('paused');
+
+	function pause() {
+		view.keepStill();
+		setSuspended('paused', !isPaused());
+	}
+
+	function onVisibility() {
+		clearTimeout(hiddenTimer);
+		if (document.hidden && !document.pictureInPictureElement) {
+			hiddenTimer = setTimeout(setSuspended, HIDDEN_MS, 'hidden', true);
+		} else {
+			firstData = 0;
+			if (link) engine?.seekToEdge?.();
+			setSuspended('hidden', false);
+		}
+	}
+
+	// By the browser's own buttons.
+	video.onpause = () => {
+		if (link && engine && !autoplayBlocked && !document.hidden) pause();
+	};
+	video.onplay = () => {
+		if (isPaused()) pause();
+	};
+	video.addEventListener('leavepictureinpicture', onVisibility);
+
+	// ---- How things stand
+
+	/** @returns {[string, string]} */
+	function describe() {
+		if (paths.isExhausted()) return ['unplayable', 'this browser can’t play it: ' + paths.reasons().join('; ')];
+		if (isPaused()) return ['paused', 'paused'];
+		if (fullText) return ['busy', fullText];
+		if (!link && lostAt && !serverReached) return ['offline', 'no answer from the server'];
+		if (!camera) return ['connecting', 'connecting'];
+		const { state, reason, placeholder } = camera;
+		if (state !== 'live') {
+			const text = { starting: 'the camera is starting', lost: 'waiting for camera' }[state] ?? state;
+			return [state, reason ? text + ': ' + reason : text];
+		}
+		if (autoplayBlocked) return ['blocked', 'press play'];
+		if (!shown) return ['connecting', 'the picture comes'];
+		if (isSilent(STALL_MS)) return ['stalled', 'nothing comes from the server'];
+		return ['live', placeholder ? 'test picture until a camera appears' : 'live'];
+	}
+
+	function stats() {
+		const { path, state } = document.documentElement.dataset, { buffered } = video, last = buffered.length - 1;
+		const buffered_s = last < 0 ? 0 : buffered.end(last) - buffered.start(0);
+		// requestVideoFrameCallback calls for most pictures only in Firefox.
+		const { totalVideoFrames, droppedVideoFrames } = video.getVideoPlaybackQuality();
+		const shown = totalVideoFrames - droppedVideoFrames || counters.shown;
+		return { path, state, latency_ms: clock.latency(), ...counters, shown, buffered_s };
+	}
+
+	/** @type {Host} */
+	const host = {
+		view, counters, sendLag, onData, onMessage, onShown, onEnd, onBroken, nextPath, setSuspended, play,
+	};
+	return {
+		reconnect, tick, pause, onVisibility, describe, stats,
+
+		resume: () => isPaused() ? pause() : play(),
+
+		leaveCanvas() {
+			if (engine?.picture === video) return false;
+			nextPath('');
+			return true;
+		},
+
+		turns: isImage => isImage ? (camera?.rotation ?? 0) / 90 : engine?.turn ?? 0,
+	};
+}

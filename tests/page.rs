@@ -1,0 +1,321 @@
+//! The page's files: sent packed or not, asked for again, and no larger than they may be.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use flate2::read::GzDecoder;
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use support::Server;
+
+/// All that one camera's page loads, packed.
+const MAX_TRANSFER_BYTES: usize = 35_000;
+/// The same for who takes no gzip.
+const MAX_PLAIN_BYTES: usize = 42_000;
+
+/// An answer's head, in which field names are as we write them, and its body.
+struct Answer {
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn status(&self) -> &str {
+        &self.head[9..12]
+    }
+
+    fn field(&self, name: &str) -> Option<&str> {
+        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        let mut values = lines.filter(|(its, _)| *its == name).map(|(_, value)| value);
+        let value = values.next();
+        assert!(
+            name == "Vary" || values.next().is_none(),
+            "{name} twice: {}",
+            self.head
+        );
+        value
+    }
+
+    fn is_packed(&self) -> bool {
+        assert!(
+            matches!(self.field("Content-Encoding"), None | Some("gzip")),
+            "{}",
+            self.head
+        );
+        self.field("Content-Encoding").is_some()
+    }
+
+    fn unpacked(&self) -> Vec<u8> {
+        let mut content = Vec::new();
+        GzDecoder::new(&self.body[..]).read_to_end(&mut content).unwrap();
+        content
+    }
+}
+
+/// Asks with these fields, each with its end.
+fn ask(server: &Server, method: &str, path: &str, fields: &str) -> Answer {
+    let request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{fields}\r\n");
+    let mut bytes = Vec::new();
+    server.send(request.as_bytes()).read_to_end(&mut bytes).unwrap();
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+    Answer {
+        head: String::from_utf8(bytes[..end].to_vec()).unwrap(),
+        body: bytes.split_off(end),
+    }
+}
+
+const GZIP: &str = "Accept-Encoding: gzip, deflate, br, zstd\r\n";
+
+fn assets() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("assets")
+}
+
+/// What stands in quotes behind each `begin`.
+fn quoted(text: &str, begin: &str, end: char) -> BTreeSet<String> {
+    let parts = text.split(begin).skip(1);
+    parts
+        .map(|part| part.split(end).next().unwrap().to_string())
+        .collect()
+}
+
+fn page() -> String {
+    std::fs::read_to_string(assets().join("index.html")).unwrap()
+}
+
+/// The modules that the page loads, from its script on, as paths from the page.
+fn modules() -> BTreeSet<String> {
+    let mut found = quoted(&page(), "<script src=\"", '"');
+    assert_eq!(found.len(), 1);
+    let mut new: Vec<String> = found.iter().cloned().collect();
+    while let Some(module) = new.pop() {
+        let text = std::fs::read_to_string(assets().join(&module)).unwrap();
+        // Not those of types, which are comments.
+        let text: String = text.lines().filter(|line| line.starts_with("import ")).collect();
+        for import in quoted(&text, " from '", '\'') {
+            let beside = import.strip_prefix("./").expect("only its own modules");
+            let path = format!("player/{beside}");
+            if found.insert(path.clone()) {
+                new.push(path);
+            }
+        }
+    }
+    found
+}
+
+/// What takes part in showing the page: itself, its style and its modules.
+fn parts() -> Vec<String> {
+    let names = modules()
+        .into_iter()
+        .chain(["style.css".to_string(), String::new()]);
+    names.map(|name| format!("/{name}")).collect()
+}
+
+#[test]
+fn all_modules_are_told_to_the_browser_at_once() {
+    let told = quoted(&page(), "rel=\"modulepreload\" href=\"", '"');
+    let script = quoted(&page(), "<script src=\"", '"');
+    assert_eq!(told.union(&script).cloned().collect::<BTreeSet<_>>(), modules());
+    // The other files beside them are types.
+    for file in assets().join("player").read_dir().unwrap() {
+        let path = file.unwrap().path();
+        let name = format!("player/{}", path.file_name().unwrap().to_str().unwrap());
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(
+            modules().contains(&name),
+            !text.contains("\nexport {};\n"),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn who_takes_gzip_gets_the_same_packed() {
+    let server = Server::test_picture(&[]);
+    let others = ["/index.html", "/manifest.json", "/overview.css", "/overview.js"].map(String::from);
+    for path in parts().into_iter().chain(others) {
+        let file = if path == "/" { "/index.html" } else { &path };
+        let content = std::fs::read(format!("{}{file}", assets().display())).unwrap();
+        let plain = ask(&server, "GET", &path, "");
+        assert_eq!(plain.status(), "200", "{path}");
+        assert!(
+            !plain.is_packed() && plain.body == content,
+            "{path}: {}",
+            plain.head
+        );
+        let packed = ask(&server, "GET", &path, GZIP);
+        assert_eq!(packed.status(), "200", "{path}");
+        assert!(packed.is_packed(), "{path}: {}", packed.head);
+        assert!(
+            packed.unpacked() == content && packed.body.len() < content.len(),
+            "{path}"
+        );
+        for answer in [&plain, &packed] {
+            assert_eq!(answer.field("Vary"), Some("Accept-Encoding"), "{path}");
+            assert_eq!(answer.field("Cache-Control"), Some("no-cache"), "{path}");
+            assert_eq!(
+                answer.field("Content-Length"),
+                Some(answer.body.len().to_string().as_str())
+            );
+        }
+        assert_eq!(plain.field("Content-Type"), packed.field("Content-Type"));
+        for (fields, get) in [("", &plain), (GZIP, &packed)] {
+            let head = ask(&server, "HEAD", &path, fields);
+            assert!(
+                head.head == get.head && head.body.is_empty(),
+                "{path}: {}",
+                head.head
+            );
+        }
+    }
+    // A picture is packed already.
+    let logo = ask(&server, "GET", "/logo.png", GZIP);
+    assert!(!logo.is_packed() && logo.body == std::fs::read(assets().join("logo.png")).unwrap());
+    // So is a page of this moment not worth it.
+    assert!(!ask(&server, "GET", "/status", GZIP).is_packed());
+}
+
+#[test]
+fn a_client_says_what_it_takes() {
+    let server = Server::test_picture(&[]);
+    for (fields, packed) in [
+        ("", false),
+        ("Accept-Encoding: gzip\r\n", true),
+        ("accept-encoding: GZip\r\n", true),
+        ("Accept-Encoding: br;q=1.0, gzip;q=0.8, *;q=0.1\r\n", true),
+        ("Accept-Encoding: gzip ; Q=0.001\r\n", true),
+        ("Accept-Encoding: *\r\n", true),
+        ("Accept-Encoding: deflate, *;q=0.5\r\n", true),
+        ("Accept-Encoding: br\r\nAccept-Encoding: gzip\r\n", true),
+        ("Accept-Encoding:\r\n", false),
+        ("Accept-Encoding: identity\r\n", false),
+        ("Accept-Encoding: deflate, br\r\n", false),
+        ("Accept-Encoding: gzip;q=0\r\n", false),
+        ("Accept-Encoding: gzip;q=0.000, *\r\n", false),
+        ("Accept-Encoding: *, gzip;q=0\r\n", false),
+        ("Accept-Encoding: *;q=0\r\n", false),
+        ("Accept-Encoding: *;q=0\r\nAccept-Encoding: gzip\r\n", true),
+        ("Accept-Encoding: gzipped, xgzip\r\n", false),
+        ("Accept-Encoding: gzip;level=9\r\n", false),
+    ] {
+        let answer = ask(&server, "GET", "/style.css", fields);
+        assert_eq!(answer.status(), "200", "{fields}");
+        assert_eq!(answer.is_packed(), packed, "{fields}");
+    }
+}
+
+#[test]
+fn what_the_client_has_is_not_sent_again() {
+    let server = Server::test_picture(&[]);
+    let mut tags = BTreeSet::new();
+    for path in parts() {
+        let tag = ask(&server, "GET", &path, GZIP)
+            .field("ETag")
+            .unwrap()
+            .to_string();
+        assert_eq!(
+            ask(&server, "GET", &path, "").field("ETag"),
+            Some(tag.as_str()),
+            "{path}"
+        );
+        // One that is the same for both forms of a file has to be weak (RFC 9110, 8.8.1).
+        let strong = tag.strip_prefix("W/").expect("a weak tag");
+        assert!(
+            strong.len() > 2 && strong.starts_with('"') && strong.ends_with('"'),
+            "{tag}"
+        );
+        for method in ["GET", "HEAD"] {
+            for known in [
+                &tag,
+                strong,
+                "*",
+                &format!("\"other\", {tag}"),
+                &format!("W/\"x\",{strong}"),
+            ] {
+                for coding in ["", GZIP] {
+                    let answer = ask(
+                        &server,
+                        method,
+                        &path,
+                        &format!("{coding}If-None-Match: {known}\r\n"),
+                    );
+                    assert_eq!(answer.status(), "304", "{path}, {known}");
+                    assert!(answer.body.is_empty(), "{path}, {known}");
+                    // RFC 9110, 15.4.5
+                    assert_eq!(answer.field("ETag"), Some(tag.as_str()));
+                    assert_eq!(answer.field("Vary"), Some("Accept-Encoding"));
+                    assert_eq!(answer.field("Cache-Control"), Some("no-cache"));
+                    assert_eq!(answer.field("Content-Length"), None);
+                    assert_eq!(answer.field("Content-Encoding"), None);
+                }
+            }
+        }
+        for known in ["\"other\"", "W/\"\"", "", strong.trim_matches('"')] {
+            let answer = ask(&server, "GET", &path, &format!("If-None-Match: {known}\r\n"));
+            assert_eq!(answer.status(), "200", "{path}, {known}");
+        }
+        tags.insert(tag);
+    }
+    assert_eq!(tags.len(), parts().len(), "two files have one tag");
+    // The connection goes on behind an answer without a body.
+    let again = "GET /style.css HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: *\r\n";
+    let answer = server.ask(&format!("{again}\r\n{again}Connection: close\r\n\r\n"));
+    assert_eq!(
+        answer.matches("HTTP/1.1 304 Not Modified\r\n").count(),
+        2,
+        "{answer}"
+    );
+    assert!(answer.ends_with("\r\n\r\n"));
+}
+
+/// Relative addresses lead to the modules wherever the page is.
+#[test]
+fn the_modules_are_where_the_page_looks_for_them() {
+    let server = Server::with_config(
+        "[server]\nbase_path = /house\n[test a]\nname = front\n[test b]\nname = back\nwidth = 160\nheight = 120\n",
+    );
+    for page in ["/", "/front/", "/back/", "/house/", "/house/back/"] {
+        for module in modules() {
+            let answer = ask(&server, "GET", &format!("{page}{module}"), GZIP);
+            assert_eq!(answer.status(), "200", "{page}{module}");
+            assert_eq!(
+                answer.field("Content-Type"),
+                Some("text/javascript; charset=utf-8")
+            );
+        }
+    }
+    for path in [
+        "/player",
+        "/player/",
+        "/player/contract.js",
+        "/player/player/main.js",
+        "/player.js",
+    ] {
+        assert_eq!(ask(&server, "GET", path, "").status(), "404", "{path}");
+    }
+    let refused = fmp4streamer::config::Config::parse("[test]\nname = player\n".as_bytes(), "f");
+    assert!(
+        refused.is_err(),
+        "a camera of this name would take the modules' place"
+    );
+}
+
+#[test]
+fn the_page_is_small() {
+    let server = Server::test_picture(&[]);
+    let sizes = |fields: &str| -> usize {
+        let parts = parts();
+        parts
+            .iter()
+            .map(|path| ask(&server, "GET", path, fields).body.len())
+            .sum()
+    };
+    let (transfer, plain) = (sizes(GZIP), sizes(""));
+    println!(
+        "page, style and {} modules: {transfer} bytes packed, {plain} plain",
+        modules().len()
+    );
+    assert!(transfer <= MAX_TRANSFER_BYTES, "{transfer} bytes packed");
+    assert!(plain <= MAX_PLAIN_BYTES, "{plain} bytes plain");
+}
