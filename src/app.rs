@@ -1,5 +1,5 @@
-//! The program at work: starts what the config asks for, reads the config again at SIGHUP, tells the service manager its
-//! state, and ends in order.
+//! The program at work: starts what the config asks for, reads the config again at SIGHUP, reports its
+//! state to the service manager, and ends in order.
 
 use crate::config::{self, Config};
 use crate::error::{Error, Result, start_log};

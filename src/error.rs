@@ -185,7 +185,7 @@ fn stderr_is_the_journal() -> bool {
 }
 
 fn write_stderr(text: &str) {
-    // Nobody is left to tell when stderr is gone.
+    // There is nobody to report it to when stderr is gone.
     _ = std::io::stderr().write_all(text.as_bytes());
 }
 

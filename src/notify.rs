@@ -62,7 +62,7 @@ impl Notify {
     /// Sends a datagram; false if it has to be sent again later.
     fn send(&self, text: &str) -> bool {
         let sent = |(socket, address): &(UnixDatagram, SocketAddr)| {
-            // Nobody is left to tell that nobody listens.
+            // If nobody listens, nobody can be informed of that.
             let result = socket.send_to_addr(text.as_bytes(), address);
             !result.is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock)
         };

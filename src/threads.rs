@@ -1,4 +1,4 @@
-//! Threads are made here: std's way to is generic, with some code for each kind of thread.
+//! Threads are made here: std's own function is generic, with some code for each kind of thread.
 
 use std::io;
 use std::thread::{Builder, JoinHandle};

@@ -40,7 +40,7 @@ pub struct Key {
     pub name: &'static str,
     /// As it would stand in the file.
     pub default: &'static str,
-    /// What it is for, in whole sentences.
+    /// Its meaning, in whole sentences.
     pub doc: &'static str,
     /// The values that `set` takes, as it follows "allowed: ".
     pub allowed: &'static str,
@@ -57,12 +57,12 @@ pub const FLIPS: [&str; 2] = ["hflip", "vflip"];
 /// A key for an option of `rpicam-vid` that has none of its own begins so.
 pub const RPICAM_PREFIX: &str = "rpicam_";
 
-/// Whether any kind of section has this key.
+/// True if any kind of section has this key.
 pub fn is_known(key: &str) -> bool {
     find(&ALL, key).is_some() || key.starts_with(RPICAM_PREFIX)
 }
 
-/// What to tell somebody who wrote a key that none of these scopes has.
+/// A hint for somebody who wrote a key that none of these scopes has.
 pub fn hint(scopes: &[Scope], key: &str) -> Option<String> {
     if let Some(elsewhere) = find(&ALL, key) {
         let home = match elsewhere.scope {

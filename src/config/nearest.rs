@@ -12,7 +12,7 @@ fn nearest_of<'a>(name: &str, known: Vec<&'a str>) -> Option<&'a str> {
     let near = known.into_iter().filter_map(|known| {
         let letters: Vec<char> = known.chars().collect();
         let limit = (letters.len() / 3).max(1);
-        // The lengths tell first, so that a name of any length costs little.
+        // The lengths are compared first, so that a name of any length costs little.
         let worth_it = name.len().abs_diff(letters.len()) <= limit;
         let distance = worth_it
             .then(|| distance(&name, &letters))

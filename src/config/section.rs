@@ -23,7 +23,7 @@ pub(super) fn scopes(source: &SourceKind) -> &'static [Scope] {
     }
 }
 
-/// What a section other than `[server]` is about.
+/// The source that a section other than `[server]` names.
 pub(super) fn source_of(section: &Section, file: &str) -> Result<SourceKind> {
     if section.line == NOT_IN_THE_FILE {
         return Ok(SourceKind::Auto);

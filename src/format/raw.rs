@@ -1,5 +1,5 @@
 //! Raw pictures in memory, by the kernel's names of their formats (Linux Media Userspace API, part I, "Image Formats"):
-//! where their lines are, and copies from one way to lay them out into another.
+//! where their lines are, and copies from one layout into another.
 
 /// One of the planes that follow each other in a piece of memory.
 struct Plane {
@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(lines(b"NV12", usize::MAX, 2).size_bytes(), None);
     }
 
-    /// A picture whose every byte tells where it is, with `padding` in between.
+    /// A picture whose every byte says where it is, with `padding` in between.
     fn picture(width: usize, height: usize, of: Lines, padding: u8) -> Vec<u8> {
         let mut bytes = Vec::new();
         for (number, plane) in planes(of.fourcc).unwrap().iter().enumerate() {

@@ -31,7 +31,7 @@ pub struct V4l2Camera {
     key_button: Option<Control>,
 }
 
-/// Opens the camera and starts it as `wanted`, or as near as it gets: controls first (a few cameras want them
+/// Opens the camera and starts it as `wanted`, or as near as it gets: controls first (a few cameras need them
 /// before the format), then size and rate.
 ///
 /// What did not go as wanted is logged as warnings, but not what is already in `warned`: so a camera that is

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 /// Raw formats between a decoder and an encoder, best first.
 const BETWEEN: [FourCc; 2] = [FourCc::of(b"NV12"), FourCc::of(b"YU12")];
-/// Changes of size that a decoder may tell with no picture in between.
+/// Changes of size that a decoder may report with no picture in between.
 const CHANGES_MAX: u32 = 5;
 
 /// The transfer of frames from one device to the next.
@@ -56,7 +56,7 @@ pub struct ChainConfig<'a> {
     pub camera: CaptureConfig<'a>,
     /// The decoder that makes raw pictures of JPEG ones, or of raw ones of another format.
     pub decoder: Option<&'a Path>,
-    /// The format by which the decoder is told of what the camera gives; None: the name that it knows.
+    /// The decoder's name for the format of the camera; None: the name that it knows.
     pub decoder_input: Option<FourCc>,
     /// Controls of the decoder.
     pub decoder_controls: &'a [Setting],
@@ -119,7 +119,7 @@ pub fn open(wanted: &ChainConfig<'_>, warned: &mut HashSet<String>) -> Result<Ch
     let (encoder, decoder, queue) = match wanted.decoder {
         Some(path) => {
             let decoder = CodecNode::open(path, "decoder")?;
-            // The Raspberry Pi's wants them by this name.
+            // The Raspberry Pi's knows them by this name.
             let mjpeg = decoder.takes().contains(&FourCc::MJPEG);
             let named = match format.fourcc {
                 FourCc::MJPEG | FourCc::JPEG if mjpeg => FourCc::MJPEG,
@@ -374,7 +374,7 @@ fn lost(camera: &Capture, stage: &Stage, errno: Errno) -> Error {
 }
 
 impl Chain {
-    /// Waits for any of the devices, and tells what there is of each.
+    /// Waits for any of the devices, and gives what is ready of each.
     fn wait(&mut self, wake: BorrowedFd<'_>, timeout: Duration) -> Result<[PollFlags; 3]> {
         let decoder = self.decoder.as_ref().map(|(stage, _)| stage);
         let stages = [self.encoder.as_ref(), decoder];
@@ -399,7 +399,7 @@ impl Chain {
         };
         self.changes += 1;
         if self.changes > CHANGES_MAX {
-            let why = "the decoder tells another size again and again, and gives no picture";
+            let why = "the decoder reports another size again and again, and gives no picture";
             return Err(Error::new(decoder.node.path.display(), "camera lost", why));
         }
         if let Some(old) = self.encoder.take() {

@@ -49,7 +49,7 @@ fn size_words(size: FrameSizes) -> String {
 /// A measure of how near a camera's format comes to what is wanted, the best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fit {
-    /// Size and rate, as far as the driver tells.
+    /// Size and rate, as far as the driver says.
     Whole,
     /// The size, but not so many frames a second.
     Slower,
@@ -81,13 +81,13 @@ pub(super) fn fit(file: &File, fourcc: FourCc, (width, height): (u32, u32), fps:
     Fit::Whole
 }
 
-/// The sizes of a format, such as "640x480, 1280x720"; empty if the driver doesn't tell.
+/// The sizes of a format, such as "640x480, 1280x720"; empty if the driver doesn't say.
 pub(super) fn sizes(file: &File, fourcc: FourCc) -> String {
     let words = frame_sizes(file, fourcc).map(size_words);
     words.collect::<Vec<_>>().join(", ")
 }
 
-/// The rates of a format and size, in frames a second, such as "30, 15"; empty if the driver doesn't tell.
+/// The rates of a format and size, in frames a second, such as "30, 15"; empty if the driver doesn't say.
 pub(super) fn rates(file: &File, format: Format) -> String {
     let words =
         frame_intervals(file, format.fourcc, (format.width, format.height)).map(|interval| match interval {

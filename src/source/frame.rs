@@ -1,4 +1,4 @@
-//! The contract between a source and the pump: frames, what a source tells of itself, and the source as a trait.
+//! The contract between a source and the pump: frames, a source's own description, and the source as a trait.
 
 use super::pipeline::Pipeline;
 use crate::config::Setting;

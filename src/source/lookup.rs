@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 /// The folder of the nodes.
 pub const DEV: &str = "/dev";
-/// The folder in which the kernel tells what each node belongs to (sysfs).
+/// The folder in which the kernel shows what each node belongs to (sysfs).
 const CLASS: &str = "/sys/class/video4linux";
 
 /// All nodes /dev/videoN, in the order of their numbers.
@@ -124,7 +124,7 @@ pub fn find(name: &DeviceName, format: FourCc) -> Result<PathBuf> {
     resolve(name, format, &seen).map(Path::to_owned)
 }
 
-/// The nodes of the USB cameras that `id` means. The kernel tells without any of them being opened.
+/// The nodes of the USB cameras that `id` means. The kernel knows them without opening any.
 ///
 /// # Errors
 /// There is none (the error is one of absence).

@@ -45,7 +45,7 @@ pub(super) fn open_device(path: &Path) -> Result<(File, Capabilities)> {
     Ok((file, capabilities))
 }
 
-/// A node that is open, with what it told of itself.
+/// A node that is open, with its own description.
 pub(super) struct OpenNode {
     pub file: File,
     pub capabilities: Capabilities,

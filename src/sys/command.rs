@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 /// After SIGTERM a command has this long to leave; then it is killed.
 const GRACE: Duration = Duration::from_millis(200);
-/// A killed process that is not gone by then sits in a driver, and is not waited for.
+/// A killed process that is not gone by then sits in a driver, and nobody waits for it.
 const KILLED: Duration = Duration::from_millis(50);
 /// The time between two looks for the end of a process.
 const LOOK: Duration = Duration::from_millis(2);

@@ -63,7 +63,7 @@ const SIGNALS: u64 = 1 << 1;
 fn call(number: c_long, arguments: [c_long; 4]) -> io::Result<c_long> {
     let [a, b, c, d] = arguments;
     // SAFETY: only the three calls of Landlock come here, and the pointers among the arguments are to a live struct of
-    // the size that is told, or, for a rule, that its kind has.
+    // the size that is given, or, for a rule, that its kind has.
     match unsafe { libc::syscall(number, a, b, c, d) } {
         result if result >= 0 => Ok(result),
         _ => Err(io::Error::last_os_error()),

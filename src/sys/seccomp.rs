@@ -1,5 +1,5 @@
-//! A filter of system calls (seccomp(2)): what this program has no use for is not there any more (ENOSYS), for the
-//! calling thread and those that it makes. A hole in it is then no way to run or to reach something else.
+//! A filter of system calls (seccomp(2)): the calls that this program does not need fail with ENOSYS, for the
+//! calling thread and those that it makes. A hole in the program is then of no use to run or to reach something else.
 
 use libc::{c_long, sock_filter, sock_fprog};
 use std::io;

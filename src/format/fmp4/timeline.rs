@@ -50,7 +50,7 @@ pub struct Timeline {
     clock_90k: u64,
     /// The end of the frame before.
     end_90k: u64,
-    /// The step that the source said to have.
+    /// The step that the source stated.
     said_90k: u64,
     /// Time from a frame's capture to its end: the step that the source said, or shorter.
     nominal_90k: u64,
@@ -336,7 +336,7 @@ mod tests {
         }
     }
 
-    /// A long silence tells nothing of the rate: a shorter one after it is a silence as well.
+    /// A long silence says nothing of the rate: a shorter one after it is a silence as well.
     #[test]
     fn silences_side_by_side() {
         let spans = placed(Some(30.0), [33_333, 10_000_000, 1_500_000, 900_000]);

@@ -13,7 +13,7 @@ pub const MAX_PICTURE_BYTES: usize = 16 << 20;
 pub const BEGINNING: [u8; 3] = [0xff, SOI, 0xff];
 
 /// Cuts a byte stream, picture after picture as `ffmpeg -f mjpeg` and `rpicam-vid --codec mjpeg` write them, into
-/// pictures. It has no clock and reads nothing: put bytes into [`Splitter::spare_mut`], then tell it with
+/// pictures. It has no clock and reads nothing: put bytes into [`Splitter::spare_mut`], then report it with
 /// [`Splitter::commit`].
 pub struct Splitter {
     bytes: Growing,

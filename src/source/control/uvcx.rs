@@ -1,7 +1,7 @@
 //! Setting and listing the fields of a USB camera's extension units.
 //!
 //! The encoder is set in two steps: what is wanted goes to UVCX_VIDEO_CONFIG_PROBE, which answers with what can be had,
-//! and that goes to UVCX_VIDEO_CONFIG_COMMIT. Some cameras want that before the format is set, and forget it when it is:
+//! and that goes to UVCX_VIDEO_CONFIG_COMMIT. Some cameras need that before the format is set, and forget it when it is:
 //! so it is committed once more right before the stream starts.
 
 use super::unit::{Answers, CONFIG_PROBE, Field, H264, HINTS, KINDS, UnitKind, stepped};
@@ -101,7 +101,7 @@ impl Encoder {
     }
 }
 
-/// Sets what the config wants of the camera's units, and gives its encoder, if it has one. Nothing here is fatal:
+/// Sets what the config asks of the camera's units, and gives its encoder, if it has one. Nothing here is fatal:
 /// `warn` is answers a sentence for each setting that did not go as written.
 pub(super) fn apply(
     file: &File,
@@ -195,7 +195,7 @@ fn set(
     Some(got)
 }
 
-/// A field as the config wants it, and as the unit can have it.
+/// A field as the config asks for it, and as the unit can have it.
 struct Chosen<'a> {
     setting: &'a Setting,
     field: &'static Field,

@@ -43,7 +43,7 @@ fn items(file: &File, control: &Control) -> Vec<Item> {
     (control.minimum..=last).filter_map(item).collect()
 }
 
-/// Sets what the config wants, in its order; but what is inactive waits until the rest is set, since that may
+/// Sets what the config asks for, in its order; but what is inactive waits until the rest is set, since that may
 /// be what makes it active (a manual exposure time before the line that turns the automatic off). Nothing
 /// here is fatal: the answer is a sentence for each setting that did not go as written.
 pub fn apply(file: &File, device: &str, settings: &[Setting]) -> Vec<String> {

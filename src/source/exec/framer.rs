@@ -5,7 +5,7 @@ use crate::format::{Chunk, Codec, jpeg};
 use crate::sys::clock::monotonic_us;
 use crate::sys::command::Packets;
 
-/// The bytes of the output's beginning that tell what else it is: a packet of MPEG-TS and the next one's first byte.
+/// The bytes of the output's beginning that show what else it is: a packet of MPEG-TS and the next one's first byte.
 pub(super) const HEAD_BYTES: usize = 189;
 
 /// The part that cuts the output into pictures.

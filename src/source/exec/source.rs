@@ -21,7 +21,7 @@ const QUIET: Duration = Duration::from_millis(2);
 const NO_DATA_YET: Duration = Duration::from_secs(30);
 /// ... and one that falls silent after this.
 const NO_DATA: Duration = Duration::from_secs(10);
-/// A command whose output ended has this long to end too, so that its exit status can be told.
+/// A command whose output ended has this long to end too, so that its exit status can be reported.
 const EXIT_WAIT: Duration = Duration::from_millis(200);
 /// So many bytes with no picture in them are not H.264, nor JPEG.
 const MOST_GARBAGE_BYTES: u64 = 4 << 20;

@@ -119,7 +119,7 @@ mod tests {
         );
         assert_eq!(hear(&"x\n".repeat(100), 0), (0, 83, "x".into()));
         assert_eq!(hear("y\n", 4), (0, 84, "y".into()));
-        // One more by now, and it tells of the others.
+        // One more by now, and it counts the others.
         assert_eq!(hear("\x1b[31mz\n", 5), (0, 0, "[31mz".into()));
         assert_eq!(hear("z\n", 3600).0, StderrLog::BURST - 1);
         assert_eq!(

@@ -28,12 +28,12 @@ use std::time::{Duration, Instant};
 const IN_FLIGHT: usize = 3;
 /// The time for which a device may take frames and give nothing.
 const HANG: Duration = Duration::from_secs(5);
-/// Room in a decoder's buffer for what is put into a picture on the way, beside what the camera needs.
+/// Room in a decoder's buffer for what is put into a picture before it is decoded, beside what the camera needs.
 const MENDING_BYTES: u32 = 1024;
 
 /// The form in which frames get into the device.
 enum Feed {
-    /// JPEG pictures, mended on the way.
+    /// JPEG pictures, repaired before they are decoded.
     Jpeg,
     /// Raw pictures, line by line from how they were into how they are to be.
     Copied { from: Raw, to: Raw },
@@ -128,7 +128,7 @@ impl Stage {
         node.set(node.kind, &raw)?;
         if let Err(errno) = v4l2::subscribe_source_change(&node.file) {
             log_verbose!(
-                "{}: tells no changes of size: {}",
+                "{}: reports no changes of size: {}",
                 node.path.display(),
                 errno.desc()
             );

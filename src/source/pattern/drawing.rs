@@ -167,7 +167,7 @@ impl Drawing {
         self.draw_ball(number);
     }
 
-    /// The frame number for machines; the README tells the layout.
+    /// The frame number for machines; the README has the layout.
     fn draw_blocks(&mut self, number: u32) {
         let block = self.layout.block;
         // White, black, then the bits.

@@ -71,7 +71,7 @@ pub(super) fn fail(what: &str, why: &str) -> Error {
     Error::new("rpicam-vid", what, why)
 }
 
-/// The error for the last line that the program wrote before it ended; None if the line tells nothing of use.
+/// The error for the last line that the program wrote before it ended; None if the line says nothing useful.
 pub(super) fn explain(line: &str) -> Option<Error> {
     if line.contains("failed to acquire camera") {
         return Some(fail("can't use the camera", &busy_with(&holders())));

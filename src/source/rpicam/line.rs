@@ -55,7 +55,7 @@ pub(super) fn command_line(
     let mut options = Options(Vec::new());
     options.set("codec", codec);
     if codec == "libav" {
-        // Early builds would take the encoder in hardware, whether there is one or not; and the format is told by the
+        // Early builds would take the encoder in hardware, whether there is one or not; and the format follows from the
         // name of a file only (issue 626).
         options.set("libav-video-codec", "libx264");
         options.set("libav-format", "h264");

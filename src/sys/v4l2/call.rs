@@ -30,13 +30,13 @@ pub(super) fn call<T: Plain>(file: &File, request: &Request<T>, argument: &mut T
 ///
 /// # Safety
 /// Every address in `argument` that the kernel would follow must be of memory that it may write to, as long
-/// as it is told there.
+/// as is said there.
 pub(super) unsafe fn call_with_addresses<T>(
     file: &File,
     request: &Request<T>,
     argument: &mut T,
 ) -> Result<()> {
-    // SAFETY: the number says how many bytes the kernel reads and writes, and that is `T`'s size by the way that
+    // SAFETY: the number says how many bytes the kernel reads and writes, and that is `T`'s size by the rule that
     // `Request` is made; every bit pattern of the ABI structs is a value of theirs; the caller vouches for addresses.
     let ask = || unsafe { libc::ioctl(file.as_raw_fd(), request.0, std::ptr::from_mut(&mut *argument)) };
     uninterrupted(ask).map(drop)

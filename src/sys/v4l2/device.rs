@@ -1,4 +1,4 @@
-//! A device's own description: who it is, and the formats, sizes and intervals that it offers.
+//! A device's own description: its identity, and the formats, sizes and intervals that it offers.
 
 use super::abi::{Capability, FmtDesc, FrameIntervalEnum, FrameSizeEnum};
 use super::call::{Request, call, read, read_write};
@@ -29,7 +29,7 @@ pub struct Capabilities {
 pub fn query_capabilities(file: &File) -> Result<Capabilities> {
     let mut c = Capability::default();
     call(file, &QUERYCAP, &mut c)?;
-    // Without the flag (kernels before 3.4) the node's own capabilities are not told.
+    // Without the flag (kernels before 3.4) the node's own capabilities are unknown.
     let caps = if c.capabilities & cap::DEVICE_CAPS != 0 {
         c.device_caps
     } else {
@@ -58,7 +58,7 @@ pub fn enum_format(file: &File, kind: BufferKind, index: u32) -> Result<OfferedF
     })
 }
 
-/// VIDIOC_ENUM_FRAMESIZES. EINVAL: no more; ENOTTY: the driver doesn't tell.
+/// VIDIOC_ENUM_FRAMESIZES. EINVAL: no more; ENOTTY: the driver doesn't say.
 pub fn enum_frame_sizes(file: &File, fourcc: FourCc, index: u32) -> Result<FrameSizes> {
     let mut s = FrameSizeEnum {
         index,
@@ -75,7 +75,7 @@ pub fn enum_frame_sizes(file: &File, fourcc: FourCc, index: u32) -> Result<Frame
     })
 }
 
-/// VIDIOC_ENUM_FRAMEINTERVALS. EINVAL: no more; ENOTTY: the driver doesn't tell.
+/// VIDIOC_ENUM_FRAMEINTERVALS. EINVAL: no more; ENOTTY: the driver doesn't say.
 pub fn enum_frame_intervals(
     file: &File,
     fourcc: FourCc,

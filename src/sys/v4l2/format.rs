@@ -239,8 +239,9 @@ fn parameters_call(
     };
     call(file, request, &mut p)?;
     // V4L2_CAP_TIMEPERFRAME: without it the field says nothing. A zero says nothing either.
-    let told = p.capability & 0x1000 != 0 && p.timeperframe.numerator != 0 && p.timeperframe.denominator != 0;
-    Ok(told.then_some(p.timeperframe))
+    let stated =
+        p.capability & 0x1000 != 0 && p.timeperframe.numerator != 0 && p.timeperframe.denominator != 0;
+    Ok(stated.then_some(p.timeperframe))
 }
 
 /// VIDIOC_G_PARM: the present frame interval in seconds, if the driver knows one.
@@ -253,7 +254,7 @@ pub fn set_interval(file: &File, kind: BufferKind, interval: Fraction) -> Result
     parameters_call(file, kind, interval, &S_PARM)
 }
 
-/// VIDIOC_SUBSCRIBE_EVENT: a decoder is to tell when its pictures are of another format than it was set to.
+/// VIDIOC_SUBSCRIBE_EVENT: a decoder is to report when its pictures are of another format than it was set to.
 pub fn subscribe_source_change(file: &File) -> Result<()> {
     let mut s = EventSubscription {
         kind: SOURCE_CHANGE,
@@ -262,7 +263,7 @@ pub fn subscribe_source_change(file: &File) -> Result<()> {
     call(file, &SUBSCRIBE_EVENT, &mut s)
 }
 
-/// VIDIOC_DQEVENT: takes an event, and tells whether it is one of those. ENOENT: there is none.
+/// VIDIOC_DQEVENT: takes an event; true if it is one of those. ENOENT: there is none.
 pub fn take_source_change(file: &File) -> Result<bool> {
     let mut e = Event::default();
     call(file, &DQEVENT, &mut e)?;

@@ -322,7 +322,7 @@ impl OutputQueue {
         buffers::stream_on(&self.file, self.kind)
     }
 
-    /// Lets `fill` fill a buffer that is ours, and gives it to the device with its time. `fill` tells how many bytes
+    /// Lets `fill` fill a buffer that is ours, and gives it to the device with its time. `fill` gives how many bytes
     /// it used, or None if it has nothing after all. False: so it was, or no buffer is ours.
     ///
     /// # Errors
@@ -358,7 +358,7 @@ impl OutputQueue {
         Ok(())
     }
 
-    /// Takes a buffer back that the device is done with, and tells which; None when there is none.
+    /// Takes back a buffer that the device is done with, and gives its index; None when there is none.
     ///
     /// # Errors
     /// Those of VIDIOC_DQBUF.
