@@ -11,7 +11,7 @@ use std::time::Duration;
 pub struct Config {
     /// The file that it was read from; None when it was made from the command line or from nothing.
     pub file: Option<String>,
-    /// What is served, to whom.
+    /// The `[server]` section: what is served, to whom.
     pub server: Server,
     /// Where the frames come from: one or more, each under a name of its own.
     pub cameras: Vec<Camera>,
@@ -50,7 +50,7 @@ pub struct Server {
     pub cors_origins: Vec<String>,
     /// The path that a proxy passes on in front of all others, such as `/cam`; empty for none.
     pub base_path: String,
-    /// What the program gives up when it starts.
+    /// The rights that the program gives up when it starts.
     pub sandbox: Sandbox,
 }
 
@@ -117,7 +117,7 @@ pub struct Camera {
     pub fps: u32,
     /// Degrees clockwise for the player to turn the picture: 0, 90, 180 or 270.
     pub rotation: u16,
-    /// Whether the source stops while nobody watches.
+    /// True if the source stops while nobody watches.
     pub auto_sleep: bool,
     /// How long after the last viewer left it stops.
     pub linger: Duration,
@@ -140,7 +140,7 @@ impl Default for Camera {
 }
 
 impl Camera {
-    /// What is to be set on it, if its section is about a device that is none of a camera's, but a codec.
+    /// The device and its controls, if this section is about an encoder or a decoder and not about a camera.
     pub(super) fn codec(
         &mut self,
         is_codec: &dyn Fn(&DeviceName) -> bool,
@@ -154,7 +154,7 @@ impl Camera {
     }
 }
 
-/// What is read from one section: its keys know whether they are the server's or a camera's.
+/// The values of one section. Each key knows whether it is the server's or a camera's.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Draft {
     /// If it is `[server]`.
