@@ -6,8 +6,7 @@
 use crate::error::{Error, Result};
 pub use crate::format::Codec;
 use crate::format::fmp4::Init;
-use crate::ring::pictures::Pictures;
-use crate::ring::{Limits, Ring};
+use crate::ring::{Limits, Pictures, Ring};
 use std::fmt;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr};

@@ -5,7 +5,7 @@ use crate::format::fmp4::{Fragment, Init, Timeline};
 use crate::format::h264::{AccessUnit, Parameters, Reader, Refused};
 use crate::format::{Codec, jpeg};
 use crate::log_warning;
-use crate::ring::pictures::Picture;
+use crate::ring::Picture;
 use crate::source::{Drops, Frame, Signal, SourceInfo};
 use crate::stream::{Condition, Losses, State, Stream};
 use std::mem;
@@ -371,7 +371,7 @@ struct Came<'a> {
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::ring::{Follower, Limits, Next};
+    use crate::ring::{Follower, Limits, Next, NextPicture};
     use crate::source::{self, History};
 
     const LIMITS: Limits = Limits {
@@ -412,7 +412,6 @@ mod tests {
 
     #[test]
     fn jpeg_pictures_that_come_beside_h264_are_for_those_who_ask() {
-        use crate::ring::pictures::Next;
         let stream = stream();
         let (mut ingest, mut report) = (Ingest::new(&stream, 0), Report::new(&stream));
         let info = SourceInfo {
@@ -425,16 +424,22 @@ mod tests {
             ingest.on_signal(jpeg(data), &mut report);
             stream.pictures.next(0, Duration::ZERO)
         };
-        assert!(matches!(take(picture), Next::TimedOut), "nobody asks");
+        assert!(matches!(take(picture), NextPicture::TimedOut), "nobody asks");
         let subscription = stream.pictures.subscribe();
-        assert!(matches!(take(&picture[..100]), Next::TimedOut), "it is not whole");
+        assert!(
+            matches!(take(&picture[..100]), NextPicture::TimedOut),
+            "it is not whole"
+        );
         match take(&[picture, &[0; 9][..]].concat()) {
-            Next::Picture(1, taken) => assert_eq!(taken.bytes, picture),
+            NextPicture::Picture(1, taken) => assert_eq!(taken.bytes, picture),
             other => panic!("{other:?}"),
         }
         drop(subscription);
         stream.pictures.begin_epoch();
-        assert!(matches!(take(picture), Next::TimedOut), "nobody asks any more");
+        assert!(
+            matches!(take(picture), NextPicture::TimedOut),
+            "nobody asks any more"
+        );
         // It is H.264 that the camera is live by, and that is measured.
         let state = stream.state();
         assert_eq!((state.condition, state.frames), (Condition::Starting, 0));

@@ -12,11 +12,12 @@
 mod follower;
 mod fragments;
 mod parked;
-pub mod pictures;
+mod pictures;
 mod shared;
 mod sink;
 
 pub use follower::{Follower, Next};
 pub use fragments::Limits;
+pub use pictures::{NextPicture, Picture, Pictures, Subscription};
 pub use shared::Ring;
 pub use sink::{BATCH_FRAGMENTS, Batch, Sink};

@@ -17,7 +17,7 @@ pub struct Picture {
 
 /// The answer of [`Pictures::next`].
 #[derive(Debug)]
-pub enum Next {
+pub enum NextPicture {
     /// The newest picture, and its number; the first has 1.
     Picture(u64, Arc<Picture>),
     /// There was none in time.
@@ -96,14 +96,14 @@ impl Pictures {
     }
 
     /// Waits at most `timeout` for a picture with a higher number than `after`.
-    pub fn next(&self, after: u64, timeout: Duration) -> Next {
+    pub fn next(&self, after: u64, timeout: Duration) -> NextPicture {
         let waits = |inner: &mut Inner| !inner.closed && (inner.newest.is_none() || inner.number <= after);
         let waited = self.changed.wait_timeout_while(self.lock(), timeout, waits);
         let (inner, _) = waited.unwrap_or_else(PoisonError::into_inner);
         match &inner.newest {
-            _ if inner.closed => Next::Closed,
-            Some(newest) if inner.number > after => Next::Picture(inner.number, Arc::clone(newest)),
-            _ => Next::TimedOut,
+            _ if inner.closed => NextPicture::Closed,
+            Some(newest) if inner.number > after => NextPicture::Picture(inner.number, Arc::clone(newest)),
+            _ => NextPicture::TimedOut,
         }
     }
 }
@@ -123,9 +123,9 @@ mod tests {
     /// The number and the time of what is there now.
     fn now(pictures: &Pictures, after: u64) -> Option<(u64, u64)> {
         match pictures.next(after, Duration::ZERO) {
-            Next::Picture(number, picture) => Some((number, picture.captured_us)),
-            Next::TimedOut => None,
-            Next::Closed => panic!("closed"),
+            NextPicture::Picture(number, picture) => Some((number, picture.captured_us)),
+            NextPicture::TimedOut => None,
+            NextPicture::Closed => panic!("closed"),
         }
     }
 
@@ -163,15 +163,17 @@ mod tests {
             }
             pictures.push(picture(1));
             let next = |_| came.recv_timeout(patience).unwrap();
-            let firsts: Vec<Next> = (0..3).map(next).collect();
+            let firsts: Vec<NextPicture> = (0..3).map(next).collect();
             pictures.close();
-            let seconds: Vec<Next> = (0..3).map(next).collect();
+            let seconds: Vec<NextPicture> = (0..3).map(next).collect();
             assert!(
-                firsts.iter().all(|next| matches!(next, Next::Picture(1, _))),
+                firsts
+                    .iter()
+                    .all(|next| matches!(next, NextPicture::Picture(1, _))),
                 "{firsts:?}"
             );
             assert!(
-                seconds.iter().all(|next| matches!(next, Next::Closed)),
+                seconds.iter().all(|next| matches!(next, NextPicture::Closed)),
                 "{seconds:?}"
             );
         });

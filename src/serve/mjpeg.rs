@@ -5,7 +5,7 @@ use super::answer::{Answer, Rejection};
 use super::connection::{Connection, LOOK_EVERY};
 use super::exchange::{Ending, Exchange};
 use super::snapshot::{next_picture, timestamp};
-use crate::ring::pictures::{Next, Picture};
+use crate::ring::{NextPicture, Picture};
 use crate::stream::{Codec, Watching, Who};
 use crate::sys::clock;
 use std::io::{self, IoSlice};
@@ -82,7 +82,7 @@ fn follow(
     let mut looked = Instant::now();
     loop {
         match stream.pictures.next(last, LOOK_EVERY) {
-            Next::Picture(number, picture) => {
+            NextPicture::Picture(number, picture) => {
                 let skipped = if last == 0 { 0 } else { number - last - 1 };
                 last = number;
                 viewer.skipped.fetch_add(skipped, Relaxed);
@@ -97,9 +97,11 @@ fn follow(
                     viewer.age_us.store(age_us, Relaxed);
                 }
             }
-            Next::TimedOut if exchange.none_of(Codec::Jpeg).is_some() => return Ok(Ending::StreamEnded),
-            Next::TimedOut => {}
-            Next::Closed => return Ok(Ending::StreamEnded),
+            NextPicture::TimedOut if exchange.none_of(Codec::Jpeg).is_some() => {
+                return Ok(Ending::StreamEnded);
+            }
+            NextPicture::TimedOut => {}
+            NextPicture::Closed => return Ok(Ending::StreamEnded),
         }
         if looked.elapsed() >= LOOK_EVERY {
             looked = Instant::now();

@@ -3,8 +3,7 @@
 use super::answer::{Answer, Rejection};
 use super::exchange::{Ending, Exchange};
 use crate::format::fmp4::Fragment;
-use crate::ring::pictures::{self, Picture};
-use crate::ring::{Follower, Next};
+use crate::ring::{Follower, Next, NextPicture, Picture};
 use crate::stream::{Codec, Watching, Who};
 use crate::sys::clock;
 use std::io;
@@ -69,10 +68,10 @@ pub fn next_picture(exchange: &Exchange<'_>) -> Result<Arc<Picture>, Rejection> 
     let mut last = 0;
     loop {
         match pictures.next(last, wait.turn()?) {
-            pictures::Next::Picture(_, picture) if picture.captured_us >= asked_us => return Ok(picture),
-            pictures::Next::Picture(number, _) => last = number,
-            pictures::Next::TimedOut => {}
-            pictures::Next::Closed => return Err(exchange.not_now().into()),
+            NextPicture::Picture(_, picture) if picture.captured_us >= asked_us => return Ok(picture),
+            NextPicture::Picture(number, _) => last = number,
+            NextPicture::TimedOut => {}
+            NextPicture::Closed => return Err(exchange.not_now().into()),
         }
     }
 }
