@@ -2,7 +2,7 @@
 
 use crate::config::{Config, address, keys, nearest};
 use crate::error::{Error, Result};
-use crate::source;
+use crate::{serve, source};
 use getopts::{Fail, Matches, Options};
 use std::net::IpAddr;
 use std::path::Path;
@@ -133,7 +133,10 @@ impl Args {
         let mut config = match &self.origin {
             Origin::Device(device) => Config::for_device(device)?,
             Origin::TestPicture => Config::for_test(),
-            Origin::File(named) => Config::load(named.as_deref().or(file).map(Path::new))?,
+            Origin::File(named) => {
+                let file = named.as_deref().or(file).map(Path::new);
+                Config::load(file, &serve::reserved_names())?
+            }
         };
         if let Some((address, port)) = self.listen {
             (config.server.listen, config.server.port) = (address, port);
@@ -355,7 +358,7 @@ mod tests {
 
     #[test]
     fn a_command_that_is_not_installed_shows_in_check() {
-        let config = Config::parse(b"[exec]\ncommand = exec no-such-program -o -\n", "f").unwrap();
+        let config = Config::parse(b"[exec]\ncommand = exec no-such-program -o -\n", "f", &[]).unwrap();
         let wanted = "\nwarning: camera0: the program no-such-program is not installed, or misspelt\n";
         assert!(check(&config).ends_with(wanted), "{}", check(&config));
     }

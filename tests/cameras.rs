@@ -313,7 +313,7 @@ fn no_address_of_the_program_is_a_name() {
     let reserved = fmp4streamer::serve::reserved_names();
     for name in &reserved {
         let config = format!("[test]\nname = {name}\n");
-        let refused = Config::parse(config.as_bytes(), "f").is_err();
+        let refused = Config::parse(config.as_bytes(), "f", &reserved).is_err();
         assert!(
             refused,
             "{name} is an address of the program, and a good name for a camera"

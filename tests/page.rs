@@ -294,7 +294,11 @@ fn the_modules_are_where_the_page_looks_for_them() {
     ] {
         assert_eq!(ask(&server, "GET", path, "").status(), "404", "{path}");
     }
-    let refused = fmp4streamer::config::Config::parse("[test]\nname = player\n".as_bytes(), "f");
+    let refused = fmp4streamer::config::Config::parse(
+        "[test]\nname = player\n".as_bytes(),
+        "f",
+        &fmp4streamer::serve::reserved_names(),
+    );
     assert!(
         refused.is_err(),
         "a camera of this name would take the modules' place"

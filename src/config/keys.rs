@@ -259,8 +259,8 @@ pub static KEYS: &[Key] = &[
         default: "",
         doc: "The camera's name: in its address, /NAME/, in /status and in the log. Empty: camera0 for the \
               first one, camera1 for the next, and so on.",
-        allowed: "nothing, or up to 32 lower-case letters, digits, _ and -, such as front-door; not healthz, hls, \
-                  player, snapshot, status, stream or ws",
+        allowed: "nothing, or up to 32 lower-case letters, digits, _ and -, such as front-door; no address of \
+                  the program's own, such as status",
         set: |draft, text| {
             if !text.is_empty() {
                 draft.camera.name = known(Some(text).filter(|name| is_name(name)))?.into();

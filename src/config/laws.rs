@@ -6,7 +6,7 @@ use super::model::Config;
 /// Reading never panics, every error names a line of the file, and line ends and a byte order mark change
 /// nothing.
 pub fn config(data: &[u8]) {
-    let result = Config::parse(data, "f").map_err(|e| e.to_string());
+    let result = Config::parse(data, "f", &[]).map_err(|e| e.to_string());
     match &result {
         Ok(config) => assert!(config.describe().starts_with("config: f\n")),
         Err(error) => {
@@ -23,7 +23,7 @@ pub fn config(data: &[u8]) {
     let dos = format!("\u{feff}{}", text.replace('\n', "\r\n"));
     if !text.contains('\r') && !text.starts_with('\u{feff}') && dos.len() <= ini::MAX_BYTES {
         assert_eq!(
-            Config::parse(dos.as_bytes(), "f").map_err(|e| e.to_string()),
+            Config::parse(dos.as_bytes(), "f", &[]).map_err(|e| e.to_string()),
             result
         );
     }

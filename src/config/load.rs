@@ -17,20 +17,21 @@ const SERVER: &str = "server";
 pub const DEFAULT_FILES: [&str; 2] = ["./fmp4streamer.conf", "/etc/fmp4streamer.conf"];
 
 impl Config {
-    /// Reads `explicit`, else the first of [`DEFAULT_FILES`] that there is, else gives the defaults.
+    /// Reads `explicit`, else the first of [`DEFAULT_FILES`] that there is, else gives the defaults. For the `reserved` names
+    /// see [`Config::parse`].
     ///
     /// # Errors
     /// The file can't be read (the default ones may be missing), or is no good config: see [`Config::parse`].
-    pub fn load(explicit: Option<&Path>) -> Result<Config> {
+    pub fn load(explicit: Option<&Path>, reserved: &[&str]) -> Result<Config> {
         if let Some(path) = explicit {
-            return Self::load_file(path)?.ok_or_else(|| {
+            return Self::load_file(path, reserved)?.ok_or_else(|| {
                 let why = "there is no such file; without -c it is ./fmp4streamer.conf or \
                            /etc/fmp4streamer.conf";
                 Error::new(path.display(), "can't read the config", why)
             });
         }
         for path in DEFAULT_FILES {
-            if let Some(config) = Self::load_file(Path::new(path))? {
+            if let Some(config) = Self::load_file(Path::new(path), reserved)? {
                 return Ok(config);
             }
         }
@@ -38,12 +39,12 @@ impl Config {
     }
 
     /// None if there is no such file.
-    fn load_file(path: &Path) -> Result<Option<Config>> {
+    fn load_file(path: &Path, reserved: &[&str]) -> Result<Option<Config>> {
         let mut bytes = Vec::new();
         // One byte more than a config may have, so that a longer file is told from one that just fits.
         let limit = ini::MAX_BYTES as u64 + 1;
         match File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)) {
-            Ok(_) => Self::parse(&bytes, &path.display().to_string()).map(Some),
+            Ok(_) => Self::parse(&bytes, &path.display().to_string(), reserved).map(Some),
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
             Err(e) if e.kind() == ErrorKind::IsADirectory => {
                 let why = "it is a directory; -c needs a file, such as /etc/fmp4streamer.conf";
@@ -87,11 +88,12 @@ impl Config {
         })
     }
 
-    /// Reads a config from a file's bytes; `file` is its name in messages.
+    /// Reads a config from a file's bytes; `file` is its name in messages. No camera may have one of the `reserved` names:
+    /// its name stands in addresses, where the program's own do.
     ///
     /// # Errors
     /// As `file:line: what: what is allowed, and the nearest known name`, for the first thing that is wrong.
-    pub fn parse(bytes: &[u8], file: &str) -> Result<Config> {
+    pub fn parse(bytes: &[u8], file: &str, reserved: &[&str]) -> Result<Config> {
         let (default, sections) = ini::read(bytes, file)?;
         let auto = Section::new("auto", NOT_IN_THE_FILE);
         let implied = sections
@@ -145,7 +147,7 @@ impl Config {
         }
         let mut config = Config {
             file: Some(file.into()),
-            cameras: named(cameras, file, &server.base_path)?,
+            cameras: named(cameras, file, &server.base_path, reserved)?,
             server,
             notices,
         };
@@ -192,7 +194,12 @@ fn codecs_named_in(parts: &[(&Section, Vec<Entry>)]) -> Vec<DeviceName> {
 
 /// The cameras, each with a name of its own: the one that its section gives it, or else `camera0`, `camera1` and so on,
 /// by its place among them.
-fn named(cameras: Vec<(&Section, &[Entry], Camera)>, file: &str, base_path: &str) -> Result<Vec<Camera>> {
+fn named(
+    cameras: Vec<(&Section, &[Entry], Camera)>,
+    file: &str,
+    base_path: &str,
+    reserved: &[&str],
+) -> Result<Vec<Camera>> {
     let several = cameras.len() > 1;
     let mut named: Vec<Camera> = Vec::new();
     // The lines of the names that were given, and of the sections.
@@ -207,6 +214,13 @@ fn named(cameras: Vec<(&Section, &[Entry], Camera)>, file: &str, base_path: &str
             let tried = format!("name = {}", camera.name);
             Error::new(format_args!("{file}:{line}"), tried, why)
         };
+        if let Some(line) = given.filter(|_| reserved.contains(&&*camera.name)) {
+            let why = format!(
+                "allowed: any name but those of the program's own addresses: {}",
+                reserved.join(", ")
+            );
+            return Err(error(line, why));
+        }
         let before = named.iter().position(|other| other.name == camera.name);
         if let Some((other, (other_given, other_line))) =
             before.and_then(|at| Some((named.get(at)?, lines.get(at)?)))

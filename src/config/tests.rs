@@ -4,11 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 fn parse(text: &str) -> Config {
-    Config::parse(text.as_bytes(), "f").unwrap_or_else(|e| panic!("{e}\n{text}"))
+    Config::parse(text.as_bytes(), "f", &["status", "ws"]).unwrap_or_else(|e| panic!("{e}\n{text}"))
 }
 
 fn error(text: &str) -> String {
-    match Config::parse(text.as_bytes(), "f") {
+    match Config::parse(text.as_bytes(), "f", &["status", "ws"]) {
         Err(e) => e.to_string(),
         Ok(config) => panic!("accepted: {text:?} as {config:?}"),
     }
@@ -612,7 +612,11 @@ fn every_limit_holds() {
         let step = if key == "fps" { 1 } else { 2 };
         for (value, good) in [(from - step, false), (from, true), (to, true), (to + step, false)] {
             let text = format!("[test]\n{key} = {value}\n");
-            assert_eq!(Config::parse(text.as_bytes(), "f").is_ok(), good, "{text}");
+            assert_eq!(
+                Config::parse(text.as_bytes(), "f", &["status", "ws"]).is_ok(),
+                good,
+                "{text}"
+            );
         }
     }
     for degrees in [0, 90, 180, 270] {
@@ -786,17 +790,24 @@ fn each_camera_has_a_name_of_its_own() {
         ),
         (
             "[test]\nname = X\n",
-            "f:2: name = X: allowed: nothing, or up to 32 lower-case letters, digits, _ and -, such as front-door; not healthz, hls,",
+            "f:2: name = X: allowed: nothing, or up to 32 lower-case letters, digits, _ and -, such as front-door; no address of",
         ),
         ("[test]\nname = a.b\n", "f:2: name = a.b: allowed: "),
-        ("[test]\nname = ws\n", "f:2: name = ws: allowed: "),
+        (
+            "[test]\nname = ws\n",
+            "f:2: name = ws: allowed: any name but those of the program's own addresses: status, ws",
+        ),
     ] {
         let error = error(text);
         assert!(error.starts_with(wrong), "{error}");
     }
     for (letters, good) in [(32, true), (33, false)] {
         let text = format!("[test]\nname = {}\n", "x".repeat(letters));
-        assert_eq!(Config::parse(text.as_bytes(), "f").is_ok(), good, "{letters}");
+        assert_eq!(
+            Config::parse(text.as_bytes(), "f", &["status", "ws"]).is_ok(),
+            good,
+            "{letters}"
+        );
     }
 }
 
@@ -934,7 +945,7 @@ fn a_file_that_was_named_must_be_there() {
     std::fs::create_dir_all(&folder).unwrap();
     let (file, missing) = (folder.join("a.conf"), folder.join("b.conf"));
     std::fs::write(&file, "[server]\nport = x\n").unwrap();
-    let load = |path: &Path| Config::load(Some(path)).unwrap_err().to_string();
+    let load = |path: &Path| Config::load(Some(path), &[]).unwrap_err().to_string();
     assert!(load(&file).starts_with(&format!("{}:2: port = x: allowed: ", file.display())));
     assert!(load(&missing).contains("there is no such file"));
     let directory = format!(

@@ -97,11 +97,8 @@ fn is_origin(text: &str) -> bool {
     is_host(host.strip_prefix("*.").unwrap_or(host)) && port.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
-/// The names of a program's own that a camera can't have: the first parts of its addresses, but for those with a dot.
-const ADDRESSES: [&str; 7] = ["healthz", "hls", "player", "snapshot", "status", "stream", "ws"];
-
-/// True if a camera may have this name: it stands in addresses, at the place of the program's own.
+/// True if this can stand in an address as a camera's name.
 pub(super) fn is_name(text: &str) -> bool {
     let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
-    (1..=32).contains(&text.len()) && text.bytes().all(good) && !ADDRESSES.contains(&text)
+    (1..=32).contains(&text.len()) && text.bytes().all(good)
 }

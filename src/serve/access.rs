@@ -187,7 +187,7 @@ mod tests {
     /// The answer's code to a request with these fields; or nothing, for one that is let in.
     fn code(settings: &str, origins: Origins, fields: &str) -> &'static str {
         let config = format!("[server]\n{settings}\n[test]\n");
-        let config = Config::parse(config.as_bytes(), "test").unwrap();
+        let config = Config::parse(config.as_bytes(), "test", &[]).unwrap();
         let access = Access::new("own.example.net", &config.server);
         let bytes = format!("GET / HTTP/1.1\r\n{fields}\r\n\r\n");
         let (head, _) = head::parse(bytes.as_bytes()).unwrap().unwrap();

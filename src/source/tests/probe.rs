@@ -54,7 +54,7 @@ fn the_report_is_a_config() {
         );
         assert!(entry.contains(words), "{entry}");
     }
-    let config = Config::parse(text.as_bytes(), "list").unwrap_or_else(|e| panic!("{e}\n{text}"));
+    let config = Config::parse(text.as_bytes(), "list", &[]).unwrap_or_else(|e| panic!("{e}\n{text}"));
     assert_eq!(config.cameras[0].section, "usb:046d:082d:A");
     let sections = text.lines().filter(|line| line.starts_with('['));
     assert_eq!(

@@ -55,7 +55,7 @@ fn pi() -> Vec<M2mDevice> {
 
 /// The ways of a camera, with the section's `keys`, in words.
 fn pipelines(camera: &str, muxes: bool, keys: &str, m2m_devices: &[M2mDevice]) -> Vec<Candidate> {
-    let config = Config::parse(format!("[/dev/video0]\n{keys}\n").as_bytes(), "f").unwrap();
+    let config = Config::parse(format!("[/dev/video0]\n{keys}\n").as_bytes(), "f", &[]).unwrap();
     let SourceKind::Device {
         capture_format,
         chain,

@@ -59,7 +59,10 @@ fn help(build: &str) -> String {
 /// A camera of an [rpicam] section with these keys.
 fn camera(keys: &str) -> Camera {
     let text = format!("[rpicam]\n{keys}");
-    Config::parse(text.as_bytes(), "f").unwrap().cameras.remove(0)
+    Config::parse(text.as_bytes(), "f", &[])
+        .unwrap()
+        .cameras
+        .remove(0)
 }
 
 fn line(model: &str, help: Option<&str>, keys: &str) -> Result<(String, Vec<String>)> {
