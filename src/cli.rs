@@ -14,6 +14,8 @@ pub struct Args {
     /// Logs each client and request.
     pub verbose: bool,
     origin: Origin,
+    /// Where `--probe` saves what it finds.
+    save: Option<String>,
     listen: Option<(Option<IpAddr>, u16)>,
 }
 
@@ -48,10 +50,11 @@ enum Origin {
 struct Opt(&'static str, &'static str, Option<&'static str>, &'static str);
 
 #[rustfmt::skip]
-const OPTIONS: [Opt; 10] = [
+const OPTIONS: [Opt; 11] = [
     Opt("c", "config", Some("FILE"), "read this config (default: ./fmp4streamer.conf, then /etc/fmp4streamer.conf)"),
     Opt("", "probe", None, "report what this machine and its cameras can do, what is in the way, and a config for them"),
     Opt("L", "list-devices", None, "same as --probe"),
+    Opt("", "save", Some("FILE"), "with --probe: save what developers need to know about the cameras, without pictures, serial numbers or names; with DEVICE, two seconds of its video go to a second file"),
     Opt("l", "list-controls", None, "list the camera's controls, in the form that the config takes"),
     Opt("", "check", None, "read the config and report what would run; open no camera"),
     Opt("", "test", None, "serve the built-in test picture, without a config"),
@@ -96,12 +99,17 @@ impl Args {
             task,
             verbose: matches.opt_present("verbose"),
             origin: Origin::File(None),
+            save: matches.opt_str("save"),
             listen: None,
         };
+        let device = matches.free.first().cloned();
         if matches!(task, Task::Help | Task::Version | Task::Probe) {
+            args.origin = device.map_or(args.origin, Origin::Device);
             return Ok(args);
         }
-        let device = matches.free.first().cloned();
+        if args.save.is_some() {
+            return Err("--save goes with --probe: fmp4streamer --probe --save FILE".into());
+        }
         args.origin = match (device, matches.opt_present("test"), matches.opt_str("config")) {
             (Some(_), true, _) => return Err("--test can't be used with a device; choose one".into()),
             (Some(_), _, Some(_)) | (_, true, Some(_)) => {
@@ -168,6 +176,9 @@ fn explain(fail: &Fail) -> String {
         Fail::ArgumentMissing(name) if name == "listen" => {
             "--listen needs an address and a port, such as 127.0.0.1:8080 or :8080".into()
         }
+        Fail::ArgumentMissing(name) if name == "save" => {
+            "--save needs the name of a new file, such as camera.txt".into()
+        }
         Fail::ArgumentMissing(name) => {
             format!(
                 "{} needs a file name, such as /etc/fmp4streamer.conf",
@@ -209,6 +220,23 @@ fn listen(text: &str) -> std::result::Result<(Option<IpAddr>, u16), String> {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     let address = address(bare.unwrap_or(host)).map_err(|_| form())?;
     Ok((address, number))
+}
+
+/// Answers `--probe`: reports on this machine, or with `--save` saves what its cameras are to a file, and what the named
+/// camera sees beside it.
+///
+/// # Errors
+/// Those of [`Config::for_device`] and [`source::survey::save`].
+pub fn probe(args: &Args) -> Result<String> {
+    let Some(file) = &args.save else {
+        return Ok(source::probe::report());
+    };
+    let named = match &args.origin {
+        Origin::Device(device) => Some(Config::for_device(device)?),
+        Origin::TestPicture | Origin::File(_) => None,
+    };
+    let recorded = named.as_ref().and_then(|config| config.cameras.first());
+    source::survey::save(file, recorded)
 }
 
 /// Lists the controls of each camera that has some. A camera that is away keeps nobody from those of the others.
@@ -300,6 +328,14 @@ mod tests {
             (
                 "--listen",
                 "--listen needs an address and a port, such as 127.0.0.1:8080 or :8080".into(),
+            ),
+            (
+                "--save",
+                "--save needs the name of a new file, such as camera.txt".into(),
+            ),
+            (
+                "--save camera.txt",
+                "--save goes with --probe: fmp4streamer --probe --save FILE".into(),
             ),
             ("--test=yes", "--test takes no value".into()),
             ("-c a -c b", "--config is there twice; give it once".into()),

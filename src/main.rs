@@ -5,7 +5,7 @@ use fmp4streamer::config::Config;
 use fmp4streamer::error::{Error, Result, flush_log};
 use fmp4streamer::sys::process::Signals;
 use fmp4streamer::sys::sock;
-use fmp4streamer::{app, cli, log_error, serve, source};
+use fmp4streamer::{app, cli, log_error, serve};
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     match args.task {
         Task::Help => return show(&cli::help()),
         Task::Version => return show(&format!("fmp4streamer {}\n", env!("CARGO_PKG_VERSION"))),
-        Task::Probe => return show(&source::probe::report()),
+        Task::Probe => return cli::probe(&args).map_or_else(failure, |text| show(&text)),
         Task::Check | Task::ListControls | Task::Serve => {}
     }
     let config = match args.config(None) {
@@ -46,12 +46,14 @@ fn main() -> ExitCode {
         Task::ListControls => cli::list_controls(&config).map(|list| show(&list)),
         _ => run(config, &args).map(|()| ExitCode::SUCCESS),
     };
-    let code = result.unwrap_or_else(|e| {
-        log_error!("{e}");
-        ExitCode::FAILURE
-    });
+    let code = result.unwrap_or_else(failure);
     flush_log(Duration::from_millis(100));
     code
+}
+
+fn failure(e: Error) -> ExitCode {
+    log_error!("{e}");
+    ExitCode::FAILURE
 }
 
 fn run(config: Config, args: &Args) -> Result<()> {

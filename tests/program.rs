@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Output};
-use support::Server;
+use support::{Dir, Server};
 
 /// Nobody has this address (RFC 5737), so the program ends at once.
 const CANNOT_LISTEN: [&str; 3] = ["--test", "--listen", "192.0.2.1:8000"];
@@ -46,7 +46,7 @@ fn exit_codes_tell_a_mistake_from_a_failure() {
 /// The last line says where to read on: the command line and the config are explained in different places.
 #[test]
 fn a_mistake_points_to_its_page() {
-    let dir = support::Dir::new();
+    let dir = Dir::new();
     let config = dir.write("a.conf", "[server]\nport = x\n");
     let config = config.to_str().unwrap();
     for (args, last) in [
@@ -58,6 +58,45 @@ fn a_mistake_points_to_its_page() {
         let said = String::from_utf8(run(args).stderr).unwrap();
         assert_eq!(said.split_once('\n').map(|(_, last)| last), Some(last), "{said}");
     }
+}
+
+#[test]
+fn what_probe_finds_is_saved_and_nothing_is_overwritten() {
+    let dir = Dir::new();
+    let file = dir.file("cameras.txt").display().to_string();
+    let said = |args: &[&str], code: i32| {
+        let output = run(args);
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    let words = said(&["--probe", "--save", &file], 0);
+    assert!(
+        words.starts_with(&file) && words.contains("docs/cameras.md"),
+        "{words}"
+    );
+    let text = std::fs::read_to_string(&file).unwrap();
+    let version = format!("\nfmp4streamer {}, ", env!("CARGO_PKG_VERSION"));
+    assert!(text.contains(&version), "{text}");
+
+    let words = said(&["--probe", "--save", &file], 1);
+    assert!(
+        words.contains(&file) && words.contains("choose another name"),
+        "{words}"
+    );
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+    let nowhere = dir.file("no-such-folder/cameras.txt").display().to_string();
+    let words = said(&["--probe", "--save", &nowhere], 1);
+    assert!(words.contains(&nowhere) && !words.contains("os error"), "{words}");
+    // Of a camera that can't be had, nothing is left.
+    let other = dir.file("other.txt");
+    let words = said(
+        &["--probe", "--save", other.to_str().unwrap(), "/dev/no-such-video"],
+        1,
+    );
+    assert!(words.contains("/dev/no-such-video: "), "{words}");
+    assert!(!other.exists());
+    let words = said(&["--save", &file], 2);
+    assert!(words.contains("goes with --probe"), "{words}");
 }
 
 /// A shell in a desktop's terminal inherits JOURNAL_STREAM, though its stderr is the terminal.

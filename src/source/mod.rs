@@ -22,6 +22,7 @@ pub mod probe;
 mod ranked;
 pub mod rpicam;
 mod select;
+pub mod survey;
 mod watch;
 
 pub use capture::CaptureConfig;

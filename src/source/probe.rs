@@ -21,7 +21,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// Sizes for the config, the best first.
-const SIZES: [(u32, u32); 3] = [(1920, 1080), (1280, 720), (640, 480)];
+pub(super) const SIZES: [(u32, u32); 3] = [(1920, 1080), (1280, 720), (640, 480)];
 /// The highest that is put there for pictures that take many times the network of H.264, or that an encoder has to take
 /// at 30 a second: as much as the smallest Raspberry Pi can.
 const MOST_LINES: u32 = 720;

@@ -169,3 +169,112 @@ fn who_may_not_is_told_what_to_do() {
         "{text}"
     );
 }
+
+/// What `--probe --save` prints and writes.
+fn save(file: &Path, more: &[&str]) -> (String, String) {
+    let mut program = Command::new(Server::PROGRAM);
+    let output = program
+        .args(["--probe", "--save"])
+        .arg(file)
+        .args(more)
+        .output()
+        .unwrap();
+    let words = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{words}{:?}", output.stderr);
+    let text = fs::read_to_string(file).unwrap();
+    println!("{text}");
+    (words, text)
+}
+
+#[test]
+fn what_developers_need_is_saved() {
+    let Some(rig) = rig() else { return };
+    let dir = Dir::new();
+    let picture = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fixtures/ffmpeg/ffmpeg_mjpeg_default_tables.jpg"
+    );
+    let (camera, [path, metadata]) = plug(&rig, "640x480", &["-m", picture]);
+    let node = format!(
+        "/sys/class/video4linux/{}/device/../",
+        path.file_name().unwrap().display()
+    );
+    let descriptors = fs::read(format!("{node}descriptors")).unwrap();
+    let (_, text) = save(&dir.file("camera.txt"), &[]);
+
+    // Each node begins with its path.
+    let of = |path: &Path| {
+        let begin = format!("{}: ", path.display());
+        let mut nodes = text.split("\n== ");
+        nodes.find(|node| node.starts_with(&begin)).unwrap().to_owned()
+    };
+    let node_text = of(&path);
+    let device = &descriptors[8..12];
+    let begin: String = descriptors[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    for words in [
+        "(uvcvideo, usb-",
+        "\nH264",
+        "640x480 at 30, 15\n",
+        "brightness",
+        &format!("\nUSB descriptors:\n  {begin}"),
+        &format!(
+            "{:02x}{:02x}{:02x}{:02x}",
+            device[0], device[1], device[2], device[3]
+        ),
+        "\nThe stream H264 at 640x480:\n  0 ms, NAL units ",
+        "\n  SPS\n  67",
+        "\n  PPS\n  68",
+        "\nThe stream MJPG at 640x480:\n  a picture of ",
+        "\n  db, 65 bytes\n  00",
+        "\n  da, 10 bytes\n  03",
+    ] {
+        assert!(node_text.contains(words), "{words}: {node_text}");
+    }
+    assert_eq!(text.matches("USB descriptors:").count(), 1);
+    assert!(of(&metadata).contains("metadata"));
+    let encoder = driven_by("vh264enc");
+    assert!(of(&encoder[0]).contains("gives H264"));
+    // uvcvideo gives a card of the camera's name, and the kernel has the serial number apart.
+    if let Ok(serial) = fs::read_to_string(format!("{node}serial")) {
+        assert!(
+            serial.trim().is_empty() || !text.contains(serial.trim()),
+            "{serial}"
+        );
+    }
+
+    let device = path.display().to_string();
+    let (words, _) = save(&dir.file("named.txt"), &[&device]);
+    let video = dir.file("named.txt.h264");
+    assert!(words.contains(&video.display().to_string()), "{words}");
+    let bytes = fs::read(&video).unwrap();
+    let clip = fs::read(rig.join("media/640x480.h264")).unwrap();
+    // Some of the clip, from its beginning: what the camera gave is as it came.
+    assert!(
+        bytes.len() > 1000 && clip.starts_with(&bytes),
+        "{} bytes",
+        bytes.len()
+    );
+
+    // A stream that runs is left alone.
+    let mut viewer = open(&path).unwrap();
+    assert_eq!(read(&mut viewer, 3).1, None);
+    let saving = std::thread::spawn({
+        let file = dir.file("busy.txt");
+        move || save(&file, &[]).1
+    });
+    while !saving.is_finished() {
+        assert_eq!(read(&mut viewer, 1).1, None);
+    }
+    let text = saving.join().unwrap();
+    assert!(
+        text.contains("The stream H264 at 640x480:\n  another program has the device open\n"),
+        "{text}"
+    );
+    assert!(!text.contains("(pid "), "{text}");
+    drop(viewer);
+    drop(camera);
+    no_nodes();
+}

@@ -2,6 +2,7 @@
 
 use super::markers::{APP0, APP4};
 use super::picture::Picture;
+use super::segments::segments;
 use super::splitter::Splitter;
 use super::tables::TABLES;
 use crate::format::chunk::Chunk;
@@ -40,6 +41,9 @@ pub fn jpeg(data: &[u8]) {
         rest = at.and_then(|at| rest.get(at + unit.len()..)).unwrap_or_default();
         assert_eq!(Picture::parse(&unit).map(|picture| picture.data), Ok(&unit[..]));
     }
+    // The segments of a head stand one after the other, each with a marker and a length before it.
+    let head: usize = segments(data).map(|(_, bytes)| bytes.len() + 4).sum();
+    assert!(head <= data.len());
 
     let Ok(picture) = Picture::parse(data) else {
         return;

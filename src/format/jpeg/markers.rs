@@ -13,6 +13,7 @@ pub const EOI: u8 = 0xd9;
 pub const SOS: u8 = 0xda;
 pub const APP0: u8 = 0xe0;
 pub const APP4: u8 = 0xe4;
+pub const COM: u8 = 0xfe;
 /// The last of the reserved ones, from the stuffed zero of entropy-coded data on; TEM is among them. None of them stands
 /// in a picture.
 const LAST_RESERVED: u8 = 0xbf;

@@ -3,6 +3,7 @@
 pub mod laws;
 pub(super) mod markers;
 mod picture;
+mod segments;
 mod splitter;
 mod tables;
 #[cfg(test)]
@@ -10,4 +11,5 @@ mod tests;
 mod walk;
 
 pub use picture::Picture;
+pub use segments::{is_application, segments};
 pub use splitter::{BEGINNING, MAX_PICTURE_BYTES, Splitter};

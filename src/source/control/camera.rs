@@ -46,9 +46,13 @@ pub fn list(path: &Path) -> Result<String> {
         "# {card} ({driver}, {bus})\n# What is to be set at each start goes into section [{}].\n",
         path.display()
     );
-    let controls = v4l2::list(&file) + &uvcx::list(&file);
-    Ok(match controls.as_str() {
-        "" => head + "\n# It has no controls.\n",
-        controls => head + controls,
-    })
+    Ok(head + &listing(&file))
+}
+
+/// The controls of an open device, as [`list`] has them.
+pub fn listing(file: &File) -> String {
+    match v4l2::list(file) + &uvcx::list(file) {
+        none if none.is_empty() => "\n# It has no controls.\n".into(),
+        controls => controls,
+    }
 }

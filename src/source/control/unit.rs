@@ -145,18 +145,25 @@ impl UnitKind {
 
     /// The unit of this kind in the camera, if it has one.
     pub fn unit(&self, file: &File) -> Option<u8> {
-        let (major, minor) = major_minor(file.metadata().ok()?.rdev());
-        // `device` is the video control interface; what is above it in sysfs is the USB device.
-        let read = |file: &str| {
-            let file = File::open(format!("/sys/dev/char/{major}:{minor}/device/{file}")).ok()?;
-            let mut bytes = Vec::new();
-            file.take(DESCRIPTORS_MAX).read_to_end(&mut bytes).ok()?;
-            Some(bytes)
-        };
-        let number = read("bInterfaceNumber")?;
+        let number = sysfs(file, "bInterfaceNumber")?;
         let number = u16::from_str_radix(std::str::from_utf8(&number).ok()?.trim(), 16).ok()?;
-        usb::extension_unit(&read("../descriptors")?, number as u8, &self.guid)
+        usb::extension_unit(&descriptors(file)?, number as u8, &self.guid)
     }
+}
+
+/// The descriptors of the USB device that a node belongs to, as the kernel read them; None for other devices. They have
+/// no serial number: it is a string, which is read apart.
+pub fn descriptors(file: &File) -> Option<Vec<u8>> {
+    sysfs(file, "../descriptors")
+}
+
+/// What the kernel tells of the video control interface of a node, or with "../" before it, of the USB device.
+fn sysfs(file: &File, name: &str) -> Option<Vec<u8>> {
+    let (major, minor) = major_minor(file.metadata().ok()?.rdev());
+    let file = File::open(format!("/sys/dev/char/{major}:{minor}/device/{name}")).ok()?;
+    let mut bytes = Vec::new();
+    file.take(DESCRIPTORS_MAX).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 /// A unit's answers about the control that has fields; empty where there was no answer.
