@@ -1,5 +1,6 @@
 use super::keys::{self, Scope};
 use super::*;
+use crate::support::random::Random;
 use std::path::Path;
 use std::time::Duration;
 
@@ -966,13 +967,8 @@ fn a_file_that_was_named_must_be_there() {
 
 #[test]
 fn the_laws_hold_for_mutated_configs() {
-    // SplitMix64: any fixed sequence will do.
-    let mut state = 7u64;
-    let mut random = |below: usize| {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        ((z ^ (z >> 27)) % below as u64) as usize
-    };
+    let mut random = Random::new(7);
+    let mut random = |below| random.below(below);
     let dist = dist_in_use();
     let settings: String = dist
         .lines()

@@ -245,8 +245,8 @@ pub mod laws {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::support::random::Random;
     use flate2::{Compress, Compression, Crc, FlushCompress};
-    use std::iter;
 
     /// The content as a file, packed by another program.
     fn packed(content: &[u8], level: u32) -> Vec<u8> {
@@ -270,15 +270,10 @@ mod tests {
         .concat()
     }
 
-    /// Bytes that can't be compressed, from a linear congruential generator.
+    /// Bytes that can't be compressed.
     fn noise(length: usize) -> Vec<u8> {
-        let mut state = 1u32;
-        iter::repeat_with(|| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 24) as u8
-        })
-        .take(length)
-        .collect()
+        let mut random = Random::new(1);
+        (0..length).map(|_| random.next() as u8).collect()
     }
 
     #[test]

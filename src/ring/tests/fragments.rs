@@ -3,6 +3,7 @@
 use super::*;
 use crate::format::fmp4::{Init, Span};
 use crate::format::h264::{AccessUnit, Parameters, Sps};
+use crate::support::random::Random;
 
 /// x264, 320x240, Baseline.
 const SPS: &[u8] = &[
@@ -247,13 +248,8 @@ fn nothing_of_an_older_epoch_is_given_to_a_newcomer() {
 /// key frame and is counted.
 #[test]
 fn the_law_holds_over_random_play() {
-    let mut seed = 1u64;
-    let mut random = move |n: u64| {
-        seed = seed
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
-        (seed >> 33) % n
-    };
+    let mut random = Random::new(1);
+    let mut random = move |n: u64| random.below(n as usize) as u64;
     for _ in 0..300 {
         let mut rig = Rig::new(Limits {
             join_max_bytes: 30_000,

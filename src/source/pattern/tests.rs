@@ -2,6 +2,7 @@
 
 use super::super::drawing;
 use super::*;
+use crate::support::random::Random;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -124,11 +125,8 @@ fn noise_is_decoded_as_the_encoder_decodes_it() {
     let (width, height) = (16 * 33, 16 * 9);
     let mut drawing = Drawing::new(width as u32, height as u32, 30);
     let mut encoder = Encoder::new(width as u32, height as u32, 30);
-    let mut random = 1u32;
-    let mut next = |below: u32| {
-        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (random >> 16) % below
-    };
+    let mut random = Random::new(1);
+    let mut next = |below: u32| random.below(below as usize) as u32;
     let (mut stream, mut expected) = (Vec::new(), Vec::new());
     for i in 0..50 {
         for at in 0..drawing.changed.len() {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::format::fmp4::Span;
 use crate::format::h264::{AccessUnit, Parameters, Sps};
+use crate::support::random::Random;
 use std::collections::HashMap;
 
 const FRAME_90K: u32 = 3000;
@@ -448,13 +449,8 @@ fn how_far_the_playlist_goes() {
 /// Frames of all lengths, key frames and breaks by chance: what holds always, holds.
 #[test]
 fn whatever_comes_the_laws_hold() {
-    let mut seed = 1u64;
-    let mut below = move |end: u64| {
-        seed = seed
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (seed >> 33) % end
-    };
+    let mut random = Random::new(1);
+    let mut below = move |end: u64| random.below(end as usize) as u64;
     for round in 0..12 {
         let mut rig = Rig::new(if round % 3 == 0 { 30_000 } else { MOST_BYTES });
         let usual = 500 + below(20_000) as u32;

@@ -35,8 +35,8 @@ fn the_holder_of_a_lock_is_found() {
 3: POSIX  ADVISORY  WRITE 812 00:06:345 0 EOF
 3: -> POSIX  ADVISORY  WRITE 813 00:06:347 0 EOF
 ";
-    let found = |inodes: [u64; 2]| lock_holders(locks, &inodes.map(|inode| file(libc::makedev(0, 6), inode)));
+    let found = |inodes: [u64; 2]| lock_holders(locks, &inodes.map(|inode| file(6, inode)));
     assert_eq!(found([9, 345]), [812]);
     assert_eq!(found([34, 347]), [0; 0]);
-    assert_eq!(file(libc::makedev(0, 6), 345), "00:06:345");
+    assert_eq!(file(6, 345), "00:06:345");
 }
