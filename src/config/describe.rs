@@ -2,7 +2,7 @@
 
 use super::model::{Camera, Config};
 use super::nearest::nearest;
-use super::source::{CaptureFormat, Setting, SourceKind};
+use super::source::{Setting, SourceKind};
 
 /// The controls that most cameras and encoders have, by the names that the kernel's V4L2 gives them (v4l2-ctrls-defs.c),
 /// some of them older. They are for hints alone: only the device knows which it has. The fields of a UVC unit (`uvcx_`) are
@@ -96,29 +96,7 @@ impl Camera {
     /// Says what of it would run, line by line.
     fn describe(&self) -> Vec<String> {
         let size = format!("{}x{} at {} fps", self.width, self.height, self.fps);
-        let source = match &self.source {
-            SourceKind::Auto => {
-                format!(
-                    "the first camera found, one with H.264 before others, else the Raspberry Pi's own, {size}; the \
-                     test picture until there is one"
-                )
-            }
-            SourceKind::Device {
-                device,
-                capture_format,
-                ..
-            } => match capture_format {
-                CaptureFormat::Auto => format!("{device}, {size}, format chosen automatically"),
-                format => format!("{device}, {format} {size}"),
-            },
-            SourceKind::Exec { command } => format!("the command {command}"),
-            SourceKind::Rpicam(rpicam) => {
-                let format = if rpicam.mjpeg { "MJPG" } else { "H264" };
-                format!("a camera through rpicam-vid, {format} {size}")
-            }
-            SourceKind::Test => format!("the test picture, {size}"),
-        };
-        let mut lines = vec![source];
+        let mut lines = vec![self.source.describe(&size)];
         if self.rotation != 0 {
             lines.push(format!("players turn it by {} degrees", self.rotation));
         }

@@ -5,7 +5,7 @@ use super::ini::{Entry, Section, shown};
 use super::keys::{self, Scope};
 use super::model::{Camera, Draft};
 use super::nearest::nearest;
-use super::source::{CaptureFormat, Rpicam, Setting, SourceKind};
+use super::source::{CaptureFormat, NAMED_KINDS, Setting, SourceKind};
 use super::values::Refused;
 use crate::error::{Error, Result};
 use std::collections::HashSet;
@@ -35,29 +35,31 @@ pub(super) fn source_of(section: &Section, file: &str) -> Result<SourceKind> {
         return device.map(SourceKind::of_device).map_err(bad);
     }
     let kind = name.split_once(' ').map_or(name, |(kind, _)| kind);
-    match kind {
-        "exec" => Ok(SourceKind::Exec {
-            command: String::new(),
-        }),
-        "rpicam" => Ok(SourceKind::Rpicam(Rpicam::default())),
-        "test" => Ok(SourceKind::Test),
-        _ => {
-            let kind = kind.to_ascii_lowercase();
-            let known = ["server", "default", "exec", "rpicam", "test"];
-            let hint = match nearest(&kind, known) {
-                Some("default") => "; did you mean [DEFAULT]?".into(),
-                Some(known) => format!("; did you mean [{known}]?"),
-                None => String::new(),
-            };
-            let why = "allowed: [server], [DEFAULT], and for a camera [/dev/...], [usb:VID:PID], \
-                       [card:NAME], [exec NAME], [rpicam NAME] or [test NAME]";
-            Err(Error::new(
-                place,
-                format_args!("[{}]: no such section", shown(name)),
-                format_args!("{why}{hint}"),
-            ))
-        }
+    if let Some(named) = NAMED_KINDS.iter().find(|named| named.name == kind) {
+        return Ok((named.new)());
     }
+    let known = ["server", "default"]
+        .into_iter()
+        .chain(NAMED_KINDS.iter().map(|named| named.name));
+    let hint = match nearest(&kind.to_ascii_lowercase(), known) {
+        Some("default") => "; did you mean [DEFAULT]?".into(),
+        Some(known) => format!("; did you mean [{known}]?"),
+        None => String::new(),
+    };
+    let [others @ .., last] = &NAMED_KINDS;
+    let others: String = others
+        .iter()
+        .map(|named| format!(", [{} NAME]", named.name))
+        .collect();
+    let why = format!(
+        "allowed: [server], [DEFAULT], and for a camera [/dev/...], [usb:VID:PID], [card:NAME]{others} or [{} NAME]{hint}",
+        last.name
+    );
+    Err(Error::new(
+        place,
+        format_args!("[{}]: no such section", shown(name)),
+        why,
+    ))
 }
 
 impl Camera {

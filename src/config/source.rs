@@ -32,6 +32,32 @@ pub enum SourceKind {
     Test,
 }
 
+/// A kind that has a section of its own name, such as `[exec NAME]`.
+pub(super) struct NamedKind {
+    /// The first word of the section's name.
+    pub name: &'static str,
+    /// Makes a source of this kind of which nothing is said yet.
+    pub new: fn() -> SourceKind,
+}
+
+/// All kinds that have a section of their own name.
+pub(super) const NAMED_KINDS: [NamedKind; 3] = [
+    NamedKind {
+        name: "exec",
+        new: || SourceKind::Exec {
+            command: String::new(),
+        },
+    },
+    NamedKind {
+        name: "rpicam",
+        new: || SourceKind::Rpicam(Rpicam::default()),
+    },
+    NamedKind {
+        name: "test",
+        new: || SourceKind::Test,
+    },
+];
+
 impl SourceKind {
     /// A device of which nothing else is said.
     pub(super) fn of_device(device: DeviceName) -> SourceKind {
@@ -40,6 +66,32 @@ impl SourceKind {
             controls: Vec::new(),
             capture_format: CaptureFormat::Auto,
             chain: ChainKeys::default(),
+        }
+    }
+
+    /// Says what it is, for `--check`; `size` is the wished size and rate.
+    pub(super) fn describe(&self, size: &str) -> String {
+        match self {
+            SourceKind::Auto => {
+                format!(
+                    "the first camera found, one with H.264 before others, else the Raspberry Pi's own, {size}; the \
+                     test picture until there is one"
+                )
+            }
+            SourceKind::Device {
+                device,
+                capture_format,
+                ..
+            } => match capture_format {
+                CaptureFormat::Auto => format!("{device}, {size}, format chosen automatically"),
+                format => format!("{device}, {format} {size}"),
+            },
+            SourceKind::Exec { command } => format!("the command {command}"),
+            SourceKind::Rpicam(rpicam) => {
+                let format = if rpicam.mjpeg { "MJPG" } else { "H264" };
+                format!("a camera through rpicam-vid, {format} {size}")
+            }
+            SourceKind::Test => format!("the test picture, {size}"),
         }
     }
 
@@ -66,8 +118,7 @@ impl SourceKind {
     pub fn selects_codec(&self) -> bool {
         match self {
             SourceKind::Device { capture_format, .. } => *capture_format == CaptureFormat::Auto,
-            SourceKind::Auto => true,
-            SourceKind::Exec { .. } | SourceKind::Rpicam(_) | SourceKind::Test => false,
+            kind => *kind == SourceKind::Auto,
         }
     }
 

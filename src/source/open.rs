@@ -100,7 +100,7 @@ pub fn list_controls(camera: &Camera) -> Option<Result<String>> {
             let why = "no camera gives H.264 or JPEG; name one: fmp4streamer -l /dev/video0";
             Error::new("/dev/video*", "can't list controls", why)
         }),
-        SourceKind::Exec { .. } | SourceKind::Rpicam(_) | SourceKind::Test => return None,
+        _ => return None,
     };
     Some(path.and_then(|path| control::list(&path)))
 }
