@@ -75,7 +75,12 @@ fn program() -> Vec<(String, String)> {
 }
 
 fn law() -> Law {
-    Law::read(&std::fs::read_to_string(root().join("docs/design.md")).unwrap())
+    let law = Law::read(&std::fs::read_to_string(root().join("docs/design.md")).unwrap());
+    assert!(
+        law.rooms().next().is_some(),
+        "docs/design.md has no table of rooms"
+    );
+    law
 }
 
 #[test]
