@@ -83,7 +83,7 @@ impl Directives {
     /// Reads them from a request's query; what else stands there is left alone.
     ///
     /// # Errors
-    /// Says what is wrong with it.
+    /// The directive that is wrong, and why.
     pub fn parse(query: &str) -> Result<Directives, &'static str> {
         let (mut segment, mut part, mut skip) = (None, None, false);
         for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {

@@ -69,8 +69,8 @@ pub fn quote(text: &str) -> String {
     out
 }
 
-/// The value of this member of a flat object, as it stands there; `None` if there is none. What is no JSON may be taken for
-/// some: this is for messages of a few known members.
+/// The value of this member of a flat object, as it stands there; `None` if there is none. Bad JSON may pass for
+/// good: this is for messages of a few known members.
 pub fn member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
     let inside = object.trim().strip_prefix('{')?.strip_suffix('}')?;
     let (mut in_string, mut escaped) = (false, false);

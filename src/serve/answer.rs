@@ -7,9 +7,9 @@ const NO_CONTENT: &str = "204 No Content";
 const NOT_MODIFIED: &str = "304 Not Modified";
 const TEXT: &str = "text/plain; charset=utf-8";
 
-/// What is of one moment is not kept by caches.
+/// Cache-Control of an answer that is true at one moment only.
 pub const NO_STORE: &str = "no-store";
-/// What may be kept, but has to be asked for again: the next version of the program brings its own.
+/// Cache-Control of a file that may be kept, but has to be asked for again: the next version of the program brings its own.
 pub const NO_CACHE: &str = "no-cache";
 
 /// For clients that come when all places are taken, those of threads too.
@@ -97,7 +97,7 @@ impl Answer {
         }
     }
 
-    /// The answer to HEAD for what is not there, and not worth waking a camera up for.
+    /// The answer to HEAD for a body that is not there, and not worth waking a camera up for.
     pub fn head_only(content_type: &'static str) -> Answer {
         Answer {
             head_only: true,

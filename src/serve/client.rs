@@ -102,16 +102,16 @@ fn answer(exchange: &Exchange<'_>) -> io::Result<Ending> {
     }
 }
 
-/// What a path is about.
+/// The camera and the rest of a path.
 struct Target<'a> {
     /// The camera that it names.
     camera: Option<&'a Arc<CameraSide>>,
-    /// What is behind `base_path` and the name; nothing behind one alone.
+    /// The rest behind `base_path` and the name; empty behind one alone.
     path: &'a str,
 }
 
-/// Takes the config's `base_path` off the front, and then the name of a camera: what is in there stands at the root as
-/// well, for the first one.
+/// Takes the config's `base_path` off the front, and then the name of a camera. The addresses below a name stand at the root
+/// as well, for the first camera.
 fn target<'a>(path: &'a str, shared: &'a Shared) -> Target<'a> {
     let path = strip(path, &shared.settings.base_path).unwrap_or(path);
     let mut cameras = shared.cameras.iter();
@@ -125,7 +125,7 @@ fn target<'a>(path: &'a str, shared: &'a Shared) -> Target<'a> {
     }
 }
 
-/// What is behind these whole segments of a path.
+/// The rest of a path behind these whole segments.
 fn strip<'a>(path: &'a str, front: &str) -> Option<&'a str> {
     let rest = path.strip_prefix(front)?;
     (rest.is_empty() || rest.starts_with('/')).then_some(rest)

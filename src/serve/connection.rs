@@ -14,7 +14,7 @@ const LINGER_TIME: Duration = Duration::from_millis(500);
 /// The kernel takes no more than this beyond what the client's window lets it send: what lags must stay where it can
 /// still be dropped.
 const NOTSENT_BYTES: i32 = 16 * 1024;
-/// While nothing flows, a thread looks this often whether its client has left.
+/// A thread checks this often, while nothing flows, that its client is still there.
 pub const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Reads in one look.
 pub const READS: usize = 16;

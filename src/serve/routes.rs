@@ -29,7 +29,7 @@ pub struct Route {
 
 const READ: &[Method] = &[Method::Get, Method::Head];
 
-/// A route to be read by pages of this host, that gives no pictures and is not in the docs, but for what is said otherwise.
+/// The default of what a route does not say: it is read, by pages of this host, gives no pictures and is not in the docs.
 const ROUTE: Route = Route {
     paths: &[],
     methods: READ,

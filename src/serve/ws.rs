@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-/// How often a client is told how media time and our clock go together.
+/// A client is sent the media time that goes with our clock this often.
 const CLOCK_EVERY: Duration = Duration::from_secs(5);
 /// A client to and from which nothing was sent for this long is pinged, and given up after as long again.
 const QUIET_TIME: Duration = Duration::from_secs(20);
@@ -126,7 +126,7 @@ fn follow(exchange: &Exchange<'_>, annex_b: bool) -> io::Result<Ending> {
             Next::Blocked => sink.flush()?,
             Next::Notified => client.send_state()?,
             Next::TimedOut => {}
-            // A close frame could come to stand in the middle of another one.
+            // A close frame could end up in the middle of another one.
             Next::Broken => return Err(io::Error::other("a fault of this program")),
             Next::Closed => return client.close(Some(status::GOING_AWAY), "the server ends"),
         }
@@ -259,7 +259,7 @@ struct Ws {
     numbers: Numbers,
     /// Fragments that were left out since the last one.
     skipped: u64,
-    /// When the client was last told how media time and our clock go together, on that clock.
+    /// When the client was last sent the media time that goes with our clock, on that clock.
     clock_sent_us: Option<u64>,
     /// Kept from write to write for its allocation.
     heads: Vec<u8>,

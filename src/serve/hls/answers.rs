@@ -44,7 +44,7 @@ pub fn file(exchange: &Exchange<'_>) -> io::Result<Ending> {
     send(exchange, find(exchange, name))
 }
 
-/// What is sent.
+/// The answer to a good request.
 enum Body<'a> {
     Answer(Answer),
     /// A segment or a part.
@@ -127,7 +127,7 @@ fn send_media(exchange: &Exchange<'_>, media: &Media) -> io::Result<u64> {
     let length: usize = media.fragments.iter().map(|f| f.size_bytes()).sum();
     let answer = Answer::new(MEDIA_TYPE, FILE_CACHE, Vec::new()).with("Accept-Ranges: none\r\n");
     let security_headers = exchange.shared.access.security_headers(exchange.head);
-    // What is no payload, of a batch at a time.
+    // The bytes that are no payload, of a batch at a time.
     let mut heads = answer.head_of(length, &security_headers, exchange.head.keep_alive);
     if exchange.is_head() {
         exchange.connection.write(&heads)?;

@@ -123,7 +123,7 @@ impl Segmenter {
         }
     }
 
-    /// Ends the run, or only if nobody has come; says whether it has ended.
+    /// Ends the run, or with `unless_watched` only if it has no viewers; true if it has ended.
     fn end(&self, unless_watched: bool) -> bool {
         let mut current = self.hls.lock();
         let mut state = self.run.lock();

@@ -66,7 +66,7 @@ pub enum Progress {
     TooFar,
 }
 
-/// Where a name leads.
+/// The file behind a name.
 pub enum Found {
     /// An init segment.
     Init(Arc<Init>),
@@ -76,7 +76,7 @@ pub enum Found {
     Next,
 }
 
-/// What a push has done.
+/// The effect of a push.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pushed {
     /// The playlist is another one now.
@@ -100,7 +100,7 @@ pub struct Window {
     open: Option<Held>,
     bytes: usize,
     newest: Option<Arc<Fragment>>,
-    /// What comes can't be decoded before the next key frame, or does not follow what is there.
+    /// The next fragments can't be decoded before a key frame comes, or do not follow what is there.
     broken: bool,
     next_segment: u64,
     next_part: u64,
@@ -274,7 +274,7 @@ impl Window {
         true
     }
 
-    /// Takes off the list what is too old for it, and lets go what nobody may ask for any more.
+    /// Takes segments that are too old off the list, and drops those that nobody may ask for any more.
     fn unlist(&mut self) {
         let Some(params) = self.params else { return };
         let length_90k = |held: &Held| held.listing.duration_90k;
@@ -431,7 +431,8 @@ impl Window {
     }
 }
 
-/// Whether a segment of this length, which goes on with a frame that is no key frame, needs one; once a second.
+/// True if a segment of this length that goes on with a frame of that length, which is no key frame, needs one: once a
+/// second.
 fn key_is_due(length_90k: u64, frame_90k: u64) -> bool {
     length_90k >= SEGMENT_90K && length_90k % SEGMENT_90K < frame_90k
 }
