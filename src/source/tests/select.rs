@@ -53,7 +53,7 @@ fn pi() -> Vec<M2mDevice> {
     ]
 }
 
-/// The ways of a camera, with the section's `keys`, in words.
+/// The pipelines of a camera, with the section's `keys`, in words.
 fn pipelines(camera: &str, muxes: bool, keys: &str, m2m_devices: &[M2mDevice]) -> Vec<Candidate> {
     let config = Config::parse(format!("[/dev/video0]\n{keys}\n").as_bytes(), "f", &[]).unwrap();
     let SourceKind::Device {
@@ -81,7 +81,7 @@ fn words(candidates: &[Candidate]) -> Vec<String> {
 }
 
 #[test]
-fn the_order_of_the_ways_and_why() {
+fn the_order_of_the_pipelines_and_why() {
     let (all, none) = (pi(), Vec::new());
     let (only_encoder, only_decoder) = (&all[1..2], &all[..1]);
     for (camera, muxes, m2m_devices, expected, why) in [
@@ -195,7 +195,7 @@ fn the_order_of_the_ways_and_why() {
 }
 
 #[test]
-fn keys_pin_the_way() {
+fn keys_pin_the_pipeline() {
     let two = [
         pi(),
         vec![
@@ -298,7 +298,7 @@ fn formats_fit_from_coder_to_coder() {
 }
 
 #[test]
-fn a_pinned_way_says_so() {
+fn a_pinned_format_says_so() {
     for (keys, why) in [
         ("capture_format = YUYV", "capture_format = YUYV"),
         ("capture_format = mjpg", "capture_format = MJPG"),
