@@ -26,7 +26,7 @@ const PUMP_STACK_BYTES: usize = 2 << 20;
 /// Runs until SIGTERM or SIGINT. `read_again` reads the config anew, from the file that it was read from.
 ///
 /// # Errors
-/// It can't start: the address is taken, a thread or a file descriptor is not to be had, the sandbox can't be entered.
+/// It can't start: the address is taken, there is no thread or file descriptor left, the sandbox can't be entered.
 pub fn run(
     config: Config,
     signals: &Signals,
@@ -256,7 +256,7 @@ fn state(running: &Running, patience: Duration) -> (String, bool) {
     (words, (any_live || !any_hangs) && running.server.accepts())
 }
 
-/// Where the page is, for each address of this machine.
+/// The addresses of the page, one for each address of this machine.
 fn urls(listeners: &[TcpListener], own_name: &str) -> Result<String> {
     let mut urls = Vec::new();
     for listener in listeners {

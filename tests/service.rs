@@ -399,7 +399,7 @@ fn commands_and_a_sandbox_do_not_go_together() {
     );
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(
-        said.contains("sandbox = strict: not to be had: [exec a] is a command"),
+        said.contains("sandbox = strict: can't be used: [exec a] is a command"),
         "{said}"
     );
     assert_eq!(output.status.code(), Some(1));

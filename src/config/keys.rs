@@ -34,7 +34,7 @@ pub const ALL: [Scope; 5] = [
 
 /// One key.
 pub struct Key {
-    /// Where it may stand.
+    /// The sections in which it may stand.
     pub scope: Scope,
     /// In lower case.
     pub name: &'static str,
@@ -644,7 +644,7 @@ fn option(draft: &mut Draft, name: &str, value: &str, good: bool) -> Result<(), 
     known(good.then_some(()))
 }
 
-/// The same for one that is there or not.
+/// Asks for a flag of `rpicam-vid`, if it is switched on.
 fn flag(draft: &mut Draft, name: &str, text: &str) -> Result<(), Refused> {
     if let (SourceKind::Rpicam(rpicam), true) = (&mut draft.camera.source, known(switch(text))?) {
         rpicam.set(name, "");

@@ -119,7 +119,7 @@ pub struct Camera {
     pub rotation: u16,
     /// True if the source stops while nobody watches.
     pub auto_sleep: bool,
-    /// How long after the last viewer left it stops.
+    /// The time from when the last viewer leaves until it stops.
     pub linger: Duration,
 }
 
