@@ -128,7 +128,7 @@ impl Args {
         Ok(args)
     }
 
-    /// Tells whether the config comes from a file.
+    /// True if the config comes from a file.
     pub fn uses_file(&self) -> bool {
         matches!(self.origin, Origin::File(_))
     }

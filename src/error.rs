@@ -29,7 +29,7 @@ pub struct Error {
 /// Failures that are dealt with in different ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Something is in the way; the reason says what.
+    /// Something prevents it; the reason says what.
     Failed,
     /// The thing is just not there, which is expected of a camera: the program waits for it.
     Absent,
@@ -62,7 +62,7 @@ impl Error {
         Error { kind, ..self }
     }
 
-    /// Tells whether the thing is just not there.
+    /// True if the thing is just not there.
     pub fn is_absent(&self) -> bool {
         self.kind == Kind::Absent
     }

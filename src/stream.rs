@@ -154,7 +154,7 @@ pub struct Viewer {
 }
 
 impl Viewer {
-    /// The client has not said its lag yet.
+    /// The client has not reported its lag yet.
     pub const UNKNOWN_LAG: u64 = u64::MAX;
 }
 

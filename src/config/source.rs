@@ -109,12 +109,12 @@ impl SourceKind {
                 format if format.is_jpeg() && !chain.names_a_stage() => Some(Codec::Jpeg),
                 _ => Some(Codec::H264),
             },
-            // The first frames tell.
+            // The first frames show it.
             SourceKind::Auto | SourceKind::Exec { .. } => None,
         }
     }
 
-    /// Tells whether the program selects the codec when it opens the source, and may select another one the next time.
+    /// True if the program selects the codec when it opens the source, and may select another one the next time.
     pub fn selects_codec(&self) -> bool {
         match self {
             SourceKind::Device { capture_format, .. } => *capture_format == CaptureFormat::Auto,
@@ -130,7 +130,7 @@ impl SourceKind {
         }
     }
 
-    /// Tells whether it is another program, which takes its time to start.
+    /// True if it is another program, which takes its time to start.
     pub fn is_command(&self) -> bool {
         matches!(self, SourceKind::Exec { .. } | SourceKind::Rpicam(_))
     }
@@ -196,7 +196,7 @@ impl CaptureFormat {
         }
     }
 
-    /// Tells whether it is JPEG pictures, by either name.
+    /// True if it is JPEG pictures, by either name.
     pub fn is_jpeg(self) -> bool {
         matches!(self, CaptureFormat::Mjpeg | CaptureFormat::Jpeg)
     }
@@ -281,7 +281,7 @@ impl Memory {
 }
 
 impl ChainKeys {
-    /// Tells whether a stage is named: its pictures are to go through it then.
+    /// True if a stage is named: its pictures are to go through it then.
     pub fn names_a_stage(&self) -> bool {
         self.encoder.is_some() || self.decoder.is_some()
     }

@@ -18,7 +18,7 @@ pub(super) fn known<T>(value: Option<T>) -> Result<T, Refused> {
     value.ok_or(Refused::NotAllowed)
 }
 
-/// Tells whether the text can be a pixel format's four letters.
+/// True if the text can be a pixel format's four letters.
 pub(super) fn is_fourcc(text: &str) -> bool {
     text.len() == 4 && text.bytes().all(|b| b.is_ascii_graphic())
 }
@@ -57,7 +57,7 @@ pub(super) fn list(text: &str, check: fn(&str) -> Result<(), Refused>) -> Result
         .collect()
 }
 
-/// Tells whether it is a host: the common characters of a registered name (RFC 3986, 3.2.2), or an IPv6 literal.
+/// True if it is a host: the common characters of a registered name (RFC 3986, 3.2.2), or an IPv6 literal.
 pub(super) fn is_host(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
     let literal = name.strip_prefix('[').and_then(|s| s.strip_suffix(']'));
@@ -81,7 +81,7 @@ pub(super) fn origin(text: &str) -> Result<(), Refused> {
     })
 }
 
-/// Tells whether it is a host-source of CSP Level 3, 2.3.1, with a scheme and without a path. Nothing in one can end
+/// True if it is a host-source of CSP Level 3, 2.3.1, with a scheme and without a path. Nothing in one can end
 /// the directive.
 fn is_origin(text: &str) -> bool {
     let Some(rest) = text

@@ -14,7 +14,7 @@ use super::jpeg::markers::{APP4, EOI, MARKER_BYTES, Marker, SOS, next};
 /// The header's length in version 1.0.
 const HEADER_BYTES: usize = 22;
 const H264: [u8; 4] = *b"H264";
-/// The kinds of streams, by which a header is told from bytes that go on.
+/// The kinds of streams, which distinguish a header from bytes that continue.
 const KINDS: [[u8; 4]; 4] = [H264, *b"YUY2", *b"NV12", *b"MJPG"];
 
 /// Gives `sink` each whole H.264 stream of a picture; `joined` is room for one of several segments. False: there is one

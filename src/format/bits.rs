@@ -1,7 +1,7 @@
 //! Bits of an RBSP (raw byte sequence payload), most significant first: H.264 clauses 7.2 and 9.1, and the
 //! emulation prevention of 7.4.1.
 //!
-//! A reader's calls name their syntax element, so that an error tells which one was broken.
+//! A reader's calls name their syntax element, so that an error names the broken one.
 
 use std::fmt;
 

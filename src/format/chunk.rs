@@ -5,7 +5,7 @@
 pub enum Chunk<'a> {
     /// One coded picture: an access unit in the byte stream format (H.264 Annex B), or a JPEG picture.
     Unit {
-        /// Its bytes, lent from the cutter's buffer.
+        /// Its bytes, lent from the buffer of the splitter.
         data: &'a [u8],
         /// Its time of arrival, in microseconds on the caller's clock.
         arrived_us: u64,

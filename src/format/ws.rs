@@ -99,7 +99,7 @@ pub enum Message {
     Text(String),
     /// A message of bytes.
     Binary(Vec<u8>),
-    /// Wants a pong with the same payload (5.5.2).
+    /// Asks for a pong with the same payload (5.5.2).
     Ping(Vec<u8>),
     /// Answers a ping, or is just a sign of life (5.5.3).
     Pong,

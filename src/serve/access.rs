@@ -1,4 +1,4 @@
-//! Who may ask: by which name of this machine, from which pages, and what answers tell browsers of that.
+//! Who may ask: by which name of this machine, from which pages, and what answers say to browsers about it.
 
 use super::answer::Answer;
 use super::head::{Head, authority, origin_host};
@@ -10,7 +10,7 @@ use std::net::IpAddr;
 /// The pages that may use a route, beside those that `cors_origins` lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origins {
-    /// Pages of this host, of any port: a browser keeps the answer from others unless we tell it otherwise.
+    /// Pages of this host, of any port: a browser keeps the answer from others unless we say otherwise.
     SameHost,
     /// Pages of this very server: browsers let any page open a WebSocket to any place, and leave it to that place to ask
     /// where it is from (RFC 6455, 10.2). Who sends no Origin is no browser.
@@ -165,7 +165,7 @@ impl Access {
     }
 }
 
-/// True if an Origin field is that of this server's own pages, as far as `head` tells. A proxy may speak https where
+/// True if an Origin field is that of this server's own pages, as far as `head` shows. A proxy may speak https where
 /// we don't, so the scheme matters for the port alone, where one is not named.
 fn is_same_origin(origin: &str, head: &Head) -> bool {
     let (default, named) = match origin.split_once("://") {

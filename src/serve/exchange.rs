@@ -140,7 +140,7 @@ impl<'a> Exchange<'a> {
         Ok(())
     }
 
-    /// The answer to who wants pictures coded so, where the camera is known to give others.
+    /// The answer to a client that asks for pictures of this coding, where the camera is known to give others.
     pub fn none_of(&self, codec: Codec) -> Option<Answer> {
         let (root, state) = (&self.camera.root, self.camera.stream.state());
         let text = match (codec, state.codec?) {

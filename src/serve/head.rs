@@ -50,7 +50,7 @@ pub struct Head {
     pub origin: Option<String>,
     /// A browser says that another site's page asks for this, and not by going here (Fetch metadata).
     pub cross_site: bool,
-    /// A browser says that another site's page wants this in a frame.
+    /// A browser says that another site's page shows this in a frame.
     pub framed: bool,
     /// A browser asks for what is to be shown as a picture: Accept has a format that only browsers ask for.
     pub for_img: bool,

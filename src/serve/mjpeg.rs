@@ -32,7 +32,7 @@ pub fn serve(exchange: &Exchange<'_>) -> io::Result<Ending> {
         let text = "fps is a whole number of pictures a second, such as fps=5";
         return exchange.send(&Answer::text("400 Bad Request", text));
     };
-    // There are no chunks, whatever HTTP the client speaks: the parts tell their lengths, and many a small client reads
+    // There are no chunks, whatever HTTP the client speaks: the parts give their lengths, and many a small client reads
     // them as they come.
     let content_type = format!("multipart/x-mixed-replace; boundary={BOUNDARY}");
     let begin = exchange.endless_head(&content_type, "");

@@ -10,7 +10,7 @@ pub const RESERVE: usize = 32;
 pub const BACKLOG: i32 = 1024;
 /// The stack of a client's thread: heads, frames and answers are on the heap.
 pub const STACK_BYTES: usize = 128 * 1024;
-/// A client has this long for its head, and for its answer, whoever else wants its place.
+/// A client has this long for its head, and for its answer, whoever else needs its place.
 pub const GRACE: Duration = Duration::from_secs(1);
 
 /// The places for streams being sent and for viewers of HLS, as many as `max_clients` says.

@@ -34,7 +34,7 @@ fn trouble(state: &State) -> Option<String> {
     }
 }
 
-/// Sends 200 while frames are fresh or nobody wants any, else 503 with the reason; for all cameras together.
+/// Sends 200 while frames are fresh or nobody asks for any, else 503 with the reason; for all cameras together.
 ///
 /// # Errors
 /// `TimedOut` or `WouldBlock` if the client does not take it; others if it has left.

@@ -68,7 +68,7 @@ pub struct ChainConfig<'a> {
     /// Controls of the encoder; they are set after our own defaults.
     pub encoder_controls: &'a [Setting],
     /// From the camera to the next device. (JPEG pictures are always copied to a decoder: what it can't take is mended
-    /// on the way.)
+    /// before that.)
     pub camera_transfer: Transfer,
     /// From the decoder to the encoder.
     pub decoder_transfer: Transfer,

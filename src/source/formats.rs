@@ -14,7 +14,7 @@ const IMAGE_PROCESSORS: [&str; 2] = ["bcm2835-isp", "pispbe"];
 /// The drivers of a Raspberry Pi's sensors, up to the 4 and of the 5.
 const PI_SENSORS: [&str; 2] = ["unicam", "rp1-cfe"];
 
-/// Tells whether it is one of the two names of JPEG pictures.
+/// True if it is one of the two names of JPEG pictures.
 pub(super) fn is_jpeg(fourcc: FourCc) -> bool {
     [FourCc::MJPEG, FourCc::JPEG].contains(&fourcc)
 }
@@ -207,7 +207,7 @@ pub(super) fn without_h264(
     }
 }
 
-/// Tells whether it is the raw end of a CSI camera (unicam, rp1-cfe and others), which needs a program that develops the
+/// True if it is the raw end of a CSI camera (unicam, rp1-cfe and others), which needs a program that develops the
 /// picture.
 pub(super) fn is_sensor(capabilities: &Capabilities, formats: &[OfferedFormat]) -> bool {
     let bayer = |f: &OfferedFormat| f.description.contains("Bayer");
@@ -217,7 +217,7 @@ pub(super) fn is_sensor(capabilities: &Capabilities, formats: &[OfferedFormat]) 
         && (caps & cap::IO_MC != 0 || formats.iter().all(bayer))
 }
 
-/// Tells whether it is the raw end of a Raspberry Pi's camera.
+/// True if it is the raw end of a Raspberry Pi's camera.
 pub(super) fn is_pi_sensor(capabilities: &Capabilities, formats: &[OfferedFormat]) -> bool {
     PI_SENSORS.contains(&capabilities.driver.as_str()) && is_sensor(capabilities, formats)
 }

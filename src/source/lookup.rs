@@ -255,7 +255,7 @@ pub fn m2m_devices() -> Vec<M2mDevice> {
         .collect()
 }
 
-/// Tells whether a node is an encoder, a decoder or the like.
+/// True if a node is an encoder, a decoder or the like.
 pub fn is_m2m_device(path: &Path) -> bool {
     usb_id(Path::new(CLASS), path).is_none() && m2m_device(&VideoNode::look(path.to_owned())).is_some()
 }

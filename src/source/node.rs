@@ -13,7 +13,7 @@ const ABSENT: &str = "no such device; waiting for it to be plugged in (cameras h
 /// The words for a device that went while it was in use.
 pub(super) const UNPLUGGED: &str = "it was unplugged; waiting for it to come back";
 
-/// Tells whether the kernel answers so for a device that is not there, or no longer there.
+/// True if the kernel answers so for a device that is not there, or no longer there.
 pub(super) fn gone(errno: Errno) -> bool {
     matches!(errno, Errno::ENOENT | Errno::ENXIO | Errno::ENODEV)
 }
@@ -72,7 +72,7 @@ impl OpenNode {
         })
     }
 
-    /// Tells whether it captures in this format.
+    /// True if it captures in this format.
     pub fn gives(&self, format: FourCc) -> bool {
         self.formats.iter().any(|f| f.fourcc == format)
     }

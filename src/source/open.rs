@@ -67,7 +67,7 @@ pub fn open(camera: &Camera, history: &mut History) -> Result<Box<dyn Source>> {
     })
 }
 
-/// Tells whether a source of this kind is, or may turn out to be, another program.
+/// True if a source of this kind is, or may turn out to be, another program.
 pub fn runs_commands(kind: &SourceKind) -> bool {
     kind.is_command() || *kind == SourceKind::Auto && rpicam::is_installed()
 }

@@ -72,7 +72,7 @@ fn megabytes(meminfo: &str, name: &str) -> u64 {
     number.unwrap_or(0) / 1024
 }
 
-/// Tells whether the memory that codecs and cameras take their buffers from may be too little for that size.
+/// True if the memory that codecs and cameras take their buffers from may be too little for that size.
 fn is_little(cma_mb: u64, (width, height): (u32, u32)) -> bool {
     // Two bytes a pixel at most.
     let need_mb = (u64::from(width) * u64::from(height) * 2 * FRAMES) >> 20;
@@ -290,7 +290,7 @@ impl<'a> Report<'a> {
         format!("[rpicam {number}]\ncamera = {number}\nwidth = 1280\nheight = 720")
     }
 
-    /// The best pipeline, and a size for it, where the camera tells what it has.
+    /// The best pipeline, and a size for it, where the camera says what it has.
     fn best(&self, node: &VideoNode, found: &OpenNode) -> Option<(Candidate, Option<(u32, u32)>)> {
         let keys = ChainKeys::default();
         let mut camera = Camera::default();

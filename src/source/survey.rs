@@ -54,7 +54,7 @@ const HEAD: &str = "\
 # There are no pictures, serial numbers, or names of people or machines in it: please read it before you send it.
 ";
 
-/// Writes the survey to `file`, and two seconds of the stream of `recorded` to a file beside it; tells what was done.
+/// Writes the survey to `file`, and two seconds of the stream of `recorded` to a file beside it; gives in words what was done.
 ///
 /// # Errors
 /// A file is there already or can't be written, or there is no stream; then there is no survey either.
@@ -92,7 +92,7 @@ fn not_written(file: &str, e: &io::Error) -> Error {
     Error::new(file, "can't write it", errno.desc())
 }
 
-/// Writes two seconds of the stream that the program would serve of a camera; tells where.
+/// Writes two seconds of the stream that the program would serve of a camera; gives its path.
 fn record(file: &str, camera: &Camera) -> Result<String> {
     let mut source = open(camera, &mut History::default())?;
     let mut begun: Option<(u64, String, File)> = None;

@@ -34,7 +34,7 @@ impl Watch {
         Ok(Watch(folders))
     }
 
-    /// Tells whether there is news since this was last asked. It does not wait.
+    /// True if there is news since this was last asked. It does not wait.
     pub fn take_news(&self) -> bool {
         self.0.take_news()
     }

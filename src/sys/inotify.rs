@@ -28,7 +28,7 @@ impl Folders {
             .map(drop)
     }
 
-    /// Tells whether anything happened since this was last asked. It does not wait.
+    /// True if anything happened since this was last asked. It does not wait.
     pub fn take_news(&self) -> bool {
         self.0.read_events().is_ok_and(|events| !events.is_empty())
     }

@@ -32,7 +32,7 @@ pub fn readable(file: BorrowedFd<'_>) -> PollFd<'_> {
     PollFd::new(file, PollFlags::POLLIN)
 }
 
-/// Tells whether anything happened to the file in the last [`poll`], an error or a hang-up too.
+/// True if anything happened to the file in the last [`poll`], an error or a hang-up too.
 pub fn is_ready(file: &PollFd<'_>) -> bool {
     file.any() == Some(true)
 }

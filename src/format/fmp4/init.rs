@@ -65,7 +65,7 @@ impl Init {
 }
 
 /// 4.3. iso6 is the brand that has all we use (default-base-is-moof came with iso5, tfdt with iso6), avc1 the
-/// one of 14496-15; mp41 calms players that look for an MP4 brand. Not cmfc: CMAF wants an identity matrix,
+/// one of 14496-15; mp41 calms players that look for an MP4 brand. Not cmfc: CMAF requires an identity matrix,
 /// and so no rotation.
 fn ftyp(w: &mut Writer) {
     w.boxed(b"ftyp", |w| {

@@ -9,8 +9,8 @@
 //! once; for all others see the next section.
 //!
 //! # The habit
-//! A source that writes each unit in one piece and then falls silent can be told by watching where its
-//! `write()`s end. Time alone can't tell: a program that writes slice by slice may lose the processor between
+//! A source that writes each unit in one piece and then falls silent can be recognized by watching where its
+//! `write()`s end. Time alone does not show it: a program that writes slice by slice may lose the processor between
 //! two slices for longer than any pause that is worth waiting for. So the caller says after which bytes a
 //! `write()` is known to have ended (`sys::command` makes pipes that show it), and only those ends are judged at
 //! which the unit already has a slice:
@@ -45,7 +45,7 @@ const PARTITION_A: u8 = 2;
 const PREFIX: u8 = 14;
 
 /// Cuts a byte stream into access units. It has no clock and reads nothing: put bytes into
-/// [`Assembler::spare_mut`], then tell it with [`Assembler::commit`]. Each byte is searched once, however small
+/// [`Assembler::spare_mut`], then report it with [`Assembler::commit`]. Each byte is searched once, however small
 /// the reads are.
 ///
 /// A unit has at least one slice. It begins with its start code; zero bytes behind it are taken off. Its time
@@ -144,7 +144,7 @@ enum Class {
 }
 
 impl Class {
-    /// `nal` begins with the NAL unit header; `None` when more bytes are needed to tell.
+    /// `nal` begins with the NAL unit header; `None` when more bytes are needed to know.
     fn of(nal: &[u8]) -> Option<Class> {
         // forbidden_zero_bit
         if nal.first()? & 0x80 != 0 {
@@ -243,7 +243,7 @@ impl Assembler {
         }
     }
 
-    /// Tells whether a quiet of a few milliseconds from now on would mean that the unit is complete.
+    /// True if a quiet of a few milliseconds from now on would mean that the unit is complete.
     pub fn awaits_quiet(&self) -> bool {
         let len = self.bytes.held().len();
         self.state == State::Open

@@ -306,7 +306,7 @@ struct Order {
 }
 
 impl Order {
-    /// Takes in the next picture. A B picture before its turn tells of reordering; other pictures with a
+    /// Takes in the next picture. A B picture before its turn shows reordering; other pictures with a
     /// lower count do not, since the count also falls where pictures were lost, or where an encoder starts it
     /// anew without an IDR (memory_management_control_operation 5).
     fn is_broken_by(&mut self, picture: &Picture, kind: PicOrderCnt) -> bool {

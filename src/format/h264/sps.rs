@@ -16,7 +16,7 @@ pub struct Sps {
     pub id: u8,
     /// chroma_format_idc: 0 monochrome, 1 4:2:0, 2 4:2:2, 3 4:4:4.
     pub chroma_format_idc: u8,
-    /// separate_colour_plane_flag: each slice has one colour only, and tells which.
+    /// separate_colour_plane_flag: each slice has one colour only, and names it.
     pub separate_colour_planes: bool,
     /// Bits of a luma sample, 8 to 14.
     pub bit_depth_luma: u8,
@@ -24,7 +24,7 @@ pub struct Sps {
     pub bit_depth_chroma: u8,
     /// Bits of frame_num in slice headers, 4 to 16.
     pub log2_max_frame_num: u32,
-    /// The way in which slice headers tell the output order.
+    /// How slice headers give the output order.
     pub pic_order_cnt: PicOrderCnt,
     /// max_num_ref_frames, 0 to 16.
     pub max_num_ref_frames: u32,
@@ -40,7 +40,7 @@ pub struct Sps {
     pub colour: Option<Colour>,
     /// The clock that pictures are counted in, where the VUI has one.
     pub timing: Option<Timing>,
-    /// pic_struct_present_flag: picture timing SEI tell how a frame is shown.
+    /// pic_struct_present_flag: picture timing SEI say how a frame is shown.
     pub pic_struct: bool,
     /// max_num_reorder_frames where bitstream_restriction states it.
     pub max_num_reorder_frames: Option<u32>,
@@ -48,7 +48,7 @@ pub struct Sps {
     pub max_dec_frame_buffering: Option<u32>,
 }
 
-/// The output order of pictures as slice headers tell it (pic_order_cnt_type, clause 8.2.1).
+/// The output order of pictures as slice headers give it (pic_order_cnt_type, clause 8.2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PicOrderCnt {
     /// Type 0: by the low bits of a counter; this many, 4 to 16.
@@ -59,7 +59,7 @@ pub enum PicOrderCnt {
     DecodingOrder,
 }
 
-/// The places of an SPS that tell what decoders may assume of reordering, in bits from the RBSP's start.
+/// The places of an SPS that say what decoders may assume of reordering, in bits from the RBSP's start.
 pub(super) struct Places {
     pub vui_parameters_present_flag: usize,
     pub bitstream_restriction_flag: Option<usize>,

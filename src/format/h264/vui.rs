@@ -90,7 +90,7 @@ pub(super) fn parse_vui(r: &mut BitReader<'_>) -> Result<Vui, SyntaxError> {
             time_scale: r.u(32, "time_scale")?,
             fixed_frame_rate: r.flag("fixed_frame_rate_flag")?,
         };
-        // The standard wants both above 0. Encoders that were never told a rate write 0; their video is good.
+        // The standard requires both above 0. Encoders that were never given a rate write 0; their video is good.
         vui.timing = Some(timing).filter(|t| t.num_units_in_tick > 0 && t.time_scale > 0);
     }
     let nal_hrd = r.flag("nal_hrd_parameters_present_flag")?;

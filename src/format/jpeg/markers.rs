@@ -21,7 +21,7 @@ const LAST_RESERVED: u8 = 0xbf;
 /// The beginning of some bytes of a picture, outside of entropy-coded data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Marker<'a> {
-    /// More bytes are needed to tell.
+    /// More bytes are needed to know.
     More,
     /// A fill byte (B.1.1.2): the marker begins behind it.
     Fill,
@@ -45,7 +45,7 @@ pub enum Marker<'a> {
 /// Bytes of a marker itself.
 pub const MARKER_BYTES: usize = 2;
 
-/// Tells what `bytes` begin with.
+/// Names what `bytes` begin with.
 pub fn next(bytes: &[u8]) -> Marker<'_> {
     match *bytes {
         [] | [0xff] => Marker::More,

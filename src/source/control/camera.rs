@@ -9,7 +9,7 @@ use crate::sys::v4l2::Capabilities;
 use std::fs::File;
 use std::path::Path;
 
-/// Sets what the config wants, before the format is set: some cameras want that order. Gives the encoder of a camera
+/// Sets what the config asks for, before the format is set: some cameras need that order. Gives the encoder of a camera
 /// with an H.264 unit. Nothing here is fatal: `warn` is given a sentence for each setting that did not go as written.
 pub fn apply(
     file: &File,

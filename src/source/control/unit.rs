@@ -18,7 +18,7 @@ pub(super) const CONFIG_PROBE: u8 = 0x01;
 /// wTotalLength of a configuration has 16 bits (USB 2.0, table 9-10); few devices have more than one.
 const DESCRIPTORS_MAX: u64 = 1 << 18;
 
-/// A field of the video config: bmHints, which tells the camera what was asked for and is not to be changed.
+/// A field of the video config: bmHints, which says to the camera what was asked for and is not to be changed.
 pub(super) const HINTS: Field = Field::new("", 8, 2);
 
 /// A kind of unit, with the control of it that has fields.
@@ -157,7 +157,7 @@ pub fn descriptors(file: &File) -> Option<Vec<u8>> {
     sysfs(file, "../descriptors")
 }
 
-/// What the kernel tells of the video control interface of a node, or with "../" before it, of the USB device.
+/// What the kernel says of the video control interface of a node, or with "../" before it, of the USB device.
 fn sysfs(file: &File, name: &str) -> Option<Vec<u8>> {
     let (major, minor) = major_minor(file.metadata().ok()?.rdev());
     let file = File::open(format!("/sys/dev/char/{major}:{minor}/device/{name}")).ok()?;
@@ -179,7 +179,7 @@ impl Answers {
     /// Asks the unit.
     ///
     /// # Errors
-    /// It does not tell the present value.
+    /// It does not give the present value.
     pub fn ask(file: &File, control: ControlId) -> crate::sys::Result<Answers> {
         let bytes = |which| uvc::get(file, control, which);
         Ok(Answers {

@@ -23,7 +23,7 @@ const PICTURE_TYPE: u8 = 0x09;
 /// Its value: wLayerID 0, and wPicType "IDR frame".
 const NEXT_IS_IDR: [u8; 4] = [0, 0, 1, 0];
 
-/// Tells whether the camera has an H.264 unit.
+/// True if the camera has an H.264 unit.
 pub fn has_encoder(file: &File) -> bool {
     H264.unit(file).is_some()
 }

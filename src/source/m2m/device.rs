@@ -19,17 +19,17 @@ pub struct M2mDevice {
 }
 
 impl M2mDevice {
-    /// Tells whether it takes pictures of this format.
+    /// True if it takes pictures of this format.
     pub fn takes(&self, fourcc: FourCc) -> bool {
         self.takes.iter().any(|f| f.fourcc == fourcc)
     }
 
-    /// Tells whether it makes H.264 of raw pictures.
+    /// True if it makes H.264 of raw pictures.
     pub fn is_encoder(&self) -> bool {
         self.gives.iter().any(|f| f.fourcc == FourCc::H264) && self.takes.iter().any(|f| !f.compressed)
     }
 
-    /// Tells whether it makes raw pictures of JPEG ones.
+    /// True if it makes raw pictures of JPEG ones.
     pub fn is_decoder(&self) -> bool {
         self.takes.iter().any(|f| is_jpeg(f.fourcc)) && self.gives.iter().any(|f| !f.compressed)
     }
@@ -48,7 +48,7 @@ impl M2mDevice {
         format!("takes {}; gives {}", list(&self.takes), list(&self.gives))
     }
 
-    /// Tells whether the config means it by this name.
+    /// True if the config means it by this name.
     pub fn is(&self, name: &DeviceName) -> bool {
         match name {
             DeviceName::Path(path) => {

@@ -203,7 +203,7 @@ impl Stage {
         self.queue = Some(queue);
     }
 
-    /// Tells whether it is given JPEG pictures.
+    /// True if it is given JPEG pictures.
     pub fn takes_jpeg(&self) -> bool {
         matches!(self.feed, Feed::Jpeg)
     }
@@ -367,7 +367,7 @@ impl Stage {
         self.fed_us.pop_front().unwrap_or_else(monotonic_us)
     }
 
-    /// Tells whether a decoder's pictures are of another format from now on.
+    /// True if a decoder's pictures are of another format from now on.
     pub fn changed(&self) -> bool {
         let mut changed = false;
         while let Ok(is_one) = v4l2::take_source_change(&self.node.file) {

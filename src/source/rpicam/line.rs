@@ -11,7 +11,7 @@ const LOW_LATENCY: &str = "preset=ultrafast;tune=zerolatency;bf=0;thread_type=sl
 /// Options that are as they have to be.
 const OWN: [&str; 3] = ["timeout", "nopreview", "output"];
 
-/// Tells whether the board of that model encodes H.264 in hardware: all do before the Raspberry Pi 5, 500 and Compute Module
+/// True if the board of that model encodes H.264 in hardware: all do before the Raspberry Pi 5, 500 and Compute Module
 /// 5. None for a board that is none of them.
 pub(super) fn has_encoder(model: &str) -> Option<bool> {
     let board = model.strip_prefix("Raspberry Pi ")?;

@@ -66,7 +66,7 @@ pub fn line(camera: &Camera, rpicam: &Rpicam) -> Result<String> {
     prepare(camera, rpicam).map(|(program, line)| format!("{program} {}", line.arguments.join(" ")))
 }
 
-/// The command line that [`open`] would run, as far as it can be told with nothing run.
+/// The command line that [`open`] would run, as far as it is known with nothing run.
 pub fn plan(camera: &Camera, rpicam: &Rpicam) -> String {
     let model = model();
     let (program, but) = match find(&exec::path()) {
@@ -82,12 +82,12 @@ pub fn plan(camera: &Camera, rpicam: &Rpicam) -> String {
     }
 }
 
-/// Tells whether the program is installed.
+/// True if the program is installed.
 pub fn is_installed() -> bool {
     find(&exec::path()).is_some()
 }
 
-/// The name of this board; empty if the firmware tells none.
+/// The name of this board; empty if the firmware has none.
 pub fn model() -> String {
     fs::read_to_string(MODEL).unwrap_or_default()
 }
@@ -106,7 +106,7 @@ fn find(path: &str) -> Option<String> {
     PROGRAMS.iter().find_map(|program| exec::find(program, path))
 }
 
-/// Tells whether this board encodes H.264 in hardware; None if it is no Raspberry Pi.
+/// True if this board encodes H.264 in hardware; None if it is no Raspberry Pi.
 pub fn board_encodes() -> Option<bool> {
     has_encoder(&model())
 }

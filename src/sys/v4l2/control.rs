@@ -148,7 +148,7 @@ fn address(bytes: &mut [u8]) -> [u8; 8] {
 /// EINVAL for a control that has a payload: its value is not a number. EACCES: write-only.
 pub fn get_number(file: &File, control: &Control) -> Result<i64> {
     let wide = number_is_wide(control)?;
-    // SAFETY: a control without a payload has no address in it; should the driver think otherwise, it is told
+    // SAFETY: a control without a payload has no address in it; should the driver think otherwise, it is given
     // of no bytes (`size` 0).
     let got = unsafe {
         value_call(
