@@ -6,7 +6,7 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 use nix::sys::socket::sockopt::SetStruct;
-use nix::sys::socket::{Backlog, MsgFlags, SetSockOpt, listen, recv, sendmsg, setsockopt, sockopt};
+use nix::sys::socket::{MsgFlags, SetSockOpt, recv, sendmsg, setsockopt, sockopt};
 use nix::{setsockopt_impl, sockopt_impl};
 use std::ffi::{c_int, c_void};
 use std::io::{self, IoSlice};
@@ -37,9 +37,12 @@ pub fn set_notsent_lowat(socket: &impl AsFd, bytes: c_int) -> io::Result<()> {
 /// place there tries again after a second.
 ///
 /// # Errors
-/// The kernel's; EINVAL for more than 4096.
+/// The kernel's.
 pub fn set_backlog(listener: &impl AsFd, connections: c_int) -> io::Result<()> {
-    Ok(listen(listener, Backlog::new(connections)?)?)
+    // nix's own refuses more than SOMAXCONN, which is 128 in musl's headers; the kernel's limit is a setting.
+    // SAFETY: takes numbers only, and the descriptor is borrowed for the call.
+    let result = unsafe { libc::listen(listener.as_fd().as_raw_fd(), connections) };
+    Ok(Errno::result(result).map(drop)?)
 }
 
 /// The listening sockets that the service manager opened for this program (sd_listen_fds(3)), in its order; empty if
