@@ -169,3 +169,14 @@ pub fn reset_on_close(socket: &impl AsFd) {
     // It can't fail for a socket, and if it did, the kernel would keep the bytes for a while, no more.
     _ = setsockopt(socket, sockopt::Linger, &at_once);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_may_wait_than_a_libc_knows() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        set_backlog(&listener, 5000).unwrap();
+    }
+}
