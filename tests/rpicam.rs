@@ -22,6 +22,8 @@ const LITE: &str = "Valid options are:
 const LIBAV: &str = "  --libav-format arg                    Sets the libav encoder output format to use.
   --low-latency [=arg(=1)] (=0)         Enables the libav/libx264 low latency presets.
 ";
+/// What `stdbuf -o4M` tells its library.
+const BUFFER: &str = "buffer=4194304 ";
 /// Pictures without end.
 const STREAM: &str = concat!(
     "while :; do cat ",
@@ -37,7 +39,7 @@ fn stand_in(name: &str, help: &str, script: &str) -> Dir {
     let log = dir.file("log");
     let (help, log) = (help.display(), log.display());
     let text = format!(
-        "#!/bin/sh\nprintf '%s\\n' \"$@\" '' >>'{log}'\nif [ \"$1\" = --help ]; then cat '{help}'; exit; fi\n{script}\n"
+        "#!/bin/sh\nprintf '%s\\n' ${{_STDBUF_O:+buffer=$_STDBUF_O}} \"$@\" '' >>'{log}'\nif [ \"$1\" = --help ]; then cat '{help}'; exit; fi\n{script}\n"
     );
     let program = dir.write(name, text);
     std::fs::set_permissions(program, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -78,7 +80,7 @@ fn the_camera_is_served_with_what_the_build_can_do() {
         (
             "libcamera-vid",
             LITE,
-            format!("-t 0 -n --codec h264 --inline --flush {size} {rest}"),
+            format!("{BUFFER}-t 0 -n --codec h264 --inline --flush {size} {rest}"),
         ),
     ] {
         let dir = stand_in(name, help, STREAM);
@@ -186,7 +188,7 @@ fn jpeg_pictures_are_known_before_the_first() {
     until("it runs", || runs(&dir).len() == 2);
     assert_eq!(
         runs(&dir)[1],
-        "-t 0 -n --codec mjpeg --flush --width 640 --height 480 --framerate 30 -o -"
+        format!("{BUFFER}-t 0 -n --codec mjpeg --flush --width 640 --height 480 --framerate 30 -o -")
     );
 }
 

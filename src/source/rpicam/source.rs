@@ -22,6 +22,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// The program's names, the present one first. Debian 11 has the second only.
 const PROGRAMS: [&str; 2] = ["rpicam-vid", "libcamera-vid"];
+/// A program of coreutils that gives another one a larger buffer for its output (by LD_PRELOAD of a library that calls
+/// setvbuf(3)), ...
+const STDBUF: &str = "stdbuf";
+/// ... which holds the largest frame. `rpicam-vid --flush` calls fwrite(3) and fflush(3) for each frame: with the ordinary
+/// buffer that is up to three `write()`s, with this one it is one, behind which the frame is known to be whole.
+const STDBUF_OUTPUT: &str = "-o4M";
 /// The file in which the firmware names the board (Devicetree Specification 2.3.2, with a 0 byte at its end).
 const MODEL: &str = "/proc/device-tree/model";
 /// The program looks at every video node before it prints its help; it is given up after this.
@@ -43,10 +49,12 @@ pub fn open(camera: &Camera, rpicam: &Rpicam, warned: &mut HashSet<String>) -> R
     for notice in notices {
         warn_once(warned, format!("{}: {notice}", camera.name));
     }
-    log_verbose!("{}: runs {program} {}", camera.name, arguments.join(" "));
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let name = program.rsplit('/').next().unwrap_or(&program).to_owned();
-    let exec = Exec::run(&camera.name, name, &program, &arguments)?;
+    let words = words(program, arguments, &exec::path());
+    log_verbose!("{}: runs {}", camera.name, words.join(" "));
+    let mut words = words.iter().map(String::as_str);
+    let program = words.next().unwrap_or_default();
+    let exec = Exec::run(&camera.name, name, program, &words.collect::<Vec<_>>())?;
     Ok(RpicamVid { exec })
 }
 
@@ -63,7 +71,8 @@ fn prepare(camera: &Camera, rpicam: &Rpicam) -> Result<(String, Line)> {
 /// # Errors
 /// It is not installed, or can't do it here.
 pub fn line(camera: &Camera, rpicam: &Rpicam) -> Result<String> {
-    prepare(camera, rpicam).map(|(program, line)| format!("{program} {}", line.arguments.join(" ")))
+    let (program, line) = prepare(camera, rpicam)?;
+    Ok(words(program, line.arguments, &exec::path()).join(" "))
 }
 
 /// The command line that [`open`] would run, as far as it is known with nothing run.
@@ -77,9 +86,22 @@ pub fn plan(camera: &Camera, rpicam: &Rpicam) -> String {
         None => (PROGRAMS[0].to_owned(), not_installed(&model).to_string()),
     };
     match command_line(&model, None, camera, rpicam) {
-        Ok(line) => format!("would run {program} {} ({but})", line.arguments.join(" ")),
+        Ok(line) => {
+            let words = words(program, line.arguments, &exec::path());
+            format!("would run {} ({but})", words.join(" "))
+        }
         Err(e) => e.to_string(),
     }
+}
+
+/// The words to run: under `stdbuf` where it is in the folders of `path`, for a program that flushes each frame. One that
+/// does not would keep frames back in the larger buffer (and with libav nothing goes through stdio).
+fn words(program: String, arguments: Vec<String>, path: &str) -> Vec<String> {
+    let flushes = arguments.iter().any(|argument| argument == "--flush");
+    let stdbuf = exec::find(STDBUF, path).filter(|_| flushes);
+    let before = stdbuf.map(|stdbuf| [stdbuf, STDBUF_OUTPUT.to_owned()]);
+    let words = before.into_iter().flatten().chain([program]);
+    words.chain(arguments).collect()
 }
 
 /// True if the program is installed.

@@ -21,3 +21,30 @@ fn the_new_name_goes_before_the_old_one() {
     assert_eq!(found(&[&folder]), None);
     fs::remove_dir_all(&folder).unwrap();
 }
+
+#[test]
+fn a_program_that_flushes_gets_a_buffer_for_whole_frames() {
+    let folder = env::temp_dir().join(format!("fmp4streamer-stdbuf-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let stdbuf = folder.join("stdbuf");
+    fs::write(&stdbuf, "").unwrap();
+    fs::set_permissions(&stdbuf, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = folder.to_str().unwrap();
+    let run = |arguments: &str, path: &str| {
+        let arguments = arguments.split(' ').map(str::to_owned).collect();
+        words("/b/rpicam-vid".to_owned(), arguments, path).join(" ")
+    };
+    assert_eq!(
+        run("-t 0 --flush -o -", path),
+        format!("{path}/stdbuf -o4M /b/rpicam-vid -t 0 --flush -o -")
+    );
+    assert_eq!(
+        run("-t 0 --flush -o -", "/no/such"),
+        "/b/rpicam-vid -t 0 --flush -o -"
+    );
+    assert_eq!(
+        run("-t 0 --codec libav -o -", path),
+        "/b/rpicam-vid -t 0 --codec libav -o -"
+    );
+    fs::remove_dir_all(&folder).unwrap();
+}
