@@ -14,8 +14,14 @@ use std::time::Duration;
 
 /// A failure: on what, what was tried, and why it did not work (and what to do about it, if anything). It is shown as
 /// `on: tried: why`.
+///
+/// It is one pointer, so that results are small wherever they pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Error {
+pub struct Error(Box<Parts>);
+
+/// The parts of an [`Error`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parts {
     /// The thing: a device, a file, an address, a camera's name.
     pub on: Box<str>,
     /// The act, such as "can't open it".
@@ -48,29 +54,35 @@ impl Error {
     #[inline(never)]
     fn of(on: &dyn fmt::Display, tried: &dyn fmt::Display, why: &dyn fmt::Display) -> Error {
         let text = |part: &dyn fmt::Display| part.to_string().into_boxed_str();
-        Error {
+        Error(Box::new(Parts {
             on: text(on),
             tried: text(tried),
             why: text(why),
             kind: Kind::Failed,
-        }
+        }))
     }
 
     /// Makes the kind [`Kind::Absent`] where `absent` holds.
-    pub fn absent(self, absent: bool) -> Error {
-        let kind = if absent { Kind::Absent } else { Kind::Failed };
-        Error { kind, ..self }
+    pub fn absent(mut self, absent: bool) -> Error {
+        self.0.kind = if absent { Kind::Absent } else { Kind::Failed };
+        self
+    }
+
+    /// The parts, for callers that show or compare some of them.
+    pub fn parts(&self) -> &Parts {
+        &self.0
     }
 
     /// True if the thing is just not there.
     pub fn is_absent(&self) -> bool {
-        self.kind == Kind::Absent
+        self.0.kind == Kind::Absent
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}: {}", self.on, self.tried, self.why)
+        let Parts { on, tried, why, .. } = self.parts();
+        write!(f, "{on}: {tried}: {why}")
     }
 }
 

@@ -17,7 +17,7 @@ use super::open::open;
 use super::probe::SIZES;
 use super::rpicam;
 use crate::config::Camera;
-use crate::error::{Error, Result};
+use crate::error::{Error, Parts, Result};
 use crate::format::h264::nal::{self, nal_units, unit_type};
 use crate::format::{Codec, jpeg};
 use crate::sys::Errno;
@@ -327,8 +327,9 @@ impl Survey {
 
 /// The words of an error, without the programs that it may name.
 fn without_programs(e: &Error) -> String {
-    let why = e.why.split(" (pid ").next().unwrap_or_default();
-    [&e.on, ": ", &e.tried, ": ", why].concat()
+    let Parts { on, tried, why, .. } = e.parts();
+    let why = why.split(" (pid ").next().unwrap_or_default();
+    [on, ": ", tried, ": ", why].concat()
 }
 
 #[cfg(test)]
