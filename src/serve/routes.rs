@@ -206,9 +206,12 @@ fn nothing_here() -> String {
 pub fn reserved_names() -> Vec<&'static str> {
     let paths = ROUTES.iter().flat_map(|route| route.paths);
     let firsts = paths.filter_map(|path| path.strip_prefix('/')?.split(['/', '?']).next());
-    let mut names: Vec<&str> = firsts.filter(|it| !it.is_empty() && !it.contains('.')).collect();
-    names.sort_unstable();
-    names.dedup();
+    let mut names = Vec::new();
+    for name in firsts.filter(|it| !it.is_empty() && !it.contains('.')) {
+        if let Err(place) = names.binary_search(&name) {
+            names.insert(place, name);
+        }
+    }
     names
 }
 

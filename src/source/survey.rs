@@ -266,7 +266,7 @@ impl Survey {
     }
 
     fn beginning(&mut self, source: &mut dyn Source) -> Result<()> {
-        let (mut begun_us, mut frames, mut sets) = (None, 0, HashSet::new());
+        let (mut begun_us, mut frames, mut sets) = (None, 0, Vec::new());
         watch(source, BEGINNING, &mut |frame| {
             if frame.codec == Codec::Jpeg {
                 self.jpeg(frame.data);
@@ -292,15 +292,16 @@ impl Survey {
     }
 
     /// Each parameter set that was not seen before.
-    fn parameter_sets(&mut self, data: &[u8], seen: &mut HashSet<Vec<u8>>) {
+    fn parameter_sets(&mut self, data: &[u8], seen: &mut Vec<Vec<u8>>) {
         for nal in nal_units(data) {
             let name = match unit_type(nal) {
                 nal::SPS => "SPS",
                 nal::PPS => "PPS",
                 _ => continue,
             };
-            if seen.insert(nal.to_vec()) {
+            if !seen.iter().any(|one| one == nal) {
                 self.bytes(&["  ", name], nal);
+                seen.push(nal.to_vec());
             }
         }
     }

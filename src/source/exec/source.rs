@@ -337,7 +337,7 @@ fn missing_program(line: &str) -> Option<&str> {
     let line = line
         .strip_suffix(": not found")
         .or_else(|| line.strip_suffix(": command not found"));
-    line?.rsplit(": ").next()
+    line?.split(": ").last()
 }
 
 /// The beginning of a command, for people.
