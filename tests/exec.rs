@@ -202,3 +202,44 @@ fn streams_that_cannot_be_shown_are_refused_with_the_way_out() {
         });
     }
 }
+
+/// One bit of a NAL unit's header costs its group of pictures: the command goes on, and so do its clients.
+#[test]
+fn a_flipped_bit_costs_a_group_and_no_client() {
+    let dir = Dir::new();
+    let Some(file) = x264(&dir, "") else { return };
+    let mut stream = std::fs::read(&file).unwrap();
+    // The fifth picture's second slice becomes a data partition, which would be a reason to refuse the stream.
+    let slices: Vec<usize> = (0..stream.len() - 3)
+        .filter(|at| stream[*at..].starts_with(&[0, 0, 1]) && matches!(stream[at + 3] & 31, 1 | 5))
+        .collect();
+    stream[slices[9] + 3] ^= 2;
+    std::fs::write(&file, stream).unwrap();
+    let server = replay(&file, 120, "units");
+    let mut client = server.follow("");
+    let command = children(server.process.id());
+    let (mut keys, mut frames) = (0, 0);
+    while frames < 300 {
+        keys += usize::from(client.next_fragment().expect("it goes on").key());
+        frames += 1;
+    }
+    // Of 90 pictures, 11 can't be shown: the damaged one and those up to the next key frame.
+    assert!(keys >= 300 / 15, "{keys}");
+    assert_ne!(server.camera("after_loss"), "0");
+    assert_eq!(children(server.process.id()), command, "it is the same run");
+}
+
+/// frame_mbs_only_flag 0 says that there may be fields, not that there are.
+#[test]
+fn frames_of_a_stream_that_may_have_fields_are_served() {
+    let dir = Dir::new();
+    let Some(file) = x264(&dir, ":fake-interlaced=1") else {
+        return;
+    };
+    let server = replay(&file, 60, "units");
+    let mut client = server.follow("");
+    for _ in 0..60 {
+        client.next_fragment().expect("it is served");
+    }
+    assert_eq!(server.camera("state"), "live");
+}

@@ -2,6 +2,7 @@
 //! parameter sets it leans on. Streams that can't be shown live frame by frame are refused, with a hint what to change.
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 
 use super::nal::{self, is_reference, nal_units, unit_type};
@@ -31,13 +32,13 @@ pub struct Parameters {
     pub info: Sps,
 }
 
-/// Why an access unit can't be used.
+/// Why an access unit can't be used. All but the last are verdicts on the stream: see [`Suspicion`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refused {
-    /// Pictures come in another order than they are shown in. It is true of the stream and not of one unit
-    /// alone: all units are refused until a whole group of pictures has come without.
+    /// Pictures come in another order than they are shown in. All units are refused until a whole group of pictures
+    /// has come without.
     BFrames,
-    /// The SPS allows fields. It is true of every unit until another SPS comes.
+    /// Pictures are fields, or frames that may be coded as such.
     Interlaced,
     /// The slices' data are in partitions (Extended profile), which no browser decodes.
     DataPartitioning,
@@ -77,6 +78,8 @@ const MAX_AVCC_PPS: usize = 255;
 struct Kept<T> {
     nal: Vec<u8>,
     says: T,
+    /// It came again.
+    repeated: bool,
 }
 
 /// The newest parameter set of each id, in the order of the ids. They are few.
@@ -94,7 +97,14 @@ impl<T> ById<T> {
         self.0.retain(|(other, _)| *other != id);
         let at = self.0.partition_point(|(other, _)| *other < id);
         let nal = nal.to_vec();
-        self.0.insert(at, (id, Kept { nal, says }));
+        let repeated = false;
+        self.0.insert(at, (id, Kept { nal, says, repeated }));
+    }
+
+    /// True if this one is here already, which is noted.
+    fn repeats(&mut self, nal: &[u8]) -> bool {
+        let kept = self.0.iter_mut().find(|(_, kept)| kept.nal == nal);
+        kept.map(|(_, kept)| kept.repeated = true).is_some()
     }
 
     fn values(&self) -> impl Iterator<Item = &Kept<T>> {
@@ -118,7 +128,41 @@ pub struct Reader {
     /// A parameter set changed since `parameters` was made.
     changed: bool,
     order: Order,
+    fields: Suspicion,
+    partitions: Suspicion,
 }
+
+/// Something that a stream must not have was seen. Once may be a flipped bit, which costs its group of pictures; what
+/// comes again and again is the stream's own, and a reason to refuse it.
+#[derive(Default)]
+struct Suspicion {
+    /// Pictures that had it, back to the last group that was free of it.
+    pictures: u32,
+    in_this_group: bool,
+}
+
+impl Suspicion {
+    /// So many pictures are a proof. One damaged picture may put those behind it into a wrong order, too.
+    const PROOF: u32 = 4;
+
+    fn begin_group(&mut self) {
+        if !mem::take(&mut self.in_this_group) {
+            self.pictures = 0;
+        }
+    }
+
+    fn note(&mut self) {
+        self.pictures = self.pictures.saturating_add(1);
+        self.in_this_group = true;
+    }
+
+    fn is_proved(&self) -> bool {
+        self.pictures >= Suspicion::PROOF
+    }
+}
+
+/// One SPS alone may be damaged: it is believed what it says of fields when it came again, or after so many pictures.
+const FIELDS_OF_ONE_SPS: u32 = 100;
 
 /// Facts from the slices of an access unit so far.
 struct Picture {
@@ -129,6 +173,7 @@ struct Picture {
     idr_slices: u32,
     intra_slices: u32,
     b_slices: u32,
+    fields: bool,
 }
 
 impl Reader {
@@ -150,6 +195,7 @@ impl Reader {
         let mut picture = None;
         let mut complete = true;
         let mut damage = Ok(());
+        let mut partitioned = false;
         for nal in nal_units(annex_b) {
             // The rest of a damaged unit is read too: its parameter sets may be the only ones to come.
             let result = match unit_type(nal) {
@@ -160,7 +206,10 @@ impl Reader {
                     nals.push(nal);
                     self.add_slice(nal, &mut picture).map(|known| complete &= known)
                 }
-                2..=4 => Err(Refused::DataPartitioning),
+                2..=4 => {
+                    partitioned = true;
+                    Ok(())
+                }
                 nal::SEI => {
                     nals.push(nal);
                     Ok(())
@@ -171,6 +220,9 @@ impl Reader {
                 _ => Ok(()),
             };
             damage = damage.and(result);
+        }
+        if partitioned {
+            damage = damage.and(Err(self.partitioned()));
         }
         damage?;
         if !complete && self.parameters.is_some() {
@@ -190,18 +242,19 @@ impl Reader {
     }
 
     fn keep_sps(&mut self, nal: &[u8]) -> Result<(), Refused> {
-        if self.sps.values().any(|kept| kept.nal == nal) {
+        if self.sps.repeats(nal) {
             return Ok(());
         }
         check_size("SPS", nal)?;
         let says = Sps::parse(nal).map_err(|why| damaged("SPS", &why))?;
         self.sps.insert(says.id, nal, says);
+        self.fields = Suspicion::default();
         self.changed = true;
         Ok(())
     }
 
     fn keep_pps(&mut self, nal: &[u8]) -> Result<(), Refused> {
-        if self.pps.values().any(|kept| kept.nal == nal) {
+        if self.pps.repeats(nal) {
             return Ok(());
         }
         check_size("PPS", nal)?;
@@ -222,7 +275,11 @@ impl Reader {
         let Some(header) = header.map_err(|why| damaged("slice header", &why))? else {
             return Ok(false);
         };
-        let kind = header.kind;
+        let (kind, field) = (header.kind, header.field);
+        let is_idr = unit_type(nal) == nal::IDR;
+        if is_idr && matches!(kind, SliceKind::P | SliceKind::B) {
+            return Err(Refused::Damaged("an IDR picture leans on others".into()));
+        }
         let picture = picture.get_or_insert(Picture {
             first: header,
             sps_id,
@@ -231,15 +288,30 @@ impl Reader {
             idr_slices: 0,
             intra_slices: 0,
             b_slices: 0,
+            fields: false,
         });
         if picture.sps_id != sps_id {
             return Err(Refused::Damaged("its slices belong to different SPS".into()));
         }
         picture.slices += 1;
-        picture.idr_slices += u32::from(unit_type(nal) == nal::IDR);
+        picture.idr_slices += u32::from(is_idr);
         picture.intra_slices += u32::from(kind == SliceKind::I);
         picture.b_slices += u32::from(kind == SliceKind::B);
+        picture.fields |= field;
         Ok(true)
+    }
+
+    /// The refusal of a unit with data partitions, which only the Extended profile has.
+    fn partitioned(&mut self) -> Refused {
+        const EXTENDED: u8 = 88;
+        if self.sps.values().any(|sps| sps.says.profile_idc == EXTENDED) {
+            self.partitions.note();
+        }
+        if self.partitions.is_proved() {
+            Refused::DataPartitioning
+        } else {
+            Refused::Damaged("a data partition, which its profile does not have".into())
+        }
     }
 
     /// Makes the parameter sets of a picture's SPS the stream's, and asks whether the picture can be in it.
@@ -247,8 +319,18 @@ impl Reader {
         let Some(sps) = self.sps.get(picture.sps_id) else {
             return Ok(());
         };
-        if !sps.says.frame_mbs_only {
-            return Err(Refused::Interlaced);
+        if picture.idr_slices > 0 {
+            self.fields.begin_group();
+            self.partitions.begin_group();
+        }
+        if picture.fields || sps.says.mb_adaptive_fields {
+            self.fields.note();
+            let believed = sps.repeated || self.fields.pictures >= FIELDS_OF_ONE_SPS;
+            return Err(if believed && self.fields.is_proved() {
+                Refused::Interlaced
+            } else {
+                Refused::Damaged("a field of an interlaced frame".into())
+            });
         }
         if self.changed
             || self
@@ -270,10 +352,15 @@ impl Reader {
             }
             self.changed = false;
         }
-        if sps.says.may_reorder() && self.order.is_broken_by(picture, sps.says.pic_order_cnt) {
-            return Err(Refused::BFrames);
+        if !sps.says.may_reorder() {
+            return Ok(());
         }
-        Ok(())
+        let in_order = self.order.goes_on_with(picture, sps.says.pic_order_cnt);
+        match in_order {
+            _ if self.order.broken.is_proved() => Err(Refused::BFrames),
+            true => Ok(()),
+            false => Err(Refused::Damaged("a B picture comes before its turn".into())),
+        }
     }
 }
 
@@ -299,25 +386,25 @@ struct Order {
     reference_lsb: i64,
     /// PicOrderCnt of the picture before, where there was one since the last IDR.
     previous: Option<i64>,
-    /// Reordering was seen since the last IDR.
-    seen: bool,
-    /// It was seen in the group of pictures before.
-    seen_before: bool,
+    /// Pictures were out of order.
+    broken: Suspicion,
 }
 
 impl Order {
-    /// Takes in the next picture. A B picture before its turn shows reordering; other pictures with a
-    /// lower count do not, since the count also falls where pictures were lost, or where an encoder starts it
-    /// anew without an IDR (memory_management_control_operation 5).
-    fn is_broken_by(&mut self, picture: &Picture, kind: PicOrderCnt) -> bool {
+    /// Takes in the next picture; false: it is out of order. A B picture before its turn shows reordering; other
+    /// pictures with a lower count do not, since the count also falls where pictures were lost, or where an encoder
+    /// starts it anew without an IDR (memory_management_control_operation 5).
+    fn goes_on_with(&mut self, picture: &Picture, kind: PicOrderCnt) -> bool {
         if picture.idr_slices > 0 {
+            let mut broken = mem::take(&mut self.broken);
+            broken.begin_group();
             *self = Order {
-                seen_before: self.seen,
+                broken,
                 ..Order::default()
             };
         }
         let b = picture.b_slices > 0;
-        self.seen |= match kind {
+        let broken = match kind {
             PicOrderCnt::Lsb(bits) => {
                 let count = self.count(picture, 1 << bits);
                 let previous = self.previous.replace(count);
@@ -327,7 +414,10 @@ impl Order {
             PicOrderCnt::Cycle => b,
             PicOrderCnt::DecodingOrder => false,
         };
-        self.seen || self.seen_before
+        if broken {
+            self.broken.note();
+        }
+        !broken
     }
 
     /// PicOrderCnt of a frame, clause 8.2.1.1.
@@ -597,24 +687,30 @@ mod tests {
         assert_eq!(reader.read(&annex_b(&[&sps, &bytes(PPS)])), Ok(None));
         assert_eq!(read(&mut reader, "6588840057e9d7ad678dc1e9373a"), Ok(true));
         assert_eq!(read(&mut reader, "419a236c457fb7e0b47139fc6740"), Ok(true));
-        assert_eq!(
-            read(&mut reader, "419e4178853ff04fb769b73d47aa"),
-            Err(Refused::BFrames)
-        );
+        let (b, p) = ("419e4178853ff04fb769b73d47aa", "419a236c457fb7e0b47139fc6740");
+        // The first ones could be damaged pictures.
+        for _ in 0..3 {
+            assert!(matches!(read(&mut reader, b), Err(Refused::Damaged(_))));
+            assert_eq!(read(&mut reader, p), Ok(true));
+        }
+        assert_eq!(read(&mut reader, b), Err(Refused::BFrames));
         assert_eq!(
             read(&mut reader, "419a6749a84168994c08cfdf9082"),
             Err(Refused::BFrames)
         );
         // All of the next group as well, and the one after it is free.
-        assert_eq!(
-            read(&mut reader, "6588840057e9d7ad678dc1e9373a"),
-            Err(Refused::BFrames)
-        );
-        assert_eq!(
-            read(&mut reader, "419a236c457fb7e0b47139fc6740"),
-            Err(Refused::BFrames)
-        );
-        assert_eq!(read(&mut reader, "6588840057e9d7ad678dc1e9373a"), Ok(true));
+        let idr = "6588840057e9d7ad678dc1e9373a";
+        assert_eq!(read(&mut reader, idr), Err(Refused::BFrames));
+        assert_eq!(read(&mut reader, p), Err(Refused::BFrames));
+        assert_eq!(read(&mut reader, idr), Ok(true));
+        // One a group is enough, and one alone is not.
+        for n in 0..3 {
+            assert_eq!(read(&mut reader, p), Ok(true));
+            assert!(matches!(read(&mut reader, b), Err(Refused::Damaged(_))), "{n}");
+            assert_eq!(read(&mut reader, idr), Ok(true));
+        }
+        assert_eq!(read(&mut reader, p), Ok(true));
+        assert_eq!(read(&mut reader, b), Err(Refused::BFrames));
         for way_out in [
             "--bframes 0",
             "-bf 0",
@@ -643,9 +739,10 @@ mod tests {
         for lsb in [20, 40, 62, 4] {
             assert!(!key(&mut reader, &[&slice(0x41, P, lsb)]));
         }
+        let early = reader.read(&annex_b(&[&slice(0x01, B, 63)])).unwrap_err();
         assert_eq!(
-            reader.read(&annex_b(&[&slice(0x01, B, 63)])),
-            Err(Refused::BFrames)
+            early.to_string(),
+            "damaged H.264: a B picture comes before its turn"
         );
         // Joined in the middle, with a count in its upper half.
         let mut reader = Reader::new();
@@ -663,21 +760,128 @@ mod tests {
         assert!(!key(&mut reader, &[&slice(0x41, P, 8)]) && !key(&mut reader, &[&slice(0x01, B, 4)]));
     }
 
-    #[test]
-    fn interlaced_and_partitioned_are_refused() {
+    /// Baseline's, Main's or the Extended profile's SPS of a stream that may have fields, 32x32: five bits of frame_num,
+    /// pic_order_cnt_type 2.
+    fn field_sps(profile: u32, mb_adaptive: bool) -> Vec<u8> {
+        nal(0x67, |w| {
+            w.u(24, profile << 16 | 10);
+            [0, 1, 2, 1].iter().for_each(|&value| w.ue(value));
+            w.flag(false);
+            w.ue(1);
+            w.ue(0);
+            w.flag(false); // frame_mbs_only_flag
+            w.flag(mb_adaptive);
+            w.u(3, 0b100);
+        })
+    }
+
+    /// A slice for it: of a frame, or of a field.
+    fn slice_of_field_sps(header: u8, kind: u32, field: bool) -> Vec<u8> {
+        nal(header, |w| {
+            w.ue(0);
+            w.ue(kind);
+            w.ue(0);
+            w.u(5, 0);
+            w.flag(field);
+            if field {
+                w.flag(false); // bottom_field_flag
+            }
+            if header & 0x1f == 5 {
+                w.ue(0);
+            }
+            w.u(32, 0x1234_5678);
+        })
+    }
+
+    /// What comes of an IDR picture with parameter sets, and of so many others.
+    fn results(idr: &[&[u8]], other: &[u8], count: usize) -> Vec<Result<bool, Refused>> {
         let mut reader = Reader::new();
-        let idr = slice(0x65, I, 0);
-        let unit = annex_b(&[&bytes(X264_INTERLACED), &bytes(PPS), &idr]);
-        assert_eq!(reader.read(&unit), Err(Refused::Interlaced));
-        assert!(reader.parameters().is_none());
+        let others = std::iter::repeat_n(annex_b(&[other]), count);
+        let units = std::iter::once(annex_b(idr)).chain(others);
+        units
+            .map(|unit| reader.read(&unit).map(|unit| unit.is_some()))
+            .collect()
+    }
+
+    fn is_damage(result: &Result<bool, Refused>) -> bool {
+        matches!(result, Err(Refused::Damaged(_)))
+    }
+
+    #[test]
+    fn fields_are_refused_and_frames_of_a_stream_that_may_have_some_are_not() {
+        let (sps, pps) = (field_sps(77, false), pps(0, 0));
+        let slices = |field| {
+            let slice = |header, kind| slice_of_field_sps(header, kind, field);
+            (slice(0x65, I), slice(0x41, P))
+        };
+        let (idr, p) = slices(false);
+        assert_eq!(results(&[&sps, &pps, &idr], &p, 9), vec![Ok(true); 10]);
+        let (field_idr, field) = slices(true);
+        for (sps, idr, p) in [
+            (&sps, &field_idr, &field),
+            (&field_sps(77, true), &idr, &p),
+            (&bytes(X264_INTERLACED), &slice(0x65, I, 0), &slice(0x41, P, 2)),
+        ] {
+            // The SPS comes twice, and it is said at the fourth picture.
+            let came = results(&[sps, sps, &pps, idr], p, 9);
+            assert!(came[..3].iter().all(is_damage), "{came:?}");
+            assert_eq!(came[3..], vec![Err(Refused::Interlaced); 7]);
+            // It comes once, and could be damaged.
+            let came = results(&[sps, &pps, idr], p, 100);
+            assert!(came[..99].iter().all(is_damage), "{came:?}");
+            assert_eq!(came[99..], vec![Err(Refused::Interlaced); 2]);
+        }
         assert!(Refused::Interlaced.to_string().contains("progressive"));
-        // A progressive SPS ends it.
-        assert!(key(&mut reader, &[&bytes(X264_HIGH_B), &idr]));
+        // A damaged SPS costs its group of pictures.
+        let mut reader = started(X264_HIGH_B);
+        let (idr, p) = (slice(0x65, I, 0), slice(0x41, P, 2));
+        let damaged = [&bytes(X264_INTERLACED)[..], &bytes(PPS), &idr];
+        assert!(is_damage(&reader.read(&annex_b(&damaged)).map(|_| true)));
+        for _ in 0..50 {
+            assert!(is_damage(&reader.read(&annex_b(&[&p])).map(|_| true)));
+        }
+        assert!(key(&mut reader, &[&bytes(X264_HIGH_B), &bytes(PPS), &idr]));
+        assert!(!key(&mut reader, &[&p]));
+    }
+
+    #[test]
+    fn data_partitions_are_refused_where_the_profile_has_them() {
+        let (pps, idr) = (pps(0, 0), slice_of_field_sps(0x65, I, false));
         for kind in 2..=4 {
-            assert_eq!(
-                reader.read(&annex_b(&[&[0x40 | kind, 0x80]])),
-                Err(Refused::DataPartitioning)
-            );
+            let partition = [0x40 | kind, 0x80];
+            let came = results(&[&field_sps(88, false), &pps, &idr], &partition, 9);
+            assert_eq!(came[0], Ok(true));
+            assert!(came[1..4].iter().all(is_damage), "{came:?}");
+            assert_eq!(came[4..], vec![Err(Refused::DataPartitioning); 6]);
+            // Anywhere else it is another kind of stream, or a flipped bit.
+            let came = results(&[&field_sps(77, false), &pps, &idr], &partition, 99);
+            assert!(came[1..].iter().all(is_damage));
+        }
+    }
+
+    /// Whichever bit of a NAL unit's header is wrong, what comes with the next key frame is served.
+    #[test]
+    fn a_flipped_bit_of_a_header_costs_a_group() {
+        let (sps, pps) = (bytes(X264_HIGH_B), bytes(PPS));
+        let idr = slice(0x65, I, 0);
+        let group = [&sps, &pps, &idr, &slice(0x41, P, 2), &slice(0x41, P, 4)];
+        for at in 0..group.len() {
+            for bit in 0..8 {
+                let mut reader = started(X264_HIGH_B);
+                let mut units = group.map(Vec::clone);
+                units[at][0] ^= 1 << bit;
+                let [a, b, c, others @ ..] = &units;
+                let first = annex_b(&[a, b, c]);
+                for unit in [first]
+                    .into_iter()
+                    .chain(others.iter().map(|nal| annex_b(&[nal])))
+                {
+                    let result = reader.read(&unit).map(|_| true);
+                    assert!(result.is_ok() || is_damage(&result), "{at} {bit}: {result:?}");
+                }
+                assert!(key(&mut reader, &[&sps, &pps, &idr]), "{at} {bit}");
+                assert!(!key(&mut reader, &[&slice(0x41, P, 2)]), "{at} {bit}");
+            }
         }
     }
 

@@ -31,6 +31,8 @@ pub struct SliceHeader {
     pub pps_id: u8,
     /// frame_num.
     pub frame_num: u32,
+    /// field_pic_flag: the picture is one of a frame's two fields.
+    pub field: bool,
     /// idr_pic_id, in slices of IDR pictures.
     pub idr_pic_id: Option<u32>,
     /// pic_order_cnt_lsb; 0 where the SPS gives the order otherwise.
@@ -88,6 +90,7 @@ impl SliceHeader {
             kind,
             pps_id,
             frame_num,
+            field,
             idr_pic_id,
             pic_order_cnt_lsb,
             delta_pic_order_cnt_bottom,

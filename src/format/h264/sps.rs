@@ -30,6 +30,8 @@ pub struct Sps {
     pub max_num_ref_frames: u32,
     /// frame_mbs_only_flag: every picture is a whole frame, so nothing is interlaced.
     pub frame_mbs_only: bool,
+    /// mb_adaptive_frame_field_flag: within a frame, macroblocks may be coded as two fields.
+    pub mb_adaptive_fields: bool,
     /// Pixels a line, after cropping.
     pub width: u32,
     /// Lines of a frame, after cropping.
@@ -98,10 +100,18 @@ impl Sps {
 
 const CONSTRAINT_SET3: u8 = 0x10;
 
+/// All values of profile_idc (annexes A, G, H, I). Another one is that of a slice whose NAL unit header was damaged.
+const PROFILES: [u8; 16] = [
+    44, 66, 77, 83, 86, 88, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244,
+];
+
 /// seq_parameter_set_data, clause 7.3.2.1.1.
 pub(super) fn parse_rbsp(rbsp: &[u8]) -> Result<(Sps, Places), SyntaxError> {
     let r = &mut BitReader::new(rbsp);
     let profile_idc = r.u(8, "profile_idc")? as u8;
+    if !PROFILES.contains(&profile_idc) {
+        return Err(SyntaxError::Range("profile_idc", i64::from(profile_idc)));
+    }
     let constraint_flags = r.u(8, "constraint_set_flags")? as u8;
     let level_idc = r.u(8, "level_idc")? as u8;
     let id = r.ue_to(31, "seq_parameter_set_id")? as u8;
@@ -147,9 +157,7 @@ pub(super) fn parse_rbsp(rbsp: &[u8]) -> Result<(Sps, Places), SyntaxError> {
     let mbs_wide = 1 + r.ue_to(MAX_SIDE / MB - 1, "pic_width_in_mbs_minus1")?;
     let map_units_high = 1 + r.ue_to(MAX_SIDE / MB - 1, "pic_height_in_map_units_minus1")?;
     let frame_mbs_only = r.flag("frame_mbs_only_flag")?;
-    if !frame_mbs_only {
-        r.flag("mb_adaptive_frame_field_flag")?;
-    }
+    let mb_adaptive_fields = !frame_mbs_only && r.flag("mb_adaptive_frame_field_flag")?;
     r.flag("direct_8x8_inference_flag")?;
     // 7-18: a map unit of a stream with fields is a pair of macroblocks.
     let fields = if frame_mbs_only { 1 } else { 2 };
@@ -201,6 +209,7 @@ pub(super) fn parse_rbsp(rbsp: &[u8]) -> Result<(Sps, Places), SyntaxError> {
         pic_order_cnt,
         max_num_ref_frames,
         frame_mbs_only,
+        mb_adaptive_fields,
         width,
         height,
         sar: vui.sar,
