@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-/// A failure: on what, what was tried, and why it did not work (and what to do about it, if anything). It is shown as
-/// `on: tried: why`.
+/// A failure: on what, what was tried, and why it did not work (and what to do about it, if anything). The log shows all
+/// of it, as `on: tried: why: detail`; clients get [`Error::for_clients`].
 ///
 /// It is one pointer, so that results are small wherever they pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct Parts {
     pub tried: Box<str>,
     /// The reason, and what to do about it.
     pub why: Box<str>,
+    /// What may hold a secret, such as the words of another program; empty if there is none. For the log only.
+    pub detail: Box<str>,
     /// The kind, for callers that treat kinds differently.
     pub kind: Kind,
 }
@@ -58,8 +60,32 @@ impl Error {
             on: text(on),
             tried: text(tried),
             why: text(why),
+            detail: Box::default(),
             kind: Kind::Failed,
         }))
+    }
+
+    /// Adds what only the log may show.
+    pub fn with_detail(mut self, detail: String) -> Error {
+        self.0.detail = detail.into_boxed_str();
+        self
+    }
+
+    /// The failure without its detail: the text that may leave this machine.
+    pub fn for_clients(&self) -> String {
+        let Parts {
+            on,
+            tried,
+            why,
+            detail,
+            ..
+        } = self.parts();
+        let more = if detail.is_empty() {
+            ""
+        } else {
+            "; the log says more"
+        };
+        format!("{on}: {tried}: {why}{more}")
     }
 
     /// Makes the kind [`Kind::Absent`] where `absent` holds.
@@ -81,8 +107,18 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Parts { on, tried, why, .. } = self.parts();
-        write!(f, "{on}: {tried}: {why}")
+        let Parts {
+            on,
+            tried,
+            why,
+            detail,
+            ..
+        } = self.parts();
+        write!(f, "{on}: {tried}: {why}")?;
+        match &**detail {
+            "" => Ok(()),
+            detail => write!(f, ": {detail}"),
+        }
     }
 }
 
@@ -154,11 +190,54 @@ pub fn flush_log(limit: Duration) {
     _ = WRITTEN.wait_timeout_while(queue(), limit, |queue| queue.writing || !queue.lines.is_empty());
 }
 
+/// A line that is fit for a log. Control characters, C1's too, are shown as escapes, since they could play tricks on a
+/// terminal; the user and password of a URL (RFC 3986, 3.2.1) are blotted out.
+pub fn fit_for_log(line: &str) -> String {
+    let mut fit = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once("://") {
+        fit.push_str(before);
+        fit.push_str("://");
+        rest = match userinfo_bytes(after) {
+            0 => after,
+            bytes => {
+                fit.push_str("***");
+                &after[bytes..]
+            }
+        };
+    }
+    fit.push_str(rest);
+    if !fit.contains(char::is_control) {
+        return fit;
+    }
+    let mut shown = String::with_capacity(fit.len() + 8);
+    for c in fit.chars() {
+        match c.is_control() {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    shown
+}
+
+/// The length of the userinfo at the beginning of what follows a URL's `://`.
+fn userinfo_bytes(after: &str) -> usize {
+    let word = after.split(|c: char| c.is_whitespace() || "\"'<>".contains(c));
+    let word = word.into_iter().next().unwrap_or_default();
+    let authority = word.split(['/', '?', '#']).next().unwrap_or_default();
+    // A password may hold a `/` that should have been encoded: no port looks like that.
+    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
+    let is_port = authority.starts_with('[') || port.bytes().all(|byte| byte.is_ascii_digit());
+    let at = authority.rfind('@');
+    at.or_else(|| word.rfind('@').filter(|_| !is_port)).unwrap_or(0)
+}
+
 /// Writes one line; called through the `log_*` macros.
 pub fn log_line(level: Level, line: fmt::Arguments<'_>) {
     if level == Level::Verbose && !VERBOSE.load(Ordering::Relaxed) {
         return;
     }
+    let line = fit_for_log(&line.to_string());
     // journald takes the priority off the line's start (sd-daemon(3)); people see words.
     static JOURNAL: OnceLock<bool> = OnceLock::new();
     let text = if *JOURNAL.get_or_init(stderr_is_the_journal) {
@@ -213,3 +292,50 @@ macro_rules! log_info { ($($arg:tt)*) => { $crate::error::log_line($crate::error
 /// Logs what only `--verbose` shows.
 #[macro_export]
 macro_rules! log_verbose { ($($arg:tt)*) => { $crate::error::log_line($crate::error::Level::Verbose, format_args!($($arg)*)) } }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_hold_a_secret_is_for_the_log_alone() {
+        let e = Error::new("exec", "the command ended", "exited with status 1");
+        assert_eq!(e.to_string(), e.for_clients());
+        let e = e.with_detail("401 for hunter2".into());
+        assert_eq!(
+            e.for_clients(),
+            "exec: the command ended: exited with status 1; the log says more"
+        );
+        assert_eq!(
+            e.to_string(),
+            "exec: the command ended: exited with status 1: 401 for hunter2"
+        );
+    }
+
+    #[test]
+    fn a_log_has_no_passwords_of_urls_and_no_control_characters() {
+        for (line, fit) in [
+            ("plain: 1 @ 2", "plain: 1 @ 2"),
+            (
+                "ffmpeg -i rtsp://admin:secret@192.0.2.1:554/a -f h264 -",
+                "ffmpeg -i rtsp://***@192.0.2.1:554/a -f h264 -",
+            ),
+            (
+                "'http://token@h/' \"ftp://u:p@h\"",
+                "'http://***@h/' \"ftp://***@h\"",
+            ),
+            ("rtsp://u:p@ss@h/x@y", "rtsp://***@h/x@y"),
+            ("rtsp://u:p/w@h/x", "rtsp://***@h/x"),
+            (
+                "http://h:80/a@b http://[::1]/a@b",
+                "http://h:80/a@b http://[::1]/a@b",
+            ),
+            ("http://h/a@b", "http://h/a@b"),
+            ("http://user:é@h", "http://***@h"),
+            ("a\x1b[31m\u{9b}2J\x7f\n", "a\\u{1b}[31m\\u{9b}2J\\u{7f}\\n"),
+            ("://", "://"),
+        ] {
+            assert_eq!(fit_for_log(line), fit, "{line}");
+        }
+    }
+}

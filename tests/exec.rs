@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::io::Read;
 use std::path::Path;
 use std::process::Command;
 use support::{Dir, Server, children, film, follows, have, until};
@@ -162,16 +163,106 @@ fn the_command_ends_when_nobody_watches_and_with_the_program() {
 
 #[test]
 fn what_is_wrong_with_a_command_is_said() {
-    for (command, reason) in [
-        ("echo nothing here >&2; exit 3", "nothing here"),
-        ("no-such-program-at-all", "127"),
-        ("cat /dev/zero", "H.264"),
+    for (command, reason, in_log) in [
+        (
+            "echo nothing here >&2; exit 3",
+            "exited with status 3",
+            ": nothing here",
+        ),
+        ("no-such-program-at-all", "127", ": no-such-program-at-all"),
+        ("cat /dev/zero", "H.264", "begins with 00"),
     ] {
         let server = Server::with_config(&format!("[exec]\ncommand = {command}\n"));
         until("it says why", || {
             server.camera("state") == "lost" && server.camera("reason").contains(reason)
         });
         assert!(server.get("/healthz").starts_with("HTTP/1.1 503"));
+        until("the log says more", || server.log().contains(in_log));
+    }
+}
+
+const PASSWORD: &str = "hunter2";
+
+/// Passwords stand in commands, in what these say, and in what they write. Clients get none of it, the log no URL's.
+#[test]
+fn no_password_of_a_command_leaves() {
+    let fixture = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fixtures/x264/x264_two_slices.h264"
+    );
+    let url = format!("rtsp://admin:{PASSWORD}@192.0.2.1/");
+    let commands = [
+        (format!("echo {url}: unauthorized >&2; exit 3"), "lost"),
+        (format!("{PASSWORD} {url}"), "lost"),
+        (format!("echo {url}; exit 1"), "lost"),
+        (format!("yes {url}"), "lost"),
+        (format!("sleep 1000; echo {url}"), "starting"),
+        (format!("cat {fixture}; echo {url} >&2; sleep 1000"), "live"),
+    ];
+    std::thread::scope(|scope| {
+        for (command, condition) in commands {
+            let url = &url;
+            scope.spawn(move || shows_no_password(&command, condition, url));
+        }
+    });
+}
+
+fn shows_no_password(command: &str, condition: &str, url: &str) {
+    let server = Server::with_config(&format!("[exec front]\ncommand = {command}\nauto_sleep = no\n"));
+    until("it comes to this", || server.camera("state") == condition);
+    let request = |line: &str, fields: &str| {
+        format!("{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{fields}\r\n")
+    };
+    let get = |path: &str| request(&format!("GET {path}"), "");
+    let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let whole = [
+        "/",
+        "/front",
+        "/status",
+        "/healthz",
+        "/snapshot.jpg",
+        "/snapshot.mp4",
+        "/stream.m3u8",
+        "/streaminf.m3u8",
+        "/hls/no-such-file",
+        "/nowhere",
+    ];
+    let answers: Vec<String> = std::thread::scope(|scope| {
+        let server = &server;
+        let ask = |request: String| scope.spawn(move || server.ask(&request));
+        let asked: Vec<_> = whole.iter().map(|path| ask(get(path))).collect();
+        asked.into_iter().map(|answer| answer.join().unwrap()).collect()
+    });
+    for (path, answer) in whole.iter().zip(&answers) {
+        assert!(answer.starts_with("HTTP/1.1 "), "{path}: {answer}");
+        assert!(!answer.contains(PASSWORD), "{command}, {path}: {answer}");
+    }
+    assert!(answers[2].contains("\"state\":\""), "{}", answers[2]);
+    // The endless ones: what comes within a second, which of JPEG pictures may be nothing.
+    for (request, begins) in [
+        (request("GET /ws", upgrade), "HTTP/1.1 101"),
+        (get("/stream.mp4"), "HTTP/1.1 "),
+        (get("/stream.mjpeg"), ""),
+    ] {
+        let mut socket = server.send(request.as_bytes());
+        let soon = std::time::Duration::from_secs(1);
+        socket.set_read_timeout(Some(soon)).unwrap();
+        let mut answer = Vec::new();
+        _ = socket.read_to_end(&mut answer);
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with(begins), "{command}: {answer}");
+        assert!(!answer.contains(PASSWORD), "{command}: {answer}");
+        if begins.ends_with("101") {
+            assert!(answer.contains("\"type\":\"state\""), "{command}: {answer}");
+        }
+    }
+    let log = server.log();
+    assert!(!log.contains(url), "{log}");
+    if command.contains(">&2") {
+        until("the log has the rest", || {
+            server.log().contains("rtsp://***@192.0.2.1/")
+        });
     }
 }
 

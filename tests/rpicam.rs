@@ -139,13 +139,14 @@ fn what_it_says_as_it_ends_is_explained() {
         ),
         (
             "ERROR: *** Invalid AWB mode: x ***",
-            "status 255: ERROR: *** Invalid AWB mode",
+            "status 255; the log says more",
         ),
     ] {
         let dir = stand_in("rpicam-vid", LITE, &format!("echo '{said}' >&2; exit 255"));
         let server = Server::with_config_as(program(&dir), "[rpicam]\n");
         until("it says why", || server.camera("reason").contains(reason));
         assert_eq!(server.camera("state"), "lost");
+        until("the log has its words", || server.log().contains(said));
     }
 }
 

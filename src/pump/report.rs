@@ -1,6 +1,7 @@
 //! What a pump says of its camera, in the stream's state and in the log.
 
 use crate::config::{Camera, SourceKind};
+use crate::error::Error;
 use crate::format::Codec;
 use crate::source::SourceInfo;
 use crate::stream::{Condition, Stream};
@@ -38,6 +39,22 @@ impl<'a> Report<'a> {
 
     /// Publishes a condition, and logs it if it is another one than before.
     pub fn condition(&mut self, condition: Condition, why: &str) {
+        self.publish(condition, why);
+        let line = match condition {
+            Condition::Starting | Condition::Live => return,
+            Condition::Asleep => format!("{}: sleeps until somebody watches", self.stream.name),
+            Condition::Lost | Condition::Refused => format!("{}: {why}", self.stream.name),
+        };
+        self.log(condition, line);
+    }
+
+    /// Publishes that the source is lost, and logs it with what clients are not to know, if it is news.
+    pub fn lost(&mut self, e: &Error) {
+        self.publish(Condition::Lost, &e.for_clients());
+        self.log(Condition::Lost, format!("{}: {e}", self.stream.name));
+    }
+
+    fn publish(&self, condition: Condition, why: &str) {
         self.stream.publish(|state| {
             if state.condition != condition || state.since.is_none() {
                 state.since = Some(Instant::now());
@@ -49,11 +66,9 @@ impl<'a> Report<'a> {
             }
         });
         self.stream.notify_viewers();
-        let line = match condition {
-            Condition::Starting | Condition::Live => return,
-            Condition::Asleep => format!("{}: sleeps until somebody watches", self.stream.name),
-            Condition::Lost | Condition::Refused => format!("{}: {why}", self.stream.name),
-        };
+    }
+
+    fn log(&mut self, condition: Condition, line: String) {
         if line == self.last_line {
             return;
         }

@@ -211,7 +211,7 @@ impl<'a> Pump<'a> {
         };
         let verdict = self.retry.lost(loss, now);
         if verdict.is_news {
-            self.report.condition(Condition::Lost, &e.to_string());
+            self.report.lost(e);
         }
         verdict.wait
     }

@@ -61,7 +61,7 @@ pub fn open(camera: &Camera, history: &mut History) -> Result<Box<dyn Source>> {
             }
             None => Box::new(Pattern::new(width, height, fps)?.placeholder()),
         },
-        SourceKind::Exec { command } => Box::new(Exec::start(&camera.name, command)?),
+        SourceKind::Exec { command } => Box::new(Exec::start(&camera.name, &camera.section, command)?),
         SourceKind::Rpicam(rpicam) => Box::new(rpicam::open(camera, rpicam, &mut history.warned)?),
         SourceKind::Test => Box::new(Pattern::new(width, height, fps)?),
     })

@@ -8,10 +8,10 @@ use super::stderr::StderrLog;
 use crate::error::{Error, Result};
 use crate::format::h264::assembler::Assembler;
 use crate::format::{Chunk, Codec, jpeg};
+use crate::log_verbose;
 use crate::source::frame::{Drops, Frame, Signal, Source, SourceInfo};
 use crate::sys::command::{Command, Exit, PipeRead};
 use crate::sys::poll::{is_ready, poll, readable};
-use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
@@ -72,12 +72,14 @@ pub struct Exec {
 
 impl Exec {
     /// Runs `command` by `/bin/sh`. `name` is the source's name in the config; it stands before the lines of the
-    /// command's standard error in the log.
+    /// command's standard error in the log. `section` stands for the command everywhere else, as the command may hold
+    /// passwords.
     ///
     /// # Errors
     /// No process can be made. (A command that does not exist shows itself at the first poll.)
-    pub fn start(name: &str, command: &str) -> Result<Exec> {
-        Exec::run(name, first_words(command), "/bin/sh", &["-c", command])
+    pub fn start(name: &str, section: &str, command: &str) -> Result<Exec> {
+        log_verbose!("{name}: runs {command}");
+        Exec::run(name, section.to_owned(), "/bin/sh", &["-c", command])
     }
 
     /// Runs a program, by its path, with these arguments; `description` is its name for people.
@@ -136,7 +138,7 @@ impl Exec {
                     self.framer = Framer::Jpeg(splitter);
                 }
                 if let Some(kind) = other_kind(head) {
-                    return Err(self.unusable(format_args!("this is {kind}; {ADVICE}")));
+                    return Err(self.unusable(&format!("this is {kind}")).into());
                 }
             }
             let (codec, drops) = (self.framer.codec(), &mut self.drops);
@@ -151,10 +153,8 @@ impl Exec {
             self.framer.commit(count, ends_write, &mut take);
             if let Some(head) = &self.head {
                 if self.framer.dropped_bytes() > MOST_GARBAGE_BYTES {
-                    let begin = show(head);
-                    return Err(self.unusable(format_args!(
-                        "no picture is in it; it begins with {begin}; {ADVICE}"
-                    )));
+                    let error = self.unusable("no picture is in it");
+                    return Err(error.with_detail(format!("it begins with {}", show(head))).into());
                 }
             }
         }
@@ -162,8 +162,9 @@ impl Exec {
     }
 
     /// The end of a command that writes what is no video.
-    fn unusable(&self, why: fmt::Arguments<'_>) -> End {
-        Error::new(&self.info.description, "can't use what the command writes", why).into()
+    fn unusable(&self, what: &str) -> Error {
+        let why = format_args!("{what}; {ADVICE}");
+        Error::new(&self.info.description, "can't use what the command writes", why)
     }
 
     /// Takes the end of the output: hands out the last unit, and gives how the command ended.
@@ -183,19 +184,18 @@ impl Exec {
             Some(Exit::Status(status)) => format!("exited with status {status}"),
         };
         let last_line = self.stderr_log.last_line();
+        let mut detail = last_line.clone();
         if let (Some(Exit::Status(127)), Some(program)) = (exit, missing_program(&last_line)) {
-            why = format!("{why}: the program {program} is not installed, or misspelt");
-        } else if !last_line.is_empty() {
-            why = format!("{why}: {last_line}");
+            why += ": the program is not installed, or misspelt";
+            detail = program.to_owned();
         }
         if let Some(head) = self.head.as_ref().filter(|head| !head.is_empty()) {
-            why = format!(
-                "{why}. No picture was in what it wrote, which begins with {}; {ADVICE}",
-                show(head)
-            );
+            why = format!("{why}. No picture was in what it wrote; {ADVICE}");
+            let but = if detail.is_empty() { "" } else { "; " };
+            detail = format!("{detail}{but}it begins with {}", show(head));
         }
         End {
-            error: Error::new(&self.info.description, "the command ended", why),
+            error: Error::new(&self.info.description, "the command ended", why).with_detail(detail),
             last_line,
         }
     }
@@ -340,17 +340,6 @@ fn missing_program(line: &str) -> Option<&str> {
     line?.split(": ").last()
 }
 
-/// The beginning of a command, for people.
-fn first_words(command: &str) -> String {
-    const MOST: usize = 40;
-    let words = command.split_whitespace().collect::<Vec<_>>().join(" ");
-    if words.chars().count() <= MOST {
-        return words;
-    }
-    let cut: String = words.chars().take(MOST).collect();
-    format!("{} …", cut.rsplit_once(' ').map_or(&*cut, |(whole, _)| whole))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -383,7 +372,7 @@ mod tests {
 
     /// The units that a command gives, and why it ended.
     fn run(command: &str) -> (Vec<Vec<u8>>, String) {
-        let mut exec = Exec::start("test", command).unwrap();
+        let mut exec = Exec::start("test", "exec", command).unwrap();
         let mut units = Vec::new();
         for _ in 0..TRIES {
             if let Err(e) = poll_once(&mut exec, &mut units) {
@@ -421,13 +410,7 @@ mod tests {
         let command = format!("cat {}", file.path());
         let (units, why) = run(&command);
         assert_eq!(units, [&long[..], DELTA, DELTA, &long, DELTA]);
-        assert_eq!(
-            why,
-            format!(
-                "{}: the command ended: exited with status 0",
-                first_words(&command)
-            )
-        );
+        assert_eq!(why, "exec: the command ended: exited with status 0");
         let (units, _) = run(&format!("dd if={} bs=7 2>/dev/null", file.path()));
         assert_eq!(units, [&long[..], DELTA, DELTA, &long, DELTA]);
     }
@@ -437,7 +420,7 @@ mod tests {
         let file = Given::new("whole", &[KEY]);
         let count = 20;
         let lines = format!("cat {}\n", file.path()).repeat(count);
-        let mut exec = Exec::start("test", &format!("{lines} sleep 1000")).unwrap();
+        let mut exec = Exec::start("test", "exec", &format!("{lines} sleep 1000")).unwrap();
         let mut units = Vec::new();
         for _ in 0..TRIES {
             poll_once(&mut exec, &mut units).unwrap();
@@ -464,20 +447,18 @@ mod tests {
     fn the_reason_for_an_end_is_given() {
         let (_, why) = run("no-such-program-here -t 0");
         assert!(why.contains("exited with status 127: "), "{why}");
-        let words = ": the program no-such-program-here is not installed, or misspelt";
+        let words = ": the program is not installed, or misspelt: no-such-program-here";
         assert!(why.ends_with(words), "{why}");
         let (_, why) = run("echo first >&2; echo; printf 'the camera is busy' >&2; exit 3");
         assert!(
-            why.contains("exited with status 3: the camera is busy. No picture was in what it wrote"),
+            why.contains("exited with status 3. No picture was in what it wrote; ")
+                && why.ends_with(": the camera is busy; it begins with \"\""),
             "{why}"
         );
-        assert_eq!(
-            run("kill -9 $$").1,
-            "kill -9 $$: the command ended: ended by SIGKILL"
-        );
+        assert_eq!(run("kill -9 $$").1, "exec: the command ended: ended by SIGKILL");
         assert_eq!(
             run("exec 1>&-; sleep 1000").1,
-            "exec 1>&-; sleep 1000: the command ended: closed its output"
+            "exec: the command ended: closed its output"
         );
     }
 
@@ -493,7 +474,7 @@ mod tests {
         let (units, why) = run("head -c 6000000 /dev/zero | tr '\\0' x");
         assert!(units.is_empty());
         assert!(
-            why.contains("no picture is in it; it begins with \"xxxx"),
+            why.contains("no picture is in it; ") && why.contains(": it begins with \"xxxx"),
             "{why}"
         );
         assert!(why.contains("-f h264"), "{why}");
@@ -513,7 +494,7 @@ mod tests {
             "trap '' TERM; sleep 1000 & sleep 1000",
             "sleep 1000",
         ] {
-            let exec = Exec::start("test", command).unwrap();
+            let exec = Exec::start("test", "exec", command).unwrap();
             let output = exec.command.stdout.as_fd().try_clone_to_owned().unwrap();
             let group = Pid::from_raw(exec.command.group());
             drop(exec);
@@ -527,7 +508,7 @@ mod tests {
     fn a_wake_is_seen_and_left() {
         let (wake, writer) = pipe().unwrap();
         File::from(writer).write_all(&[1]).unwrap();
-        let mut exec = Exec::start("test", "sleep 1000").unwrap();
+        let mut exec = Exec::start("test", "exec", "sleep 1000").unwrap();
         for _ in 0..2 {
             // Nobody would wait for an hour.
             exec.poll(wake.as_fd(), Duration::from_secs(3600), &mut |_| {
@@ -540,20 +521,12 @@ mod tests {
 
     #[test]
     fn a_silent_command_is_given_up() {
-        let mut exec = Exec::start("test", "sleep 1000").unwrap();
+        let mut exec = Exec::start("test", "exec", "sleep 1000").unwrap();
         let soon = exec.started + NO_DATA;
         assert!(exec.check_silence(soon).is_ok());
         assert!(exec.check_silence(exec.started + NO_DATA_YET).is_err());
         exec.data_at = Some(exec.started);
         let silent = exec.check_silence(soon).unwrap_err().to_string();
         assert!(silent.contains("no data for 10 s"), "{silent}");
-    }
-
-    #[test]
-    fn a_command_is_described_by_its_first_words() {
-        assert_eq!(first_words("cat  a\n b"), "cat a b");
-        let long = "rpicam-vid -t 0 -n --codec h264 --width 1280 --height 720 -o -";
-        assert_eq!(first_words(long), "rpicam-vid -t 0 -n --codec h264 --width …");
-        assert_eq!(first_words(&"é".repeat(50)), format!("{} …", "é".repeat(40)));
     }
 }

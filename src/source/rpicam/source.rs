@@ -178,7 +178,7 @@ fn ask(program: &str, question: &str) -> Result<String> {
         _ => 0,
     };
     let said = exec::text(buffer.get(..count).unwrap_or_default());
-    Err(explain(&said).unwrap_or_else(|| fail(TRIED, &format!("it lists none; it says: {said}"))))
+    Err(explain(&said).unwrap_or_else(|| fail(TRIED, "it lists none").with_detail(said)))
 }
 
 impl Source for RpicamVid {
