@@ -507,7 +507,7 @@ fn losses_are_told() {
         dir.write("there", ""),
     );
     let command = format!(
-        "test -e '{}' || {{ echo it is away >&2; exit 1; }}; cat '{}'; sleep 0.5; exit 1",
+        "test -e '{}' || {{ exit 3; }}; cat '{}'; sleep 0.5; exit 1",
         there.display(),
         file.display()
     );
@@ -518,7 +518,7 @@ fn losses_are_told() {
     std::fs::remove_file(&there).unwrap();
     let lost = client.find(|frame| {
         assert!(!frame.is_init(), "it is the same one all the time");
-        frame.is_text("state") && frame.member("reason").contains("it is away")
+        frame.is_text("state") && frame.member("reason").contains("exited with status 3")
     });
     assert_eq!(lost.member("state"), "lost");
     std::fs::write(&there, "").unwrap();
