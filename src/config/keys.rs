@@ -4,33 +4,10 @@
 use super::device::DeviceName;
 use super::model::{Draft, Sandbox};
 use super::nearest::nearest;
+use super::scope::{ALL, Scope};
 use super::source::{CaptureFormat, ChainKeys, Memory, SourceKind};
 use super::values::{Refused, address, is_fourcc, is_host, is_name, known, list, origin, switch, within};
 use std::time::Duration;
-
-/// The sections that a key belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// `[server]`.
-    Server,
-    /// Any section of a camera.
-    Camera,
-    /// `[/dev/...]` alone.
-    Device,
-    /// `[exec NAME]` alone.
-    Exec,
-    /// `[rpicam NAME]` alone.
-    Rpicam,
-}
-
-/// Every scope.
-pub const ALL: [Scope; 5] = [
-    Scope::Server,
-    Scope::Camera,
-    Scope::Device,
-    Scope::Exec,
-    Scope::Rpicam,
-];
 
 /// One key.
 pub struct Key {
@@ -65,14 +42,7 @@ pub fn is_known(key: &str) -> bool {
 /// A hint for somebody who wrote a key that none of these scopes has.
 pub fn hint(scopes: &[Scope], key: &str) -> Option<String> {
     if let Some(elsewhere) = find(&ALL, key) {
-        let home = match elsewhere.scope {
-            Scope::Server => "[server]",
-            Scope::Camera => "a camera's section, such as [/dev/video0], or [DEFAULT]",
-            Scope::Device => "a device's section, such as [/dev/video0]",
-            Scope::Exec => "an [exec NAME] section",
-            Scope::Rpicam => "an [rpicam] section",
-        };
-        return Some(format!("{key} belongs in {home}"));
+        return Some(format!("{key} belongs in {}", elsewhere.scope.home()));
     }
     nearest(key, of(scopes).map(|key| key.name)).map(|name| format!("did you mean {name}?"))
 }

@@ -2,9 +2,10 @@
 
 use super::device::DeviceName;
 use super::ini::{self, Entry, Section, shown};
-use super::keys::{self, Scope};
+use super::keys;
 use super::model::{Camera, Codec, Config, Draft, Server};
-use super::section::{NOT_IN_THE_FILE, scopes, source_of, unknown_key};
+use super::scope::{self, Scope};
+use super::section::{NOT_IN_THE_FILE, source_of, unknown_key};
 use super::source::SourceKind;
 use crate::error::{Error, Result};
 use std::fs::{self, File};
@@ -121,7 +122,7 @@ impl Config {
                 continue;
             }
             let source = source_of(section, file)?;
-            let scopes = scopes(&source);
+            let scopes = source.scopes();
             let mut draft = Draft::default();
             (draft.camera.section, draft.camera.source) = (section.name.clone(), source);
             // Until all sections are known.
@@ -143,7 +144,7 @@ impl Config {
         // A device's section takes what it does not know for a control. Without one nobody has looked at it yet.
         let stray = |key: &str| !any_device && !keys::is_known(key) && !variables.contains(key);
         if let Some((key, line)) = default.keys().find(|(key, _)| stray(key)) {
-            return Err(unknown_key(file, line, &default.name, &keys::ALL, key));
+            return Err(unknown_key(file, line, &default.name, &scope::ALL, key));
         }
         let mut config = Config {
             file: Some(file.into()),

@@ -9,6 +9,7 @@ pub mod laws;
 mod load;
 mod model;
 mod nearest;
+mod scope;
 mod section;
 mod source;
 mod values;

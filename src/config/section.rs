@@ -2,9 +2,10 @@
 
 use super::device::DeviceName;
 use super::ini::{Entry, Section, shown};
-use super::keys::{self, Scope};
+use super::keys;
 use super::model::{Camera, Draft};
 use super::nearest::nearest;
+use super::scope::Scope;
 use super::source::{CaptureFormat, NAMED_KINDS, Setting, SourceKind};
 use super::values::Refused;
 use crate::error::{Error, Result};
@@ -12,16 +13,6 @@ use std::collections::HashSet;
 
 /// The line of the section that stands in where the file has no camera's.
 pub(super) const NOT_IN_THE_FILE: usize = 0;
-
-/// The scopes whose keys a section of this kind has.
-pub(super) fn scopes(source: &SourceKind) -> &'static [Scope] {
-    match source {
-        SourceKind::Auto | SourceKind::Test => &[Scope::Camera],
-        SourceKind::Device { .. } => &[Scope::Camera, Scope::Device],
-        SourceKind::Exec { .. } => &[Scope::Camera, Scope::Exec],
-        SourceKind::Rpicam(_) => &[Scope::Camera, Scope::Rpicam],
-    }
-}
 
 /// The source that a section other than `[server]` names.
 pub(super) fn source_of(section: &Section, file: &str) -> Result<SourceKind> {

@@ -1,6 +1,7 @@
 //! The kinds of source that a camera's section can have, and what each is known by before it is open.
 
 use super::device::DeviceName;
+use super::scope::Scope;
 use super::values::is_fourcc;
 use crate::format::Codec;
 use std::fmt;
@@ -66,6 +67,16 @@ impl SourceKind {
             controls: Vec::new(),
             capture_format: CaptureFormat::Auto,
             chain: ChainKeys::default(),
+        }
+    }
+
+    /// The scopes whose keys its section has.
+    pub(super) fn scopes(&self) -> &'static [Scope] {
+        match self {
+            SourceKind::Auto | SourceKind::Test => &[Scope::Camera],
+            SourceKind::Device { .. } => &[Scope::Camera, Scope::Device],
+            SourceKind::Exec { .. } => &[Scope::Camera, Scope::Exec],
+            SourceKind::Rpicam(_) => &[Scope::Camera, Scope::Rpicam],
         }
     }
 

@@ -1,4 +1,5 @@
-use super::keys::{self, Scope};
+use super::keys;
+use super::scope::Scope;
 use super::*;
 use crate::support::random::Random;
 use std::path::Path;
