@@ -338,6 +338,92 @@ fn who_leaves_while_nothing_flows_is_noticed() {
     until("the camera sleeps", || server.camera("state") == "asleep");
 }
 
+/// A client out of reach sends no FIN. In a network of the test's own, as it is to lose packets.
+#[test]
+fn who_vanishes_while_nothing_flows_is_noticed() {
+    const NAME: &str = "who_vanishes_while_nothing_flows_is_noticed";
+    const INSIDE: &str = "FMP4STREAMER_TEST_NETWORK";
+    if std::env::var_os(INSIDE).is_some() {
+        return vanish();
+    }
+    if !have("unshare") || !have("ip") {
+        return;
+    }
+    let apart = ["--map-root-user", "--net"];
+    if !run(
+        "unshare",
+        &[&apart[..], &["ip", "link", "set", "lo", "up"]].concat(),
+    )
+    .status
+    .success()
+    {
+        return support::skip("network namespaces are not allowed here");
+    }
+    let inside = Command::new("unshare")
+        .args(apart)
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", NAME, "--nocapture"])
+        .env(INSIDE, "1")
+        .status();
+    assert!(inside.unwrap().success());
+}
+
+fn vanish() {
+    use nix::sys::socket::{
+        AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, setsockopt, socket, sockopt,
+    };
+    use std::os::fd::AsRawFd;
+    let ip = |args: &str| {
+        let args: Vec<&str> = args.split(' ').collect();
+        assert!(run("ip", &args).status.success(), "ip {args:?}");
+    };
+    ip("link set lo up");
+    ip("addr add 192.0.2.1/32 dev lo");
+    let server = Server::with_config(
+        "[server]\nmax_clients = 8\n[exec quiet]\ncommand = exec sleep 1000\nlinger_s = 0\n",
+    );
+    let port = server.address.port();
+    let client = |from: SockaddrIn, path: &str| {
+        let client = socket(
+            AddressFamily::Inet,
+            SockType::Stream,
+            SockFlag::SOCK_CLOEXEC,
+            None,
+        )
+        .unwrap();
+        bind(client.as_raw_fd(), &from).unwrap();
+        connect(client.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, port)).unwrap();
+        let mut client = std::net::TcpStream::from(client);
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        std::io::Write::write_all(&mut client, request.as_bytes()).unwrap();
+        client
+    };
+    let paths = ["/stream.mp4", "/stream.mjpeg"].repeat(2);
+    let away = SockaddrIn::new(192, 0, 2, 1, 0);
+    let out_of_reach: Vec<_> = paths.iter().map(|path| client(away, path)).collect();
+    let here = SockaddrIn::new(127, 0, 0, 1, 0);
+    let forgotten: Vec<_> = paths.iter().map(|path| client(here, path)).collect();
+    until("all have come", || server.number("clients") == 8);
+    assert!(
+        server.get("/stream.mp4").starts_with("HTTP/1.1 503"),
+        "there is a place"
+    );
+    // These answer nothing from now on, and of those the reset is lost.
+    ip("addr del 192.0.2.1/32 dev lo");
+    ip("link set lo down");
+    for client in forgotten {
+        let at_once = nix::libc::linger {
+            l_onoff: 1,
+            l_linger: 0,
+        };
+        setsockopt(&client, sockopt::Linger, &at_once).unwrap();
+    }
+    ip("link set lo up");
+    until("all are gone", || server.number("clients") == 0);
+    until("the camera sleeps", || server.camera("state") == "asleep");
+    drop(out_of_reach);
+}
+
 /// Whoever comes when, and starts on whichever key frame: from there on it is the same frames.
 #[test]
 fn streams_of_many_clients_are_the_same() {

@@ -45,6 +45,23 @@ pub fn set_backlog(listener: &impl AsFd, connections: c_int) -> io::Result<()> {
     Ok(Errno::result(result).map(drop)?)
 }
 
+/// Has the kernel find out about clients that vanish without a word (tcp(7)): those that answer no probe once they were
+/// quiet for a while, and those that take nothing they were sent. What a listener is set to holds for all that it
+/// accepts. Such a client is gone after half a minute.
+///
+/// # Errors
+/// The kernel's; it has had all of them since 2.6.37.
+pub fn notice_vanished(listener: &impl AsFd) -> io::Result<()> {
+    const QUIET_S: u32 = 20;
+    const PROBE_S: u32 = 10;
+    setsockopt(listener, sockopt::KeepAlive, &true)?;
+    setsockopt(listener, sockopt::TcpKeepIdle, &QUIET_S)?;
+    setsockopt(listener, sockopt::TcpKeepInterval, &PROBE_S)?;
+    // With this one it is the time that counts, not the number of probes (TCP_KEEPCNT).
+    let most_ms = 1000 * (QUIET_S + PROBE_S);
+    Ok(setsockopt(listener, sockopt::TcpUserTimeout, &most_ms)?)
+}
+
 /// The listening sockets that the service manager opened for this program (sd_listen_fds(3)), in its order; empty if
 /// there are none, or at any further call.
 ///
