@@ -7,7 +7,7 @@ mod support;
 use std::io::Read;
 use std::path::Path;
 use std::process::Command;
-use support::{Dir, Server, children, film, follows, have, until};
+use support::{Dir, Server, children, decode, film, follows, have, run, until};
 
 /// x264's output in a file: High, two slices a picture, 3- and 4-byte start codes, a key frame every 15 pictures.
 fn x264(dir: &Dir, options: &str) -> Option<std::path::PathBuf> {
@@ -333,4 +333,107 @@ fn frames_of_a_stream_that_may_have_fields_are_served() {
         client.next_fragment().expect("it is served");
     }
     assert_eq!(server.camera("state"), "live");
+}
+
+/// Streams whose parameter sets change, of one format: ids that count up, the same ids with other content (PPS and VUI),
+/// and picture parameter sets within a group.
+fn streams_of_changing_sets(dir: &Dir) -> Vec<std::path::PathBuf> {
+    let coded = |name: &str, rate: u32, params: &str| {
+        let file = dir.file(name);
+        let params = format!("keyint=10:min-keyint=10:scenecut=0:bframes=0:no-cabac=1:level=3:{params}");
+        let codec = ["-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "ultrafast"];
+        let options = [&codec[..], &["-x264-params", &params, "-f", "h264"]].concat();
+        film(&format!("testsrc2=size=320x240:rate={rate}"), 60, &options, &file);
+        file
+    };
+    let base = coded("base", 30, "slices=2");
+    let contents: Vec<Vec<u8>> = [(30, "qp=20"), (25, "qp=28"), (20, "qp=34")]
+        .iter()
+        .map(|(rate, qp)| std::fs::read(coded("part", *rate, qp)).unwrap())
+        .collect();
+    let changed = |how: &str| {
+        let file = dir.file(how);
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools/sets.py");
+        let paths = [base.to_str().unwrap(), file.to_str().unwrap()];
+        assert!(
+            run("python3", &[script, paths[0], paths[1], how])
+                .status
+                .success()
+        );
+        file
+    };
+    vec![
+        changed("ids"),
+        changed("pps"),
+        dir.write("contents", contents.concat()),
+    ]
+}
+
+/// The pictures of a file, each by a sum.
+fn pictures(file: &Path) -> Vec<String> {
+    let file = file.to_str().unwrap();
+    let sums = run(
+        "ffmpeg",
+        &[
+            "-v",
+            "error",
+            "-i",
+            file,
+            "-fps_mode",
+            "passthrough",
+            "-f",
+            "framemd5",
+            "-",
+        ],
+    );
+    assert!(
+        sums.stderr.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&sums.stderr)
+    );
+    let sums = String::from_utf8(sums.stdout).unwrap();
+    let lines = sums.lines().filter(|line| !line.starts_with('#'));
+    lines
+        .map(|line| line.rsplit(' ').next().unwrap().to_string())
+        .collect()
+}
+
+#[test]
+fn parameter_sets_that_change_end_nothing() {
+    if !have("ffmpeg") || !have("python3") {
+        return;
+    }
+    let dir = Dir::new();
+    for file in streams_of_changing_sets(&dir) {
+        let name = file.display();
+        let fed = pictures(&file);
+        let server = replay(&file, 60, "units");
+        // Two who come at different times have init segments of different sets, and stay over all later ones.
+        for _ in 0..2 {
+            let mut client = server.follow("");
+            let mut recording = Vec::new();
+            let mut fragments = 0;
+            while fragments < 100 {
+                let next = client.next_box().unwrap_or_else(|| panic!("{name}: it ends"));
+                fragments += u32::from(&next.kind == b"mdat");
+                assert!(
+                    &next.kind != b"moov" || fragments == 0,
+                    "{name}: a second init segment"
+                );
+                recording.extend(next.bytes);
+            }
+            let recording = dir.write("recording.mp4", recording);
+            assert_eq!(decode(&recording), 100, "{name}");
+            let got = pictures(&recording);
+            let first = fed
+                .iter()
+                .position(|sum| *sum == got[0])
+                .expect("a picture that was fed");
+            let expected = fed.iter().cycle().skip(first).take(got.len());
+            assert!(got.iter().eq(expected), "{name}: other pictures than were fed");
+        }
+        until("HLS is there", || {
+            server.get("/streaminf.m3u8").starts_with("HTTP/1.1 200")
+        });
+    }
 }

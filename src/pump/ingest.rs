@@ -1,8 +1,9 @@
 //! What takes an open source's frames to the stream's rings: each is checked, put there, and counted.
 
 use super::report::Report;
-use crate::format::fmp4::{Fragment, Init, Timeline};
-use crate::format::h264::{AccessUnit, Parameters, Reader, Refused};
+use super::sets::Sets;
+use crate::format::fmp4::{Fragment, Timeline};
+use crate::format::h264::{AccessUnit, Reader, Refused};
 use crate::format::{Codec, jpeg};
 use crate::log_warning;
 use crate::ring::Picture;
@@ -26,10 +27,7 @@ pub(super) struct Ingest<'a> {
     /// How far players are to turn the picture, in degrees clockwise.
     rotation: u16,
     timeline: Timeline,
-    /// The newest init segment.
-    init: Option<Arc<Init>>,
-    /// The parameter sets that it was last made or found good for.
-    parameters: Option<Arc<Parameters>>,
+    sets: Sets,
     /// Counts the times that the source was closed: see [`Fragment::epoch`].
     pub epoch: u32,
     /// Something has come since the start: what the source gives is known.
@@ -98,8 +96,7 @@ impl<'a> Ingest<'a> {
             stream,
             rotation,
             timeline: Timeline::new(None),
-            init: None,
-            parameters: None,
+            sets: Sets::default(),
             epoch: 0,
             is_known: false,
             open: Open::new(SourceInfo::default(), Losses::default(), Instant::now()),
@@ -122,7 +119,7 @@ impl<'a> Ingest<'a> {
     /// Forgets the source: the config names another one, or another rotation, which is in the init segment.
     pub fn source_changed(&mut self, rotation: u16) {
         self.rotation = rotation;
-        self.parameters = None;
+        self.sets.look_again();
         self.is_known = false;
     }
 
@@ -174,13 +171,7 @@ impl<'a> Ingest<'a> {
     fn on_h264(&mut self, frame: Frame<'_>, report: &mut Report<'_>) -> Result<(), String> {
         self.open.keyless = true;
         match self.open.reader.read(frame.data) {
-            Ok(Some(unit)) => {
-                let parameters = self.open.reader.parameters().cloned();
-                match parameters.and_then(|parameters| self.init_for(parameters)) {
-                    Some(init) => self.mux(&unit, frame, init, report),
-                    None => Ok(()),
-                }
-            }
+            Ok(Some(unit)) => self.mux(unit, frame, report),
             Ok(None) => Ok(()),
             Err(Refused::Damaged(what)) => Err(what.to_string()),
             Err(why) => {
@@ -191,35 +182,28 @@ impl<'a> Ingest<'a> {
         }
     }
 
-    /// Gives the init segment for these parameter sets: another one only if its bytes are.
-    fn init_for(&mut self, parameters: Arc<Parameters>) -> Option<Arc<Init>> {
-        let known = self.parameters.as_ref();
-        if known.is_none_or(|known| !Arc::ptr_eq(known, &parameters)) {
-            if self.open.info.fps.is_none() {
-                self.timeline.suggest_rate(parameters.info.frame_rate());
-            }
-            let new = Init::new(Arc::clone(&parameters), self.rotation);
-            if self.init.as_ref().is_none_or(|old| old.bytes != new.bytes) {
-                self.init = Some(Arc::new(new));
-            }
-            self.parameters = Some(parameters);
-        }
-        self.init.clone()
-    }
-
-    fn mux(
-        &mut self,
-        unit: &AccessUnit<'_>,
-        frame: Frame<'_>,
-        init: Arc<Init>,
-        report: &mut Report<'_>,
-    ) -> Result<(), String> {
-        if self.open.needs_key && !unit.key {
-            self.open.after_loss += u64::from(!self.open.first);
+    fn mux(&mut self, unit: AccessUnit<'_>, frame: Frame<'_>, report: &mut Report<'_>) -> Result<(), String> {
+        let open = &mut self.open;
+        let Some(parameters) = open.reader.parameters() else {
             return Ok(());
+        };
+        let is_of_use = unit.key || !open.needs_key;
+        let given = is_of_use.then(|| self.sets.take(parameters, unit.key, self.rotation));
+        let Some(given) = given.flatten() else {
+            open.needs_key = true;
+            open.after_loss += u64::from(!open.first);
+            return Ok(());
+        };
+        if given.changed && open.info.fps.is_none() {
+            self.timeline.suggest_rate(parameters.info.frame_rate());
+        }
+        let (init, in_band) = (given.init, given.in_band);
+        let mut unit = unit;
+        if !in_band.is_empty() {
+            unit.nals = in_band.iter().map(Vec::as_slice).chain(unit.nals).collect();
         }
         let span = self.timeline.place(frame.captured_us);
-        let fragment = Fragment::new(Arc::clone(&init), unit, span, frame.captured_us, self.epoch)
+        let fragment = Fragment::new(Arc::clone(&init), &unit, span, frame.captured_us, self.epoch)
             .map_err(|e| e.to_string())?;
         let mut interval_ms = None;
         if fragment.key {

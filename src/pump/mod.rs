@@ -6,6 +6,7 @@ mod ingest;
 mod report;
 mod retry;
 mod run;
+mod sets;
 mod update;
 
 pub use run::run;

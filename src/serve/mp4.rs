@@ -97,7 +97,7 @@ struct Mp4 {
     numbers: Numbers,
     /// Kept from write to write for its allocation.
     heads: Vec<u8>,
-    /// What comes now needs another init segment, which a plain recording can't have.
+    /// What comes now is of another format, and needs another init segment, which a plain recording can't have.
     is_over: bool,
 }
 
@@ -118,7 +118,7 @@ impl Wire for Mp4 {
                 Arc::clone(&first.init)
             }
         };
-        let of_this_init = |fragment: &&Arc<Fragment>| Arc::ptr_eq(&fragment.init, &init);
+        let of_this_init = |fragment: &&Arc<Fragment>| init.serves(&fragment.init);
         let count = fragments
             .iter()
             .take(BATCH_FRAGMENTS)

@@ -335,7 +335,7 @@ impl Ws {
             self.skipped = 0;
         }
         let init = self.numbers.init();
-        if !init.is_some_and(|init| Arc::ptr_eq(init, &fragment.init)) {
+        if !init.is_some_and(|init| init.serves(&fragment.init)) {
             self.numbers.begin(fragment);
             ws::binary_header(fragment.init.bytes.len(), heads);
             heads.extend_from_slice(&fragment.init.bytes);

@@ -62,6 +62,20 @@ impl Init {
             parameters,
         }
     }
+
+    /// True if a player that has this init segment can go on with what the other one was made for, once the other's
+    /// parameter sets have come in a sample: all that it was told of the pictures is the same.
+    pub fn serves(&self, other: &Init) -> bool {
+        let format = |init: &Init| {
+            let info = &init.parameters.info;
+            let samples = (info.chroma_format_idc, info.bit_depth_luma, info.bit_depth_chroma);
+            ((init.width, init.height), init.rotation, info.sar, samples)
+        };
+        std::ptr::eq(self, other)
+            || format(self) == format(other)
+                && self.codec == other.codec
+                && self.parameters.info.colour == other.parameters.info.colour
+    }
 }
 
 /// 4.3. iso6 is the brand that has all we use (default-base-is-moof came with iso5, tfdt with iso6), avc1 the

@@ -142,7 +142,7 @@ impl Window {
             // The time line has no holes but for silences, and where frames are missing to a follower.
             newest.time_90k + u64::from(newest.duration_90k) == fragment.time_90k
                 && newest.epoch == fragment.epoch
-                && Arc::ptr_eq(&newest.init, &fragment.init)
+                && newest.init.serves(&fragment.init)
         });
         if !follows {
             // A player that finds a hole in the time throws away what comes before the next key frame: it is not sent.
@@ -234,8 +234,9 @@ impl Window {
 
     fn open_segment(&mut self, fragment: &Fragment, unix_us: i64) {
         let before = self.whole.back();
-        let new_init = before.is_none_or(|before| !Arc::ptr_eq(&before.init, &fragment.init));
-        self.inits += u64::from(new_init);
+        let before = before.map(|before| Arc::clone(&before.init));
+        let known = before.filter(|before| before.serves(&fragment.init));
+        self.inits += u64::from(known.is_none());
         let discontinuity = std::mem::take(&mut self.broken) && self.next_segment > 0;
         self.discontinuities += u64::from(discontinuity);
         self.open = Some(Held {
@@ -248,7 +249,7 @@ impl Window {
                 duration_90k: 0,
                 parts: Vec::new(),
             },
-            init: Arc::clone(&fragment.init),
+            init: known.unwrap_or_else(|| Arc::clone(&fragment.init)),
             fragments: Vec::new(),
             sequence: self.next_sequence,
             bytes: 0,

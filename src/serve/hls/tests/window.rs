@@ -7,6 +7,15 @@ use std::collections::HashMap;
 const FRAME_90K: u32 = 3000;
 
 fn init() -> Arc<Init> {
+    init_of(0xeb, 0)
+}
+
+/// An init segment of another format than that one.
+fn other_format(init: &Init) -> Arc<Init> {
+    init_of(0xeb, init.rotation ^ 180)
+}
+
+fn init_of(pps: u8, rotation: u16) -> Arc<Init> {
     let sps: Vec<u8> = vec![
         0x67, 0x64, 0x00, 0x1e, 0xac, 0xb2, 0x01, 0x40, 0x7b, 0x60, 0x22, 0x00, 0x00, 0x03, 0x00, 0x02, 0x00,
         0x00, 0x03, 0x00, 0x79, 0x1e, 0x2c, 0x5c, 0x90,
@@ -14,9 +23,9 @@ fn init() -> Arc<Init> {
     let parameters = Parameters {
         info: Sps::parse(&sps).unwrap(),
         sps,
-        pps: vec![vec![0x68, 0xeb]],
+        pps: vec![vec![0x68, pps]],
     };
-    Arc::new(Init::new(Arc::new(parameters), 0))
+    Arc::new(Init::new(Arc::new(parameters), rotation))
 }
 
 /// A window, what feeds it, and what holds of it after each push.
@@ -294,6 +303,27 @@ fn slow_streams_have_a_frame_a_part() {
 }
 
 #[test]
+fn other_parameter_sets_of_one_format_break_nothing() {
+    let mut rig = Rig::new(MOST_BYTES);
+    let first = Arc::clone(&rig.init);
+    for n in 0..300 {
+        if n > 0 && n % 10 == 0 {
+            rig.init = init_of(n as u8, 0);
+        }
+        let key = n % 30 == 0;
+        rig.push(key, FRAME_90K);
+    }
+    assert_eq!(rig.lengths(), [30; 9]);
+    let playlist = rig.window.playlist(false);
+    assert!(!playlist.contains("DISCONTINUITY\n"), "{playlist}");
+    assert_eq!(playlist.matches("#EXT-X-MAP").count(), 1);
+    let Some(Found::Init(init)) = rig.window.find(Name::Init(0)) else {
+        panic!("there is none");
+    };
+    assert!(Arc::ptr_eq(&init, &first));
+}
+
+#[test]
 fn after_a_hole_a_key_frame_is_waited_for_and_the_break_is_told() {
     for what in ["hole", "epoch", "init"] {
         let mut rig = Rig::new(MOST_BYTES);
@@ -301,7 +331,7 @@ fn after_a_hole_a_key_frame_is_waited_for_and_the_break_is_told() {
         match what {
             "hole" => rig.time_90k += 100_000,
             "epoch" => rig.epoch += 1,
-            _ => rig.init = init(),
+            _ => rig.init = other_format(&rig.init),
         }
         let pushed = rig.push(false, FRAME_90K);
         assert!(pushed.needs_key_frame && pushed.changed);
@@ -458,7 +488,7 @@ fn whatever_comes_the_laws_hold() {
             match below(100) {
                 0 => rig.time_90k += 1 + below(1_000_000),
                 1 => rig.epoch += 1,
-                2 => rig.init = init(),
+                2 => rig.init = other_format(&rig.init),
                 3 => rig.bytes = 1 + below(3000) as usize,
                 _ => {}
             }

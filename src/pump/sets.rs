@@ -1,0 +1,90 @@
+//! The parameter sets of a camera's stream: in the init segment for who comes, in the stream for who is there.
+//!
+//! Encoders may send others at each key frame (OpenH264, WebRTC, IP cameras), and picture parameter sets at any picture.
+//! What players are told once, before the first frame, is the *format* ([`Init::serves`]): as long as that is the same,
+//! sets that change go into the sample of the picture that needs them, and no player has to begin anew.
+
+use crate::format::fmp4::Init;
+use crate::format::h264::Parameters;
+use std::sync::Arc;
+
+/// Follows the parameter sets of one stream. They live on when its source is closed and opened again.
+#[derive(Default)]
+pub(super) struct Sets {
+    /// The newest init segment.
+    init: Option<Arc<Init>>,
+    /// The parameter sets that it was last made or found good for.
+    parameters: Option<Arc<Parameters>>,
+    /// There are players with an init segment of this format that has other sets: each key frame brings its own, since
+    /// any of them may be the next frame of a player that skips.
+    in_band: bool,
+}
+
+/// What goes with a picture.
+pub(super) struct Given {
+    /// The init segment with its parameter sets.
+    pub init: Arc<Init>,
+    /// The parameter sets that stand before it in its sample.
+    pub in_band: Vec<Vec<u8>>,
+    /// They are others than those of the picture before.
+    pub changed: bool,
+}
+
+impl Sets {
+    /// Takes the parameter sets of the next picture. None: it needs an init segment of another format, and can't have
+    /// it, since nobody can begin with this picture.
+    pub fn take(&mut self, parameters: &Arc<Parameters>, key: bool, rotation: u16) -> Option<Given> {
+        let known = self.parameters.as_ref();
+        let changed = known.is_none_or(|known| !Arc::ptr_eq(known, parameters));
+        let mut in_band = Vec::new();
+        if changed {
+            let new = Init::new(Arc::clone(parameters), rotation);
+            match &self.init {
+                Some(old) if old.bytes == new.bytes => {}
+                Some(old) if old.serves(&new) => {
+                    self.in_band = true;
+                    if !key {
+                        in_band = differing(&old.parameters, parameters);
+                    }
+                    self.init = Some(Arc::new(new));
+                }
+                Some(_) if !key => return None,
+                _ => {
+                    self.in_band = false;
+                    self.init = Some(Arc::new(new));
+                }
+            }
+            self.parameters = Some(Arc::clone(parameters));
+        }
+        if key && self.in_band {
+            in_band = all(parameters).cloned().collect();
+        }
+        let init = Arc::clone(self.init.as_ref()?);
+        Some(Given {
+            init,
+            in_band,
+            changed,
+        })
+    }
+
+    /// Has the next picture's parameter sets looked at, be they the same: the rotation may be another one.
+    pub fn look_again(&mut self) {
+        self.parameters = None;
+    }
+}
+
+/// A stream's parameter sets, in the order in which they are needed.
+fn all(parameters: &Parameters) -> impl Iterator<Item = &Vec<u8>> {
+    std::iter::once(&parameters.sps).chain(&parameters.pps)
+}
+
+/// The new parameter sets that are not among the old ones; all of them where the SPS, which they belong to, is new.
+fn differing(old: &Parameters, new: &Parameters) -> Vec<Vec<u8>> {
+    let same_sps = old.sps == new.sps;
+    let is_known = |set: &&Vec<u8>| same_sps && all(old).any(|other| other == *set);
+    all(new).filter(|set| !is_known(set)).cloned().collect()
+}
+
+#[cfg(test)]
+#[path = "tests/sets.rs"]
+mod tests;
