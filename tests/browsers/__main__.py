@@ -34,7 +34,8 @@ MAIN = EVERYWHERE + [
     rotation.rotation_is_shown_without_javascript, rotation.rotation_is_shown_by_the_plain_tag,
     rotation.rotation_is_shown_by_webcodecs, page.the_page_plays_without_javascript,
     overview.the_overview_shows_all_cameras, overview.a_camera_off_the_screen_sleeps,
-    page.no_decoder_holds_pictures_back, page.uneven_rates_play_without_a_stall, foreign.hls_js_plays_hls,
+    page.no_decoder_holds_pictures_back, page.uneven_rates_play_without_a_stall,
+    page.parameter_sets_that_change_stop_nothing, foreign.hls_js_plays_hls,
     foreign.hls_js_plays_low_latency_hls, foreign.jmuxer_plays, foreign.broadway_plays]
 CHECKS = {
     Chromium: MAIN + [rotation.rotation_is_shown_by_hls, page.the_page_fits_a_phone, page.the_manifest_is_valid,

@@ -3,6 +3,7 @@ import contextlib
 import json
 import signal
 import statistics
+import subprocess
 import sys
 import time
 
@@ -10,7 +11,7 @@ from clock import Clock, OwnClock
 from driver import HOST, OUT, check, wait_for
 from measure import PROBE, latency, moves, open_page, probe, shown
 from rig import HERE, TOOLS, Pages, Proxy, Server
-from streams import edit_sps, high_file, jpeg_file, no_vui, reorder_two
+from streams import baseline_file, edit_sps, high_file, jpeg_file, no_vui, reorder_two
 
 # Pictures older than this are not live. Seen are some 0.1 s; this is for a machine that is busy with other things.
 LIVE_S = 2
@@ -263,6 +264,18 @@ def uneven_rates_play_without_a_stall(browser):
     check(seen["ranges"] == 1, text)
     check(seen["longest"] < 10, text)
     check(seen["shown"] > 0.7 * seen["arrivals"], text)
+
+
+def parameter_sets_that_change_stop_nothing(browser):
+    """Other ids at each key frame, and other picture parameter sets within a group: one source buffer plays on."""
+    for how in "ids", "pps":
+        path = OUT / f"baseline-{how}.h264"
+        subprocess.run([sys.executable, TOOLS / "sets.py", baseline_file(), path, how], check=True)
+        seen = player_html(browser, f"sets-{how}", replay(path), seconds=10, settle=2)
+        text = (f"{how}: {seen['arrivals']} arrivals, {seen['shown']} shown, {seen['ranges']} ranges, the picture stood "
+                f"still while data came {seen['longest']} times at most")
+        note(browser, text)
+        check(seen["ranges"] == 1 and seen["longest"] < 10 and seen["shown"] > 0.7 * seen["arrivals"], text)
 
 
 def the_right_jpeg_pictures_show(browser):

@@ -41,6 +41,13 @@ def high_file():
 
 
 @functools.cache
+def baseline_file():
+    """Baseline, whose slices are CAVLC, 10 s."""
+    return coded(OUT / "baseline.h264", 300, "-c:v", "libx264", "-preset", "veryfast", "-profile:v", "baseline", "-g", "30",
+                 "-x264-params", "repeat-headers=1", "-f", "h264")
+
+
+@functools.cache
 def jpeg_file():
     """90 s of JPEG pictures."""
     return coded(OUT / "pictures.mjpeg", 2700, "-c:v", "mjpeg", "-q:v", "5", "-f", "mjpeg")
