@@ -8,6 +8,7 @@ use super::node::{OpenNode, m2m_kind};
 use super::ranked::insert_ranked;
 use crate::config::{DeviceName, UsbId};
 use crate::error::{Error, Result};
+use crate::sys::file::entries;
 use crate::sys::v4l2::{FourCc, OfferedFormat};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,18 +24,15 @@ pub fn nodes() -> Vec<PathBuf> {
 }
 
 fn nodes_in(dev: &Path) -> Vec<PathBuf> {
-    let number = |entry: &fs::DirEntry| {
-        entry
-            .file_name()
-            .to_str()?
-            .strip_prefix("video")?
-            .parse::<u32>()
-            .ok()
+    let number = |path: &Path| {
+        let name = path.file_name()?.to_str()?;
+        name.strip_prefix("video")?.parse::<u32>().ok()
     };
-    let entries = fs::read_dir(dev).into_iter().flatten().flatten();
     let mut nodes: Vec<(u32, PathBuf)> = Vec::new();
-    for node in entries.filter_map(|entry| Some((number(&entry)?, entry.path()))) {
-        insert_ranked(&mut nodes, node, |(number, _)| *number);
+    for path in entries(dev) {
+        if let Some(number) = number(&path) {
+            insert_ranked(&mut nodes, (number, path), |(number, _)| *number);
+        }
     }
     nodes.into_iter().map(|(_, path)| path).collect()
 }
@@ -66,11 +64,9 @@ fn link(dev: &Path, node: &Path, alike: bool) -> Option<PathBuf> {
         folders.reverse();
     }
     folders.iter().find_map(|folder| {
-        let links = fs::read_dir(dev.join(folder)).ok()?.flatten();
-        links
-            .map(|link| link.path())
-            .filter(|link| fs::canonicalize(link).is_ok_and(|target| target == node))
-            .min()
+        let mut links = entries(&dev.join(folder));
+        links.retain(|link| fs::canonicalize(link).is_ok_and(|target| target == node));
+        links.into_iter().min()
     })
 }
 
@@ -232,12 +228,14 @@ fn names(node: &VideoNode, all: &[VideoNode], lasting: Option<PathBuf>) -> Vec<S
     let only_this = |name: &DeviceName| {
         matches!(name, DeviceName::Path(_)) || resolve(name, FourCc::H264, all) == Ok(&node.path)
     };
-    let sections = names.into_iter().flatten().filter(only_this);
-    // What would end the section's name too early can't stand in it.
-    let sections = sections
-        .map(|name| name.to_string())
-        .filter(|name| !name.contains(']'));
-    let mut sections: Vec<String> = sections.map(|name| format!("[{name}]")).collect();
+    let mut sections = Vec::new();
+    for name in names.into_iter().flatten().filter(only_this) {
+        let name = name.to_string();
+        // What would end the section's name too early can't stand in it.
+        if !name.contains(']') {
+            sections.push(format!("[{name}]"));
+        }
+    }
     if sections.is_empty() {
         sections.push(format!("[{}]", node.path.display()));
     }

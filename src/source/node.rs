@@ -156,23 +156,18 @@ pub(super) fn busy_with(holders: &[u32]) -> String {
 /// The other processes that have an open file of the device.
 pub(super) fn holders(device: u64) -> Vec<u32> {
     let holds = |process: &Path| {
-        let Ok(files) = fs::read_dir(process.join("fd")) else {
-            return false;
-        };
-        files.flatten().any(|file| {
+        file::entries(&process.join("fd")).iter().any(|path| {
             // The link's text first: asking a file on a dead network mount who it is would block.
-            fs::read_link(file.path()).is_ok_and(|link| link.starts_with("/dev"))
-                && fs::metadata(file.path())
-                    .is_ok_and(|m| m.file_type().is_char_device() && m.rdev() == device)
+            fs::read_link(path).is_ok_and(|link| link.starts_with("/dev"))
+                && fs::metadata(path).is_ok_and(|m| m.file_type().is_char_device() && m.rdev() == device)
         })
     };
-    let Ok(processes) = fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    let others = processes.flatten().filter_map(|entry| {
-        let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
-        (pid != std::process::id() && holds(&entry.path())).then_some(pid)
-    });
+    let others = file::entries(Path::new("/proc"))
+        .into_iter()
+        .filter_map(|process| {
+            let pid: u32 = process.file_name()?.to_str()?.parse().ok()?;
+            (pid != std::process::id() && holds(&process)).then_some(pid)
+        });
     others.collect()
 }
 

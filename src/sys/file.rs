@@ -1,9 +1,9 @@
-//! What std::fs leaves out: opening a device without waiting, and the two halves of a device number.
+//! What std::fs leaves out: opening a device without waiting, a folder as a list, the two halves of a device number.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Opens a device to read and write, with calls that do not wait (O_NONBLOCK).
 ///
@@ -15,6 +15,15 @@ pub fn open_device(path: &Path) -> io::Result<File> {
         .write(true)
         .custom_flags(libc::O_NONBLOCK)
         .open(path)
+}
+
+/// The paths of what is in a folder, in no order; none if it can't be read.
+pub fn entries(folder: &Path) -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        paths.push(entry.path());
+    }
+    paths
 }
 
 /// Major and minor number of a device number, which `MetadataExt` gives as `dev()` and `rdev()` (makedev(3)).
