@@ -270,18 +270,17 @@ pub fn list_controls(config: &Config) -> Result<String> {
 /// Says what would run, for `--check`: the config in words, the command lines of `rpicam-vid`, and which commands can't be
 /// run.
 pub fn check(config: &Config) -> String {
-    let plans = config.cameras.iter().filter_map(|camera| {
-        let plan = source::planned_command(camera)?;
-        Some(format!("{}: {plan}\n", camera.name))
-    });
-    let warnings = config.cameras.iter().filter_map(|camera| {
-        let program = source::missing_program(camera)?;
+    let (mut plans, mut warnings) = (String::new(), String::new());
+    for camera in &config.cameras {
         let name = &camera.name;
-        Some(format!(
-            "warning: {name}: the program {program} is not installed, or misspelt\n"
-        ))
-    });
-    config.describe() + &plans.chain(warnings).collect::<String>()
+        if let Some(plan) = source::planned_command(camera) {
+            plans += &format!("{name}: {plan}\n");
+        }
+        if let Some(program) = source::missing_program(camera) {
+            warnings += &format!("warning: {name}: the program {program} is not installed, or misspelt\n");
+        }
+    }
+    config.describe() + &plans + &warnings
 }
 
 #[cfg(test)]

@@ -67,7 +67,9 @@ impl Config {
             "server: port {} on {address}, at most {clients} streams",
             server.port
         ));
-        lines.extend(cameras.iter().flat_map(Camera::describe));
+        for camera in cameras {
+            lines.append(&mut camera.describe());
+        }
         // All chains have the same.
         let codecs = cameras.iter().find_map(|camera| match &camera.source {
             SourceKind::Device { chain, .. } => Some(&chain.codecs),

@@ -115,15 +115,14 @@ impl Config {
         let mut codecs: Vec<Codec> = Vec::new();
         let mut any_device = false;
         for (section, entries) in &parts {
+            let mut draft = Draft::default();
             if section.name == SERVER {
-                let mut draft = Draft::default();
                 draft.fill(file, &[Scope::Server], section, entries, &variables)?;
                 server = draft.server;
                 continue;
             }
             let source = source_of(section, file)?;
             let scopes = source.scopes();
-            let mut draft = Draft::default();
             (draft.camera.section, draft.camera.source) = (section.name.clone(), source);
             // Until all sections are known.
             draft.camera.name.clear();

@@ -363,7 +363,9 @@ impl Stage {
         let known = lent
             .copied_us()
             .and_then(|time| self.fed_us.iter().position(|fed| *fed == time));
-        self.fed_us.drain(..known.unwrap_or(0));
+        for _ in 0..known.unwrap_or(0) {
+            self.fed_us.pop_front();
+        }
         self.fed_us.pop_front().unwrap_or_else(monotonic_us)
     }
 

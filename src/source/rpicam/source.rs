@@ -96,12 +96,15 @@ pub fn plan(camera: &Camera, rpicam: &Rpicam) -> String {
 
 /// The words to run: under `stdbuf` where it is in the folders of `path`, for a program that flushes each frame. One that
 /// does not would keep frames back in the larger buffer (and with libav nothing goes through stdio).
-fn words(program: String, arguments: Vec<String>, path: &str) -> Vec<String> {
+fn words(program: String, mut arguments: Vec<String>, path: &str) -> Vec<String> {
     let flushes = arguments.iter().any(|argument| argument == "--flush");
-    let stdbuf = exec::find(STDBUF, path).filter(|_| flushes);
-    let before = stdbuf.map(|stdbuf| [stdbuf, STDBUF_OUTPUT.to_owned()]);
-    let words = before.into_iter().flatten().chain([program]);
-    words.chain(arguments).collect()
+    let mut words = match exec::find(STDBUF, path) {
+        Some(stdbuf) if flushes => vec![stdbuf, STDBUF_OUTPUT.to_owned()],
+        _ => Vec::new(),
+    };
+    words.push(program);
+    words.append(&mut arguments);
+    words
 }
 
 /// True if the program is installed.
