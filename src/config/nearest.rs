@@ -3,13 +3,13 @@
 /// The known name that a mistyped one was most likely meant to be: at most a third of its letters (but at
 /// least one) are wrong, missing, too many or swapped with a neighbour.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    nearest_of(name, known.into_iter().collect())
+    nearest_of(name, &mut known.into_iter())
 }
 
 /// [`nearest`] without its type parameter, so that its code, which is not small, exists once.
-fn nearest_of<'a>(name: &str, known: Vec<&'a str>) -> Option<&'a str> {
+fn nearest_of<'a>(name: &str, known: &mut dyn Iterator<Item = &'a str>) -> Option<&'a str> {
     let name: Vec<char> = name.chars().collect();
-    let near = known.into_iter().filter_map(|known| {
+    let near = known.filter_map(|known| {
         let letters: Vec<char> = known.chars().collect();
         let limit = (letters.len() / 3).max(1);
         // The lengths are compared first, so that a name of any length costs little.

@@ -63,6 +63,7 @@ pub fn health(exchange: &Exchange<'_>) -> io::Result<Ending> {
 pub fn report(exchange: &Exchange<'_>) -> io::Result<Ending> {
     let shared = exchange.shared;
     let counters = &shared.counters;
+    let cameras: Vec<String> = exchange.cameras.iter().map(|it| of_camera(it)).collect();
     let report = Object::new()
         .text("version", env!("CARGO_PKG_VERSION"))
         .text("sandbox", &shared.sandbox)
@@ -75,10 +76,7 @@ pub fn report(exchange: &Exchange<'_>) -> io::Result<Ending> {
         .member("forbidden", counters.forbidden.load(Relaxed))
         .member("refused", counters.refused.load(Relaxed))
         .member("stuck_clients", counters.stuck.load(Relaxed))
-        .member(
-            "cameras",
-            array(exchange.cameras.iter().map(|camera| of_camera(camera))),
-        )
+        .member("cameras", array(&cameras))
         .end();
     exchange.send(&Answer::fresh("application/json", report.into_bytes()))
 }
@@ -88,7 +86,7 @@ fn of_camera(camera: &CameraSide) -> String {
     let state = stream.state();
     let trouble = trouble(&state);
     let viewers = stream.viewers();
-    let clients = array(viewers.iter().map(|viewer| {
+    let clients = viewers.iter().map(|viewer| {
         let lag_ms = Some(viewer.lag_ms.load(Relaxed)).filter(|ms| *ms != Viewer::UNKNOWN_LAG);
         Object::new()
             .text("who", &viewer.who.to_string())
@@ -99,7 +97,8 @@ fn of_camera(camera: &CameraSide) -> String {
             .member("age_ms", decimal(viewer.age_us.load(Relaxed), 3))
             .member("lag_ms", or_null(lag_ms.map(|ms| ms.to_string())))
             .end()
-    }));
+    });
+    let clients = array(&clients.collect::<Vec<_>>());
     let losses = state.losses;
     let drops = Object::new()
         .member("sequence_gaps", losses.gaps)

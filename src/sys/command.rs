@@ -237,7 +237,9 @@ impl Drop for Command {
         let group = self.group;
         if waitpid(group, Some(WaitPidFlag::WNOHANG)) == Ok(WaitStatus::StillAlive) {
             let reaper = thread::Builder::new().name("reaper".into()).stack_size(64 << 10);
-            drop(reaper.spawn(move || waitpid(group, None)));
+            // Boxed, it shares the code that makes the other threads.
+            let reap: Box<dyn FnOnce() + Send> = Box::new(move || _ = waitpid(group, None));
+            drop(reaper.spawn(reap));
         }
     }
 }

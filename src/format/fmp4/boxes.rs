@@ -40,10 +40,20 @@ impl Writer {
     /// A Box: size, type, and what `body` writes. Bodies stay far below 4 GiB
     /// ([`MAX_PAYLOAD_BYTES`](super::MAX_PAYLOAD_BYTES)), so the 64-bit size is never needed.
     pub(super) fn boxed(&mut self, kind: &[u8; 4], body: impl FnOnce(&mut Writer)) {
+        let start = self.begin(kind);
+        body(self);
+        self.end(start);
+    }
+
+    /// Writes a box's header without its size; gives the place of that.
+    fn begin(&mut self, kind: &[u8; 4]) -> usize {
         let start = self.bytes.len();
         self.u32(0);
         self.bytes(kind);
-        body(self);
+        start
+    }
+
+    fn end(&mut self, start: usize) {
         let size = (self.bytes.len() - start) as u32;
         self.bytes[start..start + 4].copy_from_slice(&size.to_be_bytes());
     }
