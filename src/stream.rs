@@ -95,6 +95,8 @@ pub struct Losses {
     pub gaps: u64,
     /// Marked as damaged by the driver, or not whole in a command's output.
     pub damaged: u64,
+    /// Those of the damaged ones that a quiet of a command seemed to complete, and whose rest came after it.
+    pub closed_early: u64,
     /// Too short to hold anything.
     pub short: u64,
     /// Not readable as H.264, or not as a whole JPEG picture.

@@ -96,7 +96,8 @@ fn sps() {
 
 #[test]
 fn assembler() {
-    hold("assembler", format::h264::assembler::laws::assembler);
+    hold("assembler", format::h264::laws::assembler);
+    hold("assembler", format::h264::laws::quiet);
 }
 
 #[test]

@@ -285,6 +285,7 @@ impl<'a> Ingest<'a> {
         let losses = Losses {
             gaps: before.gaps + drops.gaps,
             damaged: before.damaged + drops.damaged,
+            closed_early: before.closed_early + drops.closed_early,
             short: before.short + drops.short,
             unreadable: before.unreadable + self.open.unreadable,
             after_loss: before.after_loss + self.open.after_loss,

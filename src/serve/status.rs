@@ -103,6 +103,7 @@ fn of_camera(camera: &CameraSide) -> String {
     let drops = Object::new()
         .member("sequence_gaps", losses.gaps)
         .member("damaged", losses.damaged)
+        .member("closed_early", losses.closed_early)
         .member("short", losses.short)
         .member("unreadable", losses.unreadable)
         .member("after_loss", losses.after_loss)

@@ -57,6 +57,8 @@ pub struct Drops {
     pub gaps: u64,
     /// Frames that the driver marked as damaged, or that were not whole in a command's output.
     pub damaged: u64,
+    /// Those of the damaged ones that a quiet of the command seemed to complete, and whose rest came after it.
+    pub closed_early: u64,
     /// Frames too short to hold anything.
     pub short: u64,
     /// Frames whose driver timestamp could not be believed; they took their arrival time.

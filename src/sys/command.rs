@@ -33,8 +33,9 @@ pub enum PipeRead {
     Bytes {
         /// Their number; not 0.
         count: usize,
-        /// They are certain to be the last that one `write()` gave; false if that is not known.
-        ends_write: bool,
+        /// They are certain to be the last that one `write()` gave; false if there may be more of it. None where the pipe does
+        /// not show it.
+        ends_write: Option<bool>,
     },
     /// All writers have closed it.
     End,
@@ -86,7 +87,7 @@ impl Packets {
             self.whole &= count <= self.page_bytes;
             return Ok(PipeRead::Bytes {
                 count,
-                ends_write: self.whole && count < self.page_bytes,
+                ends_write: self.whole.then_some(count < self.page_bytes),
             });
         }
         Ok(chunk)
@@ -105,7 +106,7 @@ fn read(file: &mut File, buffer: &mut [u8]) -> io::Result<PipeRead> {
             Ok(0) => Ok(PipeRead::End),
             Ok(count) => Ok(PipeRead::Bytes {
                 count,
-                ends_write: false,
+                ends_write: None,
             }),
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(PipeRead::Nothing),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
@@ -261,7 +262,7 @@ mod tests {
     use super::*;
     use std::io::Write;
 
-    fn read_all(packets: &mut Packets) -> Vec<(usize, bool)> {
+    fn read_all(packets: &mut Packets) -> Vec<(usize, Option<bool>)> {
         let mut buffer = vec![0; Packets::MIN_READ_BYTES];
         std::iter::from_fn(|| match packets.read(&mut buffer).unwrap() {
             PipeRead::Bytes { count, ends_write } => Some((count, ends_write)),
@@ -277,10 +278,17 @@ mod tests {
         for count in [page + 9, 1, 2 * page, page - 1] {
             writer.write_all(&vec![7; count]).unwrap();
         }
-        let full = (page, false);
+        let full = (page, Some(false));
         assert_eq!(
             read_all(&mut packets),
-            [full, (9, true), (1, true), full, full, (page - 1, true)]
+            [
+                full,
+                (9, Some(true)),
+                (1, Some(true)),
+                full,
+                full,
+                (page - 1, Some(true))
+            ]
         );
         assert_eq!(
             packets.read(&mut [0; 100]).unwrap_err().kind(),
@@ -300,9 +308,9 @@ mod tests {
         let mut anew = File::options().write(true).open(path).unwrap();
         let count = page_bytes() + 9;
         anew.write_all(&vec![7; count]).unwrap();
-        assert_eq!(read_all(&mut packets), [(count, false)]);
+        assert_eq!(read_all(&mut packets), [(count, None)]);
         anew.write_all(&[7]).unwrap();
-        assert_eq!(read_all(&mut packets), [(1, false)]);
+        assert_eq!(read_all(&mut packets), [(1, None)]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod event;
 pub mod file;
 pub mod inotify;
 pub mod landlock;
+pub mod load;
 pub mod mmap;
 pub mod poll;
 pub mod process;

@@ -6,39 +6,25 @@
 //! arbitrary slice order, which the Baseline and Extended profiles allow and no camera uses, are not looked
 //! for.) The bytes that show it belong to the *next* unit, and most sources write those a whole frame time
 //! later. An end-of-sequence NAL unit, or a delimiter that was written right after the unit, closes it at
-//! once; for all others see the next section.
+//! once.
 //!
-//! # The habit
-//! A source that writes each unit in one piece and then falls silent can be recognized by watching where its
-//! `write()`s end. Time alone does not show it: a program that writes slice by slice may lose the processor between
-//! two slices for longer than any pause that is worth waiting for. So the caller says after which bytes a
-//! `write()` is known to have ended (`sys::command` makes pipes that show it), and only those ends are judged at
-//! which the unit already has a slice:
-//! - A unit was **whole** when the next start code shows that its only such end was the unit's end.
-//! - It was **cut** when such an end lies inside it.
-//!
-//! After [`WHOLE_UNITS`] whole units in a row, a key picture among them, a short quiet after the end of a
-//! write closes the unit ([`Assembler::quiet`]), provided that it is not longer than the longest that was
-//! seen whole: what is cut by a buffer is cut at the buffer's size, which is more than anything that went
-//! through it in one piece. One cut unit forgets all this and asks for four times as many the next time, so
-//! that a source that cuts only some of its units soon gets no more benefit of the doubt. If bytes of a unit
-//! arrive after it was closed, what was handed out was damaged: the rest is dropped, [`Chunk::Gap`] says so,
-//! and this source's quiet is never trusted again.
+//! # Quiet
+//! For all others the writer's habits tell, once they are known (`habit.rs`): a quiet after what may be the end of a unit
+//! closes it. If bytes of a unit arrive after it was closed, what was handed out was damaged: the rest is dropped, and
+//! [`Chunk::Gap`] says so.
 
+use super::habit::{Closed, Habit, Quiet, Writes};
 use super::nal;
 use crate::format::chunk::Chunk;
 use crate::format::growing::Growing;
 use memchr::memmem::Finder;
+use std::mem;
 
 /// The longest access unit, in bytes. The largest picture of level 5.2, 36864 macroblocks of 384 bytes, has 7 MB
 /// at the least compression allowed (MinCR 2, Table A-1); real ones are under 1 MB.
 pub const MAX_UNIT_BYTES: usize = 8 << 20;
 
-/// Units that must have been whole in a row before quiet is believed: half a second of an ordinary stream.
-const WHOLE_UNITS: u32 = 16;
-/// The factor by which more are asked for after each cut unit.
-const DISTRUST: u32 = 4;
-const START_CODE: [u8; 3] = [0, 0, 1];
+pub(super) const START_CODE: [u8; 3] = [0, 0, 1];
 /// nal_unit_type of slice data partition A, which holds the slice header.
 const PARTITION_A: u8 = 2;
 /// nal_unit_type of a prefix NAL unit.
@@ -59,6 +45,12 @@ pub struct Assembler {
     state: State,
     unit: Unit,
     habit: Habit,
+    /// The last unit, if it was closed by a quiet, until the next one begins.
+    closed: Option<Closed>,
+    /// There was nothing to read after the last bytes.
+    seen_empty: bool,
+    /// Time of the last bytes.
+    now_us: u64,
     dropped_bytes: u64,
     limit_bytes: usize,
     start_code: Finder<'static>,
@@ -82,47 +74,7 @@ struct Unit {
     key: bool,
     /// A prefix NAL unit after a slice: the next unit begins here, unless another slice of this one follows.
     prefix: Option<usize>,
-    /// The end of the last `write()` of those that ended after the first slice began.
-    write_end: Option<usize>,
-    /// Several did.
-    cut: bool,
-}
-
-/// The source's habits of writing, as far as they are learned; see the module's text.
-struct Habit {
-    wanted: u32,
-    whole: u32,
-    key: bool,
-    longest: usize,
-}
-
-impl Habit {
-    fn new(wanted: u32) -> Habit {
-        Habit {
-            wanted,
-            whole: 0,
-            key: false,
-            longest: 0,
-        }
-    }
-
-    fn whole_unit(&mut self, len: usize, key: bool) {
-        self.whole = self.whole.saturating_add(1);
-        self.key |= key;
-        self.longest = self.longest.max(len);
-    }
-
-    fn cut_unit(&mut self) {
-        *self = Habit::new(self.wanted.saturating_mul(DISTRUST));
-    }
-
-    fn never(&mut self) {
-        *self = Habit::new(u32::MAX);
-    }
-
-    fn covers(&self, len: usize) -> bool {
-        self.whole >= self.wanted && self.key && len <= self.longest
-    }
+    writes: Writes,
 }
 
 /// The meaning of a NAL unit for the borders of access units, by nal_unit_type (table 7-1).
@@ -184,16 +136,28 @@ impl Assembler {
         Assembler::with_limit(MAX_UNIT_BYTES)
     }
 
-    fn with_limit(limit_bytes: usize) -> Assembler {
+    /// An assembler at the start of a stream whose units are at most so long.
+    pub(super) fn with_limit(limit_bytes: usize) -> Assembler {
         Assembler {
             bytes: Growing::default(),
             searched: 0,
             state: State::Lost,
             unit: Unit::default(),
-            habit: Habit::new(WHOLE_UNITS),
+            habit: Habit::new(),
+            closed: None,
+            seen_empty: false,
+            now_us: 0,
             dropped_bytes: 0,
             limit_bytes,
             start_code: Finder::new(&START_CODE),
+        }
+    }
+
+    /// An assembler to which each pause tells the end of a unit of at most `len` bytes: for laws.
+    pub(super) fn trusting(len: usize) -> Assembler {
+        Assembler {
+            habit: Habit::trusting(len),
+            ..Assembler::new()
         }
     }
 
@@ -204,15 +168,18 @@ impl Assembler {
 
     /// Takes the `read_bytes` that were put at the beginning of [`Assembler::spare_mut`] at `now_us`, and gives
     /// `sink` what they complete. `ends_write`: the last of them is certain to be the last of its writer's
-    /// `write()`.
+    /// `write()`, or may not be; None where the pipe does not show that.
     pub fn commit(
         &mut self,
         read_bytes: usize,
-        ends_write: bool,
+        ends_write: Option<bool>,
         now_us: u64,
         sink: &mut dyn FnMut(Chunk<'_>),
     ) {
+        self.now_us = now_us;
         self.bytes.commit(read_bytes);
+        let seen_empty = mem::take(&mut self.seen_empty);
+        self.unit.writes.resume(now_us, seen_empty);
         let mut begun = false;
         while let Some(found) = self.start_code.find(&self.bytes.held()[self.searched..]) {
             let at = self.searched + found;
@@ -233,9 +200,17 @@ impl Assembler {
             self.check_length(self.searched, sink);
         }
         if self.state == State::Open {
-            if ends_write && !begun && self.unit.slice_us.is_some() {
-                self.unit.cut |= self.unit.write_end.is_some_and(|earlier| earlier < held);
-                self.unit.write_end = Some(held);
+            if !begun && self.unit.slice_us.is_some() {
+                // Zeros may be the beginning of the next unit, as a prefix is.
+                let paused_at = self
+                    .unit
+                    .writes
+                    .paused_at()
+                    .filter(|_| self.unit.prefix.is_none());
+                if paused_at.is_some_and(|at| self.bytes.held()[at..].iter().any(|&byte| byte != 0)) {
+                    self.unit.writes.goes_on();
+                }
+                self.unit.writes.stop(held, now_us, ends_write);
             }
         } else {
             // One byte more is kept: the zero_byte of a start code of four.
@@ -243,37 +218,55 @@ impl Assembler {
         }
     }
 
-    /// True if a quiet of a few milliseconds from now on would mean that the unit is complete.
-    pub fn awaits_quiet(&self) -> bool {
-        let len = self.bytes.held().len();
-        self.state == State::Open
-            && self.unit.write_end == Some(len)
-            && !self.unit.cut
-            && self.habit.covers(len)
+    /// Notes that there is nothing more to read for now. A pause that begins without it is not learned from.
+    pub fn empty(&mut self) {
+        self.seen_empty = true;
     }
 
-    /// Gives `sink` the unit if it is known to be complete; for a caller to whom nothing has come for a few milliseconds.
-    pub fn quiet(&mut self, sink: &mut dyn FnMut(Chunk<'_>)) {
-        if self.awaits_quiet() {
-            self.close(self.bytes.held().len(), sink);
+    /// The quiet that would tell that the unit is complete, if one would.
+    pub fn quiet(&self) -> Option<Quiet> {
+        if self.state != State::Open {
+            return None;
+        }
+        self.habit.quiet(&self.unit.writes, self.bytes.held().len())
+    }
+
+    /// Gives `sink` the unit if a quiet until `now_us` tells that it is complete.
+    pub fn close_quiet(&mut self, now_us: u64, sink: &mut dyn FnMut(Chunk<'_>)) {
+        if let Some(quiet) = self.quiet().filter(|quiet| quiet.at_us <= now_us) {
+            let len = self.bytes.held().len();
+            let closed = self.habit.close(&self.unit.writes, len, self.unit.key, quiet);
+            self.close(len, sink);
+            self.closed = Some(closed);
         }
     }
 
     /// The end of the stream. The last unit is given to `sink` if it is known to be complete, or if the
     /// writer is known to have written all that it wanted (`orderly`).
     pub fn finish(&mut self, orderly: bool, sink: &mut dyn FnMut(Chunk<'_>)) {
-        if self.state == State::Open && self.unit.slice_us.is_some() && (orderly || self.awaits_quiet()) {
+        if self.state == State::Open
+            && self.unit.slice_us.is_some()
+            && (orderly || self.quiet().is_some_and(|quiet| quiet.certain))
+        {
             // A last start code with nothing behind it is not part of the unit.
             let held = self.bytes.held();
             let bare = held[self.searched..].starts_with(&START_CODE);
             self.close(if bare { self.searched } else { held.len() }, sink);
         }
-        *self = Assembler::with_limit(self.limit_bytes);
+        let anew = Assembler::with_limit(self.limit_bytes);
+        let mut habit = mem::replace(self, anew).habit;
+        habit.forget();
+        self.habit = habit;
     }
 
     /// Bytes that were found outside of any unit and dropped, zero bytes between units apart.
     pub fn dropped_bytes(&self) -> u64 {
         self.dropped_bytes
+    }
+
+    /// Units that were closed by a quiet, and went on after it.
+    pub fn closed_early(&self) -> u64 {
+        self.habit.closed_early()
     }
 
     /// A NAL unit whose start code of three bytes is `at`.
@@ -306,12 +299,16 @@ impl Assembler {
                 let before = self.with_zero_byte(at);
                 self.drop_until(before, sink);
                 if class.can_begin_a_unit() {
+                    if let Some(closed) = self.closed.take() {
+                        self.habit.closed_rightly(&closed, now_us);
+                    }
                     self.begin(at - before);
                 } else if self.state == State::Between {
                     // What belongs to the unit that is gone: harmless if it is none of its slices.
                     self.state = State::Lost;
+                    let closed = self.closed.take();
                     if !matches!(class, Class::End | Class::Filler) {
-                        self.habit.never();
+                        self.habit.closed_wrongly(closed.as_ref(), now_us);
                         sink(Chunk::Gap);
                     }
                 }
@@ -338,11 +335,8 @@ impl Assembler {
     /// Learns from the unit that is about to be closed because the next one begins at `border`.
     fn judge(&mut self, border: usize) {
         let len = self.unit_end(border);
-        match self.unit.write_end {
-            Some(write_end) if self.unit.cut || write_end < len => self.habit.cut_unit(),
-            Some(write_end) if write_end <= border => self.habit.whole_unit(len, self.unit.key),
-            _ => {}
-        }
+        let Unit { writes, key, .. } = &mut self.unit;
+        self.habit.ended(writes, len, border, *key);
     }
 
     /// Hands out the unit, which ends somewhere before `border`, and gives how many bytes it had.
@@ -387,7 +381,8 @@ impl Assembler {
             if let Some(zeros) = self.bytes.held()[..upto].iter().position(|&byte| byte != 0) {
                 dropped -= zeros;
                 self.state = State::Lost;
-                self.habit.never();
+                let closed = self.closed.take();
+                self.habit.closed_wrongly(closed.as_ref(), self.now_us);
                 sink(Chunk::Gap);
             }
         }
@@ -398,64 +393,11 @@ impl Assembler {
     }
 }
 
-/// Laws that hold for any bytes, as functions that panic where one is broken: for tests and fuzz targets.
-pub mod laws {
-    use super::{Assembler, Chunk, START_CODE};
-    use memchr::memmem;
-
-    /// However `data` is cut into reads, the same comes out; every unit that comes out stood in `data`, in
-    /// this order, from a start code to a byte that is not zero, and is not longer than the limit by more
-    /// than a NAL unit header.
-    ///
-    /// # Panics
-    /// When that is not so.
-    pub fn assembler(data: &[u8]) {
-        for limit in [super::MAX_UNIT_BYTES, 40] {
-            let whole = units(data, limit, || usize::MAX);
-            let mut rest = data;
-            for unit in whole.0.iter().flatten() {
-                assert!(unit.starts_with(&START_CODE) || unit.starts_with(&[0, 0, 0, 1]));
-                assert!(unit.len() <= limit + START_CODE.len() + 1 && unit.last() != Some(&0));
-                let at = memmem::find(rest, unit);
-                assert!(at.is_some(), "a unit that was not there");
-                rest = &rest[at.unwrap_or(0) + unit.len()..];
-            }
-            assert_eq!(whole, units(data, limit, || 1), "one byte at a time");
-            for seed in 1..4 {
-                let mut random = data.len() as u64 + seed;
-                let chunk = || {
-                    random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                    1 + (random >> 40) as usize % [3, 9, 100][seed as usize - 1]
-                };
-                assert_eq!(whole, units(data, limit, chunk), "seed {seed}");
-            }
-        }
-    }
-
-    /// Units (`None`: a gap), and the bytes that were dropped.
-    fn units(data: &[u8], limit: usize, mut chunk: impl FnMut() -> usize) -> (Vec<Option<Vec<u8>>>, u64) {
-        let mut assembler = Assembler::with_limit(limit);
-        let mut out = Vec::new();
-        let mut sink = |chunk: Chunk<'_>| match chunk {
-            Chunk::Unit { data, .. } => out.push(Some(data.to_vec())),
-            Chunk::Gap => out.push(None),
-        };
-        let mut rest = data;
-        while !rest.is_empty() {
-            let (now, later) = rest.split_at(chunk().min(rest.len()));
-            assembler.spare_mut(now.len())[..now.len()].copy_from_slice(now);
-            assembler.commit(now.len(), true, 0, &mut sink);
-            rest = later;
-        }
-        let dropped = assembler.dropped_bytes();
-        assembler.finish(true, &mut sink);
-        (out, dropped)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::h264::habit::{DISTRUST, WHOLE_UNITS};
+    use crate::format::h264::laws;
     use crate::support::random::Random;
 
     const AUD: &[u8] = &[0, 0, 0, 1, 9, 0xf0];
@@ -503,7 +445,7 @@ mod tests {
             let now_us = self.now_us;
             self.each(|assembler, sink| {
                 assembler.spare_mut(bytes.len())[..bytes.len()].copy_from_slice(bytes);
-                assembler.commit(bytes.len(), ends_write, now_us, sink);
+                assembler.commit(bytes.len(), Some(ends_write), now_us, sink);
             });
         }
 
@@ -520,10 +462,11 @@ mod tests {
         /// Quiet; whether it brought a unit.
         fn quiet_closes(&mut self) -> bool {
             let before = self.out.len();
-            let awaited = self.assembler.awaits_quiet();
-            self.each(|assembler, sink| assembler.quiet(sink));
-            assert_eq!(awaited, self.out.len() > before);
-            awaited
+            let quiet = self.assembler.quiet();
+            let at_us = quiet.map_or(self.now_us, |quiet| quiet.at_us);
+            self.each(|assembler, sink| assembler.close_quiet(at_us, sink));
+            assert_eq!(quiet.is_some(), self.out.len() > before);
+            quiet.is_some()
         }
 
         /// Units in one write each, until one is closed by quiet; how many that took.
@@ -800,6 +743,254 @@ mod tests {
                 }
             }
             laws::assembler(&data);
+            if data.len() % 16 == 0 {
+                laws::quiet(&data);
+            }
+        }
+    }
+
+    /// A piece of a unit: the time after the one before, the bytes, and whether its `write()` is known to end.
+    type Piece = (u64, Vec<u8>, Option<bool>);
+
+    /// What became of a simulated writer's units.
+    #[derive(Default)]
+    struct Outcome {
+        /// From the last piece of each unit to its coming out.
+        late_us: Vec<u64>,
+        gaps: usize,
+        early: u64,
+    }
+
+    impl Outcome {
+        /// How late the one is that is later than `percent` of the last `count`.
+        fn late_us(&self, count: usize, percent: usize) -> u64 {
+            let mut last = self.late_us[self.late_us.len() - count..].to_vec();
+            last.sort_unstable();
+            last[count * percent / 100]
+        }
+    }
+
+    /// Writes units, each at its time, and reads without delay. The machine is not busy, or looks so.
+    fn simulate(units: impl Iterator<Item = (u64, Vec<Piece>)>) -> Outcome {
+        let mut assembler = Assembler::new();
+        let mut outcome = Outcome::default();
+        let mut written: Vec<(Vec<u8>, u64)> = Vec::new();
+        let mut now_us = 0;
+        for (due_us, pieces) in units {
+            now_us = due_us.max(now_us);
+            let unit: Vec<u8> = pieces.iter().flat_map(|piece| piece.1.clone()).collect();
+            let end_us = now_us + pieces.iter().map(|piece| piece.0).sum::<u64>();
+            written.push((unit, end_us));
+            for (after_us, bytes, ends_write) in pieces {
+                now_us += after_us;
+                let mut take = |at_us: u64, chunk: Chunk<'_>| match chunk {
+                    Chunk::Unit { data, .. } => {
+                        let at = written.iter().position(|(unit, _)| *unit == data);
+                        let damaged = written.iter().position(|(unit, _)| unit.starts_with(data));
+                        let (_, end_us) = written.remove(at.or(damaged).expect("it was written"));
+                        outcome.late_us.push(at_us.saturating_sub(end_us));
+                    }
+                    Chunk::Gap => outcome.gaps += 1,
+                };
+                if let Some(quiet) = assembler.quiet().filter(|quiet| quiet.at_us < now_us) {
+                    assembler.close_quiet(quiet.at_us, &mut |chunk| take(quiet.at_us, chunk));
+                }
+                assembler.spare_mut(bytes.len())[..bytes.len()].copy_from_slice(&bytes);
+                assembler.commit(bytes.len(), ends_write, now_us, &mut |chunk| take(now_us, chunk));
+                assembler.empty();
+            }
+        }
+        outcome.early = assembler.closed_early();
+        assert_eq!(outcome.gaps as u64, outcome.early);
+        outcome
+    }
+
+    /// `count` units at that rate, a key frame each second, each cut by `cut` (it is given the number).
+    fn steady(
+        count: u64,
+        fps: u64,
+        mut cut: impl FnMut(u64, bool) -> Vec<Piece>,
+    ) -> impl Iterator<Item = (u64, Vec<Piece>)> {
+        (0..count).map(move |number| (number * 1_000_000 / fps, cut(number, number % fps == 0)))
+    }
+
+    /// A unit of that number, cut into that many pieces, of which the first has a slice already.
+    fn cut(number: u64, key: bool, pieces: usize) -> Vec<Vec<u8>> {
+        let mut unit = if key { [SPS, PPS, IDR].concat() } else { P.to_vec() };
+        unit.extend(number.to_be_bytes().map(|byte| byte | 1));
+        let mut pieces: Vec<Vec<u8>> = (1..pieces).map(|_| vec![7; 9]).collect();
+        pieces.insert(0, unit);
+        pieces
+    }
+
+    /// Two slices of a unit.
+    fn two_slices(number: u64, key: bool) -> [Vec<u8>; 2] {
+        let first = cut(number, key, 1).concat();
+        [first, if key { IDR_2 } else { P_2 }.to_vec()]
+    }
+
+    /// The writers of the field, each with pauses of an idle machine inside its units.
+    fn writer(name: &str) -> impl FnMut(u64, bool) -> Vec<Piece> + use<> {
+        let name = name.to_owned();
+        let mut random = Random::new(7);
+        move |number, key| {
+            let mut pause_us = || 40 + random.below(200) as u64;
+            let first_us = pause_us();
+            match name.as_str() {
+                "whole" => vec![(first_us, cut(number, key, 1).concat(), Some(true))],
+                // The buffer's size and a multiple of it, then the rest.
+                "stdio" => {
+                    let ends = [Some(false), Some(false), Some(true)];
+                    let pieces = cut(number, key, 3).into_iter().zip(ends);
+                    pieces.map(|(bytes, ends)| (pause_us(), bytes, ends)).collect()
+                }
+                // The same where a page is larger than the buffer, or bytes come by another pipe.
+                "stdio, unknown ends" => {
+                    let pieces = cut(number, key, 3).into_iter();
+                    pieces.map(|bytes| (pause_us(), bytes, None)).collect()
+                }
+                "stdio, larger pages" => {
+                    let pieces = cut(number, key, 3).into_iter();
+                    pieces.map(|bytes| (pause_us(), bytes, Some(true))).collect()
+                }
+                "key frames are cut" => {
+                    let pieces = cut(number, key, if key { 4 } else { 1 }).into_iter();
+                    pieces.map(|bytes| (pause_us(), bytes, Some(true))).collect()
+                }
+                _ => {
+                    let slices = two_slices(number, key).into_iter();
+                    slices.map(|slice| (pause_us(), slice, Some(true))).collect()
+                }
+            }
+        }
+    }
+
+    const WRITERS: [&str; 6] = [
+        "whole",
+        "stdio",
+        "stdio, unknown ends",
+        "stdio, larger pages",
+        "key frames are cut",
+        "two slices",
+    ];
+
+    #[test]
+    fn each_writer_is_learned_at_each_rate() {
+        for name in WRITERS {
+            for fps in [10, 30, 60] {
+                let outcome = simulate(steady(1000, fps, writer(name)));
+                assert_eq!(outcome.early, 0, "{name} at {fps}");
+                assert_eq!(outcome.late_us(800, 50), 2000, "{name} at {fps}");
+                assert_eq!(outcome.late_us(800, 99), 2000, "{name} at {fps}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_slower_rate_is_no_wrong_guess() {
+        for name in WRITERS {
+            let mut cut = writer(name);
+            let mut due_us = 0;
+            let outcome = simulate((0..3000).map(|number| {
+                let fps = if number / 500 % 2 == 0 { 60 } else { 10 };
+                due_us += 1_000_000 / fps;
+                (due_us, cut(number, number % 30 == 0))
+            }));
+            assert_eq!((outcome.early, outcome.late_us(2500, 99)), (0, 2000), "{name}");
+        }
+    }
+
+    #[test]
+    fn slices_that_are_paced_over_the_frame_are_waited_for() {
+        for (fps, inside_us) in [(60, 5_000), (30, 10_000), (30, 15_000), (10, 30_000)] {
+            let outcome = simulate(steady(2000, fps, |number, key| {
+                let [first, second] = two_slices(number, key);
+                vec![(100, first, Some(true)), (inside_us, second, Some(true))]
+            }));
+            assert_eq!(outcome.early, 0);
+            // Each waits for the next.
+            assert!(outcome.late_us(1000, 50) > 1_000_000 / fps - inside_us - 1);
+        }
+    }
+
+    #[test]
+    fn bursts_are_not_split() {
+        for name in WRITERS {
+            let mut cut = writer(name);
+            let outcome = simulate((0..3000).map(|n| (n / 50 * 2_000_000, cut(n, n % 50 == 0))));
+            assert_eq!(outcome.early, 0, "{name}");
+        }
+    }
+
+    /// A machine that takes the processor away from the writer, for longer than any quiet, once in so many units: few
+    /// wrong guesses whatever the number of units is, as each has to be paid for with more proof.
+    #[test]
+    fn a_busy_machine_costs_little() {
+        for (once_in, most) in [(3, 0), (30, 1), (300, 3), (3000, 4)] {
+            let mut random = Random::new(once_in as u64);
+            let outcome = simulate(steady(100_000, 30, |number, key| {
+                let [first, second] = two_slices(number, key);
+                let preempted = random.below(once_in) == 0;
+                let pause_us = if preempted {
+                    3_000 + random.below(25_000) as u64
+                } else {
+                    100
+                };
+                vec![(100, first, Some(true)), (pause_us, second, Some(true))]
+            }));
+            assert!(outcome.early <= most, "{} of {once_in}", outcome.early);
+            // Never later than the next unit.
+            assert!(outcome.late_us.iter().all(|late_us| *late_us <= 40_000));
+        }
+    }
+
+    #[test]
+    fn trust_is_lost_by_a_wrong_guess_and_comes_back_after_more_proof() {
+        let mut late_at = vec![100];
+        let mut trusted_again = Vec::new();
+        for _ in 0..2 {
+            let outcome = simulate(steady(10_000, 30, |number, key| {
+                let [first, second] = two_slices(number, key);
+                let pause_us = if late_at.contains(&number) { 20_000 } else { 100 };
+                vec![(100, first, Some(true)), (pause_us, second, Some(true))]
+            }));
+            assert_eq!(outcome.early as usize, late_at.len());
+            let wrong = *late_at.last().expect("one") as usize;
+            let waits = outcome.late_us[wrong + 1..]
+                .iter()
+                .position(|late_us| *late_us == 2000);
+            trusted_again.push(waits.expect("it comes back"));
+            late_at.push(wrong as u64 + trusted_again.last().map_or(0, |waits| *waits as u64) + 50);
+        }
+        assert!(
+            trusted_again[0] >= 500 && trusted_again[0] < 1000,
+            "{trusted_again:?}"
+        );
+        assert!(
+            trusted_again.windows(2).all(|two| two[1] > 7 * two[0]),
+            "{trusted_again:?}"
+        );
+    }
+
+    #[test]
+    fn a_late_reader_learns_nothing_wrong() {
+        let mut assembler = Assembler::new();
+        let mut read = |bytes: &[u8], now_us, seen_empty| {
+            assembler.spare_mut(bytes.len())[..bytes.len()].copy_from_slice(bytes);
+            assembler.commit(bytes.len(), Some(true), now_us, &mut |_| {});
+            if seen_empty {
+                assembler.empty();
+            }
+            assembler.quiet()
+        };
+        // All of two units is there at once, each time: no pause between them is known.
+        for number in 0..500 {
+            let now_us = number * 66_000;
+            for at in [0, 1] {
+                let [first, second] = two_slices(number, at == 0);
+                assert_eq!(read(&first, now_us, false), None);
+                assert_eq!(read(&second, now_us, at == 1), None);
+            }
         }
     }
 }

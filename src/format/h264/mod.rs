@@ -2,6 +2,7 @@
 //! them has to keep to. Clause numbers are those of ITU-T H.264.
 
 pub mod assembler;
+mod habit;
 pub mod laws;
 pub mod nal;
 pub mod pps;
@@ -13,6 +14,7 @@ pub mod sps;
 mod tests;
 mod vui;
 
+pub use habit::Quiet;
 pub use nal::{NalUnits, nal_units};
 pub use reader::{AccessUnit, Parameters, Reader, Refused};
 pub use sps::Sps;

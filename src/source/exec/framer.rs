@@ -1,5 +1,6 @@
 //! What cuts a command's output into pictures, and what the output is where it has none.
 
+use crate::format::h264::Quiet;
 use crate::format::h264::assembler::Assembler;
 use crate::format::{Chunk, Codec, jpeg};
 use crate::sys::clock::monotonic_us;
@@ -11,9 +12,9 @@ pub(super) const HEAD_BYTES: usize = 189;
 /// The part that cuts the output into pictures.
 pub(super) enum Framer {
     /// H.264, and what is taken for it while nothing has come.
-    H264(Assembler),
+    H264(Box<Assembler>),
     /// JPEG pictures, one after the other.
-    Jpeg(jpeg::Splitter),
+    Jpeg(Box<jpeg::Splitter>),
 }
 
 impl Framer {
@@ -31,7 +32,7 @@ impl Framer {
         }
     }
 
-    pub fn commit(&mut self, count: usize, ends_write: bool, sink: &mut dyn FnMut(Chunk<'_>)) {
+    pub fn commit(&mut self, count: usize, ends_write: Option<bool>, sink: &mut dyn FnMut(Chunk<'_>)) {
         match self {
             Framer::H264(assembler) => assembler.commit(count, ends_write, monotonic_us(), sink),
             Framer::Jpeg(splitter) => splitter.commit(count, monotonic_us(), sink),
@@ -45,11 +46,33 @@ impl Framer {
         }
     }
 
-    pub fn awaits_quiet(&self) -> bool {
+    /// Notes that there is nothing more to read for now.
+    pub fn empty(&mut self) {
+        if let Framer::H264(assembler) = self {
+            assembler.empty();
+        }
+    }
+
+    /// The quiet that would tell that a picture is complete, if one would.
+    pub fn quiet(&self) -> Option<Quiet> {
         match self {
-            Framer::H264(assembler) => assembler.awaits_quiet(),
+            Framer::H264(assembler) => assembler.quiet(),
             // A picture's end is known at once.
-            Framer::Jpeg(_) => false,
+            Framer::Jpeg(_) => None,
+        }
+    }
+
+    /// Hands out the picture that a quiet until now tells to be complete.
+    pub fn close_quiet(&mut self, sink: &mut dyn FnMut(Chunk<'_>)) {
+        if let Framer::H264(assembler) = self {
+            assembler.close_quiet(monotonic_us(), sink);
+        }
+    }
+
+    pub fn closed_early(&self) -> u64 {
+        match self {
+            Framer::H264(assembler) => assembler.closed_early(),
+            Framer::Jpeg(_) => 0,
         }
     }
 }

@@ -6,17 +6,18 @@
 use super::framer::{Framer, HEAD_BYTES, other_kind, show};
 use super::stderr::StderrLog;
 use crate::error::{Error, Result};
-use crate::format::h264::assembler::Assembler;
 use crate::format::{Chunk, Codec, jpeg};
 use crate::log_verbose;
 use crate::source::frame::{Drops, Frame, Signal, Source, SourceInfo};
+use crate::sys::clock::monotonic_us;
 use crate::sys::command::{Command, Exit, PipeRead};
+use crate::sys::load::Load;
 use crate::sys::poll::{is_ready, poll, readable};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-/// Quiet for this long closes an access unit, where that is a sign (see [`Assembler`]).
-const QUIET: Duration = Duration::from_millis(2);
+/// The time after which a machine that was too busy for a quiet to tell anything is looked at again.
+const BUSY_WAIT: Duration = Duration::from_millis(4);
 /// A command that has given nothing yet is given up after this: it may have to connect first, ...
 const NO_DATA_YET: Duration = Duration::from_secs(30);
 /// ... and one that falls silent after this.
@@ -34,7 +35,7 @@ const STDERR_REST: Duration = Duration::from_millis(50);
 
 /// The advice for a command that writes something else.
 const ADVICE: &str = "it must write raw H.264 (Annex B) or JPEG pictures to its standard output, as these do: \
-    rpicam-vid -t 0 -n --codec h264 --inline --flush -o -  or  ffmpeg -i SOURCE -c:v copy -f h264 -";
+    stdbuf -o4M rpicam-vid -t 0 -n --codec h264 --inline --flush -o -  or  ffmpeg -i SOURCE -c:v copy -f h264 -";
 
 /// The end of a run: the command ended, or is given up.
 pub struct End {
@@ -58,6 +59,9 @@ pub struct Exec {
     drops: Drops,
     command: Command,
     framer: Framer,
+    load: Load,
+    /// No picture is taken for complete by a quiet before this: the machine was busy.
+    busy_until: Instant,
     /// Time of the last bytes; None before the first.
     data_at: Option<Instant>,
     /// Time of the last picture that came out of them; None before the first.
@@ -99,7 +103,9 @@ impl Exec {
             },
             drops: Drops::default(),
             command,
-            framer: Framer::H264(Assembler::new()),
+            framer: Framer::H264(Box::default()),
+            load: Load::new(),
+            busy_until: now,
             data_at: None,
             unit_at: None,
             started: now,
@@ -120,7 +126,10 @@ impl Exec {
             let (mut count, ends_write) =
                 match chunk.map_err(|e| Error::new(&self.info.description, "can't read its output", e))? {
                     PipeRead::Bytes { count, ends_write } => (count, ends_write),
-                    PipeRead::Nothing => break,
+                    PipeRead::Nothing => {
+                        self.framer.empty();
+                        break;
+                    }
                     PipeRead::End => return Err(self.ended(sink)),
                 };
             let now = Instant::now();
@@ -135,7 +144,7 @@ impl Exec {
                     let mut splitter = jpeg::Splitter::default();
                     count = bytes.len();
                     splitter.spare_mut(count)[..count].copy_from_slice(&bytes);
-                    self.framer = Framer::Jpeg(splitter);
+                    self.framer = Framer::Jpeg(Box::new(splitter));
                 }
                 if let Some(kind) = other_kind(head) {
                     return Err(self.unusable(&format!("this is {kind}")).into());
@@ -248,10 +257,11 @@ impl Exec {
         loop {
             let now = Instant::now();
             self.check_silence(now)?;
-            let quiet_at = self
-                .data_at
-                .filter(|_| self.framer.awaits_quiet())
-                .map(|at| at + QUIET);
+            let quiet = self.framer.quiet();
+            let quiet_at = quiet.map(|quiet| {
+                let left_us = quiet.at_us.saturating_sub(monotonic_us());
+                (now + Duration::from_micros(left_us)).max(self.busy_until)
+            });
             let stderr_rests = self.stderr_open && now < self.stderr_rests_until;
             let until = [quiet_at, stderr_rests.then_some(self.stderr_rests_until)]
                 .into_iter()
@@ -280,16 +290,17 @@ impl Exec {
             }
             if stdout {
                 gave = self.read(sink)?;
-            } else if quiet_at.is_some_and(|at| now >= at) {
+            } else if let Some(quiet) = quiet.filter(|_| quiet_at.is_some_and(|at| now >= at)) {
                 // Looked at after the quiet had passed: had only this thread been late, bytes would be there.
-                let drops = &mut self.drops;
-                if let Framer::H264(assembler) = &mut self.framer {
-                    assembler.quiet(&mut |chunk| {
-                        gave = true;
+                if quiet.certain || !self.load.is_busy() {
+                    let (drops, unit_at) = (&mut self.drops, &mut self.unit_at);
+                    self.framer.close_quiet(&mut |chunk| {
+                        (gave, *unit_at) = (true, Some(now));
                         pass(Codec::H264, chunk, drops, sink);
                     });
+                } else {
+                    self.busy_until = now + BUSY_WAIT;
                 }
-                self.unit_at = Some(now);
             }
             if gave || woken || Instant::now() >= deadline {
                 return Ok(());
@@ -313,7 +324,10 @@ impl Source for Exec {
     }
 
     fn drops(&self) -> Drops {
-        self.drops
+        Drops {
+            closed_early: self.framer.closed_early(),
+            ..self.drops
+        }
     }
 }
 
