@@ -76,11 +76,9 @@ impl Config {
             _ => None,
         });
         for (device, controls) in codecs.into_iter().flatten() {
-            lines.extend(
-                controls
-                    .iter()
-                    .map(|setting| format!("{device}: {}", sets(setting))),
-            );
+            for setting in controls {
+                lines.push(format!("{device}: {}", sets(setting)));
+            }
         }
         let has_controls = |camera: &Camera| {
             matches!(&camera.source, SourceKind::Device { controls, chain, .. }
@@ -108,7 +106,9 @@ impl Camera {
         });
         if let SourceKind::Device { controls, chain, .. } = &self.source {
             for (what, name) in [("decoder", &chain.decoder), ("encoder", &chain.encoder)] {
-                lines.extend(name.iter().map(|name| format!("goes through the {what} {name}")));
+                if let Some(name) = name {
+                    lines.push(format!("goes through the {what} {name}"));
+                }
             }
             lines.extend(controls.iter().map(sets));
         }

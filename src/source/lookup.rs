@@ -125,11 +125,14 @@ pub fn find(name: &DeviceName, format: FourCc) -> Result<PathBuf> {
 /// # Errors
 /// There is none (the error is one of absence).
 pub fn usb_nodes(id: &UsbId) -> Result<Vec<PathBuf>> {
-    let usb: Vec<(PathBuf, UsbId)> = nodes()
-        .into_iter()
-        .filter_map(|path| usb_id(Path::new(CLASS), &path).map(|found| (path, found)))
-        .collect();
-    let (named, mut others): (Vec<_>, Vec<_>) = usb.into_iter().partition(|(_, found)| id.means(found));
+    let (mut named, mut others) = (Vec::new(), Vec::new());
+    for path in nodes() {
+        match usb_id(Path::new(CLASS), &path) {
+            Some(found) if id.means(&found) => named.push(path),
+            Some(found) => others.push((path, found)),
+            None => {}
+        }
+    }
     if named.is_empty() {
         // The nodes of a camera stand together.
         others.dedup_by(|(_, a), (_, b)| a == b);
@@ -139,7 +142,7 @@ pub fn usb_nodes(id: &UsbId) -> Result<Vec<PathBuf>> {
         let others: Vec<String> = others.collect();
         return Err(absent(&DeviceName::Usb(id.clone()), &others));
     }
-    Ok(named.into_iter().map(|(path, _)| path).collect())
+    Ok(named)
 }
 
 /// The error for a camera that is not there, with the others that are.

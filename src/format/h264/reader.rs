@@ -94,11 +94,13 @@ impl<T> ById<T> {
     }
 
     fn insert(&mut self, id: u8, nal: &[u8], says: T) {
-        self.0.retain(|(other, _)| *other != id);
-        let at = self.0.partition_point(|(other, _)| *other < id);
         let nal = nal.to_vec();
         let repeated = false;
-        self.0.insert(at, (id, Kept { nal, says, repeated }));
+        let kept = Kept { nal, says, repeated };
+        match self.0.binary_search_by_key(&id, |(other, _)| *other) {
+            Ok(at) => self.0[at].1 = kept,
+            Err(at) => self.0.insert(at, (id, kept)),
+        }
     }
 
     /// True if this one is here already, which is noted.

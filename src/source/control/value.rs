@@ -288,34 +288,31 @@ fn show_number(control: &Control, items: &[Item], number: i64) -> String {
 
 /// The type, range and default, such as "integer, 0 to 255, default 128".
 pub(super) fn describe(control: &Control, items: &[Item]) -> String {
-    let range = || {
-        let step = if control.step > 1 {
-            format!(" in steps of {}", control.step)
-        } else {
-            String::new()
-        };
-        format!("{} to {}{step}", control.minimum, control.maximum)
+    let step = if control.step > 1 {
+        format!(" in steps of {}", control.step)
+    } else {
+        String::new()
     };
-    let default = || format!("default {}", show_number(control, items, control.default));
+    let range = format!("{} to {}{step}", control.minimum, control.maximum);
+    let default = format!("default {}", show_number(control, items, control.default));
     let one = match control.kind {
-        ctrl::INTEGER => format!("integer, {}, {}", range(), default()),
-        ctrl::INTEGER64 => format!("64-bit integer, {}, {}", range(), default()),
-        ctrl::BOOLEAN => format!("yes or no, {}", default()),
+        ctrl::INTEGER | ctrl::U8 | ctrl::U16 | ctrl::U32 => format!("integer, {range}, {default}"),
+        ctrl::INTEGER64 => format!("64-bit integer, {range}, {default}"),
+        ctrl::BOOLEAN => format!("yes or no, {default}"),
         ctrl::MENU => {
             let list: Vec<String> = items
                 .iter()
                 .map(|i| format!("{} ({})", i.text, i.number))
                 .collect();
-            format!("one of {}; {}", list.join(", "), default())
+            format!("one of {}; {default}", list.join(", "))
         }
         ctrl::INTEGER_MENU => {
             let list: Vec<&str> = items.iter().map(|i| i.text.as_str()).collect();
-            format!("one of {}; {}", list.join(", "), default())
+            format!("one of {}; {default}", list.join(", "))
         }
-        ctrl::BITMASK => format!("bits of 0x{:08x}, {}", control.maximum as u32, default()),
+        ctrl::BITMASK => format!("bits of 0x{:08x}, {default}", control.maximum as u32),
         ctrl::BUTTON => "button; pressed at each start unless the value is no".into(),
         ctrl::STRING => format!("text of {} to {} bytes", control.minimum, control.maximum),
-        ctrl::U8 | ctrl::U16 | ctrl::U32 => format!("integer, {}, {}", range(), default()),
         _ => return "a structure, which can't be written in a config".into(),
     };
     let count: Vec<String> = control.dims.iter().map(u32::to_string).collect();
