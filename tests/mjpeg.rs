@@ -412,7 +412,9 @@ fn where_there_is_no_picture_the_reason_is_given() {
                     let (head, text) = get(server, target);
                     assert!(head.starts_with("HTTP/1.1 503 "), "{target}: {head}");
                     field(&head, "Retry-After");
-                    String::from_utf8_lossy(&text).contains("the lens cap is on")
+                    let text = String::from_utf8_lossy(&text);
+                    assert!(!text.contains("lens cap"), "a command's own words: {text}");
+                    text.contains("exited with status 3")
                 });
             });
         }
