@@ -437,3 +437,57 @@ fn parameter_sets_that_change_end_nothing() {
         });
     }
 }
+
+/// What ffmpeg writes in other formats is named by what it is, with the way out.
+#[test]
+fn other_formats_are_named() {
+    if !have("ffmpeg") {
+        return;
+    }
+    let dir = Dir::new();
+    let film = |codec: &str, file: &str| {
+        let path = dir.file(file);
+        let codec = ["-pix_fmt", "yuv420p", "-c:v", codec, "-g", "25", "-bf", "0"];
+        film("testsrc2=size=320x240:rate=25", 100, &codec, &path);
+        path.display().to_string()
+    };
+    let h264 = film("libx264", "in.mp4");
+    let bare = film("libx264", "in.h264");
+    let copied =
+        |from: &str, options: &str| format!("exec ffmpeg -v error -re -i {from} -c copy {options} -");
+    let coded = |codec: &str, format: &str| {
+        let source = "-f lavfi -i testsrc2=size=320x240:rate=25 -t 9";
+        format!("exec ffmpeg -v error -re {source} -pix_fmt yuv420p -c:v {codec} -f {format} -")
+    };
+    for (command, reason) in [
+        (coded("mpeg1video", "mpeg1video"), "MPEG-1 or MPEG-2"),
+        (coded("mpeg2video", "mpeg2video"), "MPEG-1 or MPEG-2"),
+        (coded("mpeg1video", "mpeg"), "program stream"),
+        (coded("mpeg2video", "vob"), "program stream"),
+        (coded("mpeg4", "m4v"), "MPEG-4 Part 2"),
+        (coded("libx265 -x265-params log-level=none", "hevc"), "H.265"),
+        (
+            coded("libx265 -x265-params log-level=none:aud=1", "hevc"),
+            "H.265",
+        ),
+        (copied(&h264, "-f mpegts"), "MPEG-TS"),
+        (copied(&h264, "-f matroska"), "Matroska"),
+        (copied(&h264, "-f flv"), "FLV"),
+        (copied(&h264, "-movflags frag_keyframe+empty_moov -f mp4"), "MP4"),
+        (copied(&h264, "-f data -map 0"), "h264_mp4toannexb"),
+        (
+            copied(&bare, "-bsf:v filter_units=remove_types=7-8 -f h264"),
+            "dump_extra",
+        ),
+        (
+            "while echo the camera is warming up; do sleep 0.1; done".to_string(),
+            "has written text",
+        ),
+    ] {
+        let server = Server::with_config(&format!("[exec]\ncommand = {}\n", command.replace('%', "%%")));
+        let _viewer = server.send(b"GET /stream.mp4 HTTP/1.0\r\n\r\n");
+        until(&format!("{command} is named {reason}"), || {
+            server.camera("reason").contains(reason)
+        });
+    }
+}

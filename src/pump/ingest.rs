@@ -15,6 +15,12 @@ use std::time::{Duration, Instant};
 
 /// A stream without a key frame for so long is named.
 const NO_KEY: Duration = Duration::from_secs(10);
+/// A stream without parameter sets is named after this.
+const NO_SETS: Duration = Duration::from_secs(2);
+/// What is said of it.
+const WITHOUT_SETS: &str = "the video comes without its parameter sets (SPS, PPS), which nobody can do without. They have \
+    to be before each key frame: ffmpeg -bsf:v dump_extra (where a camera tells them by RTSP alone, in its SDP); \
+    rpicam-vid --inline; x264 repeat-headers=1; GStreamer h264parse config-interval=-1";
 /// Rate and bitrate are measured over at least this.
 const MEASURE: Duration = Duration::from_secs(1);
 
@@ -299,12 +305,13 @@ impl<'a> Ingest<'a> {
     }
 
     /// Looks at what came of late, once in a while: its rate, and whether there are key frames enough.
-    pub fn measure(&mut self, now: Instant, report: &mut Report<'_>) {
+    /// `doubt` is that of the source ([`Source::doubt`](crate::source::Source::doubt)).
+    pub fn measure(&mut self, now: Instant, doubt: Option<String>, report: &mut Report<'_>) {
         let since_last = now.saturating_duration_since(self.open.measured.since);
         if since_last < MEASURE {
             return;
         }
-        self.watch_keys(now, report);
+        self.watch_keys(now, doubt, report);
         let new = Measured {
             since: now,
             frames: 0,
@@ -319,10 +326,14 @@ impl<'a> Ingest<'a> {
     }
 
     /// Names a stream that can't be joined, or not at any time: without key frames, or with too few of them.
-    fn watch_keys(&mut self, now: Instant, report: &mut Report<'_>) {
+    fn watch_keys(&mut self, now: Instant, doubt: Option<String>, report: &mut Report<'_>) {
         let open = &mut self.open;
         let missed = now.saturating_duration_since(open.key_missed_since);
-        let why = if missed >= NO_KEY && open.keyless {
+        let why = if let Some(doubt) = doubt {
+            doubt
+        } else if missed >= NO_SETS && open.reader.lacks_parameter_sets() {
+            WITHOUT_SETS.to_string()
+        } else if missed >= NO_KEY && open.keyless {
             format!(
                 "no key frame for {} s: nobody can join before the next one. Set the encoder to one every second or two",
                 NO_KEY.as_secs()

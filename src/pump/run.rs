@@ -290,7 +290,7 @@ impl<'a> Pump<'a> {
                     return Close::Replaced;
                 }
             }
-            self.ingest.measure(now, &mut self.report);
+            self.ingest.measure(now, source.doubt(now), &mut self.report);
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::config::Setting;
 use crate::error::Result;
 use crate::format::Codec;
 use std::os::fd::BorrowedFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// One coded picture, lent by its source for the length of a call.
 #[derive(Debug, Clone, Copy)]
@@ -91,6 +91,11 @@ pub trait Source {
     /// opened anew.
     fn set_controls(&mut self, _controls: &[Setting]) -> bool {
         false
+    }
+
+    /// What is wrong with what has come, where that may still become good, in words.
+    fn doubt(&self, _now: Instant) -> Option<String> {
+        None
     }
 
     /// The losses so far.

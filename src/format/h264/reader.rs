@@ -132,6 +132,8 @@ pub struct Reader {
     order: Order,
     fields: Suspicion,
     partitions: Suspicion,
+    /// There were slices of parameter sets that had not come.
+    unknown: bool,
 }
 
 /// Something that a stream must not have was seen. Once may be a flipped bit, which costs its group of pictures; what
@@ -189,6 +191,11 @@ impl Reader {
         self.parameters.as_ref()
     }
 
+    /// True if slices have come, but never the parameter sets that they lean on.
+    pub fn lacks_parameter_sets(&self) -> bool {
+        self.unknown && self.parameters.is_none()
+    }
+
     /// Reads one access unit in Annex B form. None: there is nothing to show in it, or no parameter sets have
     /// come yet (a stream joined in its middle). After any refusal the reader can go on with the
     /// next unit.
@@ -227,6 +234,7 @@ impl Reader {
             damage = damage.and(Err(self.partitioned()));
         }
         damage?;
+        self.unknown |= !complete;
         if !complete && self.parameters.is_some() {
             let what = "its slices belong to parameter sets that have not come";
             return Err(Refused::Damaged(what.into()));

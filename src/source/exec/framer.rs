@@ -1,13 +1,10 @@
-//! What cuts a command's output into pictures, and what the output is where it has none.
+//! What cuts a command's output into pictures.
 
 use crate::format::h264::Quiet;
 use crate::format::h264::assembler::Assembler;
 use crate::format::{Chunk, Codec, jpeg};
 use crate::sys::clock::monotonic_us;
 use crate::sys::command::Packets;
-
-/// The bytes of the output's beginning that show what else it is: a packet of MPEG-TS and the next one's first byte.
-pub(super) const HEAD_BYTES: usize = 189;
 
 /// The part that cuts the output into pictures.
 pub(super) enum Framer {
@@ -75,34 +72,4 @@ impl Framer {
             Framer::Jpeg(_) => 0,
         }
     }
-}
-
-/// The kind of an output that begins as something else than H.264 or JPEG does.
-pub(super) fn other_kind(head: &[u8]) -> Option<&'static str> {
-    match head {
-        [_, _, _, _, b'f', b't', b'y', b'p', ..] => Some("MP4"),
-        [0x47, ..] if head.get(HEAD_BYTES - 1) == Some(&0x47) => Some("MPEG-TS"),
-        [0x1a, 0x45, 0xdf, 0xa3, ..] => Some("Matroska or WebM"),
-        [b'F', b'L', b'V', 1, ..] => Some("FLV"),
-        [b'R', b'I', b'F', b'F', ..] => Some("AVI"),
-        [b'Y', b'U', b'V', b'4', b'M', b'P', b'E', b'G', ..] => Some("uncompressed video"),
-        // A video parameter set, or a delimiter, by the two-byte header of H.265 7.3.1.2.
-        [0, 0, 0, 1, 0x40 | 0x46, 1, ..] => Some("H.265"),
-        _ => None,
-    }
-}
-
-/// The first bytes, as text if they are some.
-pub(super) fn show(head: &[u8]) -> String {
-    const MOST: usize = 60;
-    let printable = |byte: &u8| (b' '..0x7f).contains(byte) || byte.is_ascii_whitespace();
-    if head.iter().all(printable) {
-        let text: String = head.iter().take(MOST).map(|&byte| char::from(byte)).collect();
-        return format!("{:?}", text.trim());
-    }
-    head.iter()
-        .take(12)
-        .map(|byte| format!("{byte:02x}"))
-        .collect::<Vec<_>>()
-        .join(" ")
 }

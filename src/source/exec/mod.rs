@@ -1,6 +1,7 @@
 //! A command as a source.
 
 mod framer;
+mod kind;
 mod program;
 mod source;
 mod stderr;
