@@ -6,7 +6,9 @@ use super::model::{Draft, Sandbox};
 use super::nearest::nearest;
 use super::scope::{ALL, Scope};
 use super::source::{CaptureFormat, ChainKeys, Memory, SourceKind};
-use super::values::{Refused, address, is_fourcc, is_host, is_name, known, list, origin, switch, within};
+use super::values::{
+    Refused, address, is_fourcc, is_host, is_name, known, list, origin, sent_origin, switch, within,
+};
 use std::time::Duration;
 
 /// One key.
@@ -145,9 +147,9 @@ pub static KEYS: &[Key] = &[
         name: "hosts",
         default: "",
         doc: "Further names under which browsers may reach this machine, such as cam.example.org. IP \
-              addresses, localhost, names without a dot, *.local and the machine's own name always work. \
-              Other names are refused, because any web page could otherwise reach the camera through a \
-              name of its own (DNS rebinding).",
+              addresses, localhost, names without a dot, *.local, *.lan, *.home.arpa, *.internal, \
+              *.localdomain and the machine's own name always work. Other names are refused, because any \
+              web page could otherwise reach the camera through a name of its own (DNS rebinding).",
         allowed: "host names without port, separated by commas, spaces or lines; * for any name",
         set: |draft, text| {
             draft.server.hosts = list(text, |name| known((name == "*" || is_host(name)).then_some(())))?;
@@ -173,12 +175,10 @@ pub static KEYS: &[Key] = &[
         default: "",
         doc: "Web pages of other sites whose scripts may use the stream and /status, by fetch (CORS) and \
               WebSocket, such as those of http://home.example.org:8123.",
-        allowed: "origins as http://HOST or https://HOST:PORT, separated by commas, spaces or lines; * for any page",
+        allowed: "origins as http://HOST or https://HOST:PORT, of apps as capacitor://HOST or tauri://HOST, or null for \
+                  pages without one (of files, in sandboxes), separated by commas, spaces or lines; * for any page",
         set: |draft, text| {
-            draft.server.cors_origins = list(text, |item| match item != "*" && item.contains('*') {
-                true => Err(Refused::NotAllowed),
-                false => origin(item),
-            })?;
+            draft.server.cors_origins = list(text, sent_origin)?;
             Ok(())
         },
     },

@@ -355,8 +355,15 @@ frame_ancestors = https://Home.example:8123 http://*.local,*
         let text = format!("[server]\nframe_ancestors = {origin}\n");
         assert!(error(&text).starts_with("f:2: frame_ancestors = "), "{origin}");
     }
-    // A page's origin is one host's, and `null` (a file's, a sandbox's) is nobody's.
-    for origin in ["https://*.example.org", "null", "example.org"] {
+    // A page's origin is one host's, and no site's pages are framed by the pages of nobody.
+    assert!(error("[server]\nframe_ancestors = null\n").starts_with("f:2: frame_ancestors = "));
+    for origin in [
+        "https://*.example.org",
+        "example.org",
+        "capacitor://",
+        "tauri://a:1",
+        "javascript://a",
+    ] {
         let text = format!("[server]\ncors_origins = {origin}\n");
         assert!(error(&text).starts_with("f:2: cors_origins = "), "{origin}");
     }
@@ -377,7 +384,6 @@ frame_ancestors = https://Home.example:8123 http://*.local,*
             "*.home needs http:// or https:// in front: http://*.home",
         ),
         ("cors_origins", "*.home", "allowed: origins as http://HOST"),
-        ("cors_origins", "null", "allowed: origins as http://HOST"),
     ] {
         let error = error(&format!("[server]\n{key} = {items}\n"));
         assert!(
@@ -387,6 +393,11 @@ frame_ancestors = https://Home.example:8123 http://*.local,*
     }
     let server = parse("[server]\ncors_origins = http://Home:8123, *\n").server;
     assert_eq!(server.cors_origins, ["http://home:8123", "*"]);
+    let server = parse("[server]\ncors_origins = capacitor://localhost tauri://localhost null\n").server;
+    assert_eq!(
+        server.cors_origins,
+        ["capacitor://localhost", "tauri://localhost", "null"]
+    );
     for host in ["http://a", "a:80", "a/b", "[x]", "ä"] {
         assert!(
             error(&format!("[server]\nhosts = {host}\n")).starts_with("f:2: hosts = "),

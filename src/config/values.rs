@@ -66,6 +66,21 @@ pub(super) fn is_host(name: &str) -> bool {
     })
 }
 
+/// The schemes of the pages in apps, which have a host and no port (Capacitor, Ionic and Tauri).
+const APP_SCHEMES: [&str; 3] = ["capacitor://", "ionic://", "tauri://"];
+
+/// Accepts what browsers can send as an origin, or `*` for any: that of a web page, of an app's page, or `null`, which is
+/// that of pages without one (HTML, "ASCII serialisation of an origin").
+pub(super) fn sent_origin(text: &str) -> Result<(), Refused> {
+    let app = APP_SCHEMES.iter().find_map(|scheme| text.strip_prefix(scheme));
+    match text {
+        "null" => Ok(()),
+        _ if app.is_some_and(is_host) => Ok(()),
+        _ if text != "*" && text.contains('*') => Err(Refused::NotAllowed),
+        _ => origin(text),
+    }
+}
+
 /// Accepts an origin, or `*` for any; says what is missing where it has no scheme.
 pub(super) fn origin(text: &str) -> Result<(), Refused> {
     if text == "*" || is_origin(text) {

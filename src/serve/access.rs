@@ -17,6 +17,22 @@ pub enum Origins {
     SameOrigin,
 }
 
+/// The fields of our answers that a page's script may read, beside those that it always may (Fetch, "CORS-safelisted
+/// response-header name").
+const EXPOSED: &str = "X-Timestamp, Content-Length, Retry-After, Date, ETag, Allow";
+
+/// Domains in which nobody can have a name for the whole world: those of RFC 6762, 3, RFC 6761, 6.3, RFC 8375, that which
+/// ICANN keeps for private use (resolution 2024.07.29.06; Docker's `host.docker.internal`), and those that routers
+/// (OpenWrt, dnsmasq) and installers give to machines at home, which the root does not have.
+const PRIVATE_DOMAINS: [&str; 6] = [
+    ".local",
+    ".localhost",
+    ".home.arpa",
+    ".internal",
+    ".lan",
+    ".localdomain",
+];
+
 /// The rules by which a request is let in.
 pub struct Access {
     own_name: String,
@@ -81,15 +97,13 @@ impl Access {
     /// rebinding, by which a foreign page would read a private camera; a name that can't be one, or that the config lists,
     /// is none.
     fn is_our_name(&self, host: &str) -> bool {
-        let literal = host
-            .strip_prefix('[')
-            .and_then(|h| h.strip_suffix(']'))
-            .unwrap_or(host);
+        // A link-local address may have its interface with it (RFC 6874).
+        let literal = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
+        let address = literal.map_or(host, |it| it.split('%').next().unwrap_or_default());
         let is_listed = |it: &String| it == "*" || it.eq_ignore_ascii_case(host);
-        literal.parse::<IpAddr>().is_ok()
+        address.parse::<IpAddr>().is_ok()
             || !host.contains('.')
-            || host.ends_with(".local")
-            || host.ends_with(".localhost")
+            || PRIVATE_DOMAINS.iter().any(|domain| host.ends_with(domain))
             || host.eq_ignore_ascii_case(&self.own_name)
             || self.hosts.iter().any(is_listed)
     }
@@ -138,7 +152,10 @@ impl Access {
         );
         if let Some(origin) = origin {
             // Writing to a String can't fail.
-            _ = write!(lines, "Access-Control-Allow-Origin: {origin}\r\n");
+            _ = write!(
+                lines,
+                "Access-Control-Allow-Origin: {origin}\r\nAccess-Control-Expose-Headers: {EXPOSED}\r\n"
+            );
         }
         if !(open || self.cors_origins.is_empty()) {
             lines.push_str("Vary: Origin\r\n");
@@ -203,6 +220,16 @@ mod tests {
             ("pi", ""),
             ("pi.local:8000", ""),
             ("cam.localhost", ""),
+            ("pi.lan:8000", ""),
+            ("Pi.Home.Arpa", ""),
+            ("host.docker.internal:8000", ""),
+            ("localhost.localdomain", ""),
+            ("[fe80::1%25eth0]:8000", ""),
+            ("[fe80::1%eth0]", ""),
+            ("[pi%.example.org]", "421"),
+            ("192.0.2.1%.example.org", "421"),
+            ("pi.lan.example.org", "421"),
+            ("pilan.org", "421"),
             ("192.0.2.1", ""),
             ("[2001:db8::1]:80", ""),
             ("own.example.net", ""),
@@ -243,6 +270,19 @@ mod tests {
             (listed, SameOrigin, "Origin: HTTP://home.example", ""),
             (listed, SameHost, "Origin: http://home.example:81", "403"),
             ("cors_origins = *", SameOrigin, "Origin: http://any.example", ""),
+            ("cors_origins = null", SameOrigin, "Origin: null", ""),
+            (
+                "cors_origins = tauri://localhost",
+                SameOrigin,
+                "Origin: tauri://localhost",
+                "",
+            ),
+            (
+                "cors_origins = tauri://localhost",
+                SameOrigin,
+                "Origin: capacitor://localhost",
+                "403",
+            ),
             (
                 "",
                 SameHost,
