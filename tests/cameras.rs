@@ -84,6 +84,10 @@ fn each_camera_is_at_its_name_and_the_first_at_the_root_too() {
         ("/back/ws", "426"),
         ("/back/stream.mjpeg", "501"),
         ("/back/?action=snapshot", "501"),
+        ("/?action=snapshot_2", "501"),
+        ("/?action=snapshot_3", "404"),
+        ("/back/?action=stream_0", "501"),
+        ("/back/?action=stream_1", "404"),
         ("/back/snapshot.mp4", "200"),
         ("/back/stream.m3u8", "200"),
         ("/back/healthz", "200"),
@@ -98,8 +102,19 @@ fn each_camera_is_at_its_name_and_the_first_at_the_root_too() {
     }
     let moved = server.get("/back?path=ws");
     assert!(moved.contains("\r\nLocation: back/?path=ws\r\n"), "{moved}");
-    let other = server.get("/back/stream.mjpeg");
-    assert!(body(&other).contains(" is at /back/stream.mp4,"), "{other}");
+    for (path, named) in [
+        ("/back/stream.mjpeg", "back"),
+        ("/?action=stream", "front"),
+        ("/?action=stream_0", "front"),
+        ("/?action=stream_1", "back"),
+        ("/?action=stream_2", "door"),
+    ] {
+        let other = server.get(path);
+        assert!(
+            body(&other).contains(&format!(" is at /{named}/stream.mp4,")),
+            "{path}: {other}"
+        );
+    }
 
     assert_eq!(names(&server.get("/status")), ["front", "back", "door"]);
     assert_eq!(names(&server.get("/back/status")), ["back"]);

@@ -32,6 +32,14 @@ fn answers_have_the_right_status() {
         ),
         (format!("GET /?a=b HTTP/1.1\r\nHost: localhost\r\n{close}"), 200),
         (
+            format!("GET /?action=command HTTP/1.1\r\nHost: localhost\r\n{close}"),
+            404,
+        ),
+        (
+            format!("GET /stream.mp4 HTTP/1.1\r\nHost: localhost\r\nRange: bytes=10000-\r\n{close}"),
+            416,
+        ),
+        (
             format!("GET http://localhost/ HTTP/1.1\r\nHost: evil.example\r\n{close}"),
             200,
         ),
@@ -77,6 +85,7 @@ fn answers_have_the_right_status() {
         ("nonsense\r\n\r\n".into(), 400),
         ("\0\0\0\0".into(), 400),
         ("PRI * HTTP/2.0\r\n\r\n".into(), 505),
+        (format!("GET / HTTP/1.2\r\nHost: localhost\r\n{close}"), 200),
         (format!("GET /{long} HTTP/1.1\r\nHost: localhost\r\n{close}"), 414),
         (
             format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {long}\r\n{close}"),
@@ -203,6 +212,14 @@ fn head_gives_the_same_head_and_no_body() {
         let get = server.ask(&format!("GET {path} HTTP/1.0\r\n\r\n"));
         let head = server.ask(&format!("HEAD {path} HTTP/1.0\r\n\r\n"));
         assert!(head.ends_with("\r\n\r\n"), "{head}");
+        // A second may begin between the two.
+        let but_for_date = |answer: &str| {
+            let (before, rest) = answer.split_once("\r\nDate: ").unwrap();
+            let (date, rest) = rest.split_once("\r\n").unwrap();
+            assert!(date.ends_with(" GMT"), "{date}");
+            format!("{before}\r\n{rest}")
+        };
+        let (get, head) = (but_for_date(&get), but_for_date(&head));
         assert!(get.starts_with(&head) && get.len() > head.len(), "{path}: {head}");
         assert!(head.contains("X-Content-Type-Options: nosniff\r\n"));
     }
@@ -225,6 +242,10 @@ fn the_stream_s_head_wakes_no_camera() {
     );
     assert!(
         head.contains("Transfer-Encoding: chunked\r\n") && head.contains("Cache-Control: no-store\r\n"),
+        "{head}"
+    );
+    assert!(
+        head.contains("X-Accel-Buffering: no\r\n") && head.contains("Accept-Ranges: none\r\n"),
         "{head}"
     );
     for path in ["/", "/status", "/healthz"] {
@@ -392,6 +413,8 @@ fn pages_of_listed_origins_may_use_it_and_no_others() {
     assert_eq!(status_of(&preflight), 204);
     assert!(
         preflight.contains("\r\nAccess-Control-Allow-Methods: GET, HEAD, OPTIONS\r\n")
+            && preflight.contains("\r\nAccess-Control-Allow-Headers: Range, ")
+            && preflight.contains("\r\nAccess-Control-Expose-Headers: X-Timestamp, ")
             && preflight.contains("\r\nAccess-Control-Max-Age: "),
         "{preflight}"
     );

@@ -154,6 +154,7 @@ fn the_names_that_tools_try_are_known() {
         "/?action=stream",
         "/?action=stream&1700000000000",
         "/?t=1&action=stream&fps=10",
+        "/?action=stream_0",
         "/stream.mjpeg?timestamp=1700000000000",
     ] {
         album.number(&Client::new(&server, target).next().unwrap().bytes);
@@ -169,6 +170,7 @@ fn the_names_that_tools_try_are_known() {
         "/snapshot",
         "/snapshot?bypassCache=1",
         "/?action=snapshot",
+        "/?action=snapshot_0",
         "/?action=snapshot&t=1",
     ] {
         let (head, picture) = snapshot(&server, target);
@@ -176,7 +178,10 @@ fn the_names_that_tools_try_are_known() {
         assert_eq!(field(&head, "Cache-Control"), "no-store");
         album.number(&picture);
     }
-    for target in ["/", "/?action=other", "/?1700000000000"] {
+    for target in ["/?action=other", "/?action=stream_1"] {
+        assert!(get(&server, target).0.starts_with("HTTP/1.1 404 "), "{target}");
+    }
+    for target in ["/", "/?1700000000000"] {
         assert!(
             get(&server, target).0.contains("Content-Type: text/html"),
             "{target}"

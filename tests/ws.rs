@@ -371,6 +371,29 @@ fn what_comes_behind_the_handshake_at_once_is_heard() {
     assert_eq!(client.find(|frame| frame.first == PONG).payload, b"early");
 }
 
+/// A browser that offers some closes where none of them is taken.
+#[test]
+fn an_offered_subprotocol_is_taken() {
+    let server = Server::test_picture(&[]);
+    let lines = "Sec-WebSocket-Protocol: binary, base64\r\n";
+    for (target, lines, taken) in [
+        ("/ws", lines, "\r\nSec-WebSocket-Protocol: binary\r\n"),
+        ("/ws?format=h264", lines, "\r\nSec-WebSocket-Protocol: binary\r\n"),
+        ("/ws", "", "\r\n\r\n"),
+    ] {
+        let mut input = BufReader::new(server.send(handshake(target, lines).as_bytes()));
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert!(input.read_line(&mut head).unwrap() > 0, "{head}");
+        }
+        assert!(
+            head.starts_with("HTTP/1.1 101 ") && head.contains(taken),
+            "{head}"
+        );
+        assert_eq!(head.contains("Protocol:"), !lines.is_empty(), "{head}");
+    }
+}
+
 /// The laws of /stream.mp4, in messages: the state, the init segment, then every frame once.
 #[test]
 fn the_stream_comes_whole_and_from_zero() {

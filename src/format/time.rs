@@ -2,6 +2,47 @@
 
 use std::fmt;
 
+/// The day that many days after 1970-01-01: year, month from 1, day from 1.
+fn civil(days: u64) -> (u64, u64, u64) {
+    // Years that begin in March have their odd day at the end; 400 of them have 146097 days, whatever the first. The
+    // year 0 began so 719468 days before 1970.
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    // Months from March on: 31, 30, 31, 30, 31 days, twice and the rest.
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    match month {
+        0..10 => (era * 400 + year, month + 3, day),
+        _ => (era * 400 + year + 1, month - 9, day),
+    }
+}
+
+/// A Unix time in seconds, shown as HTTP has it (RFC 9110, 5.6.7, IMF-fixdate): "Sat, 28 Nov 2026 16:45:00 GMT".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HttpDate(pub u64);
+
+impl fmt::Display for HttpDate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // 1970 began on a Thursday.
+        const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+        const MONTHS: [&str; 12] = [
+            "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+        ];
+        let (days, s) = (self.0 / 86_400, self.0 % 86_400);
+        let (year, month, day) = civil(days);
+        let name =
+            |names: &'static [&'static str], at: u64| names.get(at as usize).copied().unwrap_or_default();
+        let (weekday, month) = (name(&DAYS, days % 7), name(&MONTHS, month - 1));
+        let (hour, minute, second) = (s / 3600, s / 60 % 60, s % 60);
+        write!(
+            f,
+            "{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT"
+        )
+    }
+}
+
 /// A Unix time in milliseconds, shown as ISO 8601 has it, in UTC: "2026-11-28T16:45:00.000Z".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UtcDate(pub u64);
@@ -9,19 +50,7 @@ pub struct UtcDate(pub u64);
 impl fmt::Display for UtcDate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (days, ms) = (self.0 / 86_400_000, self.0 % 86_400_000);
-        // Years that begin in March have their odd day at the end; 400 of them have 146097 days, whatever the first. The
-        // year 0 began so 719468 days before 1970.
-        let days = days + 719_468;
-        let (era, day) = (days / 146_097, days % 146_097);
-        let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-        let day = day - (365 * year + year / 4 - year / 100);
-        // Months from March on: 31, 30, 31, 30, 31 days, twice and the rest.
-        let month = (5 * day + 2) / 153;
-        let day = day - (153 * month + 2) / 5 + 1;
-        let (year, month) = match month {
-            0..10 => (era * 400 + year, month + 3),
-            _ => (era * 400 + year + 1, month - 9),
-        };
+        let (year, month, day) = civil(days);
         let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
         write!(
             f,
@@ -49,6 +78,13 @@ mod tests {
             (4_107_456_000_000, "2100-02-28T00:00:00.000Z"),
         ] {
             assert_eq!(UtcDate(unix_ms).to_string(), text);
+        }
+        for (unix_s, text) in [
+            (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
+            (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
+        ] {
+            assert_eq!(HttpDate(unix_s).to_string(), text);
         }
         // Every day to the year 2400 comes after the one before it.
         let day = |days: u64| UtcDate(days * 86_400_000).to_string();

@@ -1,7 +1,9 @@
 //! Finite answers: status line, header fields, body.
 
+use crate::format::time::HttpDate;
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::time::SystemTime;
 
 const NO_CONTENT: &str = "204 No Content";
 const NOT_MODIFIED: &str = "304 Not Modified";
@@ -33,6 +35,12 @@ pub struct Answer {
     /// There is a head alone, and the length of the body is not known.
     head_only: bool,
     pub body: Cow<'static, [u8]>,
+}
+
+/// The header line that says when an answer was made (RFC 9110, 6.6.1).
+pub fn date() -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    format!("Date: {}\r\n", HttpDate(now.unwrap_or_default().as_secs()))
 }
 
 /// Why a client does not get what it asked for.
@@ -119,8 +127,11 @@ impl Answer {
     /// The head for a body of `length` bytes that comes from elsewhere.
     pub fn head_of(&self, length: usize, security_headers: &str, keep_alive: bool) -> Vec<u8> {
         let mut head = format!(
-            "HTTP/1.1 {}\r\nCache-Control: {}\r\n{security_headers}{}",
-            self.status, self.cache, self.more
+            "HTTP/1.1 {}\r\n{}Cache-Control: {}\r\n{security_headers}{}",
+            self.status,
+            date(),
+            self.cache,
+            self.more
         );
         if length > 0 || self.head_only {
             // Writing to a String can't fail.

@@ -52,11 +52,15 @@ fn exchange(connection: &Arc<Connection>, shared: &Shared, received: &mut Vec<u8
     shared.counters.requests.fetch_add(1, Relaxed);
     log_verbose!("client {}: {:?} {}", connection.address, head.method, head.path);
     let target = target(&head.path, shared);
+    let cameras = target.camera.map_or(&*shared.cameras, slice::from_ref);
+    let number = routes::camera_number(target.path, &head);
     let exchange = Exchange {
         connection,
         shared,
-        camera: target.camera.unwrap_or(&shared.cameras[0]),
-        cameras: target.camera.map_or(&*shared.cameras, slice::from_ref),
+        camera: number
+            .and_then(|number| cameras.get(number))
+            .unwrap_or(&cameras[0]),
+        cameras,
         camera_named: target.camera.is_some(),
         path: target.path,
         head: &head,
@@ -86,7 +90,7 @@ fn exchange(connection: &Arc<Connection>, shared: &Shared, received: &mut Vec<u8
 fn answer(exchange: &Exchange<'_>) -> io::Result<Ending> {
     let (head, shared) = (exchange.head, exchange.shared);
     let cors = shared.access.listed_origin(head).is_some();
-    let route = routes::resolve(exchange.path, head, cors);
+    let route = routes::resolve(exchange.path, head, cors, exchange.cameras.len());
     let origins = route.as_ref().map_or(Origins::SameHost, |route| route.origins);
     if let Err(forbidden) = shared.access.check(head, origins) {
         shared.counters.forbidden.fetch_add(1, Relaxed);

@@ -1,6 +1,6 @@
 //! One request with all that its handler needs.
 
-use super::answer::{Answer, NO_STORE, Rejection};
+use super::answer::{Answer, NO_STORE, Rejection, date};
 use super::connection::{Connection, LOOK_EVERY, Phase};
 use super::head::{Head, Method};
 use super::places::Place;
@@ -120,11 +120,13 @@ impl<'a> Exchange<'a> {
         self.connection.write(&bytes)
     }
 
-    /// The head of an answer that goes on until somebody ends it. `framing`: a header line, or nothing.
+    /// The head of an answer that goes on until somebody ends it. `framing`: a header line, or nothing. It has no parts to ask
+    /// for, and is asked not to be held back: nginx would fill a buffer first (ngx_http_proxy_module, proxy_buffering).
     pub fn endless_head(&self, content_type: &str, framing: &str) -> String {
         format!(
-            "HTTP/1.1 200 OK\r\nCache-Control: {NO_STORE}\r\n{}Content-Type: {content_type}\r\n{framing}\
-             Connection: close\r\n\r\n",
+            "HTTP/1.1 200 OK\r\n{}Cache-Control: {NO_STORE}\r\n{}Content-Type: {content_type}\r\n{framing}\
+             Accept-Ranges: none\r\nX-Accel-Buffering: no\r\nConnection: close\r\n\r\n",
+            date(),
             self.shared.access.security_headers(self.head)
         )
     }
@@ -132,8 +134,14 @@ impl<'a> Exchange<'a> {
     /// Takes a place for an endless answer, for as long as the exchange lasts, and makes the socket ready for one.
     ///
     /// # Errors
-    /// The answer where no place is left.
+    /// The answer where no place is left, or to who wants the rest of a download: what comes now does not fit behind what came
+    /// then.
     pub fn begin_stream(&self) -> Result<(), Answer> {
+        if self.head.resumes {
+            let text =
+                "This stream has no end, and its beginning is now; what was saved of it can't be continued";
+            return Err(Answer::text("416 Range Not Satisfiable", text));
+        }
         self.place.set(Some(self.shared.take_place()?));
         self.connection.enter(Phase::Stream);
         self.connection.keep_unsent_low();

@@ -60,6 +60,8 @@ pub struct Head {
     pub takes_gzip: bool,
     /// If-None-Match (RFC 9110, 13.1.2), if sent: the entity tags of what the client has.
     pub if_none_match: Option<String>,
+    /// The client has the beginning, and asks for the rest (RFC 9110, 14.2), whatever came in between.
+    pub resumes: bool,
     /// The connection may be used again after a finite answer.
     pub keep_alive: bool,
     /// What asks for a WebSocket.
@@ -97,6 +99,8 @@ pub struct Upgrade {
     pub version_13: bool,
     /// Sec-WebSocket-Key, if there is one and not more.
     pub key: Option<String>,
+    /// The first subprotocol that Sec-WebSocket-Protocol offers.
+    pub protocol: Option<String>,
 }
 
 /// Why a head is refused.
@@ -131,7 +135,12 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
             });
         }
         Err(httparse::Error::TooManyHeaders) => return Err(Bad::TooLarge),
-        Err(httparse::Error::Version) => return Err(Bad::Version),
+        Err(httparse::Error::Version) => {
+            return match as_minor_version_1(bytes) {
+                Some(bytes) => parse(&bytes),
+                None => Err(Bad::Version),
+            };
+        }
         Err(_) => return Err(Bad::Request("the request is not HTTP")),
     };
     let (Some(method), Some(target), Some(version)) = (request.method, request.path, request.version) else {
@@ -156,6 +165,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
         referer: None,
         takes_gzip: false,
         if_none_match: None,
+        resumes: false,
         keep_alive: version == 1,
         upgrade: Upgrade::default(),
     };
@@ -165,6 +175,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
     let mut navigates = false;
     let mut to_frame = false;
     let mut close = false;
+    let mut if_range = false;
     for field in request.headers.iter() {
         let value = std::str::from_utf8(field.value).map(str::trim).ok();
         let is = |name| field.name.eq_ignore_ascii_case(name);
@@ -199,6 +210,18 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
         } else if is("Sec-WebSocket-Key") {
             keys += 1;
             head.upgrade.key = value.filter(|_| keys == 1).map(str::to_string);
+        } else if is("Sec-WebSocket-Protocol") {
+            let first = value.and_then(|offered| offered.split(',').next());
+            let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+            let first = first
+                .map(str::trim)
+                .filter(|it| !it.is_empty() && it.bytes().all(is_token));
+            let upgrade = &mut head.upgrade;
+            upgrade.protocol = upgrade.protocol.take().or(first.map(str::to_string));
+        } else if is("Range") {
+            head.resumes = value.is_some_and(asks_for_rest);
+        } else if is("If-Range") {
+            if_range = true;
         } else if is("Content-Length") && value != Some("0") || is("Transfer-Encoding") {
             // Nothing here takes a body. Its bytes are not to be read as the next request.
             close = true;
@@ -213,6 +236,8 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
         }
     }
     head.takes_gzip = takes_gzip(&codings);
+    // 13.1.5: all of it where the client's part is out of date, as it always is here.
+    head.resumes &= !if_range;
     head.cross_site = cross_site && !navigates;
     head.framed = cross_site && navigates && to_frame;
     // RFC 9112, 9.3: close goes before keep-alive, wherever it stands.
@@ -243,6 +268,30 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
     head.path = path.to_string();
     head.query = query.to_string();
     Ok(Some((head, length)))
+}
+
+/// The bytes with HTTP/1.1 in the place of another minor version above 1, which is understood in the same way (RFC 9110, 2.5);
+/// None if that is not what the first line ends with.
+fn as_minor_version_1(bytes: &[u8]) -> Option<Vec<u8>> {
+    let line = bytes.split(|byte| *byte == b'\n').next()?;
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let (minor, before) = line.split_last()?;
+    if !before.ends_with(b" HTTP/1.") || !(b'2'..=b'9').contains(minor) {
+        return None;
+    }
+    let mut bytes = bytes.to_vec();
+    *bytes.get_mut(before.len())? = b'1';
+    Some(bytes)
+}
+
+/// True if the first byte that a Range field asks for is not the first one.
+fn asks_for_rest(range: &str) -> bool {
+    let first = range
+        .strip_prefix("bytes=")
+        .and_then(|ranges| ranges.split('-').next());
+    first
+        .and_then(|first| first.trim().parse::<u64>().ok())
+        .is_some_and(|first| first > 0)
 }
 
 /// True if a list of content codings with weights (RFC 9110, 12.5.3) has gzip in it, or `*` and no word on gzip.
@@ -355,6 +404,8 @@ mod tests {
             );
             assert!(head.http11 && head.keep_alive);
         }
+        assert!(good("GET / HTTP/1.2\r\nHost: h\r\n\r\n").http11);
+        assert!(good("GET / HTTP/1.9\nHost: h\r\n\r\n").keep_alive);
         let old = good("GET / HTTP/1.0\r\n\r\n");
         assert!(!old.http11 && !old.keep_alive && old.host.is_none());
     }
@@ -406,6 +457,8 @@ mod tests {
         let fields = "A: b\r\n".repeat(FIELDS + 1);
         for (text, bad) in [
             ("GET / HTTP/2.0\r\n\r\n", Some(Bad::Version)),
+            ("GET / HTTP/2.1\r\n\r\n", Some(Bad::Version)),
+            ("GET / HTTP/1.10\r\n\r\n", None),
             (&*format!("GET /{long}"), Some(Bad::TargetTooLong)),
             (&*format!("GET / HTTP/1.1\r\nA: {long}"), Some(Bad::TooLarge)),
             (
@@ -440,6 +493,39 @@ mod tests {
             ("Transfer-Encoding: chunked\r\n", false),
         ] {
             assert_eq!(with(fields).keep_alive, keep_alive, "{fields}");
+        }
+    }
+
+    #[test]
+    fn who_wants_the_rest_is_known() {
+        for (fields, resumes) in [
+            ("Range: bytes=1-\r\n", true),
+            ("Range: bytes=500-999\r\n", true),
+            ("Range: bytes=0-\r\n", false),
+            ("Range: bytes=-500\r\n", false),
+            ("Range: bytes=x-\r\n", false),
+            ("Range: seconds=1-\r\n", false),
+            ("Range: bytes=1-\r\nIf-Range: \"a\"\r\n", false),
+            ("", false),
+        ] {
+            assert_eq!(with(fields).resumes, resumes, "{fields}");
+        }
+    }
+
+    #[test]
+    fn the_first_subprotocol_is_read() {
+        for (fields, protocol) in [
+            ("", None),
+            ("Sec-WebSocket-Protocol: binary\r\n", Some("binary")),
+            ("Sec-WebSocket-Protocol: a.b , c\r\n", Some("a.b")),
+            (
+                "Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: b\r\n",
+                Some("a"),
+            ),
+            ("Sec-WebSocket-Protocol: a b\r\n", None),
+            ("Sec-WebSocket-Protocol: \r\n", None),
+        ] {
+            assert_eq!(with(fields).upgrade.protocol.as_deref(), protocol, "{fields}");
         }
     }
 

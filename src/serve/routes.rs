@@ -13,7 +13,7 @@ use std::io;
 /// An address and who answers there.
 pub struct Route {
     /// Paths below the root, or below a camera's name; the first one is that of the docs. `/*` at the end stands for
-    /// whatever follows, `?NAME=VALUE` for this in the query.
+    /// whatever follows, `?NAME=VALUE` for this in the query, be it followed by a camera's number.
     paths: &'static [&'static str],
     /// The methods beside OPTIONS.
     methods: &'static [Method],
@@ -26,6 +26,9 @@ pub struct Route {
     /// The line on it in the docs; empty where there is none.
     about: &'static str,
 }
+
+/// The name in a query by which mjpg-streamer and ustreamer choose what they do.
+const ACTION: &str = "action";
 
 const READ: &[Method] = &[Method::Get, Method::Head];
 
@@ -135,13 +138,19 @@ const ROUTES: &[Route] = &[
 /// To a page of another origin that asks before it asks (Fetch, 4.8).
 const PREFLIGHT_MAX_AGE: &str = "Access-Control-Max-Age: 7200\r\n";
 
+/// The fields that players and their libraries send, and that a page of another origin has to ask for (Fetch, "CORS-safelisted
+/// request-header"). None of them changes what is done.
+const PREFLIGHT_HEADERS: &str = "Access-Control-Allow-Headers: Range, If-None-Match, If-Modified-Since, Cache-Control, \
+    Pragma, Content-Type, Authorization, X-Requested-With\r\n";
+
 /// Finds the route of a request for `path`, the rest of the head's once `base_path` and a camera's name are off.
 ///
 /// # Errors
 /// The answer where there is none, or none for this method; and the answer to OPTIONS. `cors`: the page that asks is of
-/// another origin, and listed.
-pub fn resolve(path: &str, head: &Head, cors: bool) -> Result<&'static Route, Answer> {
-    let route = find(path, head);
+/// another origin, and listed. `cameras`: how many there are.
+pub fn resolve(path: &str, head: &Head, cors: bool, cameras: usize) -> Result<&'static Route, Answer> {
+    let is_there = camera_number(path, head).is_none_or(|number| number < cameras);
+    let route = find(path, head).filter(|_| is_there);
     let methods = match route {
         Some(route) => route.methods,
         // What the server as a whole can do (RFC 9110, 9.3.7).
@@ -155,7 +164,7 @@ pub fn resolve(path: &str, head: &Head, cors: bool) -> Result<&'static Route, An
             let answer = Answer::no_content().with(&format!("Allow: {allow}\r\n"));
             Err(match cors {
                 true => answer.with(&format!(
-                    "Access-Control-Allow-Methods: {allow}\r\n{PREFLIGHT_MAX_AGE}"
+                    "Access-Control-Allow-Methods: {allow}\r\n{PREFLIGHT_HEADERS}{PREFLIGHT_MAX_AGE}"
                 )),
                 false => answer,
             })
@@ -167,25 +176,40 @@ pub fn resolve(path: &str, head: &Head, cors: bool) -> Result<&'static Route, An
     }
 }
 
-/// Paths that say what has to be in the query go before the others.
+/// The number behind the action of a query, as in `action=stream_1` of mjpg-streamer: which camera is meant, from 0.
+pub fn camera_number(path: &str, head: &Head) -> Option<usize> {
+    let action = head.asked(ACTION).filter(|_| path == "/");
+    let (_, number) = action?.rsplit_once('_')?;
+    number.parse().ok()
+}
+
+/// Paths that say what has to be in the query go before the others. An action that is unknown leads nowhere.
 fn find(path: &str, head: &Head) -> Option<&'static Route> {
     let find = |with_query: bool| {
         let leads_here = |it: &&str| it.contains('?') == with_query && matches(it, path, head);
         let mut routes = ROUTES.iter();
         routes.find(|route| route.paths.iter().any(leads_here))
     };
-    find(true).or_else(|| find(false))
+    find(true).or_else(|| find(false).filter(|_| path != "/" || head.asked(ACTION).is_none()))
 }
 
 fn matches(pattern: &str, path: &str, head: &Head) -> bool {
     if let Some((exactly, query)) = pattern.split_once('?') {
-        let is_asked = |(name, value)| head.asked(name) == Some(value);
+        let is_asked = |(name, value)| {
+            let asked = head.asked(name).and_then(|asked| asked.strip_prefix(value));
+            asked.is_some_and(|number| number.is_empty() || is_camera_number(number))
+        };
         return path == exactly && query.split_once('=').is_some_and(is_asked);
     }
     match pattern.strip_suffix('*') {
         Some(front) => path.starts_with(front),
         None => path == pattern,
     }
+}
+
+fn is_camera_number(text: &str) -> bool {
+    let digits = text.strip_prefix('_').unwrap_or_default();
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn allow(methods: &[Method]) -> String {
@@ -259,7 +283,7 @@ mod tests {
     /// By the first path of the route, or the code of the answer.
     fn outcome(request_line: &str) -> &'static str {
         let head = head(request_line);
-        match resolve(&head.path, &head, false) {
+        match resolve(&head.path, &head, false, 2) {
             Ok(route) => route.paths[0],
             Err(answer) => answer.code(),
         }
@@ -271,7 +295,14 @@ mod tests {
             ("GET /", "/"),
             ("HEAD /", "/"),
             ("GET /?bare", "/"),
-            ("GET /?action=other", "/"),
+            ("GET /?action=other", "404"),
+            ("GET /?action=", "404"),
+            ("GET /?action=stream_", "404"),
+            ("GET /?action=stream_+1", "404"),
+            ("GET /?action=streams", "404"),
+            ("GET /?action=stream_1", "/stream.mjpeg"),
+            ("GET /?action=stream_2", "404"),
+            ("GET /?action=snapshot_0", "/snapshot.jpg"),
             ("GET /?action=stream", "/stream.mjpeg"),
             ("GET /?t=1&action=snapshot", "/snapshot.jpg"),
             ("GET /index.html?action=stream", "/index.html"),
@@ -335,14 +366,15 @@ mod tests {
     fn what_is_allowed_is_said() {
         let head = head("OPTIONS /status");
         let text = |cors| {
-            let answer = resolve("/status", &head, cors).err().unwrap();
+            let answer = resolve("/status", &head, cors, 1).err().unwrap();
             String::from_utf8(answer.head("", true)).unwrap()
         };
         assert!(text(false).contains("\r\nAllow: GET, HEAD, OPTIONS\r\n"));
         assert!(!text(false).contains("Access-Control"));
         assert!(text(true).contains(
-            "\r\nAccess-Control-Allow-Methods: GET, HEAD, OPTIONS\r\nAccess-Control-Max-Age: 7200\r\n"
+            "\r\nAccess-Control-Allow-Methods: GET, HEAD, OPTIONS\r\nAccess-Control-Allow-Headers: Range, "
         ));
+        assert!(text(true).contains("\r\nAccess-Control-Max-Age: 7200\r\n"));
     }
 
     #[test]

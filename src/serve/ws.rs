@@ -75,10 +75,15 @@ pub fn serve(exchange: &Exchange<'_>) -> io::Result<Ending> {
     if let Err(full) = exchange.begin_stream() {
         return exchange.send_last(&full, Ending::Refused);
     }
+    // There is one protocol, whatever it is called: a browser that offered names closes where none is taken (WebSockets
+    // Standard, 2.1).
+    let name = exchange.head.upgrade.protocol.as_deref();
+    let protocol = name.map(|name| format!("Sec-WebSocket-Protocol: {name}\r\n"));
     let answer = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Accept: {}\r\n\r\n",
-        handshake.accept
+         Sec-WebSocket-Accept: {}\r\n{}\r\n",
+        handshake.accept,
+        protocol.unwrap_or_default()
     );
     exchange.connection.write(answer.as_bytes())?;
     follow(exchange, handshake.annex_b)
