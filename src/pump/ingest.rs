@@ -3,7 +3,7 @@
 use super::report::Report;
 use super::sets::Sets;
 use crate::format::fmp4::{Fragment, Timeline};
-use crate::format::h264::{AccessUnit, Reader, Refused};
+use crate::format::h264::{AccessUnit, Reader, Refused, Sps};
 use crate::format::{Codec, jpeg};
 use crate::log_warning;
 use crate::ring::Picture;
@@ -343,6 +343,11 @@ impl<'a> Ingest<'a> {
             "key frames are far apart: who comes in between waits for the next one (join_max_s, join_max_mb). \
              Set the encoder to one every second or two"
                 .to_string()
+        } else if let Some(samples) = open.reader.parameters().and_then(|now| odd_samples(&now.info)) {
+            format!(
+                "the video is {samples}, which few browsers play. Have it coded as 4:2:0 with 8 bits: ffmpeg -pix_fmt \
+                 yuv420p; GStreamer videoconvert ! video/x-raw,format=I420"
+            )
         } else {
             String::new()
         };
@@ -351,6 +356,20 @@ impl<'a> Ingest<'a> {
             open.key_trouble = why;
         }
     }
+}
+
+/// The kind of samples, where it is not that of all browsers.
+fn odd_samples(info: &Sps) -> Option<String> {
+    let chroma = match info.chroma_format_idc {
+        0 => "without colours",
+        1 => "4:2:0",
+        2 => "4:2:2",
+        _ => "4:4:4",
+    };
+    let bits = info.bit_depth_luma.max(info.bit_depth_chroma);
+    // Cameras that give no colours have the High profile, which browsers play.
+    let is_odd = info.chroma_format_idc > 1 || bits > 8;
+    is_odd.then(|| format!("{chroma} with {bits} bits a sample"))
 }
 
 /// A frame that came.
