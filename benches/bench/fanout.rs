@@ -11,23 +11,23 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
+pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const CLIENTS: [usize; 4] = [1, 20, 100, 500];
 const SETTLE: Duration = Duration::from_secs(2);
 const MEASURE: Duration = Duration::from_secs(8);
-const MP4: &str = "GET /stream.mp4 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+pub const MP4: &str = "GET /stream.mp4 HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const WS: &str = "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
 /// What one run shows.
-struct Run {
+pub struct Run {
     cpu_percent: f64,
     rss_mb: f64,
-    frames: usize,
+    pub frames: usize,
     lost: u64,
-    p50_ms: f64,
-    p99_ms: f64,
+    pub p50_ms: f64,
+    pub p99_ms: f64,
     first_ms: f64,
 }
 
@@ -82,9 +82,9 @@ fn ages_by_delimiter() {
     }
 }
 
-struct Server {
+pub struct Server {
     process: Child,
-    address: String,
+    pub address: String,
 }
 
 impl Drop for Server {
@@ -118,7 +118,7 @@ fn start_ours() -> Result<Server> {
     start_server("aud-after")
 }
 
-fn start_server(delimiters: &str) -> Result<Server> {
+pub fn start_server(delimiters: &str) -> Result<Server> {
     let config = std::env::temp_dir().join(format!("fmp4streamer-bench-{}.conf", std::process::id()));
     let feeder = std::env::current_exe()?;
     std::fs::write(
@@ -172,6 +172,11 @@ struct Client {
 const RECORD_BYTES: usize = feed::MARK.len() + 32;
 
 fn measure(server: &Server, count: usize, request: &str) -> Result<Run> {
+    measure_after(server, count, request, SETTLE)
+}
+
+/// Measures once the stream has run for the time `settle`.
+pub fn measure_after(server: &Server, count: usize, request: &str, settle: Duration) -> Result<Run> {
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     let mut clients = Vec::new();
     for index in 0..count {
@@ -189,7 +194,7 @@ fn measure(server: &Server, count: usize, request: &str) -> Result<Run> {
     let mut lost = 0;
     let mut buffer = vec![0; 512 * 1024];
     let mut events = [EpollEvent::empty(); 512];
-    let begin = Instant::now() + SETTLE;
+    let begin = Instant::now() + settle;
     let end = begin + MEASURE;
     let mut before = None;
     let finder = memmem::Finder::new(feed::MARK);

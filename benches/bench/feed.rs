@@ -46,6 +46,25 @@ pub fn unit(number: u64, now_us: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(format!("{number:016x}{now_us:016x}").as_bytes());
 }
 
+/// Appends access unit `number` in two slices, the second of which begins at macroblock 1, and gives where that is.
+pub fn two_slices(number: u64, now_us: u64, out: &mut Vec<u8>) -> usize {
+    let begun = out.len();
+    unit(number, now_us, out);
+    let middle = begun + (out.len() - begun) / 2;
+    let header = if number % u64::from(FPS) == 0 {
+        IDR_HEADER
+    } else {
+        P_HEADER
+    };
+    // first_mb_in_slice is ue(v): 1 for 0, 010 for 1. What comes behind moves by two bits.
+    let [nal, first, second, third] = [header[0], header[1], header[2], header[3]];
+    let bits = u32::from_be_bytes([0, first & 0x7f, second, third]) << 6 | 0x3f;
+    let [high, middle_high, middle_low, low] = (bits | 0x4000_0000).to_be_bytes();
+    let slice = [0, 0, 0, 1, nal, high, middle_high, middle_low, low];
+    out.splice(middle..middle + slice.len(), slice);
+    middle
+}
+
 /// Writes the stream to stdout in real time, until nobody reads it: `aud-after` (the next unit's delimiter directly after
 /// each unit, so that a reader knows at once that it is whole), `aud-first` or `none`; each unit is one write.
 pub fn run(delimiters: &str) {

@@ -6,9 +6,12 @@
 //! - Fan-out: a 1080p30 stream of 4 Mbit/s to N clients on loopback, against the floor: a bare loop that sends the same
 //!   bytes with one non-blocking send a client. CPU is that of the serving process alone, in % of a core; the age of a
 //!   frame is from before its write into the pipe to after its read at the client.
+//! - `cargo bench -- writers` alone: the age by how a frame is cut into writes, for a quiet machine; `busy-writers` makes
+//!   it a busy one.
 
 mod fanout;
 mod feed;
+mod writers;
 
 use fmp4streamer::format::fmp4::{Fragment, Init, Timeline};
 use fmp4streamer::format::h264::{Reader, nal_units};
@@ -19,7 +22,13 @@ use std::time::{Duration, Instant};
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     match args.get(1).map(String::as_str) {
-        Some("feed") => feed::run(args.get(2).map_or("aud-after", String::as_str)),
+        Some("feed") => match (args.get(2), args.get(3).and_then(|fps| fps.parse().ok())) {
+            // It ends with an error when nobody reads any more.
+            (Some(writer), Some(fps)) => _ = writers::run(writer, fps),
+            (delimiters, _) => feed::run(delimiters.map_or("aud-after", String::as_str)),
+        },
+        Some("writers") => writers::table(false),
+        Some("busy-writers") => writers::table(true),
         Some("floor") => fanout::floor(),
         _ => {
             split();
