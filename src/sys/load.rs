@@ -1,14 +1,14 @@
 //! How busy the machine is at this moment.
 
+use super::process::processors;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::thread::available_parallelism;
 
 /// The kernel's count of threads that want a processor (proc(5), /proc/loadavg, the fourth field).
 pub struct Load {
     /// None where it can't be opened.
     file: Option<File>,
-    processors: u32,
+    processors: usize,
 }
 
 impl Load {
@@ -16,8 +16,7 @@ impl Load {
     pub fn new() -> Load {
         Load {
             file: File::open("/proc/loadavg").ok(),
-            processors: available_parallelism()
-                .map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX)),
+            processors: processors(),
         }
     }
 
@@ -40,7 +39,7 @@ impl Default for Load {
 }
 
 /// The running threads of a line such as "0.20 0.18 0.12 1/80 11206".
-fn running(line: &[u8]) -> Option<u32> {
+fn running(line: &[u8]) -> Option<usize> {
     let line = std::str::from_utf8(line).ok()?;
     let (running, _) = line.split_ascii_whitespace().nth(3)?.split_once('/')?;
     running.parse().ok()
@@ -68,7 +67,7 @@ mod tests {
         };
         assert!((0..100).all(|_| load.is_busy()));
         let load = Load {
-            processors: u32::MAX,
+            processors: usize::MAX,
             ..Load::new()
         };
         assert!(!load.is_busy());
