@@ -1,5 +1,7 @@
 //! What a command's output is where it is neither H.264 in the byte stream format nor JPEG pictures, by how it begins.
 
+use crate::format::jpeg;
+
 /// Bytes of the output's beginning that are looked at: some packets of MPEG-TS, H.265's parameter sets, a row of slices.
 pub(super) const HEAD_BYTES: usize = 2048;
 
@@ -19,6 +21,13 @@ pub(super) fn other_kind(head: &[u8]) -> Option<&'static str> {
         [b'Y', b'U', b'V', b'4', b'M', b'P', b'E', b'G', ..] => "uncompressed video",
         [0x89, b'P', b'N', b'G', ..] => "PNG",
         [TS_SYNC, ..] if head.get(TS_PACKET) == Some(&TS_SYNC) => "MPEG-TS",
+        // In a JPEG picture, whatever stands before it, anything may be found: JFIF alone has what H.265 calls a slice.
+        _ if head
+            .windows(jpeg::BEGINNING.len())
+            .any(|bytes| bytes == jpeg::BEGINNING) =>
+        {
+            return None;
+        }
         _ if is_joined_ts(head) => "MPEG-TS",
         _ if has_lengths(head) => {
             "H.264 with lengths instead of start codes (AVC), of which ffmpeg makes a byte stream by -bsf:v h264_mp4toannexb \

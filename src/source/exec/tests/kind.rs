@@ -29,6 +29,16 @@ fn h264_and_jpeg_are_nothing_else() {
             assert_eq!(other_kind(&head[..end]), None, "{:02x?}", &head[..end]);
         }
     }
+    let picture = include_bytes!("../../../../tests/fixtures/ffmpeg/ffmpeg_mjpeg_default_tables.jpg");
+    let jfif = [
+        0xff, 0xd8, 0xff, 0xe0, 0, 16, 74, 70, 73, 70, 0, 1, 1, 0, 0, 1, 0, 1, 0, 0,
+    ];
+    for end in 0..picture.len().min(HEAD_BYTES) {
+        assert_eq!(other_kind(&picture[..end]), None);
+    }
+    for before in [&b""[..], b"Setting pipeline ...\n", b"--a\r\n\r\n"] {
+        assert_eq!(other_kind(&[before, &jfif].concat()), None);
+    }
     assert_eq!(
         other_kind(&[0xff, 0xd8, 0xff, 0xe0, 0, 0x10, b'J', b'F', b'I', b'F']),
         None
