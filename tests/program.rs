@@ -198,3 +198,29 @@ fn the_manual_has_every_option() {
         "docs/fmp4streamer.1 must have this:\n{expected}"
     );
 }
+
+/// Where the system's default is IPv6 alone (net.ipv6.bindv6only), both families are served all the same.
+#[test]
+fn both_families_are_served() {
+    support::in_own_network("both_families_are_served", || {
+        let up = support::run("ip", &["link", "set", "lo", "up"]);
+        assert!(up.status.success());
+        let setting = "/proc/sys/net/ipv6/bindv6only";
+        if let Err(e) = std::fs::write(setting, "1") {
+            return support::skip(&format!("{setting}: {e}"));
+        }
+        let mut process = Server::program()
+            .args(["--test", "--listen", ":8123"])
+            .spawn()
+            .unwrap();
+        let connects = |address: &str| {
+            let address: std::net::SocketAddr = address.parse().unwrap();
+            std::net::TcpStream::connect(address).is_ok()
+        };
+        support::until("it listens", || connects("[::1]:8123"));
+        let both = connects("127.0.0.1:8123");
+        process.kill().unwrap();
+        process.wait().unwrap();
+        assert!(both, "IPv4 is not served");
+    });
+}

@@ -341,31 +341,7 @@ fn who_leaves_while_nothing_flows_is_noticed() {
 /// A client out of reach sends no FIN. In a network of the test's own, as it is to lose packets.
 #[test]
 fn who_vanishes_while_nothing_flows_is_noticed() {
-    const NAME: &str = "who_vanishes_while_nothing_flows_is_noticed";
-    const INSIDE: &str = "FMP4STREAMER_TEST_NETWORK";
-    if std::env::var_os(INSIDE).is_some() {
-        return vanish();
-    }
-    if !have("unshare") || !have("ip") {
-        return;
-    }
-    let apart = ["--map-root-user", "--net"];
-    if !run(
-        "unshare",
-        &[&apart[..], &["ip", "link", "set", "lo", "up"]].concat(),
-    )
-    .status
-    .success()
-    {
-        return support::skip("network namespaces are not allowed here");
-    }
-    let inside = Command::new("unshare")
-        .args(apart)
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", NAME, "--nocapture"])
-        .env(INSIDE, "1")
-        .status();
-    assert!(inside.unwrap().success());
+    support::in_own_network("who_vanishes_while_nothing_flows_is_noticed", vanish);
 }
 
 fn vanish() {

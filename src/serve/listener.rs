@@ -26,11 +26,12 @@ use std::time::{Duration, Instant};
 /// # Errors
 /// The address is not this machine's, or is taken, or needs a privilege.
 pub fn bind(listen: Option<IpAddr>, port: u16) -> Result<TcpListener> {
-    // One socket takes both families (ipv6(7), IPV6_V6ONLY), but for a kernel without IPv6.
-    let everywhere = || vec![Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()];
-    let addresses: Vec<IpAddr> = listen.map_or_else(everywhere, |ip| vec![ip]);
-    let all: Vec<SocketAddr> = addresses.iter().map(|ip| (*ip, port).into()).collect();
-    TcpListener::bind(&all[..]).map_err(|e| {
+    let bound = match listen {
+        Some(ip) => TcpListener::bind((ip, port)),
+        // One socket takes both families, but for a kernel without IPv6.
+        None => sock::listen_everywhere(port).or_else(|_| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))),
+    };
+    bound.map_err(|e| {
         let why = match e.kind() {
             io::ErrorKind::AddrInUse => format!(
                 "another program has port {port}; stop it, or choose another port with --listen or `port =`"
@@ -41,7 +42,8 @@ pub fn bind(listen: Option<IpAddr>, port: u16) -> Result<TcpListener> {
             io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_string(),
             _ => e.to_string(),
         };
-        Error::new("listen", format!("can't listen on {}", all[0]), why)
+        let address = SocketAddr::new(listen.unwrap_or(Ipv6Addr::UNSPECIFIED.into()), port);
+        Error::new("listen", format!("can't listen on {address}"), why)
     })
 }
 

@@ -6,11 +6,14 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 use nix::sys::socket::sockopt::SetStruct;
-use nix::sys::socket::{MsgFlags, SetSockOpt, recv, sendmsg, setsockopt, sockopt};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SetSockOpt, SockFlag, SockType, SockaddrIn6, bind, recv, sendmsg, setsockopt,
+    socket, sockopt,
+};
 use nix::{setsockopt_impl, sockopt_impl};
 use std::ffi::{c_int, c_void};
 use std::io::{self, IoSlice};
-use std::net::{IpAddr, TcpListener};
+use std::net::{IpAddr, Ipv6Addr, SocketAddrV6, TcpListener};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -31,6 +34,26 @@ sockopt_impl!(
 /// The kernel's; it has had the option since 3.12.
 pub fn set_notsent_lowat(socket: &impl AsFd, bytes: c_int) -> io::Result<()> {
     Ok(NotsentLowat.set(socket, &bytes)?)
+}
+
+/// A socket that listens at all addresses of both families, whatever the system's default for IPV6_V6ONLY is (ipv6(7),
+/// net.ipv6.bindv6only).
+///
+/// # Errors
+/// The kernel's: it has no IPv6, or the port is taken or needs a privilege.
+pub fn listen_everywhere(port: u16) -> io::Result<TcpListener> {
+    let listener = socket(
+        AddressFamily::Inet6,
+        SockType::Stream,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )?;
+    setsockopt(&listener, sockopt::ReuseAddr, &true)?;
+    setsockopt(&listener, sockopt::Ipv6V6Only, &false)?;
+    let address = SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0);
+    bind(listener.as_raw_fd(), &SockaddrIn6::from(address))?;
+    set_backlog(&listener, 128)?;
+    Ok(listener.into())
 }
 
 /// Sets how many connections may wait to be accepted (listen(2); std's own call allows 128). A client that finds no

@@ -523,6 +523,29 @@ pub fn run(tool: &str, args: &[&str]) -> Output {
         .unwrap()
 }
 
+/// Runs `inside` in a network of its own, in which this process is root, by starting this very test there once more.
+pub fn in_own_network(test: &str, inside: fn()) {
+    const INSIDE: &str = "FMP4STREAMER_TEST_NETWORK";
+    if std::env::var_os(INSIDE).is_some() {
+        return inside();
+    }
+    if !have("unshare") || !have("ip") {
+        return;
+    }
+    let apart = ["--map-root-user", "--net"];
+    let lo_up = ["ip", "link", "set", "lo", "up"];
+    if !run("unshare", &[&apart[..], &lo_up].concat()).status.success() {
+        return skip("network namespaces are not allowed here");
+    }
+    let inside = Command::new("unshare")
+        .args(apart)
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(INSIDE, "1")
+        .status();
+    assert!(inside.unwrap().success());
+}
+
 /// Has ffmpeg make so many frames of a source of its own (lavfi) into a file, coded as `options` say.
 pub fn film(source: &str, frames: u32, options: &[&str], file: &Path) {
     let frames = frames.to_string();
