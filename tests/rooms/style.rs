@@ -18,9 +18,7 @@ pub fn offences(file: &str, source: &str, names: &BTreeSet<&str>) -> Vec<String>
         say(1, format!("beside its folder; it is {folder}mod.rs"));
     }
     let tokens = tokens(source);
-    if file.ends_with("/mod.rs")
-        && let Some(line) = code_in_door(&tokens)
-    {
+    if let (true, Some(line)) = (file.ends_with("/mod.rs"), code_in_door(&tokens)) {
         say(line, "a mod.rs holds `mod` and `use` only".into());
     }
     let other = OTHER_MAX_LINES.iter().find(|other| other.0 == file);
