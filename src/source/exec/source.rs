@@ -152,12 +152,7 @@ impl Exec {
                     splitter.spare_mut(count)[..count].copy_from_slice(&bytes);
                     self.framer = Framer::Jpeg(Box::new(splitter));
                 }
-                // In a JPEG picture's tables there may be what looks like a start code.
-                let kind = match self.framer.codec() {
-                    Codec::H264 => other_kind(head),
-                    Codec::Jpeg => None,
-                };
-                if let Some(kind) = kind {
+                if let Some(kind) = other_kind(head) {
                     return Err(self.unusable(&format!("this is {kind}")).into());
                 }
             }
