@@ -300,6 +300,8 @@ fn connections_that_ask_nothing_do_not_keep_others_out() {
     until("the page is answered", || {
         server.get("/").starts_with("HTTP/1.1 200")
     });
+    // Three a viewer and the reserve.
+    assert!(server.number("connections") <= 2 * 3 + 32);
     viewer.next_fragment().unwrap();
     drop(silent);
     until("all are gone", || server.number("connections") <= 2);

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 /// Connections that may be open beside the streams, for the page, /status and /healthz.
 pub const RESERVE: usize = 32;
+/// Connections that a viewer may have: a player of HLS asks for playlists and files at once, and for the next part before it is
+/// there.
+pub const CONNECTIONS_A_VIEWER: usize = 3;
 /// Connections that may wait to be accepted.
 pub const BACKLOG: i32 = 1024;
 /// The stack of a client's thread: heads, frames and answers are on the heap.

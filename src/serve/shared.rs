@@ -4,7 +4,7 @@ use super::access::Access;
 use super::answer::Answer;
 use super::connection::Connection;
 use super::hls::run::Hls;
-use super::places::{Place, Places, RESERVE};
+use super::places::{CONNECTIONS_A_VIEWER, Place, Places, RESERVE};
 use crate::config;
 use crate::stream::Stream;
 use std::collections::HashMap;
@@ -88,7 +88,7 @@ impl Shared {
     }
 
     pub fn most_connections(&self) -> usize {
-        self.settings.max_clients + RESERVE
+        self.settings.max_clients * CONNECTIONS_A_VIEWER + RESERVE
     }
 
     /// A place for a stream, or the answer where none is left.

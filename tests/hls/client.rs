@@ -1,8 +1,10 @@
 //! An HTTP client that keeps its connection, over TCP or a socket in the file system.
 
 use super::support::{PATIENCE, until};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, socket};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
@@ -38,7 +40,27 @@ impl Response {
 
 impl Client {
     pub fn tcp(address: SocketAddr) -> Client {
-        let socket = TcpStream::connect(address).unwrap();
+        Client::over(TcpStream::connect(address).unwrap())
+    }
+
+    /// From this address of our own.
+    pub fn from(ip: Ipv4Addr, to: SocketAddr) -> Client {
+        let socket = socket(
+            AddressFamily::Inet,
+            SockType::Stream,
+            SockFlag::SOCK_CLOEXEC,
+            None,
+        )
+        .unwrap();
+        let SocketAddr::V4(to) = to else {
+            panic!("{to} is none of IPv4");
+        };
+        bind(socket.as_raw_fd(), &SockaddrIn::from(SocketAddrV4::new(ip, 0))).unwrap();
+        connect(socket.as_raw_fd(), &SockaddrIn::from(to)).unwrap();
+        Client::over(TcpStream::from(socket))
+    }
+
+    fn over(socket: TcpStream) -> Client {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         Client {
             socket: BufReader::new(Box::new(socket)),

@@ -4,6 +4,7 @@
 
 mod client;
 mod nginx;
+mod players;
 #[path = "../support/mod.rs"]
 mod support;
 mod validator;
@@ -492,7 +493,7 @@ fn methods_and_what_is_kept() {
 #[test]
 fn viewers_have_a_place_and_those_who_wait_have_room() {
     let mut server = Server::with_config(&SMALL.replace("[server]", "[server]\nmax_clients = 2"));
-    let mut clients: Vec<Client> = (0..6).map(|_| client(&server)).collect();
+    let mut clients: Vec<Client> = (0..9).map(|_| client(&server)).collect();
     let ask_far = |client: &mut Client| {
         // Two segments on from the newest: a wait of a second or two.
         let playlist = Playlist::parse(client.fetch("/streaminf.m3u8").text());
@@ -521,7 +522,7 @@ fn viewers_have_a_place_and_those_who_wait_have_room() {
         server.number("clients") == 1
     });
     // On a machine with too much to do, one can have its answer before the last one asks.
-    until("one of six is refused", || {
+    until("one of nine is refused", || {
         clients.iter_mut().for_each(ask_far);
         assert_eq!(client(&server).get("/stream.m3u8").status, 200);
         let answers: Vec<_> = clients.iter_mut().map(|client| client.answer("GET")).collect();

@@ -11,7 +11,7 @@ use crate::threads;
 use std::mem;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// In target durations: a viewer counts for so long after its last request, and an answer that has to wait for the
@@ -20,6 +20,10 @@ const PATIENCE_TARGETS: u64 = 3;
 /// But a viewer counts for so long at least, and has its place among the streams: players on slow machines pause for
 /// seconds, when they begin above all.
 const VIEWER_LEAST: Duration = Duration::from_secs(6);
+
+/// Requests that may wait at a time in one place: a player has two or three. More come from a proxy that many viewers are
+/// behind, and take a further place for each so many.
+const WAITS_A_PLACE: usize = 4;
 
 /// Some players count segments in 31 bits: from here on.
 const YEAR_2020_S: u64 = 1_577_836_800;
@@ -60,8 +64,10 @@ struct Viewer {
     asked: Instant,
     bytes: u64,
     age_us: u64,
-    /// Shared with its requests that wait.
+    /// Shared with its requests.
     place: Arc<Place>,
+    /// Those of requests that wait and have no room in the first one; they go with them.
+    further_places: Vec<Weak<Place>>,
 }
 
 impl Hls {
@@ -268,8 +274,35 @@ impl State {
             bytes: 0,
             age_us: 0,
             place: Arc::clone(&place),
+            further_places: Vec::new(),
         });
         Ok(place)
+    }
+
+    /// The place in which one more request from this address waits, where its viewer's own has no room for it: a further one,
+    /// which `take` takes if need be.
+    ///
+    /// # Errors
+    /// Those of `take`.
+    pub fn wait_in<E>(
+        &mut self,
+        address: SocketAddr,
+        take: impl FnOnce() -> Result<Place, E>,
+    ) -> Result<Option<Arc<Place>>, E> {
+        // The viewer has its own, and so has each of its requests, also those that do not wait.
+        let is_full = |viewer: &&mut Viewer| Arc::strong_count(&viewer.place) > 1 + WAITS_A_PLACE;
+        let Some(viewer) = self.viewer(address).filter(is_full) else {
+            return Ok(None);
+        };
+        viewer.further_places.retain(|place| place.strong_count() > 0);
+        let mut places = viewer.further_places.iter();
+        let room = places.find(|place| place.strong_count() < WAITS_A_PLACE);
+        if let Some(place) = room.and_then(Weak::upgrade) {
+            return Ok(Some(place));
+        }
+        let place = Arc::new(take()?);
+        viewer.further_places.push(Arc::downgrade(&place));
+        Ok(Some(place))
     }
 
     /// How long an answer waits for the playlist to grow.

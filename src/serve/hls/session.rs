@@ -6,16 +6,11 @@ use crate::serve::answer::{Answer, Rejection};
 use crate::serve::exchange::Exchange;
 use crate::serve::places::Place;
 use crate::stream::Codec;
-use std::mem;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 /// Type of both playlists (4).
 pub const PLAYLIST_TYPE: &str = "application/vnd.apple.mpegurl";
-
-/// Requests that may wait at a time in one viewer's place: a player has two. More come from a proxy that many viewers are
-/// behind, and each of those takes another place.
-const WAITS_A_PLACE: usize = 4;
 
 /// A request at a run.
 pub struct Session<'a> {
@@ -78,8 +73,7 @@ impl<'a> Session<'a> {
     ) -> Result<MutexGuard<'_, State>, Rejection> {
         let (exchange, run) = (self.exchange, &*self.run);
         let mut wait = exchange.wait(Codec::H264, limit);
-        let mut waits = false;
-        let mut _own = None;
+        let mut room = None;
         loop {
             let mut state = run.lock();
             match progress(&state.window) {
@@ -91,15 +85,14 @@ impl<'a> Session<'a> {
                 Progress::NotYet if state.ended => return Err(exchange.not_now().into()),
                 Progress::NotYet => {}
             }
-            let Some(place) = &self.place else {
+            if !self.is_viewer() {
                 return Err(Answer::head_only(PLAYLIST_TYPE).into());
-            };
-            self.touch(&mut state)?;
-            drop(state);
-            // The viewer has one, and each that waits.
-            if !mem::replace(&mut waits, true) && Arc::strong_count(place) > 1 + WAITS_A_PLACE {
-                _own = Some(exchange.shared.take_place()?);
             }
+            self.touch(&mut state)?;
+            if room.is_none() {
+                room = Some(state.wait_in(exchange.connection.address, || exchange.shared.take_place())?);
+            }
+            drop(state);
             let waits_on = |state: &mut State| !state.ended && progress(&state.window) == Progress::NotYet;
             run.wait_while(wait.turn()?, waits_on);
         }
