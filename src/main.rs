@@ -2,7 +2,7 @@
 
 use fmp4streamer::cli::{Args, Task};
 use fmp4streamer::config::Config;
-use fmp4streamer::error::{Error, Result, flush_log};
+use fmp4streamer::error::{Error, Result, fit_for_log, flush_log};
 use fmp4streamer::sys::process::Signals;
 use fmp4streamer::sys::sock;
 use fmp4streamer::{app, cli, log_error, serve};
@@ -79,6 +79,6 @@ fn usage_error(why: &str, see: &str) -> ExitCode {
     // Clients that wait at the service manager's socket are answered; or it would start the program for them again at
     // once, and soon give its socket up.
     serve::refuse_all(&sock::inherited().unwrap_or_default());
-    eprintln!("fmp4streamer: {why}\n{see}");
+    eprintln!("fmp4streamer: {}\n{see}", fit_for_log(why));
     ExitCode::from(EXIT_USAGE)
 }

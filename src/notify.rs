@@ -2,6 +2,7 @@
 //!
 //! It is for whoever listens at NOTIFY_SOCKET: systemd, or podman on its behalf. Without one, nothing is done.
 
+use crate::error::fit_for_log;
 use crate::sys::clock::monotonic_us;
 use std::env;
 use std::io;
@@ -89,8 +90,8 @@ impl Notify {
         if self.ready_due {
             self.ready();
         }
-        // It is a line, and ends there.
-        if text != self.last_status && self.send(&format!("STATUS={}", text.replace('\n', " "))) {
+        // It is a line, and ends there: a line break would begin another assignment.
+        if text != self.last_status && self.send(&format!("STATUS={}", fit_for_log(&text))) {
             self.last_status = text;
         }
         if well && self.watchdog.is_some() {

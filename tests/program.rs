@@ -60,6 +60,22 @@ fn a_mistake_points_to_its_page() {
     }
 }
 
+/// Not through the log, as it may not have begun yet.
+#[test]
+fn a_mistake_plays_no_tricks_on_the_terminal() {
+    let dir = Dir::new();
+    let config = dir.write("a.conf", "[server]\nport = http://u:hunter2@h/\n");
+    for args in [
+        &["-c", config.to_str().unwrap()][..],
+        &["--no\u{9b}2J\u{7f}"],
+        &["--listen", "http://u:hunter2@h/\x1b[2J"],
+    ] {
+        let said = String::from_utf8(run(args).stderr).unwrap();
+        let strange = said.replace('\n', "").contains(char::is_control);
+        assert!(!strange && !said.contains("hunter2"), "{said:?}");
+    }
+}
+
 #[test]
 fn what_probe_finds_is_saved_and_nothing_is_overwritten() {
     let dir = Dir::new();

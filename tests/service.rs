@@ -188,6 +188,10 @@ fn who_waits_at_the_socket_hears_of_a_mistake_in_the_config() {
     client.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.1 503 ") && head.contains(&format!("Content-Length: {}", body.len())));
+    assert!(
+        head.contains("\r\nDate: ") && head.contains("\r\nRetry-After: "),
+        "{head}"
+    );
     assert!(body.contains("config"), "{body}");
 }
 
@@ -248,8 +252,13 @@ fn a_config_is_taken_over_while_streams_run_on() {
     logs(&server, "two: starts anew with the new config");
     logs(&server, "the config is taken over");
 
-    reload(&server, &manager, "[server]\nmax_clients = 8\nport = x\n");
-    let why = "test.conf:3: port = x: allowed: a whole number";
+    let mistake = "port = rtsp://admin:hunter2@192.0.2.1/";
+    reload(
+        &server,
+        &manager,
+        &format!("[server]\nmax_clients = 8\n{mistake}\n"),
+    );
+    let why = "test.conf:3: port = rtsp://***@192.0.2.1/: allowed: a whole number";
     let told = manager.up_to("STATUS=");
     assert!(told.last().unwrap().contains(why), "{told:?}");
     logs(&server, why);

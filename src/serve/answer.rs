@@ -14,17 +14,6 @@ pub const NO_STORE: &str = "no-store";
 /// Cache-Control of a file that may be kept, but has to be asked for again: the next version of the program brings its own.
 pub const NO_CACHE: &str = "no-cache";
 
-/// For clients that come when all places are taken, those of threads too.
-pub const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nCache-Control: no-store\r\n\
-    Connection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 39\r\n\r\n\
-    Too many clients; try again in a while\n";
-
-/// For clients of a program that can't serve.
-pub const MISTAKE: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nCache-Control: no-store\r\n\
-    Connection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 45\r\n\r\n\
-    The config has a mistake; the log says which\n";
-
 /// A finite answer.
 pub struct Answer {
     status: &'static str,

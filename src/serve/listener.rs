@@ -1,6 +1,6 @@
 //! The listening sockets, the thread that accepts clients there, and who has to make room for them.
 
-use super::answer::{BUSY, MISTAKE};
+use super::answer::Answer;
 use super::client;
 use super::connection::{Connection, Phase};
 use super::places::{BACKLOG, GRACE, STACK_BYTES};
@@ -162,7 +162,7 @@ fn admit(socket: TcpStream, address: SocketAddr, number: u64, shared: &Arc<Share
         if connections.len() >= shared.most_connections() {
             drop(connections);
             shared.counters.refused.fetch_add(1, Relaxed);
-            turn_away(&connection.socket, BUSY);
+            turn_away(&connection.socket, "Too many clients; try again in a while");
             return;
         }
         connections.insert(number, Arc::clone(&connection));
@@ -215,16 +215,18 @@ fn make_room(shared: &Shared) {
 pub fn refuse_all(listeners: &[TcpListener]) {
     for listener in listeners.iter().filter(|it| it.set_nonblocking(true).is_ok()) {
         while let Ok((socket, _)) = listener.accept() {
-            turn_away(&socket, MISTAKE);
+            turn_away(&socket, "The config has a mistake; the log says which");
         }
     }
 }
 
-/// Sends this answer without waiting for the request.
-fn turn_away(socket: &TcpStream, answer: &[u8]) {
+/// Says why, without waiting for the request.
+fn turn_away(socket: &TcpStream, why: &str) {
+    let answer = Answer::text("503 Service Unavailable", why).with("Retry-After: 5\r\n");
+    let answer = [&answer.head("", false)[..], &answer.body].concat();
     _ = socket.set_nonblocking(true);
     // Bytes that are left unread would turn the close into a reset, and the answer would be lost.
     _ = sock::read_now(socket, &mut [0; 4096]);
-    _ = (&*socket).write(answer);
+    _ = (&*socket).write(&answer);
     _ = socket.shutdown(std::net::Shutdown::Write);
 }

@@ -1,7 +1,7 @@
 //! `/ws`: what `/stream.mp4` gives, as WebSocket messages (RFC 6455), with texts beside them on the camera's state; or
 //! bare H.264, for players that want that. The client's thread reads what the client sends, too.
 
-use super::answer::Answer;
+use super::answer::{Answer, date};
 use super::connection::{LOOK_EVERY, READS};
 use super::exchange::{Ending, Exchange};
 use super::head::Method;
@@ -80,8 +80,9 @@ pub fn serve(exchange: &Exchange<'_>) -> io::Result<Ending> {
     let name = exchange.head.upgrade.protocol.as_deref();
     let protocol = name.map(|name| format!("Sec-WebSocket-Protocol: {name}\r\n"));
     let answer = format!(
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        "HTTP/1.1 101 Switching Protocols\r\n{}Upgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Accept: {}\r\n{}\r\n",
+        date(),
         handshake.accept,
         protocol.unwrap_or_default()
     );
