@@ -80,6 +80,8 @@ pub struct State {
     pub key_interval_ms: Option<u64>,
     /// The arrival of the last frame.
     pub last_frame: Option<Instant>,
+    /// The time that the next frame may take, where the source is known to give few.
+    pub patience: Duration,
     /// Frames that went into the ring since the program started.
     pub frames: u64,
     /// Panics of the pump since the program started, each of which cost the camera a while.

@@ -62,6 +62,7 @@
  * @property {string | null} [codec]
  * @property {boolean} [placeholder] The test picture stands in for it.
  * @property {number} [rotation] Degrees clockwise.
+ * @property {number} [frames] In /status alone: how many came.
  */
 
 /**

@@ -10,6 +10,7 @@ import { PATHS, createPaths, retryDelay } from './paths.js';
 const HIDDEN_MS = 5000; // after which a hidden page lets the camera sleep
 const SILENCE_MS = 4000; // without a word from the server
 const STALL_MS = 1500; // of such silence before the viewer is told
+const WAITING_MS = 3000; // after the last picture
 const FROZEN_MS = 6000; // with data and without another picture
 const POLL_MS = 3000; // from one /status to the next, where there is no WebSocket
 const PING_MS = 950; // from one echo to the next
@@ -28,8 +29,8 @@ export function createSession(view, path, render) {
 	let engine = null;
 	/** @type {Link | null} The tag of a JPEG camera, beside the socket. */
 	let jpegLink = null;
-	// Of this link: the last word, the first data since the picture moved, where the picture is, whether one has shown.
-	let lastData = 0, firstData = 0, lastPosition, shown = false;
+	// Of this link: the last word and fragment, the first data since the picture moved, where the picture is, whether one has shown.
+	let lastData = 0, lastFragment = 0, firstData = 0, lastPosition, shown = false;
 	/** @type {Camera | undefined} */
 	let camera;
 	let serverReached = false, fullText = ''; // the server's words when it has no place
@@ -42,7 +43,7 @@ export function createSession(view, path, render) {
 	function connect() {
 		const name = paths.choose();
 		document.documentElement.dataset.path = name;
-		firstData = 0;
+		firstData = lastFragment = 0;
 		shown = false;
 		lastData = now();
 		clock.restart();
@@ -109,9 +110,11 @@ export function createSession(view, path, render) {
 		lastPoll = now();
 		try {
 			const signal = AbortSignal.timeout?.(POLL_MS); // Safari has it since 16
+			const frames = camera?.frames;
 			camera = (await (await fetch('status', { cache: 'no-store', signal })).json()).cameras[0];
 			serverReached = true;
-			if (camera?.state !== 'live') lastData = now();
+			// A camera that gave nothing is waited for.
+			if (camera?.state !== 'live' || camera.frames === frames) lastData = now();
 			if (link) view.layout();
 		} catch {
 			serverReached = false;
@@ -124,6 +127,7 @@ export function createSession(view, path, render) {
 	function onData(bytes) {
 		lastData = now();
 		if (firstType(bytes) === 'ftyp') return engine?.init(bytes);
+		lastFragment = lastData;
 		firstData = firstData || lastData;
 		engine?.fragment(bytes);
 	}
@@ -251,6 +255,8 @@ export function createSession(view, path, render) {
 		if (autoplayBlocked) return ['blocked', 'press play'];
 		if (!shown) return ['connecting', 'the picture comes'];
 		if (isSilent(STALL_MS)) return ['stalled', 'nothing comes from the server'];
+		// A tag's pictures are not seen here.
+		if (!jpegLink && lastFragment && now() - lastFragment > WAITING_MS) return ['live', 'waiting for the next picture'];
 		return ['live', placeholder ? 'test picture until a camera appears' : 'live'];
 	}
 

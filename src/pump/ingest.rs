@@ -58,6 +58,8 @@ struct Open {
     /// The stream's losses when the source was opened, and as they were published last.
     losses: (Losses, Losses),
     last_key_us: Option<u64>,
+    /// As it was published.
+    patience: Duration,
     measured: Measured,
     refused: Option<Refused>,
     /// Nothing went into a ring yet.
@@ -85,6 +87,7 @@ impl Open {
             after_loss: 0,
             losses: (losses, losses),
             last_key_us: None,
+            patience: Duration::ZERO,
             measured: Measured {
                 since: now,
                 frames: 0,
@@ -113,6 +116,7 @@ impl<'a> Ingest<'a> {
     pub fn open(&mut self, info: SourceInfo, now: Instant) {
         self.timeline.restart(info.fps);
         self.open = Open::new(info, self.stream.state().losses, now);
+        self.stream.publish(|state| state.patience = Duration::ZERO);
     }
 
     /// Begins an epoch: what comes from now on is not to be mixed with what was before.
@@ -304,6 +308,13 @@ impl<'a> Ingest<'a> {
         }
     }
 
+    /// Publishes how long the next frame may take.
+    pub fn publish_patience(&mut self, patience: Duration) {
+        if mem::replace(&mut self.open.patience, patience) != patience {
+            self.stream.publish(|state| state.patience = patience);
+        }
+    }
+
     /// Looks at what came of late, once in a while: its rate, and whether there are key frames enough.
     /// `doubt` is that of the source ([`Source::doubt`](crate::source::Source::doubt)).
     pub fn measure(&mut self, now: Instant, doubt: Option<String>, report: &mut Report<'_>) {
@@ -312,6 +323,9 @@ impl<'a> Ingest<'a> {
             return;
         }
         self.watch_keys(now, doubt, report);
+        if self.open.measured.frames == 0 && since_last < self.open.patience {
+            return; // a picture a minute is a rate, too
+        }
         let new = Measured {
             since: now,
             frames: 0,
@@ -333,7 +347,8 @@ impl<'a> Ingest<'a> {
             doubt
         } else if missed >= NO_SETS && open.reader.lacks_parameter_sets() {
             WITHOUT_SETS.to_string()
-        } else if missed >= NO_KEY && open.keyless {
+        } else if missed >= NO_KEY && open.keyless && (open.needs_key || self.stream.ring.too_long_to_join())
+        {
             format!(
                 "no key frame for {} s: nobody can join before the next one. Set the encoder to one every second or two",
                 NO_KEY.as_secs()

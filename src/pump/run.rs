@@ -105,6 +105,7 @@ impl<'a> Pump<'a> {
         let wait = match source::open(&self.camera, &mut self.history) {
             Ok(mut source) => {
                 let close = self.flow(source.as_mut(), &mut watch);
+                source.remember(&mut self.history);
                 // And all is said before the source is closed: that takes its time, of a driver that hangs for ever.
                 self.ingest.begin_epoch();
                 match close {
@@ -259,6 +260,7 @@ impl<'a> Pump<'a> {
             let mut take = |signal: source::Signal<'_>| ingest.on_signal(signal, report);
             let polled = source.poll(self.stream.woken(), FRAME_WAIT, &mut take);
             self.ingest.publish_losses(source.drops());
+            self.ingest.publish_patience(source.patience());
             if let Some(why) = self.ingest.take_refusal() {
                 return Close::Refused(why);
             }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 pub struct Limits {
     /// A follower whose next fragment has waited longer than this jumps.
     pub max_age: Duration,
-    /// A group of pictures older than this is not given to a newcomer.
+    /// A group of pictures longer than this is not given to a newcomer.
     pub join_max: Duration,
     /// A group of pictures larger than this is not given to a newcomer.
     pub join_max_bytes: usize,
@@ -51,7 +51,12 @@ pub(super) struct Fragments {
     key: Option<u64>,
     /// Bytes from that key frame on.
     group_bytes: usize,
+    /// The time from its push to that of the newest fragment, without silences.
+    group_length: Duration,
 }
+
+/// A step longer than this is no part of a group's length: a camera that gives a picture a minute has no long groups.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// A follower's place among the fragments.
 #[derive(Debug, Clone, Copy)]
@@ -76,6 +81,7 @@ impl Fragments {
             bytes: 0,
             key: None,
             group_bytes: 0,
+            group_length: Duration::ZERO,
         }
     }
 
@@ -96,9 +102,14 @@ impl Fragments {
     /// Adds the newest fragment; gives what had to leave for it.
     pub fn push(&mut self, fragment: Arc<Fragment>, now: Instant) -> Vec<Entry> {
         let bytes = fragment.size_bytes();
+        let newest = self.entries.back().map(|entry| entry.pushed);
+        let step = newest.map_or(Duration::ZERO, |newest| now.saturating_duration_since(newest));
+        if step <= SILENCE {
+            self.group_length += step;
+        }
         if fragment.key {
             self.key = Some(self.end());
-            self.group_bytes = 0;
+            (self.group_bytes, self.group_length) = (0, Duration::ZERO);
         }
         self.group_bytes += bytes;
         self.bytes += bytes;
@@ -111,7 +122,7 @@ impl Fragments {
             let age = now.saturating_duration_since(oldest.pushed);
             let in_newest_group = self.key.is_some_and(|key| self.first >= key);
             let of_use = if in_newest_group {
-                age <= self.limits.keep()
+                age.min(self.group_length) <= self.limits.keep()
             } else {
                 age <= self.limits.max_age
             };
@@ -154,23 +165,21 @@ impl Fragments {
     }
 
     /// The newest key frame, if it is still held and a follower that is there may start on it.
-    fn start_for(&self, position: &Position, now: Instant) -> Option<u64> {
+    fn start_for(&self, position: &Position) -> Option<u64> {
         let key = self.key.filter(|key| *key >= position.next)?;
-        let pushed = self.get(key)?.pushed;
-        let joinable = self.group_bytes <= self.limits.join_max_bytes
-            && now.saturating_duration_since(pushed) <= self.limits.join_max;
+        self.get(key)?;
+        let joinable =
+            self.group_bytes <= self.limits.join_max_bytes && self.group_length <= self.limits.join_max;
         (joinable || !position.newcomer).then_some(key)
     }
 
     /// True if the newest group is too large or too long for a newcomer.
-    ///
-    /// It is as old as its newest frame says: a source that pauses has no long group.
     pub fn too_long_to_join(&self) -> bool {
         let Some(newest) = self.entries.back() else {
             return false;
         };
         let newcomer = self.newcomer(false, newest.pushed);
-        self.key.is_some() && self.start_for(&newcomer, newest.pushed).is_none()
+        self.key.is_some() && self.start_for(&newcomer).is_none()
     }
 
     /// Moves a follower to what it gets next and adds that to `batch`; false if it has to wait.
@@ -189,7 +198,7 @@ impl Fragments {
             }
         }
         if position.waiting {
-            let Some(key) = self.start_for(position, now) else {
+            let Some(key) = self.start_for(position) else {
                 let end = self.end();
                 if !position.newcomer {
                     batch.skipped += end.saturating_sub(position.next);

@@ -95,14 +95,14 @@ const ROUTES: &[Route] = &[
         paths: &["/snapshot.jpg", "/snapshot", "/?action=snapshot"],
         gives: Some(Codec::Jpeg),
         serve: snapshot::jpeg,
-        about: "one picture of such a camera, taken after the request",
+        about: "one picture of such a camera, taken after the request; or the newest, where the next one takes long",
         ..ROUTE
     },
     Route {
         paths: &["/snapshot.mp4"],
         gives: Some(Codec::H264),
         serve: snapshot::mp4,
-        about: "one picture of a camera with H.264, taken after the request",
+        about: "the same of a camera with H.264",
         ..ROUTE
     },
     Route {

@@ -1,4 +1,5 @@
-//! `/snapshot.jpg` and `/snapshot.mp4`: one picture, captured after it was asked for. A camera that sleeps is woken up.
+//! `/snapshot.jpg` and `/snapshot.mp4`: one picture, captured after it was asked for. A camera that sleeps is woken up; of
+//! one that gives a picture now and then it is the newest that there is, with its time.
 
 use super::answer::{Answer, Rejection};
 use super::exchange::{Ending, Exchange};
@@ -15,6 +16,9 @@ const JPEG_TIME: Duration = Duration::from_secs(5);
 /// A camera has this long to give a key frame: its own encoder may make none when it is asked to, but one every five
 /// seconds or more.
 const KEY_TIME: Duration = Duration::from_secs(10);
+
+/// A camera whose pictures are known to take longer has so much at most: clients are not more patient.
+const SLOW_TIME: Duration = Duration::from_secs(25);
 
 /// Sends one JPEG picture.
 ///
@@ -56,6 +60,16 @@ fn answer(content_type: &'static str, bytes: Vec<u8>, captured_us: u64) -> Answe
     Answer::fresh(content_type, bytes).with(&format!("X-Timestamp: {time}\r\n"))
 }
 
+/// True if the next picture may take too long to be waited for.
+fn is_slow(exchange: &Exchange<'_>) -> bool {
+    exchange.camera.stream.state().patience > JPEG_TIME
+}
+
+/// The time that a picture is waited for, at least this.
+fn limit(exchange: &Exchange<'_>, least: Duration) -> Duration {
+    least.max(exchange.camera.stream.state().patience.min(SLOW_TIME))
+}
+
 /// Waits for a JPEG picture that is captured from now on.
 ///
 /// # Errors
@@ -64,11 +78,13 @@ pub fn next_picture(exchange: &Exchange<'_>) -> Result<Arc<Picture>, Rejection> 
     let asked_us = clock::monotonic_us();
     let pictures = &exchange.camera.stream.pictures;
     let _subscription = pictures.subscribe();
-    let mut wait = exchange.wait(Codec::Jpeg, JPEG_TIME);
+    let mut wait = exchange.wait(Codec::Jpeg, limit(exchange, JPEG_TIME));
     let mut last = 0;
     loop {
         match pictures.next(last, wait.turn()?) {
-            NextPicture::Picture(_, picture) if picture.captured_us >= asked_us => return Ok(picture),
+            NextPicture::Picture(_, picture) if picture.captured_us >= asked_us || is_slow(exchange) => {
+                return Ok(picture);
+            }
             NextPicture::Picture(number, _) => last = number,
             NextPicture::TimedOut => {}
             NextPicture::Closed => return Err(exchange.not_now().into()),
@@ -79,10 +95,11 @@ pub fn next_picture(exchange: &Exchange<'_>) -> Result<Arc<Picture>, Rejection> 
 /// Waits for a key frame that is captured from now on.
 fn next_key_frame(exchange: &Exchange<'_>) -> Result<Arc<Fragment>, Rejection> {
     let stream = &exchange.camera.stream;
-    let mut wait = exchange.wait(Codec::H264, KEY_TIME);
+    let mut wait = exchange.wait(Codec::H264, limit(exchange, KEY_TIME));
     let asked_us = clock::monotonic_us();
-    let is_good = |fragment: &&Arc<Fragment>| fragment.key && fragment.captured_us >= asked_us;
-    let mut follower = Follower::new(&stream.ring, true);
+    let slow = is_slow(exchange);
+    let is_good = |fragment: &&Arc<Fragment>| fragment.key && (fragment.captured_us >= asked_us || slow);
+    let mut follower = Follower::new(&stream.ring, !slow);
     loop {
         stream.request_key_frame();
         match follower.next(wait.turn()?) {

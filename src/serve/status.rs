@@ -19,7 +19,7 @@ fn trouble(state: &State) -> Option<String> {
     match state.condition {
         Condition::Asleep => None,
         Condition::Live => match state.last_frame.map(|t| t.elapsed()) {
-            Some(age) if age > STALE => Some(format!("no frame for {} s", age.as_secs())),
+            Some(age) if age > STALE.max(state.patience) => Some(format!("no frame for {} s", age.as_secs())),
             _ => None,
         },
         Condition::Starting => {
@@ -28,9 +28,22 @@ fn trouble(state: &State) -> Option<String> {
                 "" => String::new(),
                 why => format!(": {why}"),
             };
-            (age > START_TIME).then(|| format!("no picture for {} s{why}", age.as_secs()))
+            let limit = START_TIME.max(state.patience);
+            (age > limit).then(|| format!("no picture for {} s{why}", age.as_secs()))
         }
         Condition::Lost | Condition::Refused => Some(state.why.clone()),
+    }
+}
+
+/// What is to be said of a stream that is healthy; empty if nothing is.
+fn remark(state: &State) -> String {
+    let age = state.last_frame.map(|t| t.elapsed()).filter(|age| *age > STALE);
+    match age.filter(|_| state.condition == Condition::Live && state.why.is_empty()) {
+        Some(age) => format!(
+            "waiting for the next picture; the last one is {} s old",
+            age.as_secs()
+        ),
+        None => state.why.clone(),
     }
 }
 
@@ -47,7 +60,11 @@ pub fn health(exchange: &Exchange<'_>) -> io::Result<Ending> {
         if trouble.is_some() {
             status = "503 Service Unavailable";
         }
-        let text = trouble.unwrap_or_else(|| state.condition.word().into());
+        let word = state.condition.word();
+        let text = trouble.unwrap_or_else(|| match remark(&state).as_str() {
+            remark if state.condition == Condition::Live && !remark.is_empty() => format!("{word}: {remark}"),
+            _ => word.into(),
+        });
         lines.push(match exchange.cameras {
             [_] => text,
             _ => format!("{}: {text}", camera.stream.name),
@@ -117,7 +134,7 @@ fn of_camera(camera: &CameraSide) -> String {
         .text("chain", &state.chain)
         .text("chain_why", &state.chain_why)
         .text("state", state.condition.word())
-        .text("reason", trouble.as_deref().unwrap_or(&state.why))
+        .text("reason", &trouble.clone().unwrap_or_else(|| remark(&state)))
         .member(
             "since_s",
             state.since.map_or(0, |since| since.elapsed().as_secs()),

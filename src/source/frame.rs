@@ -1,5 +1,6 @@
 //! The contract between a source and the pump: frames, a source's own description, and the source as a trait.
 
+use super::history::History;
 use super::pipeline::Pipeline;
 use crate::config::Setting;
 use crate::error::Result;
@@ -97,6 +98,14 @@ pub trait Source {
     fn doubt(&self, _now: Instant) -> Option<String> {
         None
     }
+
+    /// The time that the next frame may take, where that is longer than a camera's usual one.
+    fn patience(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// Notes what is of use when it is opened again.
+    fn remember(&self, _history: &mut History) {}
 
     /// The losses so far.
     fn drops(&self) -> Drops {

@@ -1,5 +1,6 @@
 //! What is remembered of a camera from one opening to the next.
 
+use super::patience::Patience;
 use super::pipeline::Pipeline;
 use crate::error::Error;
 use crate::log_warning;
@@ -12,6 +13,8 @@ pub struct History {
     pub was_there: bool,
     /// The warnings that are in the log already: waking up is no reason to repeat them.
     pub warned: HashSet<String>,
+    /// The patience with its command, where it is one.
+    pub(super) patience: Option<Patience>,
     /// The pipelines that could be opened and gave nothing, each as often as that was so, and why.
     failed: Vec<(Pipeline, Error)>,
 }

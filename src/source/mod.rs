@@ -16,6 +16,7 @@ pub mod lookup;
 mod m2m;
 mod node;
 mod open;
+mod patience;
 mod pattern;
 mod pipeline;
 pub mod probe;

@@ -53,7 +53,7 @@ pub fn open(camera: &Camera, history: &mut History) -> Result<Box<dyn Source>> {
         }
         SourceKind::Auto => match find_any(camera) {
             Some(Any::Device(path)) => Device::any(&path, camera, &ChainKeys::default()).open(history)?,
-            Some(Any::Sensor(_)) => Box::new(rpicam::open(camera, &Rpicam::default(), &mut history.warned)?),
+            Some(Any::Sensor(_)) => Box::new(rpicam::open(camera, &Rpicam::default(), history)?),
             // Viewers of a camera are not to be shown another picture in its place.
             None if history.was_there => {
                 let why = "no camera here gives H.264 or JPEG now; waiting for one";
@@ -61,8 +61,10 @@ pub fn open(camera: &Camera, history: &mut History) -> Result<Box<dyn Source>> {
             }
             None => Box::new(Pattern::new(width, height, fps)?.placeholder()),
         },
-        SourceKind::Exec { command } => Box::new(Exec::start(&camera.name, &camera.section, command)?),
-        SourceKind::Rpicam(rpicam) => Box::new(rpicam::open(camera, rpicam, &mut history.warned)?),
+        SourceKind::Exec { command } => {
+            Box::new(Exec::start(&camera.name, &camera.section, command, history)?)
+        }
+        SourceKind::Rpicam(rpicam) => Box::new(rpicam::open(camera, rpicam, history)?),
         SourceKind::Test => Box::new(Pattern::new(width, height, fps)?),
     })
 }

@@ -315,7 +315,10 @@ impl Assembler {
             }
         }
         if let (State::Open, Class::Slice { key, .. }) = (self.state, class) {
-            self.unit.slice_us.get_or_insert(now_us);
+            if self.unit.slice_us.is_none() {
+                self.unit.slice_us = Some(now_us);
+                self.habit.began(now_us);
+            }
             self.unit.key |= key;
         }
     }
@@ -396,7 +399,7 @@ impl Assembler {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::h264::habit::{DISTRUST, WHOLE_UNITS};
+    use crate::format::h264::habit::{DISTRUST, SLOW_QUIET_US, SLOW_STEP_US, WHOLE_UNITS};
     use crate::format::h264::laws;
     use crate::support::random::Random;
 
@@ -421,7 +424,15 @@ mod tests {
     }
 
     impl Bench {
+        /// One whose units do not come far apart.
         fn new() -> Bench {
+            let mut bench = Bench::slow();
+            bench.assembler.habit.began(0);
+            bench
+        }
+
+        /// One that has seen nothing.
+        fn slow() -> Bench {
             Bench {
                 assembler: Assembler::new(),
                 out: Vec::new(),
@@ -580,6 +591,44 @@ mod tests {
             assert!(bench.quiet_closes() && bench.came() == 1);
             assert!(!bench.quiet_closes());
         }
+    }
+
+    #[test]
+    fn pictures_far_apart_are_not_kept_until_the_next_one() {
+        // The first of all, and in one write or several.
+        for unit in [&[SPS, PPS, IDR][..], &[IDR], &[IDR, IDR_2]] {
+            let mut bench = Bench::slow();
+            for _ in 0..10 {
+                bench.now_us += SLOW_STEP_US;
+                for part in unit {
+                    bench.write(part);
+                }
+                let quiet = bench.assembler.quiet().unwrap();
+                assert!(!quiet.certain && quiet.at_us == bench.now_us + SLOW_QUIET_US);
+                assert!(bench.quiet_closes() && bench.came() == 1);
+            }
+            // One that comes right after another is no such picture.
+            bench.write(P);
+            assert!(!bench.quiet_closes());
+            assert_eq!(bench.assembler.closed_early(), 0);
+        }
+    }
+
+    #[test]
+    fn a_slow_camera_that_pauses_inside_is_waited_for() {
+        let mut bench = Bench::slow();
+        bench.write(IDR);
+        assert!(bench.quiet_closes());
+        bench.now_us += 2 * SLOW_QUIET_US;
+        bench.write(IDR_2);
+        assert_eq!(bench.out.pop(), Some(None));
+        assert_eq!(bench.assembler.closed_early(), 1);
+        bench.now_us += SLOW_STEP_US;
+        bench.write(P);
+        assert_eq!(
+            bench.assembler.quiet().unwrap().at_us,
+            bench.now_us + 6 * SLOW_QUIET_US + 3
+        );
     }
 
     #[test]
@@ -975,6 +1024,7 @@ mod tests {
     #[test]
     fn a_late_reader_learns_nothing_wrong() {
         let mut assembler = Assembler::new();
+        assembler.habit.began(0);
         let mut read = |bytes: &[u8], now_us, seen_empty| {
             assembler.spare_mut(bytes.len())[..bytes.len()].copy_from_slice(bytes);
             assembler.commit(bytes.len(), Some(true), now_us, &mut |_| {});

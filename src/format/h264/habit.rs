@@ -24,6 +24,11 @@
 //! a unit that went on after it was closed takes the trust away: that pause counts as one inside units, until
 //! [`DISTRUST_PAUSES`] times as many units as before have been seen without it.
 //!
+//! # Slow cameras
+//! One that gives a picture a minute would be a minute late until its habits are known. So where the last unit came long
+//! before this one, or there was none yet, a quiet of [`SLOW_QUIET_US`] closes a unit, or of several of the longest pauses
+//! inside.
+//!
 //! A pause counts only where the reader had read all that there was before it: otherwise it was the reader that was late.
 
 /// A quiet for this long, in microseconds, closes a unit at the soonest.
@@ -42,6 +47,11 @@ pub(super) const DISTRUST_PAUSES: u32 = 8;
 const REMEMBERED_UNITS: u32 = 256;
 /// The quiet that is waited for, in longest pauses inside units.
 const MULTIPLE: u64 = 3;
+
+/// Units that are so far apart are a slow camera's, ...
+pub(super) const SLOW_STEP_US: u64 = 3_000_000;
+/// ... and a quiet for this long, in microseconds, closes one.
+pub(super) const SLOW_QUIET_US: u64 = 1_000_000;
 
 /// A quiet that would tell that the unit is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,6 +151,10 @@ pub(super) struct Habit {
     whole: Whole,
     pauses: Pauses,
     closed_early: u64,
+    /// Arrival of the newest unit's first slice.
+    began_us: Option<u64>,
+    /// That one came long after the one before, or is the first.
+    slow: bool,
 }
 
 impl Habit {
@@ -149,7 +163,15 @@ impl Habit {
             whole: Whole::new(WHOLE_UNITS),
             pauses: Pauses::new(PAUSED_UNITS, 0),
             closed_early: 0,
+            began_us: None,
+            slow: true,
         }
+    }
+
+    /// A unit's first slice came.
+    pub fn began(&mut self, now_us: u64) {
+        let before_us = self.began_us.replace(now_us);
+        self.slow = before_us.is_none_or(|before_us| now_us.saturating_sub(before_us) >= SLOW_STEP_US);
     }
 
     /// A habit that trusts the pauses of units up to that length: for laws.
@@ -182,7 +204,8 @@ impl Habit {
         let wait_us = if certain {
             QUIET_US
         } else {
-            self.pauses.wait_us(len)?
+            let slow_us = self.slow.then(|| self.pauses.slow_wait_us());
+            self.pauses.wait_us(len).or(slow_us)?
         };
         Some(Quiet {
             at_us: stop.at_us.saturating_add(wait_us),
@@ -372,5 +395,11 @@ impl Pauses {
         let mostly_apart = u64::from(all.apart) * 8 >= u64::from(all.units) * 7;
         let is_ordinary = len <= all.longest.saturating_add(all.longest / 4);
         (mostly_apart && is_ordinary).then(|| all.wait_us())
+    }
+
+    /// The quiet that closes a unit of a slow camera.
+    fn slow_wait_us(&self) -> u64 {
+        let known = self.known.unwrap_or_default();
+        known.and(&self.filling).wait_us().max(SLOW_QUIET_US)
     }
 }

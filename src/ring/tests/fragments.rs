@@ -125,7 +125,7 @@ fn live_waits_for_the_next_key_frame() {
 fn a_long_or_large_group_is_not_joined() {
     let mut rig = Rig::new(LIMITS);
     rig.play("K");
-    rig.play(&"p.".repeat(41));
+    rig.play(&".p".repeat(41));
     let mut position = rig.newcomer(false);
     assert_eq!(rig.take(&mut position), (vec![], 0));
     rig.play("K");
@@ -143,12 +143,37 @@ fn a_long_or_large_group_is_not_joined() {
 fn a_group_is_as_long_as_its_frames_say() {
     let mut rig = Rig::new(LIMITS);
     assert!(!rig.fragments.too_long_to_join());
-    rig.play(&format!("K{}", ".".repeat(60)));
-    assert!(!rig.fragments.too_long_to_join(), "a pause");
+    rig.play("K");
+    rig.play(&"p.".repeat(41));
+    assert!(
+        !rig.fragments.too_long_to_join(),
+        "its last frame counts, not the time"
+    );
     rig.play("p");
     assert!(rig.fragments.too_long_to_join());
     rig.play("K");
     assert!(!rig.fragments.too_long_to_join());
+}
+
+#[test]
+fn a_camera_that_gives_a_picture_now_and_then_can_be_joined() {
+    let mut rig = Rig::new(LIMITS);
+    let pause = ".".repeat(150);
+    rig.play(&format!("K{pause}"));
+    assert_eq!(rig.take(&mut rig.newcomer(false)), (vec![0], 0));
+    let mut early = rig.newcomer(false);
+    rig.take(&mut early);
+    for number in 1..20 {
+        rig.play(&format!("p{pause}"));
+        let whole_group: Vec<u64> = (0..=number).collect();
+        assert_eq!(rig.take(&mut rig.newcomer(false)), (whole_group, 0));
+        assert_eq!(rig.fragments.entries.len() as u64, number + 1);
+    }
+    assert!(!rig.fragments.too_long_to_join());
+    // Who is there waits for a key frame after what was missed, as ever.
+    assert_eq!(rig.take(&mut early), (vec![], 19));
+    rig.play("K.p");
+    assert_eq!(rig.take(&mut early), (vec![20, 21], 0));
 }
 
 #[test]
@@ -185,9 +210,8 @@ fn old_frames_leave_when_nobody_can_use_them() {
         rig.fragments.first, 3,
         "an older group than the newest is kept for the age limit only"
     );
-    rig.play(&".".repeat(60));
-    rig.play("p");
-    assert_eq!(rig.fragments.entries.len(), 1);
+    rig.play(&"p.".repeat(100));
+    assert_eq!(rig.fragments.entries.len(), 51, "those of five seconds");
 }
 
 #[test]

@@ -10,6 +10,8 @@ use crate::error::{Error, Result};
 use crate::format::{Chunk, Codec, jpeg};
 use crate::log_verbose;
 use crate::source::frame::{Drops, Frame, Signal, Source, SourceInfo};
+use crate::source::history::History;
+use crate::source::patience::Patience;
 use crate::sys::clock::monotonic_us;
 use crate::sys::command::{Command, Exit, PipeRead};
 use crate::sys::load::Load;
@@ -21,10 +23,6 @@ use std::time::{Duration, Instant};
 const BUSY_WAIT: Duration = Duration::from_millis(4);
 /// A command whose first data have no picture in them is doubted after this.
 const NO_PICTURE: Duration = Duration::from_secs(2);
-/// A command that has given nothing yet is given up after this: it may have to connect first, ...
-const NO_DATA_YET: Duration = Duration::from_secs(30);
-/// ... and one that falls silent after this.
-const NO_DATA: Duration = Duration::from_secs(10);
 /// A command whose output ended has this long to end too, so that its exit status can be reported.
 const EXIT_WAIT: Duration = Duration::from_millis(200);
 /// So many bytes with no picture in them are not H.264, nor JPEG.
@@ -68,9 +66,7 @@ pub struct Exec {
     /// Times of the first and the last bytes; None before the first.
     first_data_at: Option<Instant>,
     data_at: Option<Instant>,
-    /// Time of the last picture that came out of them; None before the first.
-    unit_at: Option<Instant>,
-    started: Instant,
+    patience: Patience,
     /// The first bytes of the output, until a picture has come.
     head: Option<Vec<u8>>,
     stderr_log: StderrLog,
@@ -85,17 +81,25 @@ impl Exec {
     ///
     /// # Errors
     /// No process can be made. (A command that does not exist shows itself at the first poll.)
-    pub fn start(name: &str, section: &str, command: &str) -> Result<Exec> {
+    pub fn start(name: &str, section: &str, command: &str, history: &History) -> Result<Exec> {
         log_verbose!("{name}: runs {command}");
-        Exec::run(name, section.to_owned(), "/bin/sh", &["-c", command])
+        Exec::run(name, section.to_owned(), "/bin/sh", &["-c", command], history)
     }
 
     /// Runs a program, by its path, with these arguments; `description` is its name for people.
     ///
     /// # Errors
     /// No process can be made.
-    pub fn run(name: &str, description: String, program: &str, arguments: &[&str]) -> Result<Exec> {
+    pub fn run(
+        name: &str,
+        description: String,
+        program: &str,
+        arguments: &[&str],
+        history: &History,
+    ) -> Result<Exec> {
         let now = Instant::now();
+        let mut patience = history.patience.clone().unwrap_or_else(|| Patience::new(now));
+        patience.begin(now);
         let command = Command::start(program, arguments)
             .map_err(|e| Error::new(&description, "can't start the command", e))?;
         Ok(Exec {
@@ -112,8 +116,7 @@ impl Exec {
             busy_until: now,
             first_data_at: None,
             data_at: None,
-            unit_at: None,
-            started: now,
+            patience,
             head: Some(Vec::with_capacity(HEAD_BYTES)),
             stderr_log: StderrLog::new(now),
             stderr_open: true,
@@ -157,11 +160,12 @@ impl Exec {
                 }
             }
             let (codec, drops) = (self.framer.codec(), &mut self.drops);
-            let (head, unit_at) = (&mut self.head, &mut self.unit_at);
+            let (head, patience) = (&mut self.head, &mut self.patience);
             let mut take = |chunk: Chunk<'_>| {
                 gave = true;
                 if matches!(chunk, Chunk::Unit { .. }) {
-                    (*head, *unit_at) = (None, Some(now));
+                    *head = None;
+                    patience.picture(now);
                 }
                 pass(codec, chunk, drops, sink);
             };
@@ -234,19 +238,19 @@ impl Exec {
     }
 
     /// Fails once the command has been silent for too long, or has written what is no video.
-    fn check_silence(&self, now: Instant) -> Result<()> {
-        for (last, what) in [
-            (self.data_at, "no data"),
-            (self.unit_at, "data, but no picture in it,"),
-        ] {
-            let (since, limit) = last.map_or((self.started, NO_DATA_YET), |at| (at, NO_DATA));
-            if now.saturating_duration_since(since) >= limit {
-                let why = format!("{what} for {} s, so it is ended", limit.as_secs());
-                let tried = "waiting for the command";
-                return Err(Error::new(&self.info.description, tried, why));
-            }
+    fn check_silence(&mut self, now: Instant) -> Result<()> {
+        let limit = self.patience.limit();
+        let is_past = |since: Instant| now.saturating_duration_since(since) >= limit;
+        if !is_past(self.patience.since()) {
+            return Ok(());
         }
-        Ok(())
+        let what = match self.data_at {
+            Some(at) if !is_past(at) => "data, but no picture in it,",
+            _ => "no data",
+        };
+        self.patience.was_too_short();
+        let why = format!("{what} for {} s, so it is ended", limit.as_secs());
+        Err(Error::new(&self.info.description, "waiting for the command", why))
     }
 
     /// Polls as [`Source::poll`] does.
@@ -299,9 +303,11 @@ impl Exec {
             } else if let Some(quiet) = quiet.filter(|_| quiet_at.is_some_and(|at| now >= at)) {
                 // Looked at after the quiet had passed: had only this thread been late, bytes would be there.
                 if quiet.certain || !self.load.is_busy() {
-                    let (drops, unit_at) = (&mut self.drops, &mut self.unit_at);
+                    let (drops, patience) = (&mut self.drops, &mut self.patience);
+                    let head = &mut self.head;
                     self.framer.close_quiet(&mut |chunk| {
-                        (gave, *unit_at) = (true, Some(now));
+                        (gave, *head) = (true, None);
+                        patience.picture(now);
                         pass(Codec::H264, chunk, drops, sink);
                     });
                 } else {
@@ -334,6 +340,14 @@ impl Source for Exec {
         let waits = now.saturating_duration_since(self.first_data_at?);
         let what = if is_text(head) { "text" } else { "data" };
         (waits >= NO_PICTURE).then(|| format!("the command has written {what}, but no picture yet; {ADVICE}"))
+    }
+
+    fn patience(&self) -> Duration {
+        self.patience.due()
+    }
+
+    fn remember(&self, history: &mut History) {
+        history.patience = Some(self.patience.clone());
     }
 
     fn drops(&self) -> Drops {
@@ -397,9 +411,13 @@ mod tests {
         )
     }
 
+    fn start(command: &str) -> Result<Exec> {
+        Exec::start("test", "exec", command, &History::default())
+    }
+
     /// The units that a command gives, and why it ended.
     fn run(command: &str) -> (Vec<Vec<u8>>, String) {
-        let mut exec = Exec::start("test", "exec", command).unwrap();
+        let mut exec = start(command).unwrap();
         let mut units = Vec::new();
         for _ in 0..TRIES {
             if let Err(e) = poll_once(&mut exec, &mut units) {
@@ -447,7 +465,7 @@ mod tests {
         let file = Given::new("whole", &[KEY]);
         let count = 20;
         let lines = format!("cat {}\n", file.path()).repeat(count);
-        let mut exec = Exec::start("test", "exec", &format!("{lines} sleep 1000")).unwrap();
+        let mut exec = start(&format!("{lines} sleep 1000")).unwrap();
         let mut units = Vec::new();
         for _ in 0..TRIES {
             poll_once(&mut exec, &mut units).unwrap();
@@ -518,7 +536,7 @@ mod tests {
             "trap '' TERM; sleep 1000 & sleep 1000",
             "sleep 1000",
         ] {
-            let exec = Exec::start("test", "exec", command).unwrap();
+            let exec = start(command).unwrap();
             let output = exec.command.stdout.as_fd().try_clone_to_owned().unwrap();
             let group = Pid::from_raw(exec.command.group());
             drop(exec);
@@ -532,7 +550,7 @@ mod tests {
     fn a_wake_is_seen_and_left() {
         let (wake, writer) = pipe().unwrap();
         File::from(writer).write_all(&[1]).unwrap();
-        let mut exec = Exec::start("test", "exec", "sleep 1000").unwrap();
+        let mut exec = start("sleep 1000").unwrap();
         for _ in 0..2 {
             // Nobody would wait for an hour.
             exec.poll(wake.as_fd(), Duration::from_secs(3600), &mut |_| {
@@ -545,12 +563,29 @@ mod tests {
 
     #[test]
     fn a_silent_command_is_given_up() {
-        let mut exec = Exec::start("test", "exec", "sleep 1000").unwrap();
-        let soon = exec.started + NO_DATA;
-        assert!(exec.check_silence(soon).is_ok());
-        assert!(exec.check_silence(exec.started + NO_DATA_YET).is_err());
-        exec.data_at = Some(exec.started);
-        let silent = exec.check_silence(soon).unwrap_err().to_string();
+        let mut exec = start("sleep 1000").unwrap();
+        let started = exec.patience.since();
+        let after = |s| started + Duration::from_secs(s);
+        assert!(exec.check_silence(after(29)).is_ok());
+        exec.data_at = Some(after(5));
+        let silent = exec.check_silence(after(30)).unwrap_err().to_string();
+        assert!(
+            silent.contains("data, but no picture in it, for 30 s"),
+            "{silent}"
+        );
+        // The next run has twice as long for its first picture, ...
+        let mut history = History::default();
+        exec.remember(&mut history);
+        let mut exec = Exec::start("test", "exec", "sleep 1000", &history).unwrap();
+        let started = exec.patience.since();
+        let after = |s| started + Duration::from_secs(s);
+        assert!(exec.check_silence(after(59)).is_ok());
+        // ... and falls silent when its pace is known.
+        for n in 0..10 {
+            exec.patience.picture(after(n));
+        }
+        assert!(exec.check_silence(after(18)).is_ok());
+        let silent = exec.check_silence(after(19)).unwrap_err().to_string();
         assert!(silent.contains("no data for 10 s"), "{silent}");
     }
 }

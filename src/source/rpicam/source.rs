@@ -10,10 +10,9 @@ use crate::error::{Error, Result};
 use crate::log_verbose;
 use crate::source::exec::{self, Exec};
 use crate::source::frame::{Drops, Signal, Source, SourceInfo};
-use crate::source::history::warn_once;
+use crate::source::history::{History, warn_once};
 use crate::sys::command::{Command, Packets, PipeRead};
 use crate::sys::poll::{poll, readable};
-use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -40,21 +39,21 @@ pub struct RpicamVid {
     exec: Exec,
 }
 
-/// Starts it. What it can't do as asked for is logged, but for what is in `warned` already.
+/// Starts it. What it can't do as asked for is logged, unless it is in the log already.
 ///
 /// # Errors
 /// It is not installed, or can't do it here; what else is wrong shows at the first poll.
-pub fn open(camera: &Camera, rpicam: &Rpicam, warned: &mut HashSet<String>) -> Result<RpicamVid> {
+pub fn open(camera: &Camera, rpicam: &Rpicam, history: &mut History) -> Result<RpicamVid> {
     let (program, Line { arguments, notices }) = prepare(camera, rpicam)?;
     for notice in notices {
-        warn_once(warned, format!("{}: {notice}", camera.name));
+        warn_once(&mut history.warned, format!("{}: {notice}", camera.name));
     }
     let name = program.rsplit('/').next().unwrap_or(&program).to_owned();
     let words = words(program, arguments, &exec::path());
     log_verbose!("{}: runs {}", camera.name, words.join(" "));
     let mut words = words.iter().map(String::as_str);
     let program = words.next().unwrap_or_default();
-    let exec = Exec::run(&camera.name, name, program, &words.collect::<Vec<_>>())?;
+    let exec = Exec::run(&camera.name, name, program, &words.collect::<Vec<_>>(), history)?;
     Ok(RpicamVid { exec })
 }
 
@@ -197,6 +196,14 @@ impl Source for RpicamVid {
     ) -> Result<()> {
         let polled = self.exec.poll_run(wake, timeout, sink);
         polled.map_err(|end| explain(&end.last_line).unwrap_or(end.error))
+    }
+
+    fn patience(&self) -> Duration {
+        self.exec.patience()
+    }
+
+    fn remember(&self, history: &mut History) {
+        self.exec.remember(history);
     }
 
     fn drops(&self) -> Drops {
