@@ -49,6 +49,7 @@ pub fn run(
             log_warning!("priority = {}: can't be set: {e}", settings.priority);
         }
     }
+    process::keep_files();
     let listeners = listeners(settings)?;
     let own_name = process::host_name();
     let urls = urls(&listeners, &own_name)?;

@@ -55,6 +55,80 @@ fn replay(file: &Path, fps: u32, how: &str) -> Server {
     ))
 }
 
+/// A command has what it would have from the shell that started us: no limit raised, no signal off, none of our files, and
+/// nothing of what the service manager said to us.
+#[test]
+fn a_command_is_an_ordinary_child() {
+    let dir = Dir::new();
+    let said = dir.file("said");
+    let mut program = Command::new("sh");
+    let script = "trap '' HUP INT QUIT PIPE USR1 TERM CHLD; ulimit -Sn 200; ulimit -Hn 400; exec 7</dev/null; \
+        exec \"$0\" \"$@\"";
+    program.args(["-c", script, Server::PROGRAM]);
+    let ours = [
+        "NOTIFY_SOCKET",
+        "WATCHDOG_USEC",
+        "WATCHDOG_PID",
+        "LISTEN_FDS",
+        "LISTEN_PID",
+        "LISTEN_FDNAMES",
+    ];
+    for name in ours {
+        program.env(name, "1");
+    }
+    program.env("LISTEN_ADDRESS", "mine");
+    let command = format!(
+        "(echo soft $(ulimit -Sn) hard $(ulimit -Hn); env; ls /proc/self/fd; exec grep Sig /proc/self/status) \
+         > {0}.new; mv {0}.new {0}; exec sleep 1000",
+        said.display()
+    );
+    let server = Server::with_config_as(
+        program,
+        &format!("[exec]\ncommand = {command}\nauto_sleep = no\n"),
+    );
+    until("the command has said what it has", || said.exists());
+    let said = std::fs::read_to_string(said).unwrap();
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines[0], "soft 200 hard 400");
+    for name in ours {
+        assert!(
+            !lines.iter().any(|line| line.starts_with(&format!("{name}="))),
+            "{said}"
+        );
+    }
+    assert!(lines.contains(&"LISTEN_ADDRESS=mine"), "{said}");
+    for name in ["SigBlk:\t", "SigIgn:\t"] {
+        let mask = lines.iter().find_map(|line| line.strip_prefix(name)).unwrap();
+        // But for the two that glibc keeps for itself and has posix_spawn(3) ignore: 32 and 33.
+        let mask = u64::from_str_radix(mask, 16).unwrap() & !0x1_8000_0000;
+        assert_eq!(mask, 0, "{name} in {said}");
+    }
+    // The shell's own, and the folder that `ls` reads.
+    let files = lines.iter().filter(|line| line.parse::<u32>().is_ok());
+    assert_eq!(files.copied().collect::<Vec<_>>(), ["0", "1", "2", "3"], "{said}");
+    let limits = format!("/proc/{}/limits", server.process.id());
+    let limits = std::fs::read_to_string(limits).unwrap();
+    let files = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"))
+        .unwrap();
+    assert_eq!(files.split_whitespace().nth(3), Some("400"), "{files}");
+}
+
+#[test]
+fn the_status_of_a_command_is_known_even_where_children_are_ignored() {
+    if !have("python3") {
+        return;
+    }
+    let mut program = Command::new("python3");
+    let ignore = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])";
+    program.args(["-c", ignore, Server::PROGRAM]);
+    let server = Server::with_config_as(program, "[exec]\ncommand = exit 3\nauto_sleep = no\n");
+    until("its end is told", || {
+        server.log().contains("exited with status 3")
+    });
+}
+
 /// Every slice that comes out is one that went in, byte for byte, and none is missing.
 #[test]
 fn slices_come_out_as_they_went_in() {

@@ -1,6 +1,7 @@
 //! A program in a process group of its own, whose output shows where each of its writes ends.
 
 use super::poll::{PollFd, PollFlags, events, poll};
+use super::process::with_first_limit;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
 use nix::sys::signal::{SigSet, Signal, killpg};
@@ -23,6 +24,17 @@ const LOOK: Duration = Duration::from_millis(2);
 /// The size that a pipe should have, in bytes: a large key frame, so that its writer is not held up. Unprivileged
 /// processes get as much by default (pipe(7), /proc/sys/fs/pipe-max-size).
 const PIPE_BYTES: i32 = 1 << 20;
+/// What the service manager tells this process alone (sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3)): a command that
+/// took it for its own would speak for us.
+const OURS: [&str; 7] = [
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+    "LISTEN_PID",
+    "LISTEN_PIDFDID",
+];
 
 /// The result of one read of a pipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,8 +153,8 @@ pub struct Command {
 }
 
 impl Command {
-    /// Starts the program of that path with these arguments: with nothing to read, no file of ours but its output
-    /// pipes, and no signal blocked.
+    /// Starts the program of that path with these arguments, as if this one had changed nothing: with nothing to read, no
+    /// file of ours but its output pipes, no signal blocked or ignored, and the limit of open files that we were started with.
     ///
     /// # Errors
     /// The kernel's.
@@ -162,8 +174,8 @@ impl Command {
         for (number, end) in ends.into_iter().enumerate() {
             files.add_dup2(end, number as i32)?;
         }
-        // The mask goes through exec, and this program blocks the very signal that is to end the command; so does
-        // SIGPIPE's being ignored.
+        // The mask goes through exec, and this program blocks the very signal that is to end the command; so does what is
+        // ignored: SIGPIPE by this program, others by who started it.
         let mut attributes = PosixSpawnAttr::init()?;
         attributes.set_flags(
             PosixSpawnFlags::POSIX_SPAWN_SETPGROUP
@@ -172,16 +184,18 @@ impl Command {
         )?;
         attributes.set_pgroup(Pid::from_raw(0))?;
         attributes.set_sigmask(&SigSet::empty())?;
-        attributes.set_sigdefault(&SigSet::from(Signal::SIGPIPE))?;
+        attributes.set_sigdefault(&SigSet::all())?;
         let program = CString::new(program)?;
         let mut words = vec![program.clone()];
         for argument in arguments {
             words.push(CString::new(*argument)?);
         }
         let environment: Vec<CString> = std::env::vars_os()
+            .filter(|(name, _)| !OURS.iter().any(|ours| name == ours))
             .filter_map(|(name, value)| CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()).ok())
             .collect();
-        let group = posix_spawn(program.as_c_str(), &files, &attributes, &words, &environment)?;
+        let path = program.as_c_str();
+        let group = with_first_limit(|| posix_spawn(path, &files, &attributes, &words, &environment))?;
         Ok(Command {
             stdout,
             stderr: stderr.into(),

@@ -1,23 +1,55 @@
 //! This process: its limits, its priority, its machine's name, and the signals to it.
 
 use super::poll::{poll, readable};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::{SigSet, Signal};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::gethostname;
 use std::ffi::c_int;
 use std::io::{self, IsTerminal};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+/// How many files this process might have open when it was started, and how many it may now; None until that is raised.
+static OPEN_FILES: Mutex<Option<[rlim_t; 2]>> = Mutex::new(None);
 
 /// Raises the number of files that may be open to what the system allows, and gives that.
 ///
 /// # Errors
 /// The kernel's.
 pub fn raise_open_files() -> io::Result<u64> {
-    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+    *OPEN_FILES.lock().unwrap_or_else(PoisonError::into_inner) = Some([soft, hard]);
     Ok(hard)
+}
+
+/// Calls `start`, which starts a program, under the limit of open files that this one was started with: programs inherit
+/// it, and those with select(2) or a loop over all numbers are written for the usual one. What is open stays open.
+pub(super) fn with_first_limit<T>(start: impl FnOnce() -> T) -> T {
+    let limits = OPEN_FILES.lock().unwrap_or_else(PoisonError::into_inner);
+    let set = |soft| limits.map(|[_, hard]| setrlimit(Resource::RLIMIT_NOFILE, soft, hard));
+    // Where the limit can't be set, the program has the higher one.
+    _ = limits.map(|[first, _]| set(first));
+    let started = start();
+    _ = limits.map(|[_, hard]| set(hard));
+    started
+}
+
+/// Keeps to this process what files it was started with, but for the standard ones: commands have no use for them.
+pub fn keep_files() {
+    for path in super::file::entries(Path::new("/proc/self/fd")) {
+        let number = path.file_name().and_then(|name| name.to_str()?.parse().ok());
+        let Some(number) = number.filter(|number| *number > libc::STDERR_FILENO) else {
+            continue;
+        };
+        // SAFETY: it is used for one call, which fails if the file is not open any more (as that of the listing itself is).
+        let file = unsafe { BorrowedFd::borrow_raw(number) };
+        _ = fcntl(file, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC));
+    }
 }
 
 /// Sets the nice value, -20 (first) to 19 (last), of this process (setpriority(2)); threads made later have it too.
@@ -72,6 +104,9 @@ impl Signals {
             .into_iter()
             .collect();
         signals.thread_block()?;
+        // Who started this program may ignore it, and then commands end without a status, and their number is free at once.
+        // SAFETY: it sets no handler.
+        unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl)? };
         Ok(Signals {
             signals: SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC)?,
             at_terminal: at_terminal(),

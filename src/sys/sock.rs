@@ -2,7 +2,6 @@
 //! from the service manager.
 
 use super::errno::Errno;
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 use nix::sys::socket::sockopt::SetStruct;
@@ -108,10 +107,7 @@ pub fn inherited() -> io::Result<Vec<TcpListener>> {
         }
         // SAFETY: it is open, as was just seen, and nobody else's: it was handed over to this process, and is taken here
         // only once.
-        let listener = unsafe { TcpListener::from_raw_fd(file) };
-        // Commands have no use for it.
-        fcntl(&listener, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
-        listeners.push(listener);
+        listeners.push(unsafe { TcpListener::from_raw_fd(file) });
     }
     Ok(listeners)
 }
