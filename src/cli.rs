@@ -5,7 +5,6 @@ use crate::error::{Error, Result};
 use crate::{serve, source};
 use getopts::{Fail, Matches, Options};
 use std::net::IpAddr;
-use std::path::Path;
 
 /// The command line, read.
 pub struct Args {
@@ -133,18 +132,16 @@ impl Args {
         matches!(self.origin, Origin::File(_))
     }
 
-    /// Reads the config that the command line asks for; if it names none, `file`, or else the first default one.
+    /// Reads the config that the command line asks for; if it names none, the file that was `found` before, or else the first
+    /// default one.
     ///
     /// # Errors
     /// Those of [`Config::for_device`] and [`Config::load`].
-    pub fn config(&self, file: Option<&str>) -> Result<Config> {
+    pub fn config(&self, found: Option<&str>) -> Result<Config> {
         let mut config = match &self.origin {
             Origin::Device(device) => Config::for_device(device)?,
             Origin::TestPicture => Config::for_test(),
-            Origin::File(named) => {
-                let file = named.as_deref().or(file).map(Path::new);
-                Config::load(file, &serve::reserved_names())?
-            }
+            Origin::File(named) => Config::load(named.as_deref(), found, &serve::reserved_names())?,
         };
         if let Some((address, port)) = self.listen {
             (config.server.listen, config.server.port) = (address, port);

@@ -76,6 +76,56 @@ fn a_mistake_plays_no_tricks_on_the_terminal() {
     }
 }
 
+/// As root in a folder such as /tmp, one would run the commands of whoever left a config there.
+#[test]
+fn a_config_of_somebody_else_is_not_taken_by_chance() {
+    use std::os::unix::fs::{PermissionsExt, lchown, symlink};
+    let dir = Dir::new();
+    let file = dir.write("fmp4streamer.conf", "[exec]\ncommand = exec cat\n");
+    let check = |args: &[&str]| {
+        let output = Command::new(Server::PROGRAM)
+            .arg("--check")
+            .args(args)
+            .current_dir(file.parent().unwrap())
+            .output()
+            .unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code(), said)
+    };
+    let is_taken = |args: &[&str]| {
+        let (code, said) = check(args);
+        assert!(code == Some(0) && said.contains("exec cat"), "{said}");
+    };
+    let is_refused = |why: &str| {
+        let (code, said) = check(&[]);
+        let way_out = "name it: -c ./fmp4streamer.conf\n";
+        assert!(
+            code == Some(2) && said.contains(why) && said.contains(way_out),
+            "{said}"
+        );
+        is_taken(&["-c", "./fmp4streamer.conf"]);
+    };
+    let set_mode = |mode| std::fs::set_permissions(&file, PermissionsExt::from_mode(mode)).unwrap();
+    is_taken(&[]);
+    set_mode(0o666);
+    is_refused("every user can write to it");
+    set_mode(0o664);
+    is_taken(&[]);
+    if lchown(&file, Some(12345), None).is_err() {
+        return support::skip("only root can give files away");
+    }
+    is_refused("it belongs to another user (number 12345)");
+    // Neither a link of theirs to a file of ours, nor the reverse.
+    let target = file.with_extension("target");
+    std::fs::rename(&file, &target).unwrap();
+    symlink(&target, &file).unwrap();
+    is_refused("it belongs to another user (number 12345)");
+    lchown(&target, Some(0), None).unwrap();
+    is_taken(&[]);
+    lchown(&file, Some(12345), None).unwrap();
+    is_refused("it belongs to another user (number 12345)");
+}
+
 #[test]
 fn what_probe_finds_is_saved_and_nothing_is_overwritten() {
     let dir = Dir::new();

@@ -8,8 +8,10 @@ use super::scope::{self, Scope};
 use super::section::{NOT_IN_THE_FILE, source_of, unknown_key};
 use super::source::SourceKind;
 use crate::error::{Error, Result};
+use crate::sys::process;
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 const SERVER: &str = "server";
@@ -18,21 +20,22 @@ const SERVER: &str = "server";
 pub const DEFAULT_FILES: [&str; 2] = ["./fmp4streamer.conf", "/etc/fmp4streamer.conf"];
 
 impl Config {
-    /// Reads `explicit`, else the first of [`DEFAULT_FILES`] that there is, else gives the defaults. For the `reserved` names
-    /// see [`Config::parse`].
+    /// Reads the file that the command line names, else the one that was `found` before, else the first of
+    /// [`DEFAULT_FILES`] that there is, else gives the defaults. For the `reserved` names see [`Config::parse`].
     ///
     /// # Errors
-    /// The file can't be read (the default ones may be missing), or is no good config: see [`Config::parse`].
-    pub fn load(explicit: Option<&Path>, reserved: &[&str]) -> Result<Config> {
-        if let Some(path) = explicit {
-            return Self::load_file(path, reserved)?.ok_or_else(|| {
+    /// The file can't be read (the default ones may be missing), or is no good config: see [`Config::parse`]. The one in the
+    /// current folder may be somebody else's.
+    pub fn load(named: Option<&str>, found: Option<&str>, reserved: &[&str]) -> Result<Config> {
+        if let Some(path) = named.or(found) {
+            return Self::load_file(path, named.is_some(), reserved)?.ok_or_else(|| {
                 let why = "there is no such file; without -c it is ./fmp4streamer.conf or \
                            /etc/fmp4streamer.conf";
-                Error::new(path.display(), "can't read the config", why)
+                Error::new(path, "can't read the config", why)
             });
         }
         for path in DEFAULT_FILES {
-            if let Some(config) = Self::load_file(Path::new(path), reserved)? {
+            if let Some(config) = Self::load_file(path, false, reserved)? {
                 return Ok(config);
             }
         }
@@ -40,18 +43,24 @@ impl Config {
     }
 
     /// None if there is no such file.
-    fn load_file(path: &Path, reserved: &[&str]) -> Result<Option<Config>> {
+    fn load_file(path: &str, is_named: bool, reserved: &[&str]) -> Result<Option<Config>> {
         let mut bytes = Vec::new();
         // One byte more than a config may have, so that a longer file is told from one that just fits.
         let limit = ini::MAX_BYTES as u64 + 1;
-        match File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)) {
-            Ok(_) => Self::parse(&bytes, &path.display().to_string(), reserved).map(Some),
+        let read = File::open(path).and_then(|file| {
+            if !is_named && path == DEFAULT_FILES[0] {
+                check_owner(path, &file)?;
+            }
+            file.take(limit).read_to_end(&mut bytes)
+        });
+        match read {
+            Ok(_) => Self::parse(&bytes, path, reserved).map(Some),
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
             Err(e) if e.kind() == ErrorKind::IsADirectory => {
                 let why = "it is a directory; -c needs a file, such as /etc/fmp4streamer.conf";
-                Err(Error::new(path.display(), "can't read the config", why))
+                Err(Error::new(path, "can't read the config", why))
             }
-            Err(e) => Err(Error::new(path.display(), "can't read the config", e)),
+            Err(e) => Err(Error::new(path, "can't read the config", e)),
         }
     }
 
@@ -181,6 +190,23 @@ impl Config {
             }
         }
     }
+}
+
+/// Keeps off a config that nobody named and that another user can write: its commands would run with the rights of who just
+/// happens to be in that folder. Nor is it taken through another user's link.
+fn check_owner(path: &str, file: &File) -> io::Result<()> {
+    let is_foreign = |owner: u32| owner != 0 && owner != process::user();
+    let (link, file) = (fs::symlink_metadata(path)?, file.metadata()?);
+    let why = match [link.uid(), file.uid()]
+        .into_iter()
+        .find(|owner| is_foreign(*owner))
+    {
+        Some(owner) => format!("it belongs to another user (number {owner})"),
+        None if file.mode() & 0o002 != 0 => "every user can write to it".into(),
+        None => return Ok(()),
+    };
+    let way_out = format!("{why}, and its commands would run as you; if you trust it, name it: -c {path}");
+    Err(io::Error::other(way_out))
 }
 
 /// The devices that some section names as its encoder or decoder: their own sections are no cameras.

@@ -958,7 +958,7 @@ fn a_file_that_was_named_must_be_there() {
     std::fs::create_dir_all(&folder).unwrap();
     let (file, missing) = (folder.join("a.conf"), folder.join("b.conf"));
     std::fs::write(&file, "[server]\nport = x\n").unwrap();
-    let load = |path: &Path| Config::load(Some(path), &[]).unwrap_err().to_string();
+    let load = |path: &Path| Config::load(path.to_str(), None, &[]).unwrap_err().to_string();
     assert!(load(&file).starts_with(&format!("{}:2: port = x: allowed: ", file.display())));
     assert!(load(&missing).contains("there is no such file"));
     let directory = format!(

@@ -74,6 +74,12 @@ pub fn processors() -> usize {
     usize::try_from(count).unwrap_or(1).max(1)
 }
 
+/// The user whose rights this process has (geteuid(2)).
+pub fn user() -> u32 {
+    // SAFETY: takes nothing, gives a number.
+    unsafe { libc::geteuid() }
+}
+
 /// This machine's name, or an empty text.
 pub fn host_name() -> String {
     gethostname().map_or(String::new(), |name| name.to_string_lossy().into_owned())
