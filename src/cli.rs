@@ -2,6 +2,7 @@
 
 use crate::config::{Config, address, keys, nearest};
 use crate::error::{Error, Result};
+use crate::health::Place;
 use crate::{serve, source};
 use getopts::{Fail, Matches, Options};
 use std::net::IpAddr;
@@ -31,6 +32,8 @@ pub enum Task {
     Check,
     /// `--list-controls`
     ListControls,
+    /// `--health`
+    Health,
     /// Nothing else: to serve.
     Serve,
 }
@@ -49,13 +52,14 @@ enum Origin {
 struct Opt(&'static str, &'static str, Option<&'static str>, &'static str);
 
 #[rustfmt::skip]
-const OPTIONS: [Opt; 11] = [
+const OPTIONS: [Opt; 12] = [
     Opt("c", "config", Some("FILE"), "read this config (default: ./fmp4streamer.conf, then /etc/fmp4streamer.conf)"),
     Opt("", "probe", None, "report what this machine and its cameras can do, what is in the way, and a config for them"),
     Opt("L", "list-devices", None, "same as --probe"),
     Opt("", "save", Some("FILE"), "with --probe: save what developers need to know about the cameras, without pictures, serial numbers or names; with DEVICE, two seconds of its video go to a second file"),
     Opt("l", "list-controls", None, "list the camera's controls, in the form that the config takes"),
     Opt("", "check", None, "read the config and report what would run; open no camera"),
+    Opt("", "health", None, "ask the program that runs whether all is well, where the config or --listen has it serve, or at the URL that stands in the place of DEVICE; the exit status is 0 if so, else 1"),
     Opt("", "test", None, "serve the built-in test picture, without a config"),
     Opt("", "listen", Some("ADDR:PORT"), "serve at this address; without ADDR, at all addresses"),
     Opt("", "verbose", None, "log each client and request"),
@@ -158,6 +162,7 @@ fn task(matches: &Matches) -> Task {
         ("list-devices", Task::Probe),
         ("check", Task::Check),
         ("list-controls", Task::ListControls),
+        ("health", Task::Health),
     ];
     let mut asked = tasks.iter().filter(|(option, _)| matches.opt_present(option));
     asked.next().map_or(Task::Serve, |(_, task)| *task)
@@ -234,6 +239,21 @@ pub fn probe(args: &Args) -> Result<String> {
     };
     let recorded = named.as_ref().and_then(|config| config.cameras.first());
     source::survey::save(file, recorded)
+}
+
+/// Answers `--health`.
+///
+/// # Errors
+/// Those of [`Place::ask`], of a URL that can't be asked, and of a config that does not say where the program serves.
+pub fn health(args: &Args) -> Result<String> {
+    let place = match &args.origin {
+        Origin::Device(url) => Place::of_url(url)?,
+        Origin::TestPicture | Origin::File(_) => {
+            let server = args.config(None)?.server;
+            Place::of_server(server.listen, server.port)
+        }
+    };
+    place.ask()
 }
 
 /// Lists the controls of each camera that has some. A camera that is away keeps nobody from those of the others.

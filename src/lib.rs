@@ -20,6 +20,7 @@ pub mod cli;
 pub mod config;
 pub mod error;
 pub mod format;
+pub mod health;
 pub mod notify;
 pub mod pump;
 pub mod ring;

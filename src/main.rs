@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         Task::Help => return show(&cli::help()),
         Task::Version => return show(&format!("fmp4streamer {}\n", env!("CARGO_PKG_VERSION"))),
         Task::Probe => return cli::probe(&args).map_or_else(failure, |text| show(&text)),
+        Task::Health => return health(&args),
         Task::Check | Task::ListControls | Task::Serve => {}
     }
     let config = match args.config(None) {
@@ -48,6 +49,16 @@ fn main() -> ExitCode {
     };
     let code = result.unwrap_or_else(failure);
     flush_log(Duration::from_millis(100));
+    code
+}
+
+/// One line for a monitor, which reads standard output and the exit code.
+fn health(args: &Args) -> ExitCode {
+    let (line, code) = match cli::health(args) {
+        Ok(line) => (line, ExitCode::SUCCESS),
+        Err(e) => (e.to_string(), ExitCode::FAILURE),
+    };
+    show(&format!("{}\n", fit_for_log(&line)));
     code
 }
 

@@ -4,7 +4,8 @@
 
 mod support;
 
-use std::io::Read;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
@@ -124,6 +125,122 @@ fn a_config_of_somebody_else_is_not_taken_by_chance() {
     is_taken(&[]);
     lchown(&file, Some(12345), None).unwrap();
     is_refused("it belongs to another user (number 12345)");
+}
+
+/// Nothing but one line, and an exit status that containers know (2 is reserved there).
+fn health(args: &[&str]) -> (bool, String) {
+    let output = run(&[&["--health"], args].concat());
+    assert!(output.stderr.is_empty(), "{output:?}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.ends_with('\n') && said.lines().count() == 1, "{said:?}");
+    let code = output.status.code();
+    assert!(code == Some(0) || code == Some(1), "{code:?}");
+    (code == Some(0), said.trim_end().into())
+}
+
+#[test]
+fn health_is_asked_of_the_program_that_runs() {
+    let well =
+        Server::with_config("[server]\nbase_path = /cams\n[test one]\nname = one\n[test two]\nname = two\n");
+    support::until("both sleep or are live", || health(&[&well.url("/healthz")]).0);
+    let (is_well, said) = health(&[&well.url("")]);
+    assert!(
+        is_well && said.starts_with("one: ") && said.contains("; two: "),
+        "{said}"
+    );
+    let (is_well, said) = health(&[&well.url("/one/healthz")]);
+    assert!(is_well && !said.contains("two"), "{said}");
+    assert!(health(&[&well.url("/cams/healthz")]).0);
+    // By the config and --listen, as the program itself.
+    let port = well.address.port();
+    let dir = Dir::new();
+    let config = |text: &str| dir.write("a.conf", text).to_str().unwrap().to_owned();
+    assert!(
+        health(&[
+            "-c",
+            &config(&format!("[server]\nport = {port}\n[exec]\ncommand = exit 1\n"))
+        ])
+        .0
+    );
+    assert!(health(&["-c", &config("[test]\n"), "--listen", &format!(":{port}")]).0);
+    assert!(health(&["--test", "--listen", &format!("127.0.0.1:{port}")]).0);
+    let (is_well, said) = health(&["-c", &config("[server]\nport = x\n")]);
+    assert!(!is_well && said.contains("a.conf:2: port = x: allowed"), "{said}");
+
+    let lost =
+        Server::with_config("[test one]\nname = one\n[/dev/no-such-video]\nname = two\nauto_sleep = no\n");
+    support::until("it is missed", || !health(&[&lost.url("/healthz")]).0);
+    let (_, said) = health(&[&lost.url("/healthz")]);
+    assert!(
+        said.contains("/healthz: 503 Service Unavailable: one: "),
+        "{said}"
+    );
+    assert!(said.contains("; two: /dev/no-such-video: "), "{said}");
+    assert!(health(&[&lost.url("/one/healthz")]).0);
+    for (path, words) in [
+        ("/nothing", "/nothing: 404 Not Found: "),
+        ("/status", "the answer is not that of /healthz: 200 OK"),
+        ("/stream.mp4", "/stream.mp4: "),
+    ] {
+        let (is_well, said) = health(&[&lost.url(path)]);
+        assert!(!is_well && said.contains(words), "{said}");
+    }
+}
+
+#[test]
+fn who_gives_no_good_answer_is_not_well() {
+    let (is_well, said) = health(&["http://u:hunter2@h/"]);
+    assert!(!is_well && !said.contains("hunter2"), "{said}");
+    let (is_well, said) = health(&["/dev/video0"]);
+    assert!(
+        !is_well && said.ends_with("the form http://HOST:PORT/healthz"),
+        "{said}"
+    );
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let ask = || {
+        std::thread::spawn({
+            let url = url.clone();
+            move || health(&[&url])
+        })
+    };
+    for (answer, words) in [
+        ("", "it is no HTTP"),
+        ("SSH-2.0-OpenSSH\r\n", "it is no HTTP"),
+        ("SSH-2.0-OpenSSH\r\n\r\n", "it is no HTTP"),
+        ("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\nwell", "200 OK"),
+        (
+            "HTTP/1.1 302 Found\r\nContent-Type: text/plain\r\nLocation: /\r\n\r\n",
+            "302 Found",
+        ),
+        (
+            "HTTP/1.1 503 X\r\nContent-Type: text/plain\r\n\r\na\x1b[2J\u{9b}\r\nb\n",
+            "503 X: a\\u{1b}[2J\\u{9b}",
+        ),
+    ] {
+        let asking = ask();
+        let (mut socket, _) = listener.accept().unwrap();
+        _ = socket.read(&mut [0; 1000]);
+        socket.write_all(answer.as_bytes()).unwrap();
+        drop(socket);
+        let (is_well, said) = asking.join().unwrap();
+        assert!(!is_well && said.contains(words), "{said}");
+    }
+    // One that says nothing, and one that goes on for ever.
+    for dripping in [false, true] {
+        let asking = ask();
+        let (mut socket, _) = listener.accept().unwrap();
+        if dripping {
+            while socket.write_all(b"HTTP/1.1 200 OK ").is_ok() {
+                std::thread::sleep(std::time::Duration::from_millis(100));
+            }
+        }
+        let (is_well, said) = asking.join().unwrap();
+        assert!(!is_well && said.contains("no answer within "), "{said}");
+    }
+    drop(listener);
+    let (is_well, said) = health(&[&url]);
+    assert!(!is_well && said.ends_with("nothing listens there"), "{said}");
 }
 
 #[test]
@@ -285,6 +402,8 @@ fn both_families_are_served() {
         };
         support::until("it listens", || connects("[::1]:8123"));
         let both = connects("127.0.0.1:8123");
+        support::until("it is asked by IPv6", || health(&["http://[::1]:8123/"]).0);
+        assert!(health(&["--test", "--listen", ":8123"]).0);
         process.kill().unwrap();
         process.wait().unwrap();
         assert!(both, "IPv4 is not served");
