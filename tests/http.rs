@@ -449,35 +449,39 @@ fn pages_of_listed_origins_may_use_it_and_no_others() {
     assert!(status_of(&answer) == 403 && !answer.contains("Vary:"), "{answer}");
 }
 
-/// On https and localhost, browsers say that an <img> is of another site's page, but not of which; the Referer does.
+/// On https and localhost, browsers say that a tag is of another site's page, but not of which; the Referer does.
 #[test]
 fn pictures_are_for_listed_pages_on_safe_connections_too() {
     let server = Server::with_config("[server]\ncors_origins = https://home.example\n[test]\n");
-    let image = "Accept: image/avif,image/webp,*/*;q=0.8";
-    for (lines, status) in [
-        (format!("{image}\r\nReferer: https://home.example/"), 200),
-        (format!("{image}\r\nReferer: https://localhost:81/a"), 200),
-        (format!("{image}\r\nReferer: https://evil.example/"), 403),
+    for (path, lines, status) in [
+        ("/snapshot.mp4", "Referer: https://home.example/", 200),
+        ("/snapshot.mp4", "Referer: https://localhost:81/a", 200),
+        ("/snapshot.mp4", "Referer: https://evil.example/", 403),
         (
-            format!("{image}\r\nReferer: https://evil.example/https://home.example/"),
+            "/snapshot.mp4",
+            "Referer: https://evil.example/https://home.example/",
             403,
         ),
         (
-            format!("{image}\r\nReferer: https://home.example/\r\nOrigin: https://evil.example"),
+            "/snapshot.mp4",
+            "Referer: https://home.example/\r\nOrigin: https://evil.example",
             403,
         ),
         (
-            format!("{image}\r\nReferer: https://home.example/\r\nOrigin: null"),
+            "/snapshot.mp4",
+            "Referer: https://home.example/\r\nOrigin: null",
             403,
         ),
-        (image.to_string(), 403),
-        ("Accept: */*\r\nReferer: https://home.example/".to_string(), 403),
+        // Home Assistant's pages say nothing.
+        ("/snapshot.mp4", "Accept: */*", 200),
+        ("/status", "Referer: https://home.example/", 403),
+        ("/status", "Accept: */*", 403),
     ] {
         let answer = server.ask(&format!(
-            "GET /logo.png HTTP/1.1\r\nHost: localhost\r\n{lines}\r\nSec-Fetch-Site: cross-site\r\n\
-             Sec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: image\r\nConnection: close\r\n\r\n"
+            "HEAD {path} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\nSec-Fetch-Site: cross-site\r\n\
+             Sec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: video\r\nConnection: close\r\n\r\n"
         ));
-        assert_eq!(status_of(&answer), status, "{lines}");
+        assert_eq!(status_of(&answer), status, "{path} {lines}");
         let policy = answer.contains("\r\nCross-Origin-Resource-Policy: cross-origin\r\n");
         assert!(status == 403 || policy, "{answer}");
     }

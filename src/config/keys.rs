@@ -173,8 +173,9 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Server,
         name: "cors_origins",
         default: "",
-        doc: "Web pages of other sites whose scripts may use the stream and /status, by fetch (CORS) and \
-              WebSocket, such as those of http://home.example.org:8123.",
+        doc: "Web pages of other sites that may show pictures and video, and whose scripts may use the \
+              stream and /status, by fetch (CORS) and WebSocket, such as those of \
+              http://home.example.org:8123.",
         allowed: "origins as http://HOST or https://HOST:PORT, of apps as capacitor://HOST or tauri://HOST, or null for \
                   pages without one (of files, in sandboxes), separated by commas, spaces or lines; * for any page",
         set: |draft, text| {

@@ -12,6 +12,9 @@ use std::net::IpAddr;
 pub enum Origins {
     /// Pages of this host, of any port: a browser keeps the answer from others unless we say otherwise.
     SameHost,
+    /// As `SameHost`, and what it gives is shown by tags (`<img>`, `<video>`) of pages of this machine, of listed pages, and of
+    /// pages of which nothing is known: a browser lets no page read what its tag shows, unless we say otherwise.
+    Tags,
     /// Pages of this very server: browsers let any page open a WebSocket to any place, and leave it to that place to ask
     /// where it is from (RFC 6455, 10.2). Who sends no Origin is no browser.
     SameOrigin,
@@ -66,28 +69,35 @@ impl Access {
     ///
     /// # Errors
     /// The answer to who is kept off.
-    pub fn check(&self, head: &Head, origins: Origins) -> Result<(), Answer> {
+    pub fn check(&self, head: &Head, origins: Origins, own_address: Option<IpAddr>) -> Result<(), Answer> {
         if let Some(host) = head.host.as_deref().filter(|host| !self.is_our_name(host)) {
             let text = format!(
                 "This camera does not answer to the name {host:?}. If that is its name, add it to `hosts =` in [server] of the config"
             );
             return Err(Answer::text("421 Misdirected Request", text));
         }
-        let is_ours = |origin: &str| match origin_host(origin) {
-            Some(_) if origins == Origins::SameOrigin => is_same_origin(origin, head),
-            Some(host) => Some(&host) == head.host.as_ref() || self.hosts.contains(&host),
-            None => false,
+        let is_ours = |origin: &str| {
+            let Some(host) = origin_host(origin) else {
+                return false;
+            };
+            let of_host = head.host.as_ref() == Some(&host);
+            match origins {
+                // A proxy that puts its own Host there has taken the browser's away, with the port.
+                Origins::SameOrigin if of_host => is_same_origin(origin, head),
+                _ => of_host || self.is_in_hosts(&host),
+            }
         };
         let foreign = head.origin.as_deref().is_some_and(|origin| !is_ours(origin));
-        // Where the browser thinks the connection safe, it says of a listed page's <img>, too, that it is of another site.
-        let foreign = foreign || head.cross_site && !self.may_embed(head);
+        // Where the browser thinks the connection safe, it says of a listed page's tag, too, that it is of another site.
+        let foreign = foreign || head.cross_site && !self.may_show(head, origins, own_address);
         let welcome = self.is_open() || self.listed_origin(head).is_some();
         // Who may frame the page is the browser's to enforce (frame-ancestors); where nobody may, nothing is sent at all.
         let framed = head.framed && self.frame_ancestors.is_empty();
         if foreign && !welcome || framed {
             return Err(Answer::text(
                 "403 Forbidden",
-                "This camera does not answer to pages of other sites, but those that `cors_origins =` in [server] of the config lists",
+                "This camera does not answer to pages of other sites, but those that `cors_origins =` in [server] of the config \
+                 lists; behind a proxy, the name that the page has there belongs in `hosts =`",
             ));
         }
         Ok(())
@@ -100,19 +110,29 @@ impl Access {
         // A link-local address may have its interface with it (RFC 6874).
         let literal = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
         let address = literal.map_or(host, |it| it.split('%').next().unwrap_or_default());
-        let is_listed = |it: &String| it == "*" || it.eq_ignore_ascii_case(host);
         address.parse::<IpAddr>().is_ok()
             || !host.contains('.')
             || PRIVATE_DOMAINS.iter().any(|domain| host.ends_with(domain))
             || host.eq_ignore_ascii_case(&self.own_name)
-            || self.hosts.iter().any(is_listed)
+            || self.hosts.iter().any(|it| it == "*")
+            || self.is_in_hosts(host)
     }
 
-    /// The header lines for the answer to `head`.
-    pub fn security_headers(&self, head: &Head) -> Cow<'_, str> {
-        let (origin, embeds) = (self.listed_origin(head), self.may_embed(head));
-        if embeds || origin.is_some() {
-            Cow::Owned(self.headers(origin, embeds))
+    fn is_in_hosts(&self, host: &str) -> bool {
+        self.hosts.iter().any(|it| it.eq_ignore_ascii_case(host))
+    }
+
+    /// The header lines for the answer to `head`, which came to this address of ours.
+    pub fn security_headers(
+        &self,
+        head: &Head,
+        origins: Origins,
+        own_address: Option<IpAddr>,
+    ) -> Cow<'_, str> {
+        let origin = self.listed_origin(head);
+        let shows = self.may_show(head, origins, own_address);
+        if shows || origin.is_some() {
+            Cow::Owned(self.headers(origin, shows))
         } else {
             Cow::Borrowed(&self.default_headers)
         }
@@ -131,8 +151,8 @@ impl Access {
 
     /// Header lines: no guessing of types, no use by pages of other sites but of a listed `origin` (CORS: Fetch, 3.3), and
     /// no frame around it but on pages that may (Content Security Policy, frame-ancestors). On plain http a browser does
-    /// not tell who asks, so that this is what keeps the stream out of others' frames. `embeds`: the page may show it.
-    fn headers(&self, origin: Option<&str>, embeds: bool) -> String {
+    /// not tell who asks, so that this is what keeps the stream out of others' frames. `shows`: the page's tag may show it.
+    fn headers(&self, origin: Option<&str>, shows: bool) -> String {
         let ancestors: String = self
             .frame_ancestors
             .iter()
@@ -144,7 +164,7 @@ impl Access {
         let mut lines = format!(
             "X-Content-Type-Options: nosniff\r\nContent-Security-Policy: frame-ancestors 'self'{ancestors}\r\n\
              Cross-Origin-Resource-Policy: {}\r\n",
-            if embeds || origin.is_some() {
+            if shows || origin.is_some() {
                 "cross-origin"
             } else {
                 "same-site"
@@ -163,12 +183,33 @@ impl Access {
         lines
     }
 
-    /// True if it is for an `<img>` of a page that may show it. An `<img>` does not send its page's origin, but the page
-    /// can only hold the Referer back. To Chromium two ports of one IP address are not the same site, but the printer's
-    /// page (OctoPrint, Mainsail) and its camera are there most often.
-    fn may_embed(&self, head: &Head) -> bool {
-        let may = |page: &str| origin_host(page) == head.host || self.is_listed(page);
-        head.for_img && head.referer.as_deref().is_some_and(may)
+    /// True if it is for a tag of a page that may show it, for all that is known. Chromium takes an address for another site
+    /// when the page has another port or a name (Firefox only with a name), and the page of a printer (OctoPrint, Mainsail) and
+    /// its camera are most often so. A tag does not send its page's origin, and on plain http nothing but the Referer tells of
+    /// the page at all. A page can't put another one there, but it can hold it back, as OctoPrint and Home Assistant do:
+    /// then it is shown, as to keep it from strangers who do the same would keep it from these. Where the browser says that
+    /// the page is of another site, that is so only if pages of others are listed.
+    fn may_show(&self, head: &Head, origins: Origins, own_address: Option<IpAddr>) -> bool {
+        let may = match head.referer.as_deref() {
+            Some(page) => self.is_listed(page) || self.is_on_this_machine(page, head, own_address),
+            None => !head.cross_site || !self.cors_origins.is_empty(),
+        };
+        origins == Origins::Tags && may
+    }
+
+    /// True if the page is one of this machine's: by the name or address that it is asked by here, or by another one.
+    fn is_on_this_machine(&self, page: &str, head: &Head, own_address: Option<IpAddr>) -> bool {
+        let Some(host) = origin_host(page) else {
+            return false;
+        };
+        let literal = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+        let address: Option<IpAddr> = literal.unwrap_or(&host).parse().ok();
+        let own_name = host.strip_suffix(".local").unwrap_or(&host);
+        head.host.as_ref() == Some(&host)
+            || self.is_in_hosts(&host)
+            || own_name.eq_ignore_ascii_case(&self.own_name)
+            || address.is_some() && address == own_address
+            || host == "localhost" && own_address.is_some_and(|it| it.is_loopback())
     }
 
     /// Pages of any site may use it.
@@ -199,17 +240,24 @@ fn is_same_origin(origin: &str, head: &Head) -> bool {
 mod tests {
     use super::{Access, Origins};
     use crate::config::Config;
-    use crate::serve::head;
+    use crate::serve::head::{self, Head};
+
+    fn access(settings: &str) -> Access {
+        let config = format!("[server]\n{settings}\n[test]\n");
+        let config = Config::parse(config.as_bytes(), "test", &[]).unwrap();
+        Access::new("own.example.net", &config.server)
+    }
+
+    fn head(fields: &str) -> Head {
+        let bytes = format!("GET / HTTP/1.1\r\n{fields}\r\n\r\n");
+        head::parse(bytes.as_bytes()).unwrap().unwrap().0
+    }
 
     /// The answer's code to a request with these fields; or nothing, for one that is let in.
     fn code(settings: &str, origins: Origins, fields: &str) -> &'static str {
-        let config = format!("[server]\n{settings}\n[test]\n");
-        let config = Config::parse(config.as_bytes(), "test", &[]).unwrap();
-        let access = Access::new("own.example.net", &config.server);
-        let bytes = format!("GET / HTTP/1.1\r\n{fields}\r\n\r\n");
-        let (head, _) = head::parse(bytes.as_bytes()).unwrap().unwrap();
+        let (access, head) = (access(settings), head(fields));
         access
-            .check(&head, origins)
+            .check(&head, origins, None)
             .map_or_else(|answer| answer.code(), |()| "")
     }
 
@@ -246,7 +294,7 @@ mod tests {
 
     #[test]
     fn only_our_pages_and_listed_ones_are_answered() {
-        use Origins::{SameHost, SameOrigin};
+        use Origins::{SameHost, SameOrigin, Tags};
         let listed = "cors_origins = http://home.example";
         for (settings, origins, fields, expected) in [
             ("", SameHost, "Origin: http://pi", ""),
@@ -257,15 +305,35 @@ mod tests {
             (
                 "",
                 SameHost,
-                "Sec-Fetch-Site: cross-site\r\nAccept: image/webp\r\nReferer: http://pi:81/x",
+                "Sec-Fetch-Site: cross-site\r\nReferer: http://pi:81/x",
+                "403",
+            ),
+            (
+                "",
+                Tags,
+                "Sec-Fetch-Site: cross-site\r\nReferer: http://pi:81/x",
                 "",
             ),
+            ("", Tags, "Sec-Fetch-Site: cross-site", "403"),
+            (listed, Tags, "Sec-Fetch-Site: cross-site", ""),
+            (
+                listed,
+                Tags,
+                "Sec-Fetch-Site: cross-site\r\nReferer: http://evil.example/",
+                "403",
+            ),
+            (listed, Tags, "Origin: http://evil.example", "403"),
+            (listed, SameHost, "Sec-Fetch-Site: cross-site", "403"),
             ("", SameOrigin, "Accept: */*", ""),
             ("", SameOrigin, "Origin: http://pi", ""),
             ("", SameOrigin, "Origin: https://pi", "403"),
             ("", SameOrigin, "Origin: http://pi:8443", "403"),
             ("hosts = pi2", SameHost, "Origin: http://pi2", ""),
-            ("hosts = pi2", SameOrigin, "Origin: http://pi2", "403"),
+            // A proxy put its own Host there.
+            ("hosts = pi2", SameOrigin, "Origin: https://Pi2:8443", ""),
+            ("hosts = pi2", SameOrigin, "Origin: http://pi3", "403"),
+            ("hosts = *", SameOrigin, "Origin: http://evil.example", "403"),
+            ("hosts = pi", SameOrigin, "Origin: http://pi:8443", "403"),
             (listed, SameHost, "Origin: http://home.example", ""),
             (listed, SameOrigin, "Origin: HTTP://home.example", ""),
             (listed, SameHost, "Origin: http://home.example:81", "403"),
@@ -297,5 +365,54 @@ mod tests {
                 "{settings} {origins:?} {fields}"
             );
         }
+    }
+
+    #[test]
+    fn tags_show_what_no_known_stranger_asks_for() {
+        let (listed, proxied) = ("cors_origins = http://home.example", "hosts = cam.example");
+        for (settings, fields, shows) in [
+            ("", "", true),
+            ("", "Referer:", true),
+            ("", "Referer: http://pi:81/a/b?c#d", true),
+            ("", "Referer: http://192.0.2.7/", true),
+            ("", "Referer: http://192.0.2.8/", false),
+            ("", "Referer: http://own.example.net/", true),
+            ("", "Referer: http://own.example.net.local:81/", true),
+            ("", "Referer: http://localhost/", false),
+            ("", "Referer: http://evil.example/", false),
+            ("", "Referer: http://evil.example/http://pi/", false),
+            ("", "Referer: http://pi@evil.example/", false),
+            ("", "Referer: http://cam.example/", false),
+            ("", "Referer: pi", false),
+            ("", "Sec-Fetch-Site: cross-site", false),
+            ("", "Sec-Fetch-Site: same-site", true),
+            (proxied, "Referer: https://CAM.example:8443/", true),
+            (proxied, "Sec-Fetch-Site: cross-site", false),
+            (listed, "Referer: http://home.example/", true),
+            (listed, "Referer: http://home.example:81/", false),
+            (listed, "Sec-Fetch-Site: cross-site", true),
+            (
+                listed,
+                "Sec-Fetch-Site: cross-site\r\nReferer: http://evil.example/",
+                false,
+            ),
+        ] {
+            let head = head(&format!("Host: pi:8000\r\n{fields}"));
+            let access = access(settings);
+            let own_address = "192.0.2.7".parse().ok();
+            let headers = |origins| access.security_headers(&head, origins, own_address).into_owned();
+            let policy = |of| format!("Cross-Origin-Resource-Policy: {of}\r\n");
+            let expected = policy(if shows { "cross-origin" } else { "same-site" });
+            let got = headers(Origins::Tags);
+            assert!(got.contains(&expected), "{settings} {fields} {got}");
+            // To show is not to read.
+            assert!(!got.contains("Access-Control"), "{settings} {fields} {got}");
+            assert!(headers(Origins::SameHost).contains(&policy("same-site")));
+        }
+        let head = head("Host: 127.0.0.1:8000\r\nReferer: http://localhost/");
+        let headers = access("")
+            .security_headers(&head, Origins::Tags, "127.0.0.1".parse().ok())
+            .into_owned();
+        assert!(headers.contains("Policy: cross-origin"), "{headers}");
     }
 }

@@ -5,7 +5,7 @@ use super::answer::Answer;
 use super::connection::{Connection, Phase};
 use super::exchange::{Ending, Exchange};
 use super::head::{self, Bad, HEAD_BYTES, Head};
-use super::routes;
+use super::routes::{self, Route};
 use super::shared::{CameraSide, Shared};
 use crate::log_verbose;
 use crate::sys::sock::Input;
@@ -54,6 +54,11 @@ fn exchange(connection: &Arc<Connection>, shared: &Shared, received: &mut Vec<u8
     let target = target(&head.path, shared);
     let cameras = target.camera.map_or(&*shared.cameras, slice::from_ref);
     let number = routes::camera_number(target.path, &head);
+    let access = &shared.access;
+    let cors = access.listed_origin(&head).is_some();
+    let route = routes::resolve(target.path, &head, cors, cameras.len());
+    let origins = route.as_ref().map_or(Origins::SameHost, |route| route.origins);
+    let own_address = connection.own_address();
     let exchange = Exchange {
         connection,
         shared,
@@ -64,10 +69,18 @@ fn exchange(connection: &Arc<Connection>, shared: &Shared, received: &mut Vec<u8
         camera_named: target.camera.is_some(),
         path: target.path,
         head: &head,
+        security_headers: access.security_headers(&head, origins, own_address),
         received,
         place: Cell::default(),
     };
-    match answer(&exchange) {
+    let answered = match access.check(&head, origins, own_address) {
+        Ok(()) => answer(&exchange, route),
+        Err(forbidden) => {
+            shared.counters.forbidden.fetch_add(1, Relaxed);
+            exchange.send(&forbidden)
+        }
+    };
+    match answered {
         Ok(ending) => {
             if matches!(
                 ending,
@@ -86,16 +99,8 @@ fn exchange(connection: &Arc<Connection>, shared: &Shared, received: &mut Vec<u8
     }
 }
 
-/// Answers by the request's route, if the client may ask.
-fn answer(exchange: &Exchange<'_>) -> io::Result<Ending> {
-    let (head, shared) = (exchange.head, exchange.shared);
-    let cors = shared.access.listed_origin(head).is_some();
-    let route = routes::resolve(exchange.path, head, cors, exchange.cameras.len());
-    let origins = route.as_ref().map_or(Origins::SameHost, |route| route.origins);
-    if let Err(forbidden) = shared.access.check(head, origins) {
-        shared.counters.forbidden.fetch_add(1, Relaxed);
-        return exchange.send(&forbidden);
-    }
+/// Answers by the request's route, or as there is none.
+fn answer(exchange: &Exchange<'_>, route: Result<&Route, Answer>) -> io::Result<Ending> {
     let route = match route {
         Ok(route) => route,
         Err(answer) => return exchange.send(&answer),

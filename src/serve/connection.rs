@@ -2,7 +2,7 @@
 
 use crate::sys::sock::{self, Input};
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -52,6 +52,13 @@ impl Connection {
             phase: AtomicU8::new(Phase::Head as u8),
             phase_since: AtomicU64::new(0),
         }
+    }
+
+    /// The address of this machine that the client came to.
+    pub fn own_address(&self) -> Option<IpAddr> {
+        let own = self.socket.local_addr().ok()?;
+        // That of IPv4, if it came by it to a socket of IPv6.
+        Some(own.ip().to_canonical())
     }
 
     pub fn phase(&self) -> Phase {

@@ -6,6 +6,7 @@ use super::head::{Head, Method};
 use super::places::Place;
 use super::shared::{CameraSide, Shared};
 use crate::stream::Codec;
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 use std::io;
@@ -25,6 +26,8 @@ pub struct Exchange<'a> {
     /// The path behind `base_path` and the camera's name.
     pub path: &'a str,
     pub head: &'a Head,
+    /// The header lines that say to the browser which pages the answer is for.
+    pub security_headers: Cow<'a, str>,
     /// What the client has sent behind the head.
     pub received: &'a [u8],
     /// The place that a stream takes, up to the end of the connection.
@@ -112,8 +115,7 @@ impl<'a> Exchange<'a> {
     }
 
     fn write_answer(&self, answer: &Answer, keep_alive: bool) -> io::Result<()> {
-        let headers = self.shared.access.security_headers(self.head);
-        let mut bytes = answer.head(&headers, keep_alive);
+        let mut bytes = answer.head(&self.security_headers, keep_alive);
         if !self.is_head() {
             bytes.extend_from_slice(&answer.body);
         }
@@ -127,7 +129,7 @@ impl<'a> Exchange<'a> {
             "HTTP/1.1 200 OK\r\n{}Cache-Control: {NO_STORE}\r\n{}Content-Type: {content_type}\r\n{framing}\
              Accept-Ranges: none\r\nX-Accel-Buffering: no\r\nConnection: close\r\n\r\n",
             date(),
-            self.shared.access.security_headers(self.head)
+            self.security_headers
         )
     }
 

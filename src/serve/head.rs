@@ -190,7 +190,8 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
             head.for_img = value.is_some_and(|accept| accept.contains("image/webp"));
         } else if is("Referer") {
             // Scheme, two slashes, authority (RFC 3986, 3).
-            head.referer = value.map(|page| page.split('/').take(3).collect::<Vec<_>>().join("/"));
+            let page = value.filter(|page| !page.is_empty());
+            head.referer = page.map(|page| page.split('/').take(3).collect::<Vec<_>>().join("/"));
         } else if is("Accept-Encoding") {
             // More than one field is one list (RFC 9110, 5.3).
             codings = codings + "," + value.unwrap_or_default();

@@ -53,6 +53,7 @@ const ROUTES: &[Route] = &[
     Route {
         paths: &["/stream.mp4"],
         gives: Some(Codec::H264),
+        origins: Origins::Tags,
         serve: mp4::serve,
         about: "the endless video; it starts at once on the last key frame, or with `?start=live` on the next one",
         ..ROUTE
@@ -87,6 +88,7 @@ const ROUTES: &[Route] = &[
     Route {
         paths: &["/stream.mjpeg", "/stream", "/?action=stream"],
         gives: Some(Codec::Jpeg),
+        origins: Origins::Tags,
         serve: mjpeg::serve,
         about: "the JPEG pictures of a camera that gives them, always the newest; `?fps=5` limits them to five a second",
         ..ROUTE
@@ -94,6 +96,7 @@ const ROUTES: &[Route] = &[
     Route {
         paths: &["/snapshot.jpg", "/snapshot", "/?action=snapshot"],
         gives: Some(Codec::Jpeg),
+        origins: Origins::Tags,
         serve: snapshot::jpeg,
         about: "one picture of such a camera, taken after the request; or the newest, where the next one takes long",
         ..ROUTE
@@ -101,6 +104,7 @@ const ROUTES: &[Route] = &[
     Route {
         paths: &["/snapshot.mp4"],
         gives: Some(Codec::H264),
+        origins: Origins::Tags,
         serve: snapshot::mp4,
         about: "the same of a camera with H.264",
         ..ROUTE

@@ -16,9 +16,11 @@ import traceback
 
 import foreign
 import jpeg
+import lan
 import overview
 import page
 import rotation
+import tags
 from driver import OUT, Chromium, Firefox, Skip, WebKit
 from rig import Server
 from table import events, table
@@ -36,7 +38,9 @@ MAIN = EVERYWHERE + [
     overview.the_overview_shows_all_cameras, overview.a_camera_off_the_screen_sleeps,
     page.no_decoder_holds_pictures_back, page.uneven_rates_play_without_a_stall,
     page.parameter_sets_that_change_stop_nothing, foreign.hls_js_plays_hls,
-    foreign.hls_js_plays_low_latency_hls, foreign.jmuxer_plays, foreign.broadway_plays]
+    foreign.hls_js_plays_low_latency_hls, foreign.jmuxer_plays, foreign.broadway_plays,
+    tags.pages_of_the_machine_show_pictures, tags.pages_of_the_machine_show_video, tags.listed_pages_show_pictures,
+    tags.strangers_do_not_read_pictures]
 CHECKS = {
     Chromium: MAIN + [rotation.rotation_is_shown_by_hls, page.the_page_fits_a_phone, page.the_manifest_is_valid,
                       page.two_pages_of_eight_frames_play, overview.the_overview_fits_a_phone],
@@ -101,6 +105,7 @@ def told_to_end(*_):
 def main():
     signal.signal(signal.SIGTERM, told_to_end)
     OUT.mkdir(parents=True, exist_ok=True)
+    lan.enter(OUT / "hosts")
     Server.program = pathlib.Path(sys.argv[1]).resolve()
     match sys.argv[2:]:
         case ["--table", *rest]:

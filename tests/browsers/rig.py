@@ -9,6 +9,7 @@ import threading
 import urllib.request
 
 from driver import HOST, OUT, Skip, check, free_port, listens, wait_for
+from lan import NAME
 
 HERE = pathlib.Path(__file__).resolve().parent
 TOOLS = HERE.parent / "tools"
@@ -19,16 +20,16 @@ class Server:
     """The program with this camera (a section of the config; the test picture, if nothing is said)."""
     program = None      # set by __main__
 
-    def __init__(self, name, camera="[test]\n", server=""):
-        self.port = free_port()
+    def __init__(self, name, camera="[test]\n", server="", listen="127.0.0.1"):
+        self.port, self.listen = free_port(), listen
         self.log = open(OUT / f"{name}.log", "wb")
         self.config = OUT / f"{name}.conf"
-        self.config.write_text(f"[server]\nhosts = {HOST}\n{server}\n{camera}")
+        self.config.write_text(f"[server]\nhosts = {HOST}, {NAME}\n{server}\n{camera}")
         self.start()
 
     def start(self):
         self.process = subprocess.Popen(
-            [self.program, "--listen", f"127.0.0.1:{self.port}", "-c", self.config],
+            [self.program, "--listen", f"{self.listen}:{self.port}", "-c", self.config],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
 
     def stop(self):
@@ -88,8 +89,8 @@ class Pages(http.server.ThreadingHTTPServer):
     """Pages of another origin: files of this folder, and the npm packages under /modules/."""
     daemon_threads = True
 
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Files)
+    def __init__(self, listen="127.0.0.1"):
+        super().__init__((listen, 0), Files)
         self.thread = threading.Thread(target=self.serve_forever, daemon=True)
         self.thread.start()
 

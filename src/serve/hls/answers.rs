@@ -126,9 +126,8 @@ fn find<'a>(exchange: &'a Exchange<'a>, name: &str) -> Result<Body<'a>, Rejectio
 fn send_media(exchange: &Exchange<'_>, media: &Media) -> io::Result<u64> {
     let length: usize = media.fragments.iter().map(|f| f.size_bytes()).sum();
     let answer = Answer::new(MEDIA_TYPE, FILE_CACHE, Vec::new()).with("Accept-Ranges: none\r\n");
-    let security_headers = exchange.shared.access.security_headers(exchange.head);
     // The bytes that are no payload, of a batch at a time.
-    let mut heads = answer.head_of(length, &security_headers, exchange.head.keep_alive);
+    let mut heads = answer.head_of(length, &exchange.security_headers, exchange.head.keep_alive);
     if exchange.is_head() {
         exchange.connection.write(&heads)?;
         return Ok(0);
