@@ -88,6 +88,8 @@ pub struct State {
     pub faults: u64,
     /// Losses since the program started.
     pub losses: Losses,
+    /// What was wrong with the last frame that was left out as damaged or unreadable; empty if that is not known.
+    pub last_fault: String,
 }
 
 /// Frames that did not make it into the ring.

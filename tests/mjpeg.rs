@@ -122,6 +122,38 @@ fn pictures_come_out_as_they_went_in() {
     }
 }
 
+/// Pictures without an end, with two beginnings, and among other bytes come out as ffmpeg made them.
+#[test]
+fn pictures_come_in_the_forms_of_programs_and_cameras() {
+    let Some(album) = Album::small() else { return };
+    for how in ["endless", "doubled", "multipart", "talking", "strewn"] {
+        let server = album.serve(60, how);
+        let mut client = Client::new(&server, "/stream.mjpeg");
+        for _ in 0..100 {
+            album.number(&client.next().unwrap().bytes);
+        }
+        for (name, value) in [("damaged", "0"), ("unreadable", "0"), ("last_fault", "")] {
+            assert_eq!(server.camera(name), value, "{how}: {name}");
+        }
+        assert!(!server.log().contains("of no use"), "{how}");
+    }
+    // ffmpeg's own multipart stream, and this program's.
+    let first = album.serve(60, "whole");
+    let input = album.files[0].parent().unwrap().join("%03d.jpg");
+    let again = "ffmpeg -v error -re -stream_loop -1 -framerate 60 -i";
+    for command in [
+        format!("exec {again} {} -c copy -f mpjpeg -", input.display()),
+        format!("exec curl -s {}", first.url("/stream.mjpeg")),
+    ] {
+        let server = serve(&command.replace('%', "%%"), "");
+        let mut client = Client::new(&server, "/stream.mjpeg");
+        for _ in 0..60 {
+            album.number(&client.next().unwrap().bytes);
+        }
+        assert_eq!(server.camera("damaged"), "0", "{command}");
+    }
+}
+
 /// Who looks for a boundary finds it although the camera gives no other picture for long. Browsers want the next head
 /// as well.
 #[test]
@@ -492,6 +524,23 @@ fn damaged_pictures_are_left_out_and_counted() {
     });
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), [0, 1, 2, 4]);
     assert!(server.camera("damaged").parse::<u64>().unwrap() > 0);
+    // The reason is known, and the log has it once.
+    assert_eq!(server.camera("last_fault"), "its end is missing");
+    let log = server.log();
+    assert_eq!(log.matches("of no use (its end is missing)").count(), 1, "{log}");
+}
+
+#[test]
+fn where_no_picture_is_whole_the_reason_is_given() {
+    let Some(mut album) = Album::small() else { return };
+    let cut = album.files[0].with_file_name("cut.jpg");
+    std::fs::write(&cut, &album.pictures[3][..2000]).unwrap();
+    album.files = vec![cut];
+    let server = album.serve(30, "whole");
+    let _viewer = server.send(b"GET /stream.mjpeg HTTP/1.0\r\n\r\n");
+    until("the reason is given", || {
+        server.camera("reason").contains("its end is missing")
+    });
 }
 
 /// Cameras leave the tables out that decoders of JPEG files want.

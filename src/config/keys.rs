@@ -413,8 +413,8 @@ pub static KEYS: &[Key] = &[
         name: "command",
         default: "",
         doc: "A shell command that writes H.264 (a byte stream, Annex B, without B-frames) or JPEG \
-              pictures, one after the other, to its standard output. It may continue on indented lines; a \
-              percent sign is written %%. It is started when it is needed, and again when it ends.",
+              pictures, one after the other or as a multipart stream, to its standard output. It may continue \
+              on indented lines; a percent sign is written %%. It is started when it is needed, and again when it ends.",
         allowed: "a command for sh",
         set: |draft, text| {
             // One line: a newline would end the command for the shell, and a backslash before it is a habit.

@@ -5,7 +5,6 @@ use super::sets::Sets;
 use crate::format::fmp4::{Fragment, Timeline};
 use crate::format::h264::{AccessUnit, Reader, Refused, Sps};
 use crate::format::{Codec, jpeg};
-use crate::log_warning;
 use crate::ring::Picture;
 use crate::source::{Drops, Frame, Signal, SourceInfo};
 use crate::stream::{Condition, Losses, State, Stream};
@@ -166,14 +165,7 @@ impl<'a> Ingest<'a> {
         if let Err(what) = trouble {
             self.open.unreadable += 1;
             self.open.needs_key = true;
-            let line = format!("a frame is of no use ({what}); such frames are counted in /status");
-            if self.open.unreadable == 1 {
-                log_warning!("{}: {line}", self.stream.name);
-            }
-            // Who waits for the first one is to know why, but not for each one anew.
-            if self.open.first && self.stream.state().why != line {
-                report.reason(&line);
-            }
+            report.useless(&what, self.open.first, Instant::now());
         }
     }
 
@@ -290,7 +282,7 @@ impl<'a> Ingest<'a> {
     }
 
     /// Publishes the stream's losses with those of this source, where they grew.
-    pub fn publish_losses(&mut self, drops: Drops) {
+    pub fn publish_losses(&mut self, drops: Drops, report: &mut Report<'_>) {
         let (before, published) = self.open.losses;
         let losses = Losses {
             gaps: before.gaps + drops.gaps,
@@ -302,6 +294,9 @@ impl<'a> Ingest<'a> {
             bad_time: before.bad_time + drops.bad_time,
             slow: before.slow + drops.slow,
         };
+        if let Some(fault) = drops.fault.filter(|_| losses.damaged > published.damaged) {
+            report.useless(fault, self.open.first, Instant::now());
+        }
         if losses != published {
             self.open.losses.1 = losses;
             self.stream.publish(|state| state.losses = losses);

@@ -7,7 +7,10 @@ use crate::source::SourceInfo;
 use crate::stream::{Condition, Stream};
 use crate::{log_info, log_warning};
 use std::collections::HashSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Frames of no use are logged once in so long.
+const USELESS_EVERY: Duration = Duration::from_secs(60);
 
 /// Publishes what becomes of a camera, and logs it, each thing once.
 pub(super) struct Report<'a> {
@@ -16,6 +19,8 @@ pub(super) struct Report<'a> {
     last_line: String,
     /// The newest line in the log on the devices that its frames pass through, and why these.
     last_chain: String,
+    /// When a frame of no use was last in the log.
+    useless_at: Option<Instant>,
     /// The warnings that are in the log already.
     warned: HashSet<String>,
 }
@@ -26,6 +31,7 @@ impl<'a> Report<'a> {
             stream,
             last_line: String::new(),
             last_chain: String::new(),
+            useless_at: None,
             warned: HashSet::new(),
         }
     }
@@ -120,6 +126,24 @@ impl<'a> Report<'a> {
         self.reason(why);
     }
 
+    /// Publishes what is wrong with a frame that was left out, and logs it, but not for each one. It is the reason why there
+    /// is no picture while none has come.
+    pub fn useless(&mut self, what: &str, none_came: bool, now: Instant) {
+        let line = format!("a frame is of no use ({what}); such frames are counted in /status");
+        let is_recent = |at: Instant| now.saturating_duration_since(at) < USELESS_EVERY;
+        if !self.useless_at.is_some_and(is_recent) {
+            self.useless_at = Some(now);
+            log_warning!("{}: {line}", self.stream.name);
+        }
+        let state = self.stream.state();
+        if state.last_fault != what {
+            self.stream.publish(|state| state.last_fault = what.to_string());
+        }
+        if none_came && state.why != line {
+            self.reason(&line);
+        }
+    }
+
     /// Publishes why there is no picture, or none that is good, without a word in the log.
     pub fn reason(&self, why: &str) {
         self.stream.publish(|state| state.why = why.to_string());
@@ -139,6 +163,7 @@ impl<'a> Report<'a> {
     /// be it the same.
     pub fn source_changed(&mut self) {
         self.last_line.clear();
+        self.useless_at = None;
         self.warned.clear();
     }
 }

@@ -259,7 +259,7 @@ impl<'a> Pump<'a> {
             let (ingest, report) = (&mut self.ingest, &mut self.report);
             let mut take = |signal: source::Signal<'_>| ingest.on_signal(signal, report);
             let polled = source.poll(self.stream.woken(), FRAME_WAIT, &mut take);
-            self.ingest.publish_losses(source.drops());
+            self.ingest.publish_losses(source.drops(), &mut self.report);
             self.ingest.publish_patience(source.patience());
             if let Some(why) = self.ingest.take_refusal() {
                 return Close::Refused(why);

@@ -126,6 +126,7 @@ fn of_camera(camera: &CameraSide) -> String {
         .member("after_loss", losses.after_loss)
         .member("bad_time", losses.bad_time)
         .member("slow", losses.slow)
+        .text("last_fault", &state.last_fault)
         .end();
     let init = state.init.as_deref();
     Object::new()

@@ -292,13 +292,14 @@ impl Source for Chain {
                 Some((decoder, _)) => decoder,
                 None => &mut *stage,
             };
-            let whole = if next.takes_jpeg() {
-                jpeg::Picture::parse(frame.data()).is_ok()
+            let fault = if next.takes_jpeg() {
+                jpeg::Picture::parse(frame.data()).err()
             } else {
-                frame.filled_bytes() >= next.least_bytes()
+                (frame.filled_bytes() < next.least_bytes()).then_some("it is too short")
             };
-            if !whole {
+            if fault.is_some() {
                 self.camera.drops.damaged += 1;
+                self.camera.drops.fault = fault;
                 frame.give_back().map_err(|errno| self.camera.lost(errno))?;
                 continue;
             }

@@ -58,6 +58,8 @@ pub struct Drops {
     pub gaps: u64,
     /// Frames that the driver marked as damaged, or that were not whole in a command's output.
     pub damaged: u64,
+    /// What was wrong with the last damaged one, where that is known.
+    pub fault: Option<&'static str>,
     /// Those of the damaged ones that a quiet of the command seemed to complete, and whose rest came after it.
     pub closed_early: u64,
     /// Frames too short to hold anything.

@@ -11,12 +11,17 @@ pub const RST7: u8 = 0xd7;
 pub const SOI: u8 = 0xd8;
 pub const EOI: u8 = 0xd9;
 pub const SOS: u8 = 0xda;
+pub const DQT: u8 = 0xdb;
+pub const DRI: u8 = 0xdd;
 pub const APP0: u8 = 0xe0;
 pub const APP4: u8 = 0xe4;
 pub const COM: u8 = 0xfe;
 /// The last of the reserved ones, from the stuffed zero of entropy-coded data on; TEM is among them. None of them stands
 /// in a picture.
 const LAST_RESERVED: u8 = 0xbf;
+
+/// The first bytes of a picture: SOI, and the next marker's first byte.
+pub const BEGINNING: [u8; 3] = [0xff, SOI, 0xff];
 
 /// The beginning of some bytes of a picture, outside of entropy-coded data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

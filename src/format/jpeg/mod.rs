@@ -1,5 +1,6 @@
 //! JPEG pictures (Rec. ITU-T T.81): where one ends, that it is whole, how large it is, and streams of them.
 
+mod coded;
 pub mod laws;
 pub(super) mod markers;
 mod picture;
@@ -10,6 +11,7 @@ mod tables;
 mod tests;
 mod walk;
 
+pub use markers::BEGINNING;
 pub use picture::Picture;
 pub use segments::{is_application, segments};
-pub use splitter::{BEGINNING, MAX_PICTURE_BYTES, Splitter};
+pub use splitter::{MAX_PICTURE_BYTES, Splitter};

@@ -1,5 +1,5 @@
 use super::laws;
-use super::markers::{APP0, APP4, DHT, EOI, RST0, RST7, SOF0, SOF1, SOI, SOS};
+use super::markers::{APP0, APP4, COM, DHT, DQT, EOI, RST0, RST7, SOF0, SOF1, SOI, SOS};
 use super::picture::Picture;
 use super::splitter::Splitter;
 use super::tables::TABLES;
@@ -22,7 +22,12 @@ fn parts(sof: u8, precision: u8, tables: bool) -> Vec<Vec<u8>> {
         segment(0xe0, b"JFIF\0\x01\x01\0\0\x01\0\x01\0\0"),
         segment(0xe1, &thumbnail),
         // Fill bytes, and a comment that looks like an end.
-        [&[0xff, 0xff][..], &segment(0xfe, &[0xff, EOI, 0xff, SOI, 0xff])].concat(),
+        [
+            &[0xff, 0xff][..],
+            &segment(0xfe, &[0xff, EOI, 0xff, SOI, 0xff]),
+            &segment(DQT, &[1; 65]),
+        ]
+        .concat(),
         segment(sof, &[precision, 1, 224, 2, 128, 1, 1, 0x11, 0]),
         if tables {
             segment(DHT, &[0; 17])
@@ -71,14 +76,18 @@ fn what_is_not_whole_is_refused() {
     for (part, bytes, words) in [
         (0, &[0, 0][..], "does not begin"),
         (0, &[0xff, EOI], "does not begin"),
-        (1, &[0xff, 0xe0, 0, 1], "without a length"),
-        (1, &[0xff, 0xe0, 0, 2, 7], "bytes between"),
+        (1, &[0xff, 0xe0, 0, 1], "wrong length"),
+        (1, &[&[0xff, 0xe0, 0, 2][..], &[7; 17]].concat(), "bytes between"),
+        (1, &segment(0xdd, &[0; 3]), "wrong length"),
+        (1, &segment(0xdb, &[1; 65 * 8]), "wrong length"),
+        // Its rest is missing, and the next picture's beginning is in its place.
+        (1, &segment(0xdb, &[1, 1, 0xff, SOI, 0xff, 0xdb]), "cut off"),
         (1, &[0xff, RST0], "wrong marker"),
         (1, &[0xff, 0], "wrong marker"),
         (4, &[], "no picture"),
         (4, &segment(SOF0, &[8, 0, 0, 2, 128, 1, 1, 0x11, 0]), "no size"),
         (4, &segment(SOF0, &[8, 1, 224, 0, 0, 1, 1, 0x11, 0]), "no size"),
-        (6, &[], "bytes between"),
+        (6, &[], "wrong marker"),
         // Packets are missing: the next picture begins, or what comes is not entropy-coded data.
         (7, &[1, 2, 0xff, SOI], "its end is missing"),
         (7, &[1, 2, 0xff, 0x3f], "wrong marker"),
@@ -90,7 +99,7 @@ fn what_is_not_whole_is_refused() {
     }
     // What has no scan has no picture.
     let parts = parts(SOF0, 8, true);
-    let none = [&parts[..6].concat()[..], &parts[8]].concat();
+    let none = [&parts[..6].concat()[..], &parts[8], &[0]].concat();
     assert!(Picture::parse(&none).unwrap_err().contains("no picture"));
 }
 
@@ -191,36 +200,137 @@ fn pictures_come_out_as_soon_as_they_are_whole() {
     assert_eq!(split(&mut splitter, &[&between, &[0; 3]], &known), "0@10 1@10 ");
 }
 
+/// What comes out of a stream to its end: the numbers of known pictures. One whose tables and data are those of a known
+/// picture is that: a comment that was cut off may end, by its length, just where a segment of the next picture begins.
+fn pictures(stream: &[&[u8]], known: &[&[u8]]) -> String {
+    let mut told = String::new();
+    let mut take = |chunk: Chunk<'_>| {
+        let Chunk::Unit { data, .. } = chunk else { return };
+        let is_it = |picture: &&[u8]| {
+            let tables = memmem::rfind(picture, &[0xff, DQT]).unwrap();
+            data == *picture || data.ends_with(&picture[tables..])
+        };
+        let number = known.iter().position(|picture| picture == &data);
+        let number = number.or_else(|| known.iter().position(is_it));
+        told += &number.map_or("?".into(), |number| number.to_string());
+    };
+    let (mut splitter, stream) = (Splitter::default(), stream.concat());
+    splitter.spare_mut(stream.len())[..stream.len()].copy_from_slice(&stream);
+    splitter.commit(stream.len(), 0, &mut take);
+    splitter.finish(&mut take);
+    told
+}
+
+/// ffmpeg's picture with another segment.
+fn with(marker: u8, bytes: &[u8]) -> Vec<u8> {
+    [&[0xff, SOI], &segment(marker, bytes)[..], &FFMPEG[2..]].concat()
+}
+
 #[test]
 fn what_follows_a_damaged_picture_is_found() {
-    let (one, two) = (&picture(SOF0, true)[..], FFMPEG);
-    let known = [one, two];
-    // More than the 64 KB that a segment may come to whose length was cut off.
-    let after = [two, one].concat().repeat(100);
-    for cut in 3..one.len() {
-        let stream = [two, &one[..cut], &after].concat();
-        let told = split(&mut Splitter::default(), &[&stream], &known);
-        // A segment that was cut off takes what comes next for its own bytes, and now and then what is behind
-        // them makes a picture with it.
-        let one_wrong = told.matches(['!', '?']).count() == 1;
-        assert!(
-            one_wrong && told.starts_with("1@10 ") && told.ends_with("1@10 0@10 "),
-            "{cut}: {told}"
-        );
-        if cut > one.len() - 10 {
-            assert!(told.starts_with("1@10 !1@10 0@10 "), "{cut}: {told}");
+    let mut other = with(COM, b"another one");
+    let at = memmem::find(&other, &[0xff, DQT]).unwrap();
+    other[at + 60] ^= 1;
+    let (fake, other) = (&picture(SOF0, true)[..], &other[..]);
+    let known = [FFMPEG, other];
+    for damaged in [fake, FFMPEG] {
+        for cut in 0..damaged.len() - 2 {
+            let told = pictures(&[FFMPEG, &damaged[..cut], other, FFMPEG, other], &known);
+            assert_eq!(told, "0101", "{cut} of {}", damaged.len());
         }
+    }
+    // Bytes that look like the beginning of one, with a segment as long as can be.
+    let garbage = [0xff, SOI, 0xff, 0xe1, 0xff, 0xff, 0xff, SOI];
+    assert_eq!(pictures(&[&garbage, FFMPEG, &garbage, other], &known), "01");
+}
+
+/// Exif's thumbnails, of whole pictures and of damaged ones.
+#[test]
+fn thumbnails_are_no_pictures() {
+    let small = with(COM, b"a thumbnail");
+    let at = memmem::find(&small, &[0xff, SOF0]).unwrap();
+    let small = [&small[..at + 5], &[0, 8, 0, 8], &small[at + 9..]].concat();
+    let exif = [b"Exif\0\0", &small[..], &[0; 300]].concat();
+    let (photo, plain) = (&with(0xe1, &exif)[..], FFMPEG);
+    let known = [plain, photo, &small];
+    assert_eq!(pictures(&[photo, plain, photo], &known), "101");
+    // A segment that is cut off may end, by its length, just where one of the next thumbnail's begins.
+    let is_wrong = |cut: &usize| pictures(&[plain, &photo[..*cut], photo, plain], &known) != "010";
+    let wrong: Vec<usize> = (0..photo.len() - 2).filter(is_wrong).collect();
+    assert!(wrong.len() < 10, "{wrong:?}");
+}
+
+/// The coded data of a picture without EOI tell whether it is whole. ffmpeg's picture in all that cameras and programs
+/// make of one: each form comes out as one picture, at once where its end is known.
+#[test]
+fn pictures_come_in_many_forms() {
+    let bare = &FFMPEG[..FFMPEG.len() - 2];
+    let sos = memmem::find(FFMPEG, &[0xff, SOS]).unwrap();
+    let forms: [(&str, Vec<u8>, &[u8]); 8] = [
+        ("no EOI", bare.to_vec(), bare),
+        ("no EOI, padded", [bare, &[0; 40]].concat(), bare),
+        (
+            "no EOI, in a multipart body",
+            [b"--x\r\n\r\n", bare, b"\r\n"].concat(),
+            bare,
+        ),
+        ("SOI twice", [&[0xff, SOI][..], FFMPEG].concat(), FFMPEG),
+        (
+            "SOI three times, with fill bytes",
+            [&[0xff, SOI, 0xff, 0xff, SOI][..], FFMPEG].concat(),
+            FFMPEG,
+        ),
+        (
+            "in a multipart body",
+            [b"--x\r\nContent-Type: image/jpeg\r\n\r\n", FFMPEG, b"\r\n"].concat(),
+            FFMPEG,
+        ),
+        ("EOI twice", [FFMPEG, &[0xff, EOI]].concat(), FFMPEG),
+        (
+            "stray bytes",
+            [&[0xff, 0, 0xff, 0xff][..], FFMPEG, &[0; 9], b"text"].concat(),
+            FFMPEG,
+        ),
+    ];
+    for (name, form, picture) in forms {
+        assert_eq!(pictures(&[&form, &form, &form], &[picture]), "000", "{name}");
+        assert_eq!(
+            pictures(&[b"Setting pipeline to PAUSED ...\n", &form], &[picture]),
+            "0",
+            "{name}"
+        );
+        // The same from a camera, whose buffers may be padded.
+        let copy = Picture::parse(&form).map(|picture| picture.to_vec());
+        if !form.starts_with(b"--") {
+            assert_eq!(copy.as_deref(), Ok(FFMPEG), "{name}");
+        }
+        laws::jpeg(&form.repeat(3));
+    }
+    // Within the picture: fill bytes before each marker, stray bytes between segments.
+    for more in [&[0xff][..], &[0xff; 3], &[0, 7]] {
+        let mut form = FFMPEG.to_vec();
+        for marker in [SOS, SOF0, DHT, DQT] {
+            let at = memmem::find(&form, &[0xff, marker]).unwrap();
+            form.splice(at..at, more.iter().copied());
+        }
+        assert_eq!(pictures(&[&form, &form], &[&form]), "00", "{more:x?}");
+        laws::jpeg(&form);
+    }
+    // Cut off, it is never whole, up to the last of its coded data.
+    for end in 0..bare.len() - 1 {
+        assert!(Picture::parse(&FFMPEG[..end]).is_err(), "{end}");
+        let told = pictures(&[&FFMPEG[..end], FFMPEG], &[FFMPEG]);
+        assert_eq!(told, "0", "{end} of {sos}");
     }
 }
 
 #[test]
 fn what_is_too_long_is_no_picture() {
-    let one = &picture(SOF0, true)[..];
-    let exact = &mut Splitter::with_limit(one.len());
-    assert_eq!(split(exact, &[one], &[one]), "0@10 ");
-    let short = &mut Splitter::with_limit(one.len() - 1);
+    let exact = &mut Splitter::with_limit(FFMPEG.len());
+    assert_eq!(split(exact, &[FFMPEG], &[FFMPEG]), "0@10 ");
+    let short = &mut Splitter::with_limit(FFMPEG.len() - 20);
     assert_eq!(
-        split(short, &[one, FFMPEG], &[one]),
+        split(short, &[FFMPEG, FFMPEG], &[FFMPEG]),
         "!!",
         "no memory without end"
     );

@@ -1,28 +1,47 @@
-//! The walk from marker to marker that finds a picture's end, and whether it is whole.
+//! The walk from marker to marker that finds where a picture begins and ends, and whether it is whole.
 
 use super::markers::{
-    DAC, DHT, EOI, JPG, MARKER_BYTES, Marker, RST0, RST7, SOF0, SOF1, SOF15, SOI, SOS, next,
+    BEGINNING, DAC, DHT, DQT, DRI, EOI, JPG, MARKER_BYTES, Marker, RST0, RST7, SOF0, SOF1, SOF15, SOI, SOS,
+    next,
 };
-use memchr::memchr;
+use super::segments::is_application;
+use memchr::{memchr, memmem};
+
+/// Stray bytes among a picture's segments. Decoders pass over them; where there are more, something is missing.
+pub const MOST_STRAY_BYTES: usize = 16;
+/// No picture, not even the smallest thumbnail, fits in a segment of fewer bytes.
+const LEAST_PICTURE_BYTES: usize = 64;
 
 /// A walk from marker to marker, which can pause where the bytes end and go on when there are more.
 #[derive(Default)]
 pub struct Walk {
+    /// The picture's SOI: the last one of those cameras that write several.
+    pub start: usize,
     /// Up to here all is known; beyond the end of the bytes while the rest of a segment is awaited.
     pub at: usize,
+    has_segments: bool,
+    /// The segment before `at` while no other one behind it shows that its length is right.
+    unproven: Option<usize>,
+    /// The first segment in which a picture begins: a thumbnail, mostly.
+    hiding: Option<usize>,
+    stray_bytes: usize,
     /// In entropy-coded data, where every 0xff that is no marker is followed by a zero (B.1.1.5).
     in_scan: bool,
-    size: Option<(u16, u16)>,
+    /// Width and height in pixels, by the frame header.
+    pub size: Option<(u16, u16)>,
     /// Sequential with Huffman coding, 8 bits: what Annex K's tables are for.
-    plain: bool,
+    pub plain: bool,
+    has_quantization: bool,
     has_tables: bool,
-    scans: bool,
+    /// Scans that have begun.
+    pub scans: usize,
     pub tables_at: Option<usize>,
 }
 
 pub enum Step {
     More,
-    End { width: u16, height: u16 },
+    /// There is an EOI before `at`.
+    End,
     Damaged(&'static str),
 }
 
@@ -53,30 +72,62 @@ impl Walk {
                 }
                 continue;
             }
-            match next(rest) {
+            let marker = next(rest);
+            if matches!(marker, Marker::Segment { .. }) {
+                let proven = self.unproven.take();
+                if self.hiding.is_none() {
+                    self.hiding =
+                        proven.filter(|from| has_beginning(data.get(*from..self.at).unwrap_or_default()));
+                }
+            }
+            match marker {
                 Marker::More => return Step::More,
                 Marker::Fill => self.at += 1,
-                Marker::Alone(EOI) => {
+                Marker::Alone(EOI) if self.size.is_some() && self.scans > 0 => {
                     self.at += MARKER_BYTES;
-                    return match self.size {
-                        Some((width, height)) if self.scans => Step::End { width, height },
-                        _ => Step::Damaged("there is no picture in it"),
-                    };
+                    return Step::End;
+                }
+                Marker::Alone(EOI) => return Step::Damaged("there is no picture in it"),
+                // SOI, again and at once.
+                Marker::Alone(_) if !self.has_segments => {
+                    self.start = self.at;
+                    self.at += MARKER_BYTES;
                 }
                 Marker::Alone(_) => return Step::Damaged("its end is missing"),
                 Marker::Misplaced => return Step::Damaged("a wrong marker is in it"),
-                Marker::Nothing => return Step::Damaged("bytes between its segments"),
-                Marker::Segment { length: 0 | 1, .. } => {
-                    return Step::Damaged("a segment without a length is in it");
+                Marker::Nothing if self.stray_bytes < MOST_STRAY_BYTES && !self.may_be_cut_off(data) => {
+                    self.stray_bytes += 1;
+                    self.at += 1;
                 }
+                Marker::Nothing => return Step::Damaged("bytes between its segments"),
                 Marker::Segment {
                     marker,
                     length,
                     after,
                 } => {
+                    self.has_segments = true;
+                    let end = MARKER_BYTES + length;
+                    if !is_application(marker) || length < LEAST_PICTURE_BYTES {
+                        if !(2..=most_bytes(marker)).contains(&length) {
+                            return Step::Damaged("a segment of a wrong length is in it");
+                        }
+                        // With what is behind it: the last bytes may be the first of the next picture.
+                        let behind = match rest.get(end..) {
+                            Some([0xff, EOI, ..]) => MARKER_BYTES,
+                            _ => BEGINNING.len(),
+                        };
+                        let Some(whole) = rest.get(..end + behind) else {
+                            return Step::More;
+                        };
+                        if has_beginning(whole) {
+                            self.unproven = Some(self.at);
+                            return Step::Damaged("a segment is cut off");
+                        }
+                    }
                     match marker {
+                        DQT => self.has_quantization = true,
                         DHT => self.has_tables = true,
-                        SOF0..=SOF15 if !matches!(marker, JPG | DAC) && self.size.is_none() => {
+                        SOF0..=SOF15 if !matches!(marker, JPG | DAC) => {
                             // B.2.2: precision, lines, samples per line.
                             let Some((&[precision, h, l, w, x], _)) = after.split_first_chunk() else {
                                 return Step::More;
@@ -85,20 +136,66 @@ impl Walk {
                             if width == 0 || height == 0 {
                                 return Step::Damaged("it has no size");
                             }
+                            if self.size.is_some() {
+                                return Step::Damaged("two pictures are mixed");
+                            }
                             self.size = Some((width, height));
                             self.plain = matches!(marker, SOF0 | SOF1) && precision == 8;
                         }
+                        SOS if !self.has_quantization => {
+                            return Step::Damaged("its quantization tables are missing");
+                        }
+                        SOS if matches!(rest.get(end..), Some([0xff, 1..=0xff, ..])) => {
+                            return Step::Damaged("its coded data are missing");
+                        }
                         SOS => {
-                            if !self.scans && self.plain && !self.has_tables {
+                            if self.scans == 0 && self.plain && !self.has_tables {
                                 self.tables_at = Some(self.at);
                             }
-                            (self.scans, self.in_scan) = (true, true);
+                            self.scans += 1;
+                            self.in_scan = true;
                         }
                         _ => {}
                     }
-                    self.at += MARKER_BYTES + length;
+                    self.unproven = Some(self.at).filter(|_| !self.in_scan);
+                    self.at += end;
                 }
             }
         }
     }
+
+    /// True if a picture begins in the segment before `at`: a thumbnail, or the next picture where the segment was cut off.
+    fn may_be_cut_off(&self, data: &[u8]) -> bool {
+        let segment = self.unproven.and_then(|from| data.get(from..self.at));
+        segment.is_some_and(has_beginning)
+    }
+
+    /// Where the next picture is to be looked for, after damage: if a segment was cut off, its end by its length may be far
+    /// behind the next picture's beginning.
+    pub fn resume_at(&self) -> usize {
+        let segment = self.hiding.or(self.unproven);
+        segment.map_or(self.at, |from| from + MARKER_BYTES)
+    }
+}
+
+/// The most bytes that a segment can have, with its length (B.2.2 to B.2.4). Where one was cut off, what comes next is
+/// taken for its length.
+fn most_bytes(marker: u8) -> usize {
+    match marker {
+        DRI => 4,
+        SOS => 6 + 2 * 4,
+        DQT => 2 + 4 * (1 + 2 * 64),
+        DHT => 2 + 8 * (1 + 16 + 256),
+        SOF0..=SOF15 if !matches!(marker, JPG | DAC) => 8 + 3 * 255,
+        _ => usize::MAX,
+    }
+}
+
+/// True if a picture begins in these bytes, by the marker of its first segment. In tables, the three bytes of
+/// [`BEGINNING`] alone are possible.
+fn has_beginning(bytes: &[u8]) -> bool {
+    memmem::find_iter(bytes, &BEGINNING).any(|at| {
+        let marker = bytes.get(at + BEGINNING.len());
+        marker.is_some_and(|&marker| matches!(marker, SOF0..=SOF15 | DQT | DRI) || is_application(marker))
+    })
 }

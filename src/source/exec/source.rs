@@ -1,5 +1,5 @@
 //! A command from the config whose standard output is H.264 in the byte stream format, or one JPEG picture after the
-//! other: `rpicam-vid`, `ffmpeg`, `gst-launch-1.0` and the like. Which of the two it is shows at its beginning.
+//! other: `rpicam-vid`, `ffmpeg`, `gst-launch-1.0`, `curl` and the like. Which of the two it is shows at the first picture.
 //!
 //! This is one run of the command. That it is started again, and after how long, is the pump's business.
 
@@ -7,7 +7,7 @@ use super::framer::Framer;
 use super::kind::{HEAD_BYTES, is_text, other_kind, show};
 use super::stderr::StderrLog;
 use crate::error::{Error, Result};
-use crate::format::{Chunk, Codec, jpeg};
+use crate::format::{Chunk, Codec};
 use crate::log_verbose;
 use crate::source::frame::{Drops, Frame, Signal, Source, SourceInfo};
 use crate::source::history::History;
@@ -111,7 +111,7 @@ impl Exec {
             },
             drops: Drops::default(),
             command,
-            framer: Framer::H264(Box::default()),
+            framer: Framer::default(),
             load: Load::new(),
             busy_until: now,
             first_data_at: None,
@@ -128,14 +128,19 @@ impl Exec {
     fn read(&mut self, sink: &mut dyn FnMut(Signal<'_>)) -> std::result::Result<bool, End> {
         let mut gave = false;
         for _ in 0..READS {
-            let is_h264 = self.framer.codec() == Codec::H264;
             let room = self.framer.spare_mut();
             let chunk = self.command.stdout.read(room);
-            let (mut count, ends_write) =
+            let (count, ends_write) =
                 match chunk.map_err(|e| Error::new(&self.info.description, "can't read its output", e))? {
                     PipeRead::Bytes { count, ends_write } => (count, ends_write),
                     PipeRead::Nothing => {
-                        self.framer.empty();
+                        let (drops, patience) = (&mut self.drops, &mut self.patience);
+                        let head = &mut self.head;
+                        self.framer.empty(&mut |codec, chunk| {
+                            (gave, *head) = (true, None);
+                            patience.picture(Instant::now());
+                            pass(codec, chunk, drops, sink);
+                        });
                         break;
                     }
                     PipeRead::End => return Err(self.ended(sink)),
@@ -145,23 +150,14 @@ impl Exec {
             self.first_data_at.get_or_insert(now);
             if let Some(head) = &mut self.head {
                 let missing = HEAD_BYTES - head.len();
-                let before = head.len();
                 head.extend(room.iter().take(count.min(missing)));
-                if is_h264 && head.starts_with(&jpeg::BEGINNING) {
-                    // Before this read there was less than such a beginning.
-                    let bytes = [&head[..before], &room[..count]].concat();
-                    let mut splitter = jpeg::Splitter::default();
-                    count = bytes.len();
-                    splitter.spare_mut(count)[..count].copy_from_slice(&bytes);
-                    self.framer = Framer::Jpeg(Box::new(splitter));
-                }
                 if let Some(kind) = other_kind(head) {
                     return Err(self.unusable(&format!("this is {kind}")).into());
                 }
             }
-            let (codec, drops) = (self.framer.codec(), &mut self.drops);
+            let drops = &mut self.drops;
             let (head, patience) = (&mut self.head, &mut self.patience);
-            let mut take = |chunk: Chunk<'_>| {
+            let mut take = |codec: Codec, chunk: Chunk<'_>| {
                 gave = true;
                 if matches!(chunk, Chunk::Unit { .. }) {
                     *head = None;
@@ -190,13 +186,15 @@ impl Exec {
     fn ended(&mut self, sink: &mut dyn FnMut(Signal<'_>)) -> End {
         let exit = self.command.exit(EXIT_WAIT);
         self.read_stderr();
-        let drops = &mut self.drops;
+        let (drops, head) = (&mut self.drops, &mut self.head);
         // A command that was killed may have been killed in the middle of a unit.
-        if let Framer::H264(assembler) = &mut self.framer {
-            assembler.finish(exit == Some(Exit::Status(0)), &mut |chunk| {
-                pass(Codec::H264, chunk, drops, sink)
-            });
-        }
+        let orderly = exit == Some(Exit::Status(0));
+        self.framer.finish(orderly, &mut |codec, chunk| {
+            if matches!(chunk, Chunk::Unit { .. }) {
+                *head = None;
+            }
+            pass(codec, chunk, drops, sink);
+        });
         let mut why = match exit {
             None => "closed its output".to_string(),
             Some(Exit::Signal(signal)) => format!("ended by {signal}"),
@@ -305,10 +303,10 @@ impl Exec {
                 if quiet.certain || !self.load.is_busy() {
                     let (drops, patience) = (&mut self.drops, &mut self.patience);
                     let head = &mut self.head;
-                    self.framer.close_quiet(&mut |chunk| {
+                    self.framer.close_quiet(&mut |codec, chunk| {
                         (gave, *head) = (true, None);
                         patience.picture(now);
-                        pass(Codec::H264, chunk, drops, sink);
+                        pass(codec, chunk, drops, sink);
                     });
                 } else {
                     self.busy_until = now + BUSY_WAIT;
@@ -353,6 +351,7 @@ impl Source for Exec {
     fn drops(&self) -> Drops {
         Drops {
             closed_early: self.framer.closed_early(),
+            fault: self.framer.fault(),
             ..self.drops
         }
     }
