@@ -144,13 +144,14 @@ pub struct Segment {
 }
 
 /// The media playlist of these whole segments and, perhaps, one that still grows; `first_sequence` is the media sequence
-/// number of the run's segment 0, and `next_part` the number of the part that comes next. With `skip`, a delta update.
+/// number of the run's segment 0, and `next_part` the number of the part that comes next, if one does. With `skip`, a delta
+/// update.
 pub fn media(
     params: &PlaylistParams,
     first_sequence: u64,
     whole: &[&Segment],
     open: Option<&Segment>,
-    next_part: u64,
+    next_part: Option<u64>,
     skip: bool,
 ) -> String {
     let target_90k = params.target_s * TIMESCALE;
@@ -225,11 +226,10 @@ pub fn media(
             );
         }
     }
-    _ = writeln!(
-        text,
-        "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"hls/{}\"",
-        Name::Part(next_part).of(params.run)
-    );
+    if let Some(next_part) = next_part {
+        let name = Name::Part(next_part).of(params.run);
+        _ = writeln!(text, "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"hls/{name}\"");
+    }
     text
 }
 
@@ -338,7 +338,7 @@ mod tests {
         open.parts.pop();
         (open.init, open.discontinuities) = (1, 1);
         let whole = [segment(0), changed, last];
-        let text = media(&PARAMS, 100, &refs(&whole), Some(&open), 7, false);
+        let text = media(&PARAMS, 100, &refs(&whole), Some(&open), Some(7), false);
         let expected = "\
 #EXTM3U
 #EXT-X-VERSION:6
@@ -371,7 +371,7 @@ hls/00c0ffee-s2.m4s
 
         // The tag goes with its segment, and is counted when it has gone (6.2.2).
         for (from, count) in [(1, 0), (2, 1)] {
-            let text = media(&PARAMS, 100, &refs(&whole[from..]), Some(&open), 7, false);
+            let text = media(&PARAMS, 100, &refs(&whole[from..]), Some(&open), Some(7), false);
             let head = format!(
                 "#EXT-X-MEDIA-SEQUENCE:{}\n#EXT-X-DISCONTINUITY-SEQUENCE:{count}\n",
                 100 + from
@@ -386,8 +386,8 @@ hls/00c0ffee-s2.m4s
         let mut segments: Vec<Segment> = (0..8).map(segment).collect();
         segments.iter_mut().for_each(|s| s.duration_90k = 180_000);
         let whole = refs(&segments);
-        let full = media(&PARAMS, 5, &whole, None, 16, false);
-        let update = media(&PARAMS, 5, &whole, None, 16, true);
+        let full = media(&PARAMS, 5, &whole, None, Some(16), false);
+        let update = media(&PARAMS, 5, &whole, None, Some(16), true);
         // The sixth from the end begins at the boundary; the seventh ends there.
         let kept = full
             .find("#EXT-X-PROGRAM-DATE-TIME:2023-11-14T22:13:20.666Z")
@@ -400,8 +400,8 @@ hls/00c0ffee-s2.m4s
         );
         // Where nothing is to be left out, it is the playlist.
         assert_eq!(
-            media(&PARAMS, 5, &whole[2..], None, 16, true),
-            media(&PARAMS, 5, &whole[2..], None, 16, false)
+            media(&PARAMS, 5, &whole[2..], None, Some(16), true),
+            media(&PARAMS, 5, &whole[2..], None, Some(16), false)
         );
     }
 

@@ -13,6 +13,18 @@ pub fn monotonic_us() -> u64 {
     })
 }
 
+/// What has to be added to [`monotonic_us`] to have Unix time, in microseconds: it changes when somebody sets the wall clock.
+pub fn unix_offset_us() -> i64 {
+    let offset = |_| {
+        let before_us = monotonic_us();
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let took_us = monotonic_us() - before_us;
+        (took_us, unix.as_micros() as i64 - before_us as i64)
+    };
+    // A thread can be held up between the two clocks, and not each time.
+    (0..3).map(offset).min().map_or(0, |(_, offset_us)| offset_us)
+}
+
 /// The local time of day: hours, minutes, seconds (60 in a leap second), milliseconds.
 pub fn wall_clock() -> (u32, u32, u32, u32) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -41,6 +53,13 @@ mod tests {
         let first = monotonic_us();
         assert!(first > 0);
         assert!(monotonic_us() >= first);
+    }
+
+    #[test]
+    fn the_offset_is_that_of_the_two_clocks() {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let unix_us = monotonic_us().saturating_add_signed(unix_offset_us());
+        assert!(unix_us >= now.as_micros() as u64);
     }
 
     #[test]

@@ -174,8 +174,8 @@ fn watch_closely(nginx: &Nginx, given: &Given, hasty: bool) {
     let first = newest.next().0;
     given.take(&mut client, newest.segments[0].map.as_ref().unwrap());
     while newest.next().0 < first + SEGMENTS {
-        if hasty {
-            given.take(&mut client, &newest.hint);
+        if let Some(hint) = newest.hint.as_ref().filter(|_| hasty) {
+            given.take(&mut client, hint);
         }
         let (sequence, part) = newest.next();
         let query = format!("?_HLS_msn={sequence}&_HLS_part={part}&_HLS_skip=YES");

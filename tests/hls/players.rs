@@ -21,12 +21,16 @@ fn play(connect: impl Fn() -> Client, rounds: usize) {
             "GET",
             &format!("/streaminf.m3u8?_HLS_msn={sequence}&_HLS_part={part}"),
         );
-        hints.ask("GET", &path(&playlist.hint));
+        // There is none where this machine made a frame late.
+        if let Some(hint) = &playlist.hint {
+            hints.ask("GET", &path(hint));
+        }
         let newest = playlist.whole().last().unwrap().uri.clone().unwrap();
         assert_eq!(files.get(&path(&newest)).status, 200);
         // On a machine with too much to do, it can be that nothing comes in time; a place there is.
-        for answer in [hints.answer("GET"), playlists.answer("GET")] {
-            assert_ne!(answer.field("Retry-After"), Some("5"), "{}", answer.text());
+        let hint = playlist.hint.is_some().then(|| hints.answer("GET"));
+        for answer in hint.into_iter().chain([playlists.answer("GET")]) {
+            assert_ne!(answer.field("Retry-After"), Some("5"), "{:?}", answer.head);
         }
         playlist = Playlist::parse(playlists.fetch("/streaminf.m3u8").text());
     }

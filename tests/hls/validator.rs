@@ -33,7 +33,8 @@ pub struct Playlist {
     pub sequence: u64,
     pub skipped: u64,
     pub segments: Vec<Segment>,
-    pub hint: String,
+    /// None while the next frames go into a segment without parts.
+    pub hint: Option<String>,
 }
 
 /// An attribute list (4.2).
@@ -220,7 +221,7 @@ impl Playlist {
             sequence: sequence.unwrap(),
             skipped,
             segments,
-            hint: hint.unwrap(),
+            hint,
         };
         playlist.check();
         playlist
@@ -239,9 +240,14 @@ impl Playlist {
             self.skipped > 0 || self.segments[0].map.is_some(),
             "a MAP before the first segment"
         );
+        assert!(part_target <= target);
         for segment in &self.segments {
-            for part in &segment.parts {
-                assert!(part.duration > 0.0, "{segment:?}");
+            for (at, part) in segment.parts.iter().enumerate() {
+                // 4.4.4.9; of the exceptions only that for the last one is made use of. Each has five digits.
+                let is_last = segment.uri.is_some() && at + 1 == segment.parts.len();
+                let least = if is_last { 0.0 } else { 0.85 * part_target - 1e-5 };
+                let good = part.duration > least && part.duration <= part_target;
+                assert!(good, "{part:?} for {part_target}: {segment:?}");
             }
             if let Some(duration) = segment.duration {
                 assert!(duration.round() <= target, "4.4.3.1: {segment:?}");
@@ -255,12 +261,14 @@ impl Playlist {
             }
         }
         for pair in self.segments.windows(2) {
-            let step_ms = pair[1].date_ms - pair[0].date_ms;
-            let duration_ms = (pair[0].duration.unwrap() * 1000.0) as i64;
-            // What is shown follows the clock that the frames were captured by, give or take a frame or two.
-            let off = (step_ms - duration_ms).abs();
-            assert!(pair[1].discontinuity || off < 600, "{off} ms: {pair:?}");
+            check_pair(&pair[0], &pair[1]);
         }
+    }
+
+    /// Which run it is from: what stands in front of its names.
+    pub fn run(&self) -> Option<&str> {
+        let uri = self.whole().last()?.uri.as_ref()?;
+        uri.split_once('-').map(|(run, _)| run)
     }
 
     pub fn whole(&self) -> impl DoubleEndedIterator<Item = &Segment> {
@@ -280,7 +288,23 @@ impl Playlist {
     }
 }
 
-/// What a server has said in all its playlists of one run.
+/// What holds of two segments, one after the other.
+fn check_pair(one: &Segment, next: &Segment) {
+    assert_eq!(next.sequence, one.sequence + 1);
+    if next.discontinuity {
+        return;
+    }
+    assert_eq!(one.discontinuities, next.discontinuities);
+    // A delta update may have left out the tags before.
+    let same_map = one.map == next.map || one.map.is_none() || next.map.is_none();
+    assert!(same_map, "4.4.4.3: {one:?}\n{next:?}");
+    // All dates between two discontinuities are one line (6.3.3), in whole milliseconds.
+    let step_ms = (next.date_ms - one.date_ms) as f64;
+    let off_ms = (step_ms - one.duration.unwrap() * 1000.0).abs();
+    assert!(off_ms <= 1.1, "{off_ms} ms: {one:?}\n{next:?}");
+}
+
+/// What a server has said in all its playlists, of one run or several.
 #[derive(Default)]
 pub struct History {
     last: Option<Playlist>,
@@ -310,11 +334,25 @@ impl History {
                 "6.2.2: back"
             );
             let removed = playlist.sequence > last.sequence;
-            // 6.2.2
+            // 6.2.2; a run does not have what was in those before it.
             let kept = playlist.skipped > 0 || playlist.duration() >= 3.0 * playlist.target as f64;
-            assert!(!removed || kept, "too little is left: {text}");
+            let same_run = last.run() == playlist.run();
+            assert!(!removed || kept || !same_run, "too little is left: {text}");
         }
+        // 6.2.5.1: what is left out is further from the end than the boundary.
+        let rest: f64 = playlist.duration();
+        let boundary: f64 = playlist.control["CAN-SKIP-UNTIL"].parse().unwrap();
+        assert!(
+            playlist.skipped == 0 || rest >= boundary - 1e-3,
+            "{rest} s: {text}"
+        );
         for segment in &playlist.segments {
+            if let Some(before) = self.segments.get(&(segment.sequence - 1)) {
+                let same_run = before.map == segment.map || segment.discontinuity;
+                if same_run && before.duration.is_some() {
+                    check_pair(before, segment);
+                }
+            }
             let known = self
                 .segments
                 .entry(segment.sequence)
@@ -355,8 +393,12 @@ impl History {
                 );
             }
         }
-        if self.hints.last() != Some(&playlist.hint) {
-            self.hints.push(playlist.hint.clone());
+        if let Some(hint) = playlist
+            .hint
+            .clone()
+            .filter(|hint| self.hints.last() != Some(hint))
+        {
+            self.hints.push(hint);
         }
         self.last = Some(playlist.clone());
         playlist

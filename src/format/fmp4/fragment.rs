@@ -18,9 +18,11 @@ pub const HEAD_BYTES: usize = MOOF_BYTES + 8;
 /// (3840x2160 at MinCR 2, Table A-1) is about 7 MB.
 pub const MAX_PAYLOAD_BYTES: usize = 64 << 20;
 
-/// The places of a client's own numbers in the moof: mfhd's sequence_number and tfdt's baseMediaDecodeTime.
+/// The places of a client's own numbers in the moof: mfhd's sequence_number, tfdt's baseMediaDecodeTime and trun's
+/// sample_duration.
 const SEQUENCE_AT: usize = 20;
 const TIME_AT: usize = 60;
+const DURATION_AT: usize = 92;
 
 /// Flags of a frame that needs no other: sample_depends_on 2 (8.8.3.1).
 const SYNC_SAMPLE: u32 = 0x0200_0000;
@@ -92,6 +94,20 @@ impl Fragment {
         head[SEQUENCE_AT..SEQUENCE_AT + 4].copy_from_slice(&sequence.to_be_bytes());
         head[TIME_AT..TIME_AT + 8].copy_from_slice(&self.time_90k.saturating_sub(base_90k).to_be_bytes());
         head
+    }
+
+    /// The same for a frame that is shown from `start_90k` on, and up to its own end.
+    pub fn head_from(&self, sequence: u32, start_90k: u64) -> [u8; HEAD_BYTES] {
+        let mut head = self.head(sequence, 0);
+        let duration_90k = self.end_90k().saturating_sub(start_90k) as u32;
+        head[TIME_AT..TIME_AT + 8].copy_from_slice(&start_90k.to_be_bytes());
+        head[DURATION_AT..DURATION_AT + 4].copy_from_slice(&duration_90k.to_be_bytes());
+        head
+    }
+
+    /// Where the next frame begins, unless there is a silence between.
+    pub fn end_90k(&self) -> u64 {
+        self.time_90k + u64::from(self.duration_90k)
     }
 
     /// The content of the mdat: NAL units, each behind its length as four bytes, big-endian.

@@ -1,7 +1,8 @@
 //! What HLS players ask for: playlists, and the segments, parts and init segments that they name.
 
+use super::held::Media;
 use super::session::{PLAYLIST_TYPE, Session, not_there};
-use super::window::{Found, Media, Progress, Window};
+use super::window::{Found, Progress, Window};
 use crate::format::fmp4::HEAD_BYTES;
 use crate::format::hls::{Directives, Name};
 use crate::ring::BATCH_FRAGMENTS;
@@ -59,7 +60,7 @@ fn send(exchange: &Exchange<'_>, body: Result<Body<'_>, Rejection>) -> io::Resul
             let sent = send_media(exchange, &media)?;
             if let Some(last) = media.fragments.last() {
                 let address = exchange.connection.address;
-                session.run.count(address, sent, last.captured_us);
+                session.run.count(address, sent, last.fragment.captured_us);
             }
             Ok(exchange.answered())
         }
@@ -124,7 +125,7 @@ fn find<'a>(exchange: &'a Exchange<'a>, name: &str) -> Result<Body<'a>, Rejectio
 
 /// Sends a segment or a part; gives the bytes of it.
 fn send_media(exchange: &Exchange<'_>, media: &Media) -> io::Result<u64> {
-    let length: usize = media.fragments.iter().map(|f| f.size_bytes()).sum();
+    let length: usize = media.fragments.iter().map(|f| f.fragment.size_bytes()).sum();
     let answer = Answer::new(MEDIA_TYPE, FILE_CACHE, Vec::new()).with("Accept-Ranges: none\r\n");
     // The bytes that are no payload, of a batch at a time.
     let mut heads = answer.head_of(length, &exchange.security_headers, exchange.head.keep_alive);
@@ -135,14 +136,14 @@ fn send_media(exchange: &Exchange<'_>, media: &Media) -> io::Result<u64> {
     let mut sequence = media.sequence;
     for fragments in media.fragments.chunks(BATCH_FRAGMENTS) {
         let begin = heads.len();
-        for fragment in fragments {
-            heads.extend_from_slice(&fragment.head(sequence, 0));
+        for placed in fragments {
+            heads.extend_from_slice(&placed.head(sequence));
             sequence = sequence.wrapping_add(1);
         }
         let (begin, rest) = heads.split_at(begin);
         let mut slices = vec![IoSlice::new(begin)];
-        for (fragment, head) in fragments.iter().zip(rest.chunks(HEAD_BYTES)) {
-            slices.extend([IoSlice::new(head), IoSlice::new(fragment.payload())]);
+        for (placed, head) in fragments.iter().zip(rest.chunks(HEAD_BYTES)) {
+            slices.extend([IoSlice::new(head), IoSlice::new(placed.fragment.payload())]);
         }
         exchange.connection.write_slices(&mut slices)?;
         heads.clear();

@@ -6,8 +6,11 @@
 //! parts begin and end; what is sent are the ring's own fragments.
 
 mod answers;
+mod dates;
+mod held;
 pub mod run;
 mod session;
+mod terms;
 mod window;
 
 pub use answers::{file, media, multivariant};

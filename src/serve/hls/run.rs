@@ -1,6 +1,6 @@
 //! A camera's run: the thread that cuts its stream into segments and parts, and the viewers who keep it going.
 
-use super::window::{MOST_BYTES, SEGMENTS_MOST, Window};
+use super::window::{Handover, MOST_BYTES, SEGMENTS_A_SECOND, Window};
 use crate::log_warning;
 use crate::ring::{Batch, Follower, Next};
 use crate::serve::connection::LOOK_EVERY;
@@ -36,8 +36,8 @@ pub struct Hls(Mutex<Current>);
 #[derive(Default)]
 pub struct Current {
     pub run: Option<Arc<Run>>,
-    /// Where the next one goes on: media sequence number, discontinuities.
-    pub next: (u64, u64),
+    /// Where the next one goes on.
+    pub next: Handover,
 }
 
 /// What the segmenter and the viewers' requests share.
@@ -156,18 +156,22 @@ impl Drop for Segmenter {
 }
 
 impl Run {
-    /// One that goes on where the last one ended: media sequence number, discontinuities.
-    pub fn new(stream: &Arc<Stream>, (sequence, discontinuities): (u64, u64)) -> Run {
+    /// One that goes on where the last one ended.
+    pub fn new(stream: &Arc<Stream>, last: Handover) -> Run {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let number = unix.as_nanos() as u32 ^ std::process::id().rotate_left(16);
         // Media sequence numbers go on from run to run, and over a restart of the program: a player that was away finds
         // newer segments, and not older ones. Time makes up for more of them than there can have been.
-        let by_time = unix.as_secs().saturating_sub(YEAR_2020_S) * SEGMENTS_MOST.0 / SEGMENTS_MOST.1;
+        let by_time = unix.as_secs().saturating_sub(YEAR_2020_S) * SEGMENTS_A_SECOND;
+        let handover = Handover {
+            sequence: last.sequence.max(by_time),
+            ..last
+        };
         Run {
             number,
             stream: Arc::clone(stream),
             state: Mutex::new(State {
-                window: Window::new(number, sequence.max(by_time), discontinuities, MOST_BYTES),
+                window: Window::new(number, handover, MOST_BYTES),
                 texts: [None, None],
                 viewers: Vec::new(),
                 ended: false,
@@ -194,12 +198,14 @@ impl Run {
 
     /// Adds what the follower has got.
     fn push(&self, batch: &Batch) {
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let unix_us = (unix.as_micros() as i64).wrapping_sub(clock::monotonic_us() as i64);
+        let offset_us = clock::unix_offset_us();
         let (mut changed, mut needs_key_frame) = (false, batch.needs_key_frame);
         let mut state = self.lock();
+        if batch.skipped > 0 {
+            changed |= state.window.break_off();
+        }
         for fragment in &batch.fragments {
-            let pushed = state.window.push(fragment, unix_us);
+            let pushed = state.window.push(fragment, offset_us);
             changed |= pushed.changed;
             needs_key_frame |= pushed.needs_key_frame;
         }

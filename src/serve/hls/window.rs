@@ -1,59 +1,33 @@
 //! The newest segments of a run: pure data, which takes what it needs of the time as a parameter. It holds the ring's
 //! own fragments and nothing else: a segment is some of them in a row, a part is some of a segment's.
+//!
+//! What playlists promise holds whatever the camera does ([`terms`](super::terms)). Frames that fit in no part make a
+//! segment without parts, and where they come between others, the segment before them ends.
 
-use crate::format::fmp4::{Fragment, Init, TIMESCALE};
-use crate::format::hls::{self, Name, Part, PlaylistParams, SKIP_TARGETS, Segment};
+use super::dates::Dates;
+use super::held::{Held, Media, Placed, peak_bps};
+use super::terms::{self, FRAME_MOST_S, FRAMES_LEAST, Pace, SECOND_90K, TARGET_LEAST_S, TARGET_MOST_S};
+use crate::format::fmp4::{Fragment, Init};
+use crate::format::hls::{self, Name, PlaylistParams, SKIP_TARGETS, Segment};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-const SECOND_90K: u64 = TIMESCALE as u64;
-
-/// There are no more segments than this, in so many seconds, but for breaks.
-pub const SEGMENTS_MOST: (u64, u64) = (4, 3);
+/// There are no more segments than this a second, but for breaks ...
+pub const SEGMENTS_A_SECOND: u64 = 2;
+/// ... and some at the beginning.
+const SEGMENTS_AHEAD: u64 = 8;
 /// A segment that is so long ends at the next key frame, ...
-const SEGMENT_LEAST_90K: u64 = SECOND_90K * SEGMENTS_MOST.1 / SEGMENTS_MOST.0;
+const SEGMENT_LEAST_90K: u64 = SECOND_90K * 3 / 4;
 /// ... and one is asked for when it is so long.
 const SEGMENT_90K: u64 = SECOND_90K;
-/// The target duration is that of the first segment, but no more than this: a group of pictures that is longer than a
-/// target duration is cut.
-const TARGET_MOST_S: u64 = 6;
-/// It is 1 s, which has players stay 3 s behind, only where the first segment is not longer than this: where groups
-/// are as long as they were asked to be. Others get room, since one may be short, and the next one twice as long.
-const SECOND_AT_MOST_90K: u64 = SEGMENT_90K * 11 / 10;
 /// So much is in the first playlist. With a single segment of a second in it, GStreamer's hlsdemux2 (1.22) loses its place.
 const FIRST_90K: u64 = SEGMENT_90K * 3 / 2;
-/// A part has as many frames as are next to this. Players stay three parts behind, and ask again for each.
-const PART_90K: u64 = SECOND_90K / 6;
 /// Target durations that are listed: more than what a delta update may leave out, or it never would.
-const LISTED_TARGETS: u64 = SKIP_TARGETS + 2;
+const LISTED_TARGETS: u64 = SKIP_TARGETS + 1;
 /// Segments that are listed at least.
 const LISTED_LEAST: usize = 6;
 /// No more than this is held, however large the frames are, and whatever the playlist lists.
 pub const MOST_BYTES: usize = 64 << 20;
-
-/// A segment and what is in it.
-struct Held {
-    listing: Segment,
-    init: Arc<Init>,
-    fragments: Vec<Arc<Fragment>>,
-    /// Sequence number of the first fragment; those of the others follow.
-    sequence: u32,
-    bytes: usize,
-    /// Fragments in the whole parts.
-    in_parts: usize,
-    /// How long the part is that still grows.
-    part_90k: u64,
-    /// It is kept until the newest segment ends there, once it is no longer listed.
-    until_90k: u64,
-}
-
-/// Some fragments in a row.
-pub struct Media {
-    /// The fragments.
-    pub fragments: Vec<Arc<Fragment>>,
-    /// Sequence number of the first; those of the others follow.
-    pub sequence: u32,
-}
 
 /// The answer of [`Window::progress`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +59,16 @@ pub struct Pushed {
     pub needs_key_frame: bool,
 }
 
+/// Where a run goes on that follows another one.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Handover {
+    /// Media sequence number of its first segment.
+    pub sequence: u64,
+    pub discontinuities: u64,
+    /// What was promised; none before the first picture.
+    pub params: Option<PlaylistParams>,
+}
+
 /// The segments of one run.
 pub struct Window {
     run: u32,
@@ -93,7 +77,8 @@ pub struct Window {
     most_bytes: usize,
     /// Known when the first group of pictures is whole; until then its fragments wait here.
     params: Option<PlaylistParams>,
-    waiting: Vec<Arc<Fragment>>,
+    waiting: Vec<Placed>,
+    pace: Pace,
     /// Oldest first; so many of them are no longer listed.
     whole: VecDeque<Held>,
     unlisted: usize,
@@ -102,6 +87,9 @@ pub struct Window {
     newest: Option<Arc<Fragment>>,
     /// The next fragments can't be decoded before a key frame comes, or do not follow what is there.
     broken: bool,
+    dates: Option<Dates>,
+    /// Where segment 0 begins.
+    begin_90k: Option<u64>,
     next_segment: u64,
     next_part: u64,
     next_sequence: u32,
@@ -112,152 +100,212 @@ pub struct Window {
 }
 
 impl Window {
-    /// An empty window, for a run whose first segment has these numbers.
-    pub fn new(run: u32, first_sequence: u64, discontinuities: u64, most_bytes: usize) -> Window {
+    /// An empty window.
+    pub fn new(run: u32, handover: Handover, most_bytes: usize) -> Window {
         Window {
             run,
-            first_sequence,
+            first_sequence: handover.sequence,
             most_bytes,
-            params: None,
+            params: handover.params.map(|params| PlaylistParams { run, ..params }),
             waiting: Vec::new(),
+            pace: Pace::default(),
             whole: VecDeque::new(),
             unlisted: 0,
             open: None,
             bytes: 0,
             newest: None,
             broken: true,
+            dates: None,
+            begin_90k: None,
             next_segment: 0,
             next_part: 0,
             next_sequence: 1,
             inits: 0,
-            discontinuities,
+            discontinuities: handover.discontinuities,
             peak_bps: 0,
         }
     }
 
-    /// Adds the newest fragment; `unix_us` is what has to be added to a capture time to have it in Unix time.
-    pub fn push(&mut self, fragment: &Arc<Fragment>, unix_us: i64) -> Pushed {
+    /// Adds the newest fragment; `offset_us` is what has to be added to a capture time to have it in Unix time.
+    pub fn push(&mut self, fragment: &Arc<Fragment>, offset_us: i64) -> Pushed {
         let mut pushed = Pushed::default();
-        let follows = self.newest.replace(Arc::clone(fragment)).is_some_and(|newest| {
-            // The time line has no holes but for silences, and where frames are missing to a follower.
-            newest.time_90k + u64::from(newest.duration_90k) == fragment.time_90k
-                && newest.epoch == fragment.epoch
-                && newest.init.serves(&fragment.init)
-        });
-        if !follows {
+        let dates = self.dates.as_ref();
+        let clock_was_set = dates.is_some_and(|dates| dates.clock_was_set(offset_us));
+        let continued_90k = self.continued(fragment);
+        self.newest = Some(Arc::clone(fragment));
+        if continued_90k.is_none() || fragment.key && clock_was_set {
             // A player that finds a hole in the time throws away what comes before the next key frame: it is not sent.
-            self.broken = true;
-            pushed.changed |= self.close_segment();
-            self.forget_waiting();
+            pushed.changed |= self.break_off();
         }
+        pushed.needs_key_frame = clock_was_set || self.broken;
         if self.broken && !fragment.key {
-            pushed.needs_key_frame = true;
             return pushed;
         }
+        let continued_90k = continued_90k.filter(|_| !self.broken);
+        let placed = Placed {
+            fragment: Arc::clone(fragment),
+            start_90k: continued_90k.unwrap_or_else(|| self.own_start(fragment)),
+        };
+        pushed.needs_key_frame &= !fragment.key;
         if self.params.is_some() {
-            self.add(fragment, unix_us, &mut pushed);
+            self.add(placed, offset_us, &mut pushed);
         } else {
-            self.wait(fragment, unix_us, &mut pushed);
+            self.wait(placed, offset_us, &mut pushed);
         }
         pushed.changed |= self.keep_to_budget();
         pushed
     }
 
+    /// Where a fragment begins that goes on after the newest one: at its end, also after a silence, as the picture stays.
+    fn continued(&self, fragment: &Fragment) -> Option<u64> {
+        let newest = self.newest.as_ref()?;
+        let start_90k = newest.end_90k();
+        let goes_on = newest.epoch == fragment.epoch
+            && newest.init.serves(&fragment.init)
+            && start_90k <= fragment.time_90k
+            && fragment.end_90k() - start_90k < self.frame_end_90k();
+        goes_on.then_some(start_90k)
+    }
+
+    /// Where a fragment begins that goes on after nothing: at its own time, or as late as it has to.
+    fn own_start(&self, fragment: &Fragment) -> u64 {
+        let longest_90k = self.frame_end_90k() - 1;
+        fragment.end_90k() - u64::from(fragment.duration_90k).min(longest_90k)
+    }
+
+    /// No frame may last so long.
+    fn frame_end_90k(&self) -> u64 {
+        let target_s = self.params.map_or(FRAME_MOST_S, |params| params.target_s);
+        terms::segment_end_90k(target_s)
+    }
+
+    /// Ends what there is: the next fragment does not follow it. True if the playlist is another one now.
+    pub fn break_off(&mut self) -> bool {
+        self.broken = true;
+        let waiting = self.waiting.drain(..);
+        self.bytes -= waiting.map(|placed| placed.fragment.size_bytes()).sum::<usize>();
+        self.close_segment()
+    }
+
     /// Collects the first group of pictures, which gives what its playlists promise.
-    fn wait(&mut self, fragment: &Arc<Fragment>, unix_us: i64, pushed: &mut Pushed) {
-        let length_90k: u64 = self.waiting.iter().map(|f| u64::from(f.duration_90k)).sum();
-        let whole = fragment.key && length_90k >= SEGMENT_LEAST_90K;
-        let too_long = length_90k + u64::from(fragment.duration_90k) >= TARGET_MOST_S * SECOND_90K;
-        if let (true, Ok(frames @ 1..)) = (whole || too_long, u64::try_from(self.waiting.len())) {
-            let frame_90k = length_90k / frames;
-            let per_part = ((PART_90K + frame_90k / 2) / frame_90k.max(1)).max(1);
-            self.params = Some(PlaylistParams {
-                run: self.run,
-                // 4.4.3.1: the length of a segment, rounded, is not above it.
-                target_s: match length_90k {
-                    ..=SECOND_AT_MOST_90K => 1,
-                    _ => ((length_90k + SECOND_90K / 2) / SECOND_90K).clamp(2, TARGET_MOST_S),
-                },
-                // Frames are not all of one length, and no part may be longer, nor shorter than 85 % of it (4.4.4.9).
-                part_target_90k: (per_part * frame_90k * 11 / 10).next_multiple_of(SECOND_90K / 1000),
-            });
-            let waiting = std::mem::take(&mut self.waiting);
-            self.bytes = 0;
-            for fragment in waiting.iter().chain([fragment]) {
-                self.add(fragment, unix_us, pushed);
-            }
-            pushed.needs_key_frame = false; // was asked for while they came
-        } else {
+    fn wait(&mut self, placed: Placed, offset_us: i64, pushed: &mut Pushed) {
+        let lengths_90k: Vec<u64> = self.waiting.iter().map(Placed::length_90k).collect();
+        let length_90k: u64 = lengths_90k.iter().sum();
+        let whole = placed.fragment.key && length_90k >= SEGMENT_LEAST_90K;
+        let too_long = length_90k + placed.length_90k() >= TARGET_MOST_S * SECOND_90K;
+        if lengths_90k.len() < FRAMES_LEAST || !whole && !too_long {
             self.broken = false;
-            self.bytes += fragment.size_bytes();
-            self.waiting.push(Arc::clone(fragment));
-            pushed.needs_key_frame = key_is_due(length_90k, u64::from(fragment.duration_90k));
+            self.bytes += placed.fragment.size_bytes();
+            pushed.needs_key_frame |= key_is_due(length_90k, &placed);
+            self.waiting.push(placed);
+            return;
         }
+        self.params = Some(terms::choose(self.run, &lengths_90k));
+        pushed.changed = true;
+        let waiting = std::mem::take(&mut self.waiting);
+        self.bytes = 0;
+        for mut placed in waiting.into_iter().chain([placed]) {
+            if placed.length_90k() >= self.frame_end_90k() {
+                // A stall within the first group.
+                self.break_off();
+                placed.start_90k = self.own_start(&placed.fragment);
+            }
+            if !self.broken || placed.fragment.key {
+                self.add(placed, offset_us, pushed);
+            }
+        }
+        pushed.needs_key_frame = self.broken; // else it was asked for while they came
     }
 
-    fn forget_waiting(&mut self) {
-        self.bytes -= self.waiting.drain(..).map(|f| f.size_bytes()).sum::<usize>();
-    }
-
-    fn add(&mut self, fragment: &Arc<Fragment>, unix_us: i64, pushed: &mut Pushed) {
+    fn add(&mut self, placed: Placed, offset_us: i64, pushed: &mut Pushed) {
         let Some(params) = self.params else { return };
-        let frame_90k = u64::from(fragment.duration_90k);
-        let ends = self.open.as_ref().is_none_or(|open| {
+        let target_90k = params.part_target_90k;
+        let least_90k = terms::part_least_90k(target_90k);
+        let frame_90k = placed.length_90k();
+        let mut ends = true;
+        if let Some(open) = &mut self.open {
             let length_90k = open.listing.duration_90k;
-            fragment.key && length_90k >= SEGMENT_LEAST_90K
-                || length_90k + frame_90k >= params.target_s * SECOND_90K + SECOND_90K / 2
-        });
+            ends = placed.fragment.key && length_90k >= SEGMENT_LEAST_90K
+                || length_90k + frame_90k >= terms::segment_end_90k(params.target_s);
+            if !ends && open.has_parts && open.part_90k + frame_90k > target_90k {
+                if open.part_90k >= least_90k {
+                    open.close_part(&mut self.next_part);
+                    pushed.changed = true;
+                }
+                if open.part_90k + frame_90k > target_90k {
+                    // What has no parts yet may go on without. Else a part that is too short has to be its segment's last.
+                    ends = !open.listing.parts.is_empty();
+                    open.has_parts = ends;
+                    pushed.changed = true;
+                }
+            }
+        }
         if ends {
-            pushed.changed |= self.close_segment();
-            self.open_segment(fragment, unix_us);
+            let closed = self.close_segment();
+            // Where it has no parts, the next one is no longer promised.
+            pushed.changed |= !self.open_segment(&placed, offset_us) || closed;
         }
+        self.pace.push(frame_90k);
+        let parts_fit = self.parts_fit();
         let Some(open) = &mut self.open else { return };
-        pushed.needs_key_frame |= key_is_due(open.listing.duration_90k, frame_90k);
-        let too_much = open.part_90k > 0 && open.part_90k + frame_90k > params.part_target_90k;
-        if too_much {
-            open.close_part(&mut self.next_part);
-        }
-        open.fragments.push(Arc::clone(fragment));
-        open.bytes += fragment.size_bytes();
-        open.listing.duration_90k += frame_90k;
-        open.part_90k += frame_90k;
-        self.bytes += fragment.size_bytes();
+        pushed.needs_key_frame |= key_is_due(open.listing.duration_90k, &placed);
+        self.bytes += placed.fragment.size_bytes();
         self.next_sequence = self.next_sequence.wrapping_add(1);
-        // Not to hold it back until the next frame shows that it is whole: that one will be as long as these.
-        let frames = (open.fragments.len() - open.in_parts) as u64;
-        let full = open.part_90k + open.part_90k / frames.max(1) > params.part_target_90k;
-        if full {
-            open.close_part(&mut self.next_part);
+        open.push(placed);
+        if open.has_parts {
+            // Not to hold it back until the next frame shows that it is whole: that one will be as long as these.
+            if open.part_90k >= least_90k && open.part_90k + self.pace.frame_90k() > target_90k {
+                open.close_part(&mut self.next_part);
+                pushed.changed = true;
+            }
+        } else if parts_fit || frame_90k >= SEGMENT_LEAST_90K {
+            // Nor this: it is listed when it is whole.
+            pushed.changed |= self.close_segment();
         }
-        pushed.changed |= too_much || full;
     }
 
-    fn open_segment(&mut self, fragment: &Fragment, unix_us: i64) {
+    /// True if the next segment may have parts: frames come as they fit, and not so unevenly that there are too many
+    /// segments.
+    fn parts_fit(&self) -> bool {
+        let end_90k = self.open.as_ref().or(self.whole.back()).map_or(0, Held::end_90k);
+        let since_90k = end_90k.saturating_sub(self.begin_90k.unwrap_or(end_90k));
+        let segments = SEGMENTS_AHEAD + since_90k * SEGMENTS_A_SECOND / SECOND_90K;
+        self.next_segment <= segments
+            && self
+                .params
+                .is_none_or(|params| terms::fits(self.pace.frame_90k(), params.part_target_90k))
+    }
+
+    /// True if the segment has parts.
+    fn open_segment(&mut self, placed: &Placed, offset_us: i64) -> bool {
+        let (fragment, start_90k) = (&placed.fragment, placed.start_90k);
+        self.begin_90k.get_or_insert(start_90k);
         let before = self.whole.back();
         let before = before.map(|before| Arc::clone(&before.init));
         let known = before.filter(|before| before.serves(&fragment.init));
         self.inits += u64::from(known.is_none());
-        let discontinuity = std::mem::take(&mut self.broken) && self.next_segment > 0;
+        let begins_anew = std::mem::take(&mut self.broken);
+        let discontinuity = begins_anew && self.next_segment > 0;
         self.discontinuities += u64::from(discontinuity);
-        self.open = Some(Held {
-            listing: Segment {
-                number: self.next_segment,
-                init: self.inits - 1,
-                discontinuity,
-                discontinuities: self.discontinuities,
-                date_ms: fragment.captured_us.saturating_add_signed(unix_us) / 1000,
-                duration_90k: 0,
-                parts: Vec::new(),
-            },
-            init: known.unwrap_or_else(|| Arc::clone(&fragment.init)),
-            fragments: Vec::new(),
-            sequence: self.next_sequence,
-            bytes: 0,
-            in_parts: 0,
-            part_90k: 0,
-            until_90k: 0,
-        });
+        if begins_anew {
+            self.dates = None;
+        }
+        let dates = self.dates.get_or_insert_with(|| Dates::from(placed, offset_us));
+        let listing = Segment {
+            number: self.next_segment,
+            init: self.inits - 1,
+            discontinuity,
+            discontinuities: self.discontinuities,
+            date_ms: dates.date_ms(start_90k),
+            duration_90k: 0,
+            parts: Vec::new(),
+        };
+        let init = known.unwrap_or_else(|| Arc::clone(&fragment.init));
+        let fits = |params: PlaylistParams| placed.length_90k() <= params.part_target_90k;
+        let has_parts = self.params.is_none_or(fits) && self.parts_fit();
+        self.open = Some(Held::new(listing, init, self.next_sequence, has_parts));
         self.next_segment += 1;
+        has_parts
     }
 
     /// Ends the segment that grows; false if there is none.
@@ -265,12 +313,12 @@ impl Window {
         let Some(mut open) = self.open.take() else {
             return false;
         };
-        if open.part_90k > 0 {
+        if open.has_parts && open.part_90k > 0 {
             open.close_part(&mut self.next_part);
         }
-        let bits = open.bytes as u64 * 8 * SECOND_90K;
-        self.peak_bps = self.peak_bps.max(bits.div_ceil(open.listing.duration_90k.max(1)));
         self.whole.push_back(open);
+        let peak_bps = peak_bps(self.whole.iter().rev(), self.target_s());
+        self.peak_bps = self.peak_bps.max(peak_bps);
         self.unlist();
         true
     }
@@ -311,9 +359,7 @@ impl Window {
         while self.bytes > self.most_bytes {
             if self.whole.is_empty() {
                 // More than that within one segment: this can't be had as HLS.
-                self.broken = true;
-                self.forget_waiting();
-                self.close_segment();
+                self.break_off();
             }
             self.drop_oldest();
         }
@@ -332,7 +378,7 @@ impl Window {
 
     /// Target duration; the least one while it is not known.
     pub fn target_s(&self) -> u64 {
-        self.params.map_or(1, |params| params.target_s)
+        self.params.map_or(TARGET_LEAST_S, |params| params.target_s)
     }
 
     /// Bytes held now.
@@ -340,9 +386,13 @@ impl Window {
         self.bytes
     }
 
-    /// What another run after this one has to begin with: media sequence number and discontinuities.
-    pub fn end(&self) -> (u64, u64) {
-        (self.first_sequence + self.next_segment, self.discontinuities + 1)
+    /// What another run after this one has to begin with.
+    pub fn end(&self) -> Handover {
+        Handover {
+            sequence: self.first_sequence + self.next_segment,
+            discontinuities: self.discontinuities + 1,
+            params: self.params,
+        }
     }
 
     /// The media playlist; with `skip`, a delta update.
@@ -353,9 +403,13 @@ impl Window {
             return String::new();
         };
         let whole: Vec<&Segment> = self.listed().map(|held| &held.listing).collect();
-        let open = self.open.as_ref().map(|open| &open.listing);
-        let open = open.filter(|open| !open.parts.is_empty());
-        hls::media(params, self.first_sequence, &whole, open, self.next_part, skip)
+        let open = self.open.as_ref();
+        let has_parts = open.map_or_else(|| self.parts_fit(), |open| open.has_parts);
+        let open = open
+            .map(|open| &open.listing)
+            .filter(|open| !open.parts.is_empty());
+        let next_part = has_parts.then_some(self.next_part);
+        hls::media(params, self.first_sequence, &whole, open, next_part, skip)
     }
 
     /// The multivariant playlist.
@@ -373,7 +427,7 @@ impl Window {
             _ => (init.width, init.height),
         };
         let variant = hls::Variant {
-            peak_bps: self.peak_bps,
+            peak_bps: self.peak_bps.max(a_second(bytes * 8)),
             average_bps: a_second(bytes * 8),
             codec: &init.codec,
             width,
@@ -392,10 +446,15 @@ impl Window {
         let parts_of = |held: &Held| held.listing.parts.len() as u64;
         let open_parts = self.open.as_ref().map_or(0, parts_of);
         if number < grows {
-            // A part that it does not have is the first one of the next segment.
+            // A part that it does not have is the first one of the next segment; one without parts has all of them.
             let newest = self.whole.back().map_or(0, parts_of);
-            let has = number + 1 < grows || open_parts > 0 || part.is_none_or(|part| part < newest);
-            return if has { Progress::Reached } else { Progress::NotYet };
+            let has = |part| newest == 0 || part < newest;
+            let reached = number + 1 < grows || open_parts > 0 || part.is_none_or(has);
+            return if reached {
+                Progress::Reached
+            } else {
+                Progress::NotYet
+            };
         }
         // grows - 1 is the last segment that is whole.
         if number > grows + 1 {
@@ -424,7 +483,7 @@ impl Window {
             }
             Name::Segment(number) => {
                 let held = self.whole.iter().find(|held| held.listing.number == number)?;
-                Some(Found::Media(held.media(0, held.fragments.len())))
+                Some(Found::Media(held.media()))
             }
             Name::Part(number) if number == self.next_part => Some(Found::Next),
             Name::Part(number) => held.find_map(|held| held.part(number)).map(Found::Media),
@@ -432,51 +491,9 @@ impl Window {
     }
 }
 
-/// True if a segment of this length that goes on with a frame of that length, which is no key frame, needs one: once a
-/// second.
-fn key_is_due(length_90k: u64, frame_90k: u64) -> bool {
-    length_90k >= SEGMENT_90K && length_90k % SEGMENT_90K < frame_90k
-}
-
-impl Held {
-    fn end_90k(&self) -> u64 {
-        let last = self.fragments.last();
-        last.map_or(0, |last| last.time_90k + u64::from(last.duration_90k))
-    }
-
-    fn close_part(&mut self, next_part: &mut u64) {
-        let first = self.fragments.get(self.in_parts);
-        self.listing.parts.push(Part {
-            number: *next_part,
-            duration_90k: std::mem::take(&mut self.part_90k),
-            independent: first.is_some_and(|first| first.key),
-        });
-        self.in_parts = self.fragments.len();
-        *next_part += 1;
-    }
-
-    fn media(&self, from: usize, to: usize) -> Media {
-        Media {
-            fragments: self.fragments.get(from..to).unwrap_or_default().to_vec(),
-            sequence: self.sequence.wrapping_add(from as u32),
-        }
-    }
-
-    /// The fragments of a part, found by the lengths of those before it and its own.
-    fn part(&self, number: u64) -> Option<Media> {
-        let first = self.listing.parts.first()?.number;
-        let at = usize::try_from(number.checked_sub(first)?).ok()?;
-        let (mut from, mut to) = (0, 0);
-        for part in self.listing.parts.get(..=at)? {
-            from = to;
-            let mut length_90k = 0;
-            while length_90k < part.duration_90k {
-                length_90k += u64::from(self.fragments.get(to)?.duration_90k);
-                to += 1;
-            }
-        }
-        Some(self.media(from, to))
-    }
+/// True if a segment of this length that goes on with that frame needs a key frame: once a second.
+fn key_is_due(length_90k: u64, placed: &Placed) -> bool {
+    !placed.fragment.key && length_90k >= SEGMENT_90K && length_90k % SEGMENT_90K < placed.length_90k()
 }
 
 #[cfg(test)]

@@ -6,6 +6,12 @@ use std::collections::HashMap;
 
 const FRAME_90K: u32 = 3000;
 
+const FIRST: Handover = Handover {
+    sequence: 1000,
+    discontinuities: 0,
+    params: None,
+};
+
 fn init() -> Arc<Init> {
     init_of(0xeb, 0)
 }
@@ -34,6 +40,8 @@ struct Rig {
     init: Arc<Init>,
     time_90k: u64,
     epoch: u32,
+    /// The wall clock, as what it is ahead of the frames' own.
+    offset_us: i64,
     /// Bytes of a frame.
     bytes: usize,
     wants: u64,
@@ -48,10 +56,11 @@ struct Rig {
 impl Rig {
     fn new(most_bytes: usize) -> Rig {
         Rig {
-            window: Window::new(7, 1000, 0, most_bytes),
+            window: Window::new(7, FIRST, most_bytes),
             init: init(),
             time_90k: 0,
             epoch: 0,
+            offset_us: 1_700_000_000_000_000,
             bytes: 100,
             wants: 0,
             named: HashMap::new(),
@@ -74,7 +83,7 @@ impl Rig {
         let init = Arc::clone(&self.init);
         let fragment = Fragment::new(init, &unit, span, captured_us, self.epoch).unwrap();
         self.time_90k += u64::from(duration_90k);
-        let pushed = self.window.push(&Arc::new(fragment), 1_700_000_000_000_000);
+        let pushed = self.window.push(&Arc::new(fragment), self.offset_us);
         self.wants += u64::from(pushed.needs_key_frame);
         if pushed.changed {
             self.check();
@@ -95,40 +104,68 @@ impl Rig {
     fn check(&mut self) {
         let window = &self.window;
         let all = || window.whole.iter().chain(&window.open);
-        let waiting: usize = window.waiting.iter().map(|f| f.size_bytes()).sum();
-        let held: usize = all()
-            .flat_map(|held| &held.fragments)
-            .map(|f| f.size_bytes())
-            .sum();
-        assert_eq!(window.bytes, held + waiting);
+        let waiting = window.waiting.iter();
+        let size = |placed: &Placed| placed.fragment.size_bytes();
+        let held = all().flat_map(|held| &held.fragments).map(size).sum::<usize>();
+        assert_eq!(window.bytes, held + waiting.map(size).sum::<usize>());
         assert!(window.bytes <= window.most_bytes);
-        let mut sequence = None;
+        let mut before: Option<&Held> = None;
         for held in all() {
             let listing = &held.listing;
-            let length: u64 = held.fragments.iter().map(|f| u64::from(f.duration_90k)).sum();
-            assert_eq!(listing.duration_90k, length);
-            assert_eq!(length, held.end_90k() - held.fragments[0].time_90k, "no holes");
-            assert!(sequence.is_none_or(|expected| held.sequence == expected));
-            sequence = Some(held.sequence + held.fragments.len() as u32);
+            if let Some(before) = before {
+                let next = before.sequence + before.fragments.len() as u32;
+                assert_eq!(held.sequence, next);
+                let follows = held.fragments[0].start_90k == before.end_90k();
+                assert!(follows || listing.discontinuity, "a hole between segments");
+                let on_line = (before.listing.date_ms + before.listing.duration_90k / 90)
+                    .abs_diff(listing.date_ms)
+                    <= 1;
+                assert!(on_line || listing.discontinuity, "the date jumps");
+            }
+            before = Some(held);
+            assert!(
+                held.fragments
+                    .windows(2)
+                    .all(|pair| { pair[0].fragment.end_90k() == pair[1].start_90k })
+            );
+            assert_eq!(
+                listing.duration_90k,
+                held.end_90k() - held.fragments[0].start_90k,
+                "no holes"
+            );
+            assert!(held.fragments[0].fragment.key || !listing.discontinuity);
             let mut in_parts = Vec::new();
-            for part in &listing.parts {
+            for (at, part) in listing.parts.iter().enumerate() {
                 let Some(Found::Media(media)) = window.find(Name::Part(part.number)) else {
                     panic!("part {} is not there", part.number);
                 };
-                let length: u64 = media.fragments.iter().map(|f| u64::from(f.duration_90k)).sum();
+                let length: u64 = media.fragments.iter().map(Placed::length_90k).sum();
                 assert_eq!(part.duration_90k, length);
-                assert_eq!(part.independent, media.fragments[0].key);
+                assert_eq!(part.independent, media.fragments[0].fragment.key);
+                // 4.4.4.9
                 let target_90k = window.params.unwrap().part_target_90k;
-                assert!(length <= target_90k || media.fragments.len() == 1);
+                assert!(length <= target_90k, "{length} for {target_90k}");
+                let is_open = window
+                    .open
+                    .as_ref()
+                    .is_some_and(|open| open.listing.number == listing.number);
+                let is_last = !is_open && at + 1 == listing.parts.len();
+                assert!(
+                    is_last || length * 100 >= target_90k * 85,
+                    "{length} for {target_90k}"
+                );
                 assert_eq!(media.sequence, held.sequence + in_parts.len() as u32);
                 in_parts.extend(times(&media));
             }
-            let same_start = held.fragments.iter().map(|f| f.time_90k).zip(&in_parts);
+            let same_start = held.fragments.iter().map(|f| f.start_90k).zip(&in_parts);
             assert!(same_start.clone().all(|(one, other)| one == *other));
         }
         for held in &window.whole {
             let parts: u64 = held.listing.parts.iter().map(|p| p.duration_90k).sum();
-            assert_eq!(parts, held.listing.duration_90k, "the parts are the segment");
+            assert!(
+                held.listing.parts.is_empty() || parts == held.listing.duration_90k,
+                "the parts are the segment"
+            );
         }
         // What had a name has the same bytes for ever, as long as it has any.
         let names = all().flat_map(|held| {
@@ -171,9 +208,10 @@ impl Rig {
                 assert!(length.round() as u64 <= target_s, "{length} s for {target_s}");
             }
         }
-        let hint = quoted(lines[lines.len() - 1]);
-        let (_, hint) = Name::parse(hint).unwrap();
-        assert!(matches!(self.window.find(hint), Some(Found::Next)));
+        if let Some(hint) = lines[lines.len() - 1].strip_prefix("#EXT-X-PRELOAD-HINT:") {
+            let (_, hint) = Name::parse(quoted(hint)).unwrap();
+            assert!(matches!(self.window.find(hint), Some(Found::Next)));
+        }
     }
 
     fn params(&self) -> (u64, u64) {
@@ -192,7 +230,7 @@ impl Rig {
 }
 
 fn times(media: &Media) -> Vec<u64> {
-    media.fragments.iter().map(|f| f.time_90k).collect()
+    media.fragments.iter().map(|f| f.start_90k).collect()
 }
 
 fn quoted(line: &str) -> &str {
@@ -201,17 +239,17 @@ fn quoted(line: &str) -> &str {
 }
 
 #[test]
-fn groups_of_a_second_are_segments_and_five_frames_a_part() {
+fn groups_of_a_second_are_segments_and_six_frames_a_part() {
     let mut rig = Rig::new(MOST_BYTES);
     rig.play(30, 30);
     assert!(!rig.window.is_ready(), "the first group may go on");
     rig.play(300, 30);
-    assert_eq!(rig.params(), (1, 184 * 90));
+    assert_eq!(rig.params(), (2, 19_440));
     assert_eq!(rig.lengths(), [30; 10]);
     assert_eq!(rig.wants, 0, "key frames come by themselves");
     for held in &rig.window.whole {
         let parts: Vec<_> = held.listing.parts.iter().map(|p| p.duration_90k).collect();
-        assert_eq!(parts, [15_000; 6]);
+        assert_eq!(parts, [18_000; 5]);
     }
     let text = rig.window.variant().unwrap();
     // 30 fragments of 100 bytes, the NAL unit's length, and the fragment's head.
@@ -226,7 +264,7 @@ fn a_part_is_there_with_its_last_frame() {
     let mut rig = Rig::new(MOST_BYTES);
     rig.play(31, 30);
     let changes = (1..30).filter(|_| rig.push(false, FRAME_90K).changed);
-    assert_eq!(changes.count(), 6);
+    assert_eq!(changes.count(), 5);
     assert!(rig.push(true, FRAME_90K).changed, "the segment is whole");
 }
 
@@ -249,21 +287,12 @@ fn key_frames_that_are_close_together_make_no_small_segments() {
     rig.play(300, 1);
     assert!(rig.lengths().iter().all(|frames| *frames == 23));
     // 23 frames are 0.77 s.
-    assert_eq!(rig.params().0, 1);
+    assert_eq!(rig.params().0, 2);
 }
 
 #[test]
 fn the_first_group_gives_the_target_and_longer_ones_are_cut() {
-    for (group, target_s) in [
-        (30, 1),
-        (33, 1),
-        (34, 2),
-        (74, 2),
-        (75, 3),
-        (100, 3),
-        (150, 5),
-        (180, 6),
-    ] {
+    for (group, target_s) in [(30, 2), (74, 2), (75, 3), (100, 3), (150, 5), (180, 6)] {
         let mut rig = Rig::new(MOST_BYTES);
         rig.play(10 * group, group);
         assert_eq!(rig.params().0, target_s, "{group}");
@@ -298,7 +327,7 @@ fn slow_streams_have_a_frame_a_part() {
     for number in 0..30 {
         rig.push(number % 4 == 0, 90_000);
     }
-    assert_eq!(rig.params(), (4, 99_000));
+    assert_eq!(rig.params(), (4, 96_840));
     assert!(rig.window.whole.iter().all(|held| held.listing.parts.len() == 4));
 }
 
@@ -329,7 +358,7 @@ fn after_a_hole_a_key_frame_is_waited_for_and_the_break_is_told() {
         let mut rig = Rig::new(MOST_BYTES);
         rig.play(105, 30);
         match what {
-            "hole" => rig.time_90k += 100_000,
+            "hole" => rig.time_90k += 250_000,
             "epoch" => rig.epoch += 1,
             _ => rig.init = other_format(&rig.init),
         }
@@ -342,7 +371,7 @@ fn after_a_hole_a_key_frame_is_waited_for_and_the_break_is_told() {
         rig.play(61, 30);
         let last: Vec<_> = rig.window.whole.iter().skip(4).collect();
         assert_eq!(last.len(), 2);
-        assert_eq!(last[0].fragments[0].time_90k, at_90k);
+        assert_eq!(last[0].fragments[0].start_90k, at_90k);
         let told: Vec<_> = last
             .iter()
             .map(|h| (h.listing.discontinuity, h.listing.discontinuities))
@@ -366,7 +395,11 @@ fn after_a_hole_a_key_frame_is_waited_for_and_the_break_is_told() {
         assert!(
             playlist.contains("#EXT-X-DISCONTINUITY-SEQUENCE:1\n") && !playlist.contains("DISCONTINUITY\n")
         );
-        assert_eq!(rig.window.end(), (1000 + rig.window.next_segment, 2));
+        let end = rig.window.end();
+        assert_eq!(
+            (end.sequence, end.discontinuities),
+            (1000 + rig.window.next_segment, 2)
+        );
     }
 }
 
@@ -374,13 +407,13 @@ fn after_a_hole_a_key_frame_is_waited_for_and_the_break_is_told() {
 fn a_hole_in_the_first_group_begins_anew() {
     let mut rig = Rig::new(MOST_BYTES);
     rig.play(10, 30);
-    rig.time_90k += 1;
+    rig.time_90k += (FRAME_MOST_S + 1) * SECOND_90K;
     let at_90k = rig.time_90k;
     rig.play(61, 30);
     assert_eq!(rig.lengths(), [30, 30]);
     let first = &rig.window.whole[0];
     assert_eq!(
-        (first.fragments[0].time_90k, first.listing.discontinuity),
+        (first.fragments[0].start_90k, first.listing.discontinuity),
         (at_90k, false)
     );
 }
@@ -394,12 +427,12 @@ fn what_left_the_list_stays_for_its_length_and_a_playlist_more() {
         rig.play(30, 30);
         if left_at.is_none() && rig.window.unlisted > 0 {
             left_at = Some(second);
-            assert_eq!(listed_s(&rig), 8, "eight target durations");
+            assert_eq!(listed_s(&rig), 14, "seven target durations");
         }
         if rig.window.find(Name::Segment(0)).is_none() && second > 2 {
-            // Segments are whole with the first frame of the next one; 9 s is the longest list, and it counts before.
+            // Segments are whole with the first frame of the next one; 15 s is the longest list, and it counts before.
             let gone_after = second - left_at.unwrap();
-            assert!((10..=12).contains(&gone_after), "{gone_after}");
+            assert!((16..=18).contains(&gone_after), "{gone_after}");
             break;
         }
         assert!(second < 99, "it is never let go");
@@ -434,22 +467,22 @@ fn the_budget_goes_before_all_else() {
 fn how_far_the_playlist_goes() {
     let mut rig = Rig::new(MOST_BYTES);
     rig.play(30 * 4 + 12, 30);
-    // Segments 0 to 3 are whole, of 6 parts each; 4 has two.
+    // Segments 0 to 3 are whole, of 5 parts each; 4 has two.
     let reaches = |rig: &Rig, number: u64, part| rig.window.progress(1000 + number, part);
     for (number, part, reach) in [
         (0, None, Progress::Reached),
         (0, Some(99), Progress::Reached),
         (3, None, Progress::Reached),
+        (3, Some(4), Progress::Reached),
         (3, Some(5), Progress::Reached),
-        (3, Some(6), Progress::Reached),
         (4, None, Progress::NotYet),
         (4, Some(0), Progress::Reached),
         (4, Some(1), Progress::Reached),
         (4, Some(2), Progress::NotYet),
-        (4, Some(5), Progress::NotYet),
-        // 3 / PART-TARGET is 16.4
-        (4, Some(19), Progress::NotYet),
-        (4, Some(20), Progress::TooFar),
+        (4, Some(4), Progress::NotYet),
+        // 3 / PART-TARGET is 13.9
+        (4, Some(16), Progress::NotYet),
+        (4, Some(17), Progress::TooFar),
         (5, None, Progress::NotYet),
         (5, Some(0), Progress::NotYet),
         (6, None, Progress::TooFar),
@@ -466,14 +499,22 @@ fn how_far_the_playlist_goes() {
     for _ in 12..30 {
         rig.push(false, FRAME_90K);
     }
-    assert_eq!(reaches(&rig, 4, Some(6)), Progress::NotYet);
+    assert_eq!(reaches(&rig, 4, Some(5)), Progress::NotYet);
     rig.push(true, FRAME_90K);
     assert_eq!(reaches(&rig, 4, None), Progress::Reached);
-    assert_eq!(reaches(&rig, 4, Some(6)), Progress::NotYet);
-    for _ in 0..4 {
+    assert_eq!(reaches(&rig, 4, Some(5)), Progress::NotYet);
+    for _ in 0..5 {
         rig.push(false, FRAME_90K);
     }
-    assert_eq!(reaches(&rig, 4, Some(6)), Progress::Reached);
+    assert_eq!(reaches(&rig, 4, Some(5)), Progress::Reached);
+    // A frame that is too long for a part is a segment without any, at once: whoever waits for a part gets that.
+    assert_eq!(reaches(&rig, 5, Some(1)), Progress::NotYet);
+    rig.push(false, 10 * FRAME_90K);
+    for part in [None, Some(0), Some(7)] {
+        assert_eq!(reaches(&rig, 6, part), Progress::Reached, "{part:?}");
+    }
+    assert_eq!(reaches(&rig, 5, Some(1)), Progress::Reached);
+    assert_eq!(reaches(&rig, 7, Some(0)), Progress::NotYet);
 }
 
 /// Frames of all lengths, key frames and breaks by chance: what holds always, holds.
@@ -528,4 +569,156 @@ fn parts_have_their_length_at_all_usual_rates() {
             }
         }
     }
+}
+
+/// Frames of `fps` (in thousandths), a key frame about each second, for so many seconds.
+fn play_at(rig: &mut Rig, millifps: u64, seconds: u64) {
+    let group = (millifps / 1000).max(1);
+    for number in 0..(seconds * millifps).div_ceil(1000) {
+        rig.push(number % group == 0, (90_000_000 / millifps) as u32);
+    }
+}
+
+#[test]
+fn a_late_frame_is_a_segment_without_parts() {
+    let mut rig = Rig::new(MOST_BYTES);
+    rig.play(60, 30);
+    for round in 0..20 {
+        let segments = rig.window.next_segment;
+        // As over Wi-Fi: nothing for 0.35 s, and then all of it.
+        for number in 0..90 {
+            let duration_90k = match number {
+                30 => 34_500,
+                31..41 => 1,
+                _ => FRAME_90K,
+            };
+            rig.push(number % 30 == 25, duration_90k);
+        }
+        assert_eq!(rig.params(), (2, 19_440));
+        assert!(rig.window.next_segment - segments <= 5, "{round}");
+        let held: Vec<&Held> = rig.window.whole.iter().rev().take(4).collect();
+        let without = held.iter().filter(|held| held.listing.parts.is_empty());
+        assert_eq!(without.count(), 1, "{round}");
+    }
+    assert!(!rig.text.contains("DISCONTINUITY\n"), "{}", rig.text);
+}
+
+#[test]
+fn whatever_rate_comes_the_promises_hold() {
+    for first in [30_000, 25_000, 15_000, 12_500, 7_500, 5_000, 1_000, 500] {
+        let mut rig = Rig::new(MOST_BYTES);
+        play_at(&mut rig, first, 10);
+        let terms = rig.params();
+        let mut seconds = 0;
+        for then in [
+            5_000, 7_500, 10_000, 600, 30_000, 12_000, 24_000, 500, 60_000, 900, 30_000,
+        ] {
+            let segments = rig.window.next_segment;
+            play_at(&mut rig, then, 8);
+            seconds += 8;
+            assert_eq!(rig.params(), terms, "{first} {then}");
+            // What is there at the end has parts again, or would not have had them at this rate either.
+            let newest = rig.window.whole.back().unwrap();
+            let fits = terms::fits(90_000_000 / then, terms.1);
+            assert_eq!(!newest.listing.parts.is_empty(), fits, "{first} {then}");
+            let made = rig.window.next_segment - segments;
+            assert!((3..=14).contains(&made), "{first} {then}: {made} segments");
+        }
+        assert!(rig.window.next_segment <= SEGMENTS_AHEAD + SEGMENTS_A_SECOND * (seconds + 10) + 2);
+        assert!(!rig.text.contains("DISCONTINUITY\n"), "{first}: {}", rig.text);
+    }
+}
+
+/// The first frame says nothing of the rate, and each has the length of a half second, as nobody knows when the next comes.
+#[test]
+fn pictures_far_apart_make_long_segments_and_no_holes() {
+    for (apart_s, target_s) in [(3, 6), (15, 19), (60, 75)] {
+        let mut rig = Rig::new(MOST_BYTES);
+        for number in 0..20 {
+            rig.push(number % 4 == 0, 45_000);
+            rig.time_90k += apart_s * SECOND_90K - 45_000;
+        }
+        assert_eq!(rig.params().0, target_s, "{apart_s}");
+        assert!(!rig.text.contains("DISCONTINUITY\n"), "{}", rig.text);
+        let last = rig.window.whole.back().unwrap();
+        let placed = last.fragments.last().unwrap();
+        assert_eq!(placed.length_90k(), apart_s * SECOND_90K);
+        let head = placed.head(9);
+        let u32_at = |at: usize| u32::from_be_bytes(head[at..at + 4].try_into().unwrap());
+        assert_eq!((u32_at(20), u64::from(u32_at(64))), (9, placed.start_90k));
+        assert_eq!(u64::from(u32_at(92)), placed.length_90k());
+    }
+}
+
+#[test]
+fn a_camera_that_gets_slower_than_promised_breaks_off() {
+    let mut rig = Rig::new(MOST_BYTES);
+    rig.play(120, 30);
+    for number in 0..10 {
+        rig.time_90k += 15 * SECOND_90K;
+        rig.push(number % 2 == 0, FRAME_90K);
+    }
+    assert_eq!(rig.params().0, 2);
+    rig.play(60, 30);
+    assert!(rig.text.contains("#EXT-X-DISCONTINUITY\n"));
+}
+
+#[test]
+fn a_stall_within_the_first_group_is_not_its_rate() {
+    let mut rig = Rig::new(MOST_BYTES);
+    rig.push(true, FRAME_90K);
+    rig.time_90k += 5 * SECOND_90K;
+    rig.play(120, 30);
+    assert_eq!(rig.params(), (2, 19_440));
+}
+
+#[test]
+fn dates_are_one_line_until_the_clock_is_set() {
+    let mut rig = Rig::new(MOST_BYTES);
+    rig.play(45, 30);
+    // What NTP slews, it slews for both clocks; the rest is how exactly they are read.
+    for number in 45..90 {
+        rig.offset_us += if number % 2 == 0 { 9000 } else { -9000 };
+        rig.push(number % 30 == 0, FRAME_90K);
+    }
+    assert!(!rig.text.contains("DISCONTINUITY\n"), "{}", rig.text);
+    let hour_us = 3_600_000_000;
+    for (steps, step_us) in [
+        (1, hour_us),
+        (2, -hour_us),
+        (3, 150_000),
+        (4, -hour_us * 24 * 365),
+    ] {
+        rig.offset_us += step_us;
+        let wants = rig.wants;
+        rig.push(false, FRAME_90K);
+        assert_eq!(rig.wants, wants + 1, "a new line begins with a key frame");
+        rig.play(90, 30);
+        assert_eq!(rig.text.matches("#EXT-X-DISCONTINUITY\n").count(), steps);
+        // check() holds the dates to one line elsewhere.
+        let newest = rig.window.whole.back().unwrap();
+        let captured_us = newest.fragments[0].fragment.captured_us;
+        let date_us = captured_us.saturating_add_signed(rig.offset_us);
+        assert!((date_us / 1000).abs_diff(newest.listing.date_ms) <= 20);
+    }
+    // Forth and back between two key frames is nothing.
+    for step_us in [hour_us, -hour_us] {
+        rig.push(false, FRAME_90K);
+        rig.offset_us += step_us;
+    }
+    rig.play(90, 30);
+    assert_eq!(rig.text.matches("#EXT-X-DISCONTINUITY\n").count(), 4);
+}
+
+#[test]
+fn the_next_run_keeps_the_promises() {
+    let mut rig = Rig::new(MOST_BYTES);
+    rig.play(90, 30);
+    let (terms, handover) = (rig.params(), rig.window.end());
+    let mut next = Rig::new(MOST_BYTES);
+    next.window = Window::new(7, handover, MOST_BYTES);
+    play_at(&mut next, 600, 20);
+    assert_eq!(next.params(), terms);
+    assert!(next.text.contains("#EXT-X-TARGETDURATION:2\n"));
+    assert_eq!(next.window.first_sequence, 1003);
 }
