@@ -105,6 +105,11 @@ impl Framer {
         }
     }
 
+    /// True once a picture has come.
+    pub fn has_given(&self) -> bool {
+        self.h264.is_none() || self.jpeg.is_none()
+    }
+
     /// The quiet that would tell that a picture is complete, if one would.
     pub fn quiet(&self) -> Option<Quiet> {
         self.h264.as_ref()?.quiet()

@@ -67,8 +67,8 @@ pub struct Exec {
     first_data_at: Option<Instant>,
     data_at: Option<Instant>,
     patience: Patience,
-    /// The first bytes of the output, until a picture has come.
-    head: Option<Vec<u8>>,
+    /// The first bytes of the output.
+    head: Vec<u8>,
     stderr_log: StderrLog,
     stderr_open: bool,
     stderr_rests_until: Instant,
@@ -117,7 +117,7 @@ impl Exec {
             first_data_at: None,
             data_at: None,
             patience,
-            head: Some(Vec::with_capacity(HEAD_BYTES)),
+            head: Vec::new(),
             stderr_log: StderrLog::new(now),
             stderr_open: true,
             stderr_rests_until: now,
@@ -135,9 +135,8 @@ impl Exec {
                     PipeRead::Bytes { count, ends_write } => (count, ends_write),
                     PipeRead::Nothing => {
                         let (drops, patience) = (&mut self.drops, &mut self.patience);
-                        let head = &mut self.head;
                         self.framer.empty(&mut |codec, chunk| {
-                            (gave, *head) = (true, None);
+                            gave = true;
                             patience.picture(Instant::now());
                             pass(codec, chunk, drops, sink);
                         });
@@ -148,29 +147,26 @@ impl Exec {
             let now = Instant::now();
             self.data_at = Some(now);
             self.first_data_at.get_or_insert(now);
-            if let Some(head) = &mut self.head {
-                let missing = HEAD_BYTES - head.len();
-                head.extend(room.iter().take(count.min(missing)));
-                if let Some(kind) = other_kind(head) {
+            let missing = HEAD_BYTES - self.head.len();
+            if missing > 0 {
+                self.head.extend(room.iter().take(count.min(missing)));
+                if let Some(kind) = other_kind(&self.head) {
                     return Err(self.unusable(&format!("this is {kind}")).into());
                 }
             }
-            let drops = &mut self.drops;
-            let (head, patience) = (&mut self.head, &mut self.patience);
+            let (drops, patience) = (&mut self.drops, &mut self.patience);
             let mut take = |codec: Codec, chunk: Chunk<'_>| {
                 gave = true;
                 if matches!(chunk, Chunk::Unit { .. }) {
-                    *head = None;
                     patience.picture(now);
                 }
                 pass(codec, chunk, drops, sink);
             };
             self.framer.commit(count, ends_write, &mut take);
-            if let Some(head) = &self.head {
-                if self.framer.dropped_bytes() > MOST_GARBAGE_BYTES {
-                    let error = self.unusable("no picture is in it");
-                    return Err(error.with_detail(format!("it begins with {}", show(head))).into());
-                }
+            if !self.framer.has_given() && self.framer.dropped_bytes() > MOST_GARBAGE_BYTES {
+                let error = self.unusable("no picture is in it");
+                let detail = format!("it begins with {}", show(&self.head));
+                return Err(error.with_detail(detail).into());
             }
         }
         Ok(gave)
@@ -186,15 +182,11 @@ impl Exec {
     fn ended(&mut self, sink: &mut dyn FnMut(Signal<'_>)) -> End {
         let exit = self.command.exit(EXIT_WAIT);
         self.read_stderr();
-        let (drops, head) = (&mut self.drops, &mut self.head);
+        let drops = &mut self.drops;
         // A command that was killed may have been killed in the middle of a unit.
         let orderly = exit == Some(Exit::Status(0));
-        self.framer.finish(orderly, &mut |codec, chunk| {
-            if matches!(chunk, Chunk::Unit { .. }) {
-                *head = None;
-            }
-            pass(codec, chunk, drops, sink);
-        });
+        self.framer
+            .finish(orderly, &mut |codec, chunk| pass(codec, chunk, drops, sink));
         let mut why = match exit {
             None => "closed its output".to_string(),
             Some(Exit::Signal(signal)) => format!("ended by {signal}"),
@@ -206,10 +198,10 @@ impl Exec {
             why += ": the program is not installed, or misspelt";
             detail = program.to_owned();
         }
-        if let Some(head) = self.head.as_ref().filter(|head| !head.is_empty()) {
+        if !self.framer.has_given() && !self.head.is_empty() {
             why = format!("{why}. No picture was in what it wrote; {ADVICE}");
             let but = if detail.is_empty() { "" } else { "; " };
-            detail = format!("{detail}{but}it begins with {}", show(head));
+            detail = format!("{detail}{but}it begins with {}", show(&self.head));
         }
         End {
             error: Error::new(&self.info.description, "the command ended", why).with_detail(detail),
@@ -302,9 +294,8 @@ impl Exec {
                 // Looked at after the quiet had passed: had only this thread been late, bytes would be there.
                 if quiet.certain || !self.load.is_busy() {
                     let (drops, patience) = (&mut self.drops, &mut self.patience);
-                    let head = &mut self.head;
                     self.framer.close_quiet(&mut |codec, chunk| {
-                        (gave, *head) = (true, None);
+                        gave = true;
                         patience.picture(now);
                         pass(codec, chunk, drops, sink);
                     });
@@ -334,10 +325,10 @@ impl Source for Exec {
     }
 
     fn doubt(&self, now: Instant) -> Option<String> {
-        let head = self.head.as_deref()?;
         let waits = now.saturating_duration_since(self.first_data_at?);
-        let what = if is_text(head) { "text" } else { "data" };
-        (waits >= NO_PICTURE).then(|| format!("the command has written {what}, but no picture yet; {ADVICE}"))
+        let what = if is_text(&self.head) { "text" } else { "data" };
+        (waits >= NO_PICTURE && !self.framer.has_given())
+            .then(|| format!("the command has written {what}, but no picture yet; {ADVICE}"))
     }
 
     fn patience(&self) -> Duration {
