@@ -41,9 +41,10 @@ pub fn run(
         log_warning!("{notice}");
     }
     let settings = &config.server;
-    if let Err(e) = process::raise_open_files() {
+    let open_files = process::raise_open_files().unwrap_or_else(|e| {
         log_warning!("can't raise the number of open files: {e}");
-    }
+        process::USUAL_OPEN_FILES
+    });
     if settings.priority != 0 {
         if let Err(e) = process::set_priority(settings.priority) {
             log_warning!("priority = {}: can't be set: {e}", settings.priority);
@@ -64,8 +65,6 @@ pub fn run(
         .iter()
         .map(|camera| Stream::new(&camera.name, limits).map(Arc::new))
         .collect::<Result<Vec<_>>>()?;
-    let about = (own_name, sandbox.words);
-    let server = Server::start(listeners, settings.clone(), about, streams.clone())?;
     log_info!("fmp4streamer {}: open {urls}", env!("CARGO_PKG_VERSION"));
 
     if let [_, _, ..] = &**cameras {
@@ -77,7 +76,7 @@ pub fn run(
     }
     let mut pumps = Vec::new();
     let mut running_cameras = Vec::new();
-    for (stream, camera) in streams.into_iter().zip(cameras) {
+    for (stream, camera) in streams.iter().cloned().zip(cameras) {
         let pending = Arc::new(PendingConfig::new());
         running_cameras.push((Arc::clone(&stream), Arc::clone(&pending)));
         let camera = camera.clone();
@@ -86,6 +85,10 @@ pub fn run(
             .map_err(|e| Error::new("fmp4streamer", "can't make a thread", e))?;
         pumps.push(pump);
     }
+    // The clients come last, so that they leave the threads that the cameras need.
+    let about = (own_name, sandbox.words);
+    let server = Server::start(listeners, settings.clone(), about, open_files, streams.clone());
+    let server = server.inspect_err(|_| end(&streams, &pumps, None))?;
     let mut running = Running {
         config,
         server,
@@ -117,17 +120,24 @@ pub fn run(
         }
     };
     notify.stopping();
+    end(&streams, &pumps, Some(running.server));
+    log_info!("ended by {signal}");
+    Ok(())
+}
+
+/// Ends the cameras' streams and with them their pumps, and the server.
+fn end(streams: &[Arc<Stream>], pumps: &[JoinHandle<()>], server: Option<Server>) {
     let deadline = Instant::now() + PUMP_END;
-    for (stream, _) in &running.cameras {
+    for stream in streams {
         stream.stop();
     }
-    running.server.stop(CLIENTS_END);
+    if let Some(server) = server {
+        server.stop(CLIENTS_END);
+    }
     // A driver that hangs has its thread hang. It ends with the program.
     while !pumps.iter().all(JoinHandle::is_finished) && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(5));
     }
-    log_info!("ended by {signal}");
-    Ok(())
 }
 
 /// The program as it runs.

@@ -10,7 +10,7 @@ use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A failure: on what, what was tried, and why it did not work (and what to do about it, if anything). The log shows all
 /// of it, as `on: tried: why: detail`; clients get [`Error::for_clients`].
@@ -230,6 +230,32 @@ fn userinfo_bytes(after: &str) -> usize {
     let is_port = authority.starts_with('[') || port.bytes().all(|byte| byte.is_ascii_digit());
     let at = authority.rfind('@');
     at.or_else(|| word.rfind('@').filter(|_| !is_port)).unwrap_or(0)
+}
+
+/// Holds a message back that was logged less than a second ago: what befalls one client after the other needs no line each.
+pub struct OnceASecond(Mutex<Option<Instant>>);
+
+impl OnceASecond {
+    /// For one message.
+    pub const fn new() -> OnceASecond {
+        OnceASecond(Mutex::new(None))
+    }
+
+    /// True if it is to be logged now.
+    pub fn is_due(&self) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = last.is_none_or(|last| last.elapsed() >= Duration::from_secs(1));
+        if due {
+            *last = Some(Instant::now());
+        }
+        due
+    }
+}
+
+impl Default for OnceASecond {
+    fn default() -> OnceASecond {
+        OnceASecond::new()
+    }
 }
 
 /// Writes one line; called through the `log_*` macros.

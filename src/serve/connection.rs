@@ -3,7 +3,7 @@
 use crate::sys::sock::{self, Input};
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// One write may take this long.
@@ -40,6 +40,7 @@ pub struct Connection {
     phase: AtomicU8,
     /// Milliseconds from `made`.
     phase_since: AtomicU64,
+    is_leaving: AtomicBool,
 }
 
 impl Connection {
@@ -51,6 +52,7 @@ impl Connection {
             made,
             phase: AtomicU8::new(Phase::Head as u8),
             phase_since: AtomicU64::new(0),
+            is_leaving: AtomicBool::new(false),
         }
     }
 
@@ -74,6 +76,11 @@ impl Connection {
         self.made
             .elapsed()
             .saturating_sub(Duration::from_millis(self.phase_since.load(Relaxed)))
+    }
+
+    /// It was ended from outside.
+    pub fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Relaxed)
     }
 
     pub fn enter(&self, phase: Phase) {
@@ -179,6 +186,7 @@ impl Connection {
 
     /// Ends it from outside: its thread finds the socket closed.
     pub fn shut_down(&self) {
+        self.is_leaving.store(true, Relaxed);
         _ = self.socket.shutdown(Shutdown::Both);
     }
 }

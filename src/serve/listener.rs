@@ -1,18 +1,19 @@
 //! The listening sockets, the thread that accepts clients there, and who has to make room for them.
 
-use super::answer::Answer;
 use super::client;
-use super::connection::{Connection, Phase};
-use super::places::{BACKLOG, GRACE, STACK_BYTES};
+use super::connection::Connection;
+use super::crowd::{Present, who_leaves};
+use super::places::{BACKLOG, STACK_BYTES};
+use super::refused::Refused;
 use super::shared::Shared;
 use crate::config;
-use crate::error::{Error, Result};
+use crate::error::{Error, OnceASecond, Result};
 use crate::stream::Stream;
 use crate::sys::poll::{PollFd, is_ready, poll, readable};
 use crate::sys::sock;
 use crate::threads;
-use crate::{log_error, log_verbose, log_warning};
-use std::io::{self, Write};
+use crate::{log_verbose, log_warning};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -20,6 +21,13 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+
+/// After a client that could not be accepted, the next one is looked at so much later: others have left by then.
+const TROUBLE_REST: Duration = Duration::from_millis(20);
+/// A newcomer may wait so long for those who made room to be gone, ...
+const LEAVE_TIME: Duration = Duration::from_millis(100);
+/// ... with a look so often.
+const LEAVE_LOOK: Duration = Duration::from_millis(2);
 
 /// Binds the socket to listen on: at one address, or at all of them.
 ///
@@ -55,7 +63,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts to accept clients of a machine of that name, and of a program in that sandbox; for one stream or more.
+    /// Starts to accept clients of a machine of that name, and of a program in that sandbox that may have so many files open;
+    /// for one stream or more.
     ///
     /// # Errors
     /// No thread or file descriptor is to be had.
@@ -63,9 +72,17 @@ impl Server {
         listeners: Vec<TcpListener>,
         settings: config::Server,
         (own_name, sandbox): (String, String),
+        open_files: usize,
         streams: Vec<Arc<Stream>>,
     ) -> Result<Server> {
-        let shared = Shared::new(settings, &own_name, &sandbox, streams);
+        let shared = Shared::new(settings, &own_name, &sandbox, open_files, streams);
+        let (most, _) = shared.most_connections();
+        if most < shared.wanted_connections() {
+            log_warning!(
+                "only {most} connections can be served, since only {open_files} files may be open; `ulimit -n` and LimitNOFILE= \
+                 change that"
+            );
+        }
         let shared = Arc::new(Mutex::new(Arc::new(shared)));
         let cannot = |e: io::Error| Error::new("server", "can't start", e);
         for listener in &listeners {
@@ -116,20 +133,23 @@ fn current(shared: &Mutex<Arc<Shared>>) -> Arc<Shared> {
 /// Accepts connections until the other end of `stopped` is closed.
 fn accept(listeners: &[TcpListener], stopped: &UnixStream, shared: &Mutex<Arc<Shared>>) {
     let mut number = 0;
-    let mut in_trouble = false;
+    // A file that is given up where no more can be opened, so that clients are told.
+    let mut spare = stopped.try_clone().ok();
     let files = listeners.iter().map(AsFd::as_fd).chain([stopped.as_fd()]);
     let mut files: Vec<PollFd<'_>> = files.map(readable).collect();
+    let mut refused = Refused::default();
     loop {
-        _ = poll(&mut files, None);
+        let left = refused.time_left();
+        spare = spare.or_else(|| stopped.try_clone().ok());
+        _ = poll(&mut files, left);
         if files.last().is_some_and(is_ready) {
             return;
         }
         for (listener, _) in listeners.iter().zip(&files).filter(|(_, file)| is_ready(file)) {
             match listener.accept() {
                 Ok((socket, address)) => {
-                    in_trouble = false;
                     number += 1;
-                    admit(socket, address, number, &current(shared));
+                    admit(socket, address, number, &current(shared), &mut refused);
                 }
                 Err(e)
                     if matches!(
@@ -140,11 +160,15 @@ fn accept(listeners: &[TcpListener], stopped: &UnixStream, shared: &Mutex<Arc<Sh
                     ) => {}
                 Err(e) => {
                     // Out of file descriptors or memory. It passes when clients leave.
-                    if !in_trouble {
-                        log_error!("can't accept a client: {e}");
+                    log_trouble(format_args!("can't accept a client: {e}"));
+                    if !make_room(&current(shared), None) {
+                        refused.clear();
+                        drop(spare.take());
+                        if let Ok((socket, _)) = listener.accept() {
+                            refuse(socket, &current(shared), &mut refused);
+                        }
                     }
-                    in_trouble = true;
-                    thread::sleep(Duration::from_millis(100));
+                    thread::sleep(TROUBLE_REST);
                 }
             }
         }
@@ -152,30 +176,64 @@ fn accept(listeners: &[TcpListener], stopped: &UnixStream, shared: &Mutex<Arc<Sh
 }
 
 /// Gives a new connection its thread, or turns it away.
-fn admit(socket: TcpStream, address: SocketAddr, number: u64, shared: &Arc<Shared>) {
+fn admit(socket: TcpStream, address: SocketAddr, number: u64, shared: &Arc<Shared>, refused: &mut Refused) {
     let address = SocketAddr::new(address.ip().to_canonical(), address.port());
     log_verbose!("client {address} connects");
-    make_room(shared);
-    let connection = Arc::new(Connection::new(socket, address));
-    {
-        let mut connections = shared.connections();
-        if connections.len() >= shared.most_connections() {
-            drop(connections);
-            shared.counters.refused.fetch_add(1, Relaxed);
-            turn_away(&connection.socket, "Too many clients; try again in a while");
-            return;
-        }
-        connections.insert(number, Arc::clone(&connection));
+    if !has_room(address.ip(), shared) {
+        return refuse(socket, shared, refused);
     }
+    let connection = Arc::new(Connection::new(socket, address));
+    shared.connections().insert(number, Arc::clone(&connection));
     let leaving = Leaving {
         shared: Arc::clone(shared),
         number,
     };
-    let serve = Box::new(move || client::serve(&connection, &leaving.shared));
+    let its_own = Arc::clone(&connection);
+    let serve = Box::new(move || client::serve(&its_own, &leaving.shared));
     if let Err(e) = threads::spawn("client", STACK_BYTES, serve) {
-        shared.counters.refused.fetch_add(1, Relaxed);
-        log_warning!("can't make a thread for client {address}: {e}");
+        log_trouble(format_args!("can't make a thread for client {address}: {e}"));
+        if let Some(connection) = Arc::into_inner(connection) {
+            refuse(connection.socket, shared, refused);
+        }
+        // The next one finds a thread.
+        make_room(shared, Some(address.ip()));
     }
+}
+
+/// Looks whether there is room for a client from this address, and makes some if there is none.
+fn has_room(newcomer: IpAddr, shared: &Shared) -> bool {
+    let (most, most_leaving) = shared.most_connections();
+    let count = || {
+        let connections = shared.connections();
+        let leaving = connections.values().filter(|it| it.is_leaving()).count();
+        (connections.len() - leaving, leaving)
+    };
+    if count().0 >= most {
+        make_room(shared, Some(newcomer));
+    }
+    let deadline = Instant::now() + LEAVE_TIME;
+    loop {
+        let (staying, leaving) = count();
+        // A config may have taken places away.
+        if staying >= most || leaving <= most_leaving || Instant::now() >= deadline {
+            return staying < most && leaving <= most_leaving;
+        }
+        thread::sleep(LEAVE_LOOK);
+    }
+}
+
+/// Warns of what keeps clients out, once a second at most.
+fn log_trouble(what: std::fmt::Arguments<'_>) {
+    static TROUBLE: OnceASecond = OnceASecond::new();
+    if TROUBLE.is_due() {
+        log_warning!("{what}");
+    }
+}
+
+/// Turns a client away, as there are too many.
+fn refuse(socket: TcpStream, shared: &Shared, refused: &mut Refused) {
+    shared.counters.refused.fetch_add(1, Relaxed);
+    refused.turn_away(socket, "Too many clients; try again in a while");
 }
 
 /// Takes a connection off the list when its thread ends, however it ends.
@@ -190,43 +248,30 @@ impl Drop for Leaving {
     }
 }
 
-/// At the limit, ends the connection that has been idle longest; else the one that has taken longest to send its head,
-/// or to take its answer.
-fn make_room(shared: &Shared) {
-    let mut connections = shared.connections();
-    if connections.len() < shared.most_connections() {
-        return;
-    }
-    let longest = |phase: Phase| {
-        let in_phase = connections.iter().filter(|(_, c)| c.phase() == phase);
-        in_phase.map(|(number, c)| (c.phase_age(), *number)).max()
-    };
-    let slowest = |phase| longest(phase).filter(|(age, _)| *age >= GRACE);
-    let victim = longest(Phase::Idle)
-        .or_else(|| slowest(Phase::Head))
-        .or_else(|| slowest(Phase::Answer));
-    // Off the list at once: its thread finds the socket closed, and is gone a moment later.
-    if let Some(victim) = victim.and_then(|(_, number)| connections.remove(&number)) {
-        victim.shut_down();
-    }
+/// Ends a connection to make room for a newcomer from this address, if it is known; false if none has to leave.
+fn make_room(shared: &Shared, newcomer: Option<IpAddr>) -> bool {
+    let connections = shared.connections();
+    let staying = connections.iter().filter(|(_, it)| !it.is_leaving());
+    let present = staying.map(|(number, connection)| Present {
+        number: *number,
+        address: connection.address.ip(),
+        phase: connection.phase(),
+        age: connection.phase_age(),
+    });
+    let leaves = who_leaves(&present.collect::<Vec<_>>(), newcomer);
+    let leaves = leaves.and_then(|number| connections.get(&number));
+    leaves.inspect(|connection| connection.shut_down()).is_some()
 }
 
 /// Turns away all clients that have come to these sockets so far: there is a mistake in the config.
 pub fn refuse_all(listeners: &[TcpListener]) {
+    let mut refused = Refused::default();
     for listener in listeners.iter().filter(|it| it.set_nonblocking(true).is_ok()) {
         while let Ok((socket, _)) = listener.accept() {
-            turn_away(&socket, "The config has a mistake; the log says which");
+            refused.turn_away(socket, "The config has a mistake; the log says which");
         }
     }
-}
-
-/// Says why, without waiting for the request.
-fn turn_away(socket: &TcpStream, why: &str) {
-    let answer = Answer::text("503 Service Unavailable", why).with("Retry-After: 5\r\n");
-    let answer = [&answer.head("", false)[..], &answer.body].concat();
-    _ = socket.set_nonblocking(true);
-    // Bytes that are left unread would turn the close into a reset, and the answer would be lost.
-    _ = sock::read_now(socket, &mut [0; 4096]);
-    _ = (&*socket).write(&answer);
-    _ = socket.shutdown(std::net::Shutdown::Write);
+    if refused.time_left().is_some() {
+        thread::sleep(TROUBLE_REST);
+    }
 }

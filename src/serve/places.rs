@@ -9,6 +9,15 @@ pub const RESERVE: usize = 32;
 /// Connections that a viewer may have: a player of HLS asks for playlists and files at once, and for the next part before it is
 /// there.
 pub const CONNECTIONS_A_VIEWER: usize = 3;
+/// Files that are the program's own.
+pub const OWN_FILES: usize = 24;
+/// Clients who were turned away may be so many until they have read why.
+pub const MOST_REFUSED: usize = 8;
+/// Files that are kept for each camera, as its devices are opened when somebody watches: a decoder, an encoder and their
+/// buffers, or a command's pipes.
+pub const FILES_A_CAMERA: usize = 24;
+/// Clients who made room for others and are not gone yet may be so many.
+pub const MOST_LEAVING: usize = 24;
 /// Connections that may wait to be accepted.
 pub const BACKLOG: i32 = 1024;
 /// The stack of a client's thread: heads, frames and answers are on the heap.

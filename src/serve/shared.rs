@@ -4,7 +4,7 @@ use super::access::Access;
 use super::answer::Answer;
 use super::connection::Connection;
 use super::hls::run::Hls;
-use super::places::{CONNECTIONS_A_VIEWER, Place, Places, RESERVE};
+use super::places::{CONNECTIONS_A_VIEWER, FILES_A_CAMERA, MOST_LEAVING, OWN_FILES, Place, Places, RESERVE};
 use crate::config;
 use crate::stream::Stream;
 use std::collections::HashMap;
@@ -39,6 +39,8 @@ pub struct Shared {
     pub started: Instant,
     pub counters: Arc<Counters>,
     pub places: Places,
+    /// Files that may be open.
+    open_files: usize,
     connections: Arc<Mutex<HashMap<u64, Arc<Connection>>>>,
 }
 
@@ -52,7 +54,13 @@ pub struct CameraSide {
 
 impl Shared {
     /// For a machine of that name, a program in that sandbox, and one stream or more.
-    pub fn new(settings: config::Server, own_name: &str, sandbox: &str, streams: Vec<Arc<Stream>>) -> Shared {
+    pub fn new(
+        settings: config::Server,
+        own_name: &str,
+        sandbox: &str,
+        open_files: usize,
+        streams: Vec<Arc<Stream>>,
+    ) -> Shared {
         let several = streams.len() > 1;
         let side = |stream: Arc<Stream>| {
             let root = several.then(|| format!("/{}", stream.name));
@@ -70,6 +78,7 @@ impl Shared {
             started: Instant::now(),
             counters: Arc::default(),
             places: Places::default(),
+            open_files,
             connections: Arc::default(),
         }
     }
@@ -87,7 +96,18 @@ impl Shared {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn most_connections(&self) -> usize {
+    /// How many connections there may be, and how many more that made room for others and are not gone yet. Each needs a
+    /// file, and one for a stream perhaps another, but some files are not for clients.
+    pub fn most_connections(&self) -> (usize, usize) {
+        let kept = OWN_FILES + FILES_A_CAMERA * self.cameras.len();
+        let files = self.open_files - kept.min(self.open_files / 2);
+        let leaving = MOST_LEAVING.min(files / 3);
+        let most = (files - leaving).saturating_sub(self.places.taken());
+        (most.min(self.wanted_connections()), leaving)
+    }
+
+    /// How many connections there may be by the config.
+    pub fn wanted_connections(&self) -> usize {
         self.settings.max_clients * CONNECTIONS_A_VIEWER + RESERVE
     }
 

@@ -1,6 +1,7 @@
 //! A camera's run: the thread that cuts its stream into segments and parts, and the viewers who keep it going.
 
 use super::window::{Handover, MOST_BYTES, SEGMENTS_A_SECOND, Window};
+use crate::error::OnceASecond;
 use crate::log_warning;
 use crate::ring::{Batch, Follower, Next};
 use crate::serve::connection::LOOK_EVERY;
@@ -91,7 +92,8 @@ impl Hls {
             run: Arc::clone(run),
         };
         let thread = threads::spawn("hls", STACK_BYTES, Box::new(move || segmenter.follow()));
-        if let Err(e) = thread {
+        static NO_THREAD: OnceASecond = OnceASecond::new();
+        if let Some(e) = thread.err().filter(|_| NO_THREAD.is_due()) {
             log_warning!("can't make a thread for HLS: {e}");
         }
     }
