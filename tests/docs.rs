@@ -7,7 +7,7 @@ mod support;
 use fmp4streamer::serve;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use support::{Dir, Server, assert_accepted, film, have, run, skip};
 
 /// README.md and what is in docs/, with their texts.
@@ -39,6 +39,145 @@ fn every_config_is_accepted() {
         }
     }
     assert!(count > 10, "only {count} configs");
+}
+
+/// The commands of `[exec]` sections on the pages and in the config that is installed, where they are comments; each with
+/// the place where it stands.
+fn commands() -> Vec<(String, String)> {
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("fmp4streamer.conf.dist");
+    let text = fs::read_to_string(&config).unwrap();
+    let mut found = Vec::new();
+    for (page, text) in pages().into_iter().chain([(config, text)]) {
+        let mut lines = text
+            .lines()
+            .map(|line| line.strip_prefix('#').unwrap_or(line))
+            .peekable();
+        while let Some(line) = lines.next() {
+            let Some(first) = line.strip_prefix("command = ") else {
+                continue;
+            };
+            let mut command = first.to_string();
+            while let Some(more) = lines.next_if(|line| line.starts_with("    ")) {
+                command = format!("{command} {}", more.trim());
+            }
+            found.push((page.display().to_string(), command.replace("%%", "%")));
+        }
+    }
+    found
+}
+
+/// What a test reads in place of a camera: a webcam's raw pictures, and a film as a network camera sends it.
+const STAND_INS: [(&str, &str); 3] = [
+    (
+        "-f v4l2 -i /dev/video0",
+        "-f lavfi -t 45 -i testsrc2=size=320x240:rate=30,format=yuyv422",
+    ),
+    ("-rtsp_transport tcp -i rtsp://garden.local/stream", "-i film.mp4"),
+    (
+        "v4l2src device=/dev/video0",
+        "videotestsrc num-buffers=300 ! video/x-raw,format=YUY2,width=320,height=240,framerate=30/1",
+    ),
+];
+
+/// What a command needs that is not here, if there is something.
+fn missing(command: &str) -> Option<String> {
+    for program in command
+        .split('|')
+        .map(|part| part.split_whitespace().next().unwrap())
+    {
+        if !have(program) {
+            return Some(program.to_string());
+        }
+    }
+    if command.contains("rpicam-vid") {
+        return Some("a Raspberry Pi's camera".to_string());
+    }
+    let elements = command.split(" ! ").skip(1);
+    let elements = elements.map(|element| element.split_whitespace().next().unwrap());
+    let is_there = |element: &&str| run("gst-inspect-1.0", &["--exists", element]).status.success();
+    let lacks = |element: &&str| !element.contains('/') && !is_there(element);
+    elements.into_iter().find(lacks).map(str::to_string)
+}
+
+/// Every command of the docs, run with a stand-in for its camera, writes what all browsers play.
+#[test]
+fn commands_make_video_that_all_browsers_play() {
+    if !have("ffmpeg") || !have("ffprobe") {
+        return;
+    }
+    let dir = Dir::new();
+    let options = ["-pix_fmt", "yuv420p", "-c:v", "libx264", "-g", "30", "-bf", "0"];
+    film(
+        "testsrc2=size=320x240:rate=30",
+        90,
+        &options,
+        &dir.file("film.mp4"),
+    );
+    let mut count = 0;
+    for (place, command) in commands() {
+        let mut here = command.clone();
+        for (camera, stand_in) in STAND_INS {
+            here = here.replace(camera, stand_in);
+        }
+        if let Some(what) = missing(&here) {
+            skip(&format!("{command}: {what} is not here"));
+            continue;
+        }
+        assert!(
+            !here.contains("/dev/") && !here.contains("://"),
+            "{place}: no stand-in: {command}"
+        );
+        let mut shell = Command::new("sh");
+        let shell = shell.args(["-c", &here]).current_dir(dir.file("."));
+        let done = shell.stdin(Stdio::null()).output().unwrap();
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(
+            done.status.success() && said.is_empty(),
+            "{place}: {here}: {said}"
+        );
+        let file = dir.write("output", &done.stdout);
+        let entries = "stream=codec_name,pix_fmt,has_b_frames:packet=flags";
+        let args = [
+            "-v",
+            "error",
+            "-show_entries",
+            entries,
+            "-of",
+            "flat",
+            file.to_str().unwrap(),
+        ];
+        let probed = String::from_utf8(run("ffprobe", &args).stdout).unwrap();
+        let values = |field: &str| -> Vec<&str> {
+            let end = format!(".{field}");
+            let lines = probed.lines().filter_map(|line| line.split_once('='));
+            let of_field = lines.filter(|(name, _)| name.ends_with(&end));
+            of_field.map(|(_, value)| value.trim_matches('"')).collect()
+        };
+        let frames = values("flags");
+        match values("codec_name")[..] {
+            ["h264"] => {
+                let keys = frames.iter().filter(|flags| flags.starts_with('K')).count();
+                let sets = done
+                    .stdout
+                    .windows(4)
+                    .filter(|bytes| bytes[..3] == [0, 0, 1] && bytes[3] & 31 == 7);
+                assert_eq!(
+                    (values("pix_fmt"), values("has_b_frames")),
+                    (vec!["yuv420p"], vec!["0"]),
+                    "{place}: {here}"
+                );
+                assert!(
+                    keys > 1 && frames.len() <= 60 * keys && sets.count() >= keys,
+                    "{place}: {here}: {keys} key frames of {}",
+                    frames.len()
+                );
+            }
+            ["mjpeg"] => assert!(frames.len() > 1, "{place}: {here}"),
+            ref other => panic!("{place}: {here}: {other:?}"),
+        }
+        count += 1;
+    }
+    assert!(count > 3, "only {count} commands");
 }
 
 /// The text between a page's marks for the table of routes.
