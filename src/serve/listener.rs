@@ -203,17 +203,12 @@ fn admit(socket: TcpStream, address: SocketAddr, number: u64, shared: &Arc<Share
 /// Looks whether there is room for a client from this address, and makes some if there is none.
 fn has_room(newcomer: IpAddr, shared: &Shared) -> bool {
     let (most, most_leaving) = shared.most_connections();
-    let count = || {
-        let connections = shared.connections();
-        let leaving = connections.values().filter(|it| it.is_leaving()).count();
-        (connections.len() - leaving, leaving)
-    };
-    if count().0 >= most {
+    if shared.count_connections().0 >= most {
         make_room(shared, Some(newcomer));
     }
     let deadline = Instant::now() + LEAVE_TIME;
     loop {
-        let (staying, leaving) = count();
+        let (staying, leaving) = shared.count_connections();
         // A config may have taken places away.
         if staying >= most || leaving <= most_leaving || Instant::now() >= deadline {
             return staying < most && leaving <= most_leaving;

@@ -96,6 +96,13 @@ impl Shared {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many connections there are, and how many more that made room for others and are not gone yet.
+    pub fn count_connections(&self) -> (usize, usize) {
+        let connections = self.connections();
+        let leaving = connections.values().filter(|it| it.is_leaving()).count();
+        (connections.len() - leaving, leaving)
+    }
+
     /// How many connections there may be, and how many more that made room for others and are not gone yet. Each needs a
     /// file, and one for a stream perhaps another, but some files are not for clients.
     pub fn most_connections(&self) -> (usize, usize) {

@@ -87,7 +87,7 @@ pub fn report(exchange: &Exchange<'_>) -> io::Result<Ending> {
         .member("uptime_s", shared.started.elapsed().as_secs())
         .member("clients", shared.places.taken())
         .member("max_clients", shared.settings.max_clients)
-        .member("connections", shared.connections().len())
+        .member("connections", shared.count_connections().0)
         .member("requests", counters.requests.load(Relaxed))
         .member("bad_requests", counters.bad_requests.load(Relaxed))
         .member("forbidden", counters.forbidden.load(Relaxed))
