@@ -171,6 +171,27 @@ fn a_newcomer_starts_at_zero_with_a_key_frame_and_a_warm_ring_gives_it_the_group
     assert!(late.key() && late.time() == 0 && late.sequence() == 1);
 }
 
+/// The page asks for them where no WebSocket passes: /status says when the frame of such a time was captured.
+#[test]
+fn times_may_be_those_of_the_camera() {
+    let server = Server::test_picture(&[]);
+    let mut early = server.follow("?times=camera");
+    let first = early.next_fragment().unwrap();
+    let mut late = server.follow("?times=camera&start=live");
+    let there = late.next_fragment().unwrap();
+    assert!(there.sequence() == 1 && there.time() > first.time());
+    let mut same = first;
+    while same.time() < there.time() {
+        same = early.next_fragment().unwrap();
+    }
+    assert_eq!(same.time(), there.time());
+    assert_eq!(same.nal_units(), there.nal_units());
+    let number = |field: &str| server.camera(field).parse::<u64>().unwrap();
+    assert!(number("media_90k") >= there.time());
+    let captured_us = number("captured_us");
+    assert!(captured_us > 0 && captured_us <= server.number("clock_us"));
+}
+
 #[test]
 fn http_1_1_is_chunked_a_fragment_a_chunk() {
     let server = Server::test_picture(&[]);

@@ -669,6 +669,31 @@ fn a_client_that_lags_is_told_what_it_missed() {
     assert!(server.number("frames_skipped") >= told);
 }
 
+/// A proxy that takes the stream faster than its viewer does is late by more and more, and the viewer says so.
+#[test]
+fn a_viewer_that_says_it_is_late_is_sent_less() {
+    let server = Server::test_picture(&[]);
+    let mut client = Client::new(&server, "/ws");
+    client.next_fragment();
+    let lag = |ms: &str| frame(TEXT, format!("{{\"type\":\"lag\",\"lag_ms\":{ms}}}").as_bytes());
+    for ms in ["null", "1900", "2100"] {
+        client.send(&lag(ms));
+    }
+    let skipped = client.find(|frame| frame.first == TEXT && frame.is_text("skipped"));
+    let frames = skipped.number("frames");
+    // It is late by 2.1 s, at 30 frames a second; on a busy machine they are fewer.
+    assert!(frames > 5, "{frames}");
+    assert!(client.next_fragment().key());
+    assert_eq!(server.number("frames_skipped"), frames);
+    // It had its turn, and is not better: it is late by itself.
+    client.send(&lag("2100"));
+    for _ in 0..120 {
+        let next =
+            client.find(|frame| frame.first == BINARY || frame.first == TEXT && frame.is_text("skipped"));
+        assert!(next.first == BINARY);
+    }
+}
+
 #[test]
 fn a_full_house_says_so_before_the_upgrade() {
     let server = Server::with_config("[server]\nmax_clients = 2\n[test]\n");

@@ -1,24 +1,45 @@
 // @ts-check
 // How late the picture is, by the server's clock. Pure.
 
-const MAX_ECHOES = 15;
 const MAX_AGES = 30;
+const DRIFT = 0.0002; // of two clocks, at most: a quick echo is worth less, the older it is
 
 /** @returns {import('./contract.js').Clock} */
 export function createClock() {
-	let echoes = []; // round trips, and by how much the server's clock is ahead of ours
+	/** @type {{ trip_ms: number, ahead_ms: number, at_ms: number } | undefined} The server's clock is ahead of ours. */
+	let best; // echo
 	let ages = []; // of the newest pictures, ms
 	let zero_ms; // the server's time at media time 0
+	let quickest_s = Infinity, late_s = 0, arrived_ms = 0; // from media time to arrival, from any common zero
 
 	return {
 		restart() {
 			ages = [];
 			zero_ms = undefined;
+			quickest_s = Infinity;
+			late_s = 0;
+		},
+
+		onArrival(time_s, now) {
+			const trip_s = now / 1000 - time_s;
+			quickest_s = Math.min(quickest_s + (now - arrived_ms) / 1000 * DRIFT, trip_s);
+			arrived_ms = now;
+			late_s = trip_s - quickest_s;
+		},
+
+		late_s: () => late_s,
+
+		onSkipped() {
+			ages = [];
 		},
 
 		onEcho(sent_ms, received_us, now) {
-			const trip_ms = now - sent_ms;
-			echoes = [...echoes, { trip_ms, ahead_ms: received_us / 1000 - sent_ms - trip_ms / 2 }].slice(-MAX_ECHOES);
+			const trip_ms = now - sent_ms, ahead_ms = received_us / 1000 - sent_ms - trip_ms / 2;
+			const drift_ms = best ? (now - best.at_ms) * DRIFT : 0;
+			// Each is wrong by half its trip at most. If both can't be right, it is another clock: its machine began anew.
+			const isOther = best && Math.abs(ahead_ms - best.ahead_ms) > (trip_ms + best.trip_ms) / 2 + drift_ms;
+			if (isOther) ages = [];
+			if (!best || isOther || trip_ms <= best.trip_ms + drift_ms) best = { trip_ms, ahead_ms, at_ms: now };
 		},
 
 		onCapture(captured_us, media_90k) {
@@ -26,10 +47,8 @@ export function createClock() {
 		},
 
 		onShown(time_s = -1, when_ms) {
-			if (zero_ms === undefined || !echoes.length || time_s < 0) return;
-			// The quickest echo is the most exact.
-			const { ahead_ms } = echoes.reduce((best, echo) => echo.trip_ms < best.trip_ms ? echo : best);
-			ages = [...ages, when_ms + ahead_ms - zero_ms - 1000 * time_s].slice(-MAX_AGES);
+			if (zero_ms === undefined || !best || time_s < 0) return;
+			ages = [...ages, when_ms + best.ahead_ms - zero_ms - 1000 * time_s].slice(-MAX_AGES);
 		},
 
 		latency: () => ages.length ? Math.round([...ages].sort((a, b) => a - b)[ages.length >> 1]) : null,

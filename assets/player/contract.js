@@ -22,7 +22,7 @@
  * @property {() => number | undefined} position Any number that changes with each new picture.
  * @property {() => void} begin A new link comes, whose times begin at zero again.
  * @property {(bytes: Uint8Array) => void} init Takes ftyp and moov.
- * @property {(bytes: Uint8Array) => void} fragment Takes moof and mdat of one frame.
+ * @property {(frame: Frame) => void} fragment Takes one frame.
  * @property {() => void} [seekToEdge] Jumps to the newest picture.
  * @property {() => void} stop Ends it for good.
  */
@@ -37,7 +37,8 @@
  * @property {(message: Message) => void} onMessage
  * @property {(time_s?: number, when_ms?: number) => void} onShown A picture of this media time, if known, shows at
  *     `when_ms`.
- * @property {(why: string, full?: boolean) => void} onEnd The link has ended. `full`: the server has no place.
+ * @property {(why: string, how?: { full?: boolean, unopened?: boolean }) => void} onEnd The link has ended. `full`: the
+ *     server has no place. `unopened`: nothing came through.
  * @property {(why: string) => void} onBroken The engine has failed; a new one is made.
  * @property {(why: string) => void} nextPath This path does not work here.
  * @property {(why: string, so: boolean) => void} setSuspended Nothing is wanted for this reason, or no longer for it.
@@ -49,6 +50,7 @@
  * @typedef {object} Path
  * @property {(host: Host) => Link} link
  * @property {(host: Host) => Engine} [engine] Missing where the link's own tag shows the picture.
+ * @property {boolean} [jpeg] Also for a camera of JPEG pictures.
  * @property {() => unknown} can Tells whether the browser has what it takes.
  */
 
@@ -62,6 +64,8 @@
  * @property {string | null} [codec]
  * @property {boolean} [placeholder] The test picture stands in for it.
  * @property {number} [rotation] Degrees clockwise.
+ * @property {number | null} [captured_us] In /status: when the newest frame was captured, by the server's clock, ...
+ * @property {number | null} [media_90k] ... and its media time.
  * @property {number} [frames] In /status alone: how many came.
  */
 
@@ -77,14 +81,17 @@
 
 /** @typedef {{ shown: number, skipped: number, seeks: number, rate_changes: number, reconnects: number }} Counters */
 /** @typedef {HTMLVideoElement | HTMLImageElement | HTMLCanvasElement} Picture */
+/** @typedef {{ time: number, step: number, key: boolean, data: Uint8Array, bytes: Uint8Array }} Frame `bytes`: moof and mdat. */
 /** @typedef {[start: number, end: number]} Range The newest range of a <video> that is buffered. */
 
 /**
  * Chooses the path.
  * @typedef {object} Paths
- * @property {() => string} choose Gives the first that the browser can take. The last one is not asked.
+ * @property {(jpeg?: boolean) => string} choose Gives the first that the browser can take, and that is for such a
+ *     camera. The last one is not asked.
  * @property {() => void} forgive A picture showed, or the failure was not the path's fault.
- * @property {() => boolean} strike It ended without a picture from a live camera. Gives whether it did so too often.
+ * @property {() => boolean} strike It did not open, or ended without a picture from a live camera. Gives whether it did
+ *     so too often.
  * @property {(why: string) => void} skip Gives up the chosen one.
  * @property {() => void} restart Gives all of them another chance.
  * @property {() => boolean} isExhausted None is left.
@@ -95,6 +102,9 @@
  * Knows how late the picture is, by the server's clock.
  * @typedef {object} Clock
  * @property {() => void} restart A new link comes, with another media time.
+ * @property {(time_s: number, now: number) => void} onArrival The fragment of this media time arrived.
+ * @property {() => number} late_s Gives how much longer the newest fragment took than the quickest of its link, in s.
+ * @property {() => void} onSkipped The pictures to come are not as late as those before.
  * @property {(sent_ms: number, received_us: number, now: number) => void} onEcho The server received at `received_us`
  *     of its clock what was sent at `sent_ms` of ours.
  * @property {(captured_us: number, media_90k: number) => void} onCapture The frame of this media time was captured at

@@ -9,12 +9,16 @@ import { cut, join } from './mp4.js';
 export function socketLink(host) {
 	const socket = new WebSocket(new URL('ws', document.baseURI).href.replace(/^http/, 'ws'));
 	socket.binaryType = 'arraybuffer';
-	socket.onopen = host.sendLag;
+	let unopened = true;
+	socket.onopen = () => {
+		unopened = false;
+		host.sendLag();
+	};
 	socket.onmessage = ({ data }) => {
 		if (data.byteLength) host.onData(new Uint8Array(data));
 		else host.onMessage(JSON.parse(data));
 	};
-	socket.onclose = () => host.onEnd('no WebSocket gets through');
+	socket.onclose = () => host.onEnd('no WebSocket gets through', { unopened });
 	return {
 		send(message) {
 			if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
@@ -37,13 +41,14 @@ async function readAnswer(host, address, closed, why, read) {
 	} catch (error) {
 		why = error.message;
 	}
-	if (!closed.aborted) host.onEnd(why, full);
+	if (!closed.aborted) host.onEnd(why, { full });
 }
 
 /** @param {Host} host @returns {Link} */
 export function fetchLink(host) {
 	const quit = new AbortController(), closed = quit.signal;
-	readAnswer(host, 'stream.mp4', closed, 'the stream ended', async body => {
+	// In the camera's media time, of which /status tells.
+	readAnswer(host, 'stream.mp4?times=camera', closed, 'the stream ended', async body => {
 		const reader = body.getReader();
 		for (let rest = new Uint8Array(), piece; !(piece = await reader.read()).done;) {
 			const data = cut(join([rest, piece.value]));

@@ -73,6 +73,7 @@ export function readFragment(bytes) {
 		key: !(view.getUint32(trun + 12) & 0x10000), // sample_is_non_sync_sample
 		step: view.getUint32(trun + 16) / TIMESCALE,
 		data: bytes.subarray(begin, end),
+		bytes,
 	};
 }
 

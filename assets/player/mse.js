@@ -1,7 +1,7 @@
 // @ts-check
 // An engine: fragments into a <video>, by Media Source Extensions.
 
-import { join, readFragment, readInit, straighten } from './mp4.js';
+import { join, readInit, straighten } from './mp4.js';
 import { createPace } from './pace.js';
 
 /** @import { Engine, Host } from './contract.js' */
@@ -25,6 +25,7 @@ export function mse(host) {
 	let bufferType = '', nextType = ''; // of what is in the buffer; of what comes now
 	const keys = []; // times of the key frames in the buffer
 	let offset = 0; // of this link's zero on the video's time line
+	let begins = true; // with the next fragment
 	let end = 0; // of the newest fragment, on that line
 	let stopped = false;
 
@@ -120,7 +121,7 @@ export function mse(host) {
 		begin() {
 			queue.length = 0;
 			pace.begin();
-			if (end) offset = end + 1;
+			begins = true;
 		},
 		init(bytes) {
 			const { codec, turn } = readInit(bytes);
@@ -132,12 +133,14 @@ export function mse(host) {
 			if (Source.isTypeSupported(nextType)) queue.push({ bytes, type: nextType });
 			else host.nextPath(`no decoder for ${nextType}`);
 		},
-		fragment(bytes) {
-			const frame = readFragment(bytes), left = end - video.currentTime;
+		fragment(frame) {
+			const left = end - video.currentTime;
 			self.step = frame.step;
+			if (begins) offset = (end && end + 1) - frame.time;
+			begins = false;
 			end = offset + frame.time + frame.step;
 			if (frame.key) keys.push(offset + frame.time);
-			queue.push({ bytes, type: nextType });
+			queue.push({ bytes: frame.bytes, type: nextType });
 			append();
 			if (!pace.hasBegun()) return;
 			const still = video.seeking || video.paused;

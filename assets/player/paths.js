@@ -9,18 +9,18 @@ import { webcodecs } from './webcodecs.js';
 
 const MAX_STRIKES = 2; // failures in a row that may be chance
 
-/** The best comes first. @type {Record<string, Path>} */
+/** The best comes first. `jpeg`: those for a camera of JPEG pictures; a WebSocket says what it is. @type {Record<string, Path>} */
 export const PATHS = {
 	// The least late, but secure origins only; WebKit draws slowly.
-	webcodecs: { link: socketLink, engine: webcodecs, can: () => !isWebKit() && 'VideoDecoder' in window },
-	ws: { link: socketLink, engine: mse, can: mediaSource },
+	webcodecs: { link: socketLink, engine: webcodecs, jpeg: true, can: () => !isWebKit() && 'VideoDecoder' in window },
+	ws: { link: socketLink, engine: mse, jpeg: true, can: mediaSource },
 	fetch: { link: fetchLink, engine: mse, can: mediaSource },
 	hls: {
 		link: host => tagLink(host, 'stream.m3u8', host.view.video),
 		can: () => document.createElement('video').canPlayType('application/vnd.apple.mpegurl'),
 	},
 	video: { link: host => tagLink(host, 'stream.mp4', host.view.video), can: () => true },
-	mjpeg: { link: host => tagLink(host, 'stream.mjpeg', host.view.image), can: () => true },
+	mjpeg: { link: host => tagLink(host, 'stream.mjpeg', host.view.image), jpeg: true, can: () => true },
 };
 
 /** `wanted`: the only one to take, if it is in the table. @returns {Paths} */
@@ -33,8 +33,8 @@ export function createPaths(table, wanted) {
 		reasons: () => [...reasons],
 		isExhausted: () => !left.length,
 
-		choose() {
-			while (left.length > 1 && !table[left[0]].can()) left = left.slice(1);
+		choose(jpeg) {
+			while (left.length > 1 && !(table[left[0]].can() && (!jpeg || table[left[0]].jpeg))) left = left.slice(1);
 			return left[0];
 		},
 

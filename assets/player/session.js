@@ -2,7 +2,7 @@
 // One viewing of the camera: keeps a path going while somebody looks, and says how things stand.
 
 import { createClock } from './clock.js';
-import { firstType } from './mp4.js';
+import { firstType, readFragment } from './mp4.js';
 import { PATHS, createPaths, retryDelay } from './paths.js';
 
 /** @import { Camera, Engine, Host, Link, Session, View } from './contract.js' */
@@ -12,6 +12,8 @@ const SILENCE_MS = 4000; // without a word from the server
 const STALL_MS = 1500; // of such silence before the viewer is told
 const WAITING_MS = 3000; // after the last picture
 const FROZEN_MS = 6000; // with data and without another picture
+const LATE_S = 4; // behind the quickest of a link: something in between holds the stream back, ...
+const LATE_MS = 1500; // ... if it lasts
 const POLL_MS = 3000; // from one /status to the next, where there is no WebSocket
 const PING_MS = 950; // from one echo to the next
 
@@ -35,15 +37,19 @@ export function createSession(view, path, render) {
 	let camera;
 	let serverReached = false, fullText = ''; // the server's words when it has no place
 	let autoplayBlocked = false;
-	let lastPoll = 0, lastPing = 0, lostAt = 0; // times
+	let forJpeg = false; // the link was chosen for a camera of JPEG pictures
+	let lastPoll = 0, lastPing = 0, lostAt = 0, lateSince = 0; // times
 	let retryTimer = 0, hiddenTimer = 0;
 
 	// ---- Links come and go
 
 	function connect() {
-		const name = paths.choose();
-		document.documentElement.dataset.path = name;
-		firstData = lastFragment = 0;
+		const { dataset } = document.documentElement;
+		forJpeg = camera?.codec === 'mjpeg';
+		const name = paths.choose(forJpeg);
+		if (dataset.path !== name) dropEngine();
+		dataset.path = name;
+		firstData = lastFragment = lateSince = 0;
 		shown = false;
 		lastData = now();
 		clock.restart();
@@ -51,6 +57,7 @@ export function createSession(view, path, render) {
 		else engine = PATHS[name].engine?.(host) ?? null;
 		if (engine) view.show(engine.picture);
 		link = PATHS[name].link(host);
+		if (!link.send) lastPoll = 0;
 	}
 
 	function disconnect() {
@@ -73,12 +80,13 @@ export function createSession(view, path, render) {
 		onEnd(why);
 	}
 
-	function onEnd(why, full) {
+	/** @type {Host['onEnd']} */
+	function onEnd(why, { full, unopened } = {}) {
 		disconnect();
 		if (full) {
 			fullText = why;
 			paths.restart();
-		} else if (!shown && camera?.state === 'live' && paths.strike()) { // not for this browser or network
+		} else if (!shown && (unopened || camera?.state === 'live') && paths.strike()) { // not for this browser or network
 			return nextPath(why);
 		}
 		scheduleRetry();
@@ -111,8 +119,11 @@ export function createSession(view, path, render) {
 		try {
 			const signal = AbortSignal.timeout?.(POLL_MS); // Safari has it since 16
 			const frames = camera?.frames;
-			camera = (await (await fetch('status', { cache: 'no-store', signal })).json()).cameras[0];
+			const sent = lastPoll, status = await (await fetch('status', { cache: 'no-store', signal })).json();
+			camera = status.cameras[0];
 			serverReached = true;
+			clock.onEcho(sent, status.clock_us, now());
+			if (link && !link.send) onStatus();
 			// A camera that gave nothing is waited for.
 			if (camera?.state !== 'live' || camera.frames === frames) lastData = now();
 			if (link) view.layout();
@@ -122,6 +133,15 @@ export function createSession(view, path, render) {
 		}
 	}
 
+	// What a socket would say.
+	function onStatus() {
+		if (camera?.captured_us && camera.media_90k) clock.onCapture(camera.captured_us, camera.media_90k);
+		if (!camera?.codec || forJpeg === (camera.codec === 'mjpeg')) return;
+		if (forJpeg) paths.restart();
+		disconnect();
+		connect();
+	}
+
 	// ---- What links and engines say
 
 	function onData(bytes) {
@@ -129,7 +149,9 @@ export function createSession(view, path, render) {
 		if (firstType(bytes) === 'ftyp') return engine?.init(bytes);
 		lastFragment = lastData;
 		firstData = firstData || lastData;
-		engine?.fragment(bytes);
+		const frame = readFragment(bytes);
+		clock.onArrival(frame.time, lastData);
+		engine?.fragment(frame);
 	}
 
 	function onMessage(message) {
@@ -138,7 +160,9 @@ export function createSession(view, path, render) {
 		switch (message.type) {
 			case 'echo': return clock.onEcho(message.sent_ms, message.received_us, lastData);
 			case 'clock': return clock.onCapture(message.captured_us, message.media_90k);
-			case 'skipped': counters.skipped += message.frames; return;
+			case 'skipped':
+				counters.skipped += message.frames;
+				return clock.onSkipped();
 			case 'state': return onState(message);
 		}
 	}
@@ -191,6 +215,8 @@ export function createSession(view, path, render) {
 			if (shown) firstData = 0; // time alone may pass
 		}
 		if (isSilent(SILENCE_MS) || link.isBehind?.()) return onEnd('nothing comes');
+		lateSince = clock.late_s() > LATE_S ? lateSince || now() : 0;
+		if (lateSince && now() - lateSince > LATE_MS) return onEnd('the picture is late');
 		const isFrozen = firstData && now() - firstData > FROZEN_MS && !document.hidden && !autoplayBlocked;
 		if (isFrozen) (shown ? onBroken : nextPath)('no picture comes');
 	}

@@ -1,7 +1,7 @@
 // @ts-check
 // An engine: fragments onto a <canvas>, by WebCodecs, shown as soon as decoded.
 
-import { readFragment, readInit } from './mp4.js';
+import { readInit } from './mp4.js';
 
 /** @import { Engine, Host } from './contract.js' */
 
@@ -52,8 +52,7 @@ export function webcodecs(host) {
 			turn = quarters;
 			waitsForKey = true;
 		},
-		fragment(bytes) {
-			const { time, key, data } = readFragment(bytes);
+		fragment({ time, key, data }) {
 			// A decoder that can't keep up goes on with the next key frame.
 			waitsForKey = !key && (waitsForKey || decoder.decodeQueueSize > MAX_QUEUE);
 			if (waitsForKey) host.counters.skipped++;

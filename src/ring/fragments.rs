@@ -90,6 +90,11 @@ impl Fragments {
         self.bytes
     }
 
+    /// The newest one.
+    pub fn newest(&self) -> Option<Arc<Fragment>> {
+        self.entries.back().map(|entry| Arc::clone(&entry.fragment))
+    }
+
     fn end(&self) -> u64 {
         self.first + self.entries.len() as u64
     }

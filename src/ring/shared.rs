@@ -107,6 +107,11 @@ impl Ring {
         self.lock().fragments.bytes()
     }
 
+    /// The newest fragment, if one is held.
+    pub fn newest(&self) -> Option<Arc<Fragment>> {
+        self.lock().fragments.newest()
+    }
+
     /// True if a newcomer has to wait for a new key frame although fragments flow: the newest group is too large or
     /// too long to be joined.
     pub fn too_long_to_join(&self) -> bool {

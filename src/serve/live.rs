@@ -2,6 +2,7 @@
 //! socket did not take of it; and the client's own numbers for fragments.
 
 use super::connection::Connection;
+use super::head::Head;
 use crate::format::fmp4::{Fragment, HEAD_BYTES, Init};
 use crate::ring::{Batch, Sink};
 use crate::stream::{Stream, Viewer, Watching};
@@ -151,9 +152,11 @@ fn account(batch: &Batch, sent: u64, stream: &Stream, viewer: &Viewer) {
     }
 }
 
-/// A client's own numbers for the fragments that it is sent: the first is 1, and its time is 0.
+/// A client's own numbers for the fragments that it is sent: the first is 1, and its time is 0, or the camera's.
 #[derive(Debug, Default)]
 pub struct Numbers {
+    /// Times are the camera's media time, of which /status tells.
+    camera_times: bool,
     /// That of the fragment before.
     sequence: u32,
     /// The init segment that was sent last, and the media time that is this client's zero.
@@ -161,6 +164,14 @@ pub struct Numbers {
 }
 
 impl Numbers {
+    /// Those of a client that asks by this head.
+    pub fn asked_for(head: &Head) -> Numbers {
+        Numbers {
+            camera_times: head.asked("times") == Some("camera"),
+            ..Numbers::default()
+        }
+    }
+
     /// The init segment that was sent last.
     pub fn init(&self) -> Option<&Arc<Init>> {
         self.start.as_ref().map(|(init, _)| init)
@@ -168,7 +179,8 @@ impl Numbers {
 
     /// Has this fragment's init segment sent before it; the first such fragment makes the client's zero.
     pub fn begin(&mut self, fragment: &Fragment) {
-        let base_90k = self.start.as_ref().map_or(fragment.time_90k, |(_, base)| *base);
+        let first_90k = if self.camera_times { 0 } else { fragment.time_90k };
+        let base_90k = self.start.as_ref().map_or(first_90k, |(_, base)| *base);
         self.start = Some((Arc::clone(&fragment.init), base_90k));
     }
 

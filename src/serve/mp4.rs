@@ -49,7 +49,7 @@ fn follow(exchange: &Exchange<'_>) -> io::Result<Ending> {
     let watching = stream.watch(Who::Net(connection.address), "mp4");
     let wire = Mp4 {
         chunked: exchange.head.http11,
-        numbers: Numbers::default(),
+        numbers: Numbers::asked_for(exchange.head),
         heads: Vec::new(),
         is_over: false,
     };

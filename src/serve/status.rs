@@ -5,6 +5,7 @@ use super::exchange::{Ending, Exchange};
 use super::shared::CameraSide;
 use crate::format::json::{Object, array, decimal, or_null};
 use crate::stream::{Codec, Condition, State, Viewer};
+use crate::sys::clock;
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -85,6 +86,7 @@ pub fn report(exchange: &Exchange<'_>) -> io::Result<Ending> {
         .text("version", env!("CARGO_PKG_VERSION"))
         .text("sandbox", &shared.sandbox)
         .member("uptime_s", shared.started.elapsed().as_secs())
+        .member("clock_us", clock::monotonic_us())
         .member("clients", shared.places.taken())
         .member("max_clients", shared.settings.max_clients)
         .member("connections", shared.count_connections().0)
@@ -129,6 +131,7 @@ fn of_camera(camera: &CameraSide) -> String {
         .text("last_fault", &state.last_fault)
         .end();
     let init = state.init.as_deref();
+    let newest = stream.ring.newest();
     Object::new()
         .text("name", &stream.name)
         .text("source", &state.source)
@@ -161,6 +164,14 @@ fn of_camera(camera: &CameraSide) -> String {
         .member(
             "last_frame_age_ms",
             or_null(state.last_frame.map(|t| t.elapsed().as_millis().to_string())),
+        )
+        .member(
+            "captured_us",
+            or_null(newest.as_ref().map(|it| it.captured_us.to_string())),
+        )
+        .member(
+            "media_90k",
+            or_null(newest.as_ref().map(|it| it.time_90k.to_string())),
         )
         .member("drops", drops)
         .member("ring_bytes", stream.ring.bytes() + stream.pictures.bytes())

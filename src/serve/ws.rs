@@ -25,6 +25,12 @@ use std::time::{Duration, Instant};
 const CLOCK_EVERY: Duration = Duration::from_secs(5);
 /// A client to and from which nothing was sent for this long is pinged, and given up after as long again.
 const QUIET_TIME: Duration = Duration::from_secs(20);
+/// A viewer's picture may be later than `max_age_ms` by this: it is decoded, and the lag is told once a second.
+const LAG_SLACK: Duration = Duration::from_secs(1);
+/// A viewer who is late is sent nothing for as long as it is late, and for this at most; ...
+const MAX_HOLD: Duration = Duration::from_secs(10);
+/// ... and if that was of no use, not again for so long.
+const HOLD_EVERY: Duration = Duration::from_secs(10);
 /// What stands before each NAL unit in a byte stream (H.264, B.1), as long as its length in an MP4 file.
 const START_CODE: &[u8; 4] = &[0, 0, 0, 1];
 
@@ -97,6 +103,9 @@ fn follow(exchange: &Exchange<'_>, annex_b: bool) -> io::Result<Ending> {
         annex_b,
         numbers: Numbers::default(),
         skipped: 0,
+        viewer: Arc::clone(&watching.viewer),
+        held: None,
+        may_hold_at: Instant::now(),
         clock_sent_us: None,
         heads: Vec::new(),
         quiet_since: Instant::now(),
@@ -107,6 +116,7 @@ fn follow(exchange: &Exchange<'_>, annex_b: bool) -> io::Result<Ending> {
         socket: &connection.socket,
         stream,
         viewer: &watching.viewer,
+        max_lag: exchange.shared.settings.max_age + LAG_SLACK,
         annex_b,
         sink: &sink,
         reader: Reader::default(),
@@ -150,6 +160,7 @@ struct Client<'a> {
     socket: &'a TcpStream,
     stream: &'a Stream,
     viewer: &'a Viewer,
+    max_lag: Duration,
     annex_b: bool,
     sink: &'a LiveSink<Ws>,
     reader: Reader,
@@ -217,7 +228,8 @@ impl Client<'_> {
         close.map(|(code, why)| self.close(code, why)).transpose()
     }
 
-    /// Takes `{"type":"lag","sent_ms":X,"lag_ms":L}`: X is given back as it is, with our clock; L is for /status.
+    /// Takes `{"type":"lag","sent_ms":X,"lag_ms":L}`: X is given back as it is, with our clock; L is for /status, and tells of
+    /// what is held up on the way, in a proxy.
     fn on_text(&self, text: &str, answers: &mut Vec<u8>) {
         if member(text, "type") != Some("\"lag\"") {
             return;
@@ -225,6 +237,13 @@ impl Client<'_> {
         let lag_ms = member(text, "lag_ms").and_then(|ms| ms.split('.').next()?.parse().ok());
         let lag_ms = lag_ms.unwrap_or(Viewer::UNKNOWN_LAG);
         self.viewer.lag_ms.store(lag_ms, Relaxed);
+        if lag_ms != Viewer::UNKNOWN_LAG {
+            let lag = Duration::from_millis(lag_ms);
+            self.sink.with_wire(|wire| wire.heed(lag, self.max_lag));
+        }
+        if self.sink.with_wire(|wire| wire.waits_for_key()) {
+            self.stream.request_key_frame();
+        }
         let is_number = |text: &&str| {
             (1..=32).contains(&text.len()) && text.bytes().all(|b| b"0123456789+-.eE".contains(&b))
         };
@@ -265,6 +284,11 @@ struct Ws {
     numbers: Numbers,
     /// Fragments that were left out since the last one.
     skipped: u64,
+    viewer: Arc<Viewer>,
+    /// Until when nothing is sent, and from then on up to the next key frame.
+    held: Option<Instant>,
+    /// When that may be done again.
+    may_hold_at: Instant,
     /// When the client was last sent the media time that goes with our clock, on that clock.
     clock_sent_us: Option<u64>,
     /// Kept from write to write for its allocation.
@@ -279,14 +303,18 @@ impl Wire for Ws {
     /// In one write, each fragment as a message, with the init segment and the texts that belong between them.
     fn send(&mut self, batch: &Batch, socket: &TcpStream, buffer: &mut SendBuffer) -> u64 {
         self.skipped += batch.skipped;
-        if batch.fragments.is_empty() {
+        let held = self.count_held(&batch.fragments);
+        self.viewer.skipped.fetch_add(held as u64, Relaxed);
+        self.skipped += held as u64;
+        let fragments = &batch.fragments[held..];
+        if fragments.is_empty() {
             return 0;
         }
         self.is_not_quiet();
         let mut heads = mem::take(&mut self.heads);
         heads.clear();
-        let mut ends = Vec::with_capacity(batch.fragments.len());
-        for fragment in &batch.fragments {
+        let mut ends = Vec::with_capacity(fragments.len());
+        for fragment in fragments {
             if self.annex_b {
                 byte_stream_head(fragment, &mut heads);
                 ends.push(heads.len());
@@ -308,7 +336,7 @@ impl Wire for Ws {
         }
         let mut slices = Vec::with_capacity(2 * ends.len() + 1);
         let mut begin = 0;
-        for (fragment, end) in batch.fragments.iter().zip(ends) {
+        for (fragment, end) in fragments.iter().zip(ends) {
             slices.push(IoSlice::new(&heads[begin..end]));
             if self.annex_b {
                 let nals = fragment.nal_units();
@@ -327,6 +355,37 @@ impl Wire for Ws {
 }
 
 impl Ws {
+    /// Sends nothing for a while if the client says that its picture is too late: a proxy that takes more than its client does
+    /// holds seconds of the stream, and would for ever. Meanwhile it gets rid of them. A client that is always late is let be.
+    fn heed(&mut self, lag: Duration, max_lag: Duration) {
+        let now = Instant::now();
+        if lag <= max_lag {
+            self.may_hold_at = now;
+        } else if now >= self.may_hold_at && self.held.is_none() {
+            let until = now + lag.min(MAX_HOLD);
+            (self.held, self.may_hold_at) = (Some(until), until + HOLD_EVERY);
+        }
+    }
+
+    fn waits_for_key(&self) -> bool {
+        self.held.is_some_and(|until| Instant::now() >= until)
+    }
+
+    /// How many of these are not sent.
+    fn count_held(&mut self, fragments: &[Arc<Fragment>]) -> usize {
+        if self.held.is_none() {
+            return 0;
+        }
+        let start = fragments.iter().position(|fragment| fragment.key);
+        match start.filter(|_| self.waits_for_key()) {
+            Some(start) => {
+                self.held = None;
+                start
+            }
+            None => fragments.len(),
+        }
+    }
+
     fn is_not_quiet(&mut self) {
         (self.quiet_since, self.pinged) = (Instant::now(), false);
     }

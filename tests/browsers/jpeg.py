@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from driver import OUT, check, needs, wait_for
-from rig import TOOLS, Pages, Server
+from rig import TOOLS, Pages, Proxy, Server
 
 PATIENCE_S = 60
 COLOURS = ["red", "lime", "blue"]
@@ -43,6 +43,17 @@ def the_page_shows_jpeg_pictures(browser):
         all_come(browser)
         browser.open(server.url("?path=mjpeg", host="127.0.0.1"))
         all_come(browser)
+
+
+def the_page_shows_jpeg_pictures_where_no_websocket_passes(browser):
+    """From a camera that sleeps until somebody asks for its pictures."""
+    name = f"{browser.name}-jpeg-proxy"
+    with Server(name, camera(name, 3, "whole")) as server, Proxy(server, "/", "no-websocket") as proxy:
+        server.falls_asleep()
+        browser.open(proxy.url(host=browser.host))
+        all_come(browser)
+        browser.errors()    # the browser's own word on the WebSocket
+        (OUT / f"{name}.png").write_bytes(browser.screenshot())
 
 
 def a_picture_shows_before_the_next_one_comes(browser):

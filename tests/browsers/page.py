@@ -193,6 +193,43 @@ def the_page_plays_where_no_websocket_passes(browser):
         open_page(browser, proxy.url(host=browser.host))
         becomes_live(browser, clock)
         browser.errors()    # the browser's own word on the WebSocket
+        check(ways(server) == {"mp4"}, f"not by fetch but {ways(server)}")
+        wait_for("how late it is", PATIENCE_S, lambda: own_latency(browser) is not None)
+        figures = latency(browser, clock, 5)
+        text = f"{figures.median:.0f} ms behind, {own_latency(browser)} ms by its own account"
+        note(browser, text)
+        check(abs(figures.median - own_latency(browser)) < 500, text)
+
+
+def own_latency(browser):
+    return browser.run("return player.stats().latency_ms")
+
+
+def the_page_wakes_a_camera_where_no_websocket_passes(browser):
+    with Server(f"{browser.name}-wakes") as server, Proxy(server, "/", "no-websocket") as proxy:
+        server.falls_asleep()
+        open_page(browser, proxy.url(host=browser.host))
+        moves(browser)
+        browser.errors()    # the browser's own word on the WebSocket
+
+
+def the_page_asks_for_less_behind_a_proxy(browser):
+    """Where the network behind it takes three quarters of the stream, and the proxy all of it."""
+    for options in [], ["no-websocket"]:
+        with Server(f"{browser.name}-narrow") as server, Clock(server) as clock:
+            time.sleep(4)
+            rate = int(server.status()["cameras"][0]["bitrate_bps"] / 8 * 0.75)
+            with Proxy(server, "/", *options, str(rate)) as proxy:
+                open_page(browser, proxy.url(host=browser.host))
+                becomes_live(browser, clock, live_s=8)
+                time.sleep(30)
+                figures = latency(browser, clock, 8)
+                stats = browser.run("return player.stats()")
+                text = (f"{stats['path']}: {figures.median / 1000:.1f} s behind; {stats['reconnects']} "
+                        f"reconnects, {stats['skipped']} frames skipped")
+                note(browser, text)
+                check(figures.median < 8000, text)
+                browser.errors()
 
 
 def ways(server):

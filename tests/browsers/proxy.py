@@ -1,17 +1,21 @@
 #!/usr/bin/env python3
-"""A reverse proxy on loopback: proxy.py PORT PREFIX [no-websocket]; prints the port that it listens on.
+"""A reverse proxy on loopback: proxy.py PORT PREFIX [no-websocket] [RATE]; prints the port that it listens on.
 
 Passes what is under PREFIX on to 127.0.0.1:PORT without the prefix, one request a connection; WebSockets too, unless
-told otherwise. PREFIX/player.html is tests/browsers/player.html.
+told otherwise. PREFIX/player.html is tests/browsers/player.html. With a RATE (bytes a second) it is before a narrow network:
+it takes all that comes, as a proxy with large buffers does, and passes on no more than that.
 """
 import pathlib
+import queue
 import re
 import socket
 import sys
 import threading
+import time
 
 PORT, PREFIX = int(sys.argv[1]), sys.argv[2].encode()
 WEBSOCKET = "no-websocket" not in sys.argv
+RATE = next((int(option) for option in sys.argv[3:] if option.isdigit()), None)
 PLAYER = pathlib.Path(__file__).with_name("player.html")
 
 
@@ -41,7 +45,29 @@ def serve(client):
     with socket.create_connection(("127.0.0.1", PORT)) as server:
         server.sendall(head)
         threading.Thread(target=pump, args=(client, server), daemon=True).start()
-        pump(server, client)
+        pump(Held(server) if RATE else server, client)
+
+
+class Held:
+    """What a socket gives, taken at once and passed on at the rate."""
+
+    def __init__(self, source):
+        self.pieces = queue.Queue()
+        self.shutdown = source.shutdown
+        threading.Thread(target=self.take, args=(source,), daemon=True).start()
+
+    def take(self, source):
+        try:
+            while data := source.recv(4096):
+                self.pieces.put(data)
+        except OSError:
+            pass
+        self.pieces.put(b"")
+
+    def recv(self, _):
+        data = self.pieces.get()
+        time.sleep(len(data) / RATE)
+        return data
 
 
 def pump(source, sink):

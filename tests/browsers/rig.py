@@ -59,6 +59,9 @@ class Server:
     def url(self, path="", host=HOST):
         return f"http://{host}:{self.port}/{path}"
 
+    def falls_asleep(self):
+        wait_for("the camera sleeps", 60, lambda: self.status()["cameras"][0]["state"] == "asleep")
+
     def status(self):
         with urllib.request.urlopen(self.url("status", "127.0.0.1"), timeout=20) as answer:
             return json.load(answer)

@@ -78,8 +78,8 @@ test('the matrix says the turn, and straightening takes it out', () => {
 });
 
 test('a fragment says its time, whether it is a key frame, and how long it lasts', () => {
-	const found = readFragment(fragment({ time: [0, 90000], duration: 1500, payload: [1, 2, 3] }));
-	assert.deepEqual({ ...found, data: [...found.data] }, { time: 1, step: 1 / 60, key: true, data: [1, 2, 3] });
+	const bytes = fragment({ time: [0, 90000], duration: 1500, payload: [1, 2, 3] }), found = readFragment(bytes);
+	assert.deepEqual({ ...found, data: [...found.data] }, { time: 1, step: 1 / 60, key: true, data: [1, 2, 3], bytes });
 	assert.equal(readFragment(fragment({ flags: 0x01010000 })).key, false);
 	assert.equal(readFragment(fragment({ time: [1, 0] })).time, 2 ** 32 / 90000);
 	assert.equal(readFragment(fragment({ time: [0, 0xffffffff] })).time, 0xffffffff / 90000);

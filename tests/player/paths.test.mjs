@@ -13,6 +13,14 @@ test('the last one is taken whether the browser can or not', () => {
 	assert.equal(createPaths({ a: no, b: no }, null).choose(), 'b');
 });
 
+test('a camera of JPEG pictures is for some of them', () => {
+	const jpeg = { jpeg: true, can: () => true };
+	assert.equal(createPaths({ a: jpeg, b: yes, c: jpeg }, null).choose(true), 'a');
+	assert.equal(createPaths({ a: yes, b: jpeg }, null).choose(true), 'b');
+	assert.equal(createPaths({ a: yes, b: jpeg }, null).choose(false), 'a');
+	assert.deepEqual(Object.keys(PATHS).filter(name => PATHS[name].jpeg), ['webcodecs', 'ws', 'mjpeg']);
+});
+
 test('one that is asked for is taken alone, if there is such a one', () => {
 	const paths = createPaths({ a: yes, b: no }, 'b');
 	assert.equal(paths.choose(), 'b');
