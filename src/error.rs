@@ -41,6 +41,8 @@ pub enum Kind {
     Failed,
     /// The thing is just not there, which is expected of a camera: the program waits for it.
     Absent,
+    /// The thing is another one than it was when it was opened: it is opened anew at once.
+    Changed,
 }
 
 /// The result of most calls that can fail.
@@ -88,6 +90,12 @@ impl Error {
         format!("{on}: {tried}: {why}{more}")
     }
 
+    /// Makes the kind [`Kind::Changed`].
+    pub fn changed(mut self) -> Error {
+        self.0.kind = Kind::Changed;
+        self
+    }
+
     /// Makes the kind [`Kind::Absent`] where `absent` holds.
     pub fn absent(mut self, absent: bool) -> Error {
         self.0.kind = if absent { Kind::Absent } else { Kind::Failed };
@@ -102,6 +110,11 @@ impl Error {
     /// True if the thing is just not there.
     pub fn is_absent(&self) -> bool {
         self.0.kind == Kind::Absent
+    }
+
+    /// True if the thing is another one than before.
+    pub fn is_change(&self) -> bool {
+        self.0.kind == Kind::Changed
     }
 }
 

@@ -14,6 +14,8 @@ pub unsafe trait Plain {}
 
 // SAFETY: a number.
 unsafe impl Plain for u32 {}
+// SAFETY: a number (`v4l2_std_id`).
+unsafe impl Plain for u64 {}
 
 /// `VIDEO_MAX_PLANES`.
 pub const MAX_PLANES: usize = 8;
@@ -357,6 +359,77 @@ pub struct Event {
 // SAFETY: the kernel writes all of it, and what it writes are numbers.
 unsafe impl Plain for Event {}
 
+/// `struct v4l2_input`
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct InputDesc {
+    pub index: u32,
+    pub name: [u8; 32],
+    pub kind: u32,
+    pub audioset: u32,
+    pub tuner: u32,
+    pub std: u64,
+    pub status: u32,
+    pub capabilities: u32,
+    pub reserved: [u32; 3],
+}
+
+// SAFETY: numbers and texts only.
+unsafe impl Plain for InputDesc {}
+
+/// `struct v4l2_standard`
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct StandardDesc {
+    pub index: u32,
+    pub id: u64,
+    pub name: [u8; 24],
+    pub frameperiod: Fraction,
+    pub framelines: u32,
+    pub reserved: [u32; 4],
+}
+
+// SAFETY: numbers and texts only.
+unsafe impl Plain for StandardDesc {}
+
+/// `struct v4l2_dv_timings` with `bt` (`struct v4l2_bt_timings`) of its union. Both are packed, so the 64-bit
+/// `pixelclock`, which no alignment would suit, is its bytes.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct DvTimings {
+    pub kind: u32,
+    pub width: u32,
+    pub height: u32,
+    pub interlaced: u32,
+    pub polarities: u32,
+    pub pixelclock: [u8; 8],
+    /// Front porch, sync and back porch: `hfrontporch`, `hsync`, `hbackporch`.
+    pub horizontal: [u32; 3],
+    /// The same of each frame, or of the first field: `vfrontporch` and so on.
+    pub vertical: [u32; 3],
+    /// The same of the second field: `il_vfrontporch` and so on.
+    pub second_field: [u32; 3],
+    pub standards: u32,
+    pub flags: u32,
+    pub picture_aspect: Fraction,
+    pub vics: [u8; 2],
+    pub rest: [u8; 50],
+}
+
+// SAFETY: numbers only, in the rest of the union too.
+unsafe impl Plain for DvTimings {}
+
+/// `struct v4l2_edid`; `edid` is the address of `blocks` times 128 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct EdidBlocks {
+    pub pad: u32,
+    pub start_block: u32,
+    pub blocks: u32,
+    pub reserved: [u32; 5],
+    pub edid: usize,
+}
+
 const _: () = {
     assert!(size_of::<Capability>() == 104);
     assert!(size_of::<FmtDesc>() == 64);
@@ -374,6 +447,10 @@ const _: () = {
     assert!(size_of::<ExportBuffer>() == 64 && offset_of!(ExportBuffer, fd) == 16);
     assert!(size_of::<Selection>() == 64 && offset_of!(Selection, left) == 12);
     assert!(size_of::<EventSubscription>() == 32);
+    assert!(offset_of!(InputDesc, std) == 48 && offset_of!(InputDesc, status) == 56);
+    assert!(size_of::<DvTimings>() == 132 && offset_of!(DvTimings, pixelclock) == 20);
+    assert!(offset_of!(DvTimings, standards) == 64 && offset_of!(DvTimings, vics) == 80);
+    assert!(offset_of!(EdidBlocks, edid) == 32);
 };
 
 #[cfg(target_pointer_width = "64")]
@@ -383,6 +460,9 @@ const _: () = {
     assert!(size_of::<Plane>() == 64 && offset_of!(Plane, data_offset) == 16);
     assert!(size_of::<Buffer>() == 88 && offset_of!(Buffer, seconds) == 24 && offset_of!(Buffer, m) == 64);
     assert!(size_of::<ExtControls>() == 32 && offset_of!(ExtControls, controls) == 24);
+    assert!(size_of::<InputDesc>() == 80);
+    assert!(size_of::<StandardDesc>() == 72 && offset_of!(StandardDesc, id) == 8);
+    assert!(size_of::<EdidBlocks>() == 40);
     assert!(size_of::<Event>() == 136 && offset_of!(Event, u) == 8 && offset_of!(Event, seconds) == 80);
 };
 
@@ -396,6 +476,9 @@ const _: () = {
     assert!(size_of::<Buffer>() == 76 + align && offset_of!(Buffer, seconds) == 20 + align);
     assert!(offset_of!(Buffer, m) == 60 + align);
     assert!(size_of::<ExtControls>() == 24 && offset_of!(ExtControls, controls) == 20);
+    assert!(size_of::<InputDesc>() == 76 + align);
+    assert!(size_of::<StandardDesc>() == 64 + 2 * align && offset_of!(StandardDesc, id) == 4 + align);
+    assert!(size_of::<EdidBlocks>() == 36);
     assert!(size_of::<Event>() == 128 + 2 * align && offset_of!(Event, u) == 4 + align);
     assert!(offset_of!(Event, seconds) == 76 + align);
 };

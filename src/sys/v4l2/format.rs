@@ -5,6 +5,7 @@ use super::abi::{
     Selection, SingleFormat, StreamParm,
 };
 use super::call::{Request, call, read, read_write, write};
+use super::field;
 use super::types::{BufferKind, FourCc};
 use crate::sys::errno::{Errno, Result};
 use std::fs::File;
@@ -61,6 +62,8 @@ pub struct Layout {
     pub size_bytes: u32,
     /// Pieces of memory for one frame.
     pub planes: u8,
+    /// Whole pictures, or fields of interlaced ones: a constant of [`field`](super::field).
+    pub field: u32,
     /// The meaning of its numbers.
     pub colours: Colours,
 }
@@ -74,6 +77,7 @@ impl Layout {
             size_bytes: 0,
             // As compressed formats have; a driver knows better for the others.
             planes: 1,
+            field: field::ANY,
             colours: Colours::default(),
         }
     }
@@ -105,6 +109,7 @@ fn layout_call(
                 width,
                 height,
                 pixelformat,
+                field: wanted.field,
                 colorspace: colours.space,
                 plane_fmt: [plane; MAX_PLANES],
                 num_planes: wanted.planes,
@@ -126,6 +131,7 @@ fn layout_call(
             stride_bytes: plane.bytesperline,
             size_bytes: plane.sizeimage,
             planes: f.pix.num_planes,
+            field: f.pix.field,
             colours: Colours {
                 space: f.pix.colorspace,
                 encoding: f.pix.encoding.into(),
@@ -142,6 +148,7 @@ fn layout_call(
             width,
             height,
             pixelformat,
+            field: wanted.field,
             bytesperline: wanted.stride_bytes,
             sizeimage: wanted.size_bytes,
             colorspace: colours.space,
@@ -163,6 +170,7 @@ fn layout_call(
         stride_bytes: f.pix.bytesperline,
         size_bytes: f.pix.sizeimage,
         planes: 1,
+        field: f.pix.field,
         colours: Colours {
             space: f.pix.colorspace,
             encoding: f.pix.encoding,
@@ -254,10 +262,12 @@ pub fn set_interval(file: &File, kind: BufferKind, interval: Fraction) -> Result
     parameters_call(file, kind, interval, &S_PARM)
 }
 
-/// VIDIOC_SUBSCRIBE_EVENT: a decoder is to report when its pictures are of another format than it was set to.
-pub fn subscribe_source_change(file: &File) -> Result<()> {
+/// VIDIOC_SUBSCRIBE_EVENT: a decoder (of `input` 0) is to report when its pictures are of another format than it was set
+/// to, or a capture device when the signal at `input` is another one.
+pub fn subscribe_source_change(file: &File, input: u32) -> Result<()> {
     let mut s = EventSubscription {
         kind: SOURCE_CHANGE,
+        id: input,
         ..EventSubscription::default()
     };
     call(file, &SUBSCRIBE_EVENT, &mut s)

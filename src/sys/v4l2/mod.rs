@@ -10,7 +10,9 @@ pub mod cap;
 mod control;
 pub mod ctrl;
 mod device;
+pub mod field;
 mod format;
+mod input;
 mod queue;
 mod types;
 
@@ -23,6 +25,10 @@ pub use device::{Capabilities, enum_format, enum_frame_intervals, enum_frame_siz
 pub use format::{
     Colours, Format, Layout, get_composed, get_interval, get_layout, set_cropped, set_interval, set_layout,
     subscribe_source_change, take_source_change,
+};
+pub use input::{
+    Input, Standard, Timings, enum_input, enum_standard, get_edid, get_input, get_standard, get_timings,
+    query_standard, query_timings, set_edid, set_input, set_standard, set_timings, status,
 };
 pub use queue::{DequeuedBuffer, OutputQueue, Queue};
 pub use types::{BufferKind, FourCc, FrameIntervals, FrameSizes, OfferedFormat};
