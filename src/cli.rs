@@ -296,6 +296,9 @@ pub fn check(config: &Config) -> String {
         if let Some(program) = source::missing_program(camera) {
             warnings += &format!("warning: {name}: the program {program} is not installed, or misspelt\n");
         }
+        if let Some(why) = source::bad_edid(camera) {
+            warnings += &format!("warning: {name}: edid has no effect: {why}\n");
+        }
     }
     config.describe() + &plans + &warnings
 }

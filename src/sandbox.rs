@@ -55,8 +55,12 @@ pub fn enter(config: &Config, runs_commands: impl Fn(&Camera) -> bool) -> Result
     }
     // The C library reads the time zone when it is first asked for, which must not be later.
     clock::wall_clock();
-    let file = config.file.as_deref().map(Path::new);
-    let folders = file.map(config_folders).unwrap_or_default();
+    let edids = config
+        .cameras
+        .iter()
+        .filter_map(|camera| camera.source.edid_file());
+    let files = config.file.as_deref().map(Path::new).into_iter().chain(edids);
+    let folders: Vec<PathBuf> = files.flat_map(folders_of).collect();
     let folders = folders.iter().map(|folder| (folder.as_path(), Access::Read));
     let mut all: Vec<(&Path, Access)> = FOLDERS.map(|(path, access)| (Path::new(path), access)).into();
     all.extend(folders);
@@ -77,9 +81,9 @@ pub fn enter(config: &Config, runs_commands: impl Fn(&Camera) -> bool) -> Result
     entered(format!("{words}, seccomp"), true)
 }
 
-/// The folders in which a config may be found again when somebody has changed it: where it stands, and where the file
+/// The folders in which a file may be found again when somebody has changed it: where it stands, and where the file
 /// really is, if it is a link.
-fn config_folders(file: &Path) -> Vec<PathBuf> {
+fn folders_of(file: &Path) -> Vec<PathBuf> {
     let folder = |file: &Path| match file.parent() {
         Some(folder) if folder.as_os_str().is_empty() => PathBuf::from("."),
         folder => folder.unwrap_or(Path::new("/")).to_owned(),

@@ -66,6 +66,10 @@ pub struct State {
     pub chain: String,
     /// The reason for this chain and no other.
     pub chain_why: String,
+    /// The input of the device at which its pictures come in; empty if there is nothing to choose.
+    pub input: String,
+    /// The signal there, such as "1920x1080p60" or "PAL"; empty if there is none, or it is not known.
+    pub signal: String,
     /// How far players are to turn the picture, in degrees clockwise. In H.264's init segment, too.
     pub rotation: u16,
     /// The H.264 stream's own description; kept over sleep and loss.
@@ -153,7 +157,7 @@ pub struct Viewer {
     pub bytes: AtomicU64,
     /// Frames left out because the client was too slow.
     pub skipped: AtomicU64,
-    /// From the capture of the last frame to the end of its sending, µs.
+    /// From the capture of the last frame to its sending, µs.
     pub age_us: AtomicU64,
     /// How far the picture at the client is behind, by its own account, in ms; [`Viewer::UNKNOWN_LAG`] before the first.
     pub lag_ms: AtomicU64,

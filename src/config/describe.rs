@@ -104,7 +104,14 @@ impl Camera {
             true => format!("stops {} s after the last viewer leaves", self.linger.as_secs()),
             false => "runs even while nobody watches".into(),
         });
-        if let SourceKind::Device { controls, chain, .. } = &self.source {
+        if let SourceKind::Device {
+            controls,
+            chain,
+            input,
+            ..
+        } = &self.source
+        {
+            lines.extend(input.input.iter().map(|input| format!("takes its input {input}")));
             for (what, name) in [("decoder", &chain.decoder), ("encoder", &chain.encoder)] {
                 if let Some(name) = name {
                     lines.push(format!("goes through the {what} {name}"));

@@ -5,7 +5,7 @@ use super::device::DeviceName;
 use super::model::{Draft, Sandbox};
 use super::nearest::nearest;
 use super::scope::{ALL, Scope};
-use super::source::{CaptureFormat, ChainKeys, Memory, SourceKind};
+use super::source::{CaptureFormat, ChainKeys, Edid, InputKeys, Memory, SourceKind, Standard};
 use super::values::{
     Refused, address, is_fourcc, is_host, is_name, known, list, origin, sent_origin, switch, within,
 };
@@ -409,6 +409,53 @@ pub static KEYS: &[Key] = &[
         },
     },
     Key {
+        scope: Scope::Device,
+        name: "input",
+        default: "",
+        doc: "The input of a capture card or HDMI adapter, by its number or its name; fmp4streamer -L \
+              lists them. Empty: the one that the device is set to. An HDMI input has the size and the \
+              rate of its signal, whatever width, height and fps say.",
+        allowed: "nothing, or a number or name, such as 1 or S-Video",
+        set: |draft, text| {
+            put_input(draft, |keys| {
+                keys.input = Some(text.to_owned()).filter(|t| !t.is_empty())
+            })
+        },
+    },
+    Key {
+        scope: Scope::Device,
+        name: "standard",
+        default: "auto",
+        doc: "The standard of an analogue signal. auto: the one that the device finds.",
+        allowed: "auto, pal, pal-m, pal-n, pal-60, ntsc, ntsc-443 or secam",
+        set: |draft, text| {
+            let standard = Standard::parse(text);
+            known(
+                text.eq_ignore_ascii_case("auto")
+                    .then_some(())
+                    .or(standard.map(drop)),
+            )?;
+            put_input(draft, |keys| keys.standard = standard)
+        },
+    },
+    Key {
+        scope: Scope::Device,
+        name: "edid",
+        default: "",
+        doc: "What an HDMI input tells the device that is connected to it: the sizes and rates that it \
+              takes (EDID). Adapters such as the TC358743 get no signal before that. 1080p: 1920x1080 at \
+              up to 30 frames a second and 1280x720 at up to 60. Empty: what the input is set to.",
+        allowed: "nothing, 1080p, or a file with an EDID, in bytes or as hexadecimal text",
+        set: |draft, text| {
+            let edid = match text {
+                "" => None,
+                _ if text.eq_ignore_ascii_case("1080p") => Some(Edid::Builtin),
+                file => Some(Edid::File(file.into())),
+            };
+            put_input(draft, |keys| keys.edid = edid)
+        },
+    },
+    Key {
         scope: Scope::Exec,
         name: "command",
         default: "",
@@ -605,6 +652,14 @@ fn codec(draft: &mut Draft, text: &str, place: Place<DeviceName>) -> Result<(), 
 fn input_format(draft: &mut Draft, text: &str, place: Place<String>) -> Result<(), Refused> {
     let format = Some(text.to_ascii_uppercase()).filter(|format| is_fourcc(format));
     pin(draft, text, format, place)
+}
+
+/// Changes a device's keys of its input.
+fn put_input(draft: &mut Draft, put: impl FnOnce(&mut InputKeys)) -> Result<(), Refused> {
+    if let SourceKind::Device { input, .. } = &mut draft.camera.source {
+        put(input);
+    }
+    Ok(())
 }
 
 /// Asks for an option of `rpicam-vid`, if its value is a good one. Nothing leaves it to that program.

@@ -18,7 +18,9 @@ pub use device::{DeviceName, UsbId};
 pub use load::DEFAULT_FILES;
 pub use model::{Camera, Config, Draft, Sandbox, Server};
 pub use nearest::nearest;
-pub use source::{CaptureFormat, ChainKeys, Memory, Rpicam, Setting, SourceKind};
+pub use source::{
+    CaptureFormat, ChainKeys, Edid, InputKeys, Memory, PRESENT_INPUT, Rpicam, Setting, SourceKind, Standard,
+};
 pub use values::{Refused, address, switch};
 
 #[cfg(test)]

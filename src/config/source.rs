@@ -5,6 +5,7 @@ use super::scope::Scope;
 use super::values::is_fourcc;
 use crate::format::Codec;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 /// The kind of a source, with what the config says of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub enum SourceKind {
         capture_format: CaptureFormat,
         /// The other keys that pin the pipeline to H.264.
         chain: ChainKeys,
+        /// The keys of what comes in at it from elsewhere.
+        input: Box<InputKeys>,
     },
     /// The standard output of a command for `sh -c`: H.264 in the byte stream format, or JPEG pictures.
     Exec {
@@ -67,6 +70,7 @@ impl SourceKind {
             controls: Vec::new(),
             capture_format: CaptureFormat::Auto,
             chain: ChainKeys::default(),
+            input: Box::default(),
         }
     }
 
@@ -144,6 +148,17 @@ impl SourceKind {
     /// True if it is another program, which takes its time to start.
     pub fn is_command(&self) -> bool {
         matches!(self, SourceKind::Exec { .. } | SourceKind::Rpicam(_))
+    }
+
+    /// The file with the EDID of its input, if it names one.
+    pub fn edid_file(&self) -> Option<&Path> {
+        match self {
+            SourceKind::Device { input, .. } => match &input.edid {
+                Some(Edid::File(file)) => Some(file),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// The controls that it sets, which can change while it is open.
@@ -296,6 +311,73 @@ impl ChainKeys {
     pub fn names_a_stage(&self) -> bool {
         self.encoder.is_some() || self.decoder.is_some()
     }
+}
+
+/// The keys of a device at which a signal comes in from elsewhere: HDMI, S-Video, a tuner.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct InputKeys {
+    /// The input, by its number or its name; None: the one that the device is set to.
+    pub input: Option<String>,
+    /// The standard of an analogue signal; None: the one that the device finds.
+    pub standard: Option<Standard>,
+    /// What an HDMI input tells its source of itself; None: what it is set to.
+    pub edid: Option<Edid>,
+}
+
+/// The keys of a device of which the config says nothing: its present input, and the signal that is there.
+pub static PRESENT_INPUT: InputKeys = InputKeys {
+    input: None,
+    standard: None,
+    edid: None,
+};
+
+/// A standard of analogue television, or a family of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standard {
+    /// 625 lines, 25 frames a second: most of the world.
+    Pal,
+    /// 525 lines, 30 frames a second: Brazil.
+    PalM,
+    /// 625 lines, 25 frames a second: South America.
+    PalN,
+    /// 525 lines, 30 frames a second: video players.
+    Pal60,
+    /// 525 lines, 29.97 frames a second: America, Japan, Korea.
+    Ntsc,
+    /// The same with PAL's colour carrier: video players.
+    Ntsc443,
+    /// 625 lines, 25 frames a second: France, eastern Europe.
+    Secam,
+}
+
+impl Standard {
+    /// All of them, by the words of the config.
+    const WORDS: [(&str, Standard); 7] = [
+        ("pal", Standard::Pal),
+        ("pal-m", Standard::PalM),
+        ("pal-n", Standard::PalN),
+        ("pal-60", Standard::Pal60),
+        ("ntsc", Standard::Ntsc),
+        ("ntsc-443", Standard::Ntsc443),
+        ("secam", Standard::Secam),
+    ];
+
+    /// Reads one as it stands in a config, in upper or lower case.
+    pub fn parse(text: &str) -> Option<Standard> {
+        let mut words = Standard::WORDS.iter();
+        words
+            .find(|(word, _)| word.eq_ignore_ascii_case(text))
+            .map(|(_, standard)| *standard)
+    }
+}
+
+/// A display's description of itself (EDID), by which an HDMI source knows what to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edid {
+    /// The program's own, up to 1080p at 30 frames a second.
+    Builtin,
+    /// That of a file.
+    File(PathBuf),
 }
 
 /// A V4L2 control and its value, neither of them checked: only the device knows.

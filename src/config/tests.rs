@@ -108,6 +108,7 @@ video_bitrate = 4000000
         capture_format,
         controls,
         chain,
+        ..
     } = source
     else {
         panic!("{source:?}")
@@ -237,6 +238,55 @@ fn what_a_chain_is_pinned_to_is_checked() {
     let config =
         parse("[/dev/video0]\ncapture_format = Auto\nencoder =\nencoder_input_format =\nencoder_memory =\n");
     assert_eq!(config.cameras, parse("[/dev/video0]\n").cameras);
+}
+
+#[test]
+fn what_comes_in_at_a_device_can_be_chosen() {
+    let keys = |text: &str| match &parse(&format!("[/dev/video0]\n{text}\n")).cameras[0].source {
+        SourceKind::Device { input, .. } => InputKeys::clone(input),
+        source => panic!("{source:?}"),
+    };
+    let nothing = InputKeys::default();
+    for (text, expected) in [
+        ("input =\nstandard = auto\nedid =", nothing.clone()),
+        (
+            "input = S-Video 1",
+            InputKeys {
+                input: Some("S-Video 1".into()),
+                ..nothing.clone()
+            },
+        ),
+        (
+            "standard = NTSC",
+            InputKeys {
+                standard: Some(Standard::Ntsc),
+                ..nothing.clone()
+            },
+        ),
+        (
+            "edid = 1080P",
+            InputKeys {
+                edid: Some(Edid::Builtin),
+                ..nothing.clone()
+            },
+        ),
+        (
+            "edid = /etc/edid.txt",
+            InputKeys {
+                edid: Some(Edid::File("/etc/edid.txt".into())),
+                ..nothing.clone()
+            },
+        ),
+    ] {
+        assert_eq!(keys(text), expected, "{text}");
+    }
+    let error = error("[/dev/video0]\nstandard = pall\n");
+    assert_eq!(
+        error,
+        "f:2: standard = pall: allowed: auto, pal, pal-m, pal-n, pal-60, ntsc, ntsc-443 or secam"
+    );
+    let notices = parse("[/dev/video0]\ninputs = 1\n").notices;
+    assert!(notices[0].contains("did you mean input?"), "{notices:?}");
 }
 
 #[test]
@@ -474,7 +524,7 @@ fn errors_tell_what_is_allowed_and_what_was_meant() {
             "f:2: heigth: no such key in [DEFAULT]: allowed: listen, port, priority, max_clients, \
              max_age_ms, join_max_s, join_max_mb, hosts, frame_ancestors, cors_origins, base_path, sandbox, name, width, \
              height, fps, rotation, auto_sleep, linger_s, capture_format, encoder, decoder, encoder_input_format, \
-             decoder_input_format, capture_memory, decoder_memory, encoder_memory, command, bitrate, intra, profile, \
+             decoder_input_format, capture_memory, decoder_memory, encoder_memory, input, standard, edid, command, bitrate, intra, profile, \
              level, hflip, vflip, camera, mode, denoise, autofocus_mode, autofocus_range, lens_position, and rpicam_NAME for any \
              other option of rpicam-vid; did you mean height?",
         ),

@@ -69,6 +69,7 @@ impl<'a> Report<'a> {
             (state.condition, state.why) = (condition, why.to_string());
             if condition == Condition::Lost {
                 state.placeholder = false;
+                state.signal.clear();
             }
         });
         self.stream.notify_viewers();
@@ -94,6 +95,8 @@ impl<'a> Report<'a> {
             state.jpeg_too = info.jpeg_too;
             state.chain.clone_from(&info.chain);
             state.chain_why.clone_from(&info.why);
+            state.input.clone_from(&info.input);
+            state.signal.clone_from(&info.signal);
         });
         if !info.chain.is_empty() {
             let line = format!("{}: {}: {}", self.stream.name, info.chain, info.why);

@@ -40,6 +40,11 @@ impl Wait {
         most: REFUSED_RETRY,
         soonest: COMMAND_RETRY,
     };
+    /// After a signal changed, which it may do some more times before it is steady.
+    pub const CHANGED: Wait = Wait {
+        most: SETTLE_RETRY,
+        soonest: SETTLE_RETRY,
+    };
     /// After a fault of this program, which no viewer mends.
     pub const FAULT: Wait = Wait {
         most: FAULT_RETRY,
@@ -304,8 +309,8 @@ mod tests {
     fn who_comes_is_not_kept_waiting_but_by_a_fault() {
         let second = Duration::from_secs(1);
         assert_eq!(
-            [Wait::ASLEEP, Wait::REFUSED, Wait::FAULT].map(|wait| wait.soonest),
-            [Duration::ZERO, second, 10 * second]
+            [Wait::ASLEEP, Wait::REFUSED, Wait::CHANGED, Wait::FAULT].map(|wait| wait.soonest),
+            [Duration::ZERO, second, second / 10, 10 * second]
         );
     }
 }

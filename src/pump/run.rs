@@ -10,7 +10,7 @@ use crate::format::h264::Refused;
 use crate::log_info;
 use crate::source::{self, Any, History, Source, Watch};
 use crate::stream::{Condition, Stream};
-use crate::sys::poll::{PollFd, poll, readable};
+use crate::sys::poll::{PollFd, PollFlags, events, poll, readable};
 use std::mem;
 use std::os::fd::AsFd;
 use std::panic::{self, AssertUnwindSafe};
@@ -111,6 +111,10 @@ impl<'a> Pump<'a> {
                 match close {
                     Close::Unwatched => return self.stream.ring.clear(),
                     Close::Stop | Close::Replaced | Close::Changed => return,
+                    Close::Lost(e) if e.is_change() => {
+                        log_info!("{}: {e}", self.stream.name);
+                        Wait::CHANGED
+                    }
                     Close::Lost(e) => {
                         let came = self.ingest.gave_frames();
                         if came {
@@ -217,9 +221,10 @@ impl<'a> Pump<'a> {
         verdict.wait
     }
 
-    /// Waits for the time to pass, or for news of devices, or for a first viewer.
+    /// Waits for the time to pass, or for news of devices or of a signal, or for a first viewer.
     fn wait(&mut self, wait: Wait, watch: Option<&Watch>) {
         let begun = Instant::now();
+        let mut signal = self.history.signal.take();
         // Who came before the wait began counts as a first viewer too where none is to be kept waiting.
         let mut unwatched = wait.soonest.is_zero();
         loop {
@@ -233,10 +238,23 @@ impl<'a> Pump<'a> {
             }
             let files = [Some(self.stream.woken()), watch.map(Watch::as_fd)];
             let mut files: Vec<PollFd<'_>> = files.into_iter().flatten().map(readable).collect();
+            let signal_fd = signal.as_ref().map(AsFd::as_fd);
+            files.extend(signal_fd.map(|file| PollFd::new(file, PollFlags::POLLPRI)));
             self.stream.heartbeat(left);
             _ = poll(&mut files, Some(left));
             self.stream.heartbeat(Duration::ZERO);
             self.stream.drain_wakes();
+            if let (Some(_), Some(file)) = (&signal, files.last()) {
+                match events(file) {
+                    none if none.is_empty() => {}
+                    changed if changed.contains(PollFlags::POLLPRI) => {
+                        // It may change some more times before it is steady.
+                        return thread::sleep(SETTLE_RETRY.saturating_sub(begun.elapsed()));
+                    }
+                    // poll(2) would say it for ever.
+                    _ => signal = None,
+                }
+            }
             if watch.is_some_and(Watch::take_news) {
                 // However much comes and goes there, no more tries than these.
                 thread::sleep(NEWS_TOGETHER.max(SETTLE_RETRY.saturating_sub(begun.elapsed())));

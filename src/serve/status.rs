@@ -135,6 +135,8 @@ fn of_camera(camera: &CameraSide) -> String {
     Object::new()
         .text("name", &stream.name)
         .text("source", &state.source)
+        .text("input", &state.input)
+        .text("signal", &state.signal)
         .text("chain", &state.chain)
         .text("chain_why", &state.chain_why)
         .text("state", state.condition.word())

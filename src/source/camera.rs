@@ -11,7 +11,7 @@ use crate::log_verbose;
 use crate::sys::poll::{self, readable};
 use crate::sys::v4l2::{self, Control, FourCc, Queue, ctrl};
 use std::collections::HashSet;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ pub struct V4l2Camera {
 /// It does not stream: not there, not allowed, busy (and by whom), not a camera, no such format.
 pub fn open(wanted: &CaptureConfig<'_>, warned: &mut HashSet<String>) -> Result<V4l2Camera> {
     let mut warn = |words| warn_once(warned, words);
-    let node = CaptureNode::open(wanted.path, wanted.format)?;
+    let node = CaptureNode::open(wanted, &mut warn)?;
     let codec = match wanted.format {
         FourCc::MJPEG | FourCc::JPEG if !wanted.muxed => Codec::Jpeg,
         _ => Codec::H264,
@@ -75,11 +75,7 @@ pub fn open(wanted: &CaptureConfig<'_>, warned: &mut HashSet<String>) -> Result<
         .start()
         .map_err(|e| device.failed("can't start the stream", e))?;
     Ok(V4l2Camera {
-        info: SourceInfo {
-            description: device.card.clone(),
-            fps: device.fps,
-            ..SourceInfo::default()
-        },
+        info: device.info(),
         capture: Capture::new(device, queue),
         codec,
         joined: wanted.muxed.then(Vec::new),
@@ -99,7 +95,7 @@ impl Source for V4l2Camera {
         timeout: Duration,
         sink: &mut dyn FnMut(Signal<'_>),
     ) -> Result<()> {
-        let mut files = [readable(self.capture.device.file.as_fd()), readable(wake)];
+        let mut files = [self.capture.poll_fd(), readable(wake)];
         poll::poll(&mut files, Some(timeout.min(self.capture.patience_left())))
             .map_err(|errno| self.capture.lost(errno))?;
         let mut round = Round::new(poll::events(&files[0]));

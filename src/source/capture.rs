@@ -1,19 +1,22 @@
 //! The capturing end of a camera, whatever its frames are: set up, then one frame after the other.
 
 use super::control;
+use super::fields;
 use super::formats::{self, per_second, rates, short, sizes};
-use super::frame::Drops;
+use super::frame::{Drops, SourceInfo};
+use super::input::{self, Tuned};
 use super::node::{UNPLUGGED, capture_kind, gone, open_device, start_failure};
-use crate::config::Setting;
+use crate::config::{InputKeys, Setting};
 use crate::error::{Error, Result};
 use crate::log_verbose;
 use crate::sys::clock::monotonic_us;
-use crate::sys::poll::PollFlags;
+use crate::sys::poll::{PollFd, PollFlags};
 use crate::sys::v4l2::{
     self, BufferKind, Capabilities, DequeuedBuffer, Format, FourCc, Fraction, Layout, Queue,
 };
 use crate::sys::{self, Errno};
 use std::fs::File;
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -47,9 +50,11 @@ pub struct CaptureConfig<'a> {
     pub muxed: bool,
     /// Controls to set before it streams, in this order.
     pub controls: &'a [Setting],
+    /// The keys of what comes in at it from elsewhere.
+    pub input: &'a InputKeys,
 }
 
-/// A camera's node, open for frames of one format, with nothing set on it yet.
+/// A camera's node, open for frames of one format, with nothing set on it yet but its input.
 pub(super) struct CaptureNode {
     pub file: File,
     path: PathBuf,
@@ -57,17 +62,21 @@ pub(super) struct CaptureNode {
     pub card: String,
     /// The format that is to be set: one that it offers.
     pub fourcc: FourCc,
+    /// Its input's signal, where it has some.
+    signal: Option<Tuned>,
 }
 
 impl CaptureNode {
     /// Opens it for frames of this format; each of the two names will do for JPEG pictures.
     ///
     /// # Errors
-    /// It can't be opened, is no camera, or has no such format.
-    pub fn open(path: &Path, format: FourCc) -> Result<CaptureNode> {
+    /// It can't be opened, is no camera, has no signal at its input, or no such format.
+    pub fn open(wanted: &CaptureConfig<'_>, warn: &mut dyn FnMut(String)) -> Result<CaptureNode> {
+        let CaptureConfig { path, format, .. } = *wanted;
         let (file, Capabilities { card, caps, .. }) = open_device(path)?;
         let name = path.display();
         let kind = capture_kind(caps).map_err(|what| Error::new(&name, "not a camera", what))?;
+        let signal = input::tune(&file, path, wanted.input, warn)?;
         let formats = formats::formats(&file, kind);
         let offers = |fourcc: &FourCc| formats.iter().any(|f| f.fourcc == *fourcc);
         let names = match format {
@@ -86,10 +95,12 @@ impl CaptureNode {
             kind,
             card,
             fourcc,
+            signal,
         })
     }
 
-    /// Sets format, size and rate, or as near as it gets; what differs is given to `warn`.
+    /// Sets format, size and rate, or as near as it gets; what differs is given to `warn`. The rate is the signal's where
+    /// that has one.
     ///
     /// # Errors
     /// The driver refuses, or sets another format than it offers.
@@ -105,6 +116,7 @@ impl CaptureNode {
             kind,
             card,
             fourcc,
+            signal,
         } = self;
         let mut device = CaptureDevice {
             file: file.into(),
@@ -117,15 +129,22 @@ impl CaptureNode {
                 fourcc,
             }),
             fps: None,
+            signal,
         };
         let (file, path) = (&device.file, device.path.display());
-        v4l2::set_layout(file, kind, &device.layout).map_err(|e| device.failed("can't set the format", e))?;
+        let signal = device.signal.as_ref();
+        let set = v4l2::set_layout(file, kind, &device.layout)
+            .map_err(|e| device.failed("can't set the format", e))?;
+        fields::ask_away(file, kind, &device.layout, set.field, signal);
+        let signal_fps = signal.and_then(Tuned::fps);
         let interval = Fraction {
             numerator: 1,
             denominator: fps,
         };
-        if let Err(errno) = v4l2::set_interval(file, kind, interval) {
-            log_verbose!("{path}: the frame rate can't be set: {}", errno.desc());
+        if signal_fps.is_none() {
+            if let Err(errno) = v4l2::set_interval(file, kind, interval) {
+                log_verbose!("{path}: the frame rate can't be set: {}", errno.desc());
+            }
         }
         let layout = v4l2::get_layout(file, kind).map_err(|e| device.failed("can't get the format", e))?;
         let got = layout.format;
@@ -137,10 +156,12 @@ impl CaptureNode {
             ));
         }
         let got_fps = v4l2::get_interval(file, kind).ok().flatten().map(per_second);
-        if let Some(words) = difference(file, (device.layout.format, fps), (got, got_fps)) {
+        let rate_of_its_own = got_fps.filter(|_| signal_fps.is_none());
+        let difference = || difference(file, (device.layout.format, fps), (got, rate_of_its_own));
+        if let Some(words) = fields::warning(layout.field, signal).or_else(difference) {
             warn(format!("{path}: {words}"));
         }
-        (device.layout, device.fps) = (layout, got_fps);
+        (device.layout, device.fps) = (layout, got_fps.or(signal_fps));
         Ok(device)
     }
 }
@@ -156,9 +177,23 @@ pub(super) struct CaptureDevice {
     pub layout: Layout,
     /// The driver's word on their rate, in frames a second.
     pub fps: Option<f64>,
+    /// Its input's signal, where it has some.
+    signal: Option<Tuned>,
 }
 
 impl CaptureDevice {
+    /// Its own description.
+    pub fn info(&self) -> SourceInfo {
+        let signal = self.signal.as_ref();
+        SourceInfo {
+            description: self.card.clone(),
+            fps: self.fps,
+            input: signal.map_or(String::new(), |signal| signal.name.clone()),
+            signal: signal.map_or(String::new(), Tuned::words),
+            ..SourceInfo::default()
+        }
+    }
+
     /// The reason why it did not start. EBUSY means that another program streams; drivers differ in which call says it.
     pub fn failed(&self, tried: &str, errno: Errno) -> Error {
         let number = self.file.metadata().map_or(0, |m| m.rdev());
@@ -270,11 +305,42 @@ impl Capture {
         self.patience.saturating_sub(self.last_frame.elapsed())
     }
 
+    /// The events to wait for: a frame, or a change of its signal.
+    pub fn poll_fd(&self) -> PollFd<'_> {
+        let events = match self.device.signal {
+            Some(_) => PollFlags::POLLIN | PollFlags::POLLPRI,
+            None => PollFlags::POLLIN,
+        };
+        PollFd::new(self.device.file.as_fd(), events)
+    }
+
+    /// Takes the reports of a changed signal.
+    ///
+    /// # Errors
+    /// It is another one, or gone.
+    fn follow_signal(&self) -> Result<()> {
+        let CaptureDevice {
+            file, path, signal, ..
+        } = &self.device;
+        let mut reported = false;
+        while let Ok(is_change) = v4l2::take_source_change(file) {
+            reported |= is_change;
+        }
+        match signal {
+            Some(signal) if reported => signal.check(file, path),
+            _ => Ok(()),
+        }
+    }
+
     /// Takes what the next buffer gives; None when the driver has no more ready, or at the end of the round.
     ///
     /// # Errors
-    /// The camera is lost.
+    /// The camera is lost, or its signal is another one.
     pub fn take(&mut self, round: &mut Round) -> Result<Option<Taken>> {
+        if round.events.contains(PollFlags::POLLPRI) {
+            round.events.remove(PollFlags::POLLPRI);
+            self.follow_signal()?;
+        }
         if round.events.is_empty() || round.buffers == self.queue.count() {
             return Ok(None);
         }

@@ -17,7 +17,7 @@ use crate::sys::poll::{PollFlags, events, poll, readable};
 use crate::sys::v4l2::{self, FourCc, Fraction, Layout};
 use crate::sys::{self, Errno};
 use std::collections::HashSet;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -162,10 +162,8 @@ pub fn open(wanted: &ChainConfig<'_>, warned: &mut HashSet<String>) -> Result<Ch
     add(&encoder.node, FourCc::H264);
     Ok(Chain {
         info: SourceInfo {
-            description: device.card.clone(),
-            fps: device.fps,
             chain: words,
-            ..SourceInfo::default()
+            ..device.info()
         },
         encoder: Some(encoder),
         decoder,
@@ -176,7 +174,7 @@ pub fn open(wanted: &ChainConfig<'_>, warned: &mut HashSet<String>) -> Result<Ch
 }
 
 fn set_up_camera(camera: &CaptureConfig<'_>, warn: &mut dyn FnMut(String)) -> Result<CaptureDevice> {
-    let node = CaptureNode::open(camera.path, camera.format)?;
+    let node = CaptureNode::open(camera, warn)?;
     control::apply(&node.file, camera.path, camera.controls, None, warn);
     let device = node.set_up((camera.width, camera.height), camera.fps, warn)?;
     let Layout { format, planes, .. } = device.layout;
@@ -386,7 +384,7 @@ impl Chain {
         // In the place of a device that is not there `wake` is polled once more.
         let wake = readable(wake);
         let [encoder, decoder] = stages.map(|stage| stage.map_or(wake.clone(), Stage::poll_fd));
-        let camera = readable(self.camera.device.file.as_fd());
+        let camera = self.camera.poll_fd();
         let mut files = [camera, encoder, decoder, wake];
         poll(&mut files, Some(time)).map_err(|errno| self.camera.lost(errno))?;
         let [camera, encoder, decoder, _] = files.map(|file| events(&file));

@@ -4,16 +4,19 @@ use super::capture::CaptureConfig;
 use super::chain::{self, ChainConfig, Transfer};
 use super::formats::{self, WithoutH264};
 use super::frame::{Source, SourceInfo};
-use super::history::History;
+use super::history::{History, warn_once};
+use super::input;
 use super::m2m::M2mDevice;
 use super::node::OpenNode;
 use super::pipeline::Pipeline;
 use super::select::{self, CameraFormat, Candidate, Options};
 use super::{camera, control, lookup, rpicam};
-use crate::config::{Camera, CaptureFormat, ChainKeys, Config, DeviceName, Memory, Setting};
+use crate::config::{
+    Camera, CaptureFormat, ChainKeys, Config, DeviceName, InputKeys, Memory, PRESENT_INPUT, Setting,
+};
 use crate::error::{Error, Result};
 use crate::log_verbose;
-use crate::sys::v4l2::{Capabilities, FourCc, OfferedFormat};
+use crate::sys::v4l2::{BufferKind, Capabilities, FourCc, OfferedFormat};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
@@ -30,6 +33,8 @@ pub struct Device<'a> {
     pub capture_format: CaptureFormat,
     /// The config's other keys of the pipeline.
     pub keys: &'a ChainKeys,
+    /// The config's keys of what comes in at it from elsewhere.
+    pub input: &'a InputKeys,
 }
 
 /// The first camera here that gives H.264, else the first from which some can be made, else the first with JPEG pictures;
@@ -74,6 +79,7 @@ impl<'a> Device<'a> {
             controls: &[],
             capture_format: CaptureFormat::Auto,
             keys,
+            input: &PRESENT_INPUT,
         }
     }
 
@@ -83,17 +89,36 @@ impl<'a> Device<'a> {
     /// # Errors
     /// It can't be opened, or is no camera.
     pub fn pipelines(&self, m2m_devices: &[M2mDevice]) -> Result<Vec<Candidate>> {
-        self.look(m2m_devices).map(|(_, pipelines)| pipelines)
+        Ok(self.pipelines_of(&self.look()?.0, m2m_devices))
     }
 
-    /// Its card and the pipelines. It is closed again: there are devices that can be open once only.
-    fn look(&self, m2m_devices: &[M2mDevice]) -> Result<(String, Vec<Candidate>)> {
+    /// The camera's node, and the queue on which it captures.
+    fn look(&self) -> Result<(OpenNode, BufferKind)> {
         let found = OpenNode::open(self.path)?;
-        found
+        let kind = found
             .capture
             .map_err(|what| Error::new(self.path.display(), "not a camera", what))?;
-        let pipelines = self.pipelines_of(&found, m2m_devices);
-        Ok((found.capabilities.card, pipelines))
+        Ok((found, kind))
+    }
+
+    /// The camera's node with its input set to what comes in there, and the size of that if it has one.
+    fn look_tuned(&self, history: &mut History) -> Result<(OpenNode, Option<(u32, u32)>)> {
+        // Before it is opened again: there are devices that can be open once only.
+        history.signal = None;
+        let (mut found, kind) = self.look()?;
+        let warn = &mut |words| warn_once(&mut history.warned, words);
+        let signal = match input::tune(&found.file, self.path, self.input, warn) {
+            Ok(signal) => signal,
+            Err(e) => {
+                history.signal = Some(found.file);
+                return Err(e);
+            }
+        };
+        if signal.is_some() || self.input.input.is_some() {
+            // They may be others for each input and signal.
+            found.formats = formats::formats(&found.file, kind);
+        }
+        Ok((found, signal.and_then(|signal| signal.size())))
     }
 
     /// All pipelines of a camera that was looked at.
@@ -150,7 +175,21 @@ impl<'a> Device<'a> {
                 return Err(no_such_codec(key, name, &m2m_devices));
             }
         }
-        let (card, pipelines) = self.look(&m2m_devices)?;
+        let (found, signal_size) = self.look_tuned(history)?;
+        let (width, height) = signal_size.unwrap_or((self.camera.width, self.camera.height));
+        let camera = Camera {
+            width,
+            height,
+            ..self.camera.clone()
+        };
+        let tuned = Device {
+            camera: &camera,
+            ..*self
+        };
+        let pipelines = tuned.pipelines_of(&found, &m2m_devices);
+        let card = found.capabilities.card.clone();
+        // There are devices that can be open once only.
+        drop(found);
         let known = |candidate: &Candidate| history.failure(&candidate.pipeline).is_some();
         if pipelines.iter().all(known) {
             history.forget_failures();
@@ -168,7 +207,7 @@ impl<'a> Device<'a> {
                         _ => "",
                     };
                     let why = format!("{why}{but}{hint}");
-                    self.open_pipeline(pipeline, &card, &m2m_devices, &why, &mut history.warned)
+                    tuned.open_pipeline(pipeline, &card, &m2m_devices, &why, &mut history.warned)
                 }
             };
             match opened {
@@ -204,6 +243,7 @@ impl<'a> Device<'a> {
             format,
             muxed: *pipeline == Pipeline::Muxed,
             controls: self.controls,
+            input: self.input,
         };
         let own = |info: &mut SourceInfo| {
             info.pipeline = Some(pipeline.clone());

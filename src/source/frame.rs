@@ -45,6 +45,10 @@ pub struct SourceInfo {
     pub chain: String,
     /// The reason why it is this chain and no other.
     pub why: String,
+    /// The input at which its pictures come in, such as "HDMI 0"; empty if there is nothing to choose.
+    pub input: String,
+    /// The signal there, such as "1920x1080p60" or "PAL"; empty if it is not known.
+    pub signal: String,
     /// The pipeline that was chosen, where there may be others.
     pub pipeline: Option<Pipeline>,
     /// The JPEG pictures that its H.264 is made of come, too.

@@ -5,6 +5,7 @@ use super::pipeline::Pipeline;
 use crate::error::Error;
 use crate::log_warning;
 use std::collections::HashSet;
+use std::fs::File;
 
 /// Knowledge of a camera from its earlier openings.
 #[derive(Default)]
@@ -15,6 +16,8 @@ pub struct History {
     pub warned: HashSet<String>,
     /// The patience with its command, where it is one.
     pub(super) patience: Option<Patience>,
+    /// The device whose input had no signal at the last try: it reports when that changes (POLLPRI of poll(2)).
+    pub signal: Option<File>,
     /// The pipelines that could be opened and gave nothing, each as often as that was so, and why.
     failed: Vec<(Pipeline, Error)>,
 }

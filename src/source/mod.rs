@@ -8,10 +8,13 @@ mod capture;
 pub mod chain;
 pub mod control;
 pub mod device;
+mod edid;
 mod exec;
+mod fields;
 mod formats;
 mod frame;
 mod history;
+mod input;
 pub mod lookup;
 mod m2m;
 mod node;
@@ -27,6 +30,7 @@ pub mod survey;
 mod watch;
 
 pub use capture::CaptureConfig;
+pub use edid::bad_edid;
 pub use frame::{Drops, Frame, Signal, Source, SourceInfo};
 pub use history::History;
 pub use open::{

@@ -37,6 +37,7 @@ pub fn open(camera: &Camera, history: &mut History) -> Result<Box<dyn Source>> {
             controls,
             capture_format,
             chain,
+            input,
         } => {
             let path = lookup::find(name, node_format(*capture_format))?;
             if !matches!(name, DeviceName::Path(_)) {
@@ -48,6 +49,7 @@ pub fn open(camera: &Camera, history: &mut History) -> Result<Box<dyn Source>> {
                 controls,
                 capture_format: *capture_format,
                 keys: chain,
+                input,
             };
             device.open(history)?
         }

@@ -4,6 +4,7 @@
 
 use super::device::Device;
 use super::formats::{self, Fit, WithoutH264};
+use super::input;
 use super::lookup::{self, DEV, VideoNode};
 use super::m2m::M2mDevice;
 use super::node::{self, OpenNode};
@@ -169,6 +170,9 @@ impl<'a> Report<'a> {
             ));
         }
         for line in formats::lines(&found.file, &found.formats) {
+            self.say(format_args!("{line}"));
+        }
+        for line in input::lines(&found.file) {
             self.say(format_args!("{line}"));
         }
         let users = found

@@ -11,12 +11,13 @@ use super::control;
 use super::formats::{self, Fit};
 use super::frame::{Frame, Signal, Source};
 use super::history::History;
+use super::input;
 use super::lookup::{self, VideoNode};
 use super::node::{self, OpenNode};
 use super::open::open;
 use super::probe::SIZES;
 use super::rpicam;
-use crate::config::Camera;
+use crate::config::{Camera, PRESENT_INPUT};
 use crate::error::{Error, Parts, Result};
 use crate::format::h264::nal::{self, nal_units, unit_type};
 use crate::format::{Codec, jpeg};
@@ -210,7 +211,8 @@ impl Survey {
         if let Some(device) = lookup::m2m_device(node) {
             self.line(&[&device.does()]);
         }
-        for line in formats::lines(&found.file, &found.formats) {
+        let formats = formats::lines(&found.file, &found.formats);
+        for line in formats.into_iter().chain(input::lines(&found.file)) {
             self.line(&[&line]);
         }
         self.text += &control::listing(&found.file);
@@ -257,6 +259,7 @@ impl Survey {
                 format,
                 muxed,
                 controls: &[],
+                input: &PRESENT_INPUT,
             };
             let camera = camera::open(&wanted, &mut HashSet::new());
             if let Err(e) = camera.and_then(|mut camera| self.beginning(&mut camera)) {

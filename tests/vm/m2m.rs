@@ -74,6 +74,7 @@ fn wanted<'a>(path: &'a Path, (width, height): (u32, u32), input: FourCc) -> cha
             format: input,
             muxed: false,
             controls: &[],
+            input: &PRESENT_INPUT,
         },
         decoder: None,
         decoder_input: None,

@@ -12,6 +12,7 @@ mod blocks;
 mod cameras;
 mod encoded;
 mod faults;
+mod inputs;
 mod loopback;
 mod m2m;
 mod mjpeg;
@@ -25,7 +26,7 @@ mod uvcx;
 mod viewer;
 mod vivid;
 
-use fmp4streamer::config::Setting;
+use fmp4streamer::config::{PRESENT_INPUT, Setting};
 use fmp4streamer::error::Error;
 use fmp4streamer::source::camera::{self, V4l2Camera};
 use fmp4streamer::source::{CaptureConfig, Signal, Source, device};
@@ -228,6 +229,7 @@ fn open(path: &Path) -> Result<V4l2Camera, Error> {
         format: FourCc::H264,
         muxed: false,
         controls: &[],
+        input: &PRESENT_INPUT,
     };
     camera::open(&wanted, &mut HashSet::new())
 }

@@ -18,6 +18,7 @@ fn frames_are_those_that_were_fed() {
                 format: FourCc::H264,
                 muxed: false,
                 controls: &[],
+                input: &PRESENT_INPUT,
             },
             &mut HashSet::new(),
         )
@@ -57,6 +58,7 @@ fn what_is_not_offered_is_said_once() {
         format: FourCc::H264,
         muxed: false,
         controls: &[setting("brightness", "999")],
+        input: &PRESENT_INPUT,
     };
     let mut said = HashSet::new();
     for _ in 0..2 {
@@ -92,6 +94,7 @@ fn a_slower_rate_is_taken() {
         format: FourCc::H264,
         muxed: false,
         controls: &[],
+        input: &PRESENT_INPUT,
     };
     let mut said = HashSet::new();
     let c = camera::open(&wanted, &mut said).unwrap();
@@ -113,6 +116,7 @@ fn a_symlink_will_do_and_the_list_disturbs_nobody() {
             format: FourCc::H264,
             muxed: false,
             controls: &[],
+            input: &PRESENT_INPUT,
         },
         &mut HashSet::new(),
     )

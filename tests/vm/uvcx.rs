@@ -34,6 +34,7 @@ fn open_with(
         format: if muxed { FourCc::MJPEG } else { FourCc::H264 },
         muxed,
         controls: &settings(pairs),
+        input: &PRESENT_INPUT,
     };
     let mut said = HashSet::new();
     let camera = camera::open(&wanted, &mut said)?;

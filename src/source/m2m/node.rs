@@ -8,7 +8,7 @@ use crate::source::control::apply_v4l2;
 use crate::source::formats;
 use crate::source::node::{gone, m2m_kind, open_device, start_failure};
 use crate::sys::Errno;
-use crate::sys::v4l2::{self, BufferKind, Format, FourCc, Fraction, Layout, ctrl};
+use crate::sys::v4l2::{self, BufferKind, Format, FourCc, Fraction, Layout, ctrl, field};
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -81,7 +81,12 @@ impl CodecNode {
     /// # Errors
     /// It refuses, or has another one instead.
     pub fn set(&self, kind: BufferKind, wanted: &Layout) -> Result<Layout> {
-        let set = v4l2::set_layout(&self.file, kind, wanted);
+        // Fields are the camera's: a codec has no word for them.
+        let whole = Layout {
+            field: field::ANY,
+            ..*wanted
+        };
+        let set = v4l2::set_layout(&self.file, kind, &whole);
         let got = set.map_err(|e| self.failed("can't set the format", e))?;
         let (asked, is) = (wanted.format.fourcc, got.format.fourcc);
         if is != asked || got.planes != 1 {

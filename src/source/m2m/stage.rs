@@ -126,7 +126,7 @@ impl Stage {
             ..*camera
         };
         node.set(node.kind, &raw)?;
-        if let Err(errno) = v4l2::subscribe_source_change(&node.file) {
+        if let Err(errno) = v4l2::subscribe_source_change(&node.file, 0) {
             log_verbose!(
                 "{}: reports no changes of size: {}",
                 node.path.display(),
