@@ -1,15 +1,16 @@
 //! One reader's position in a ring: it pulls fragments, or shares the sending with other followers.
 
-use super::fragments::Position;
+use super::fragments::{Position, micros};
 use super::parked::{ParkedState, Wake};
 use super::shared::{Ring, State};
 use super::sink::{Batch, Sink};
+use crate::sys::clock;
 use crate::sys::event::Event;
 use crate::sys::poll::{is_ready, poll, readable};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Condvar, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Sending for another follower takes much less: it never waits, and its end wakes who waits for it.
 const SEND_TIME: Duration = Duration::from_secs(1);
@@ -38,20 +39,20 @@ pub enum Next<'a> {
 /// follower's thread may send for it: that is for clients, of which there may be hundreds.
 pub struct Follower<'a> {
     ring: &'a Ring,
-    /// Its number among all followers that the ring ever had, from 1 on.
-    number: u64,
     /// Where it is, but while it is parked.
     position: Position,
     /// How often it was notified.
     notifications: u64,
-    /// Kept from batch to batch for its allocation.
+    /// Kept from batch to batch for their allocations.
     batch: Batch,
+    room: Vec<u8>,
     shared: Option<Shared<'a>>,
 }
 
 /// The parts of a follower by which other threads send for it.
 struct Shared<'a> {
-    is_parked: bool,
+    /// Its slot among the parked followers, while it is one.
+    slot: Option<usize>,
     sink: Arc<dyn Sink>,
     wake: Arc<Wake>,
     /// Its thread waits for something to be read from here, too.
@@ -67,7 +68,7 @@ impl<'a> Follower<'a> {
     /// A follower that other threads may send for, by its sink, while its own waits. It starts as one that pulls does.
     pub fn shared(ring: &'a Ring, live: bool, sink: Arc<dyn Sink>) -> Follower<'a> {
         let shared = Shared {
-            is_parked: false,
+            slot: None,
             sink,
             wake: Arc::new(Wake::Condvar(Condvar::new())),
             input: None,
@@ -87,7 +88,7 @@ impl<'a> Follower<'a> {
         input: BorrowedFd<'a>,
     ) -> io::Result<Follower<'a>> {
         let shared = Shared {
-            is_parked: false,
+            slot: None,
             sink,
             wake: Arc::new(Wake::Event(Event::new()?)),
             input: Some(input),
@@ -96,14 +97,13 @@ impl<'a> Follower<'a> {
     }
 
     fn made(ring: &'a Ring, live: bool, shared: Option<Shared<'a>>) -> Follower<'a> {
-        let mut state = ring.lock();
-        state.followers += 1;
+        let state = ring.lock();
         Follower {
             ring,
-            number: state.followers,
-            position: state.fragments.newcomer(live, Instant::now()),
+            position: state.fragments.newcomer(live, clock::monotonic_us()),
             notifications: state.notifications,
             batch: Batch::default(),
+            room: Vec::new(),
             shared,
         }
     }
@@ -120,11 +120,11 @@ impl<'a> Follower<'a> {
     pub fn next(&mut self, timeout: Duration) -> Next<'_> {
         let ring = self.ring;
         let mut state = ring.lock();
-        let deadline = Instant::now() + timeout;
+        let deadline_us = clock::monotonic_us().saturating_add(micros(timeout));
         let mut heard = false;
         loop {
             // The time is read under the lock, so that no fragment is pushed "later than now".
-            let now = Instant::now();
+            let now_us = clock::monotonic_us();
             match self.parked_state(&state) {
                 Some(ParkedState::Blocked) => {
                     self.unpark(&mut state);
@@ -142,8 +142,9 @@ impl<'a> Follower<'a> {
                     self.notifications = state.notifications;
                     return Next::Notified;
                 }
-                self.batch.clear();
-                state.fragments.advance(&mut self.position, &mut self.batch, now);
+                state
+                    .fragments
+                    .advance(&mut self.position, &mut self.batch, now_us);
                 if !self.batch.is_empty() {
                     return Next::Batch(&self.batch);
                 }
@@ -153,10 +154,11 @@ impl<'a> Follower<'a> {
                 self.park(&mut state);
             }
             // Who sends and sends on a machine with too much to do is to hear its own client at times.
-            let may_send = self.is_parked() && state.parked.senders < ring.max_senders && now < deadline;
+            let may_send =
+                self.is_parked() && state.parked.senders < ring.max_senders && now_us < deadline_us;
             if may_send && !state.parked.due.is_empty() {
-                state = ring.send_for_parked(state, &mut self.batch);
-            } else if heard || now >= deadline {
+                state = ring.send_for_parked(state, &mut self.batch, &mut self.room);
+            } else if heard || now_us >= deadline_us {
                 // Nobody may count on a thread that is elsewhere: it could be woken to send, and not notice. And what
                 // another thread is sending may be left in the sink, where nothing may go before it.
                 if self.request_handback(&mut state) {
@@ -167,7 +169,7 @@ impl<'a> Follower<'a> {
                 state.parked.leave_to_others();
                 return Next::TimedOut;
             } else {
-                (state, heard) = self.wait(state, deadline - now, true);
+                (state, heard) = self.wait(state, Duration::from_micros(deadline_us - now_us), true);
             }
         }
     }
@@ -207,38 +209,39 @@ impl<'a> Follower<'a> {
         (self.ring.lock(), heard)
     }
 
+    /// Its slot among the parked followers; None if it is not one.
+    fn slot(&self) -> Option<usize> {
+        self.shared.as_ref()?.slot
+    }
+
     fn is_parked(&self) -> bool {
-        self.shared.as_ref().is_some_and(|shared| shared.is_parked)
+        self.slot().is_some()
     }
 
     /// What has become of it while it was parked; None if it is not.
     fn parked_state(&self, state: &State) -> Option<ParkedState> {
-        let parked = self
-            .is_parked()
-            .then(|| state.parked.by_number.get(&self.number))?;
+        let parked = state.parked.get(self.slot()?);
         Some(parked.map_or(ParkedState::Blocked, |parked| parked.state))
     }
 
     /// Lets other threads send for it; nothing where it pulls.
     fn park(&mut self, state: &mut State) {
         if let Some(shared) = &mut self.shared {
-            state
-                .parked
-                .park(self.number, self.position, &shared.sink, &shared.wake);
-            shared.is_parked = true;
+            let slot = state.parked.park(self.position, &shared.sink, &shared.wake);
+            shared.slot = Some(slot);
         }
     }
 
     fn unpark(&mut self, state: &mut State) {
-        if let Some(shared) = self.shared.as_mut().filter(|shared| shared.is_parked) {
-            self.position = state.parked.unpark(self.number).unwrap_or(self.position);
-            shared.is_parked = false;
+        if let Some(slot) = self.shared.as_mut().and_then(|shared| shared.slot.take()) {
+            self.position = state.parked.unpark(slot).unwrap_or(self.position);
         }
     }
 
     /// Has whoever sends for it now hand it back; false if nobody does.
     fn request_handback(&self, state: &mut State) -> bool {
-        self.is_parked() && state.parked.request_handback(self.number)
+        self.slot()
+            .is_some_and(|slot| state.parked.request_handback(slot))
     }
 }
 
@@ -246,6 +249,10 @@ impl Drop for Follower<'_> {
     fn drop(&mut self) {
         if self.is_parked() {
             let mut state = self.ring.lock();
+            // Who sends for it now would take whoever has its slot next for it.
+            while self.request_handback(&mut state) {
+                (state, _) = self.wait(state, SEND_TIME, false);
+            }
             self.unpark(&mut state);
             state.parked.leave_to_others();
         }

@@ -4,7 +4,7 @@ use super::sink::{BATCH_BYTES, BATCH_FRAGMENTS, Batch};
 use crate::format::fmp4::Fragment;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The limits of a ring and its followers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,10 +32,15 @@ impl Limits {
     }
 }
 
+/// In microseconds, as the times here are: CLOCK_MONOTONIC's.
+pub(super) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
 /// A fragment in the ring.
 pub(super) struct Entry {
     fragment: Arc<Fragment>,
-    pushed: Instant,
+    pushed_us: u64,
 }
 
 /// The newest fragments, numbered from 0 in the order of their push.
@@ -52,11 +57,11 @@ pub(super) struct Fragments {
     /// Bytes from that key frame on.
     group_bytes: usize,
     /// The time from its push to that of the newest fragment, without silences.
-    group_length: Duration,
+    group_us: u64,
 }
 
 /// A step longer than this is no part of a group's length: a camera that gives a picture a minute has no long groups.
-const SILENCE: Duration = Duration::from_secs(2);
+const SILENCE_US: u64 = 2_000_000;
 
 /// A follower's place among the fragments.
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +73,7 @@ pub(super) struct Position {
     /// It has not had anything yet: the limits for newcomers hold.
     newcomer: bool,
     /// When it (re)started.
-    started: Instant,
+    started_us: u64,
 }
 
 impl Fragments {
@@ -81,7 +86,7 @@ impl Fragments {
             bytes: 0,
             key: None,
             group_bytes: 0,
-            group_length: Duration::ZERO,
+            group_us: 0,
         }
     }
 
@@ -105,31 +110,31 @@ impl Fragments {
     }
 
     /// Adds the newest fragment; gives what had to leave for it.
-    pub fn push(&mut self, fragment: Arc<Fragment>, now: Instant) -> Vec<Entry> {
+    pub fn push(&mut self, fragment: Arc<Fragment>, now_us: u64) -> Vec<Entry> {
         let bytes = fragment.size_bytes();
-        let newest = self.entries.back().map(|entry| entry.pushed);
-        let step = newest.map_or(Duration::ZERO, |newest| now.saturating_duration_since(newest));
-        if step <= SILENCE {
-            self.group_length += step;
+        let newest_us = self.entries.back().map_or(now_us, |entry| entry.pushed_us);
+        let step_us = now_us.saturating_sub(newest_us);
+        if step_us <= SILENCE_US {
+            self.group_us += step_us;
         }
         if fragment.key {
             self.key = Some(self.end());
-            (self.group_bytes, self.group_length) = (0, Duration::ZERO);
+            (self.group_bytes, self.group_us) = (0, 0);
         }
         self.group_bytes += bytes;
         self.bytes += bytes;
         self.entries.push_back(Entry {
             fragment,
-            pushed: now,
+            pushed_us: now_us,
         });
         let mut evicted = Vec::new();
         while let Some(oldest) = self.entries.front() {
-            let age = now.saturating_duration_since(oldest.pushed);
             let in_newest_group = self.key.is_some_and(|key| self.first >= key);
+            let age_us = now_us.saturating_sub(oldest.pushed_us);
             let of_use = if in_newest_group {
-                age.min(self.group_length) <= self.limits.keep()
+                age_us.min(self.group_us) <= micros(self.limits.keep())
             } else {
-                age <= self.limits.max_age
+                age_us <= micros(self.limits.max_age)
             };
             if of_use && self.bytes <= self.limits.max_bytes() || self.entries.len() == 1 {
                 break;
@@ -154,13 +159,13 @@ impl Fragments {
     }
 
     /// The position of a follower that comes now; if `live`, it starts on a key frame that is yet to be pushed.
-    pub fn newcomer(&self, live: bool, now: Instant) -> Position {
+    pub fn newcomer(&self, live: bool, now_us: u64) -> Position {
         let next = if live { self.end() } else { self.first };
         Position {
             next,
             waiting: true,
             newcomer: true,
-            started: now,
+            started_us: now_us,
         }
     }
 
@@ -174,7 +179,7 @@ impl Fragments {
         let key = self.key.filter(|key| *key >= position.next)?;
         self.get(key)?;
         let joinable =
-            self.group_bytes <= self.limits.join_max_bytes && self.group_length <= self.limits.join_max;
+            self.group_bytes <= self.limits.join_max_bytes && self.group_us <= micros(self.limits.join_max);
         (joinable || !position.newcomer).then_some(key)
     }
 
@@ -183,16 +188,19 @@ impl Fragments {
         let Some(newest) = self.entries.back() else {
             return false;
         };
-        let newcomer = self.newcomer(false, newest.pushed);
+        let newcomer = self.newcomer(false, newest.pushed_us);
         self.key.is_some() && self.start_for(&newcomer).is_none()
     }
 
-    /// Moves a follower to what it gets next and adds that to `batch`; false if it has to wait.
-    pub fn advance(&self, position: &mut Position, batch: &mut Batch, now: Instant) -> bool {
+    /// Moves a follower to what it gets next and makes that the `batch`; false if it has to wait. What the batch was before may
+    /// be used again: one after the other, most followers get the same.
+    pub fn advance(&self, position: &mut Position, batch: &mut Batch, now_us: u64) -> bool {
+        (batch.made_us, batch.skipped, batch.needs_key_frame) = (now_us, 0, false);
         if !position.waiting {
             let behind = match self.get(position.next) {
                 Some(entry) => {
-                    now.saturating_duration_since(entry.pushed.max(position.started)) > self.limits.max_age
+                    let since_us = entry.pushed_us.max(position.started_us);
+                    now_us.saturating_sub(since_us) > micros(self.limits.max_age)
                 }
                 None => position.next < self.first,
             };
@@ -211,6 +219,7 @@ impl Fragments {
                     // No start up to here, so none before the next push.
                     position.next = position.next.max(end);
                 }
+                batch.fragments.clear();
                 return false;
             };
             if !position.newcomer {
@@ -220,19 +229,28 @@ impl Fragments {
                 next: key,
                 waiting: false,
                 newcomer: false,
-                started: now,
+                started_us: now_us,
             };
         }
+        if batch.first != position.next || batch.fragments.is_empty() {
+            self.fill(batch, position.next);
+        }
+        position.next += batch.fragments.len() as u64;
+        !batch.fragments.is_empty()
+    }
+
+    /// Fills a batch with what there is from that number on.
+    fn fill(&self, batch: &mut Batch, first: u64) {
+        batch.first = first;
+        batch.fragments.clear();
         let mut bytes = 0;
-        while let Some(entry) = self.get(position.next) {
+        while let Some(entry) = self.get(first + batch.fragments.len() as u64) {
             bytes += entry.fragment.size_bytes();
             batch.fragments.push(Arc::clone(&entry.fragment));
-            position.next += 1;
             if batch.fragments.len() == BATCH_FRAGMENTS || bytes >= BATCH_BYTES {
                 break;
             }
         }
-        !batch.fragments.is_empty()
     }
 }
 

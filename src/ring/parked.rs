@@ -3,7 +3,7 @@
 use super::fragments::Position;
 use super::sink::Sink;
 use crate::sys::event::Event;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Condvar};
 
 /// A follower while its thread waits: another thread may send for it.
@@ -47,50 +47,71 @@ pub(super) enum ParkedState {
     Broken,
 }
 
-/// All parked followers by number, and those that are due in the order in which they became so.
+/// All parked followers by their slots, and those that are due in the order in which they became so.
 #[derive(Default)]
 pub(super) struct ParkedFollowers {
-    pub by_number: HashMap<u64, Parked>,
-    pub idle: Vec<u64>,
-    pub due: VecDeque<u64>,
+    /// A follower keeps its slot for as long as it is parked. Each frame looks up each follower twice, so this is no map.
+    slots: Vec<Option<Parked>>,
+    free: Vec<usize>,
+    pub idle: Vec<usize>,
+    pub due: VecDeque<usize>,
     /// How many threads send for parked followers now.
     pub senders: usize,
 }
 
 impl ParkedFollowers {
-    /// Adds a follower that has all that there is.
-    pub fn park(&mut self, number: u64, position: Position, sink: &Arc<dyn Sink>, wake: &Arc<Wake>) {
-        let parked = Parked {
+    /// Adds a follower that has all that there is; gives its slot.
+    pub fn park(&mut self, position: Position, sink: &Arc<dyn Sink>, wake: &Arc<Wake>) -> usize {
+        let parked = Some(Parked {
             position,
             state: ParkedState::Idle,
             sink: Arc::clone(sink),
             wake: Arc::clone(wake),
             handback_requested: false,
-        };
-        self.by_number.insert(number, parked);
-        self.idle.push(number);
+        });
+        let slot = self.free.pop().unwrap_or(self.slots.len());
+        match self.slots.get_mut(slot) {
+            Some(free) => *free = parked,
+            None => self.slots.push(parked),
+        }
+        self.idle.push(slot);
+        slot
     }
 
-    /// Takes a follower out; gives where it is now.
-    pub fn unpark(&mut self, number: u64) -> Option<Position> {
-        self.idle.retain(|other| *other != number);
-        self.due.retain(|other| *other != number);
-        self.by_number.remove(&number).map(|parked| parked.position)
+    /// Takes a follower out, for which nobody may be sending; gives where it is now.
+    pub fn unpark(&mut self, slot: usize) -> Option<Position> {
+        self.idle.retain(|other| *other != slot);
+        self.due.retain(|other| *other != slot);
+        let parked = self.slots.get_mut(slot)?.take()?;
+        self.free.push(slot);
+        Some(parked.position)
+    }
+
+    pub fn get(&self, slot: usize) -> Option<&Parked> {
+        self.slots.get(slot)?.as_ref()
+    }
+
+    pub fn get_mut(&mut self, slot: usize) -> Option<&mut Parked> {
+        self.slots.get_mut(slot)?.as_mut()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Parked> {
+        self.slots.iter().flatten()
     }
 
     /// Has the follower's own thread go on once the sending for it is done; false if nobody sends for it now.
-    pub fn request_handback(&mut self, number: u64) -> bool {
-        let parked = self.by_number.get_mut(&number);
+    pub fn request_handback(&mut self, slot: usize) -> bool {
+        let parked = self.get_mut(slot);
         let sending = parked.filter(|parked| parked.state == ParkedState::Sending);
         sending.map(|parked| parked.handback_requested = true).is_some()
     }
 
     /// Makes all due that are idle: something was pushed.
     pub fn all_are_due(&mut self) {
-        for number in self.idle.drain(..) {
-            if let Some(parked) = self.by_number.get_mut(&number) {
+        for slot in self.idle.drain(..) {
+            if let Some(Some(parked)) = self.slots.get_mut(slot) {
                 parked.state = ParkedState::Due;
-                self.due.push_back(number);
+                self.due.push_back(slot);
             }
         }
     }
@@ -99,7 +120,7 @@ impl ParkedFollowers {
     pub fn block_all(&mut self) {
         self.idle.clear();
         self.due.clear();
-        for parked in self.by_number.values_mut() {
+        for parked in self.slots.iter_mut().flatten() {
             match parked.state {
                 ParkedState::Sending => parked.handback_requested = true,
                 ParkedState::Idle | ParkedState::Due => parked.state = ParkedState::Blocked,
@@ -111,14 +132,14 @@ impl ParkedFollowers {
 
     /// Wakes every thread that waits, so that it looks at the ring.
     pub fn wake_all(&self) {
-        for parked in self.by_number.values() {
+        for parked in self.iter() {
             parked.wake.up();
         }
     }
 
     /// Wakes a thread to send: that of the follower that is due first.
     pub fn wake_next(&self) {
-        if let Some(parked) = self.due.front().and_then(|number| self.by_number.get(number)) {
+        if let Some(parked) = self.due.front().and_then(|slot| self.get(*slot)) {
             parked.wake.up();
         }
     }

@@ -3,10 +3,10 @@
 
 use super::connection::Connection;
 use super::head::Head;
-use crate::format::fmp4::{Fragment, HEAD_BYTES, Init};
+use crate::format::fmp4::{Fragment, Init};
 use crate::ring::{Batch, Sink};
 use crate::stream::{Stream, Viewer, Watching};
-use crate::sys::{clock, sock};
+use crate::sys::sock;
 use std::io::{self, IoSlice};
 use std::mem;
 use std::net::TcpStream;
@@ -26,15 +26,16 @@ pub struct SendBuffer {
 impl SendBuffer {
     /// Sends without waiting. Gives the bytes of it all.
     pub fn send(&mut self, socket: &TcpStream, slices: &[IoSlice<'_>]) -> u64 {
+        let mut bytes = 0;
         for slices in slices.chunks(SLICES) {
+            let length: usize = slices.iter().map(|slice| slice.len()).sum();
+            bytes += length as u64;
             let mut sent = 0;
             if self.is_empty() {
                 match sock::send_now(socket, slices) {
+                    Ok(n) if n == length => continue,
                     Ok(n) => sent = n,
-                    Err(e) => {
-                        self.broken = Some(e);
-                        break;
-                    }
+                    Err(e) => self.broken = Some(e),
                 }
             }
             for slice in slices {
@@ -43,7 +44,7 @@ impl SendBuffer {
                 sent -= skip;
             }
         }
-        slices.iter().map(|slice| slice.len() as u64).sum()
+        bytes
     }
 
     /// True if the socket took all.
@@ -62,8 +63,10 @@ impl SendBuffer {
 
 /// How fragments are put on the wire.
 pub trait Wire: Send {
-    /// Sends a batch without waiting, with what belongs before and between its fragments. Gives the bytes of it all.
-    fn send(&mut self, batch: &Batch, socket: &TcpStream, buffer: &mut SendBuffer) -> u64;
+    /// Sends a batch without waiting, with what belongs before and between its fragments, which is put together in `room`.
+    /// Gives the bytes of it all.
+    fn send(&mut self, batch: &Batch, socket: &TcpStream, buffer: &mut SendBuffer, room: &mut Vec<u8>)
+    -> u64;
 
     /// True if what comes now can't be sent on this wire.
     fn is_over(&self) -> bool {
@@ -130,10 +133,10 @@ impl<W: Wire> LiveSink<W> {
 }
 
 impl<W: Wire> Sink for LiveSink<W> {
-    fn try_send(&self, batch: &Batch) -> bool {
+    fn try_send(&self, batch: &Batch, room: &mut Vec<u8>) -> bool {
         let mut out = self.lock();
         let Out { wire, buffer } = &mut *out;
-        let sent = wire.send(batch, &self.connection.socket, buffer);
+        let sent = wire.send(batch, &self.connection.socket, buffer, room);
         account(batch, sent, &self.stream, &self.viewer);
         buffer.is_empty() && !wire.is_over()
     }
@@ -141,13 +144,15 @@ impl<W: Wire> Sink for LiveSink<W> {
 
 /// Counts a batch for its viewer, to whom so many bytes were sent, and asks for the key frame that it needs.
 fn account(batch: &Batch, sent: u64, stream: &Stream, viewer: &Viewer) {
-    viewer.skipped.fetch_add(batch.skipped, Relaxed);
+    if batch.skipped > 0 {
+        viewer.skipped.fetch_add(batch.skipped, Relaxed);
+    }
     if batch.needs_key_frame {
         stream.request_key_frame();
     }
     viewer.bytes.fetch_add(sent, Relaxed);
     if let Some(last) = batch.fragments.last() {
-        let age_us = clock::monotonic_us().saturating_sub(last.captured_us);
+        let age_us = batch.made_us.saturating_sub(last.captured_us);
         viewer.age_us.store(age_us, Relaxed);
     }
 }
@@ -189,10 +194,10 @@ impl Numbers {
         fragment.time_90k.saturating_sub(self.base_90k())
     }
 
-    /// The head of the next fragment.
-    pub fn head(&mut self, fragment: &Fragment) -> [u8; HEAD_BYTES] {
+    /// Appends the head of the next fragment.
+    pub fn head(&mut self, fragment: &Fragment, out: &mut Vec<u8>) {
         self.sequence = self.sequence.wrapping_add(1);
-        fragment.head(self.sequence, self.base_90k())
+        fragment.head(self.sequence, self.base_90k(), out);
     }
 
     fn base_90k(&self) -> u64 {

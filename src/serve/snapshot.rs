@@ -45,8 +45,10 @@ pub fn mp4(exchange: &Exchange<'_>) -> io::Result<Ending> {
     }
     let _watching = watch(exchange, "snapshot.mp4");
     exchange.end(next_key_frame(exchange).map(|key| {
-        let parts = [&key.init.bytes[..], &key.head(1, key.time_90k), key.payload()];
-        answer(TYPE, parts.concat(), key.captured_us)
+        let mut bytes = key.init.bytes.to_vec();
+        key.head(1, key.time_90k, &mut bytes);
+        bytes.extend_from_slice(key.payload());
+        answer(TYPE, bytes, key.captured_us)
     }))
 }
 

@@ -6,7 +6,7 @@ use super::connection::{LOOK_EVERY, READS};
 use super::exchange::{Ending, Exchange};
 use super::head::Method;
 use super::live::{LiveSink, Numbers, SendBuffer, Wire};
-use crate::format::fmp4::{Fragment, HEAD_BYTES};
+use crate::format::fmp4::Fragment;
 use crate::format::json::{Object, member};
 use crate::format::ws::{self, Fault, Message, Reader, status};
 use crate::ring::{Batch, Follower, Next, Sink};
@@ -14,7 +14,8 @@ use crate::stream::{Codec, Stream, Viewer, Who};
 use crate::sys::clock;
 use crate::sys::sock::{self, Input};
 use std::io::{self, IoSlice};
-use std::mem;
+use std::iter;
+
 use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -107,8 +108,7 @@ fn follow(exchange: &Exchange<'_>, annex_b: bool) -> io::Result<Ending> {
         held: None,
         may_hold_at: Instant::now(),
         clock_sent_us: None,
-        heads: Vec::new(),
-        quiet_since: Instant::now(),
+        quiet_since_us: clock::monotonic_us(),
         pinged: false,
     };
     let sink = LiveSink::new(connection, stream, &watching, wire);
@@ -133,10 +133,11 @@ fn follow(exchange: &Exchange<'_>, annex_b: bool) -> io::Result<Ending> {
     if let Some(ending) = client.answer()? {
         return Ok(ending);
     }
+    let mut room = Vec::new();
     loop {
         match follower.next(LOOK_EVERY) {
             Next::Batch(batch) => {
-                sink.try_send(batch);
+                sink.try_send(batch, &mut room);
                 sink.flush()?;
             }
             Next::Blocked => sink.flush()?,
@@ -196,7 +197,8 @@ impl Client<'_> {
         for _ in 0..READS {
             match sock::read_now(self.socket, &mut buffer) {
                 Input::Bytes(n) => {
-                    self.sink.with_wire(Ws::is_not_quiet);
+                    self.sink
+                        .with_wire(|wire| wire.is_not_quiet(clock::monotonic_us()));
                     self.reader.push(&buffer[..n]);
                     if let Some(ending) = self.answer()? {
                         return Ok(Some(ending));
@@ -258,14 +260,14 @@ impl Client<'_> {
 
     /// True if nothing has come from the client for too long although it was pinged. Pings it when it is time to.
     fn is_silent(&self) -> io::Result<bool> {
-        let (quiet, pinged) = self
-            .sink
-            .with_wire(|wire| (wire.quiet_since.elapsed(), wire.pinged));
-        if quiet < QUIET_TIME || pinged {
-            return Ok(quiet >= QUIET_TIME);
+        let now_us = clock::monotonic_us();
+        let (since_us, pinged) = self.sink.with_wire(|wire| (wire.quiet_since_us, wire.pinged));
+        let is_quiet = now_us.saturating_sub(since_us) >= QUIET_TIME.as_micros() as u64;
+        if !is_quiet || pinged {
+            return Ok(is_quiet);
         }
         self.sink
-            .with_wire(|wire| (wire.quiet_since, wire.pinged) = (Instant::now(), true));
+            .with_wire(|wire| (wire.quiet_since_us, wire.pinged) = (now_us, true));
         let mut ping = Vec::new();
         ws::ping(&mut ping);
         self.sink.write(&ping).map(|()| false)
@@ -291,65 +293,46 @@ struct Ws {
     may_hold_at: Instant,
     /// When the client was last sent the media time that goes with our clock, on that clock.
     clock_sent_us: Option<u64>,
-    /// Kept from write to write for its allocation.
-    heads: Vec<u8>,
     /// Since when nothing was sent or received, ...
-    quiet_since: Instant,
+    quiet_since_us: u64,
     /// ... and a ping was sent since.
     pinged: bool,
 }
 
 impl Wire for Ws {
-    /// In one write, each fragment as a message, with the init segment and the texts that belong between them.
-    fn send(&mut self, batch: &Batch, socket: &TcpStream, buffer: &mut SendBuffer) -> u64 {
+    /// Each fragment as a message, in one write with what belongs before it.
+    fn send(
+        &mut self,
+        batch: &Batch,
+        socket: &TcpStream,
+        buffer: &mut SendBuffer,
+        room: &mut Vec<u8>,
+    ) -> u64 {
         self.skipped += batch.skipped;
         let held = self.count_held(&batch.fragments);
         self.viewer.skipped.fetch_add(held as u64, Relaxed);
         self.skipped += held as u64;
-        let fragments = &batch.fragments[held..];
-        if fragments.is_empty() {
-            return 0;
-        }
-        self.is_not_quiet();
-        let mut heads = mem::take(&mut self.heads);
-        heads.clear();
-        let mut ends = Vec::with_capacity(fragments.len());
-        for fragment in fragments {
+        let mut bytes = 0;
+        for fragment in &batch.fragments[held..] {
+            self.is_not_quiet(batch.made_us);
+            room.clear();
             if self.annex_b {
-                byte_stream_head(fragment, &mut heads);
-                ends.push(heads.len());
+                byte_stream_head(fragment, room);
+                let nals = fragment.nal_units();
+                let slices = nals.flat_map(|nal| [START_CODE, nal].map(IoSlice::new));
+                let slices: Vec<_> = iter::once(IoSlice::new(room)).chain(slices).collect();
+                bytes += buffer.send(socket, &slices);
                 continue;
             }
-            self.head(fragment, &mut heads);
-            ends.push(heads.len());
-            let now_us = clock::monotonic_us();
-            let since = |sent_us| now_us.saturating_sub(sent_us) >= CLOCK_EVERY.as_micros() as u64;
+            self.head(fragment, room);
+            bytes += buffer.send(socket, &[&room[..], fragment.payload()].map(IoSlice::new));
+            let since = |sent_us| batch.made_us.saturating_sub(sent_us) >= CLOCK_EVERY.as_micros() as u64;
             if self.clock_sent_us.is_none_or(since) {
-                self.clock_sent_us = Some(now_us);
-                let clock = Object::new()
-                    .text("type", "clock")
-                    .member("media_90k", self.numbers.time_90k(fragment))
-                    .member("captured_us", fragment.captured_us)
-                    .member("sent_us", now_us);
-                ws::text(&clock.end(), &mut heads);
+                room.clear();
+                self.clock(fragment, room);
+                bytes += buffer.send(socket, &[IoSlice::new(room)]);
             }
         }
-        let mut slices = Vec::with_capacity(2 * ends.len() + 1);
-        let mut begin = 0;
-        for (fragment, end) in fragments.iter().zip(ends) {
-            slices.push(IoSlice::new(&heads[begin..end]));
-            if self.annex_b {
-                let nals = fragment.nal_units();
-                slices.extend(nals.flat_map(|nal| [START_CODE, nal].map(IoSlice::new)));
-            } else {
-                slices.push(IoSlice::new(fragment.payload()));
-            }
-            begin = end;
-        }
-        slices.push(IoSlice::new(&heads[begin..]));
-        let bytes = buffer.send(socket, &slices);
-        drop(slices);
-        self.heads = heads;
         bytes
     }
 }
@@ -386,27 +369,39 @@ impl Ws {
         }
     }
 
-    fn is_not_quiet(&mut self) {
-        (self.quiet_since, self.pinged) = (Instant::now(), false);
+    fn is_not_quiet(&mut self, now_us: u64) {
+        (self.quiet_since_us, self.pinged) = (now_us, false);
+    }
+
+    /// Appends the media time that goes with our clock.
+    fn clock(&mut self, fragment: &Fragment, out: &mut Vec<u8>) {
+        let now_us = clock::monotonic_us();
+        self.clock_sent_us = Some(now_us);
+        let clock = Object::new()
+            .text("type", "clock")
+            .member("media_90k", self.numbers.time_90k(fragment))
+            .member("captured_us", fragment.captured_us)
+            .member("sent_us", now_us);
+        ws::text(&clock.end(), out);
     }
 
     /// Appends what stands before a fragment's payload: from the text on what was left out to the fragment's own head.
-    fn head(&mut self, fragment: &Fragment, heads: &mut Vec<u8>) {
+    fn head(&mut self, fragment: &Fragment, out: &mut Vec<u8>) {
         if self.skipped > 0 {
             let skipped = Object::new()
                 .text("type", "skipped")
                 .member("frames", self.skipped);
-            ws::text(&skipped.end(), heads);
+            ws::text(&skipped.end(), out);
             self.skipped = 0;
         }
         let init = self.numbers.init();
         if !init.is_some_and(|init| init.serves(&fragment.init)) {
             self.numbers.begin(fragment);
-            ws::binary_header(fragment.init.bytes.len(), heads);
-            heads.extend_from_slice(&fragment.init.bytes);
+            ws::binary_header(fragment.init.bytes.len(), out);
+            out.extend_from_slice(&fragment.init.bytes);
         }
-        ws::binary_header(HEAD_BYTES + fragment.payload().len(), heads);
-        heads.extend_from_slice(&self.numbers.head(fragment));
+        ws::binary_header(fragment.size_bytes(), out);
+        self.numbers.head(fragment, out);
     }
 }
 

@@ -86,23 +86,24 @@ impl Fragment {
         })
     }
 
-    /// The moof and the header of the mdat, with a client's own sequence number (from 1 upwards) and the time
+    /// Appends the moof and the header of the mdat, with a client's own sequence number (from 1 upwards) and the time
     /// counted from `base_90k`, its zero. [`payload`](Self::payload) follows them on the wire.
-    pub fn head(&self, sequence: u32, base_90k: u64) -> [u8; HEAD_BYTES] {
-        let mut head = [0; HEAD_BYTES];
-        head.copy_from_slice(&self.bytes[..HEAD_BYTES]);
+    pub fn head(&self, sequence: u32, base_90k: u64, out: &mut Vec<u8>) {
+        let begin = out.len();
+        out.extend_from_slice(&self.bytes[..HEAD_BYTES]);
+        let head = &mut out[begin..];
         head[SEQUENCE_AT..SEQUENCE_AT + 4].copy_from_slice(&sequence.to_be_bytes());
         head[TIME_AT..TIME_AT + 8].copy_from_slice(&self.time_90k.saturating_sub(base_90k).to_be_bytes());
-        head
     }
 
     /// The same for a frame that is shown from `start_90k` on, and up to its own end.
-    pub fn head_from(&self, sequence: u32, start_90k: u64) -> [u8; HEAD_BYTES] {
-        let mut head = self.head(sequence, 0);
+    pub fn head_from(&self, sequence: u32, start_90k: u64, out: &mut Vec<u8>) {
+        let begin = out.len();
+        self.head(sequence, 0, out);
+        let head = &mut out[begin..];
         let duration_90k = self.end_90k().saturating_sub(start_90k) as u32;
         head[TIME_AT..TIME_AT + 8].copy_from_slice(&start_90k.to_be_bytes());
         head[DURATION_AT..DURATION_AT + 4].copy_from_slice(&duration_90k.to_be_bytes());
-        head
     }
 
     /// Where the next frame begins, unless there is a silence between.
@@ -203,6 +204,14 @@ mod tests {
         .unwrap()
     }
 
+    fn whole(fragment: &Fragment, sequence: u32, base_90k: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        fragment.head(sequence, base_90k, &mut bytes);
+        assert_eq!(bytes.len(), HEAD_BYTES);
+        bytes.extend_from_slice(fragment.payload());
+        bytes
+    }
+
     #[test]
     fn golden() {
         let fragment = fragment(
@@ -223,7 +232,7 @@ mod tests {
             00000014 6d646174
                 00000003 650102 00000001 65
         ");
-        assert_eq!([&fragment.head(7, 100), fragment.payload()].concat(), expected);
+        assert_eq!(whole(&fragment, 7, 100), expected);
         assert_eq!(fragment.size_bytes(), expected.len());
     }
 
@@ -258,7 +267,7 @@ mod tests {
             assert_eq!(fragment.nal_units().collect::<Vec<_>>(), nals);
 
             let (sequence, base_90k) = (random.next() as u32, time_90k / 3);
-            let bytes = [&fragment.head(sequence, base_90k), fragment.payload()].concat();
+            let bytes = whole(&fragment, sequence, base_90k);
             let paths: Vec<String> = walk(&bytes)
                 .unwrap()
                 .into_iter()
@@ -302,7 +311,7 @@ mod tests {
             },
         );
         assert_eq!(
-            find(&fragment.head(1, 11)[..MOOF_BYTES], "moof/traf/tfdt").unwrap()[4..],
+            find(&whole(&fragment, 1, 11), "moof/traf/tfdt").unwrap()[4..],
             [0; 8]
         );
     }

@@ -5,8 +5,8 @@ use super::super::fragments::tests::{LIMITS, Rig};
 use super::*;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Barrier, Mutex};
 use std::thread;
 
 /// For threads, which may be held up.
@@ -27,7 +27,7 @@ struct Kept {
 }
 
 impl Sink for Kept {
-    fn try_send(&self, batch: &Batch) -> bool {
+    fn try_send(&self, batch: &Batch, _: &mut Vec<u8>) -> bool {
         let numbers = batch.fragments.iter().map(|f| f.time_90k);
         assert!(
             self.panics_at.is_none_or(|at| numbers.clone().all(|n| n < at)),
@@ -45,7 +45,7 @@ fn follow(ring: &Ring, sink: &Arc<Kept>) {
     let mut follower = Follower::shared(ring, false, Arc::clone(sink) as Arc<dyn Sink>);
     loop {
         match follower.next(Duration::from_millis(20)) {
-            Next::Batch(batch) => _ = sink.try_send(batch),
+            Next::Batch(batch) => _ = sink.try_send(batch, &mut Vec::new()),
             Next::Blocked | Next::Notified | Next::TimedOut => {}
             Next::Broken | Next::Closed => return,
         }
@@ -95,9 +95,56 @@ fn every_follower_gets_every_fragment_whoever_offers_it() {
     }
     let state = ring.lock();
     assert!(
-        state.parked.by_number.is_empty() && state.parked.senders == 0,
+        state.parked.iter().count() == 0 && state.parked.senders == 0,
         "nobody is left parked"
     );
+}
+
+/// Where it takes long to send to all, the thread that sends does not do it alone.
+#[test]
+fn another_thread_helps_where_sending_takes_long() {
+    /// Takes longer than a thread sends alone, and once it has sent a while goes on only when a second thread sends.
+    #[derive(Default)]
+    struct Crowd {
+        senders: Mutex<Vec<thread::ThreadId>>,
+        sends: AtomicUsize,
+    }
+    impl Sink for Arc<Crowd> {
+        fn try_send(&self, _: &Batch, _: &mut Vec<u8>) -> bool {
+            let own = thread::current().id();
+            let mut senders = self.senders.lock().unwrap();
+            if !senders.contains(&own) {
+                senders.push(own);
+            }
+            drop(senders);
+            thread::sleep(Duration::from_millis(3));
+            let is_late = self.sends.fetch_add(1, SeqCst) > 5;
+            while is_late && self.senders.lock().unwrap().len() < 2 {
+                thread::yield_now();
+            }
+            true
+        }
+    }
+    let ring = Ring::new(PATIENT);
+    let crowd = Arc::new(Crowd::default());
+    thread::scope(|scope| {
+        for _ in 0..40 {
+            scope.spawn(|| {
+                let sink = Arc::new(Arc::clone(&crowd));
+                let mut follower = Follower::shared(&ring, false, sink);
+                while !matches!(follower.next(Duration::from_secs(600)), Next::Closed) {}
+            });
+        }
+        while ring.lock().parked.iter().count() < 40 {
+            thread::yield_now();
+        }
+        ring.push(Rig::new(LIMITS).fragment(true, 10));
+        while crowd.sends.load(SeqCst) < 40 {
+            thread::yield_now();
+        }
+        ring.close();
+    });
+    assert!(crowd.senders.lock().unwrap().len() > 1);
 }
 
 #[test]
@@ -160,7 +207,7 @@ fn a_thread_that_is_elsewhere_keeps_nobody_waiting() {
             let held = matches!(follower.next(Duration::from_secs(60)), Next::Blocked);
             sender.send(held).unwrap();
         });
-        let parked = || ring.lock().parked.by_number.contains_key(&2);
+        let parked = || ring.lock().parked.iter().count() == 1;
         while !parked() {
             thread::yield_now();
         }
@@ -191,7 +238,7 @@ fn a_call_reaches_each_follower_once() {
             assert!(matches!(follower.next(Duration::from_secs(60)), Next::Notified));
             assert!(sink.numbers.lock().unwrap().is_empty(), "the call goes before");
         });
-        while ring.lock().parked.by_number.is_empty() {
+        while ring.lock().parked.iter().count() == 0 {
             thread::yield_now();
         }
         ring.notify_followers();
@@ -210,7 +257,7 @@ fn who_serves_without_end_returns_in_time() {
         gone: AtomicBool,
     }
     impl Sink for Endless {
-        fn try_send(&self, _: &Batch) -> bool {
+        fn try_send(&self, _: &Batch, _: &mut Vec<u8>) -> bool {
             let fragment = self.rig.lock().unwrap().fragment(true, 10);
             if !self.gone.load(SeqCst) {
                 self.ring.push(fragment);
@@ -233,7 +280,7 @@ fn who_serves_without_end_returns_in_time() {
         });
         scope.spawn(|| {
             while !sink.gone.load(SeqCst) {
-                sink.try_send(&Batch::default());
+                sink.try_send(&Batch::default(), &mut Vec::new());
                 thread::sleep(Duration::from_millis(10));
             }
         });
@@ -256,7 +303,7 @@ fn a_client_is_heard_while_its_thread_waits() {
             let mut follower = Follower::shared_with_input(&ring, false, for_ring, input.as_fd()).unwrap();
             loop {
                 match follower.next(Duration::from_secs(60)) {
-                    Next::Batch(batch) => _ = sink.try_send(batch),
+                    Next::Batch(batch) => _ = sink.try_send(batch, &mut Vec::new()),
                     Next::TimedOut => _ = heard.fetch_add((&input).read(&mut [0]).unwrap(), SeqCst),
                     Next::Notified | Next::Blocked => {}
                     Next::Broken => panic!("nobody panicked"),
@@ -288,7 +335,7 @@ fn nobody_is_at_the_sink_of_a_thread_that_goes() {
         go_on: Mutex<std::sync::mpsc::Receiver<()>>,
     }
     impl Sink for Slow {
-        fn try_send(&self, _: &Batch) -> bool {
+        fn try_send(&self, _: &Batch, _: &mut Vec<u8>) -> bool {
             self.offered.send(()).unwrap();
             self.go_on.lock().unwrap().recv().unwrap();
             true
@@ -310,7 +357,7 @@ fn nobody_is_at_the_sink_of_a_thread_that_goes() {
             while !matches!(follower.next(Duration::from_secs(60)), Next::Closed) {}
         });
         let parked = |count| {
-            while ring.lock().parked.by_number.len() < count {
+            while ring.lock().parked.iter().count() < count {
                 thread::yield_now();
             }
         };
@@ -324,13 +371,7 @@ fn nobody_is_at_the_sink_of_a_thread_that_goes() {
         ring.push(Rig::new(LIMITS).fragment(true, 10));
         is_offered.recv().unwrap();
         client.write_all(&[0]).unwrap();
-        let handback_requested = || {
-            ring.lock()
-                .parked
-                .by_number
-                .values()
-                .any(|parked| parked.handback_requested)
-        };
+        let handback_requested = || ring.lock().parked.iter().any(|parked| parked.handback_requested);
         while !handback_requested() {
             thread::yield_now();
         }
@@ -353,9 +394,10 @@ fn a_closed_ring_ends_its_followers_after_what_it_holds() {
 }
 
 /// What a follower gets that pulls in a thread of its own, until the ring is closed; `pause` is what it does with each
-/// batch.
-fn pull(ring: &Ring, pause: Duration) -> Vec<u64> {
+/// batch. `made` is passed once the follower is there.
+fn pull(ring: &Ring, pause: Duration, made: &Barrier) -> Vec<u64> {
     let mut follower = Follower::new(ring, false);
+    made.wait();
     let mut numbers = Vec::new();
     loop {
         match follower.next(Duration::from_secs(60)) {
@@ -375,33 +417,33 @@ fn who_pulls_gets_every_fragment_and_sends_for_nobody() {
     /// Fails if any but its own thread sends by it.
     struct Own(thread::ThreadId, Arc<Kept>);
     impl Sink for Own {
-        fn try_send(&self, batch: &Batch) -> bool {
+        fn try_send(&self, batch: &Batch, room: &mut Vec<u8>) -> bool {
             assert_eq!(thread::current().id(), self.0);
-            self.1.try_send(batch)
+            self.1.try_send(batch, room)
         }
     }
     let ring = Ring::new(PATIENT);
     let all: Vec<u64> = (0..300).collect();
+    let made = Barrier::new(5);
     thread::scope(|scope| {
         let pulling = [0, 1, 5].map(|ms| {
-            let ring = &ring;
-            scope.spawn(move || pull(ring, Duration::from_millis(ms)))
+            let (ring, made) = (&ring, &made);
+            scope.spawn(move || pull(ring, Duration::from_millis(ms), made))
         });
         let shared = scope.spawn(|| {
             let kept = Arc::new(Kept::default());
             let sink = Arc::new(Own(thread::current().id(), Arc::clone(&kept)));
             let mut follower = Follower::shared(&ring, false, Arc::clone(&sink) as Arc<dyn Sink>);
+            made.wait();
             loop {
                 match follower.next(Duration::from_secs(60)) {
-                    Next::Batch(batch) => _ = sink.try_send(batch),
+                    Next::Batch(batch) => _ = sink.try_send(batch, &mut Vec::new()),
                     Next::Closed => return kept.numbers.lock().unwrap().clone(),
                     other => panic!("{other:?}"),
                 }
             }
         });
-        while ring.lock().followers < 4 {
-            thread::yield_now();
-        }
+        made.wait();
         let mut rig = Rig::new(LIMITS);
         for number in 0..300 {
             // The last group is never too old or too large for who is held up.

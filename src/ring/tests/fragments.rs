@@ -30,8 +30,10 @@ fn init() -> Arc<Init> {
 pub(in crate::ring) struct Rig {
     fragments: Fragments,
     init: Arc<Init>,
-    now: Instant,
+    now_us: u64,
     pushed: u64,
+    /// One for all followers, as for a thread that sends for many.
+    batch: Batch,
 }
 
 impl Rig {
@@ -39,8 +41,9 @@ impl Rig {
         Rig {
             fragments: Fragments::new(limits),
             init: init(),
-            now: Instant::now(),
+            now_us: 0,
             pushed: 0,
+            batch: Batch::default(),
         }
     }
 
@@ -62,33 +65,37 @@ impl Rig {
     fn play(&mut self, script: &str) {
         for letter in script.chars() {
             match letter {
-                '.' => self.now += Duration::from_millis(100),
+                '.' => self.now_us += 100_000,
                 _ => {
                     let fragment = self.fragment(letter == 'K', 1000);
-                    self.fragments.push(fragment, self.now);
+                    self.fragments.push(fragment, self.now_us);
                 }
             }
         }
     }
 
     /// What a follower gets now, until it has to wait: the numbers of its fragments, and how many were skipped.
-    fn take(&self, position: &mut Position) -> (Vec<u64>, u64) {
+    fn take(&mut self, position: &mut Position) -> (Vec<u64>, u64) {
         let mut numbers = Vec::new();
         let mut skipped = 0;
         loop {
-            let mut batch = Batch::default();
-            let some = self.fragments.advance(position, &mut batch, self.now);
-            skipped += batch.skipped;
+            let some = self.fragments.advance(position, &mut self.batch, self.now_us);
+            skipped += self.batch.skipped;
+            numbers.extend(self.batch.fragments.iter().map(|f| f.time_90k));
             if !some {
                 return (numbers, skipped);
             }
-            numbers.extend(batch.fragments.iter().map(|f| f.time_90k));
         }
     }
 
     fn newcomer(&self, live: bool) -> Position {
-        self.fragments.newcomer(live, self.now)
+        self.fragments.newcomer(live, self.now_us)
     }
+}
+
+fn take_as_newcomer(rig: &mut Rig) -> (Vec<u64>, u64) {
+    let mut position = rig.newcomer(false);
+    rig.take(&mut position)
 }
 
 #[test]
@@ -160,13 +167,13 @@ fn a_camera_that_gives_a_picture_now_and_then_can_be_joined() {
     let mut rig = Rig::new(LIMITS);
     let pause = ".".repeat(150);
     rig.play(&format!("K{pause}"));
-    assert_eq!(rig.take(&mut rig.newcomer(false)), (vec![0], 0));
+    assert_eq!(take_as_newcomer(&mut rig), (vec![0], 0));
     let mut early = rig.newcomer(false);
     rig.take(&mut early);
     for number in 1..20 {
         rig.play(&format!("p{pause}"));
         let whole_group: Vec<u64> = (0..=number).collect();
-        assert_eq!(rig.take(&mut rig.newcomer(false)), (whole_group, 0));
+        assert_eq!(take_as_newcomer(&mut rig), (whole_group, 0));
         assert_eq!(rig.fragments.entries.len() as u64, number + 1);
     }
     assert!(!rig.fragments.too_long_to_join());
@@ -232,7 +239,7 @@ fn who_lags_without_a_newer_key_frame_waits_for_it() {
     assert_eq!(rig.take(&mut position).0, [0]);
     rig.play("p...........p");
     let mut batch = Batch::default();
-    assert!(!rig.fragments.advance(&mut position, &mut batch, rig.now));
+    assert!(!rig.fragments.advance(&mut position, &mut batch, rig.now_us));
     assert_eq!((batch.skipped, batch.needs_key_frame), (2, true));
     rig.play("ppp");
     assert_eq!(rig.take(&mut position), (vec![], 3));

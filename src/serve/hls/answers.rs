@@ -137,7 +137,7 @@ fn send_media(exchange: &Exchange<'_>, media: &Media) -> io::Result<u64> {
     for fragments in media.fragments.chunks(BATCH_FRAGMENTS) {
         let begin = heads.len();
         for placed in fragments {
-            heads.extend_from_slice(&placed.head(sequence));
+            placed.head(sequence, &mut heads);
             sequence = sequence.wrapping_add(1);
         }
         let (begin, rest) = heads.split_at(begin);

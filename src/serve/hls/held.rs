@@ -1,7 +1,7 @@
 //! A segment with what is in it: the ring's own fragments, each in its place.
 
 use super::terms::SECOND_90K;
-use crate::format::fmp4::{Fragment, HEAD_BYTES, Init};
+use crate::format::fmp4::{Fragment, Init};
 use crate::format::hls::{Part, Segment};
 use std::sync::Arc;
 
@@ -18,9 +18,9 @@ impl Placed {
         self.fragment.end_90k().saturating_sub(self.start_90k)
     }
 
-    /// What is sent before the fragment's payload.
-    pub fn head(&self, sequence: u32) -> [u8; HEAD_BYTES] {
-        self.fragment.head_from(sequence, self.start_90k)
+    /// Appends what is sent before the fragment's payload.
+    pub fn head(&self, sequence: u32, out: &mut Vec<u8>) {
+        self.fragment.head_from(sequence, self.start_90k, out);
     }
 }
 

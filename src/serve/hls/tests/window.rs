@@ -643,7 +643,8 @@ fn pictures_far_apart_make_long_segments_and_no_holes() {
         let last = rig.window.whole.back().unwrap();
         let placed = last.fragments.last().unwrap();
         assert_eq!(placed.length_90k(), apart_s * SECOND_90K);
-        let head = placed.head(9);
+        let mut head = Vec::new();
+        placed.head(9, &mut head);
         let u32_at = |at: usize| u32::from_be_bytes(head[at..at + 4].try_into().unwrap());
         assert_eq!((u32_at(20), u64::from(u32_at(64))), (9, placed.start_90k));
         assert_eq!(u64::from(u32_at(92)), placed.length_90k());
