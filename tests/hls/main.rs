@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // all of it is tests
 
 mod client;
+mod field;
 mod nginx;
 mod players;
 #[path = "../support/mod.rs"]
@@ -12,6 +13,7 @@ mod validator;
 use client::{Client, Response};
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 use support::{
@@ -306,8 +308,17 @@ fn a_run_keeps_its_word() {
     }
 }
 
-/// x264's output at 30 frames a second; pictures of `sizes`, `frames` of each, again and again.
-fn x264(dir: &Dir, sizes: &[&str], frames: u32, options: &str) -> Option<Server> {
+/// The config of a camera that gives this file's pictures at these rates (tests/tools/replay.py), again and again.
+fn command(file: &Path, rates: &str) -> String {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools/replay.py");
+    format!(
+        "[server]\nmax_age_ms = 60000\n[exec]\ncommand = exec python3 {script} {} {rates} units\nlinger_s = 0\n",
+        file.display()
+    )
+}
+
+/// x264's output at these rates; pictures of `sizes`, `frames` of each, again and again.
+fn x264(dir: &Dir, sizes: &[&str], frames: u32, options: &str, rates: &str) -> Option<Server> {
     if !have("ffmpeg") || !have("python3") {
         return None;
     }
@@ -332,17 +343,13 @@ fn x264(dir: &Dir, sizes: &[&str], frames: u32, options: &str) -> Option<Server>
         stream.extend(std::fs::read(file).unwrap());
     }
     let file = dir.write("in.h264", stream);
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools/replay.py");
-    let command = format!("exec python3 {script} {} 30 units", file.display());
-    Some(Server::with_config(&format!(
-        "[server]\nmax_age_ms = 60000\n[exec]\nfps = 30\ncommand = {command}\nlinger_s = 0\n"
-    )))
+    Some(Server::with_config(&command(&file, rates)))
 }
 
 #[test]
 fn a_change_of_the_picture_is_a_discontinuity_with_a_map() {
     let dir = Dir::new();
-    let Some(server) = x264(&dir, &["320x240", "160x120"], 48, "keyint=24:min-keyint=24") else {
+    let Some(server) = x264(&dir, &["320x240", "160x120"], 48, "keyint=24:min-keyint=24", "30") else {
         return;
     };
     let mut player = Player::new(&server);
@@ -397,6 +404,7 @@ fn long_groups_are_cut() {
         &["160x120"],
         195,
         "keyint=infinite:min-keyint=1:force-cfr=1",
+        "30",
     ) else {
         return;
     };
@@ -655,7 +663,7 @@ fn a_lost_camera_is_a_pause() {
         return;
     }
     let dir = Dir::new();
-    let Some(plain) = x264(&dir, &["160x120"], 48, "keyint=24:min-keyint=24") else {
+    let Some(plain) = x264(&dir, &["160x120"], 48, "keyint=24:min-keyint=24", "30") else {
         return;
     };
     drop(plain);
