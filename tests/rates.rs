@@ -4,7 +4,8 @@
 
 mod support;
 
-use support::{Dir, Server, film, have, until};
+use std::path::{Path, PathBuf};
+use support::{Dir, Server, Stream, decode, film, have, until};
 
 /// A command that gives one picture, and the next one in an hour.
 fn gives_one(codec: &str, dir: &Dir) -> Option<Server> {
@@ -80,4 +81,125 @@ fn a_picture_now_and_then_is_no_fault() {
         }
         assert_eq!(server.camera("state"), "live");
     }
+}
+
+/// What x264 makes of a test picture, or of noise, with these parameters beside bframes=0.
+fn x264(dir: &Dir, source: &str, frames: u32, parameters: &str) -> Option<PathBuf> {
+    if !have("ffmpeg") || !have("python3") {
+        return None;
+    }
+    let file = dir.file("in.h264");
+    let parameters = format!("bframes=0:{parameters}");
+    let options = [
+        "-pix_fmt",
+        "yuv420p",
+        "-c:v",
+        "libx264",
+        "-preset",
+        "veryfast",
+        "-x264-params",
+        &parameters,
+        "-f",
+        "h264",
+    ];
+    film(source, frames, &options, &file);
+    Some(file)
+}
+
+/// Serves the file in a loop, a picture at a time.
+fn replay(file: &Path) -> Server {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools/replay.py");
+    Server::with_config(&format!(
+        "[server]\nmax_age_ms = 60000\n[exec]\ncommand = exec python3 {script} {} 60 units\nauto_sleep = no\n",
+        file.display()
+    ))
+}
+
+/// So many fragments of a client that comes now, behind their init segment; and whether the first one is a sync sample, and
+/// has an IDR slice.
+fn recording(client: &mut Stream, fragments: usize, file: &Path) -> (bool, bool) {
+    let (mut bytes, mut count, mut first) = (Vec::new(), 0, None);
+    while count < fragments {
+        let part = client.next_box().unwrap();
+        count += usize::from(&part.kind == b"mdat");
+        bytes.extend_from_slice(&part.bytes);
+        if &part.kind == b"mdat" && first.is_none() {
+            let mut nals = &part.bytes[8..];
+            let mut idr = false;
+            while let Some((length, rest)) = nals.split_first_chunk::<4>() {
+                idr |= rest[0] & 31 == 5;
+                nals = &rest[u32::from_be_bytes(*length) as usize..];
+            }
+            let trun = bytes.windows(4).position(|at| at == b"trun").unwrap();
+            first = Some((bytes[trun + 17] & 1 == 0, idr));
+        }
+    }
+    std::fs::write(file, bytes).unwrap();
+    first.unwrap()
+}
+
+const NOISE: &str = "nullsrc=size=160x120:rate=30,geq=random(1)*255:128:128";
+
+/// Pictures of I slices that are no IDR pictures: viewers join where nothing can lean on what was before.
+#[test]
+fn i_pictures_that_are_provably_a_start_let_viewers_join() {
+    let dir = Dir::new();
+    let all_i = "keyint=1000:min-keyint=500:scenecut=100:ref=";
+    let Some(file) = x264(&dir, NOISE, 500, &format!("{all_i}1")) else {
+        return;
+    };
+    let server = replay(&file);
+    let mut first = server.follow("");
+    first.next_fragment().unwrap();
+    for number in 0..3 {
+        for _ in 0..30 {
+            assert!(first.next_fragment().unwrap().key());
+        }
+        let saved = dir.file("joined.mp4");
+        let mut client = server.follow(["", "?start=live"][number % 2]);
+        assert_eq!(recording(&mut client, 30, &saved), (true, false));
+        assert_eq!(decode(&saved), 30);
+    }
+    assert!(server.get("/snapshot.mp4").starts_with("HTTP/1.1 200"));
+
+    // With two pictures for reference, nothing is proved.
+    let Some(file) = x264(&dir, NOISE, 500, &format!("{all_i}2")) else {
+        return;
+    };
+    let server = replay(&file);
+    let mut first = server.follow("");
+    first.next_fragment().unwrap();
+    until("it is named", || {
+        server.camera("reason").contains("key frames are far apart")
+    });
+}
+
+/// Intra refresh, which has one key frame at its start: who comes begins with the newest refresh that has ended, and
+/// what ffmpeg then shows is without fault.
+#[test]
+fn a_stream_with_intra_refresh_can_be_joined() {
+    let dir = Dir::new();
+    let refresh = "keyint=25:intra-refresh=1:scenecut=0:rc-lookahead=0";
+    let Some(file) = x264(&dir, "testsrc2=size=320x240:rate=30", 3000, refresh) else {
+        return;
+    };
+    let server = replay(&file);
+    let mut first = server.follow("");
+    for _ in 0..100 {
+        first.next_fragment().unwrap();
+    }
+    let saved = dir.file("joined.mp4");
+    for _ in 0..3 {
+        let mut client = server.follow("");
+        assert_eq!(recording(&mut client, 100, &saved), (true, false));
+        let shown = decode(&saved);
+        assert!(
+            (70..100).contains(&shown),
+            "{shown}: some are decoded and not shown"
+        );
+    }
+    until("what it lacks is named", || {
+        server.camera("reason").contains("refreshed bit by bit")
+    });
+    assert_eq!(server.camera("healthy"), "true");
 }

@@ -20,6 +20,9 @@ const NO_SETS: Duration = Duration::from_secs(2);
 const WITHOUT_SETS: &str = "the video comes without its parameter sets (SPS, PPS), which nobody can do without. They have \
     to be before each key frame: ffmpeg -bsf:v dump_extra (where a camera tells them by RTSP alone, in its SDP); \
     rpicam-vid --inline; x264 repeat-headers=1; GStreamer h264parse config-interval=-1";
+/// What is said of a stream that can be joined without key frames.
+const REFRESHES: &str = "the video has no key frames, and is refreshed bit by bit instead (intra refresh): players begin \
+    where a refresh does, but HLS and /snapshot.mp4 need key frames. x264 makes them without intra-refresh";
 /// Rate and bitrate are measured over at least this.
 const MEASURE: Duration = Duration::from_secs(1);
 
@@ -52,6 +55,8 @@ struct Open {
     /// What is published of key frames that are missing or far apart.
     key_trouble: String,
     long_groups: bool,
+    /// A refresh has begun since the last key frame.
+    refreshes: bool,
     unreadable: u64,
     after_loss: u64,
     /// The stream's losses when the source was opened, and as they were published last.
@@ -82,6 +87,7 @@ impl Open {
             keyless: false,
             key_trouble: String::new(),
             long_groups: false,
+            refreshes: false,
             unreadable: 0,
             after_loss: 0,
             losses: (losses, losses),
@@ -156,7 +162,10 @@ impl<'a> Ingest<'a> {
     pub fn on_signal(&mut self, signal: Signal<'_>, report: &mut Report<'_>) {
         let frame = match signal {
             Signal::Frame(frame) => frame,
-            Signal::Gap => return self.open.needs_key = true,
+            Signal::Gap => {
+                self.open.reader.lost();
+                return self.open.needs_key = true;
+            }
         };
         let trouble = match frame.codec {
             Codec::H264 => self.on_h264(frame, report),
@@ -165,6 +174,7 @@ impl<'a> Ingest<'a> {
         if let Err(what) = trouble {
             self.open.unreadable += 1;
             self.open.needs_key = true;
+            self.open.reader.lost();
             report.useless(&what, self.open.first, Instant::now());
         }
     }
@@ -189,10 +199,12 @@ impl<'a> Ingest<'a> {
         let Some(parameters) = open.reader.parameters() else {
             return Ok(());
         };
-        let is_of_use = unit.key || !open.needs_key;
-        let given = is_of_use.then(|| self.sets.take(parameters, unit.key, self.rotation));
+        let is_start = unit.key || unit.refresh.begins;
+        let is_of_use = is_start || !open.needs_key;
+        let given = is_of_use.then(|| self.sets.take(parameters, is_start, self.rotation));
         let Some(given) = given.flatten() else {
             open.needs_key = true;
+            open.reader.lost();
             open.after_loss += u64::from(!open.first);
             return Ok(());
         };
@@ -205,11 +217,13 @@ impl<'a> Ingest<'a> {
             unit.nals = in_band.iter().map(Vec::as_slice).chain(unit.nals).collect();
         }
         let span = self.timeline.place(frame.captured_us);
-        let fragment = Fragment::new(Arc::clone(&init), &unit, span, frame.captured_us, self.epoch)
+        let mut fragment = Fragment::new(Arc::clone(&init), &unit, span, frame.captured_us, self.epoch)
             .map_err(|e| e.to_string())?;
+        fragment.after_loss = !fragment.key && (given.other_format || self.open.needs_key);
+        self.open.needs_key = false;
+        self.open.refreshes = !fragment.key && (self.open.refreshes || fragment.refresh.begins);
         let mut interval_ms = None;
         if fragment.key {
-            self.open.needs_key = false;
             (self.open.key_missed_since, self.open.keyless) = (Instant::now(), false);
             let last_us = self.open.last_key_us.replace(frame.captured_us);
             interval_ms = last_us.map(|last| frame.captured_us.saturating_sub(last) / 1000);
@@ -353,6 +367,8 @@ impl<'a> Ingest<'a> {
             "key frames are far apart: who comes in between waits for the next one (join_max_s, join_max_mb). \
              Set the encoder to one every second or two"
                 .to_string()
+        } else if missed >= NO_KEY && open.refreshes {
+            REFRESHES.to_string()
         } else if let Some(samples) = open.reader.parameters().and_then(|now| odd_samples(&now.info)) {
             format!(
                 "the video is {samples}, which few browsers play. Have it coded as 4:2:0 with 8 bits: ffmpeg -pix_fmt \

@@ -26,37 +26,39 @@ pub(super) struct Given {
     pub init: Arc<Init>,
     /// The parameter sets that stand before it in its sample.
     pub in_band: Vec<Vec<u8>>,
-    /// They are others than those of the picture before.
+    /// They are others than those of the picture before, ...
     pub changed: bool,
+    /// ... and tell of another format.
+    pub other_format: bool,
 }
 
 impl Sets {
-    /// Takes the parameter sets of the next picture. None: it needs an init segment of another format, and can't have
-    /// it, since nobody can begin with this picture.
-    pub fn take(&mut self, parameters: &Arc<Parameters>, key: bool, rotation: u16) -> Option<Given> {
+    /// Takes the parameter sets of the next picture; `start`: players can begin with it. None: it needs an init segment of
+    /// another format, and can't have it, since nobody can begin with this picture.
+    pub fn take(&mut self, parameters: &Arc<Parameters>, start: bool, rotation: u16) -> Option<Given> {
         let known = self.parameters.as_ref();
         let changed = known.is_none_or(|known| !Arc::ptr_eq(known, parameters));
-        let mut in_band = Vec::new();
+        let (mut in_band, mut other_format) = (Vec::new(), false);
         if changed {
             let new = Init::new(Arc::clone(parameters), rotation);
             match &self.init {
                 Some(old) if old.bytes == new.bytes => {}
                 Some(old) if old.serves(&new) => {
                     self.in_band = true;
-                    if !key {
+                    if !start {
                         in_band = differing(&old.parameters, parameters);
                     }
                     self.init = Some(Arc::new(new));
                 }
-                Some(_) if !key => return None,
+                Some(_) if !start => return None,
                 _ => {
-                    self.in_band = false;
+                    (self.in_band, other_format) = (false, true);
                     self.init = Some(Arc::new(new));
                 }
             }
             self.parameters = Some(Arc::clone(parameters));
         }
-        if key && self.in_band {
+        if start && self.in_band {
             in_band = all(parameters).cloned().collect();
         }
         let init = Arc::clone(self.init.as_ref()?);
@@ -64,6 +66,7 @@ impl Sets {
             init,
             in_band,
             changed,
+            other_format,
         })
     }
 

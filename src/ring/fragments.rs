@@ -52,11 +52,14 @@ pub(super) struct Fragments {
     /// The number of the first entry that is still held.
     first: u64,
     bytes: usize,
-    /// The number of the newest key frame of this epoch, whether it is still held or not.
-    key: Option<u64>,
-    /// Bytes from that key frame on.
+    /// The number of the newest start of this epoch, whether it is still held or not: a key frame, or the first frame of a
+    /// refresh that has ended.
+    start: Option<u64>,
+    /// The number of the first frame of a refresh that has not ended yet.
+    refresh: Option<u64>,
+    /// Bytes from the start on, or from the end of its refresh.
     group_bytes: usize,
-    /// The time from its push to that of the newest fragment, without silences.
+    /// The time from then to the push of the newest fragment, without silences.
     group_us: u64,
 }
 
@@ -84,7 +87,8 @@ impl Fragments {
             entries: VecDeque::new(),
             first: 0,
             bytes: 0,
-            key: None,
+            start: None,
+            refresh: None,
             group_bytes: 0,
             group_us: 0,
         }
@@ -117,10 +121,7 @@ impl Fragments {
         if step_us <= SILENCE_US {
             self.group_us += step_us;
         }
-        if fragment.key {
-            self.key = Some(self.end());
-            (self.group_bytes, self.group_us) = (0, 0);
-        }
+        self.find_start(&fragment);
         self.group_bytes += bytes;
         self.bytes += bytes;
         self.entries.push_back(Entry {
@@ -129,9 +130,11 @@ impl Fragments {
         });
         let mut evicted = Vec::new();
         while let Some(oldest) = self.entries.front() {
-            let in_newest_group = self.key.is_some_and(|key| self.first >= key);
+            let is_in = |start: Option<u64>| start.is_some_and(|start| self.first >= start);
             let age_us = now_us.saturating_sub(oldest.pushed_us);
-            let of_use = if in_newest_group {
+            let of_use = if is_in(self.refresh) {
+                true
+            } else if is_in(self.start) {
                 age_us.min(self.group_us) <= micros(self.limits.keep())
             } else {
                 age_us <= micros(self.limits.max_age)
@@ -146,6 +149,32 @@ impl Fragments {
         evicted
     }
 
+    /// Sees whether there is another start once this one is pushed.
+    fn find_start(&mut self, fragment: &Fragment) {
+        let number = self.end();
+        if fragment.after_loss {
+            self.begin_epoch();
+        }
+        let refreshed = if fragment.refresh.ends {
+            self.refresh.take()
+        } else {
+            None
+        };
+        if fragment.refresh.begins {
+            self.refresh = Some(number);
+        }
+        let mut start = refreshed;
+        if fragment.key {
+            (start, self.refresh) = (Some(number), None);
+        } else if fragment.refresh.ends && refreshed.is_none() {
+            start = self.refresh.take(); // it ends with the picture with which it begins
+        }
+        if start.is_some() {
+            self.start = start;
+            (self.group_bytes, self.group_us) = (0, 0);
+        }
+    }
+
     /// Gives all that is held, and holds nothing any more.
     pub fn clear(&mut self) -> VecDeque<Entry> {
         self.first = self.end();
@@ -153,9 +182,9 @@ impl Fragments {
         std::mem::take(&mut self.entries)
     }
 
-    /// Has newcomers wait for the next key frame: nothing that is held now is given to them.
+    /// Has newcomers wait for the next start: nothing that is held now is given to them.
     pub fn begin_epoch(&mut self) {
-        self.key = None;
+        (self.start, self.refresh) = (None, None);
     }
 
     /// The position of a follower that comes now; if `live`, it starts on a key frame that is yet to be pushed.
@@ -174,13 +203,13 @@ impl Fragments {
         position.next >= self.end()
     }
 
-    /// The newest key frame, if it is still held and a follower that is there may start on it.
+    /// The newest start, if it is still held and a follower that is there may begin with it.
     fn start_for(&self, position: &Position) -> Option<u64> {
-        let key = self.key.filter(|key| *key >= position.next)?;
-        self.get(key)?;
+        let start = self.start.filter(|start| *start >= position.next)?;
+        self.get(start)?;
         let joinable =
             self.group_bytes <= self.limits.join_max_bytes && self.group_us <= micros(self.limits.join_max);
-        (joinable || !position.newcomer).then_some(key)
+        (joinable || !position.newcomer).then_some(start)
     }
 
     /// True if the newest group is too large or too long for a newcomer.
@@ -189,15 +218,18 @@ impl Fragments {
             return false;
         };
         let newcomer = self.newcomer(false, newest.pushed_us);
-        self.key.is_some() && self.start_for(&newcomer).is_none()
+        self.start.is_some() && self.start_for(&newcomer).is_none()
     }
 
     /// Moves a follower to what it gets next and makes that the `batch`; false if it has to wait. What the batch was before may
     /// be used again: one after the other, most followers get the same.
     pub fn advance(&self, position: &mut Position, batch: &mut Batch, now_us: u64) -> bool {
         (batch.made_us, batch.skipped, batch.needs_key_frame) = (now_us, 0, false);
+        let next = self.get(position.next);
+        // Before such a one some are missing: it may be a start, and is none while its refresh goes on.
+        position.waiting |= next.is_some_and(|entry| entry.fragment.after_loss);
         if !position.waiting {
-            let behind = match self.get(position.next) {
+            let behind = match next {
                 Some(entry) => {
                     let since_us = entry.pushed_us.max(position.started_us);
                     now_us.saturating_sub(since_us) > micros(self.limits.max_age)
@@ -211,22 +243,22 @@ impl Fragments {
             }
         }
         if position.waiting {
-            let Some(key) = self.start_for(position) else {
-                let end = self.end();
+            let Some(start) = self.start_for(position) else {
+                // No start up to here, so none before the next push, unless a refresh ends.
+                let next = self.refresh.unwrap_or(self.end());
                 if !position.newcomer {
-                    batch.skipped += end.saturating_sub(position.next);
+                    batch.skipped += next.saturating_sub(position.next);
                     batch.needs_key_frame = true;
-                    // No start up to here, so none before the next push.
-                    position.next = position.next.max(end);
+                    position.next = position.next.max(next);
                 }
                 batch.fragments.clear();
                 return false;
             };
             if !position.newcomer {
-                batch.skipped += key - position.next;
+                batch.skipped += start - position.next;
             }
             *position = Position {
-                next: key,
+                next: start,
                 waiting: false,
                 newcomer: false,
                 started_us: now_us,
@@ -245,6 +277,9 @@ impl Fragments {
         batch.fragments.clear();
         let mut bytes = 0;
         while let Some(entry) = self.get(first + batch.fragments.len() as u64) {
+            if entry.fragment.after_loss && !batch.fragments.is_empty() {
+                break;
+            }
             bytes += entry.fragment.size_bytes();
             batch.fragments.push(Arc::clone(&entry.fragment));
             if batch.fragments.len() == BATCH_FRAGMENTS || bytes >= BATCH_BYTES {

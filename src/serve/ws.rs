@@ -409,7 +409,7 @@ impl Ws {
 fn byte_stream_head(fragment: &Fragment, heads: &mut Vec<u8>) {
     let parameters = &fragment.init.parameters;
     let sets = std::iter::once(&parameters.sps).chain(&parameters.pps);
-    let sets = sets.filter(|_| fragment.key);
+    let sets = sets.filter(|_| fragment.key || fragment.refresh.begins);
     let bytes: usize = sets.clone().map(|set| START_CODE.len() + set.len()).sum();
     ws::binary_header(bytes + fragment.payload().len(), heads);
     for set in sets {

@@ -4,7 +4,7 @@ use super::boxes::Writer;
 use super::init::{Init, NON_SYNC_SAMPLE};
 use super::timeline::Span;
 use super::track::VIDEO_TRACK;
-use crate::format::h264::AccessUnit;
+use crate::format::h264::{AccessUnit, Refresh};
 use std::fmt;
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ const SEQUENCE_AT: usize = 20;
 const TIME_AT: usize = 60;
 const DURATION_AT: usize = 92;
 
-/// Flags of a frame that needs no other: sample_depends_on 2 (8.8.3.1).
+/// Flags of a frame that a player can begin with: sample_depends_on 2 (8.8.3.1).
 const SYNC_SAMPLE: u32 = 0x0200_0000;
 
 /// One frame, written once and shared by all who send it.
@@ -32,6 +32,10 @@ const SYNC_SAMPLE: u32 = 0x0200_0000;
 pub struct Fragment {
     /// Decoding can start here.
     pub key: bool,
+    /// What the frame is in a refresh, where there are no key frames.
+    pub refresh: Refresh,
+    /// Frames before it are missing, and it is no key frame: a refresh begins with it.
+    pub after_loss: bool,
     /// Decode (and presentation) time on the ring's own clock, in 1/90000 s.
     pub time_90k: u64,
     /// Time up to the next frame, as far as it can be known, in 1/90000 s; at least 1.
@@ -66,7 +70,14 @@ impl Fragment {
             return Err(TooLarge { payload_bytes });
         }
         let mut w = Writer::with_capacity(HEAD_BYTES + payload_bytes);
-        moof(&mut w, unit.key, span, payload_bytes as u32);
+        // Those who can begin with a refresh look for a sync sample (and for its recovery point SEI), as those of x264's are
+        // in other MP4 files.
+        moof(
+            &mut w,
+            unit.key || unit.refresh.begins,
+            span,
+            payload_bytes as u32,
+        );
         // 8.1.1; each NAL unit behind its length, lengthSizeMinusOne of the avcC being 3 (14496-15,
         // 5.3.3.1.3).
         w.boxed(b"mdat", |w| {
@@ -77,6 +88,8 @@ impl Fragment {
         });
         Ok(Fragment {
             key: unit.key,
+            refresh: unit.refresh,
+            after_loss: false,
             time_90k: span.time_90k,
             duration_90k: span.duration_90k,
             captured_us,
@@ -196,6 +209,7 @@ mod tests {
             &AccessUnit {
                 nals: nals.to_vec(),
                 key,
+                refresh: Refresh::default(),
             },
             span,
             0,
@@ -325,7 +339,12 @@ mod tests {
                 time_90k: 0,
                 duration_90k: 1,
             };
-            Fragment::new(init.clone(), &AccessUnit { nals, key: false }, span, 0, 0)
+            let unit = AccessUnit {
+                nals,
+                key: false,
+                refresh: Refresh::default(),
+            };
+            Fragment::new(init.clone(), &unit, span, 0, 0)
         };
         let largest = made(vec![&nal, &[1]]).unwrap();
         assert_eq!(largest.payload().len(), MAX_PAYLOAD_BYTES);

@@ -604,7 +604,7 @@ mod tests {
                     bench.write(part);
                 }
                 let quiet = bench.assembler.quiet().unwrap();
-                assert!(!quiet.certain && quiet.at_us == bench.now_us + SLOW_QUIET_US);
+                assert!(!quiet.certain && quiet.long && quiet.at_us == bench.now_us + SLOW_QUIET_US);
                 assert!(bench.quiet_closes() && bench.came() == 1);
             }
             // One that comes right after another is no such picture.

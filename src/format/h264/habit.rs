@@ -61,6 +61,8 @@ pub struct Quiet {
     /// True where the writer is known to write whole units. False where only its pauses tell: on a machine that has more to
     /// do than it can, a pause tells nothing.
     pub certain: bool,
+    /// It is so long that a busy machine is no reason for it.
+    pub long: bool,
 }
 
 /// The writes of the unit that is being gathered. Places count from its first byte.
@@ -201,15 +203,16 @@ impl Habit {
         let stop = writes.stop.as_ref();
         let stop = stop.filter(|stop| stop.at == len && stop.pause_us.is_none())?;
         let certain = writes.write_end == Some(len) && !writes.cut && self.whole.covers(len);
+        let slow_us = self.slow.then(|| self.pauses.slow_wait_us());
         let wait_us = if certain {
             QUIET_US
         } else {
-            let slow_us = self.slow.then(|| self.pauses.slow_wait_us());
             self.pauses.wait_us(len).or(slow_us)?
         };
         Some(Quiet {
             at_us: stop.at_us.saturating_add(wait_us),
             certain,
+            long: wait_us >= SLOW_QUIET_US,
         })
     }
 

@@ -3,10 +3,12 @@
 
 pub mod assembler;
 mod habit;
+mod kept;
 pub mod laws;
 pub mod nal;
 pub mod pps;
 pub mod reader;
+mod recovery;
 mod reorder;
 pub mod slice;
 pub mod sps;
@@ -16,6 +18,6 @@ mod vui;
 
 pub use habit::Quiet;
 pub use nal::{NalUnits, nal_units};
-pub use reader::{AccessUnit, Parameters, Reader, Refused};
+pub use reader::{AccessUnit, Parameters, Reader, Refresh, Refused};
 pub use sps::Sps;
 pub use vui::{Colour, Timing};

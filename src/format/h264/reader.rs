@@ -5,20 +5,34 @@ use std::fmt;
 use std::mem;
 use std::sync::Arc;
 
+use super::kept::{ById, MAX_PARAMETER_SET_BYTES};
 use super::nal::{self, is_reference, nal_units, unit_type};
 use super::pps::Pps;
+use super::recovery::{RECOVERY_POINT, Recovery};
 use super::reorder::without_reordering;
 use super::slice::{SliceHeader, SliceKind};
 use super::sps::{PicOrderCnt, Sps};
-use crate::format::bits::{BitReader, SyntaxError, unescape};
+use crate::format::bits::SyntaxError;
 
 /// The NAL units of one picture that belong into a sample of an `avc1` track.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessUnit<'a> {
     /// Slices and SEI in their order, without start codes, delimiters, parameter sets, filler and ends.
     pub nals: Vec<&'a [u8]>,
-    /// Decoding can start here: an IDR, or an I picture with a recovery point SEI that promises as much.
+    /// Decoding can start here: an IDR picture, or an I picture that as much is promised of (by a recovery point SEI) or
+    /// proved.
     pub key: bool,
+    /// What it is in a refresh, where there are no such pictures.
+    pub refresh: Refresh,
+}
+
+/// A refresh bit by bit (intra refresh): who decodes from its first picture on has right pictures from its last one on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Refresh {
+    /// One begins with this picture.
+    pub begins: bool,
+    /// The one that began last ends with this picture.
+    pub ends: bool,
 }
 
 /// The parameter sets of a stream, for avcC, and what they say.
@@ -69,56 +83,8 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// A parameter set is kept up to this size. Real ones have tens of bytes.
-const MAX_PARAMETER_SET_BYTES: usize = 4096;
 /// numOfPictureParameterSets of avcC has 8 bits (ISO/IEC 14496-15, 5.3.3.1.2).
 const MAX_AVCC_PPS: usize = 255;
-
-/// A parameter set as it came, and what it says.
-struct Kept<T> {
-    nal: Vec<u8>,
-    says: T,
-    /// It came again.
-    repeated: bool,
-}
-
-/// The newest parameter set of each id, in the order of the ids. They are few.
-struct ById<T>(Vec<(u8, Kept<T>)>);
-
-impl<T> ById<T> {
-    fn get(&self, id: u8) -> Option<&Kept<T>> {
-        self.0
-            .iter()
-            .find(|(other, _)| *other == id)
-            .map(|(_, kept)| kept)
-    }
-
-    fn insert(&mut self, id: u8, nal: &[u8], says: T) {
-        let nal = nal.to_vec();
-        let repeated = false;
-        let kept = Kept { nal, says, repeated };
-        match self.0.binary_search_by_key(&id, |(other, _)| *other) {
-            Ok(at) => self.0[at].1 = kept,
-            Err(at) => self.0.insert(at, (id, kept)),
-        }
-    }
-
-    /// True if this one is here already, which is noted.
-    fn repeats(&mut self, nal: &[u8]) -> bool {
-        let kept = self.0.iter_mut().find(|(_, kept)| kept.nal == nal);
-        kept.map(|(_, kept)| kept.repeated = true).is_some()
-    }
-
-    fn values(&self) -> impl Iterator<Item = &Kept<T>> {
-        self.0.iter().map(|(_, kept)| kept)
-    }
-}
-
-impl<T> Default for ById<T> {
-    fn default() -> ById<T> {
-        ById(Vec::new())
-    }
-}
 
 /// Reads the access units of one stream in their order, and remembers its parameter sets.
 #[derive(Default)]
@@ -134,6 +100,8 @@ pub struct Reader {
     partitions: Suspicion,
     /// There were slices of parameter sets that had not come.
     unknown: bool,
+    /// The frame_num of the picture that ends the refresh which has begun.
+    refreshed_at: Option<u32>,
 }
 
 /// Something that a stream must not have was seen. Once may be a flipped bit, which costs its group of pictures; what
@@ -196,10 +164,23 @@ impl Reader {
         self.unknown && self.parameters.is_none()
     }
 
+    /// Notes that units were lost: a refresh that had begun will not end.
+    pub fn lost(&mut self) {
+        self.refreshed_at = None;
+    }
+
     /// Reads one access unit in Annex B form. None: there is nothing to show in it, or no parameter sets have
     /// come yet (a stream joined in its middle). After any refusal the reader can go on with the
     /// next unit.
     pub fn read<'a>(&mut self, annex_b: &'a [u8]) -> Result<Option<AccessUnit<'a>>, Refused> {
+        let read = self.read_unit(annex_b);
+        if read.is_err() {
+            self.lost();
+        }
+        read
+    }
+
+    fn read_unit<'a>(&mut self, annex_b: &'a [u8]) -> Result<Option<AccessUnit<'a>>, Refused> {
         let mut nals = Vec::new();
         let mut picture = None;
         let mut complete = true;
@@ -243,12 +224,61 @@ impl Reader {
             return Ok(None);
         };
         self.activate(&picture)?;
-        let key = if picture.idr_slices == 0 {
-            picture.intra_slices == picture.slices && nals.iter().any(|nal| is_exact_recovery_point(nal))
-        } else {
-            picture.idr_slices == picture.slices
-        };
-        Ok(Some(AccessUnit { nals, key }))
+        let recovery = nals.iter().find_map(|nal| Recovery::find(nal));
+        let mut key = picture.idr_slices == picture.slices;
+        if picture.idr_slices == 0 && picture.intra_slices == picture.slices {
+            let promised = recovery.as_ref().is_some_and(|r| r.exact && r.frames == 0);
+            key = promised || self.is_start(&picture);
+            if key && !promised {
+                // Players look for the promise: Chromium's Media Source begins with no other I picture.
+                let first = nals.iter().position(|nal| unit_type(nal) == nal::SLICE);
+                nals.insert(first.unwrap_or_default(), &RECOVERY_POINT);
+            }
+        }
+        let refresh = self.refresh(&picture, key, recovery.as_ref());
+        Ok(Some(AccessUnit { nals, key, refresh }))
+    }
+
+    /// True if it is proved that a picture of I slices is as good as an IDR picture: no picture behind it leans on one
+    /// before it.
+    fn is_start(&self, picture: &Picture) -> bool {
+        // Decoders hold max_num_ref_frames for reference at the most (8.2.5.1, 7.4.2.1.1), and this one is the newest of
+        // them. Where there are none at all, nothing leans on anything.
+        let sps = self.sps.get(picture.sps_id);
+        sps.is_some_and(|sps| match sps.says.max_num_ref_frames {
+            0 => true,
+            1 => picture.reference,
+            _ => false,
+        })
+    }
+
+    /// What a picture is in a refresh. Only one is followed at a time.
+    fn refresh(&mut self, picture: &Picture, key: bool, recovery: Option<&Recovery>) -> Refresh {
+        let mut refresh = Refresh::default();
+        if key {
+            self.refreshed_at = None;
+            return refresh;
+        }
+        let frame_num = picture.first.frame_num;
+        if picture.reference && self.refreshed_at == Some(frame_num) {
+            (self.refreshed_at, refresh.ends) = (None, true);
+        }
+        let sps = self.sps.get(picture.sps_id);
+        if let (None, Some(recovery), Some(sps)) = (self.refreshed_at, recovery, sps) {
+            // D.2.8: it is less than MaxFrameNum.
+            let max_frame_num = 1 << sps.says.log2_max_frame_num;
+            let at_once = recovery.frames == 0 && picture.intra_slices == picture.slices;
+            if recovery.is_whole && at_once {
+                refresh = Refresh {
+                    begins: true,
+                    ends: true,
+                };
+            } else if recovery.is_whole && (1..max_frame_num).contains(&recovery.frames) {
+                self.refreshed_at = Some((frame_num + recovery.frames) % max_frame_num);
+                refresh.begins = true;
+            }
+        }
+        refresh
     }
 
     fn keep_sps(&mut self, nal: &[u8]) -> Result<(), Refused> {
@@ -257,10 +287,16 @@ impl Reader {
         }
         check_size("SPS", nal)?;
         let says = Sps::parse(nal).map_err(|why| damaged("SPS", &why))?;
+        if self.sps.is_believed(says.id, nal, &says) {
+            self.replace_sps(nal, says);
+        }
+        Ok(())
+    }
+
+    fn replace_sps(&mut self, nal: &[u8], says: Sps) {
         self.sps.insert(says.id, nal, says);
         self.fields = Suspicion::default();
         self.changed = true;
-        Ok(())
     }
 
     fn keep_pps(&mut self, nal: &[u8]) -> Result<(), Refused> {
@@ -326,6 +362,9 @@ impl Reader {
 
     /// Makes the parameter sets of a picture's SPS the stream's, and asks whether the picture can be in it.
     fn activate(&mut self, picture: &Picture) -> Result<(), Refused> {
+        if let Some((nal, says)) = self.sps.outlasted_doubt() {
+            self.replace_sps(&nal, says);
+        }
         let Some(sps) = self.sps.get(picture.sps_id) else {
             return Ok(());
         };
@@ -374,10 +413,6 @@ impl Reader {
     }
 }
 
-fn damaged(what: &str, why: &SyntaxError) -> Refused {
-    Refused::Damaged(format!("{what}: {why}"))
-}
-
 fn check_size(what: &str, nal: &[u8]) -> Result<(), Refused> {
     if nal.len() <= MAX_PARAMETER_SET_BYTES {
         return Ok(());
@@ -386,6 +421,10 @@ fn check_size(what: &str, nal: &[u8]) -> Result<(), Refused> {
     Err(Refused::Damaged(format!(
         "{what}: it has {bytes} bytes, over {MAX_PARAMETER_SET_BYTES}"
     )))
+}
+
+fn damaged(what: &str, why: &SyntaxError) -> Refused {
+    Refused::Damaged(format!("{what}: {why}"))
 }
 
 /// Watches for pictures that are shown before one that came earlier, by picture order count (clause 8.2.1).
@@ -448,44 +487,6 @@ impl Order {
     }
 }
 
-/// True if an SEI NAL unit has a recovery_point message (clauses D.1.8, D.2.8) that promises a right picture
-/// at once: recovery_frame_cnt 0 and exact_match_flag 1. A broken SEI, which decoders skip, promises
-/// nothing.
-fn is_exact_recovery_point(nal: &[u8]) -> bool {
-    const RECOVERY_POINT: usize = 6;
-    if unit_type(nal) != nal::SEI {
-        return false;
-    }
-    let rbsp = unescape(nal.get(1..).unwrap_or_default());
-    let mut rest = rbsp.as_slice();
-    // sei_message, clause 7.3.2.3.1. What is left in the end is the rbsp_trailing_bits, one byte.
-    while rest.len() > 1 {
-        let message = sei_number(&mut rest).zip(sei_number(&mut rest));
-        let Some((payload, after)) = message.and_then(|(_, size)| rest.split_at_checked(size)) else {
-            return false;
-        };
-        if message.is_some_and(|(kind, _)| kind == RECOVERY_POINT) {
-            let mut r = BitReader::new(payload);
-            return r.ue("recovery_frame_cnt") == Ok(0) && r.flag("exact_match_flag") == Ok(true);
-        }
-        rest = after;
-    }
-    false
-}
-
-/// payloadType or payloadSize: bytes of 255 and a last one, which are summed up.
-fn sei_number(bytes: &mut &[u8]) -> Option<usize> {
-    let mut sum = 0;
-    loop {
-        let (&byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        sum += usize::from(byte);
-        if byte < 255 {
-            return Some(sum);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -495,8 +496,6 @@ mod tests {
 
     /// x264 0.164, for the High SPS above.
     const PPS: &str = "68ebe3cb22c0";
-    /// x264 0.164: a recovery point of frame count 0 with exact match.
-    const RECOVERY_POINT: &str = "060601c480";
     const I: u32 = 7;
     const P: u32 = 5;
     const B: u32 = 6;
@@ -583,7 +582,8 @@ mod tests {
             unit,
             AccessUnit {
                 nals: vec![&sei, &first, &second],
-                key: true
+                key: true,
+                refresh: Refresh::default()
             }
         );
         let parameters = reader.parameters().unwrap();
@@ -634,9 +634,67 @@ mod tests {
         assert_eq!((second.pps.len(), &second.sps), (2, &first.sps));
         let mut level = bytes(X264_HIGH_B);
         level[3] = 41;
+        assert!(
+            same(&mut reader, &[&level, &slice(0x65, I, 0)], &second),
+            "damaged?"
+        );
         assert!(!same(&mut reader, &[&level, &slice(0x65, I, 0)], &second));
         assert_eq!(reader.parameters().unwrap().info.level_idc, 41);
         assert_eq!(first.info.level_idc, 40);
+    }
+
+    /// What a stream says of itself, by the SPS before each of its key frames.
+    fn said(groups: &[&[u8]]) -> Vec<(u32, u32, u8)> {
+        let mut reader = Reader::new();
+        let of = |sps: &&[u8]| {
+            let unit = annex_b(&[sps, &bytes(PPS), &slice(0x65, I, 0)]);
+            _ = reader.read(&unit);
+            let info = &reader.parameters().unwrap().info;
+            (info.width, info.height, info.level_idc)
+        };
+        groups.iter().map(of).collect()
+    }
+
+    /// Whatever bit of an SPS is flipped, and however that reads: the stream is what it was.
+    #[test]
+    fn a_damaged_sps_is_not_believed() {
+        let good = bytes(X264_HIGH_B);
+        let right = said(&[&good])[0];
+        for at in 8..8 * good.len() {
+            let mut bad = good.clone();
+            bad[at / 8] ^= 1 << (at % 8);
+            for groups in [
+                &[&good[..], &bad, &good, &good][..],
+                &[&good, &good, &bad, &good],
+                &[&good, &good[..good.len() - 1 - at / 64], &bad, &good],
+            ] {
+                assert_eq!(said(groups), vec![right; groups.len()], "bit {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_sps_that_is_new_is_believed_at_once_and_one_that_is_nearly_the_old_when_it_comes_again() {
+        let (good, other) = (bytes(X264_HIGH_B), bytes(X264_BASELINE));
+        let sizes = |groups: &[&[u8]]| said(groups).iter().map(|said| said.0).collect::<Vec<_>>();
+        assert_eq!(sizes(&[&good, &other, &other, &good]), [1920, 320, 320, 1920]);
+        let mut nearly = good.clone();
+        nearly[3] = 41;
+        let levels: Vec<u8> = said(&[&good, &nearly, &nearly, &good, &good])
+            .iter()
+            .map(|said| said.2)
+            .collect();
+        assert_eq!(levels, [40, 40, 41, 41, 40]);
+        // Or when nothing contradicts it for long.
+        let mut reader = started(X264_HIGH_B);
+        let mut level = |nals: &[&[u8]]| {
+            reader.read(&annex_b(nals)).unwrap();
+            reader.parameters().unwrap().info.level_idc
+        };
+        assert_eq!(level(&[&nearly, &slice(0x65, I, 0)]), 40);
+        let p = slice(0x41, P, 2);
+        let levels: Vec<u8> = (0..100).map(|_| level(&[&p])).collect();
+        assert_eq!((levels[97], levels[98]), (40, 41));
     }
 
     #[test]
@@ -665,7 +723,7 @@ mod tests {
     #[test]
     fn key_frames() {
         let mut reader = started(X264_HIGH_B);
-        let recovery = bytes(RECOVERY_POINT);
+        let recovery = RECOVERY_POINT;
         let (i, p, idr) = (slice(0x41, I, 2), slice(0x41, P, 2), slice(0x65, I, 0));
         assert!(key(&mut reader, &[&idr, &idr]));
         assert!(!key(&mut reader, &[&idr, &i]) && !key(&mut reader, &[&recovery, &idr, &i]));
@@ -678,6 +736,7 @@ mod tests {
         assert!(with(&mut reader, &[6, 1, 0b1100_0100]));
         assert!(!with(&mut reader, &[6, 1, 0b1000_0100]));
         assert!(!with(&mut reader, &[6, 1, 0b0101_0001]));
+        reader.lost();
         // After another message, with a payload of 256 bytes and type 261.
         let long = [&[255, 6, 255, 1][..], &[0x55; 256], &[6, 1, 0b1100_0100]].concat();
         assert!(with(&mut reader, &long));
@@ -759,6 +818,133 @@ mod tests {
         let joined = annex_b(&[&bytes(X264_HIGH_B), &bytes(PPS), &slice(0x41, B, 50)]);
         assert!(reader.read(&joined).unwrap().is_some());
         assert!(!key(&mut reader, &[&slice(0x41, B, 52)]));
+    }
+
+    /// The SPS of [`small_sps`], with this max_num_ref_frames.
+    fn sps_of_references(count: u32) -> Vec<u8> {
+        nal(0x67, |w| {
+            w.u(24, 0x42_00_0a);
+            [0, 0, 2, count].iter().for_each(|&value| w.ue(value));
+            w.flag(false);
+            w.ue(1);
+            w.ue(0);
+            w.u(4, 0b1100);
+        })
+    }
+
+    /// A slice for [`sps_of_references`].
+    fn plain_slice(header: u8, kind: u32, frame_num: u32) -> Vec<u8> {
+        nal(header, |w| {
+            w.ue(0);
+            w.ue(kind);
+            w.ue(0);
+            w.u(4, frame_num);
+            if header & 0x1f == 5 {
+                w.ue(0);
+            }
+            w.u(32, 0x1234_5678);
+        })
+    }
+
+    /// An I picture that is the only one held for reference leaves nothing to lean on from before it.
+    #[test]
+    fn an_i_picture_is_a_start_where_that_is_proved() {
+        for (references, expected) in [(0, [true, true]), (1, [true, false]), (2, [false, false])] {
+            let mut reader = Reader::new();
+            let sets = [sps_of_references(references), pps(0, 0)];
+            let idr = plain_slice(0x65, I, 0);
+            assert!(key(&mut reader, &[&sets[0], &sets[1], &idr]));
+            let (i, p) = (plain_slice(0x41, I, 1), plain_slice(0x41, P, 1));
+            let unreferenced = plain_slice(0x01, I, 1);
+            assert_eq!(
+                [key(&mut reader, &[&i]), key(&mut reader, &[&unreferenced])],
+                expected,
+                "{references}"
+            );
+            assert!(!key(&mut reader, &[&p]) && !key(&mut reader, &[&i, &p]));
+            // Players are told, as x264 0.164 tells them.
+            let unit = annex_b(&[&i]);
+            let nals = reader.read(&unit).unwrap().unwrap().nals;
+            let told: [&[u8]; 2] = [&bytes("060601c480"), &i];
+            assert_eq!(nals, if expected[0] { &told[..] } else { &told[1..] });
+            // Nobody needs an IDR picture before it.
+            let mut joined = Reader::new();
+            assert_eq!(key(&mut joined, &[&sets[0], &sets[1], &i]), expected[0]);
+        }
+    }
+
+    /// A recovery point after so many frames, exact or not, with a broken link or not.
+    fn recovery_after(frames: u32, exact: bool, broken: bool) -> Vec<u8> {
+        let payload = nal(0, |w| {
+            w.ue(frames);
+            w.flag(exact);
+            w.flag(broken);
+            w.u(2, 0);
+        });
+        [&[6, 6, payload.len() as u8 - 1][..], &payload[1..], &[0x80]].concat()
+    }
+
+    #[test]
+    fn a_refresh_ends_after_the_frames_that_it_names() {
+        const BEGINS: Refresh = Refresh {
+            begins: true,
+            ends: false,
+        };
+        const ENDS: Refresh = Refresh {
+            begins: false,
+            ends: true,
+        };
+        const NONE: Refresh = Refresh {
+            begins: false,
+            ends: false,
+        };
+        let sets = [sps_of_references(1), pps(0, 0)];
+        let mut reader = Reader::new();
+        let mut read = |nals: &[&[u8]]| {
+            let unit = annex_b(nals);
+            let unit = reader.read(&unit).unwrap().unwrap();
+            (unit.key, unit.refresh)
+        };
+        let p = |frame_num: u32| plain_slice(0x41, P, frame_num % 16);
+        let wave = recovery_after(3, true, false);
+        assert_eq!(read(&[&sets[0], &sets[1], &wave, &p(14)]), (false, BEGINS));
+        assert_eq!(read(&[&p(15)]), (false, NONE));
+        // Another one in it is not followed; nor is one that is not for reference the last.
+        assert_eq!(read(&[&wave, &p(16)]), (false, NONE));
+        assert_eq!(read(&[&plain_slice(0x01, P, 1)]), (false, NONE));
+        assert_eq!(read(&[&p(17)]), (false, ENDS));
+        assert_eq!(read(&[&p(18)]), (false, NONE));
+        // The last one of one may be the first one of the next.
+        assert_eq!(read(&[&recovery_after(1, false, false), &p(19)]), (false, BEGINS));
+        assert_eq!(read(&[&wave, &p(20)]), (false, Refresh { begins: true, ..ENDS }));
+        // A key frame makes it needless.
+        assert_eq!(read(&[&plain_slice(0x65, I, 0)]), (true, NONE));
+        assert_eq!(read(&[&p(23)]), (false, NONE));
+        // What shows what is wrong with it, or has a count that can't be, is no promise.
+        for no_wave in [recovery_after(3, false, true), recovery_after(16, true, false)] {
+            assert_eq!(read(&[&no_wave, &p(1)]), (false, NONE));
+        }
+        assert_eq!(read(&[&recovery_after(0, true, false), &p(1)]), (false, NONE));
+    }
+
+    #[test]
+    fn a_refresh_of_which_something_is_lost_does_not_end() {
+        let sets = [sps_of_references(1), pps(0, 0)];
+        let wave = recovery_after(2, true, false);
+        let p = |frame_num| annex_b(&[&plain_slice(0x41, P, frame_num)]);
+        let begin = annex_b(&[&sets[0], &sets[1], &wave, &plain_slice(0x41, P, 0)]);
+        for lose in [(|reader| reader.lost()) as fn(&mut Reader), |reader| {
+            assert!(reader.read(&[0, 0, 1, 0x68, 0]).is_err())
+        }] {
+            let mut reader = Reader::new();
+            assert!(reader.read(&begin).unwrap().unwrap().refresh.begins);
+            lose(&mut reader);
+            for frame_num in 1..4 {
+                let unit = p(frame_num);
+                let unit = reader.read(&unit).unwrap().unwrap();
+                assert_eq!(unit.refresh, Refresh::default());
+            }
+        }
     }
 
     #[test]
@@ -935,7 +1121,7 @@ mod tests {
             &bytes(X264_HIGH_B),
             &bytes(X264_BASELINE),
             &bytes(PPS),
-            &bytes(RECOVERY_POINT),
+            &RECOVERY_POINT,
             &slice(0x65, I, 0),
             &slice(0x41, B, 2),
         ]);
@@ -950,7 +1136,7 @@ mod tests {
                 assert!(!unit.nals.is_empty() && reader.parameters().is_some());
             }
         }
-        assert!(reader.sps.0.len() <= 32 && reader.pps.0.len() <= 256);
+        assert!(reader.sps.len() <= 32 && reader.pps.len() <= 256);
         // And it still reads what is good.
         let idr = annex_b(&[&bytes(X264_HIGH_B), &bytes(PPS), &slice(0x65, I, 0)]);
         drop(reader.read(&idr)); // ends a group that may have had B pictures in any order

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::format::fmp4::{Init, Span};
-use crate::format::h264::{AccessUnit, Parameters, Sps};
+use crate::format::h264::{AccessUnit, Parameters, Refresh, Sps};
 use crate::support::random::Random;
 
 /// x264, 320x240, Baseline.
@@ -48,27 +48,38 @@ impl Rig {
     }
 
     pub(in crate::ring) fn fragment(&mut self, key: bool, bytes: usize) -> Arc<Fragment> {
+        Arc::new(self.made(key, Refresh::default(), bytes))
+    }
+
+    fn made(&mut self, key: bool, refresh: Refresh, bytes: usize) -> Fragment {
         let nal = vec![0x41; bytes];
         let unit = AccessUnit {
             nals: vec![&nal],
             key,
+            refresh,
         };
         let span = Span {
             time_90k: self.pushed,
             duration_90k: 1,
         };
         self.pushed += 1;
-        Arc::new(Fragment::new(Arc::clone(&self.init), &unit, span, 0, 0).unwrap())
+        Fragment::new(Arc::clone(&self.init), &unit, span, 0, 0).unwrap()
     }
 
-    /// Pushes a key frame (`K`), another frame (`p`), or lets 100 ms pass (`.`), for each letter.
+    /// Pushes a key frame (`K`), another frame (`p`), one with which a refresh begins (`b`, after a loss `B`), ends (`e`) or
+    /// both (`x`), or lets 100 ms pass (`.`), for each letter.
     fn play(&mut self, script: &str) {
         for letter in script.chars() {
             match letter {
                 '.' => self.now_us += 100_000,
                 _ => {
-                    let fragment = self.fragment(letter == 'K', 1000);
-                    self.fragments.push(fragment, self.now_us);
+                    let refresh = Refresh {
+                        begins: "bBx".contains(letter),
+                        ends: "ex".contains(letter),
+                    };
+                    let mut fragment = self.made(letter == 'K', refresh, 1000);
+                    fragment.after_loss = letter == 'B';
+                    self.fragments.push(Arc::new(fragment), self.now_us);
                 }
             }
         }
@@ -320,6 +331,120 @@ fn the_law_holds_over_random_play() {
                 }
             }
             assert!(skipped >= missing, "gaps are told");
+        }
+    }
+}
+
+/// Who comes has the newest refresh that has ended, from its beginning.
+#[test]
+fn a_refresh_is_a_start_once_it_has_ended() {
+    let mut rig = Rig::new(LIMITS);
+    let mut early = rig.newcomer(false);
+    let mut live = rig.newcomer(true);
+    rig.play("ppb.p.p");
+    assert_eq!(rig.take(&mut early), (vec![], 0));
+    rig.play(".e.");
+    assert_eq!(rig.take(&mut early), (vec![2, 3, 4, 5], 0));
+    assert_eq!(rig.take(&mut rig.newcomer(false)).0, [2, 3, 4, 5]);
+    assert_eq!(rig.take(&mut live).0, [2, 3, 4, 5], "it came before them");
+    let mut live = rig.newcomer(true);
+    rig.play("pb.p.");
+    assert_eq!(rig.take(&mut early), (vec![6, 7, 8], 0));
+    assert_eq!(rig.take(&mut rig.newcomer(false)).0, [2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!(rig.take(&mut live), (vec![], 0));
+    rig.play("e");
+    assert_eq!(rig.take(&mut live).0, [7, 8, 9]);
+    rig.play("x");
+    assert_eq!(rig.take(&mut rig.newcomer(false)).0, [10]);
+}
+
+/// However long it takes: what has to be decoded first is no lag.
+#[test]
+fn a_long_refresh_is_kept_while_it_lasts_and_after() {
+    let mut rig = Rig::new(LIMITS);
+    let wave = format!("b.{}e", "p.".repeat(79));
+    rig.play(&wave);
+    assert_eq!(rig.take(&mut rig.newcomer(false)).0.len(), 81);
+    assert!(!rig.fragments.too_long_to_join());
+    rig.play(&".p".repeat(41));
+    assert!(rig.fragments.too_long_to_join());
+    rig.play(&wave);
+    assert_eq!(rig.take(&mut rig.newcomer(false)).0.len(), 81);
+}
+
+#[test]
+fn after_a_loss_a_refresh_has_to_end_first() {
+    let mut rig = Rig::new(LIMITS);
+    rig.play("Kpp");
+    let mut position = rig.newcomer(false);
+    rig.play("p");
+    assert_eq!(rig.take(&mut position).0, [0, 1, 2, 3]);
+    let mut lagging = position;
+    rig.play("pBp");
+    assert_eq!(rig.take(&mut position), (vec![4], 0));
+    assert_eq!(rig.take(&mut position), (vec![], 0));
+    assert_eq!(rig.take(&mut rig.newcomer(false)), (vec![], 0));
+    rig.play("pe");
+    assert_eq!(rig.take(&mut position), (vec![5, 6, 7, 8], 0));
+    assert_eq!(rig.take(&mut lagging), (vec![4, 5, 6, 7, 8], 0));
+    // One that does not end is no start, nor is what is behind it.
+    rig.play("BpBpK");
+    assert_eq!(rig.take(&mut position), (vec![13], 4));
+}
+
+#[test]
+fn the_law_holds_over_random_refreshes() {
+    let mut random = Random::new(2);
+    let mut random = move |n: u64| random.below(n as usize) as u64;
+    for _ in 0..300 {
+        let mut rig = Rig::new(LIMITS);
+        // Where a start begins, and with which fragment it is one; where fragments are missing.
+        let (mut starts, mut losses, mut running) = (Vec::new(), Vec::new(), None);
+        let mut positions = [rig.newcomer(false), rig.newcomer(true), rig.newcomer(false)];
+        let mut seen: [Vec<Vec<u64>>; 3] = Default::default();
+        for _ in 0..200 {
+            let number = rig.pushed;
+            match (random(20), running) {
+                (0, _) if random(4) == 0 => {
+                    starts.push((number, number));
+                    running = None;
+                    rig.play("K");
+                }
+                (1 | 2, None) => {
+                    running = Some(number);
+                    rig.play("b");
+                }
+                (3, _) => {
+                    losses.push(number);
+                    running = Some(number);
+                    rig.play("B");
+                }
+                (4 | 5, Some(begin)) => {
+                    starts.push((begin, number));
+                    running = None;
+                    rig.play("e");
+                }
+                (6..12, _) => rig.play("p"),
+                (12..15, _) => rig.play("."),
+                (15, _) if random(5) == 0 => rig.play("............"),
+                _ => {
+                    let who = random(3) as usize;
+                    let (numbers, _) = rig.take(&mut positions[who]);
+                    seen[who].push(numbers);
+                }
+            }
+        }
+        for taken in &seen {
+            let numbers: Vec<u64> = taken.iter().flatten().copied().collect();
+            for (at, number) in numbers.iter().enumerate() {
+                let follows = at > 0 && numbers[at - 1] + 1 == *number && !losses.contains(number);
+                let batch = taken.iter().find(|batch| batch.contains(number)).unwrap();
+                let is_start = |(begin, end): &(u64, u64)| begin == number && batch.contains(end);
+                assert!(
+                    follows || starts.iter().any(is_start),
+                    "{number} in {taken:?}; {starts:?} {losses:?}"
+                );
+            }
         }
     }
 }

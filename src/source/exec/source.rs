@@ -292,7 +292,7 @@ impl Exec {
                 gave = self.read(sink)?;
             } else if let Some(quiet) = quiet.filter(|_| quiet_at.is_some_and(|at| now >= at)) {
                 // Looked at after the quiet had passed: had only this thread been late, bytes would be there.
-                if quiet.certain || !self.load.is_busy() {
+                if quiet.certain || quiet.long || !self.load.is_busy() {
                     let (drops, patience) = (&mut self.drops, &mut self.patience);
                     self.framer.close_quiet(&mut |codec, chunk| {
                         gave = true;

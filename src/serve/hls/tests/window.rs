@@ -1,6 +1,6 @@
 use super::*;
 use crate::format::fmp4::Span;
-use crate::format::h264::{AccessUnit, Parameters, Sps};
+use crate::format::h264::{AccessUnit, Parameters, Refresh, Sps};
 use crate::support::random::Random;
 use std::collections::HashMap;
 
@@ -74,6 +74,7 @@ impl Rig {
         let unit = AccessUnit {
             nals: vec![&nal],
             key,
+            refresh: Refresh::default(),
         };
         let span = Span {
             time_90k: self.time_90k,
