@@ -1,15 +1,34 @@
 // @ts-check
-// Shows each camera for as long as its place is on the screen, or nearly: one that nobody sees may sleep.
-const watch = new IntersectionObserver(places => {
-	for (const { target, isIntersecting } of places) {
-		target.querySelector('iframe')?.remove();
-		if (!isIntersecting) continue;
+// Shows each camera for as long as its place is on the screen, or nearly: one that nobody sees may sleep. In ES5, for browsers
+// of older televisions and tablets; where one can't tell what is on the screen, all are shown.
+(function () {
+	'use strict';
+
+	/** @param {Element} place */
+	function show(place) {
+		/** @type {any} */
+		var link = place.querySelector('a');
 		// A new one each time: another address in the same one would be a step for the Back button.
-		const view = document.createElement('iframe');
-		view.src = /** @type {HTMLAnchorElement} */ (target.querySelector('a')).href + '?bare';
-		view.title = target.textContent ?? '';
+		var view = document.createElement('iframe');
+		view.src = link.href + '?bare';
+		view.title = place.textContent || '';
 		view.tabIndex = -1;
-		target.prepend(view);
+		place.insertBefore(view, place.firstChild);
 	}
-}, { rootMargin: '10%' });
-for (const place of document.querySelectorAll('figure')) watch.observe(place);
+
+	/** @param {IntersectionObserverEntry[]} entries */
+	function onSeen(entries) {
+		entries.forEach(function (entry) {
+			var old = entry.target.querySelector('iframe');
+			if (old) entry.target.removeChild(old);
+			if (entry.isIntersecting) show(entry.target);
+		});
+	}
+
+	var places = [].slice.call(document.querySelectorAll('figure'));
+	var watch = 'IntersectionObserver' in window && new IntersectionObserver(onSeen, { rootMargin: '10%' });
+	places.forEach(function (place) {
+		if (watch) watch.observe(place);
+		else show(place);
+	});
+})();

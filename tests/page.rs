@@ -72,6 +72,9 @@ fn assets() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("assets")
 }
 
+/// For browsers that can't run the modules.
+const PLAIN: &str = "plain.js";
+
 /// What stands in quotes behind each `begin`.
 fn quoted(text: &str, begin: &str, end: char) -> BTreeSet<String> {
     let parts = text.split(begin).skip(1);
@@ -87,6 +90,7 @@ fn page() -> String {
 /// The modules that the page loads, from its script on, as paths from the page.
 fn modules() -> BTreeSet<String> {
     let mut found = quoted(&page(), "<script src=\"", '"');
+    assert!(found.remove(PLAIN));
     assert_eq!(found.len(), 1);
     let mut new: Vec<String> = found.iter().cloned().collect();
     while let Some(module) = new.pop() {
@@ -108,14 +112,15 @@ fn modules() -> BTreeSet<String> {
 fn parts() -> Vec<String> {
     let names = modules()
         .into_iter()
-        .chain(["style.css".to_string(), String::new()]);
+        .chain([PLAIN, "style.css", ""].map(String::from));
     names.map(|name| format!("/{name}")).collect()
 }
 
 #[test]
 fn all_modules_are_told_to_the_browser_at_once() {
     let told = quoted(&page(), "rel=\"modulepreload\" href=\"", '"');
-    let script = quoted(&page(), "<script src=\"", '"');
+    let mut script = quoted(&page(), "<script src=\"", '"');
+    script.remove(PLAIN);
     assert_eq!(told.union(&script).cloned().collect::<BTreeSet<_>>(), modules());
     // The other files beside them are types.
     for file in assets().join("player").read_dir().unwrap() {
@@ -303,6 +308,28 @@ fn the_modules_are_where_the_page_looks_for_them() {
         refused.is_err(),
         "a camera of this name would take the modules' place"
     );
+}
+
+/// As far as words and marks tell: an engine of 2012 has to read them.
+#[test]
+fn what_old_browsers_run_is_es5() {
+    for name in [PLAIN, "overview.js"] {
+        let text = std::fs::read_to_string(assets().join(name)).unwrap();
+        let code: String = text
+            .lines()
+            .filter_map(|line| line.split("//").next())
+            .filter(|line| !line.trim_start().starts_with("/*"))
+            .collect();
+        for new in ["=>", "`", "?.", "??", "...", "**"] {
+            assert!(!code.contains(new), "{new} in {name}");
+        }
+        let words = code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let new = [
+            "let", "const", "class", "import", "export", "async", "await", "of",
+        ];
+        let found: Vec<_> = words.filter(|word| new.contains(word)).collect();
+        assert!(found.is_empty(), "{found:?} in {name}");
+    }
 }
 
 #[test]

@@ -59,6 +59,7 @@ const PAGE: Asset = text!("index.html", HTML);
 /// All files but the pages themselves.
 const ASSETS: &[Asset] = &[
     text!("style.css", CSS),
+    text!("plain.js", JAVASCRIPT),
     text!("player/clock.js", JAVASCRIPT),
     text!("player/links.js", JAVASCRIPT),
     text!("player/main.js", JAVASCRIPT),

@@ -56,6 +56,15 @@ def the_page_shows_jpeg_pictures_where_no_websocket_passes(browser):
         (OUT / f"{name}.png").write_bytes(browser.screenshot())
 
 
+def jpeg_pictures_show_in_a_browser_that_cant_run_the_page(browser):
+    name = f"{browser.name}-jpeg-old"
+    with Server(name, camera(name, 3, "whole")) as server, Proxy(server, "/", "old") as proxy:
+        server.falls_asleep()
+        browser.open(proxy.url(host=browser.host))
+        all_come(browser)
+        browser.errors()    # the browser's own words on the modules
+
+
 def a_picture_shows_before_the_next_one_comes(browser):
     """As ustreamer's users know: Chromium draws a part when the boundary behind it is there."""
     name = f"{browser.name}-jpeg-one"

@@ -257,6 +257,15 @@ def the_page_plays_without_javascript(browser):
             browser.allow_scripts(True)
 
 
+def the_page_plays_in_a_browser_that_cant_run_it(browser):
+    with Server(f"{browser.name}-old") as server, Proxy(server, "/", "old") as proxy:
+        open_page(browser, proxy.url(host=browser.host))
+        moves(browser)
+        check(browser.run("return document.querySelector('.plain').tagName") == "VIDEO", "not as a video")
+        browser.errors()    # the browser's own words on the modules
+        (OUT / f"{browser.name}-plain.png").write_bytes(browser.screenshot())
+
+
 def player_html(browser, name, command, seconds, settle):
     """What tests/browsers/player.html saw of a command's stream."""
     with Server(f"{browser.name}-{name}", f"[exec {name}]\ncommand = {command}\n") as server, Proxy(server) as proxy:

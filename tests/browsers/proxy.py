@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""A reverse proxy on loopback: proxy.py PORT PREFIX [no-websocket] [RATE]; prints the port that it listens on.
+"""A reverse proxy on loopback: proxy.py PORT PREFIX [no-websocket] [old] [RATE]; prints the port that it listens on.
 
 Passes what is under PREFIX on to 127.0.0.1:PORT without the prefix, one request a connection; WebSockets too, unless
-told otherwise. PREFIX/player.html is tests/browsers/player.html. With a RATE (bytes a second) it is before a narrow network:
+told otherwise. With `old` no browser can read the modules, as it would be with one of 2015. PREFIX/player.html is tests/browsers/player.html. With a RATE (bytes a second) it is before a narrow network:
 it takes all that comes, as a proxy with large buffers does, and passes on no more than that.
 """
 import pathlib
@@ -34,6 +34,8 @@ def serve(client):
     upgrade = re.search(rb"\r\nupgrade: *websocket", head, re.I)
     if path == PREFIX + b"player.html":
         return answer(client, "200 OK", PLAYER.read_bytes(), "text/html")
+    if "old" in sys.argv and b"/player/" in path:
+        return answer(client, "200 OK", b"a ?? b @ c", "text/javascript")
     if not path.startswith(PREFIX):
         return answer(client, "404 Not Found")
     if upgrade and not WEBSOCKET:
