@@ -13,7 +13,8 @@ pub const TARGET_LEAST_S: u64 = 2;
 pub const TARGET_MOST_S: u64 = 6;
 /// Nor is any frame longer, in seconds: pictures of slow cameras are taken every minute.
 pub const FRAME_MOST_S: u64 = 90;
-/// Frames that have to be there before it is known how far apart they are.
+/// Frames that have to be there before it is known how far apart they are: the first one's length says nothing, and the second
+/// one may be late.
 pub const FRAMES_LEAST: usize = 3;
 
 /// The part target of most cameras: a part is a fifth of a second, which is six frames at 30 a second, five at 25, and whole
@@ -44,19 +45,17 @@ pub fn fits(frame_90k: u64, part_target_90k: u64) -> bool {
     part_target_90k / frame_90k * frame_90k >= part_least_90k(part_target_90k)
 }
 
-/// What is promised by the first frames, which are a whole group of pictures or too many for one segment.
-pub fn choose(run: u32, lengths_90k: &[u64]) -> PlaylistParams {
+/// What is promised by the first frames, which are a whole group of pictures or too many for one segment, and the next one.
+pub fn choose(run: u32, lengths_90k: &[u64], next_90k: u64) -> PlaylistParams {
     let mut pace = Pace::default();
-    // What came before the first one is not known.
-    lengths_90k
-        .iter()
-        .skip(1)
-        .for_each(|length_90k| pace.push(*length_90k));
+    let known = lengths_90k.iter().skip(1).chain([&next_90k]);
+    known.for_each(|length_90k| pace.push(*length_90k));
     let frame_90k = pace.frame_90k().max(1);
     // A stall is no part of the group's usual length.
     let usual_90k = lengths_90k
         .iter()
-        .map(|length_90k| *length_90k.min(&(2 * frame_90k)));
+        .copied()
+        .map(|length_90k| length_90k.min(2 * frame_90k));
     let group_s = (usual_90k.sum::<u64>() + SECOND_90K / 2) / SECOND_90K;
     // A slow camera's frames may get longer by a quarter.
     let slow_s = (frame_90k * 5 / 4).div_ceil(SECOND_90K);
@@ -85,13 +84,13 @@ impl Pace {
         self.count += 1;
     }
 
-    /// The middle one of the newest; 0 before the first.
+    /// The middle one of the newest, or the lower one of two; 0 before the first.
     pub fn frame_90k(&self) -> u64 {
         let known = self.count.min(self.lengths_90k.len());
         let mut sorted = self.lengths_90k;
         let sorted = &mut sorted[..known];
         sorted.sort_unstable();
-        sorted.get(known / 2).copied().unwrap_or(0)
+        sorted.get(known.saturating_sub(1) / 2).copied().unwrap_or(0)
     }
 }
 
@@ -102,7 +101,7 @@ mod tests {
     /// Frames of that length for at least a second.
     fn chosen(frame_90k: u64) -> PlaylistParams {
         let frames = (SECOND_90K / frame_90k).max(3);
-        choose(7, &vec![frame_90k; frames as usize])
+        choose(7, &vec![frame_90k; frames as usize], frame_90k)
     }
 
     #[test]
@@ -132,7 +131,7 @@ mod tests {
     fn slow_cameras_have_a_target_that_holds_their_frames() {
         for (frame_s, target_s) in [(1, 3), (2, 5), (3, 6), (15, 19), (60, 75)] {
             let lengths = [SECOND_90K / 2, frame_s * SECOND_90K, frame_s * SECOND_90K];
-            let params = choose(7, &lengths);
+            let params = choose(7, &lengths, frame_s * SECOND_90K);
             assert_eq!(params.target_s, target_s, "{frame_s}");
         }
     }
@@ -141,12 +140,13 @@ mod tests {
     fn a_late_frame_does_not_tell_the_rate() {
         let mut lengths = vec![3000; 30];
         (lengths[1], lengths[7]) = (40_000, 31_500);
-        let params = choose(7, &lengths);
-        assert_eq!(params.part_target_90k, 19_440);
-        assert_eq!(params.target_s, 2);
+        for lengths in [&lengths[..], &lengths[..2]] {
+            let params = choose(7, lengths, 3000);
+            assert_eq!((params.target_s, params.part_target_90k), (2, 19_440));
+        }
         let mut pace = Pace::default();
         assert_eq!(pace.frame_90k(), 0);
-        for (length, middle) in [(9, 9), (1, 9), (1, 1), (8, 8), (1, 1), (1, 1), (8, 1), (8, 8)] {
+        for (length, middle) in [(9, 9), (1, 1), (1, 1), (8, 1), (1, 1), (1, 1), (8, 1), (8, 8)] {
             pace.push(length);
             assert_eq!(pace.frame_90k(), middle);
         }

@@ -193,14 +193,14 @@ impl Window {
         let length_90k: u64 = lengths_90k.iter().sum();
         let whole = placed.fragment.key && length_90k >= SEGMENT_LEAST_90K;
         let too_long = length_90k + placed.length_90k() >= TARGET_MOST_S * SECOND_90K;
-        if lengths_90k.len() < FRAMES_LEAST || !whole && !too_long {
+        if lengths_90k.len() + 1 < FRAMES_LEAST || !whole && !too_long {
             self.broken = false;
             self.bytes += placed.fragment.size_bytes();
             pushed.needs_key_frame |= key_is_due(length_90k, &placed);
             self.waiting.push(placed);
             return;
         }
-        self.params = Some(terms::choose(self.run, &lengths_90k));
+        self.params = Some(terms::choose(self.run, &lengths_90k, placed.length_90k()));
         pushed.changed = true;
         let waiting = std::mem::take(&mut self.waiting);
         self.bytes = 0;
