@@ -11,6 +11,8 @@ use crate::stream::{Condition, Stream};
 use crate::sys::process::{self, Request, Signals};
 use crate::sys::sock;
 use crate::{log_info, log_warning, sandbox, source, threads};
+use std::fs::File;
+use std::io::Read;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -54,6 +56,12 @@ pub fn run(
     let listeners = listeners(settings)?;
     let own_name = process::host_name();
     let urls = urls(&listeners, &own_name)?;
+    let own_names = serve::own_names(
+        &own_name,
+        &text("/etc/resolv.conf"),
+        &text("/etc/hosts"),
+        &sock::addresses(),
+    );
     let mut notify = Notify::new();
     // What is needed but once is done; and all threads are to be in it.
     let sandbox = sandbox::enter(&config, |camera| source::runs_commands(&camera.source))?;
@@ -86,7 +94,7 @@ pub fn run(
         pumps.push(pump);
     }
     // The clients come last, so that they leave the threads that the cameras need.
-    let about = (own_name, sandbox.words);
+    let about = (own_names, sandbox.words);
     let server = Server::start(listeners, settings.clone(), about, open_files, streams.clone());
     let server = server.inspect_err(|_| end(&streams, &pumps, None))?;
     let mut running = Running {
@@ -243,6 +251,18 @@ fn listeners(settings: &config::Server) -> Result<Vec<TcpListener>> {
         log_info!("listens where its socket unit says");
     }
     Ok(listeners)
+}
+
+/// What is in a file of the system's, as far as it is there and is text.
+fn text(path: &str) -> String {
+    /// Lists that block names may be long; what is the machine's own stands at their beginning.
+    const MOST_BYTES: u64 = 64 * 1024;
+    let mut bytes = Vec::new();
+    _ = File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_end(&mut bytes));
+    // The half of a name is another one.
+    let whole_lines = bytes.iter().rposition(|byte| *byte == b'\n');
+    bytes.truncate(whole_lines.unwrap_or(0));
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The cameras' conditions in a line, and whether all is well enough to go on: clients are let in, and no pump hangs, or

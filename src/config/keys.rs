@@ -148,8 +148,9 @@ pub static KEYS: &[Key] = &[
         default: "",
         doc: "Further names under which browsers may reach this machine, such as cam.example.org. IP \
               addresses, localhost, names without a dot, *.local, *.lan, *.home.arpa, *.internal, \
-              *.localdomain and the machine's own name always work. Other names are refused, because any \
-              web page could otherwise reach the camera through a name of its own (DNS rebinding).",
+              *.localdomain and the machine's own names always work: what it is called, also in the search \
+              domains of /etc/resolv.conf, and what /etc/hosts calls its addresses. Other names are refused, \
+              because any web page could otherwise reach the camera through a name of its own (DNS rebinding).",
         allowed: "host names without port, separated by commas, spaces or lines; * for any name",
         set: |draft, text| {
             draft.server.hosts = list(text, |name| known((name == "*" || is_host(name)).then_some(())))?;

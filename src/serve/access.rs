@@ -38,7 +38,8 @@ const PRIVATE_DOMAINS: [&str; 6] = [
 
 /// The rules by which a request is let in.
 pub struct Access {
-    own_name: String,
+    /// The machine's name, and others that its own files give it; in lower case.
+    own_names: Vec<String>,
     hosts: Vec<String>,
     cors_origins: Vec<String>,
     frame_ancestors: Vec<String>,
@@ -47,10 +48,10 @@ pub struct Access {
 }
 
 impl Access {
-    /// The rules of these settings, on a machine of this name.
-    pub fn new(own_name: &str, settings: &config::Server) -> Access {
+    /// The rules of these settings, on a machine of these names, of which the first is what it calls itself.
+    pub fn new(own_names: &[String], settings: &config::Server) -> Access {
         let mut access = Access {
-            own_name: own_name.to_string(),
+            own_names: own_names.to_vec(),
             hosts: settings.hosts.clone(),
             cors_origins: settings.cors_origins.clone(),
             frame_ancestors: settings.frame_ancestors.clone(),
@@ -60,9 +61,9 @@ impl Access {
         access
     }
 
-    /// The machine's name.
-    pub fn own_name(&self) -> &str {
-        &self.own_name
+    /// The machine's names.
+    pub fn own_names(&self) -> &[String] {
+        &self.own_names
     }
 
     /// Keeps off who comes by a name that is not ours, and the pages of other sites.
@@ -113,7 +114,7 @@ impl Access {
         address.parse::<IpAddr>().is_ok()
             || !host.contains('.')
             || PRIVATE_DOMAINS.iter().any(|domain| host.ends_with(domain))
-            || host.eq_ignore_ascii_case(&self.own_name)
+            || self.own_names.iter().any(|own| own == host)
             || self.hosts.iter().any(|it| it == "*")
             || self.is_in_hosts(host)
     }
@@ -204,10 +205,11 @@ impl Access {
         };
         let literal = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
         let address: Option<IpAddr> = literal.unwrap_or(&host).parse().ok();
-        let own_name = host.strip_suffix(".local").unwrap_or(&host);
+        let by_mdns = host.strip_suffix(".local");
         head.host.as_ref() == Some(&host)
             || self.is_in_hosts(&host)
-            || own_name.eq_ignore_ascii_case(&self.own_name)
+            || self.own_names.contains(&host)
+            || by_mdns.is_some_and(|name| self.own_names.first().is_some_and(|own| own == name))
             || address.is_some() && address == own_address
             || host == "localhost" && own_address.is_some_and(|it| it.is_loopback())
     }
@@ -245,7 +247,10 @@ mod tests {
     fn access(settings: &str) -> Access {
         let config = format!("[server]\n{settings}\n[test]\n");
         let config = Config::parse(config.as_bytes(), "test", &[]).unwrap();
-        Access::new("own.example.net", &config.server)
+        Access::new(
+            &["own.example.net".into(), "own.fritz.box".into()],
+            &config.server,
+        )
     }
 
     fn head(fields: &str) -> Head {
@@ -281,6 +286,21 @@ mod tests {
             ("192.0.2.1", ""),
             ("[2001:db8::1]:80", ""),
             ("own.example.net", ""),
+            ("OWN.Fritz.Box.:8000", ""),
+            ("other.fritz.box", "421"),
+            ("fritz.box", "421"),
+            ("own.fritz.box.example.org", "421"),
+            ("own.example.net.", ""),
+            ("pi.lan..", "421"),
+            ("lan.", ""),
+            ("evil.lan.example.com", "421"),
+            ("pi.internal.example.com:8000", "421"),
+            ("pi.localdomain.", ""),
+            ("xhome.arpa", "421"),
+            ("2130706433", ""),
+            ("0x7f.1", "421"),
+            ("[::ffff:192.0.2.1]", ""),
+            ("[fe80::1%25eth0.example.org]:80", ""),
             ("cam.example.org", ""),
             ("evil.example.org", "421"),
             ("pi.local.example.org", "421"),

@@ -63,7 +63,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts to accept clients of a machine of that name, and of a program in that sandbox that may have so many files open;
+    /// Starts to accept clients of a machine of those names, and of a program in that sandbox that may have so many files open;
     /// for one stream or more.
     ///
     /// # Errors
@@ -71,11 +71,11 @@ impl Server {
     pub fn start(
         listeners: Vec<TcpListener>,
         settings: config::Server,
-        (own_name, sandbox): (String, String),
+        (own_names, sandbox): (Vec<String>, String),
         open_files: usize,
         streams: Vec<Arc<Stream>>,
     ) -> Result<Server> {
-        let shared = Shared::new(settings, &own_name, &sandbox, open_files, streams);
+        let shared = Shared::new(settings, &own_names, &sandbox, open_files, streams);
         let (most, _) = shared.most_connections();
         if most < shared.wanted_connections() {
             log_warning!(

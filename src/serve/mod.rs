@@ -12,6 +12,7 @@ mod listener;
 mod live;
 mod mjpeg;
 mod mp4;
+mod own_names;
 mod pages;
 mod places;
 mod refused;
@@ -22,4 +23,5 @@ mod status;
 mod ws;
 
 pub use listener::{Server, bind, refuse_all};
+pub use own_names::own_names;
 pub use routes::{reserved_names, table_for_developers, table_for_users};

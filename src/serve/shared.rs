@@ -53,10 +53,10 @@ pub struct CameraSide {
 }
 
 impl Shared {
-    /// For a machine of that name, a program in that sandbox, and one stream or more.
+    /// For a machine of those names, a program in that sandbox, and one stream or more.
     pub fn new(
         settings: config::Server,
-        own_name: &str,
+        own_names: &[String],
         sandbox: &str,
         open_files: usize,
         streams: Vec<Arc<Stream>>,
@@ -71,7 +71,7 @@ impl Shared {
             })
         };
         Shared {
-            access: Arc::new(Access::new(own_name, &settings)),
+            access: Arc::new(Access::new(own_names, &settings)),
             settings,
             cameras: streams.into_iter().map(side).collect(),
             sandbox: sandbox.into(),
@@ -86,7 +86,7 @@ impl Shared {
     /// The same with other settings.
     pub fn with(&self, settings: config::Server) -> Shared {
         Shared {
-            access: Arc::new(Access::new(self.access.own_name(), &settings)),
+            access: Arc::new(Access::new(self.access.own_names(), &settings)),
             settings,
             ..self.clone()
         }
