@@ -1,5 +1,5 @@
-//! What the program gives up for good before its first thread, so that a hole in it is of less use: files by Landlock,
-//! and if the config says `sandbox = strict`, system calls by seccomp.
+//! What the program gives up for good before its first thread, so that a hole in it is of less use: files by Landlock, new
+//! sockets and other programs by seccomp, and if the config says `sandbox = strict`, all system calls that it does not need.
 //!
 //! The rules are for folders, since a camera that is plugged in again is a new file. They can't be widened: what needs
 //! more, such as a command, has to be there at the start, and then nothing is given up.
@@ -69,13 +69,15 @@ pub fn enter(config: &Config, runs_commands: impl Fn(&Camera) -> bool) -> Result
         Ok(()) => LANDLOCK,
         Err(e) if e.kind() == io::ErrorKind::PermissionDenied => "the system allows no Landlock",
         // No such call, or turned off when the kernel was started.
-        Err(_) => "not in this kernel",
+        Err(_) => "no Landlock in this kernel",
     };
     if wish == Sandbox::Auto {
-        if let Err(e) = files {
+        if let Err(e) = &files {
             log_info!("sandbox: {words} (Landlock: {e})");
         }
-        return entered(words.into(), words == LANDLOCK);
+        let sockets = seccomp::close_ways_out().inspect_err(|e| log_info!("sandbox: seccomp: {e}"));
+        let more = if sockets.is_ok() { ", no new sockets" } else { "" };
+        return entered(format!("{words}{more}"), files.is_ok() || sockets.is_ok());
     }
     seccomp::restrict().map_err(|e| strict(&format_args!("seccomp: {e}")))?;
     entered(format!("{words}, seccomp"), true)

@@ -353,7 +353,8 @@ fn files_are_closed_but_for_devices_and_the_config() {
     let manager = Manager::new(false);
     let server = Server::with_config_as(manager.program(), "[test]\nauto_sleep = no\n");
     let Some(words) = sandbox(&server) else { return };
-    assert_eq!(words, "landlock");
+    assert_eq!(words, "landlock, no new sockets");
+    assert_eq!(server.proc_status("Seccomp"), 2);
     assert_eq!(server.proc_status("NoNewPrivs"), 1);
     until("it has pictures", || server.camera("state") == "live");
 

@@ -211,9 +211,10 @@ pub static KEYS: &[Key] = &[
         name: "sandbox",
         default: "auto",
         doc: "What the program gives up for good when it starts, in case somebody finds a hole in it. \
-              auto: all files except devices and those that it has to read, if the kernel supports that \
-              (Landlock) and no camera is a command. strict: also the system calls that it does not need \
-              (seccomp); no camera can be a command then. off: nothing.",
+              auto: all files except devices and those that it has to read (Landlock), new sockets and \
+              other programs (seccomp), each if the kernel supports it, and none of it if a camera is a \
+              command. strict: also the system calls that it does not need; no camera can be a command \
+              then. off: nothing.",
         allowed: "auto, strict or off",
         set: |config, text| {
             config.server.sandbox = match text {

@@ -1,5 +1,6 @@
-//! A filter of system calls (seccomp(2)): the calls that this program does not need fail with ENOSYS, for the
-//! calling thread and those that it makes. A hole in the program is then of no use to run or to reach something else.
+//! Filters of system calls (seccomp(2)), for the calling thread and those that it makes: what they refuse fails with ENOSYS.
+//! A hole in the program is then of less use to run or to reach something else. One leaves only the calls that this program
+//! needs, another one refuses only those that Landlock leaves open.
 
 use libc::{c_long, sock_filter, sock_fprog};
 use std::io;
@@ -38,7 +39,6 @@ const CALLS: &[c_long] = &[
     // sockets
     libc::SYS_accept4,
     libc::SYS_listen,
-    libc::SYS_socketpair,
     libc::SYS_shutdown,
     libc::SYS_getsockopt,
     libc::SYS_setsockopt,
@@ -64,6 +64,7 @@ const CALLS: &[c_long] = &[
     libc::SYS_prctl,
     libc::SYS_gettid,
     libc::SYS_getpid,
+    libc::SYS_geteuid,
     libc::SYS_kill,
     libc::SYS_tgkill,
     libc::SYS_tkill,
@@ -109,6 +110,7 @@ const BY_WIDTH: &[c_long] = &[
     libc::SYS_stat64,
     libc::SYS_lstat64,
     libc::SYS__llseek,
+    libc::SYS_geteuid32,
     // Since 2020, with seconds of 64 bits, by the same numbers on all machines: clock_gettime64,
     // clock_nanosleep_time64, ppoll_time64, futex_time64.
     403,
@@ -117,40 +119,78 @@ const BY_WIDTH: &[c_long] = &[
     422,
 ];
 
-/// Calls of only one of the C libraries.
-#[cfg(target_env = "gnu")]
+/// Calls of only one of the C libraries. Where there are recv(2) and send(2), glibc makes these, and musl the longer ones.
+#[cfg(all(target_env = "gnu", target_arch = "arm"))]
+const BY_LIBRARY: &[c_long] = &[libc::SYS_rseq, libc::SYS_recv, libc::SYS_send];
+#[cfg(all(target_env = "gnu", not(target_arch = "arm")))]
 const BY_LIBRARY: &[c_long] = &[libc::SYS_rseq];
 #[cfg(not(target_env = "gnu"))]
 const BY_LIBRARY: &[c_long] = &[];
 
+/// What Landlock leaves open: new sockets, other ends for those that are there, programs (which may also be in memory), and
+/// what makes calls that no filter sees.
+const WAYS_OUT: &[c_long] = &[
+    libc::SYS_socket,
+    libc::SYS_connect,
+    libc::SYS_bind,
+    libc::SYS_execve,
+    libc::SYS_execveat,
+    libc::SYS_io_uring_setup,
+];
+
 /// The place of the call's number in struct seccomp_data, ...
 const NUMBER_AT: u32 = 0;
-/// ... and of the machine's (AUDIT_ARCH_*).
+/// ... of the machine's (AUDIT_ARCH_*), ...
 const ARCH_AT: u32 = 4;
+/// ... and of the second argument's lower half.
+const SECOND_AT: u32 = 24;
+const _: () = assert!(ARCH == 0 || cfg!(target_endian = "little"));
+
+/// The calls of x32, the other ABI of x86-64, have numbers from here on; no machine here has others.
+const X32: u32 = 0x4000_0000;
+/// The type of a socket without its flags (linux/net.h).
+const SOCK_TYPE_MASK: u32 = 0xf;
 
 // One instruction: what it does (linux/bpf_common.h), with what; how many to pass over if so, and if not.
 const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+const AND: u32 = libc::BPF_ALU | libc::BPF_AND | libc::BPF_K;
 const IF_EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+const IF_AT_LEAST: u32 = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
 const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
 
-fn program() -> Vec<sock_filter> {
+/// Refuses all calls but those `named`; or if they are `ways_out`, those alone.
+fn program(named: &[c_long], ways_out: bool) -> Vec<sock_filter> {
     let step = |code: u32, k: u32, jt: u8, jf: u8| sock_filter {
         code: code as u16,
         jt,
         jf,
         k,
     };
-    let allowed = || CALLS.iter().chain(OLDER).chain(BY_WIDTH).chain(BY_LIBRARY);
-    let count = allowed().count() as u8;
+    let count = named.len() as u8;
+    // The last three steps: for calls with no name here, that refuse, that allow.
+    let refused = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
+    let others = if ways_out {
+        libc::SECCOMP_RET_ALLOW
+    } else {
+        refused
+    };
+    let to_named = if ways_out { 1 } else { 2 };
     let mut program = vec![
         step(LOAD, ARCH_AT, 0, 0),
-        step(IF_EQUAL, ARCH, 0, count + 1),
+        step(IF_EQUAL, ARCH, 0, count + 7),
         step(LOAD, NUMBER_AT, 0, 0),
+        step(IF_AT_LEAST, X32, count + 5, 0),
+        // A pair of datagram sockets could send to others, too.
+        step(IF_EQUAL, libc::SYS_socketpair as u32, 0, 3),
+        step(LOAD, SECOND_AT, 0, 0),
+        step(AND, SOCK_TYPE_MASK, 0, 0),
+        step(IF_EQUAL, libc::SOCK_STREAM as u32, count + 2, count + 1),
     ];
-    for (passed, number) in allowed().enumerate() {
-        program.push(step(IF_EQUAL, *number as u32, count - passed as u8, 0));
+    for (passed, number) in named.iter().enumerate() {
+        let rest = count - passed as u8 - 1;
+        program.push(step(IF_EQUAL, *number as u32, rest + to_named, 0));
     }
-    let refused = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
+    program.push(step(RETURN, others, 0, 0));
     program.push(step(RETURN, refused, 0, 0));
     program.push(step(RETURN, libc::SECCOMP_RET_ALLOW, 0, 0));
     program
@@ -161,10 +201,21 @@ fn program() -> Vec<sock_filter> {
 /// # Errors
 /// The kernel's: EINVAL if it has no such filters; Unsupported on a machine whose calls are not known here.
 pub fn restrict() -> io::Result<()> {
+    enter(program(&[CALLS, OLDER, BY_WIDTH, BY_LIBRARY].concat(), false))
+}
+
+/// Refuses new sockets and other programs, and leaves all else. PR_SET_NO_NEW_PRIVS has to be set.
+///
+/// # Errors
+/// Those of [`restrict`].
+pub fn close_ways_out() -> io::Result<()> {
+    enter(program(WAYS_OUT, true))
+}
+
+fn enter(mut program: Vec<sock_filter>) -> io::Result<()> {
     if ARCH == 0 {
         return Err(io::ErrorKind::Unsupported.into());
     }
-    let mut program = program();
     let program = sock_fprog {
         len: program.len() as u16,
         filter: program.as_mut_ptr(),
@@ -182,5 +233,65 @@ pub fn restrict() -> io::Result<()> {
         Ok(())
     } else {
         Err(io::Error::last_os_error())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::process;
+    use std::fs::File;
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+    use std::os::unix::net::{UnixDatagram, UnixStream};
+    use std::process::Command;
+    use std::thread;
+
+    /// The filter is of the thread that calls this, which ends soon.
+    fn what_is_open(enter: fn() -> io::Result<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut client = TcpStream::connect(address).unwrap();
+        process::renounce_privileges().unwrap();
+        match enter() {
+            Err(e) if e.kind() == io::ErrorKind::Unsupported => return,
+            entered => entered.unwrap(),
+        }
+        for (way_out, outcome) in [
+            ("TCP", TcpStream::connect(address).err()),
+            ("UDP", UdpSocket::bind("127.0.0.1:0").err()),
+            ("listening", TcpListener::bind("127.0.0.1:0").err()),
+            ("a unix socket", UnixStream::connect("/run/nobody").err()),
+            ("datagrams", UnixDatagram::unbound().err()),
+            ("a pair of those", UnixDatagram::pair().err()),
+            ("a program", Command::new("/bin/true").status().err()),
+        ] {
+            let why = outcome.and_then(|e| e.raw_os_error());
+            assert_eq!(why, Some(libc::ENOSYS), "{way_out}");
+        }
+        // SAFETY: takes numbers only: no entries, and no parameters.
+        let ring = unsafe { libc::syscall(libc::SYS_io_uring_setup, 0, 0) };
+        assert_eq!(
+            (ring, io::Error::last_os_error().raw_os_error()),
+            (-1, Some(libc::ENOSYS))
+        );
+        // What is in use goes on.
+        let (mut one, mut other) = UnixStream::pair().unwrap();
+        one.write_all(b"x").unwrap();
+        other.read_exact(&mut [0]).unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        server.write_all(b"xy").unwrap();
+        assert_eq!(client.peek(&mut [0; 2]).unwrap(), 2);
+        client.read_exact(&mut [0; 2]).unwrap();
+        File::open("/proc/self/status").unwrap();
+        assert_ne!(process::user(), u32::MAX);
+        thread::spawn(|| ()).join().unwrap();
+    }
+
+    #[test]
+    fn the_filters_leave_what_is_needed() {
+        for enter in [close_ways_out, restrict] {
+            thread::spawn(move || what_is_open(enter)).join().unwrap();
+        }
     }
 }
