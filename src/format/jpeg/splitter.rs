@@ -18,8 +18,8 @@ pub struct Splitter {
     /// `None` between pictures.
     walk: Option<Walk>,
     begun_us: u64,
-    /// The last picture had an EOI.
-    writes_ends: bool,
+    /// Bytes of the last picture, if it had no EOI; 0 before the first.
+    endless_bytes: Option<usize>,
     /// Its width and height.
     size: Option<(u16, u16)>,
     /// So many of the first bytes may be of a segment whose length is wrong, or a thumbnail in one of a damaged picture.
@@ -43,7 +43,7 @@ impl Splitter {
             bytes: Growing::default(),
             walk: None,
             begun_us: 0,
-            writes_ends: false,
+            endless_bytes: Some(0),
             size: None,
             doubtful_bytes: 0,
             fault: None,
@@ -65,11 +65,15 @@ impl Splitter {
         self.go_on(now_us, false, sink);
     }
 
-    /// Notes that there is nothing more to read for now. A picture without EOI ends with the next one; where the last one
-    /// had none, this one is given as soon as all its coded data are there.
+    /// Notes that there is nothing more to read for now. A picture without EOI ends with the next one. Where the last one had
+    /// none, this one is given as soon as all its coded data are there; as they have to be decoded for that, not before it is
+    /// nearly as long as the last one.
     pub fn empty(&mut self, sink: &mut dyn FnMut(Chunk<'_>)) {
         let held = self.bytes.held();
-        let Some(walk) = self.walk.as_ref().filter(|_| !self.writes_ends) else {
+        let is_likely = self
+            .endless_bytes
+            .is_some_and(|bytes| held.len() >= bytes / 4 * 3);
+        let Some(walk) = self.walk.as_ref().filter(|_| is_likely) else {
             return;
         };
         if Picture::of(walk, held, None).is_some() {
@@ -134,7 +138,8 @@ impl Splitter {
             data: picture.data,
             arrived_us: self.begun_us,
         });
-        (self.size, self.writes_ends) = (Some((width, height)), end.is_ok());
+        self.size = Some((width, height));
+        self.endless_bytes = end.is_err().then_some(picture.data.len());
         self.drop_bytes(walk.start);
         self.consume(behind - walk.start);
     }
@@ -147,6 +152,11 @@ impl Splitter {
     fn consume(&mut self, count: usize) {
         self.bytes.consume(count);
         self.doubtful_bytes = self.doubtful_bytes.saturating_sub(count);
+    }
+
+    /// True within what began as a picture.
+    pub fn is_in_picture(&self) -> bool {
+        self.walk.is_some()
     }
 
     /// What was wrong with the last picture that was left out, in a few words.
