@@ -412,8 +412,11 @@ struct Came<'a> {
 mod tests {
     use super::*;
     use crate::config::Config;
+    use crate::format::Chunk;
+    use crate::format::h264::assembler::Assembler;
     use crate::ring::{Follower, Limits, Next, NextPicture};
     use crate::source::{self, History};
+    use crate::support::random::Random;
 
     const LIMITS: Limits = Limits {
         max_age: Duration::from_secs(600),
@@ -503,6 +506,57 @@ mod tests {
                 .unwrap();
         }
         frames
+    }
+
+    /// Takes a command's H.264 as it comes out of its pipe; gives how many frames are good, and whether it was refused.
+    fn take_all(data: &[u8]) -> (u64, bool) {
+        let stream = stream();
+        let (mut ingest, mut report) = (Ingest::new(&stream, 0), Report::new(&stream));
+        ingest.open(SourceInfo::default(), Instant::now());
+        let mut captured_us = 0;
+        let mut take = |chunk: Chunk<'_>| {
+            captured_us += 40_000;
+            let signal = match chunk {
+                Chunk::Unit { data, .. } => Signal::Frame(Frame {
+                    codec: Codec::H264,
+                    data,
+                    captured_us,
+                }),
+                Chunk::Gap => Signal::Gap,
+            };
+            ingest.on_signal(signal, &mut report);
+        };
+        let mut assembler = Assembler::default();
+        assembler.spare_mut(data.len())[..data.len()].copy_from_slice(data);
+        assembler.commit(data.len(), None, 0, &mut take);
+        assembler.finish(true, &mut take);
+        (stream.state().frames, ingest.take_refusal().is_some())
+    }
+
+    /// One wrong bit costs a group at most, and never the source, wherever it is.
+    #[test]
+    fn no_wrong_bit_closes_a_source() {
+        let groups: Vec<u8> = frames(5, 20).concat();
+        let slices = include_bytes!("../../tests/fixtures/x264/x264_two_slices.h264").repeat(4);
+        let mut random = Random::new(3);
+        for data in [groups, slices] {
+            let (all, refused) = take_all(&data);
+            assert!(all > 7 && !refused, "{all}");
+            let headers = (0..data.len() - 3).filter(|at| data[*at..].starts_with(&[0, 0, 1]));
+            let of_headers = headers.flat_map(|at| (0..8).map(move |bit| (at + 3) * 8 + bit));
+            let anywhere = (0..500).map(|_| random.below(data.len() * 8));
+            for bit in of_headers.chain(anywhere) {
+                let mut damaged = data.clone();
+                damaged[bit / 8] ^= 1 << (bit % 8);
+                let (good, refused) = take_all(&damaged);
+                assert!(
+                    good * 2 >= all && !refused,
+                    "{good} of {all}, byte {}, bit {}",
+                    bit / 8,
+                    bit % 8
+                );
+            }
+        }
     }
 
     /// Opens a source that says its frame rate or not, takes frames that come each 40 ms, and gives their durations.

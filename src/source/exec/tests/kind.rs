@@ -67,6 +67,14 @@ fn h264_with_a_wrong_bit_is_nothing_else() {
             assert_eq!(other_kind(&head), None, "{head:02x?}");
         }
     }
+    let stream: &[u8] = include_bytes!("../../../../tests/fixtures/x264/x264_two_slices.h264");
+    let mut random = Random::new(17);
+    for _ in 0..1000 {
+        let mut head = stream.to_vec();
+        let bit = random.below(head.len() * 8);
+        head[bit / 8] ^= 1 << (bit % 8);
+        assert_eq!(other_kind(&head), None, "byte {}, bit {}", bit / 8, bit % 8);
+    }
 }
 
 #[test]
