@@ -40,7 +40,8 @@ MAIN = EVERYWHERE + [
     rotation.rotation_is_shown_by_webcodecs, page.the_page_plays_without_javascript,
     overview.the_overview_shows_all_cameras, overview.a_camera_off_the_screen_sleeps,
     page.no_decoder_holds_pictures_back, page.uneven_rates_play_without_a_stall,
-    page.parameter_sets_that_change_stop_nothing, foreign.hls_js_plays_hls,
+    page.parameter_sets_that_change_stop_nothing, page.the_page_plays_on_over_parameter_sets_that_change,
+    foreign.hls_js_plays_hls,
     foreign.hls_js_plays_low_latency_hls, foreign.jmuxer_plays, foreign.broadway_plays,
     tags.pages_of_the_machine_show_pictures, tags.pages_of_the_machine_show_video, tags.listed_pages_show_pictures,
     tags.strangers_do_not_read_pictures]

@@ -324,6 +324,42 @@ def parameter_sets_that_change_stop_nothing(browser):
         check(seen["ranges"] == 1 and seen["longest"] < 10 and seen["shown"] > 0.7 * seen["arrivals"], text)
 
 
+# Counts how often the middle of the picture is black, which it never is in the streams of streams.py.
+LOOK_FOR_BLACK = """
+    const pen = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+    window.looks = { all: 0, black: 0 };
+    setInterval(() => {
+        const picture = document.getElementById('picture');
+        const wide = picture.videoWidth || picture.width, high = picture.videoHeight || picture.height;
+        pen.drawImage(picture, wide / 2, high / 2, 1, 1, 0, 0, 1, 1);
+        window.looks.all++;
+        if (pen.getImageData(0, 0, 1, 1).data[0] < 30) window.looks.black++;
+    }, 40);
+"""
+
+
+def the_page_plays_on_over_parameter_sets_that_change(browser):
+    for how in "ids", "pps":
+        path = OUT / f"baseline-{how}.h264"
+        subprocess.run([sys.executable, TOOLS / "sets.py", baseline_file(), path, how], check=True)
+        with Server(f"{browser.name}-page-{how}", f"[exec sets]\ncommand = {replay(path)}\n") as server:
+            for way, host in ("", browser.host), ("", "localhost"), ("?path=fetch", browser.host), ("?path=video", browser.host):
+                open_page(browser, server.url(way, host))
+                wait_for("the page says live", PATIENCE_S, lambda: said_live(browser))
+                probe(browser)
+                browser.run(LOOK_FOR_BLACK)
+                pictures, begun = [], time.monotonic()
+                # Four groups at least, however busy the machine is.
+                wait_for("pictures of many sets", PATIENCE_S, lambda: pictures.extend(shown(probe(browser))) or (
+                    len(pictures) > 60 and time.monotonic() > begun + 4))
+                seen, looks = probe(browser), browser.run("return window.looks")
+                text = (f"{how}, {seen['path']}: {len(pictures)} pictures, {seen['stats']['reconnects']} reconnects, black "
+                        f"{looks['black']} of {looks['all']} times")
+                note(browser, text)
+                check(not seen["stats"]["reconnects"] and not looks["black"], text)
+                check(not (errors := browser.errors()), f"on the console: {errors}")
+
+
 def the_right_jpeg_pictures_show(browser):
     with served_jpeg(browser) as (server, clock, show):
         show()
