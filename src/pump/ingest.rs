@@ -561,6 +561,15 @@ mod tests {
 
     /// Opens a source that says its frame rate or not, takes frames that come each 40 ms, and gives their durations.
     fn durations(ingest: &mut Ingest<'_>, frames: &[Vec<u8>], said: Option<f64>) -> Vec<u32> {
+        durations_at(ingest, frames, said, |n| n * 40_000)
+    }
+
+    fn durations_at(
+        ingest: &mut Ingest<'_>,
+        frames: &[Vec<u8>],
+        said: Option<f64>,
+        at_us: impl Fn(u64) -> u64,
+    ) -> Vec<u32> {
         let stream = ingest.stream;
         let mut follower = Follower::new(&stream.ring, true);
         let mut report = Report::new(stream);
@@ -573,7 +582,7 @@ mod tests {
             let frame = Frame {
                 codec: Codec::H264,
                 data,
-                captured_us: u64::from(ingest.epoch) * 10_000_000 + n * 40_000,
+                captured_us: u64::from(ingest.epoch) * 10_000_000 + at_us(n),
             };
             ingest.on_signal(Signal::Frame(frame), &mut report);
         }
@@ -587,6 +596,20 @@ mod tests {
         }
         ingest.begin_epoch();
         durations
+    }
+
+    #[test]
+    fn bursts_are_spread_where_the_stream_alone_says_its_rate() {
+        let mut frames = frames(25, 3);
+        frames.resize(100, frames[2].clone());
+        let stream = stream();
+        let mut ingest = Ingest::new(&stream, 0);
+        // Ten at once, each 400 ms.
+        let mut of = |said| durations_at(&mut ingest, &frames, said, |n| (n - 1) / 10 * 400_000 + n % 10);
+        let spread = of(None);
+        assert_eq!(spread.len(), 100);
+        assert!(spread.iter().all(|duration| (3550..=3650).contains(duration)));
+        assert!(of(Some(25.0))[11..19].iter().all(|duration| *duration < 10));
     }
 
     #[test]

@@ -23,6 +23,7 @@
 //! Clause numbers are those of ISO/IEC 14496-12:2015 and 14496-15:2017.
 
 mod boxes;
+mod bursts;
 mod fragment;
 mod init;
 pub mod laws;

@@ -11,7 +11,11 @@
 //! capture    0     1     2           3     4         a frame was dropped between 2 and 3
 //! media      |--0--|--1--|--2--|-----3-----|--4--|
 //! ```
+//!
+//! Where frames come in bursts, as far as the rate in the stream shows that ([`Bursts`]), they are spread by it: media time
+//! is ahead of their arrival then, by a burst at the most.
 
+use super::bursts::Bursts;
 use super::track::TIMESCALE;
 
 /// A step longer than this is a silence: media time jumps over it to the capture clock. (Players see a hole,
@@ -30,6 +34,9 @@ const FASTEST_SUGGESTED: f64 = 240.0;
 
 /// ... and its step not longer than this, so that media time is not ahead of the capture clock by more.
 const LONGEST_SUGGESTED_90K: u64 = TIMESCALE as u64 / 10;
+
+/// Media time is not ahead of the arrival of a burst's last frame by more than this.
+const LONGEST_BURST_90K: u64 = 5 * TIMESCALE as u64;
 
 /// A frame's place in media time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +63,7 @@ pub struct Timeline {
     nominal_90k: u64,
     /// The step between the two frames before; None: the next frame begins a new run.
     step_90k: Option<u64>,
+    bursts: Bursts,
 }
 
 impl Timeline {
@@ -69,6 +77,7 @@ impl Timeline {
             said_90k: nominal_90k,
             nominal_90k,
             step_90k: None,
+            bursts: Bursts::new(0),
         }
     }
 
@@ -78,6 +87,7 @@ impl Timeline {
         self.said_90k = nominal_step_90k(fps);
         self.nominal_90k = self.said_90k;
         self.step_90k = None;
+        self.bursts = Bursts::new(0);
     }
 
     /// The stream itself says to have `fps` frames a second (the VUI of its SPS), where its source said nothing.
@@ -87,6 +97,7 @@ impl Timeline {
     pub fn suggest_rate(&mut self, fps: Option<f64>) {
         let fps = fps.filter(|fps| *fps <= FASTEST_SUGGESTED);
         self.said_90k = nominal_step_90k(fps).min(LONGEST_SUGGESTED_90K);
+        self.bursts.set_step(fps.map_or(0, |_| self.said_90k));
         if self.step_90k.is_none() {
             self.nominal_90k = self.said_90k;
         }
@@ -99,6 +110,9 @@ impl Timeline {
         let clock_90k = (since_us.saturating_mul(9) / 100).max(self.clock_90k);
         let step_90k = clock_90k - self.clock_90k;
 
+        if let Some(span) = self.place_in_burst(clock_90k, step_90k) {
+            return span;
+        }
         let longest_90k = |before: u64| SILENCE_90K.max((2 * before).min(LONGEST_STEP_90K));
         let new_run = self.step_90k.is_none_or(|before| step_90k > longest_90k(before));
         let time_90k = if new_run {
@@ -106,6 +120,9 @@ impl Timeline {
         } else {
             self.end_90k
         };
+        // What media time is ahead by after a burst is no reason for a frame to last longer.
+        let ahead_90k = self.end_90k.saturating_sub(clock_90k);
+        self.nominal_90k = self.nominal_90k.min(ahead_90k + self.said_90k);
         // Frames that come faster than the source said would stand ahead of their capture. Only a part of the
         // step is taken back at a time, so that each frame keeps a duration that it can be shown for.
         // What some frames took that were late, and then too fast, those after them give back, by and by.
@@ -123,6 +140,34 @@ impl Timeline {
             time_90k,
             duration_90k: (end_90k - time_90k) as u32,
         }
+    }
+
+    /// The place of a frame of a burst, behind the one before; None if it is none, or that one's end is too far away.
+    fn place_in_burst(&mut self, clock_90k: u64, step_90k: u64) -> Option<Span> {
+        self.step_90k?;
+        let (ahead_90k, behind_90k) = (
+            self.end_90k.saturating_sub(clock_90k),
+            clock_90k.saturating_sub(self.end_90k),
+        );
+        let even_90k = self
+            .bursts
+            .spread(step_90k, ahead_90k as i64 - behind_90k as i64)?;
+        if ahead_90k > LONGEST_BURST_90K {
+            self.bursts.give_up();
+            return None;
+        }
+        if behind_90k > SILENCE_90K {
+            return None;
+        }
+        let time_90k = self.end_90k;
+        self.clock_90k = clock_90k;
+        self.nominal_90k = ahead_90k + even_90k;
+        self.end_90k = clock_90k + self.nominal_90k;
+        self.step_90k = Some(even_90k);
+        Some(Span {
+            time_90k,
+            duration_90k: (self.end_90k - time_90k) as u32,
+        })
     }
 }
 
@@ -427,6 +472,137 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Bursts of so many frames, each so long after the one before; they come within a moment.
+    fn bursts(frames: usize, every_us: i64, count: usize) -> Vec<i64> {
+        let within_us = 30 * (frames as i64 - 1);
+        let burst = [&vec![30; frames - 1][..], &[every_us - within_us]].concat();
+        burst.repeat(count)
+    }
+
+    fn timeline_places(mut timeline: Timeline, steps_us: &[i64]) -> (Vec<Span>, Vec<i64>) {
+        let (mut captured_us, mut spans, mut ahead_90k) = (5_000_000_u64, Vec::new(), Vec::new());
+        for step_us in [0].iter().chain(steps_us) {
+            captured_us = captured_us.saturating_add_signed(*step_us);
+            let span = timeline.place(captured_us);
+            let clock_90k = (captured_us - 5_000_000) * 9 / 100;
+            ahead_90k.push(span.time_90k as i64 - clock_90k as i64);
+            spans.push(span);
+        }
+        (spans, ahead_90k)
+    }
+
+    fn holes(spans: &[Span]) -> usize {
+        let follows = |pair: &&[Span]| pair[0].time_90k + u64::from(pair[0].duration_90k) != pair[1].time_90k;
+        spans.windows(2).filter(follows).count()
+    }
+
+    /// Media time goes on evenly from the first frame to the last, without a hole, and in step with the clock.
+    #[test]
+    fn bursts_are_spread_by_the_rate_in_the_stream() {
+        for (fps, frames, every_us) in [
+            (25.0, 50, 2_000_000),
+            (25.0, 25, 1_000_000),
+            (30.0, 30, 1_000_000),
+            (30.0, 120, 4_000_000),
+            (15.0, 12, 800_000),
+            (25.0, 5, 200_000),
+        ] {
+            let step_90k = (90_000.0 / fps) as u32;
+            let (spans, ahead_90k) = timeline_places(suggested(fps), &bursts(frames, every_us, 20));
+            assert!(
+                spans
+                    .iter()
+                    .all(|span| span.duration_90k.abs_diff(step_90k) <= step_90k / 20),
+                "{fps} {frames}: {:?}",
+                durations(&spans)
+            );
+            assert_eq!(holes(&spans), 0);
+            let burst_90k = every_us * 9 / 100;
+            assert!(ahead_90k.iter().all(|ahead| (-90..burst_90k).contains(ahead)));
+        }
+    }
+
+    /// The rate in the stream is not the true one, bursts come late and early, or vary.
+    #[test]
+    fn bursts_are_spread_by_their_own_rhythm() {
+        for said in [12.5, 20.0, 25.0, 30.0, 50.0] {
+            let (spans, ahead_90k) = timeline_places(suggested(said), &bursts(50, 2_000_000, 60));
+            let late = &spans[1500..];
+            assert!(
+                late.iter().all(|span| (3300..=3900).contains(&span.duration_90k)),
+                "{said}"
+            );
+            assert_eq!(holes(late), 0);
+            assert!(
+                ahead_90k[1500..]
+                    .iter()
+                    .all(|ahead| (-9000..200_000).contains(ahead))
+            );
+        }
+        let mut random = Random::new(5);
+        let steps: Vec<i64> = (0..100)
+            .flat_map(|_| {
+                let frames = 40 + random.below(21);
+                bursts(
+                    frames,
+                    40_000 * frames as i64 + random.below(100_000) as i64 - 50_000,
+                    1,
+                )
+            })
+            .collect();
+        let (spans, _) = timeline_places(suggested(25.0), &steps);
+        assert_eq!(holes(&spans[100..]), 0);
+        assert!(
+            spans[100..]
+                .iter()
+                .all(|span| (1800..=45_000).contains(&span.duration_90k))
+        );
+        let uneven = spans[100..]
+            .iter()
+            .filter(|span| !(2700..=4500).contains(&span.duration_90k));
+        assert!(
+            uneven.count() <= 100,
+            "a frame in fifty waits for a burst that is late"
+        );
+    }
+
+    /// A camera that was held up: its viewers are as near to it behind that as they were before.
+    #[test]
+    fn what_comes_at_once_after_a_stall_is_no_burst() {
+        for stalled in [5, 25, 50] {
+            let stall = [&[stalled * 40_000][..], &vec![30; stalled as usize - 1]].concat();
+            let steps = [&[40_000; 100][..], &stall, &[40_000; 100], &stall, &[40_000; 100]].concat();
+            let (_, ahead_90k) = timeline_places(suggested(25.0), &steps);
+            assert!(
+                ahead_90k.iter().all(|ahead| *ahead <= 3600),
+                "not more than a frame, {stalled}: {ahead_90k:?}"
+            );
+            assert_eq!(ahead_90k.last(), Some(&0));
+        }
+        // What a command had gathered when it began is played off.
+        let (spans, ahead_90k) = timeline_places(suggested(25.0), &[&[30; 24][..], &[40_000; 500]].concat());
+        assert!(ahead_90k.iter().all(|ahead| (-90..90_000).contains(ahead)));
+        assert!(ahead_90k.last().unwrap().abs() < 50, "{ahead_90k:?}");
+        assert!(
+            spans
+                .iter()
+                .all(|span| (3000..=3700).contains(&span.duration_90k))
+        );
+    }
+
+    /// A camera that sends bursts no more, or a file that comes as fast as it can.
+    #[test]
+    fn bursts_end() {
+        let steps = [&bursts(50, 2_000_000, 10)[..], &[40_000; 1000]].concat();
+        let (_, ahead_90k) = timeline_places(suggested(25.0), &steps);
+        assert!(ahead_90k.last().unwrap().abs() < 50, "{:?}", ahead_90k.last());
+        let (_, ahead_90k) = timeline_places(suggested(25.0), &[30; 10_000]);
+        assert!(ahead_90k.iter().all(|ahead| *ahead <= 5 * 90_000 + 15_000));
+        // Where the source says its rate, it says the time of each frame, too.
+        let (spans, _) = timeline_places(Timeline::new(Some(25.0)), &bursts(50, 2_000_000, 3));
+        assert!(durations(&spans)[60..90].iter().all(|duration| *duration < 10));
     }
 
     /// A new SPS may say another rate at any picture: media time goes on without a hole.
