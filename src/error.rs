@@ -211,7 +211,7 @@ pub fn fit_for_log(line: &str) -> String {
     while let Some((before, after)) = rest.split_once("://") {
         fit.push_str(before);
         fit.push_str("://");
-        rest = match userinfo_bytes(after) {
+        rest = match userinfo_bytes(before, after) {
             0 => after,
             bytes => {
                 fit.push_str("***");
@@ -233,16 +233,37 @@ pub fn fit_for_log(line: &str) -> String {
     shown
 }
 
-/// The length of the userinfo at the beginning of what follows a URL's `://`.
-fn userinfo_bytes(after: &str) -> usize {
-    let word = after.split(|c: char| c.is_whitespace() || "\"'<>".contains(c));
-    let word = word.into_iter().next().unwrap_or_default();
-    let authority = word.split(['/', '?', '#']).next().unwrap_or_default();
-    // A password may hold a `/` that should have been encoded: no port looks like that.
+/// The length of the userinfo at the beginning of what follows a URL's `://`; what is before it shows how the URL is quoted.
+fn userinfo_bytes(before: &str, after: &str) -> usize {
+    let is_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+    let quote = before.trim_end_matches(is_scheme).chars().next_back();
+    let quoted = match quote {
+        Some('<') => after.split('>').next(),
+        Some(quote @ ('"' | '\'')) => after.split(quote).next(),
+        _ => None,
+    };
+    let word = after.split(char::is_whitespace).next().unwrap_or_default();
+    let end = quoted.and_then(userinfo_end).or_else(|| userinfo_end(word));
+    // A password may have a blank in it, too.
+    let end = end.or_else(|| after.find('@').filter(|_| !is_port(word) && !word.contains('/')));
+    end.unwrap_or(0)
+}
+
+fn userinfo_end(url: &str) -> Option<usize> {
+    let at = authority(url).rfind('@');
+    // A password may have a `/` in it that should have been encoded.
+    at.or_else(|| url.rfind('@').filter(|_| !is_port(url)))
+}
+
+/// True if what stands behind the last colon of an authority may be a port, or there is none.
+fn is_port(url: &str) -> bool {
+    let authority = authority(url);
     let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
-    let is_port = authority.starts_with('[') || port.bytes().all(|byte| byte.is_ascii_digit());
-    let at = authority.rfind('@');
-    at.or_else(|| word.rfind('@').filter(|_| !is_port)).unwrap_or(0)
+    authority.starts_with('[') || port.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn authority(url: &str) -> &str {
+    url.split(['/', '?', '#']).next().unwrap_or_default()
 }
 
 /// Holds a message back that was logged less than a second ago: what befalls one client after the other needs no line each.
@@ -365,6 +386,20 @@ mod tests {
             ),
             ("rtsp://u:p@ss@h/x@y", "rtsp://***@h/x@y"),
             ("rtsp://u:p/w@h/x", "rtsp://***@h/x"),
+            ("\"rtsp://u:p'w@h/x\": refused", "\"rtsp://***@h/x\": refused"),
+            ("rtsp://u:p'w\"@h/x: refused", "rtsp://***@h/x: refused"),
+            ("'rtsp://u:p'\\''w@h/x'", "'rtsp://***@h/x'"),
+            ("-i 'rtsp://u:p w@h/x' -o a@b", "-i 'rtsp://***@h/x' -o a@b"),
+            ("rtsp://u:p w@h/x", "rtsp://***@h/x"),
+            (
+                "<http://u:p@h/>, <http://h/>, a@b",
+                "<http://***@h/>, <http://h/>, a@b",
+            ),
+            ("'http://h/', a@b", "'http://h/', a@b"),
+            (
+                "http://HOST:PORT/ or http://h:80 to a@b",
+                "http://HOST:PORT/ or http://h:80 to a@b",
+            ),
             (
                 "http://h:80/a@b http://[::1]/a@b",
                 "http://h:80/a@b http://[::1]/a@b",

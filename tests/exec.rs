@@ -272,6 +272,13 @@ fn no_password_of_a_command_leaves() {
         (format!("yes {url}"), "lost"),
         (format!("sleep 1000; echo {url}"), "starting"),
         (format!("cat {fixture}; echo {url} >&2; sleep 1000"), "live"),
+        (format!("TOKEN={PASSWORD} sh -c 'echo $TOKEN; exit 3'"), "lost"),
+        (format!("false -H 'Authorization: Basic {PASSWORD}'"), "lost"),
+        (format!("false --token={PASSWORD}; kill -9 $$"), "lost"),
+        (
+            format!("echo \"{url}\": \"'rtsp://u:\\\"{PASSWORD}@h/'\" >&2; exit 3"),
+            "lost",
+        ),
     ];
     std::thread::scope(|scope| {
         for (command, condition) in commands {
