@@ -377,10 +377,11 @@ fn vanish() {
     ip("link set lo up");
     ip("addr add 192.0.2.1/32 dev lo");
     let server = Server::with_config(
-        "[server]\nmax_clients = 8\n[exec quiet]\ncommand = exec sleep 1000\nlinger_s = 0\n",
+        "[server]\nmax_clients = 16\n[exec quiet]\nname = quiet\ncommand = exec sleep 1000\nlinger_s = 0\n\
+         [/dev/no-such-video]\nname = lost\nlinger_s = 0\n",
     );
     let port = server.address.port();
-    let client = |from: SockaddrIn, path: &str| {
+    let client = |from: SockaddrIn, request: &str| {
         let client = socket(
             AddressFamily::Inet,
             SockType::Stream,
@@ -391,16 +392,24 @@ fn vanish() {
         bind(client.as_raw_fd(), &from).unwrap();
         connect(client.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, port)).unwrap();
         let mut client = std::net::TcpStream::from(client);
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
         std::io::Write::write_all(&mut client, request.as_bytes()).unwrap();
         client
     };
-    let paths = ["/stream.mp4", "/stream.mjpeg"].repeat(2);
+    let get = |path: &str, fields: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
+    let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let mut requests = vec!["GET / HT".to_string(), get("/status", "")];
+    for camera in ["quiet", "lost"] {
+        let streams = ["stream.mp4", "stream.mjpeg", "stream.m3u8"];
+        requests.extend(streams.map(|stream| get(&format!("/{camera}/{stream}"), "")));
+        requests.push(get(&format!("/{camera}/ws"), upgrade));
+    }
     let away = SockaddrIn::new(192, 0, 2, 1, 0);
-    let out_of_reach: Vec<_> = paths.iter().map(|path| client(away, path)).collect();
+    let out_of_reach: Vec<_> = requests.iter().map(|request| client(away, request)).collect();
     let here = SockaddrIn::new(127, 0, 0, 1, 0);
-    let forgotten: Vec<_> = paths.iter().map(|path| client(here, path)).collect();
-    until("all have come", || server.number("clients") == 8);
+    let forgotten: Vec<_> = requests.iter().map(|request| client(here, request)).collect();
+    // The two cameras' streams, and of HLS one viewer for each address.
+    until("all have come", || server.number("clients") == 16);
     assert!(
         server.get("/stream.mp4").starts_with("HTTP/1.1 503"),
         "there is a place"
@@ -416,8 +425,11 @@ fn vanish() {
         setsockopt(&client, sockopt::Linger, &at_once).unwrap();
     }
     ip("link set lo up");
+    // A WebSocket is pinged after 20 s, and has as long again to answer.
+    until("the others are gone", || server.number("clients") <= 2);
     until("all are gone", || server.number("clients") == 0);
     until("the camera sleeps", || server.camera("state") == "asleep");
+    until("no connection is left", || server.number("connections") <= 1);
     drop(out_of_reach);
 }
 

@@ -79,8 +79,9 @@ pub fn notice_vanished(listener: &impl AsFd) -> io::Result<()> {
     setsockopt(listener, sockopt::KeepAlive, &true)?;
     setsockopt(listener, sockopt::TcpKeepIdle, &QUIET_S)?;
     setsockopt(listener, sockopt::TcpKeepInterval, &PROBE_S)?;
-    // With this one it is the time that counts, not the number of probes (TCP_KEEPCNT).
-    let most_ms = 1000 * (QUIET_S + PROBE_S);
+    // With this one it is the time that counts, not the number of probes (TCP_KEEPCNT). The kernel looks when a probe is due,
+    // and at the time itself it may be just too early, and wait for one more.
+    let most_ms = 1000 * (QUIET_S + PROBE_S) - 500;
     Ok(setsockopt(listener, sockopt::TcpUserTimeout, &most_ms)?)
 }
 
