@@ -81,14 +81,17 @@ pub fn next_picture(exchange: &Exchange<'_>) -> Result<Arc<Picture>, Rejection> 
     let pictures = &exchange.camera.stream.pictures;
     let _subscription = pictures.subscribe();
     let mut wait = exchange.wait(Codec::Jpeg, limit(exchange, JPEG_TIME));
-    let mut last = 0;
+    let (mut last, mut newest) = (0, None);
     loop {
         match pictures.next(last, wait.turn()?) {
-            NextPicture::Picture(_, picture) if picture.captured_us >= asked_us || is_slow(exchange) => {
-                return Ok(picture);
+            NextPicture::Picture(_, picture) if picture.captured_us >= asked_us => return Ok(picture),
+            NextPicture::Picture(number, picture) => (last, newest) = (number, Some(picture)),
+            // Not before this turn is over: when a camera has just begun, its pace is not known, and may be a quick one.
+            NextPicture::TimedOut => {
+                if let Some(picture) = newest.take_if(|_| is_slow(exchange)) {
+                    return Ok(picture);
+                }
             }
-            NextPicture::Picture(number, _) => last = number,
-            NextPicture::TimedOut => {}
             NextPicture::Closed => return Err(exchange.not_now().into()),
         }
     }
