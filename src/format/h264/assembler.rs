@@ -276,6 +276,19 @@ impl Assembler {
         }
         match self.state {
             State::Open => {
+                if let Some(closed) = self.closed.take() {
+                    // A prefix came after a quiet: what it goes with tells which unit is its own.
+                    match class {
+                        Class::Slice { first: false, .. } => {
+                            self.habit.closed_wrongly(Some(&closed), now_us);
+                            self.state = State::Lost;
+                            sink(Chunk::Gap);
+                            return;
+                        }
+                        Class::Slice { .. } | Class::Delimiter => self.habit.closed_rightly(&closed, now_us),
+                        _ => self.closed = Some(closed),
+                    }
+                }
                 if self.unit.slice_us.is_some() {
                     match class {
                         Class::Slice { first: false, .. } => self.unit.prefix = None,
@@ -299,8 +312,10 @@ impl Assembler {
                 let before = self.with_zero_byte(at);
                 self.drop_until(before, sink);
                 if class.can_begin_a_unit() {
-                    if let Some(closed) = self.closed.take() {
-                        self.habit.closed_rightly(&closed, now_us);
+                    if class != Class::Prefix {
+                        if let Some(closed) = self.closed.take() {
+                            self.habit.closed_rightly(&closed, now_us);
+                        }
                     }
                     self.begin(at - before);
                 } else if self.state == State::Between {
@@ -611,6 +626,37 @@ mod tests {
             bench.write(P);
             assert!(!bench.quiet_closes());
             assert_eq!(bench.assembler.closed_early(), 0);
+        }
+    }
+
+    #[test]
+    fn a_stream_without_key_pictures_is_known_in_time() {
+        let mut bench = Bench::new();
+        let trusted = (1..1000).find(|_| {
+            bench.write(P);
+            bench.quiet_closes()
+        });
+        assert_eq!(trusted, Some(513));
+    }
+
+    /// A prefix NAL unit after a quiet may be of the unit that the quiet closed.
+    #[test]
+    fn a_prefix_after_a_quiet_is_of_the_unit_of_its_slice() {
+        for (next, closed_early) in [(P_2, 1), (P, 0)] {
+            let mut bench = Bench::new();
+            assert!(bench.units_until_trusted(100).is_some());
+            bench.came();
+            bench.write(&[SVC, P].concat());
+            assert!(bench.quiet_closes() && bench.came() == 1);
+            for part in [SVC, next, &P[..6]] {
+                bench.write(part);
+            }
+            let rest = match closed_early {
+                0 => Some([SVC, P].concat()),
+                _ => None,
+            };
+            assert_eq!(bench.out, [rest]);
+            assert_eq!(bench.assembler.closed_early(), closed_early);
         }
     }
 

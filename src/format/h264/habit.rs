@@ -43,6 +43,8 @@ pub(super) const PAUSED_UNITS: u32 = 32;
 const PAUSED_KEYS: u32 = 2;
 /// ... and the factor by which more are asked for after each wrong guess.
 pub(super) const DISTRUST_PAUSES: u32 = 8;
+/// Units without a key picture after which none is waited for: there are streams without.
+const KEYLESS_UNITS: u32 = 512;
 /// Units after which the longest pause may be forgotten, once it is known well.
 const REMEMBERED_UNITS: u32 = 256;
 /// The quiet that is waited for, in longest pauses inside units.
@@ -320,7 +322,8 @@ impl Whole {
     }
 
     fn covers(&self, len: usize) -> bool {
-        self.whole >= self.wanted && self.key && len <= self.longest
+        let has_key = self.key || self.whole >= KEYLESS_UNITS;
+        self.whole >= self.wanted && has_key && len <= self.longest
     }
 }
 
@@ -384,7 +387,8 @@ impl Pauses {
         let wait_us = self.known.map_or(*filling, |known| known.and(filling)).wait_us();
         let apart = unit.behind_us.is_some_and(|us| us >= wait_us.saturating_mul(2));
         filling.apart = filling.apart.saturating_add(u32::from(apart));
-        if filling.units >= self.length && filling.keys >= PAUSED_KEYS {
+        let has_keys = filling.keys >= PAUSED_KEYS || filling.units >= KEYLESS_UNITS;
+        if filling.units >= self.length && has_keys {
             self.known = Some(std::mem::take(filling));
             let longer = self.length.saturating_mul(2).min(REMEMBERED_UNITS);
             self.length = longer.max(self.wanted);
