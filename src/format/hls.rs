@@ -144,14 +144,14 @@ pub struct Segment {
 }
 
 /// The media playlist of these whole segments and, perhaps, one that still grows; `first_sequence` is the media sequence
-/// number of the run's segment 0, and `next_part` the number of the part that comes next, if one does. With `skip`, a delta
-/// update.
+/// number of the run's segment 0, `next_part` the number of the part that comes next, and `soon` whether it does in the segment
+/// that comes next. With `skip`, a delta update.
 pub fn media(
     params: &PlaylistParams,
     first_sequence: u64,
     whole: &[&Segment],
     open: Option<&Segment>,
-    next_part: Option<u64>,
+    (next_part, soon): (u64, bool),
     skip: bool,
 ) -> String {
     let target_90k = params.target_s * TIMESCALE;
@@ -194,7 +194,7 @@ pub fn media(
     if skipped > 0 {
         _ = writeln!(text, "#EXT-X-SKIP:SKIPPED-SEGMENTS={skipped}");
     }
-    let mut init = None;
+    let (mut init, mut has_parts) = (None, false);
     for (at, segment) in whole.iter().copied().chain(open).enumerate() {
         let needs_map = init.replace(segment.init) != Some(segment.init);
         if at < skipped {
@@ -209,6 +209,7 @@ pub fn media(
         }
         _ = writeln!(text, "#EXT-X-PROGRAM-DATE-TIME:{}", UtcDate(segment.date_ms));
         for part in segment.parts.iter().filter(|_| at >= with_parts) {
+            has_parts = true;
             _ = writeln!(
                 text,
                 "#EXT-X-PART:DURATION={},URI=\"hls/{}\"{}",
@@ -226,7 +227,9 @@ pub fn media(
             );
         }
     }
-    if let Some(next_part) = next_part {
+    // Behind parts there has to be another tag or part: hls.js (1.6) takes the last segment for the one that grows, where it ends
+    // the playlist.
+    if soon || has_parts {
         let name = Name::Part(next_part).of(params.run);
         _ = writeln!(text, "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"hls/{name}\"");
     }
@@ -338,7 +341,7 @@ mod tests {
         open.parts.pop();
         (open.init, open.discontinuities) = (1, 1);
         let whole = [segment(0), changed, last];
-        let text = media(&PARAMS, 100, &refs(&whole), Some(&open), Some(7), false);
+        let text = media(&PARAMS, 100, &refs(&whole), Some(&open), (7, true), false);
         let expected = "\
 #EXTM3U
 #EXT-X-VERSION:6
@@ -371,7 +374,7 @@ hls/00c0ffee-s2.m4s
 
         // The tag goes with its segment, and is counted when it has gone (6.2.2).
         for (from, count) in [(1, 0), (2, 1)] {
-            let text = media(&PARAMS, 100, &refs(&whole[from..]), Some(&open), Some(7), false);
+            let text = media(&PARAMS, 100, &refs(&whole[from..]), Some(&open), (7, true), false);
             let head = format!(
                 "#EXT-X-MEDIA-SEQUENCE:{}\n#EXT-X-DISCONTINUITY-SEQUENCE:{count}\n",
                 100 + from
@@ -381,13 +384,30 @@ hls/00c0ffee-s2.m4s
         }
     }
 
+    /// hls.js 1.6 stops for good where parts are listed and the playlist ends with a whole segment.
+    #[test]
+    fn the_next_part_is_named_behind_parts() {
+        let hint = "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"hls/00c0ffee-p7.m4s\"\n";
+        let mut without = segment(0);
+        without.parts.clear();
+        for (soon, listed, named) in [
+            (true, segment(0), true),
+            (false, segment(0), true),
+            (true, without.clone(), true),
+            (false, without, false),
+        ] {
+            let text = media(&PARAMS, 0, &[&listed], None, (7, soon), false);
+            assert_eq!(text.ends_with(hint), named, "{text}");
+        }
+    }
+
     #[test]
     fn a_delta_update_leaves_out_what_is_beyond_the_boundary() {
         let mut segments: Vec<Segment> = (0..8).map(segment).collect();
         segments.iter_mut().for_each(|s| s.duration_90k = 180_000);
         let whole = refs(&segments);
-        let full = media(&PARAMS, 5, &whole, None, Some(16), false);
-        let update = media(&PARAMS, 5, &whole, None, Some(16), true);
+        let full = media(&PARAMS, 5, &whole, None, (16, true), false);
+        let update = media(&PARAMS, 5, &whole, None, (16, true), true);
         // The sixth from the end begins at the boundary; the seventh ends there.
         let kept = full
             .find("#EXT-X-PROGRAM-DATE-TIME:2023-11-14T22:13:20.666Z")
@@ -400,8 +420,8 @@ hls/00c0ffee-s2.m4s
         );
         // Where nothing is to be left out, it is the playlist.
         assert_eq!(
-            media(&PARAMS, 5, &whole[2..], None, Some(16), true),
-            media(&PARAMS, 5, &whole[2..], None, Some(16), false)
+            media(&PARAMS, 5, &whole[2..], None, (16, true), true),
+            media(&PARAMS, 5, &whole[2..], None, (16, true), false)
         );
     }
 

@@ -241,6 +241,9 @@ impl Playlist {
             "a MAP before the first segment"
         );
         assert!(part_target <= target);
+        // hls.js needs it.
+        let has_parts = self.segments.iter().any(|segment| !segment.parts.is_empty());
+        assert!(self.hint.is_some() || !has_parts, "{}", self.text);
         for segment in &self.segments {
             for (at, part) in segment.parts.iter().enumerate() {
                 // 4.4.4.9; of the exceptions only that for the last one is made use of. Each has five digits.

@@ -404,11 +404,11 @@ impl Window {
         };
         let whole: Vec<&Segment> = self.listed().map(|held| &held.listing).collect();
         let open = self.open.as_ref();
-        let has_parts = open.map_or_else(|| self.parts_fit(), |open| open.has_parts);
+        let soon = open.map_or_else(|| self.parts_fit(), |open| open.has_parts);
         let open = open
             .map(|open| &open.listing)
             .filter(|open| !open.parts.is_empty());
-        let next_part = has_parts.then_some(self.next_part);
+        let next_part = (self.next_part, soon);
         hls::media(params, self.first_sequence, &whole, open, next_part, skip)
     }
 
