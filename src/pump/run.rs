@@ -249,7 +249,8 @@ impl<'a> Pump<'a> {
                     none if none.is_empty() => {}
                     changed if changed.contains(PollFlags::POLLPRI) => {
                         // It may change some more times before it is steady.
-                        return thread::sleep(SETTLE_RETRY.saturating_sub(begun.elapsed()));
+                        thread::sleep(SETTLE_RETRY.saturating_sub(begun.elapsed()));
+                        return;
                     }
                     // poll(2) would say it for ever.
                     _ => signal = None,

@@ -62,7 +62,7 @@ pub(super) struct CaptureNode {
     pub card: String,
     /// The format that is to be set: one that it offers.
     pub fourcc: FourCc,
-    /// Its input's signal, where it has some.
+    /// Its input with its signal, where it has such.
     signal: Option<Tuned>,
 }
 
@@ -177,7 +177,7 @@ pub(super) struct CaptureDevice {
     pub layout: Layout,
     /// The driver's word on their rate, in frames a second.
     pub fps: Option<f64>,
-    /// Its input's signal, where it has some.
+    /// Its input with its signal, where it has such.
     signal: Option<Tuned>,
 }
 

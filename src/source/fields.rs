@@ -36,9 +36,9 @@ pub(super) fn warning(kind: u32, signal: Option<&Tuned>) -> Option<String> {
     if !is_interlaced(kind) {
         return None;
     }
-    let what = match signal {
-        Some(signal) => format!("the signal ({}) is interlaced", signal.words()),
-        None => "its pictures are interlaced".to_owned(),
+    let what = match signal.map_or(String::new(), Tuned::words) {
+        words if words.is_empty() => "its pictures are interlaced".to_owned(),
+        words => format!("the signal ({words}) is interlaced"),
     };
     let effect = match kind {
         field::ALTERNATE => "each picture is one field, half as high",

@@ -6,7 +6,7 @@
 
 use super::edid;
 use super::formats::short;
-use super::node::start_failure;
+use super::node::{gone, start_failure};
 use crate::config::{InputKeys, Standard};
 use crate::error::{Error, Result};
 use crate::log_verbose;
@@ -42,7 +42,6 @@ fn inputs(file: &File) -> Vec<Input> {
 }
 
 /// What an input is set to.
-#[derive(Clone)]
 enum Form {
     Analogue(v4l2::Standard),
     Digital(Timings),
@@ -57,19 +56,19 @@ enum Trouble {
 }
 
 /// An input that is set to its signal.
-#[derive(Clone)]
 pub(super) struct Tuned {
     index: u32,
     /// Its name, for people.
     pub name: String,
-    form: Form,
+    /// None for an input without a signal, as of a webcam, or where the driver can't tell.
+    form: Option<Form>,
     /// The standard is the one that was found, and another one is to be followed.
     finds_standard: bool,
 }
 
 /// Selects the input that the config names, and sets the present one to the signal that it finds there; the device is to
-/// report changes of that from here on. None for a device without signals, such as a webcam. What can't be had as wished is
-/// given to `warn`.
+/// report changes of that from here on. None for a device with one input that has no signal, such as a webcam. What can't be
+/// had as wished is given to `warn`.
 ///
 /// # Errors
 /// There is no such input, no signal, or none that the device can take; or it is busy.
@@ -83,30 +82,34 @@ pub(super) fn tune(
         select(file, path, wanted)?;
     }
     let mut warn_of = |key: &str, why: &str| warn(format!("{}: {key} has no effect: {why}", path.display()));
-    let input = present(file).filter(|input| input.is_analogue || input.has_timings);
+    let input = present(file);
     let is = |has: fn(&Input) -> bool| input.as_ref().is_some_and(has);
-    if keys.standard.is_some() && !is(|input| input.is_analogue) {
+    let (is_analogue, has_timings) = (is(|input| input.is_analogue), is(|input| input.has_timings));
+    if keys.standard.is_some() && !is_analogue {
         warn_of("standard", "the present input is not an analogue one");
     }
-    if keys.edid.is_some() && !is(|input| input.has_timings) {
+    if keys.edid.is_some() && !has_timings {
         warn_of("edid", "the present input is no HDMI input");
     }
-    let Some(input) = input else {
+    let has_signal = is_analogue || has_timings;
+    let Some(input) = input.filter(|_| has_signal || v4l2::enum_input(file, 1).is_ok()) else {
         return Ok(None);
     };
     // Before the signal is looked at, so that no change goes unseen between the two.
-    if let Err(errno) = v4l2::subscribe_source_change(file, input.index) {
+    if let (true, Err(errno)) = (has_signal, v4l2::subscribe_source_change(file, input.index)) {
         log_verbose!("{}: it reports no changes: {}", path.display(), errno.desc());
     }
-    let form = if input.has_timings {
+    let form = if has_timings {
         if let Some(Err(why)) = keys.edid.as_ref().map(|edid| edid::tell(file, input.index, edid)) {
             warn_of("edid", &why);
         }
         tune_digital(file, path, &input)?.map(Form::Digital)
-    } else {
+    } else if is_analogue {
         tune_analogue(file, path, &input, keys.standard, &mut warn_of)?.map(Form::Analogue)
+    } else {
+        None
     };
-    Ok(form.map(|form| Tuned {
+    Ok(Some(Tuned {
         index: input.index,
         name: input.name,
         form,
@@ -168,6 +171,7 @@ fn failed(file: &File, path: &Path, tried: &str, errno: Errno) -> Error {
         format!("{tried}: can't be set"),
         start_failure(errno, number),
     )
+    .absent(gone(errno))
 }
 
 /// Sets the timings of the signal that comes in; None where the device has no word on it at all.
@@ -189,6 +193,8 @@ fn tune_digital(file: &File, path: &Path, input: &Input) -> Result<Option<Timing
 /// The timings of the signal at the present input; None where the driver can't tell.
 fn digital(file: &File) -> std::result::Result<Option<Timings>, Trouble> {
     match v4l2::query_timings(file) {
+        // Drivers are known that say nothing so.
+        Ok(timings) if timings.size() == (0, 0) => Err(Trouble::Nothing),
         Ok(timings) => Ok(Some(timings)),
         Err(Errno::ENOLINK) => Err(Trouble::Nothing),
         Err(Errno::ENOLCK) => Err(Trouble::Unsteady),
@@ -202,17 +208,14 @@ fn no_signal(trouble: Trouble, file: &File, path: &Path, input: &Input, what: &s
     let name = &input.name;
     let (tried, why) = match trouble {
         Trouble::Nothing => {
-            let hint = if input.has_timings {
-                match edid::is_untold(file, input.index) {
-                    true => {
-                        "; many devices send nothing before an input told them what it takes: put edid = 1080p into its \
-                         section"
-                            .to_owned()
-                    }
-                    false => String::new(),
-                }
+            let all = inputs(file);
+            let hint = if input.has_timings && edid::is_untold(file, input.index) {
+                "; many devices send nothing before an input told them what it takes: put edid = 1080p into its section"
+                    .to_owned()
+            } else if all.len() > 1 {
+                format!("; the key input chooses another one: {}", list(&all))
             } else {
-                format!("; the key input chooses another one: {}", list(&inputs(file)))
+                String::new()
             };
             let why = format!(
                 "nothing comes in at {name}; waiting for what is connected to it to be switched on{hint}"
@@ -258,7 +261,8 @@ fn tune_analogue(
     };
     // Before the signal is looked at: there are devices that find it only then.
     set(wanted.map_or(0, bits))?;
-    let found = analogue(file, input.index).map_err(|trouble| no_signal(trouble, file, path, input, ""))?;
+    let found = analogue(file, input.index)
+        .map_err(|trouble| no_signal(trouble, file, path, input, "what comes in"))?;
     if wanted.is_none() {
         set(found)?;
     }
@@ -369,37 +373,37 @@ impl Tuned {
     /// The size of a digital signal, in pixels; an analogue one has none of its own.
     pub fn size(&self) -> Option<(u32, u32)> {
         match &self.form {
-            Form::Digital(timings) => Some(timings.size()),
-            Form::Analogue(_) => None,
+            Some(Form::Digital(timings)) => Some(timings.size()).filter(|size| *size != (0, 0)),
+            _ => None,
         }
     }
 
     /// Frames a second of the signal.
     pub fn fps(&self) -> Option<f64> {
-        match &self.form {
+        match self.form.as_ref()? {
             Form::Digital(timings) => timings.frame_rate(),
-            Form::Analogue(v4l2::Standard {
-                interval:
-                    Fraction {
-                        numerator,
-                        denominator,
-                    },
-                ..
-            }) => (*numerator != 0).then(|| f64::from(*denominator) / f64::from(*numerator)),
+            Form::Analogue(standard) => {
+                let Fraction {
+                    numerator,
+                    denominator,
+                } = standard.interval;
+                (numerator != 0).then(|| f64::from(denominator) / f64::from(numerator))
+            }
         }
     }
 
-    /// The signal, for people: "1920x1080p60", "PAL".
+    /// The signal, for people: "1920x1080p60", "PAL"; empty if there is none.
     pub fn words(&self) -> String {
         match &self.form {
-            Form::Digital(timings) => words_of(timings),
-            Form::Analogue(standard) => standard.name.clone(),
+            Some(Form::Digital(timings)) => words_of(timings),
+            Some(Form::Analogue(standard)) => standard.name.clone(),
+            None => String::new(),
         }
     }
 
     /// Lines of an analogue picture that are seen (ITU-R BT.601), in both of its fields.
     pub fn lines(&self) -> Option<u32> {
-        match &self.form {
+        match self.form.as_ref()? {
             Form::Analogue(standard) if standard.lines > 525 => Some(576),
             Form::Analogue(_) => Some(480),
             Form::Digital(_) => None,
@@ -412,13 +416,14 @@ impl Tuned {
     /// It is another one, or gone: the device is to be opened anew.
     pub fn check(&self, file: &File, path: &Path) -> Result<()> {
         let now = match &self.form {
-            Form::Digital(set) => match digital(file) {
+            None => return Ok(()),
+            Some(Form::Digital(set)) => match digital(file) {
                 Ok(None) => return Ok(()),
                 Ok(Some(now)) if is_same(set, &now) => return Ok(()),
                 Ok(Some(now)) => Some(words_of(&now)),
                 Err(_) => None,
             },
-            Form::Analogue(set) => match analogue(file, self.index) {
+            Some(Form::Analogue(set)) => match analogue(file, self.index) {
                 Ok(found) if !self.finds_standard || found == 0 || found & set.bits != 0 => return Ok(()),
                 Ok(found) => standard_of(file, found).map(|standard| standard.name),
                 Err(_) => None,

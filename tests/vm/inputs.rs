@@ -78,7 +78,10 @@ fn an_input_is_chosen_by_its_number_or_its_name() {
     let server = card.serve("");
     let _viewer = server.follow("");
     live(&server);
-    assert_status(&server, &[("input", ""), ("signal", ""), ("width", "640")]);
+    assert_status(
+        &server,
+        &[("input", "Webcam 0"), ("signal", ""), ("width", "640")],
+    );
     drop(server);
     for (key, name, signal) in [
         ("2", "S-Video 0", "PAL"),
