@@ -8,7 +8,7 @@ use super::head::{self, Bad, HEAD_BYTES, Head};
 use super::routes::{self, Route};
 use super::shared::{CameraSide, Shared};
 use crate::log_verbose;
-use crate::sys::sock::Input;
+use crate::sys::sock::{self, Input};
 use std::cell::Cell;
 use std::io::{self, ErrorKind};
 use std::slice;
@@ -27,6 +27,8 @@ pub fn serve(connection: &Arc<Connection>, shared: &Shared) {
         log_verbose!("client {}: {e}", connection.address);
         return;
     }
+    // Where this fails, the place of one who vanishes is free again much later, and that is all.
+    _ = sock::notice_vanished(&connection.socket);
     let mut received = Vec::new();
     let mut ending = exchange(connection, shared, &mut received, true);
     while ending == Ending::Kept {

@@ -88,8 +88,6 @@ impl Server {
         for listener in &listeners {
             listener.set_nonblocking(true).map_err(cannot)?;
             sock::set_backlog(listener, BACKLOG).map_err(cannot)?;
-            // Where this fails, their places are free again much later, and that is all.
-            _ = sock::notice_vanished(listener);
         }
         let (stop, stopped) = UnixStream::pair().map_err(cannot)?;
         let for_acceptor = Arc::clone(&shared);

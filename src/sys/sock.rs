@@ -67,22 +67,22 @@ pub fn set_backlog(listener: &impl AsFd, connections: c_int) -> io::Result<()> {
     Ok(Errno::result(result).map(drop)?)
 }
 
-/// Has the kernel find out about clients that vanish without a word (tcp(7)): those that answer no probe once they were
-/// quiet for a while, and those that take nothing they were sent. What a listener is set to holds for all that it
-/// accepts. Such a client is gone after half a minute.
+/// Has the kernel find out about a client that vanishes without a word (tcp(7)): one that answers no probe once it was quiet
+/// for a while, or that takes nothing it was sent. It is gone after half a minute. (A listener's setting would hold only for
+/// clients that connect later, and some are here before this program.)
 ///
 /// # Errors
 /// The kernel's; it has had all of them since 2.6.37.
-pub fn notice_vanished(listener: &impl AsFd) -> io::Result<()> {
+pub fn notice_vanished(client: &impl AsFd) -> io::Result<()> {
     const QUIET_S: u32 = 20;
     const PROBE_S: u32 = 10;
-    setsockopt(listener, sockopt::KeepAlive, &true)?;
-    setsockopt(listener, sockopt::TcpKeepIdle, &QUIET_S)?;
-    setsockopt(listener, sockopt::TcpKeepInterval, &PROBE_S)?;
+    setsockopt(client, sockopt::KeepAlive, &true)?;
+    setsockopt(client, sockopt::TcpKeepIdle, &QUIET_S)?;
+    setsockopt(client, sockopt::TcpKeepInterval, &PROBE_S)?;
     // With this one it is the time that counts, not the number of probes (TCP_KEEPCNT). The kernel looks when a probe is due,
     // and at the time itself it may be just too early, and wait for one more.
     let most_ms = 1000 * (QUIET_S + PROBE_S) - 500;
-    Ok(setsockopt(listener, sockopt::TcpUserTimeout, &most_ms)?)
+    Ok(setsockopt(client, sockopt::TcpUserTimeout, &most_ms)?)
 }
 
 /// The listening sockets that the service manager opened for this program (sd_listen_fds(3)), in its order; empty if
