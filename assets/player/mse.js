@@ -72,7 +72,9 @@ export function mse(host) {
 
 	function follow() {
 		const range = newestRange();
-		if (!range || video.seeking || !pace.hasBegun() && queue.length) return;
+		if (!range || !pace.hasBegun() && queue.length) return;
+		// A seek ends, unless it leads to where nothing more comes: WebKit would wait there for ever.
+		if (video.seeking && (pace.hasJustSought(now()) || video.currentTime >= range[0])) return;
 		if (pace.mustSeek(range, video.currentTime, self.step, video.readyState < 3, now())) seekToEdge();
 	}
 

@@ -37,6 +37,7 @@ export function createSession(view, path, render) {
 	let camera;
 	let serverReached = false, fullText = ''; // the server's words when it has no place
 	let autoplayBlocked = false;
+	let engineWorks = false; // it has shown a picture, on whichever link
 	let forJpeg = false; // the link was chosen for a camera of JPEG pictures
 	let lastPoll = 0, lastPing = 0, lostAt = 0, lateSince = 0; // times
 	let retryTimer = 0, hiddenTimer = 0;
@@ -54,7 +55,10 @@ export function createSession(view, path, render) {
 		lastData = now();
 		clock.restart();
 		if (engine) engine.begin();
-		else engine = PATHS[name].engine?.(host) ?? null;
+		else {
+			engine = PATHS[name].engine?.(host) ?? null;
+			engineWorks = false;
+		}
 		if (engine) view.show(engine.picture);
 		link = PATHS[name].link(host);
 		if (!link.send) lastPoll = 0;
@@ -183,7 +187,7 @@ export function createSession(view, path, render) {
 			paths.forgive();
 			fullText = '';
 		}
-		shown = true;
+		shown = engineWorks = true;
 		clock.onShown(time_s, when_ms);
 	}
 
@@ -218,7 +222,7 @@ export function createSession(view, path, render) {
 		lateSince = clock.late_s() > LATE_S ? lateSince || now() : 0;
 		if (lateSince && now() - lateSince > LATE_MS) return onEnd('the picture is late');
 		const isFrozen = firstData && now() - firstData > FROZEN_MS && !document.hidden && !autoplayBlocked;
-		if (isFrozen) (shown ? onBroken : nextPath)('no picture comes');
+		if (isFrozen) (engineWorks ? onBroken : nextPath)('no picture comes');
 	}
 
 	// ---- Who looks

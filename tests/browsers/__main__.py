@@ -25,10 +25,12 @@ from driver import OUT, Chromium, Firefox, Skip, WebKit
 from rig import Server
 from table import events, table
 
-EVERYWHERE = [page.the_page_plays, page.the_page_plays_in_a_browser_that_cant_run_it,
+EVERYWHERE = [page.the_page_plays, page.the_page_goes_on_after_pauses,
+              page.the_page_plays_in_a_browser_that_cant_run_it,
               jpeg.jpeg_pictures_show_in_a_browser_that_cant_run_the_page, page.the_picture_does_not_fall_behind,
-              jpeg.the_page_shows_jpeg_pictures, jpeg.a_picture_shows_before_the_next_one_comes, jpeg.a_page_of_another_port_shows_jpeg_pictures,
-              rotation.rotation_is_shown, rotation.rotation_of_jpeg_pictures_is_shown]
+              jpeg.the_page_shows_jpeg_pictures, jpeg.a_picture_shows_before_the_next_one_comes,
+              jpeg.a_page_of_another_port_shows_jpeg_pictures, rotation.rotation_is_shown,
+              rotation.rotation_of_jpeg_pictures_is_shown]
 MAIN = EVERYWHERE + [
     page.the_page_comes_back_after_the_server, page.the_page_comes_back_after_the_camera,
     page.the_page_comes_back_after_a_stall, page.the_page_goes_on_in_another_size,

@@ -179,6 +179,21 @@ def the_page_comes_back_from_behind_another_tab(browser, seconds=15):
         comes_back(browser, clock, f"{seconds} s behind another tab", time.time())
 
 
+def the_page_goes_on_after_pauses(browser):
+    def press():
+        browser.run("document.querySelector('#bar button').click()")
+
+    with served(browser, "pauses", path="?path=fetch") as (server, clock, show):
+        show()
+        for _ in range(6):
+            becomes_live(browser, clock)
+            press()
+            wait_for("the page pauses", PATIENCE_S, lambda: not said_live(browser))
+            time.sleep(2)
+            press()
+            wait_for("the page says live", PATIENCE_S, lambda: said_live(browser))
+
+
 def the_page_works_on_a_sub_path(browser):
     with Server(f"{browser.name}-proxy") as server, Clock(server) as clock, Proxy(server, "/camera/") as proxy:
         open_page(browser, proxy.url(host=browser.host))
