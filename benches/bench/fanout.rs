@@ -9,6 +9,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -85,6 +86,17 @@ fn ages_by_delimiter() {
 pub struct Server {
     process: Child,
     pub address: String,
+    /// Reads what it says further.
+    words: Option<JoinHandle<String>>,
+}
+
+impl Server {
+    /// Ends it; gives what it said after its address.
+    pub fn stop(mut self) -> String {
+        let words = self.words.take();
+        drop(self);
+        words.and_then(|words| words.join().ok()).unwrap_or_default()
+    }
 }
 
 impl Drop for Server {
@@ -110,25 +122,38 @@ fn start(mut command: Command) -> Result<Server> {
             break rest.split('/').next().unwrap_or_default().to_string();
         }
     };
-    std::thread::spawn(move || lines.for_each(drop));
-    Ok(Server { process, address })
+    // The command keeps what was made for its standard output.
+    drop(command);
+    let read = move || {
+        lines
+            .map_while(std::result::Result::ok)
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    Ok(Server {
+        process,
+        address,
+        words: Some(std::thread::spawn(read)),
+    })
 }
 
 fn start_ours() -> Result<Server> {
     start_server("aud-after")
 }
 
-pub fn start_server(delimiters: &str) -> Result<Server> {
-    let config = std::env::temp_dir().join(format!("fmp4streamer-bench-{}.conf", std::process::id()));
+pub fn start_server(writer: &str) -> Result<Server> {
     let feeder = std::env::current_exe()?;
+    let source = format!("exec {} feed {writer}", feeder.display());
+    start_by(Command::new(env!("CARGO_BIN_EXE_fmp4streamer")), &source)
+}
+
+/// Starts the program by a command that its arguments go behind; `source` is the command that is its camera.
+pub fn start_by(mut command: Command, source: &str) -> Result<Server> {
+    let config = std::env::temp_dir().join(format!("fmp4streamer-bench-{}.conf", std::process::id()));
     std::fs::write(
         &config,
-        format!(
-            "[server]\nmax_clients = 600\n[exec]\ncommand = exec {} feed {delimiters}\n",
-            feeder.display()
-        ),
+        format!("[server]\nmax_clients = 600\n[exec]\ncommand = {source}\n"),
     )?;
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fmp4streamer"));
     command.arg("-c").arg(&config).args(["--listen", "127.0.0.1:0"]);
     let server = start(command);
     std::fs::remove_file(&config)?;

@@ -26,6 +26,12 @@ pub const AUD: [u8; 6] = [0, 0, 0, 1, 9, 0xf0];
 /// Appends access unit `number`, without a delimiter.
 pub fn unit(number: u64, now_us: u64, out: &mut Vec<u8>) {
     let key = number % u64::from(FPS) == 0;
+    unit_of(number, now_us, if key { KEY_BYTES } else { OTHER_BYTES }, out);
+}
+
+/// The same with about so many bytes.
+pub fn unit_of(number: u64, now_us: u64, bytes: usize, out: &mut Vec<u8>) {
+    let key = number % u64::from(FPS) == 0;
     if key {
         for nal in [SPS, PPS] {
             out.extend_from_slice(&START_CODE);
@@ -35,7 +41,7 @@ pub fn unit(number: u64, now_us: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(&START_CODE);
     out.extend_from_slice(if key { IDR_HEADER } else { P_HEADER });
     let mut noise = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    for _ in 0..if key { KEY_BYTES } else { OTHER_BYTES } / 8 {
+    for _ in 0..bytes / 8 {
         noise ^= noise << 13;
         noise ^= noise >> 7;
         noise ^= noise << 17;

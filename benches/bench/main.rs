@@ -6,11 +6,14 @@
 //! - Fan-out: a 1080p30 stream of 4 Mbit/s to N clients on loopback, against the floor: a bare loop that sends the same
 //!   bytes with one non-blocking send a client. CPU is that of the serving process alone, in % of a core; the age of a
 //!   frame is from before its write into the pipe to after its read at the client.
+//! - A client's share: instructions for each of its frames, by Valgrind, where that is installed. `cargo bench -- share` prints
+//!   that alone, and for ARMv6 too, by qemu.
 //! - `cargo bench -- writers` alone: the age by how a frame is cut into writes, for a quiet machine; `busy-writers` makes
 //!   it a busy one.
 
 mod fanout;
 mod feed;
+mod share;
 mod writers;
 
 use fmp4streamer::format::fmp4::{Fragment, Init, Timeline};
@@ -29,11 +32,13 @@ fn main() {
         },
         Some("writers") => writers::table(false),
         Some("busy-writers") => writers::table(true),
+        Some("share") => share::print_all(),
         Some("floor") => fanout::floor(),
         _ => {
             split();
             mux();
             fanout::table();
+            share::print();
         }
     }
 }
