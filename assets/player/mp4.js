@@ -77,6 +77,23 @@ export function readFragment(bytes) {
 	};
 }
 
+/**
+ * Has the recovery point (H.264, D.2.8) of a frame that a player can begin with promise a right picture at once. All frames
+ * that it takes come with it, and are past when the player is where the data is; but Chromium begins with no other.
+ * @param {Uint8Array} data NAL units behind their lengths
+ */
+export function promiseAtOnce(data) {
+	const view = viewOf(data);
+	for (let nal = 4, next; nal < data.length; nal = next + 4) {
+		next = nal + view.getUint32(nal - 4);
+		if ((data[nal] & 31) !== 6) continue; // SEI, 7.3.2.3.1
+		for (let at = nal + 1, size; at + 2 < next; at += 2 + size) {
+			size = data[at + 1];
+			if (data[at] === 6 && size) data.fill(0, at + 2, Math.min(at + 2 + size, next))[at + 2] = 0xc4;
+		}
+	}
+}
+
 /** Cuts the start of a stream into whole init segments and fragments, and the rest. @param {Uint8Array} bytes */
 export function cut(bytes) {
 	/** @type {Uint8Array[]} */

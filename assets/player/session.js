@@ -2,7 +2,7 @@
 // One viewing of the camera: keeps a path going while somebody looks, and says how things stand.
 
 import { createClock } from './clock.js';
-import { firstType, readFragment } from './mp4.js';
+import { firstType, promiseAtOnce, readFragment } from './mp4.js';
 import { PATHS, createPaths, retryDelay } from './paths.js';
 
 /** @import { Camera, Engine, Host, Link, Session, View } from './contract.js' */
@@ -154,6 +154,7 @@ export function createSession(view, path, render) {
 		lastFragment = lastData;
 		firstData = firstData || lastData;
 		const frame = readFragment(bytes);
+		if (frame.key && 'chrome' in window) promiseAtOnce(frame.data);
 		clock.onArrival(frame.time, lastData);
 		engine?.fragment(frame);
 	}

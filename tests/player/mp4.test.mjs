@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { boxes, cut, find, firstType, join, readFragment, readInit, straighten } from '../../assets/player/mp4.js';
+import { boxes, cut, find, firstType, join, promiseAtOnce, readFragment, readInit, straighten } from '../../assets/player/mp4.js';
 
 const seed = name => new Uint8Array(readFileSync(new URL(`../../fuzz/seeds/fmp4_walk/${name}`, import.meta.url)));
 /** The program's own test picture: an init segment and two fragments. */
@@ -120,4 +120,16 @@ test('a stream is cut at the same places wherever it arrived in pieces', () => {
 test('parts are joined in order', () => {
 	assert.deepEqual(join([]), new Uint8Array());
 	assert.deepEqual(join([new Uint8Array([1]), new Uint8Array(), new Uint8Array([2, 3])]), new Uint8Array([1, 2, 3]));
+});
+
+test('a recovery point that takes frames is one that takes none', () => {
+	const sei = [6, 5, 2, 9, 9, 6, 2, 0x0c, 0x40, 0x80], slice = [0x41, 6, 2, 9, 9];
+	const nals = (...all) => Uint8Array.from(all.flatMap(nal => [0, 0, 0, nal.length, ...nal]));
+	const data = nals(sei, slice);
+	promiseAtOnce(data);
+	assert.deepEqual(data, nals([6, 5, 2, 9, 9, 6, 2, 0xc4, 0, 0x80], slice));
+	// One that says to be longer than it is.
+	const broken = nals([6, 6, 200, 1, 0x80], slice);
+	promiseAtOnce(broken);
+	assert.deepEqual(broken, nals([6, 6, 200, 0xc4, 0], slice));
 });
