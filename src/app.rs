@@ -43,10 +43,10 @@ pub fn run(
         log_warning!("{notice}");
     }
     let settings = &config.server;
-    let open_files = process::raise_open_files().unwrap_or_else(|e| {
+    if let Err(e) = process::raise_open_files() {
         log_warning!("can't raise the number of open files: {e}");
-        process::USUAL_OPEN_FILES
-    });
+    }
+    let open_files = process::open_files();
     if settings.priority != 0 {
         if let Err(e) = process::set_priority(settings.priority) {
             log_warning!("priority = {}: can't be set: {e}", settings.priority);

@@ -16,18 +16,23 @@ use std::time::Duration;
 /// How many files this process might have open when it was started, and how many it may now; None until that is raised.
 static OPEN_FILES: Mutex<Option<[rlim_t; 2]>> = Mutex::new(None);
 
-/// How many files a process may have open by default (INR_OPEN_CUR, linux/fs.h).
-pub const USUAL_OPEN_FILES: usize = 1024;
-
-/// Raises the number of files that may be open to what the system allows, and gives that.
+/// Raises the number of files that may be open to what the system allows.
 ///
 /// # Errors
 /// The kernel's.
-pub fn raise_open_files() -> io::Result<usize> {
+pub fn raise_open_files() -> io::Result<()> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
     *OPEN_FILES.lock().unwrap_or_else(PoisonError::into_inner) = Some([soft, hard]);
-    Ok(usize::try_from(hard).unwrap_or(usize::MAX))
+    Ok(())
+}
+
+/// The number of files that may be open.
+pub fn open_files() -> usize {
+    /// The kernel's default (INR_OPEN_CUR, linux/fs.h).
+    const USUAL: usize = 1024;
+    let limits = getrlimit(Resource::RLIMIT_NOFILE);
+    limits.map_or(USUAL, |(soft, _)| usize::try_from(soft).unwrap_or(usize::MAX))
 }
 
 /// Calls `start`, which starts a program, under the limit of open files that this one was started with: programs inherit
