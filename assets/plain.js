@@ -6,16 +6,11 @@
 	var WAYS = [['video', 'stream.mp4'], ['video', 'stream.m3u8'], ['img', 'stream.mjpeg']];
 	var PATIENCE_MS = 20000; // for a tag that says nothing
 	var PAUSE_MS = 3000; // before all of it begins again
-	/** @type {any} */
-	var stage = document.getElementById('stage');
-	/** @type {any} */
-	var state = document.getElementById('state');
+	var doc = /** @type {any} */ (document), stage = doc.getElementById('stage');
 
 	/** @param {number} number */
 	function show(number) {
-		var way = WAYS[number];
-		/** @type {any} */
-		var tag = document.createElement(way[0]);
+		var way = WAYS[number], tag = doc.createElement(way[0]);
 		var timer = setTimeout(look, PATIENCE_MS);
 
 		function look() {
@@ -44,7 +39,7 @@
 	// Modules are loaded and run before this event, if the browser has modules and can read these.
 	window.addEventListener('load', function () {
 		if ('player' in window) return;
-		state.textContent = 'this browser can’t run the player: a plain picture';
+		doc.getElementById('state').textContent = 'this browser can’t run the player: a plain picture';
 		show(0);
 	});
 })();

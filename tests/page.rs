@@ -38,6 +38,12 @@ impl Answer {
         value
     }
 
+    /// The head without the time that it was made.
+    fn undated(&self) -> Vec<&str> {
+        let lines = self.head.lines();
+        lines.filter(|line| !line.starts_with("Date: ")).collect()
+    }
+
     fn is_packed(&self) -> bool {
         assert!(
             matches!(self.field("Content-Encoding"), None | Some("gzip")),
@@ -168,7 +174,7 @@ fn who_takes_gzip_gets_the_same_packed() {
         for (fields, get) in [("", &plain), (GZIP, &packed)] {
             let head = ask(&server, "HEAD", &path, fields);
             assert!(
-                head.head == get.head && head.body.is_empty(),
+                head.undated() == get.undated() && head.body.is_empty(),
                 "{path}: {}",
                 head.head
             );

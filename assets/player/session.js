@@ -140,8 +140,11 @@ export function createSession(view, path, render) {
 	// What a socket would say.
 	function onStatus() {
 		if (camera?.captured_us && camera.media_90k) clock.onCapture(camera.captured_us, camera.media_90k);
-		if (!camera?.codec || forJpeg === (camera.codec === 'mjpeg')) return;
+		const isJpeg = camera?.codec === 'mjpeg';
+		if (!camera?.codec || forJpeg === isJpeg) return;
 		if (forJpeg) paths.restart();
+		forJpeg = isJpeg;
+		if (paths.choose(isJpeg) === document.documentElement.dataset.path) return;
 		disconnect();
 		connect();
 	}
