@@ -1,4 +1,3 @@
-// @ts-check
 // How late the picture is, by the server's clock. Pure.
 
 const MAX_AGES = 30;
@@ -36,7 +35,7 @@ export function createClock() {
 		onEcho(sent_ms, received_us, now) {
 			const trip_ms = now - sent_ms, ahead_ms = received_us / 1000 - sent_ms - trip_ms / 2;
 			const drift_ms = best ? (now - best.at_ms) * DRIFT : 0;
-			// Each is wrong by half its trip at most. If both can't be right, it is another clock: its machine began anew.
+			// Each is wrong by half its trip at most. If both can't be right, it is another clock.
 			const isOther = best && Math.abs(ahead_ms - best.ahead_ms) > (trip_ms + best.trip_ms) / 2 + drift_ms;
 			if (isOther) ages = [];
 			if (!best || isOther || trip_ms <= best.trip_ms + drift_ms) best = { trip_ms, ahead_ms, at_ms: now };

@@ -1,4 +1,3 @@
-// @ts-check
 // The links: they bring the stream.
 
 import { cut, join } from './mp4.js';

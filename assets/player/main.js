@@ -1,4 +1,3 @@
-// @ts-check
 // The page: plays the camera as close to now as can be, and says what it is doing.
 // ?path=NAME takes one of the paths alone (paths.js), ?bare is for frames in other pages.
 

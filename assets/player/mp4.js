@@ -1,4 +1,3 @@
-// @ts-check
 // The boxes of the stream (ISO/IEC 14496-12, and -15 for avcC). Pure.
 
 const TIMESCALE = 90000;
@@ -10,7 +9,7 @@ const viewOf = bytes => new DataView(bytes.buffer, bytes.byteOffset, bytes.lengt
 export const firstType = bytes => String.fromCharCode(...bytes.subarray(4, 8));
 
 /**
- * The boxes one behind the other (4.2), with the place of their content. Ends at one that is cut.
+ * The boxes one behind the other (4.2), with their content's place. Ends at one that is cut.
  * @param {Uint8Array} bytes
  */
 export function* boxes(bytes, start = 0, end = bytes.length) {
@@ -77,20 +76,10 @@ export function readFragment(bytes) {
 	};
 }
 
-/**
- * Has the recovery point (H.264, D.2.8) of a frame that a player can begin with promise a right picture at once. All frames
- * that it takes come with it, and are past when the player is where the data is; but Chromium begins with no other.
- * @param {Uint8Array} data NAL units behind their lengths
- */
+/** Has recovery points (H.264, D.2.8) promise a picture at once, as Chromium wants. @param {Uint8Array} data */
 export function promiseAtOnce(data) {
-	const view = viewOf(data);
-	for (let nal = 4, next; nal < data.length; nal = next + 4) {
-		next = nal + view.getUint32(nal - 4);
-		if ((data[nal] & 31) !== 6) continue; // SEI, 7.3.2.3.1
-		for (let at = nal + 1, size; at + 2 < next; at += 2 + size) {
-			size = data[at + 1];
-			if (data[at] === 6 && size) data.fill(0, at + 2, Math.min(at + 2 + size, next))[at + 2] = 0xc4;
-		}
+	for (let nal = 4; nal < data.length; nal += viewOf(data).getUint32(nal - 4) + 4) {
+		if (data[nal] === 6 && data[nal + 1] === 6) data.fill(0, nal + 3, nal + 3 + data[nal + 2])[nal + 3] = 0xc4;
 	}
 }
 

@@ -1,4 +1,3 @@
-// @ts-check
 // An engine: fragments into a <video>, by Media Source Extensions.
 
 import { join, readInit, straighten } from './mp4.js';

@@ -1,5 +1,4 @@
-// @ts-check
-// How fast a <video> plays to stay where the data is, and when it jumps there. Pure.
+// How fast a <video> plays to stay with the data, and when it jumps there. Pure.
 
 const MARGIN_S = 0.01; // left to play when the next frame comes
 const MARGIN_STEP_S = 0.005; // added each time that it was too little

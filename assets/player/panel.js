@@ -1,4 +1,3 @@
-// @ts-check
 // All around the picture: its state in words, buttons, keys, fingers, numbers.
 
 import { byId } from './view.js';

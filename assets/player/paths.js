@@ -1,5 +1,4 @@
-// @ts-check
-// The paths to the picture: each is a link, and mostly an engine. Which one is taken, and when the next.
+// The paths: each is a link, and mostly an engine. Which one is taken, and when the next.
 
 import { fetchLink, socketLink, tagLink } from './links.js';
 import { isWebKit, mse, mediaSource } from './mse.js';

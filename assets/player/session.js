@@ -1,5 +1,4 @@
-// @ts-check
-// One viewing of the camera: keeps a path going while somebody looks, and says how things stand.
+// One viewing: keeps a path going while somebody looks, and says how things stand.
 
 import { createClock } from './clock.js';
 import { firstType, promiseAtOnce, readFragment } from './mp4.js';
@@ -7,14 +6,14 @@ import { PATHS, createPaths, retryDelay } from './paths.js';
 
 /** @import { Camera, Engine, Host, Link, Session, View } from './contract.js' */
 
-const HIDDEN_MS = 5000; // after which a hidden page lets the camera sleep
-const SILENCE_MS = 4000; // without a word from the server
+const HIDDEN_MS = 5000; // until a hidden page lets the camera sleep
+const SILENCE_MS = 4000; // without a word
 const STALL_MS = 1500; // of such silence before the viewer is told
 const WAITING_MS = 3000; // after the last picture
-const FROZEN_MS = 6000; // with data and without another picture
-const LATE_S = 4; // behind the quickest of a link: something in between holds the stream back, ...
+const FROZEN_MS = 6000; // with data, without a picture
+const LATE_S = 4; // behind the quickest of a link: a proxy holds it back, ...
 const LATE_MS = 1500; // ... if it lasts
-const POLL_MS = 3000; // from one /status to the next, where there is no WebSocket
+const POLL_MS = 3000; // between two /status
 const PING_MS = 950; // from one echo to the next
 
 const now = () => performance.now();
@@ -31,7 +30,7 @@ export function createSession(view, path, render) {
 	let engine = null;
 	/** @type {Link | null} The tag of a JPEG camera, beside the socket. */
 	let jpegLink = null;
-	// Of this link: the last word and fragment, the first data since the picture moved, where the picture is, whether one has shown.
+	// Of this link: the last word and frame, the first since the picture moved, its place, whether one has shown.
 	let lastData = 0, lastFragment = 0, firstData = 0, lastPosition, shown = false;
 	/** @type {Camera | undefined} */
 	let camera;
@@ -128,7 +127,6 @@ export function createSession(view, path, render) {
 			serverReached = true;
 			clock.onEcho(sent, status.clock_us, now());
 			if (link && !link.send) onStatus();
-			// A camera that gave nothing is waited for.
 			if (camera?.state !== 'live' || camera.frames === frames) lastData = now();
 			if (link) view.layout();
 		} catch {
@@ -289,7 +287,6 @@ export function createSession(view, path, render) {
 		if (autoplayBlocked) return ['blocked', 'press play'];
 		if (!shown) return ['connecting', 'the picture comes'];
 		if (isSilent(STALL_MS)) return ['stalled', 'nothing comes from the server'];
-		// A tag's pictures are not seen here.
 		if (!jpegLink && lastFragment && now() - lastFragment > WAITING_MS) return ['live', 'waiting for the next picture'];
 		return ['live', placeholder ? 'test picture until a camera appears' : 'live'];
 	}

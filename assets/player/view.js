@@ -1,5 +1,4 @@
-// @ts-check
-// The picture on its stage: fitted, turned, mirrored, zoomed; its last one while there is none; its edges; its file.
+// The picture on its stage: fitted, turned, mirrored, zoomed; its edges; its file.
 
 /** @import { Picture, View } from './contract.js' */
 

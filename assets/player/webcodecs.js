@@ -1,4 +1,3 @@
-// @ts-check
 // An engine: fragments onto a <canvas>, by WebCodecs, shown as soon as decoded.
 
 import { readInit } from './mp4.js';
