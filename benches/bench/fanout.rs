@@ -122,8 +122,6 @@ fn start(mut command: Command) -> Result<Server> {
             break rest.split('/').next().unwrap_or_default().to_string();
         }
     };
-    // The command keeps what was made for its standard output.
-    drop(command);
     let read = move || {
         lines
             .map_while(std::result::Result::ok)

@@ -7,7 +7,7 @@
 //!   bytes with one non-blocking send a client. CPU is that of the serving process alone, in % of a core; the age of a
 //!   frame is from before its write into the pipe to after its read at the client.
 //! - A client's share: instructions for each of its frames, by Valgrind, where that is installed. `cargo bench -- share` prints
-//!   that alone, and for ARMv6 too, by qemu.
+//!   that alone.
 //! - `cargo bench -- writers` alone: the age by how a frame is cut into writes, for a quiet machine; `busy-writers` makes
 //!   it a busy one.
 
@@ -32,7 +32,7 @@ fn main() {
         },
         Some("writers") => writers::table(false),
         Some("busy-writers") => writers::table(true),
-        Some("share") => share::print_all(),
+        Some("share") => share::print(),
         Some("floor") => fanout::floor(),
         _ => {
             split();
