@@ -10,7 +10,7 @@ use std::net::TcpStream;
 use std::os::fd::AsRawFd;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use support::{Dir, PATIENCE, Server, until};
 
 /// A client at 127.0.0.`last`, which sends this.
@@ -80,6 +80,7 @@ fn one_address_keeps_no_other_out() {
                     if crowd.len() > 200 {
                         crowd.remove(0);
                     }
+                    std::thread::sleep(Duration::from_millis(1));
                 }
             });
         }
@@ -171,7 +172,9 @@ fn with_no_thread_left_who_comes_is_told_so() {
         return;
     }
     // The limit is of all of a user's processes, and does not hold for root.
-    let user = ["--reuid=12345", "--regid=12345", "--clear-groups"];
+    let number = 20_000 + std::process::id() % 30_000;
+    let [uid, gid] = ["reuid", "regid"].map(|option| format!("--{option}={number}"));
+    let user = [&*uid, &*gid, "--clear-groups"];
     let as_user = |command: &[&str]| support::run("setpriv", &[&user, command].concat());
     if !as_user(&[Server::PROGRAM, "--version"]).status.success() {
         return support::skip("no other user can be had here, or it may not run the program");

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 /// After a client that could not be accepted, the next one is looked at so much later: others have left by then.
 const TROUBLE_REST: Duration = Duration::from_millis(20);
 /// A newcomer may wait so long for those who made room to be gone, ...
-const LEAVE_TIME: Duration = Duration::from_millis(100);
+const LEAVE_TIME: Duration = Duration::from_millis(500);
 /// ... with a look so often.
 const LEAVE_LOOK: Duration = Duration::from_millis(2);
 

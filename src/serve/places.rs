@@ -17,7 +17,7 @@ pub const MOST_REFUSED: usize = 8;
 /// buffers, or a command's pipes.
 pub const FILES_A_CAMERA: usize = 24;
 /// Clients who made room for others and are not gone yet may be so many.
-pub const MOST_LEAVING: usize = 24;
+pub const MOST_LEAVING: usize = 64;
 /// Connections that may wait to be accepted.
 pub const BACKLOG: i32 = 1024;
 /// The stack of a client's thread: heads, frames and answers are on the heap.
