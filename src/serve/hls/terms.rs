@@ -34,6 +34,11 @@ pub fn segment_end_90k(target_s: u64) -> u64 {
     target_s * SECOND_90K + SECOND_90K / 2
 }
 
+/// A segment without parts is not made longer than this: hls.js (1.6) waits for the next playlist for 0.8 target durations.
+pub fn unlisted_90k(target_s: u64) -> u64 {
+    target_s * SECOND_90K * 7 / 10
+}
+
 /// A part that is not its segment's last is at least so long: 85 % (4.4.4.9), and a little for rounding.
 pub fn part_least_90k(part_target_90k: u64) -> u64 {
     part_target_90k * 86 / 100

@@ -221,8 +221,7 @@ impl Window {
         let Some(params) = self.params else { return };
         let target_90k = params.part_target_90k;
         let least_90k = terms::part_least_90k(target_90k);
-        let frame_90k = placed.length_90k();
-        let mut ends = true;
+        let (frame_90k, mut ends) = (placed.length_90k(), true);
         if let Some(open) = &mut self.open {
             let length_90k = open.listing.duration_90k;
             ends = placed.fragment.key && length_90k >= SEGMENT_LEAST_90K
@@ -258,7 +257,10 @@ impl Window {
                 open.close_part(&mut self.next_part);
                 pushed.changed = true;
             }
-        } else if parts_fit || frame_90k >= SEGMENT_LEAST_90K {
+        } else if parts_fit
+            || frame_90k >= SEGMENT_LEAST_90K
+            || open.listing.duration_90k + frame_90k > terms::unlisted_90k(params.target_s)
+        {
             // Nor this: it is listed when it is whole.
             pushed.changed |= self.close_segment();
         }
