@@ -42,6 +42,11 @@ pub fn end(picture: &[u8]) -> Option<usize> {
     }
 }
 
+/// True if a DHT segment has nothing but tables that can be decoded by.
+pub fn are_tables(segment: &[u8]) -> bool {
+    Tables::default().read(segment).is_some()
+}
+
 /// A component (colour) of a frame: its identifier, and how often it is sampled.
 struct Component {
     id: u8,
@@ -145,8 +150,11 @@ impl<'a> Tables<'a> {
             let (counts, rest) = rest.split_first_chunk()?;
             let codes = counts.iter().map(|&count| usize::from(count)).sum();
             let (values, rest) = rest.split_at_checked(codes)?;
-            let at = usize::from(place >> 4 & 1) * 4 + usize::from(place & 3);
-            *self.0.get_mut(at)? = Some(Table::new(counts, values));
+            // Class 1 is AC's.
+            let (class, at) = (place >> 4, usize::from(place & 15));
+            let is_sound = class < 2 && at < 4 && (class == 1 || values.iter().all(|size| *size < 16));
+            let table = Table::new(counts, values).filter(|_| is_sound)?;
+            *self.0.get_mut(usize::from(class) * 4 + at)? = Some(table);
             segment = rest;
         }
         Some(())
@@ -170,7 +178,10 @@ struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    fn new(counts: &'a [u8; 16], values: &'a [u8]) -> Table<'a> {
+    /// None if there are more codes than bits for them.
+    fn new(counts: &'a [u8; 16], values: &'a [u8]) -> Option<Table<'a>> {
+        let room = |left: u32, count: &u8| (left * 2).checked_sub((*count).into());
+        counts.iter().try_fold(1, room)?;
         let mut short = [(0, 0); 256];
         let mut places = short.iter_mut();
         let mut left = values.iter();
@@ -181,11 +192,11 @@ impl<'a> Table<'a> {
                 }
             }
         }
-        Table {
+        Some(Table {
             counts,
             values,
             short,
-        }
+        })
     }
 
     /// Decodes a value (F.2.2.3).

@@ -4,6 +4,7 @@ use super::picture::Picture;
 use super::splitter::Splitter;
 use super::tables::TABLES;
 use crate::format::chunk::Chunk;
+use crate::support::random::Random;
 use memchr::memmem;
 
 /// By ffmpeg, with the tables of Annex K; see tests/fixtures/README.md.
@@ -348,4 +349,37 @@ fn the_law_holds_for_whole_streams() {
     ] {
         laws::jpeg(stream);
     }
+}
+
+/// What is whole comes out whatever happens to its neighbours; and what comes out can be read.
+#[test]
+fn whole_pictures_are_found_among_damaged_ones() {
+    let mut random = Random::new(4);
+    let (mut stream, mut whole) = (Vec::new(), Vec::new());
+    for number in 0..2000u32 {
+        let mut picture = with(COM, &number.to_be_bytes());
+        let at = random.below(picture.len());
+        let end = at + random.below(picture.len() - at);
+        match random.below(8) {
+            0 => picture.truncate(at),
+            1 => drop(picture.drain(..at)),
+            2 => drop(picture.drain(at..end)),
+            3 => picture[at..end].fill(random.next() as u8),
+            4 => picture = (0..at).map(|_| random.next() as u8).collect(),
+            _ => whole.push(picture.clone()),
+        }
+        stream.extend(picture);
+    }
+    let (mut splitter, mut came) = (Splitter::default(), Vec::new());
+    let mut take = |chunk: Chunk<'_>| {
+        if let Chunk::Unit { data, .. } = chunk {
+            came.push(data.to_vec());
+        }
+    };
+    splitter.spare_mut(stream.len())[..stream.len()].copy_from_slice(&stream);
+    splitter.commit(stream.len(), 0, &mut take);
+    splitter.finish(&mut take);
+    let lost = whole.iter().filter(|picture| !came.contains(picture)).count();
+    assert_eq!(lost, 0, "of {}, {} came", whole.len(), came.len());
+    assert!(came.iter().all(|picture| Picture::parse(picture).is_ok()));
 }

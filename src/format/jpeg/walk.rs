@@ -1,5 +1,6 @@
 //! The walk from marker to marker that finds where a picture begins and ends, and whether it is whole.
 
+use super::coded;
 use super::markers::{
     BEGINNING, DAC, DHT, DQT, DRI, EOI, JPG, MARKER_BYTES, Marker, RST0, RST7, SOF0, SOF1, SOF15, SOI, SOS,
     next,
@@ -123,6 +124,12 @@ impl Walk {
                             self.unproven = Some(self.at);
                             return Step::Damaged("a segment is cut off");
                         }
+                        if !after
+                            .get(..length - 2)
+                            .is_some_and(|segment| is_sound(marker, segment))
+                        {
+                            return Step::Damaged("its tables or headers are damaged");
+                        }
                     }
                     match marker {
                         DQT => self.has_quantization = true,
@@ -188,6 +195,31 @@ fn most_bytes(marker: u8) -> usize {
         DHT => 2 + 8 * (1 + 16 + 256),
         SOF0..=SOF15 if !matches!(marker, JPG | DAC) => 8 + 3 * 255,
         _ => usize::MAX,
+    }
+}
+
+/// True if decoders can do something with tables or a header: browsers show nothing of a picture where they can't.
+fn is_sound(marker: u8, segment: &[u8]) -> bool {
+    match (marker, segment) {
+        (DHT, _) => coded::are_tables(segment),
+        (DQT, _) => {
+            let mut rest = segment;
+            while let Some((&place, after)) = rest.split_first() {
+                let values = if place & 0x10 == 0 { 64 } else { 128 };
+                match after.get(values..) {
+                    Some(next) if place & 0xec == 0 => rest = next,
+                    _ => return false,
+                }
+            }
+            true
+        }
+        (SOS, &[count, ref rest @ ..]) => {
+            (1..=4).contains(&count) && rest.len() == 2 * usize::from(count) + 3
+        }
+        (SOF0..=SOF15, &[_, _, _, _, _, count, ref rest @ ..]) if !matches!(marker, JPG | DAC) => {
+            (1..=4).contains(&count) && rest.len() == 3 * usize::from(count)
+        }
+        _ => true,
     }
 }
 
