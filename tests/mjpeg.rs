@@ -237,7 +237,7 @@ fn pages_of_this_host_show_pictures() {
     let server = serve(&album.command(30, "whole"), listed);
     let policy = |path: &str, referer: &str| {
         let answer = server.ask(&format!(
-            "HEAD {path} HTTP/1.1\r\nHost: 192.0.2.7:8000\r\n{referer}\r\n"
+            "HEAD {path} HTTP/1.1\r\nHost: 192.0.2.7:8000\r\nConnection: close\r\n{referer}\r\n"
         ));
         field(&answer, "Cross-Origin-Resource-Policy").to_string()
     };
