@@ -4,6 +4,7 @@
 use crate::config::{self, Config};
 use crate::error::{Error, Result, start_log};
 use crate::notify::Notify;
+use crate::people::{Keys, People};
 use crate::pump::{self, PendingConfig};
 use crate::ring::Limits;
 use crate::serve::{self, Server};
@@ -14,6 +15,7 @@ use crate::{log_info, log_warning, sandbox, source, threads};
 use std::fs::File;
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -54,6 +56,8 @@ pub fn run(
     }
     process::keep_files();
     let listeners = listeners(settings)?;
+    let state_folder = state_folder();
+    let people = People::new(config.people.clone(), keys(state_folder.as_deref())?)?;
     let own_name = process::host_name();
     let urls = urls(&listeners, &own_name)?;
     let own_names = serve::own_names(
@@ -64,7 +68,9 @@ pub fn run(
     );
     let mut notify = Notify::new();
     // What is needed but once is done; and all threads are to be in it.
-    let sandbox = sandbox::enter(&config, |camera| source::runs_commands(&camera.source))?;
+    let sandbox = sandbox::enter(&config, state_folder.as_deref(), |camera| {
+        source::runs_commands(&camera.source)
+    })?;
     start_log(verbose);
 
     let cameras = &config.cameras;
@@ -74,6 +80,9 @@ pub fn run(
         .map(|camera| Stream::new(&camera.name, limits).map(Arc::new))
         .collect::<Result<Vec<_>>>()?;
     log_info!("fmp4streamer {}: open {urls}", env!("CARGO_PKG_VERSION"));
+    for line in config.people.describe() {
+        log_info!("{line}");
+    }
 
     if let [_, _, ..] = &**cameras {
         let places: Vec<String> = cameras
@@ -95,7 +104,14 @@ pub fn run(
     }
     // The clients come last, so that they leave the threads that the cameras need.
     let about = (own_names, sandbox.words);
-    let server = Server::start(listeners, settings.clone(), about, open_files, streams.clone());
+    let server = Server::start(
+        listeners,
+        settings.clone(),
+        people,
+        about,
+        open_files,
+        streams.clone(),
+    );
     let server = server.inspect_err(|_| end(&streams, &pumps, None))?;
     let mut running = Running {
         config,
@@ -169,7 +185,7 @@ impl Running {
             log_warning!("{notice}");
         }
         let mut restart = Vec::new();
-        self.change_server(new.server, &mut restart);
+        self.change_server(new.server, new.people, &mut restart);
         self.change_cameras(&new.cameras, &mut restart);
         match &*restart {
             [] => log_info!("the config is taken over"),
@@ -178,7 +194,7 @@ impl Running {
         Ok(())
     }
 
-    fn change_server(&mut self, new: config::Server, restart: &mut Vec<String>) {
+    fn change_server(&mut self, new: config::Server, people: config::People, restart: &mut Vec<String>) {
         let old = &self.config.server;
         for (same, key) in [
             (old.listen == new.listen, "listen"),
@@ -197,12 +213,12 @@ impl Running {
             sandbox: old.sandbox,
             ..new
         };
-        if *old != new {
+        if *old != new || self.config.people != people {
             for (stream, _) in &self.cameras {
                 stream.ring.set_limits(limits(&new));
             }
-            self.server.change(new.clone());
-            self.config.server = new;
+            self.server.change(new.clone(), people.clone());
+            (self.config.server, self.config.people) = (new, people);
         }
     }
 
@@ -229,6 +245,19 @@ impl Running {
             old.clone_from(new);
         }
     }
+}
+
+/// The folder for what outlives the program, which the service manager gives (systemd.exec(5), StateDirectory).
+fn state_folder() -> Option<PathBuf> {
+    std::env::var_os("STATE_DIRECTORY").map(PathBuf::from)
+}
+
+/// The keys of sessions and links.
+fn keys(folder: Option<&Path>) -> Result<Keys> {
+    Keys::load(folder).or_else(|e| {
+        log_warning!("{e}; logins and links end with the program");
+        Keys::load(None)
+    })
 }
 
 /// The limits of the rings, as the config has them.

@@ -34,6 +34,8 @@ pub enum Task {
     ListControls,
     /// `--health`
     Health,
+    /// `--password`
+    Password,
     /// Nothing else: to serve.
     Serve,
 }
@@ -52,7 +54,7 @@ enum Origin {
 struct Opt(&'static str, &'static str, Option<&'static str>, &'static str);
 
 #[rustfmt::skip]
-const OPTIONS: [Opt; 12] = [
+const OPTIONS: [Opt; 13] = [
     Opt("c", "config", Some("FILE"), "read this config (default: ./fmp4streamer.conf, then /etc/fmp4streamer.conf)"),
     Opt("", "probe", None, "report what this machine and its cameras can do, what is in the way, and a config for them"),
     Opt("L", "list-devices", None, "same as --probe"),
@@ -60,6 +62,7 @@ const OPTIONS: [Opt; 12] = [
     Opt("l", "list-controls", None, "list the camera's controls, in the form that the config takes"),
     Opt("", "check", None, "read the config and report what would run; open no camera"),
     Opt("", "health", None, "ask the program that runs whether all is well, where the config or --listen has it serve, or at the URL that stands in the place of DEVICE; the exit status is 0 if so, else 1"),
+    Opt("", "password", None, "ask for a password and print the line for a [user NAME] section of the config"),
     Opt("", "test", None, "serve the built-in test picture, without a config"),
     Opt("", "listen", Some("ADDR:PORT"), "serve at this address; without ADDR, at all addresses"),
     Opt("", "verbose", None, "log each client and request"),
@@ -106,7 +109,7 @@ impl Args {
             listen: None,
         };
         let device = matches.free.first().cloned();
-        if matches!(task, Task::Help | Task::Version | Task::Probe) {
+        if matches!(task, Task::Help | Task::Version | Task::Probe | Task::Password) {
             args.origin = device.map_or(args.origin, Origin::Device);
             return Ok(args);
         }
@@ -163,6 +166,7 @@ fn task(matches: &Matches) -> Task {
         ("check", Task::Check),
         ("list-controls", Task::ListControls),
         ("health", Task::Health),
+        ("password", Task::Password),
     ];
     let mut asked = tasks.iter().filter(|(option, _)| matches.opt_present(option));
     asked.next().map_or(Task::Serve, |(_, task)| *task)

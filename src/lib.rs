@@ -22,6 +22,7 @@ pub mod error;
 pub mod format;
 pub mod health;
 pub mod notify;
+pub mod people;
 pub mod pump;
 pub mod ring;
 pub mod sandbox;

@@ -5,7 +5,7 @@ use fmp4streamer::config::Config;
 use fmp4streamer::error::{Error, Result, fit_for_log, flush_log};
 use fmp4streamer::sys::process::Signals;
 use fmp4streamer::sys::sock;
-use fmp4streamer::{app, cli, log_error, serve};
+use fmp4streamer::{app, cli, log_error, people, serve};
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -31,6 +31,9 @@ fn main() -> ExitCode {
         Task::Version => return show(&format!("fmp4streamer {}\n", env!("CARGO_PKG_VERSION"))),
         Task::Probe => return cli::probe(&args).map_or_else(failure, |text| show(&text)),
         Task::Health => return health(&args),
+        Task::Password => {
+            return people::ask_for_password().map_or_else(failure, |line| show(&(line + "\n")));
+        }
         Task::Check | Task::ListControls | Task::Serve => {}
     }
     let config = match args.config(None) {

@@ -31,11 +31,16 @@ pub struct Entered {
     pub no_commands: bool,
 }
 
-/// Gives up what this config has no use for. To be called before any thread is made.
+/// Gives up what this config has no use for, but for the folder in which state is kept. To be called before any thread is
+/// made.
 ///
 /// # Errors
 /// `sandbox = strict` can't be kept: a camera is a command, or the kernel refuses.
-pub fn enter(config: &Config, runs_commands: impl Fn(&Camera) -> bool) -> Result<Entered> {
+pub fn enter(
+    config: &Config,
+    state: Option<&Path>,
+    runs_commands: impl Fn(&Camera) -> bool,
+) -> Result<Entered> {
     let entered = |words: String, no_commands| Ok(Entered { words, no_commands });
     let wish = config.server.sandbox;
     if wish == Sandbox::Off {
@@ -64,6 +69,7 @@ pub fn enter(config: &Config, runs_commands: impl Fn(&Camera) -> bool) -> Result
     let folders = folders.iter().map(|folder| (folder.as_path(), Access::Read));
     let mut all: Vec<(&Path, Access)> = FOLDERS.map(|(path, access)| (Path::new(path), access)).into();
     all.extend(folders);
+    all.extend(state.map(|folder| (folder, Access::Keep)));
     let files = process::renounce_privileges().and_then(|()| landlock::restrict(&all));
     let words = match &files {
         Ok(()) => LANDLOCK,

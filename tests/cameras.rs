@@ -339,7 +339,10 @@ fn no_address_of_the_program_is_a_name() {
     }
     assert_eq!(
         reserved,
-        ["healthz", "hls", "player", "snapshot", "status", "stream", "ws"]
+        [
+            "healthz", "hls", "links", "login", "logout", "player", "snapshot", "status",
+            "stream", "t", "ws"
+        ]
     );
 }
 

@@ -55,6 +55,7 @@ impl Config {
             file,
             server,
             cameras,
+            people,
             notices,
         } = self;
         let mut lines = vec![match file {
@@ -67,6 +68,7 @@ impl Config {
             "server: port {} on {address}, at most {clients} streams",
             server.port
         ));
+        lines.append(&mut people.describe());
         for camera in cameras {
             lines.append(&mut camera.describe());
         }

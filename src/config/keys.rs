@@ -4,11 +4,13 @@
 use super::device::DeviceName;
 use super::model::{Draft, Sandbox};
 use super::nearest::nearest;
+use super::people::Role;
 use super::scope::{ALL, Scope};
 use super::source::{CaptureFormat, ChainKeys, Edid, InputKeys, Memory, SourceKind, Standard};
 use super::values::{
     Refused, address, is_fourcc, is_host, is_name, known, list, origin, sent_origin, switch, within,
 };
+use crate::format::password::PasswordHash;
 use std::time::Duration;
 
 /// One key.
@@ -630,6 +632,43 @@ pub static KEYS: &[Key] = &[
         set: |draft, text| {
             let number = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
             option(draft, "lens-position", text, number || text == "default")
+        },
+    },
+    Key {
+        scope: Scope::User,
+        name: "password",
+        default: "",
+        doc: "What is kept of the user's password: the line that \"fmp4streamer --password\" makes.",
+        allowed: "a line that fmp4streamer --password made",
+        set: |draft, text| {
+            let clear = "this is no line of fmp4streamer --password; a password does not stand in the config as it is";
+            draft.password = Some(PasswordHash::parse(text).ok_or(Refused::Secret(clear))?);
+            Ok(())
+        },
+    },
+    Key {
+        scope: Scope::People,
+        name: "role",
+        default: "view",
+        doc: "What the user may do. view: watch. control: also change and turn the camera. admin: also keep \
+              changes and make links for others. In [anonymous]: what those may do who do not log in, view \
+              or control; without this section they may do nothing, once there is a user.",
+        allowed: "view, control or admin",
+        set: |draft, text| {
+            let role = Role::ALL.into_iter().find(|role| role.word() == text);
+            draft.rights.role = known(role)?;
+            Ok(())
+        },
+    },
+    Key {
+        scope: Scope::People,
+        name: "cameras",
+        default: "",
+        doc: "The cameras that the user may see. The others are not there for this user. Empty: all.",
+        allowed: "names of cameras, separated by commas, spaces or lines",
+        set: |draft, text| {
+            draft.rights.cameras = list(text, |name| known(is_name(name).then_some(())))?;
+            Ok(())
         },
     },
 ];

@@ -4,9 +4,11 @@ use super::device::DeviceName;
 use super::ini::{self, Entry, Section, shown};
 use super::keys;
 use super::model::{Camera, Codec, Config, Draft, Server};
+use super::people::People;
 use super::scope::{self, Scope};
 use super::section::{NOT_IN_THE_FILE, source_of, unknown_key};
 use super::source::SourceKind;
+use super::users::{ANONYMOUS, is_of_people};
 use crate::error::{Error, Result};
 use crate::sys::process;
 use std::fs::{self, File};
@@ -108,7 +110,7 @@ impl Config {
         let auto = Section::new("auto", NOT_IN_THE_FILE);
         let implied = sections
             .iter()
-            .all(|section| section.name == SERVER)
+            .all(|section| section.name == SERVER || is_of_people(section))
             .then_some(&auto);
         let mut expander = ini::Expander::new(file, &default);
         let mut parts = Vec::new();
@@ -123,11 +125,21 @@ impl Config {
         let named_codecs = codecs_named_in(&parts);
         let mut codecs: Vec<Codec> = Vec::new();
         let mut any_device = false;
+        let mut people_drafts = Vec::new();
         for (section, entries) in &parts {
             let mut draft = Draft::default();
             if section.name == SERVER {
                 draft.fill(file, &[Scope::Server], section, entries, &variables)?;
                 server = draft.server;
+                continue;
+            }
+            if is_of_people(section) {
+                let scopes: &[Scope] = match section.name == ANONYMOUS {
+                    true => &[Scope::People],
+                    false => &[Scope::People, Scope::User],
+                };
+                draft.fill(file, scopes, section, entries, &variables)?;
+                people_drafts.push((section, entries, draft));
                 continue;
             }
             let source = source_of(section, file)?;
@@ -154,9 +166,15 @@ impl Config {
         if let Some((key, line)) = default.keys().find(|(key, _)| stray(key)) {
             return Err(unknown_key(file, line, &default.name, &scope::ALL, key));
         }
+        let cameras = named(cameras, file, &server.base_path, reserved)?;
+        let mut people = People::default();
+        for (section, entries, draft) in people_drafts {
+            people.add(file, section, entries, draft, &cameras)?;
+        }
         let mut config = Config {
             file: Some(file.into()),
-            cameras: named(cameras, file, &server.base_path, reserved)?,
+            cameras,
+            people,
             server,
             notices,
         };

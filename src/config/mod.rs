@@ -9,15 +9,18 @@ pub mod laws;
 mod load;
 mod model;
 mod nearest;
+mod people;
 mod scope;
 mod section;
 mod source;
+mod users;
 mod values;
 
 pub use device::{DeviceName, UsbId};
 pub use load::DEFAULT_FILES;
 pub use model::{Camera, Config, Draft, Sandbox, Server};
 pub use nearest::nearest;
+pub use people::{People, Rights, Role, User};
 pub use source::{
     CaptureFormat, ChainKeys, Edid, InputKeys, Memory, PRESENT_INPUT, Rpicam, Setting, SourceKind, Standard,
 };

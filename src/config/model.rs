@@ -1,7 +1,9 @@
 //! What a config says: the types that the rest of the program reads, and their defaults.
 
 use super::device::DeviceName;
+use super::people::{People, Rights};
 use super::source::{Setting, SourceKind};
+use crate::format::password::PasswordHash;
 use std::mem;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -15,6 +17,8 @@ pub struct Config {
     pub server: Server,
     /// Where the frames come from: one or more, each under a name of its own.
     pub cameras: Vec<Camera>,
+    /// Who may do what.
+    pub people: People,
     /// Lines for the log, each a warning: what the file asks for and does not get.
     pub notices: Vec<String>,
 }
@@ -92,6 +96,7 @@ impl Config {
             file: None,
             server: Server::default(),
             cameras: vec![camera],
+            people: People::default(),
             notices: Vec::new(),
         }
     }
@@ -161,5 +166,9 @@ pub struct Draft {
     pub server: Server,
     /// If it is a camera's.
     pub camera: Camera,
+    /// If it is `[anonymous]` or a user's.
+    pub rights: Rights,
+    /// If it is a user's.
+    pub password: Option<PasswordHash>,
     pub(super) notices: Vec<String>,
 }

@@ -13,15 +13,21 @@ pub enum Scope {
     Exec,
     /// `[rpicam NAME]` alone.
     Rpicam,
+    /// `[user NAME]` and `[anonymous]`.
+    People,
+    /// `[user NAME]` alone.
+    User,
 }
 
 /// Every scope.
-pub const ALL: [Scope; 5] = [
+pub const ALL: [Scope; 7] = [
     Scope::Server,
     Scope::Camera,
     Scope::Device,
     Scope::Exec,
     Scope::Rpicam,
+    Scope::People,
+    Scope::User,
 ];
 
 impl Scope {
@@ -33,6 +39,8 @@ impl Scope {
             Scope::Device => "a device's section, such as [/dev/video0]",
             Scope::Exec => "an [exec NAME] section",
             Scope::Rpicam => "an [rpicam] section",
+            Scope::People => "a [user NAME] section or [anonymous]",
+            Scope::User => "a [user NAME] section",
         }
     }
 }

@@ -7,6 +7,7 @@ use super::model::{Camera, Draft};
 use super::nearest::nearest;
 use super::scope::Scope;
 use super::source::{CaptureFormat, NAMED_KINDS, Setting, SourceKind};
+use super::users::{ANONYMOUS, USER};
 use super::values::Refused;
 use crate::error::{Error, Result};
 use std::collections::HashSet;
@@ -29,11 +30,12 @@ pub(super) fn source_of(section: &Section, file: &str) -> Result<SourceKind> {
     if let Some(named) = NAMED_KINDS.iter().find(|named| named.name == kind) {
         return Ok((named.new)());
     }
-    let known = ["server", "default"]
+    let known = ["server", "default", USER, ANONYMOUS]
         .into_iter()
         .chain(NAMED_KINDS.iter().map(|named| named.name));
     let hint = match nearest(&kind.to_ascii_lowercase(), known) {
         Some("default") => "; did you mean [DEFAULT]?".into(),
+        Some(USER) => "; did you mean [user NAME]?".into(),
         Some(known) => format!("; did you mean [{known}]?"),
         None => String::new(),
     };
@@ -43,7 +45,7 @@ pub(super) fn source_of(section: &Section, file: &str) -> Result<SourceKind> {
         .map(|named| format!(", [{} NAME]", named.name))
         .collect();
     let why = format!(
-        "allowed: [server], [DEFAULT], and for a camera [/dev/...], [usb:VID:PID], [card:NAME]{others} or [{} NAME]{hint}",
+        "allowed: [server], [DEFAULT], [user NAME], [anonymous], and for a camera [/dev/...], [usb:VID:PID], [card:NAME]{others} or [{} NAME]{hint}",
         last.name
     );
     Err(Error::new(
@@ -188,10 +190,11 @@ fn bad_value(file: &str, entry: &Entry, allowed: &str, refused: Refused) -> Erro
     } else {
         ""
     };
-    let why = match refused {
-        Refused::NotAllowed => format!("allowed: {allowed}{hint}"),
-        Refused::Because(why) => why,
-    };
     let tried = format!("{key} = {}", shown(value));
+    let (tried, why) = match refused {
+        Refused::NotAllowed => (tried, format!("allowed: {allowed}{hint}")),
+        Refused::Because(why) => (tried, why),
+        Refused::Secret(why) => (key.clone(), why.into()),
+    };
     Error::new(format_args!("{file}:{line}"), tried, why)
 }

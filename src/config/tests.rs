@@ -525,12 +525,12 @@ fn errors_tell_what_is_allowed_and_what_was_meant() {
              max_age_ms, join_max_s, join_max_mb, hosts, frame_ancestors, cors_origins, base_path, sandbox, name, width, \
              height, fps, rotation, auto_sleep, linger_s, capture_format, encoder, decoder, encoder_input_format, \
              decoder_input_format, capture_memory, decoder_memory, encoder_memory, input, standard, edid, command, bitrate, intra, profile, \
-             level, hflip, vflip, camera, mode, denoise, autofocus_mode, autofocus_range, lens_position, and rpicam_NAME for any \
+             level, hflip, vflip, camera, mode, denoise, autofocus_mode, autofocus_range, lens_position, password, role, cameras, and rpicam_NAME for any \
              other option of rpicam-vid; did you mean height?",
         ),
         (
             "[sever]\n",
-            "f:1: [sever]: no such section: allowed: [server], [DEFAULT], and for a camera [/dev/...], \
+            "f:1: [sever]: no such section: allowed: [server], [DEFAULT], [user NAME], [anonymous], and for a camera [/dev/...], \
              [usb:VID:PID], [card:NAME], [exec NAME], [rpicam NAME] or [test NAME]; did you mean [server]?",
         ),
         (
@@ -711,7 +711,9 @@ fn units_are_what_their_names_say() {
 #[test]
 fn the_defaults_are_those_of_the_table() {
     let mut draft = Draft::default();
-    for key in keys::KEYS.iter().filter(|key| key.scope != Scope::Exec) {
+    // A command and a password have none.
+    let has_default = |key: &&keys::Key| ![Scope::Exec, Scope::User].contains(&key.scope);
+    for key in keys::KEYS.iter().filter(has_default) {
         assert!((key.set)(&mut draft, key.default).is_ok(), "{}", key.name);
     }
     assert_eq!(draft, Draft::default());
@@ -752,21 +754,27 @@ fn dist_holds_every_key_with_its_default_and_meaning() {
                 Some("DEFAULT") => Scope::Camera,
                 Some("exec") => Scope::Exec,
                 Some("rpicam") => Scope::Rpicam,
+                Some("user") => Scope::User,
+                Some("anonymous") => Scope::People,
                 _ => Scope::Device,
             });
         }
         let Some((name, value)) = line.split_once(" =") else {
             continue;
         };
-        // What no table knows is a control, for example; and a command has no default, so an example stands
+        // What no table knows is a control, for example; a command and a password have no default, so an example stands
         // there.
-        let Some(key) = keys::find(&[scope.unwrap()], name) else {
+        let scopes = match scope.unwrap() {
+            Scope::User => vec![Scope::User, Scope::People],
+            scope => vec![scope],
+        };
+        let Some(key) = keys::find(&scopes, name) else {
             let free = scope == Some(Scope::Device) || name.starts_with(keys::RPICAM_PREFIX);
             assert!(free, "{line}");
             continue;
         };
         assert_eq!(comment, meaning(key), "{name}");
-        if key.scope != Scope::Exec {
+        if ![Scope::Exec, Scope::User].contains(&key.scope) {
             assert_eq!(value.trim(), key.default, "{name}");
         }
         found.push(name.to_owned());
@@ -930,6 +938,8 @@ fn the_readme_holds_the_table() {
             Scope::Device => "`[/dev/...]`",
             Scope::Exec => "`[exec NAME]`",
             Scope::Rpicam => "`[rpicam]`",
+            Scope::People => "`[user NAME]`, `[anonymous]`",
+            Scope::User => "`[user NAME]`",
         };
         let default = if key.default.is_empty() {
             "–".into()
@@ -949,6 +959,7 @@ fn describe_says_what_would_run() {
         config.describe(),
         "config: f
 server: port 8000 on all addresses, at most 100 streams
+anybody who reaches the port can watch
 camera0: /dev/video0, 640x480 at 30 fps, format chosen automatically
 camera0: stops 5 s after the last viewer leaves
 camera0: sets h264_profile = High
@@ -971,7 +982,7 @@ controls are checked when their device is opened
         "controls are checked when their device is opened",
     ];
     let described = parse(text).describe();
-    assert_eq!(described.lines().skip(2).collect::<Vec<_>>(), lines);
+    assert_eq!(described.lines().skip(3).collect::<Vec<_>>(), lines);
     let described = parse("[/dev/video0]\nbrightnes=3\nsharpness=1\nled1_mode=2\n").describe();
     let lines = [
         "camera0: sets brightnes = 3; did you mean brightness?",
@@ -979,12 +990,13 @@ controls are checked when their device is opened
         "camera0: sets led1_mode = 2",
         "controls are checked when their device is opened",
     ];
-    assert_eq!(described.lines().skip(4).collect::<Vec<_>>(), lines);
+    assert_eq!(described.lines().skip(5).collect::<Vec<_>>(), lines);
     let text = "[server]\nlisten=::1\n[exec a]\ncommand=cat x\nauto_sleep=no\nrotation=90\n";
     assert_eq!(
         parse(text).describe(),
         "config: f
 server: port 8000 on ::1, at most 100 streams
+anybody who reaches the port can watch
 camera0: the command cat x
 camera0: players turn it by 90 degrees
 camera0: runs even while nobody watches

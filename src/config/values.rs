@@ -11,6 +11,8 @@ pub enum Refused {
     NotAllowed,
     /// This reason explains it better.
     Because(String),
+    /// This reason explains it, and the value is not to be repeated.
+    Secret(&'static str),
 }
 
 /// Refuses what could not be read.

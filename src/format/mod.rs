@@ -2,16 +2,20 @@
 
 pub mod app4;
 pub mod base64;
+pub mod basic;
 pub mod bits;
 mod chunk;
 mod codec;
 pub mod fmp4;
+pub mod form;
 mod growing;
 pub mod gzip;
 pub mod h264;
 pub mod hls;
 pub mod jpeg;
 pub mod json;
+pub mod mac;
+pub mod password;
 pub mod raw;
 pub mod time;
 pub mod usb;

@@ -18,6 +18,8 @@ pub enum Origins {
     /// Pages of this very server: browsers let any page open a WebSocket to any place, and leave it to that place to ask
     /// where it is from (RFC 6455, 10.2). Who sends no Origin is no browser.
     SameOrigin,
+    /// As `SameOrigin`, but for what changes something: pages that are listed may not, either.
+    Own,
 }
 
 /// The fields of our answers that a page's script may read, beside those that it always may (Fetch, "CORS-safelisted
@@ -84,7 +86,7 @@ impl Access {
             let of_host = head.host.as_ref() == Some(&host);
             match origins {
                 // A proxy that puts its own Host there has taken the browser's away, with the port.
-                Origins::SameOrigin if of_host => is_same_origin(origin, head),
+                Origins::SameOrigin | Origins::Own if of_host => is_same_origin(origin, head),
                 _ => of_host || self.is_in_hosts(&host),
             }
         };
@@ -92,6 +94,10 @@ impl Access {
         // Where the browser thinks the connection safe, it says of a listed page's tag, too, that it is of another site.
         let foreign = foreign || head.cross_site && !self.may_show(head, origins, own_address);
         let welcome = self.is_open() || self.listed_origin(head).is_some();
+        let (foreign, welcome) = match origins {
+            Origins::Own => (foreign || head.of_other_origin, false),
+            _ => (foreign, welcome),
+        };
         // Who may frame the page is the browser's to enforce (frame-ancestors); where nobody may, nothing is sent at all.
         let framed = head.framed && self.frame_ancestors.is_empty();
         if foreign && !welcome || framed {
@@ -314,7 +320,7 @@ mod tests {
 
     #[test]
     fn only_our_pages_and_listed_ones_are_answered() {
-        use Origins::{SameHost, SameOrigin, Tags};
+        use Origins::{Own, SameHost, SameOrigin, Tags};
         let listed = "cors_origins = http://home.example";
         for (settings, origins, fields, expected) in [
             ("", SameHost, "Origin: http://pi", ""),
@@ -348,6 +354,23 @@ mod tests {
             ("", SameOrigin, "Origin: http://pi", ""),
             ("", SameOrigin, "Origin: https://pi", "403"),
             ("", SameOrigin, "Origin: http://pi:8443", "403"),
+            ("", Own, "", ""),
+            ("", Own, "Origin: http://pi", ""),
+            ("", Own, "Origin: http://pi\r\nSec-Fetch-Site: same-origin", ""),
+            ("", Own, "Sec-Fetch-Site: none", ""),
+            ("", Own, "Sec-Fetch-Site: same-site", "403"),
+            ("", Own, "Sec-Fetch-Site: cross-site", "403"),
+            (
+                "",
+                Own,
+                "Origin: http://pi\r\nSec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate",
+                "403",
+            ),
+            ("", Own, "Origin: http://pi:8443", "403"),
+            ("", Own, "Origin: null", "403"),
+            (listed, Own, "Origin: http://home.example", "403"),
+            ("cors_origins = *", Own, "Origin: http://any.example", "403"),
+            ("hosts = pi2", Own, "Origin: https://pi2", ""),
             ("hosts = pi2", SameHost, "Origin: http://pi2", ""),
             // A proxy put its own Host there.
             ("hosts = pi2", SameOrigin, "Origin: https://Pi2:8443", ""),

@@ -102,6 +102,11 @@ impl Answer {
         }
     }
 
+    /// The same under another status.
+    pub fn with_status(self, status: &'static str) -> Answer {
+        Answer { status, ..self }
+    }
+
     /// Adds header lines, each with its end.
     pub fn with(mut self, header_lines: &str) -> Answer {
         self.more.push_str(header_lines);

@@ -4,9 +4,11 @@ use super::access::Origins;
 use super::answer::Answer;
 use super::connection::{Connection, Phase};
 use super::exchange::{Ending, Exchange};
-use super::head::{self, Bad, HEAD_BYTES, Head};
-use super::routes::{self, Route};
+use super::head::{self, Bad, HEAD_BYTES, Head, Method};
+use super::login;
+use super::routes::{self, LINK, Route};
 use super::shared::{CameraSide, Shared};
+use crate::config::Role;
 use crate::log_verbose;
 use crate::sys::sock::{self, Input};
 use std::cell::Cell;
@@ -52,14 +54,20 @@ fn exchange(connection: &Arc<Connection>, shared: &Shared, received: &mut Vec<u8
     };
     connection.enter(Phase::Answer);
     shared.counters.requests.fetch_add(1, Relaxed);
-    log_verbose!("client {}: {:?} {}", connection.address, head.method, head.path);
+    let path = match head.path.split_once(LINK) {
+        Some((before, _)) => format!("{before}{LINK}..."),
+        None => head.path.clone(),
+    };
+    log_verbose!("client {}: {:?} {path}", connection.address, head.method);
     let target = target(&head.path, shared);
     let cameras = target.camera.map_or(&*shared.cameras, slice::from_ref);
     let number = routes::camera_number(target.path, &head);
     let access = &shared.access;
     let cors = access.listed_origin(&head).is_some();
     let route = routes::resolve(target.path, &head, cors, cameras.len());
-    let origins = route.as_ref().map_or(Origins::SameHost, |route| route.origins);
+    let origins = route
+        .as_ref()
+        .map_or(Origins::SameHost, |(route, _)| route.origins);
     let own_address = connection.own_address();
     let exchange = Exchange {
         connection,
@@ -67,8 +75,9 @@ fn exchange(connection: &Arc<Connection>, shared: &Shared, received: &mut Vec<u8
         camera: number
             .and_then(|number| cameras.get(number))
             .unwrap_or(&cameras[0]),
-        cameras,
+        cameras: cameras.into(),
         camera_named: target.camera.is_some(),
+        grant: None,
         path: target.path,
         head: &head,
         security_headers: access.security_headers(&head, origins, own_address),
@@ -76,7 +85,7 @@ fn exchange(connection: &Arc<Connection>, shared: &Shared, received: &mut Vec<u8
         place: Cell::default(),
     };
     let answered = match access.check(&head, origins, own_address) {
-        Ok(()) => answer(&exchange, route),
+        Ok(()) => answer(exchange, route, target.link),
         Err(forbidden) => {
             shared.counters.forbidden.fetch_add(1, Relaxed);
             exchange.send(&forbidden)
@@ -101,36 +110,61 @@ fn exchange(connection: &Arc<Connection>, shared: &Shared, received: &mut Vec<u8
     }
 }
 
-/// Answers by the request's route, or as there is none.
-fn answer(exchange: &Exchange<'_>, route: Result<&Route, Answer>) -> io::Result<Ending> {
+/// Answers by the request's route, or as there is none, if the client may ask.
+fn answer(
+    mut exchange: Exchange<'_>,
+    route: Result<(&Route, Option<Role>), Answer>,
+    link: Option<&str>,
+) -> io::Result<Ending> {
+    let (head, shared) = (exchange.head, exchange.shared);
+    // What is not there is not told to who may see nothing; but browsers say nothing of people before they send a request.
+    let needed = match &route {
+        Ok((_, role)) => *role,
+        Err(_) => Some(Role::View).filter(|_| head.method != Method::Options),
+    };
+    let from = exchange.connection.address.ip();
+    match login::admit(shared, head, link, from, needed.unwrap_or_default()) {
+        Ok(grant) => exchange.grant(grant),
+        Err(answer) if needed.is_some() => return exchange.send(&answer),
+        Err(_) => {}
+    }
     let route = match route {
-        Ok(route) => route,
+        Ok((route, _)) if !exchange.cameras.is_empty() => route,
+        Ok(_) => return exchange.send(&routes::nothing_here()),
         Err(answer) => return exchange.send(&answer),
     };
     match route.gives.and_then(|codec| exchange.none_of(codec)) {
         Some(none) => exchange.send(&none),
-        None => (route.serve)(exchange),
+        None => (route.serve)(&exchange),
     }
 }
 
-/// The camera and the rest of a path.
+/// What a path names.
 struct Target<'a> {
+    /// The token of a view link.
+    link: Option<&'a str>,
     /// The camera that it names.
     camera: Option<&'a Arc<CameraSide>>,
     /// The rest behind `base_path` and the name; empty behind one alone.
     path: &'a str,
 }
 
-/// Takes the config's `base_path` off the front, and then the name of a camera. The addresses below a name stand at the root
+/// Takes the config's `base_path` off the front, then a view link, and then the name of a camera. The addresses below a name stand at the root
 /// as well, for the first camera.
 fn target<'a>(path: &'a str, shared: &'a Shared) -> Target<'a> {
     let path = strip(path, &shared.settings.base_path).unwrap_or(path);
+    let token = |path: &'a str| {
+        let rest = path.strip_prefix(LINK)?;
+        Some(rest.split_at(rest.find('/')?))
+    };
+    let (link, path) = token(path).map_or((None, path), |(token, path)| (Some(token), path));
     let mut cameras = shared.cameras.iter();
     let named = cameras.find_map(|camera| {
         let path = strip(path.strip_prefix('/')?, &camera.stream.name)?;
         Some((camera, path))
     });
     Target {
+        link,
         camera: named.map(|(camera, _)| camera),
         path: named.map_or(path, |(_, path)| path),
     }
@@ -169,7 +203,7 @@ fn answer_to_bad(bad: Bad) -> Answer {
 
 /// How reading a head came out.
 enum Incoming {
-    Head(Head),
+    Head(Box<Head>),
     Bad(Bad),
     TimedOut,
     Ended,
@@ -191,7 +225,7 @@ fn read_head(connection: &Connection, received: &mut Vec<u8>, first: bool) -> In
         match head::parse(received) {
             Ok(Some((head, length))) => {
                 received.drain(..length);
-                return Incoming::Head(head);
+                return Incoming::Head(Box::new(head));
             }
             Ok(None) => {}
             Err(bad) => return Incoming::Bad(bad),

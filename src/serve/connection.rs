@@ -1,9 +1,11 @@
 //! One client's connection as bytes: its socket, what it is doing, reads and writes that end in time.
 
+use crate::people::Grant;
 use crate::sys::sock::{self, Input};
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// One write may take this long.
@@ -41,6 +43,8 @@ pub struct Connection {
     /// Milliseconds from `made`.
     phase_since: AtomicU64,
     is_leaving: AtomicBool,
+    /// What was allowed to the last request.
+    grant: Mutex<Option<Grant>>,
 }
 
 impl Connection {
@@ -53,6 +57,7 @@ impl Connection {
             phase: AtomicU8::new(Phase::Head as u8),
             phase_since: AtomicU64::new(0),
             is_leaving: AtomicBool::new(false),
+            grant: Mutex::default(),
         }
     }
 
@@ -87,6 +92,17 @@ impl Connection {
         self.phase_since
             .store(self.made.elapsed().as_millis() as u64, Relaxed);
         self.phase.store(phase as u8, Relaxed);
+    }
+
+    /// Notes what is allowed to the request that is answered now.
+    pub fn note_grant(&self, grant: &Grant) {
+        *self.grant.lock().unwrap_or_else(PoisonError::into_inner) = Some(grant.clone());
+    }
+
+    /// What was allowed to the last request.
+    pub fn last_grant(&self) -> Option<Grant> {
+        let grant = self.grant.lock().unwrap_or_else(PoisonError::into_inner);
+        grant.clone()
     }
 
     /// Keeps the kernel from taking more of a stream than it can send soon.

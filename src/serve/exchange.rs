@@ -5,7 +5,10 @@ use super::connection::{Connection, LOOK_EVERY, Phase};
 use super::head::{Head, Method};
 use super::places::Place;
 use super::shared::{CameraSide, Shared};
+use crate::format::json::Value;
+use crate::people::Grant;
 use crate::stream::Codec;
+use crate::sys::sock::Input;
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
@@ -13,14 +16,19 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// A body has to be whole this long after the head.
+const BODY_TIME: Duration = Duration::from_secs(5);
+
 /// A request, where it came in, and what it is about.
 pub struct Exchange<'a> {
     pub connection: &'a Arc<Connection>,
     pub shared: &'a Shared,
     /// The camera that is named, or else the first one.
     pub camera: &'a Arc<CameraSide>,
-    /// That camera alone if it is named, or else all of them.
-    pub cameras: &'a [Arc<CameraSide>],
+    /// That camera alone if it is named, or else all that the client may see.
+    pub cameras: Cow<'a, [Arc<CameraSide>]>,
+    /// What is allowed to the client; `None` is nothing but what is open to everybody.
+    pub grant: Option<Grant>,
     /// The name that stands in front of the path, if one does.
     pub camera_named: bool,
     /// The path behind `base_path` and the camera's name.
@@ -71,6 +79,25 @@ impl fmt::Display for Ending {
 }
 
 impl<'a> Exchange<'a> {
+    /// Notes what is allowed to the client, and leaves it the cameras that it may see.
+    pub fn grant(&mut self, grant: Grant) {
+        let sees = |camera: &Arc<CameraSide>| grant.rights.include(&camera.stream.name);
+        if !self.cameras.iter().all(sees) {
+            self.cameras = self
+                .cameras
+                .iter()
+                .filter(|camera| sees(camera))
+                .cloned()
+                .collect();
+        }
+        if !sees(self.camera) {
+            let first = self.shared.cameras.iter().find(|camera| sees(camera));
+            self.camera = first.unwrap_or(self.camera);
+        }
+        self.connection.note_grant(&grant);
+        self.grant = Some(grant);
+    }
+
     /// True if the client asks for the head of an answer alone.
     pub fn is_head(&self) -> bool {
         self.head.method == Method::Head
@@ -131,6 +158,63 @@ impl<'a> Exchange<'a> {
             date(),
             self.security_headers
         )
+    }
+
+    /// Reads the body, of `most` bytes.
+    ///
+    /// # Errors
+    /// The answer to one that is too long, or not whole in time.
+    pub fn body(&self, most: usize) -> Result<Vec<u8>, Rejection> {
+        let Some(length) = self.head.content_length else {
+            let text = "A body needs one Content-Length";
+            return Err(Answer::text("411 Length Required", text).into());
+        };
+        if length > most {
+            let text = format!("This takes a body of {most} bytes at most");
+            return Err(Answer::text("413 Content Too Large", text).into());
+        }
+        if self.head.expects_continue && self.received.is_empty() && length > 0 {
+            let word = self.connection.write(b"HTTP/1.1 100 Continue\r\n\r\n");
+            word.map_err(|_| Rejection::Left)?;
+        }
+        let mut body = self.received.to_vec();
+        let deadline = Instant::now() + BODY_TIME;
+        let mut buffer = [0; 2048];
+        while body.len() < length {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Answer::text("408 Request Timeout", "The body was not whole in time").into());
+            }
+            match self.connection.read_within(&mut buffer, left) {
+                Input::Bytes(n) => body.extend_from_slice(&buffer[..n]),
+                Input::Nothing => {}
+                Input::Ended => return Err(Rejection::Left),
+            }
+        }
+        body.truncate(length);
+        Ok(body)
+    }
+
+    /// Reads a body of `most` bytes as JSON.
+    ///
+    /// # Errors
+    /// The answer to one that is none, or that a form could have sent.
+    pub fn json(&self, most: usize) -> Result<Value, Rejection> {
+        if !self.head.is_json {
+            let text = "This takes JSON, with Content-Type: application/json";
+            return Err(Answer::text("415 Unsupported Media Type", text).into());
+        }
+        let body = self.body(most)?;
+        let value = std::str::from_utf8(&body).ok().and_then(Value::read);
+        value.ok_or_else(|| Answer::text("400 Bad Request", "The body is not JSON").into())
+    }
+
+    /// The Cache-Control of what a cache may keep; that of one reader alone where not everybody may see it.
+    pub fn cache(&self, terms: &str) -> String {
+        match self.shared.people.are_all_welcome() {
+            true => terms.to_string(),
+            false => format!("private, {terms}"),
+        }
     }
 
     /// Takes a place for an endless answer, for as long as the exchange lasts, and makes the socket ready for one.

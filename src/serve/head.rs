@@ -13,6 +13,8 @@ pub enum Method {
     Get,
     /// The answer's head.
     Head,
+    /// A change.
+    Post,
     /// What is allowed here.
     Options,
     /// Anything else.
@@ -25,6 +27,7 @@ impl Method {
         match self {
             Method::Get => "GET",
             Method::Head => "HEAD",
+            Method::Post => "POST",
             Method::Options => "OPTIONS",
             Method::Other => "other",
         }
@@ -50,6 +53,8 @@ pub struct Head {
     pub origin: Option<String>,
     /// A browser says that another site's page asks for this, and not by going here (Fetch metadata).
     pub cross_site: bool,
+    /// A browser says that the page that asks is not of this very origin, whichever way it asks.
+    pub of_other_origin: bool,
     /// A browser says that another site's page shows this in a frame.
     pub framed: bool,
     /// A browser asks for what is to be shown as a picture: Accept has a format that only browsers ask for.
@@ -64,11 +69,36 @@ pub struct Head {
     pub resumes: bool,
     /// The connection may be used again after a finite answer.
     pub keep_alive: bool,
+    /// Authorization (RFC 9110, 11.6.2), if sent.
+    pub authorization: Option<String>,
+    /// Cookie (RFC 6265, 4.2), if sent.
+    cookies: Option<String>,
+    /// A browser goes to this address, rather than to load it for a page.
+    pub wants_page: bool,
+    /// A proxy says that the client came by https (X-Forwarded-Proto).
+    pub by_https: bool,
+    /// The length of the body in bytes (RFC 9110, 8.6); `None` if it is not known before its end.
+    pub content_length: Option<usize>,
+    /// The body is JSON, by its Content-Type: no form sends that.
+    pub is_json: bool,
+    /// The client waits for a word before it sends the body (RFC 9110, 10.1.1).
+    pub expects_continue: bool,
     /// What asks for a WebSocket.
     pub upgrade: Upgrade,
 }
 
 impl Head {
+    /// The value of the cookie of this name.
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        let mut pairs = self
+            .cookies
+            .as_deref()
+            .unwrap_or_default()
+            .split(';')
+            .map(str::trim);
+        pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+    }
+
     /// The value of this name in the query.
     pub fn asked(&self, name: &str) -> Option<&str> {
         let mut pairs = self.query.split('&');
@@ -150,6 +180,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
         method: match method {
             "GET" => Method::Get,
             "HEAD" => Method::Head,
+            "POST" => Method::Post,
             "OPTIONS" => Method::Options,
             _ => Method::Other,
         },
@@ -160,6 +191,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
         port: None,
         origin: None,
         cross_site: false,
+        of_other_origin: false,
         framed: false,
         for_img: false,
         referer: None,
@@ -167,6 +199,13 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
         if_none_match: None,
         resumes: false,
         keep_alive: version == 1,
+        authorization: None,
+        cookies: None,
+        wants_page: false,
+        by_https: false,
+        content_length: Some(0),
+        is_json: false,
+        expects_continue: false,
         upgrade: Upgrade::default(),
     };
     let mut codings = String::new();
@@ -188,6 +227,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
             (head.host, head.port) = (Some(host), port);
         } else if is("Accept") {
             head.for_img = value.is_some_and(|accept| accept.contains("image/webp"));
+            head.wants_page = value.is_some_and(|accept| accept.contains("text/html"));
         } else if is("Referer") {
             // Scheme, two slashes, authority (RFC 3986, 3).
             let page = value.filter(|page| !page.is_empty());
@@ -224,12 +264,29 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
         } else if is("If-Range") {
             if_range = true;
         } else if is("Content-Length") && value != Some("0") || is("Transfer-Encoding") {
-            // Nothing here takes a body. Its bytes are not to be read as the next request.
+            // A body may be left unread. Its bytes are not to be read as the next request.
             close = true;
+            let digits = value.filter(|value| value.bytes().all(|byte| byte.is_ascii_digit()));
+            let length = digits.and_then(|digits| digits.parse().ok());
+            // Two fields of which one says another length, or none, are a trap (RFC 9112, 6.3).
+            let first = head.content_length == Some(0);
+            head.content_length = length.filter(|_| first && is("Content-Length"));
+        } else if is("Content-Type") {
+            let essence = value.and_then(|value| value.split(';').next());
+            head.is_json = essence.is_some_and(|it| it.trim().eq_ignore_ascii_case("application/json"));
+        } else if is("Expect") {
+            head.expects_continue = value.is_some_and(|value| value.eq_ignore_ascii_case("100-continue"));
+        } else if is("Authorization") {
+            head.authorization = value.map(str::to_string);
+        } else if is("Cookie") {
+            head.cookies = value.map(str::to_string);
+        } else if is("X-Forwarded-Proto") {
+            head.by_https = value == Some("https");
         } else if is("Origin") {
             head.origin = Some(value.unwrap_or("null").to_string());
         } else if is("Sec-Fetch-Site") {
             cross_site = value == Some("cross-site");
+            head.of_other_origin = !matches!(value, Some("same-origin" | "none"));
         } else if is("Sec-Fetch-Mode") {
             navigates = value == Some("navigate");
         } else if is("Sec-Fetch-Dest") {

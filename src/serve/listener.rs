@@ -8,6 +8,7 @@ use super::refused::Refused;
 use super::shared::Shared;
 use crate::config;
 use crate::error::{Error, OnceASecond, Result};
+use crate::people::People;
 use crate::stream::Stream;
 use crate::sys::poll::{PollFd, is_ready, poll, readable};
 use crate::sys::sock;
@@ -71,11 +72,12 @@ impl Server {
     pub fn start(
         listeners: Vec<TcpListener>,
         settings: config::Server,
+        people: People,
         (own_names, sandbox): (Vec<String>, String),
         open_files: usize,
         streams: Vec<Arc<Stream>>,
     ) -> Result<Server> {
-        let shared = Shared::new(settings, &own_names, &sandbox, open_files, streams);
+        let shared = Shared::new(settings, people, &own_names, &sandbox, open_files, streams);
         let (most, _) = shared.most_connections();
         if most < shared.wanted_connections() {
             log_warning!(
@@ -100,10 +102,13 @@ impl Server {
         })
     }
 
-    /// Has these settings hold for clients that connect from now on, but for `listen` and `port`.
-    pub fn change(&self, settings: config::Server) {
+    /// Has these settings hold for clients that connect from now on, but for `listen` and `port`; and these people for all:
+    /// what somebody is sent who may no longer have it ends.
+    pub fn change(&self, settings: config::Server, people: config::People) {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        *shared = Arc::new(shared.with(settings));
+        let new = Arc::new(shared.with(settings, people));
+        new.end_what_is_not_allowed();
+        *shared = new;
     }
 
     /// True while clients are let in: always, but for a fault of this program.

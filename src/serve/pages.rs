@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::io;
 use std::sync::Arc;
 
-const HTML: &str = "text/html; charset=utf-8";
+pub const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
@@ -95,7 +95,7 @@ pub const ASSET_PATHS: [&str; ASSETS.len()] = {
 /// # Errors
 /// `TimedOut` or `WouldBlock` if the client does not take it; others if it has left.
 pub fn start(exchange: &Exchange<'_>) -> io::Result<Ending> {
-    match exchange.cameras {
+    match &*exchange.cameras {
         [_] => page(exchange),
         cameras => {
             let page = overview(cameras).into_bytes();

@@ -5,7 +5,8 @@ use super::access::Origins;
 use super::answer::Answer;
 use super::exchange::{Ending, Exchange};
 use super::head::{Head, Method};
-use super::{hls, mjpeg, mp4, pages, snapshot, status, ws};
+use super::{hls, links, login, mjpeg, mp4, pages, snapshot, status, ws};
+use crate::config::Role;
 use crate::stream::Codec;
 use std::fmt::Write;
 use std::io;
@@ -15,8 +16,8 @@ pub struct Route {
     /// Paths below the root, or below a camera's name; the first one is that of the docs. `/*` at the end stands for
     /// whatever follows, `?NAME=VALUE` for this in the query, be it followed by a camera's number.
     paths: &'static [&'static str],
-    /// The methods beside OPTIONS.
-    methods: &'static [Method],
+    /// The methods beside OPTIONS, each with the role that it needs; `None` is open to everybody.
+    methods: &'static [(Method, Option<Role>)],
     /// How the pictures are coded that it gives, if they are of one coding: a camera that gives others answers 501.
     pub gives: Option<Codec>,
     /// The pages that may use it.
@@ -27,10 +28,22 @@ pub struct Route {
     about: &'static str,
 }
 
+/// What stands before the token of a view link, in front of all paths.
+pub const LINK: &str = "/t/";
+
+impl Route {
+    /// The role that all its methods need.
+    fn role(&self) -> Option<Role> {
+        self.methods.iter().filter_map(|(_, role)| *role).min()
+    }
+}
+
 /// The name in a query by which mjpg-streamer and ustreamer choose what they do.
 const ACTION: &str = "action";
 
-const READ: &[Method] = &[Method::Get, Method::Head];
+const READ: &[(Method, Option<Role>)] = &[(Method::Get, Some(Role::View)), (Method::Head, Some(Role::View))];
+/// What a login page needs, what browsers ask for without saying who they are, and what monitors do.
+const FREE: &[(Method, Option<Role>)] = &[(Method::Get, None), (Method::Head, None)];
 
 /// The default of what a route does not say: it is read, by pages of this host, gives no pictures and is not in the docs.
 const ROUTE: Route = Route {
@@ -117,8 +130,38 @@ const ROUTES: &[Route] = &[
     },
     Route {
         paths: &["/healthz"],
+        methods: FREE,
         serve: status::health,
         about: "200 while all is well, else 503 and the reason; a camera that sleeps is no trouble",
+        ..ROUTE
+    },
+    Route {
+        paths: &["/login"],
+        about: "the page to log in by, where the config has [people](#people)",
+        methods: &[(Method::Get, None), (Method::Head, None), (Method::Post, None)],
+        origins: Origins::Own,
+        serve: login::serve,
+        ..ROUTE
+    },
+    Route {
+        paths: &["/links"],
+        methods: &[(Method::Post, Some(Role::Admin))],
+        origins: Origins::Own,
+        serve: links::make,
+        ..ROUTE
+    },
+    Route {
+        paths: &["/links/end"],
+        methods: &[(Method::Post, Some(Role::Admin))],
+        origins: Origins::Own,
+        serve: links::end_all,
+        ..ROUTE
+    },
+    Route {
+        paths: &["/logout"],
+        methods: &[(Method::Post, None)],
+        origins: Origins::Own,
+        serve: login::log_out,
         ..ROUTE
     },
     Route {
@@ -134,6 +177,7 @@ const ROUTES: &[Route] = &[
     },
     Route {
         paths: &pages::ASSET_PATHS,
+        methods: FREE,
         serve: pages::file,
         ..ROUTE
     },
@@ -147,23 +191,29 @@ const PREFLIGHT_MAX_AGE: &str = "Access-Control-Max-Age: 7200\r\n";
 const PREFLIGHT_HEADERS: &str = "Access-Control-Allow-Headers: Range, If-None-Match, If-Modified-Since, Cache-Control, \
     Pragma, Content-Type, Authorization, X-Requested-With\r\n";
 
-/// Finds the route of a request for `path`, the rest of the head's once `base_path` and a camera's name are off.
+/// Finds the route, and the role that it needs, of a request for `path`, the rest of the head's once `base_path` and a camera's name are off.
 ///
 /// # Errors
 /// The answer where there is none, or none for this method; and the answer to OPTIONS. `cors`: the page that asks is of
 /// another origin, and listed. `cameras`: how many there are.
-pub fn resolve(path: &str, head: &Head, cors: bool, cameras: usize) -> Result<&'static Route, Answer> {
+pub fn resolve(
+    path: &str,
+    head: &Head,
+    cors: bool,
+    cameras: usize,
+) -> Result<(&'static Route, Option<Role>), Answer> {
     let is_there = camera_number(path, head).is_none_or(|number| number < cameras);
     let route = find(path, head).filter(|_| is_there);
     let methods = match route {
         Some(route) => route.methods,
         // What the server as a whole can do (RFC 9110, 9.3.7).
         None if path == "*" => READ,
-        None => return Err(Answer::text("404 Not Found", nothing_here())),
+        None => return Err(nothing_here()),
     };
     let allow = allow(methods);
-    match route.filter(|_| methods.contains(&head.method)) {
-        Some(route) => Ok(route),
+    let role = methods.iter().find(|(method, _)| *method == head.method);
+    match route.zip(role.map(|(_, role)| *role)) {
+        Some(found) => Ok(found),
         None if head.method == Method::Options => {
             let answer = Answer::no_content().with(&format!("Allow: {allow}\r\n"));
             Err(match cors {
@@ -216,24 +266,28 @@ fn is_camera_number(text: &str) -> bool {
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn allow(methods: &[Method]) -> String {
-    let words = methods.iter().chain([&Method::Options]).map(|it| it.word());
+fn allow(methods: &[(Method, Option<Role>)]) -> String {
+    let methods = methods.iter().map(|(method, _)| method);
+    let words = methods.chain([&Method::Options]).map(|it| it.word());
     words.collect::<Vec<_>>().join(", ")
 }
 
-fn nothing_here() -> String {
+/// The answer where nothing is, with the addresses where something is.
+pub fn nothing_here() -> Answer {
     let in_docs = ROUTES.iter().filter(|route| !route.about.is_empty());
     let addresses: Vec<&str> = in_docs.filter_map(|route| route.paths.first().copied()).collect();
-    format!(
+    let text = format!(
         "There is nothing here. These are the addresses: {}; of several cameras, each one's are at /NAME/",
         addresses.join(" ")
-    )
+    );
+    Answer::text("404 Not Found", text)
 }
 
 /// The names that a camera can't have, since they stand at the same place in addresses; sorted. No camera's name has a dot.
 pub fn reserved_names() -> Vec<&'static str> {
     let paths = ROUTES.iter().flat_map(|route| route.paths);
     let firsts = paths.filter_map(|path| path.strip_prefix('/')?.split(['/', '?']).next());
+    let firsts = firsts.chain([LINK.trim_matches('/')]);
     let mut names = Vec::new();
     for name in firsts.filter(|it| !it.is_empty() && !it.contains('.')) {
         if let Err(place) = names.binary_search(&name) {
@@ -256,7 +310,7 @@ pub fn table_for_users() -> String {
 
 /// The table of routes in docs/design.md.
 pub fn table_for_developers() -> String {
-    let mut table = String::from("| paths | methods | gives |\n|---|---|---|\n");
+    let mut table = String::from("| paths | methods | role | gives |\n|---|---|---|---|\n");
     let shown = |path: &&str| match *path {
         "" => "nothing".to_string(),
         path => format!("`{path}`"),
@@ -266,9 +320,10 @@ pub fn table_for_developers() -> String {
         let gives = route.gives.map_or("–", Codec::word);
         _ = writeln!(
             table,
-            "| {} | {} | {gives} |",
+            "| {} | {} | {} | {gives} |",
             paths.join(", "),
-            allow(route.methods)
+            allow(route.methods),
+            route.role().map_or("–", Role::word)
         );
     }
     table
@@ -288,7 +343,7 @@ mod tests {
     fn outcome(request_line: &str) -> &'static str {
         let head = head(request_line);
         match resolve(&head.path, &head, false, 2) {
-            Ok(route) => route.paths[0],
+            Ok((route, _)) => route.paths[0],
             Err(answer) => answer.code(),
         }
     }
@@ -385,7 +440,10 @@ mod tests {
     fn no_camera_is_called_like_a_route() {
         assert_eq!(
             reserved_names(),
-            ["healthz", "hls", "player", "snapshot", "status", "stream", "ws"]
+            [
+                "healthz", "hls", "links", "login", "logout", "player", "snapshot", "status",
+                "stream", "t", "ws"
+            ]
         );
     }
 }

@@ -6,6 +6,7 @@ use super::connection::Connection;
 use super::hls::run::Hls;
 use super::places::{CONNECTIONS_A_VIEWER, FILES_A_CAMERA, MOST_LEAVING, OWN_FILES, Place, Places, RESERVE};
 use crate::config;
+use crate::people::People;
 use crate::stream::Stream;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -32,6 +33,7 @@ pub struct Counters {
 pub struct Shared {
     pub settings: config::Server,
     pub access: Arc<Access>,
+    pub people: Arc<People>,
     /// One or more; the first is at the root, too.
     pub cameras: Arc<[Arc<CameraSide>]>,
     /// What the program has given up, in words.
@@ -56,6 +58,7 @@ impl Shared {
     /// For a machine of those names, a program in that sandbox, and one stream or more.
     pub fn new(
         settings: config::Server,
+        people: People,
         own_names: &[String],
         sandbox: &str,
         open_files: usize,
@@ -72,6 +75,7 @@ impl Shared {
         };
         Shared {
             access: Arc::new(Access::new(own_names, &settings)),
+            people: Arc::new(people),
             settings,
             cameras: streams.into_iter().map(side).collect(),
             sandbox: sandbox.into(),
@@ -83,12 +87,23 @@ impl Shared {
         }
     }
 
-    /// The same with other settings.
-    pub fn with(&self, settings: config::Server) -> Shared {
+    /// The same with other settings and people.
+    pub fn with(&self, settings: config::Server, people: config::People) -> Shared {
         Shared {
+            people: Arc::new(self.people.with(people)),
             access: Arc::new(Access::new(self.access.own_names(), &settings)),
             settings,
             ..self.clone()
+        }
+    }
+
+    /// Ends the connections of who was sent something, and may no longer have it.
+    pub fn end_what_is_not_allowed(&self) {
+        for connection in self.connections().values() {
+            let grant = connection.last_grant();
+            if grant.is_some_and(|grant| !self.people.still_allows(&grant)) {
+                connection.shut_down();
+            }
         }
     }
 

@@ -55,7 +55,7 @@ fn remark(state: &State) -> String {
 pub fn health(exchange: &Exchange<'_>) -> io::Result<Ending> {
     let mut status = "200 OK";
     let mut lines = Vec::new();
-    for camera in exchange.cameras {
+    for camera in &*exchange.cameras {
         let state = camera.stream.state();
         let trouble = trouble(&state);
         if trouble.is_some() {
@@ -66,10 +66,15 @@ pub fn health(exchange: &Exchange<'_>) -> io::Result<Ending> {
             remark if state.condition == Condition::Live && !remark.is_empty() => format!("{word}: {remark}"),
             _ => word.into(),
         });
-        lines.push(match exchange.cameras {
+        lines.push(match &*exchange.cameras {
+            // Monitors bring no password, and reasons name devices.
+            _ if exchange.grant.is_none() => continue,
             [_] => text,
             _ => format!("{}: {text}", camera.stream.name),
         });
+    }
+    if lines.is_empty() {
+        lines.push("log in to see more".into());
     }
     exchange.send(&Answer::text(status, lines.join("\n")))
 }
@@ -81,10 +86,13 @@ pub fn health(exchange: &Exchange<'_>) -> io::Result<Ending> {
 pub fn report(exchange: &Exchange<'_>) -> io::Result<Ending> {
     let shared = exchange.shared;
     let counters = &shared.counters;
+    let grant = exchange.grant.as_ref();
     let cameras: Vec<String> = exchange.cameras.iter().map(|it| of_camera(it)).collect();
     let report = Object::new()
         .text("version", env!("CARGO_PKG_VERSION"))
         .text("sandbox", &shared.sandbox)
+        .text_or_null("user", grant.and_then(|grant| grant.user.as_deref()))
+        .text_or_null("role", grant.map(|grant| grant.rights.role.word()))
         .member("uptime_s", shared.started.elapsed().as_secs())
         .member("clock_us", clock::monotonic_us())
         .member("clients", shared.places.taken())

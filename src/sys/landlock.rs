@@ -17,6 +17,8 @@ pub enum Access {
     Read,
     /// Also write to them, and ask devices for what only they know (ioctl(2)).
     Device,
+    /// Read them, and make, write and remove them.
+    Keep,
 }
 
 /// struct landlock_ruleset_attr.
@@ -45,6 +47,9 @@ const RULE_PATH_BENEATH: c_long = 1;
 const WRITE_FILE: u64 = 1 << 1;
 const READ_FILE: u64 = 1 << 2;
 const READ_DIR: u64 = 1 << 3;
+const REMOVE_FILE: u64 = 1 << 5;
+const MAKE_REG: u64 = 1 << 8;
+const TRUNCATE: u64 = 1 << 14;
 const IOCTL_DEV: u64 = 1 << 15;
 /// The rights that a version knows, from 1 on: reading, writing, running, making, deleting; linking elsewhere; cutting
 /// off; ioctls of devices.
@@ -100,6 +105,7 @@ pub fn restrict(folders: &[(&Path, Access)]) -> io::Result<()> {
         let Ok(file) = open_path(folder) else { continue };
         let rights = match access {
             Access::Read => READ_FILE | READ_DIR,
+            Access::Keep => READ_FILE | READ_DIR | WRITE_FILE | REMOVE_FILE | MAKE_REG | TRUNCATE,
             Access::Device => READ_FILE | READ_DIR | WRITE_FILE | IOCTL_DEV,
         };
         let rule = PathBeneath {

@@ -11,8 +11,10 @@ pub mod load;
 pub mod mmap;
 pub mod poll;
 pub mod process;
+pub mod random;
 pub mod seccomp;
 pub mod sock;
+pub mod tty;
 pub mod uvc;
 pub mod v4l2;
 

@@ -20,6 +20,7 @@ const ARCH: u32 = if cfg!(target_arch = "x86_64") {
 const CALLS: &[c_long] = &[
     // files and devices; commands and new sockets are not among them
     libc::SYS_openat,
+    libc::SYS_renameat,
     libc::SYS_close,
     libc::SYS_read,
     libc::SYS_readv,
@@ -30,6 +31,9 @@ const CALLS: &[c_long] = &[
     libc::SYS_statx,
     libc::SYS_getdents64,
     libc::SYS_readlinkat,
+    libc::SYS_unlinkat,
+    libc::SYS_renameat2,
+    libc::SYS_fsync,
     libc::SYS_ppoll,
     libc::SYS_pipe2,
     libc::SYS_eventfd2,
@@ -91,6 +95,8 @@ const OLDER: &[c_long] = &[
     libc::SYS_open,
     libc::SYS_poll,
     libc::SYS_readlink,
+    libc::SYS_unlink,
+    libc::SYS_rename,
     libc::SYS_stat,
     libc::SYS_lstat,
     libc::SYS_fstat,

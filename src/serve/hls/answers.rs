@@ -95,7 +95,7 @@ fn playlist<'a>(exchange: &'a Exchange<'a>, multivariant: bool) -> Result<Body<'
         drop(state);
         text.to_string()
     };
-    let cache = format!("max-age={max_age_s}");
+    let cache = exchange.cache(&format!("max-age={max_age_s}"));
     Ok(Body::Answer(Answer::new(PLAYLIST_TYPE, cache, text.into_bytes())))
 }
 
@@ -113,7 +113,7 @@ fn find<'a>(exchange: &'a Exchange<'a>, name: &str) -> Result<Body<'a>, Rejectio
     drop(state);
     match found {
         Some(Found::Init(init)) => {
-            let answer = Answer::new(MEDIA_TYPE, FILE_CACHE, init.bytes.clone());
+            let answer = Answer::new(MEDIA_TYPE, exchange.cache(FILE_CACHE), init.bytes.clone());
             Ok(Body::Answer(answer))
         }
         Some(Found::Media(media)) => Ok(Body::Media(session, media)),
@@ -126,7 +126,10 @@ fn find<'a>(exchange: &'a Exchange<'a>, name: &str) -> Result<Body<'a>, Rejectio
 /// Sends a segment or a part; gives the bytes of it.
 fn send_media(exchange: &Exchange<'_>, media: &Media) -> io::Result<u64> {
     let length: usize = media.fragments.iter().map(|f| f.fragment.size_bytes()).sum();
-    let answer = Answer::new(MEDIA_TYPE, FILE_CACHE, Vec::new()).with("Accept-Ranges: none\r\n");
+    let answer = Answer::new(MEDIA_TYPE, exchange.cache(FILE_CACHE), Vec::new()).with(
+        "Accept-Ranges: none
+",
+    );
     // The bytes that are no payload, of a batch at a time.
     let mut heads = answer.head_of(length, &exchange.security_headers, exchange.head.keep_alive);
     if exchange.is_head() {

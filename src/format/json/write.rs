@@ -1,4 +1,4 @@
-//! JSON (RFC 8259), as far as it is needed: objects are written, and members of a flat object are read.
+//! Writes JSON objects, and finds members of flat ones.
 
 use std::fmt::{Display, Write};
 
@@ -90,23 +90,6 @@ pub fn member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
         let value = rest.strip_prefix('"')?.trim_start().strip_prefix(':')?;
         Some(value.trim())
     })
-}
-
-/// Laws that hold for any bytes, as functions that panic where one is broken: for tests and fuzz targets.
-pub mod laws {
-    use super::{Object, member, quote};
-
-    /// Any text may be read, and each text that is written is found again, as is what stands behind it.
-    pub fn json(data: &[u8]) {
-        let text = String::from_utf8_lossy(data);
-        if let Some(value) = member(&text, "type") {
-            assert!(text.contains(value), "a value from nowhere");
-        }
-        let written = Object::new().text("text", &text).member("number", 1).end();
-        assert_eq!(member(&written, "text"), Some(&*quote(&text)));
-        assert_eq!(member(&written, "number"), Some("1"), "{written}");
-        assert_eq!(member(&written, "none"), None);
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,52 @@
+//! The Basic scheme of HTTP (RFC 7617): a name and a password in an Authorization field.
+
+use super::base64;
+
+/// Name and password of a field's value; `None` if it is of another scheme, or not as the scheme asks.
+pub fn parse(value: &str) -> Option<(String, String)> {
+    let (scheme, coded) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("Basic") {
+        return None;
+    }
+    let text = String::from_utf8(base64::decode(coded.trim())?).ok()?;
+    let (name, password) = text.split_once(':')?;
+    // RFC 7617, 2: neither may have control characters.
+    (!text.contains(char::is_control)).then(|| (name.into(), password.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+    use crate::format::base64;
+
+    #[test]
+    fn names_and_passwords_are_found() {
+        let field = |text: &str| format!("Basic {}", base64::encode(text.as_bytes()));
+        // RFC 7617, 2 and 2.1.
+        let vectors = [
+            ("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "Aladdin", "open sesame"),
+            ("Basic dGVzdDoxMjPCow==", "test", "123£"),
+            ("bAsIc  Og==", "", ""),
+        ];
+        for (value, name, password) in vectors {
+            assert_eq!(parse(value).unwrap(), (name.into(), password.into()), "{value}");
+        }
+        let colon = parse(&field("a:b:c")).unwrap();
+        assert_eq!(colon, ("a".into(), "b:c".into()));
+        for wrong in [
+            "",
+            "Basic",
+            "Basic ",
+            "Basic Og",
+            "Basic Og=",
+            "Bearer Og==",
+            "Basic !!!!",
+            &field("no colon"),
+            &field("a:b\nc"),
+            "Basic //8=",
+            "Basic Og==,Basic Og==",
+        ] {
+            assert_eq!(parse(wrong), None, "{wrong:?}");
+        }
+    }
+}

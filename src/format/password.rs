@@ -1,0 +1,178 @@
+//! Passwords as the config has them: `pbkdf2-sha256$ITERATIONS$SALT$HASH`, salt and hash in base64 (RFC 8018, 5.2).
+
+use super::{base64, mac};
+use hmac_sha256::Hash;
+use std::fmt;
+
+/// The length of a salt that [`PasswordHash::new`] takes, in bytes (RFC 8018, 4.1 asks for 8).
+pub const SALT_BYTES: usize = 16;
+/// Iterations of a new hash: half a second or so of a Raspberry Pi Zero. Many are of use to those alone whose config was
+/// read by others; guessing at the door is slowed down otherwise.
+pub const ITERATIONS: u32 = 120_000;
+/// The iterations that a config may ask for. More would have a small machine hash for minutes.
+const ALLOWED_ITERATIONS: std::ops::RangeInclusive<u32> = 1_000..=10_000_000;
+/// A password may have this many bytes.
+pub const MAX_PASSWORD_BYTES: usize = 256;
+
+const SCHEME: &str = "pbkdf2-sha256";
+/// SHA-256 works on blocks of this size (FIPS 180-4, 1).
+const BLOCK_BYTES: usize = 64;
+
+/// What is kept of a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash {
+    iterations: u32,
+    salt: Vec<u8>,
+    hash: [u8; mac::MAC_BYTES],
+}
+
+impl PasswordHash {
+    /// Hashes a password.
+    pub fn new(password: &str, salt: [u8; SALT_BYTES], iterations: u32) -> PasswordHash {
+        PasswordHash {
+            iterations,
+            salt: salt.into(),
+            hash: pbkdf2(password.as_bytes(), &salt, iterations),
+        }
+    }
+
+    /// Reads what [`fmt::Display`] writes; `None` for all else, such as a password in clear.
+    pub fn parse(text: &str) -> Option<PasswordHash> {
+        let mut parts = text.split('$');
+        let (SCHEME, Some(iterations), Some(salt), Some(hash), None) = (
+            parts.next()?,
+            parts.next(),
+            parts.next(),
+            parts.next(),
+            parts.next(),
+        ) else {
+            return None;
+        };
+        let iterations = iterations.parse().ok()?;
+        let salt = base64::decode(salt)?;
+        let hash = base64::decode(hash)?.try_into().ok()?;
+        let good = ALLOWED_ITERATIONS.contains(&iterations) && (8..=64).contains(&salt.len());
+        good.then_some(PasswordHash {
+            iterations,
+            salt,
+            hash,
+        })
+    }
+
+    /// True if this is the password. It takes as long if it is not.
+    pub fn is_of(&self, password: &str) -> bool {
+        let hash = pbkdf2(password.as_bytes(), &self.salt, self.iterations);
+        mac::is_same(&hash, &self.hash)
+    }
+}
+
+/// The line for the config.
+impl fmt::Display for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (salt, hash) = (base64::encode(&self.salt), base64::encode(&self.hash));
+        write!(f, "{SCHEME}${}${salt}${hash}", self.iterations)
+    }
+}
+
+/// It stands in types that are printed in tests and logs.
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(password)")
+    }
+}
+
+/// The first block of PBKDF2 with HMAC-SHA-256 (RFC 8018, 5.2), which is as long as a hash.
+fn pbkdf2(password: &[u8], salt: &[u8], iterations: u32) -> [u8; mac::MAC_BYTES] {
+    // The two halves of HMAC begin with a block that the password alone makes (RFC 2104, 2): hashed once, not each time.
+    let mut key = [0; BLOCK_BYTES];
+    if password.len() > BLOCK_BYTES {
+        key[..mac::MAC_BYTES].copy_from_slice(&Hash::hash(password));
+    } else {
+        key[..password.len()].copy_from_slice(password);
+    }
+    let begun = |pad: u8| {
+        let mut hash = Hash::new();
+        hash.update(key.map(|byte| byte ^ pad));
+        hash
+    };
+    let (inner, outer) = (begun(0x36), begun(0x5c));
+    let hmac = |parts: &[&[u8]]| {
+        let (mut inner, mut outer) = (inner, outer);
+        for part in parts {
+            inner.update(part);
+        }
+        outer.update(inner.finalize());
+        outer.finalize()
+    };
+    let mut block = hmac(&[salt, &1u32.to_be_bytes()]);
+    let mut all = block;
+    for _ in 1..iterations {
+        block = hmac(&[&block]);
+        for (all, byte) in all.iter_mut().zip(block) {
+            *all ^= byte;
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PasswordHash, pbkdf2};
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// RFC 7914, 11, the first 32 bytes of each; and a key of more than a block, by Python's hashlib.
+    #[test]
+    fn vectors() {
+        assert_eq!(
+            hex(&pbkdf2(b"passwd", b"salt", 1)),
+            "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc"
+        );
+        assert_eq!(
+            hex(&pbkdf2(b"Password", b"NaCl", 80_000)),
+            "4ddcd8f60b98be21830cee5ef22701f9641a4418d04c0414aeff08876b34ab56"
+        );
+        assert_eq!(hex(&pbkdf2(&[b'x'; 65], b"salt", 2)), LONG);
+    }
+
+    const LONG: &str = "b5a1700563b197a9ddfcdd1e02aa3bb0882203a3246ba1811de32290e7df8f7a";
+
+    #[test]
+    fn a_hash_knows_its_password() {
+        let hash = PasswordHash::new("geheim", [7; 16], 1_000);
+        let text = hash.to_string();
+        assert!(text.starts_with("pbkdf2-sha256$1000$BwcHBwcHBwcHBwcHBwcHBw==$"));
+        let read = PasswordHash::parse(&text).unwrap();
+        assert_eq!(read, hash);
+        assert!(read.is_of("geheim"));
+        for other in ["Geheim", "geheim ", ""] {
+            assert!(!read.is_of(other), "{other:?}");
+        }
+        assert!(!format!("{hash:?}").contains("BwcH"));
+    }
+
+    #[test]
+    fn only_whole_hashes_are_read() {
+        let good = PasswordHash::new("a", [1; 16], 1_000).to_string();
+        let parts: Vec<&str> = good.split('$').collect();
+        for text in [
+            "",
+            "geheim",
+            "$",
+            "pbkdf2-sha256",
+            &good[..good.len() - 1],
+            &format!("{good}$"),
+            &format!("{good}A"),
+            &good.replace("$1000$", "$999$"),
+            &good.replace("$1000$", "$10000001$"),
+            &good.replace("$1000$", "$-1000$"),
+            &good.replace("sha256", "sha512"),
+            &good.replace(parts[2], ""),
+            &good.replace(parts[2], "AQ=="),
+        ] {
+            assert!(PasswordHash::parse(text).is_none(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,224 @@
+use super::keys::Keys;
+use super::link::Link;
+use super::registry::{Carrier, Credentials, Denial, People};
+use super::session;
+use crate::config::{self, Rights, Role, User};
+use crate::format::base64;
+use crate::format::password::PasswordHash;
+use std::net::{IpAddr, Ipv4Addr};
+use std::thread;
+
+const FROM: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+fn user(name: &str, password: &str, role: Role) -> User {
+    User {
+        name: name.into(),
+        password: PasswordHash::new(password, [7; 16], 1_000),
+        rights: Rights {
+            role,
+            cameras: Vec::new(),
+        },
+    }
+}
+
+fn config() -> config::People {
+    config::People {
+        users: vec![
+            user("anna", "secret:a", Role::Admin),
+            user("ben", "geheim", Role::View),
+        ],
+        anonymous: None,
+    }
+}
+
+fn people(config: config::People) -> People {
+    People::new(config, Keys::load(None).unwrap()).unwrap()
+}
+
+fn basic(name: &str, password: &str) -> String {
+    format!(
+        "Basic {}",
+        base64::encode(format!("{name}:{password}").as_bytes())
+    )
+}
+
+fn by_basic(people: &People, field: &str) -> Result<Option<String>, Denial> {
+    let credentials = Credentials {
+        authorization: Some(field),
+        ..Credentials::default()
+    };
+    people.admit(&credentials, FROM).map(|grant| grant.user)
+}
+
+#[test]
+fn without_users_all_may_watch() {
+    let people = people(config::People::default());
+    let credentials = Credentials {
+        authorization: Some("Basic nonsense"),
+        session: Some("1.2.3"),
+        link: None,
+    };
+    let grant = people.admit(&credentials, FROM).unwrap();
+    assert_eq!((grant.user, grant.carrier), (None, Carrier::None));
+    assert_eq!(grant.rights, Rights::default());
+}
+
+#[test]
+fn who_says_nothing_gets_what_all_others_get() {
+    let nothing = Credentials::default();
+    let mut config = config();
+    assert_eq!(people(config.clone()).admit(&nothing, FROM), Err(Denial::Unknown));
+    config.anonymous = Some(Rights::default());
+    let people = people(config);
+    assert_eq!(people.admit(&nothing, FROM).unwrap().rights.role, Role::View);
+    // A wrong password is not taken for none.
+    assert_eq!(
+        by_basic(&people, &basic("anna", "x")),
+        Err(Denial::Wrong("anna".into()))
+    );
+}
+
+#[test]
+fn a_password_is_right_or_wrong() {
+    let people = people(config());
+    assert_eq!(
+        by_basic(&people, &basic("anna", "secret:a")),
+        Ok(Some("anna".into()))
+    );
+    assert_eq!(by_basic(&people, &basic("ben", "geheim")), Ok(Some("ben".into())));
+    for (name, password) in [
+        ("ben", "secret:a"),
+        ("Anna", "secret:a"),
+        ("", ""),
+        ("carl", "geheim"),
+    ] {
+        assert_eq!(
+            by_basic(&people, &basic(name, password)),
+            Err(Denial::Wrong(name.into()))
+        );
+    }
+    assert_eq!(by_basic(&people, "Digest x"), Err(Denial::Unknown));
+}
+
+#[test]
+fn guessing_is_stopped_and_users_go_on() {
+    let people = people(config());
+    assert!(by_basic(&people, &basic("anna", "secret:a")).is_ok());
+    let mut outcomes = (0..9).map(|guess| by_basic(&people, &basic("ben", &guess.to_string())));
+    assert!(
+        outcomes
+            .by_ref()
+            .take(5)
+            .all(|outcome| matches!(outcome, Err(Denial::Wrong(_))))
+    );
+    assert!(outcomes.all(|outcome| matches!(outcome, Err(Denial::Wait(_)))));
+    // From there even a right one waits, but not one that is known, a session, or another place.
+    assert!(matches!(
+        by_basic(&people, &basic("ben", "geheim")),
+        Err(Denial::Wait(_))
+    ));
+    assert!(by_basic(&people, &basic("anna", "secret:a")).is_ok());
+    let elsewhere = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+    let session = people.log_in("ben", "geheim", elsewhere).unwrap();
+    let credentials = Credentials {
+        session: Some(&session),
+        ..Credentials::default()
+    };
+    assert_eq!(people.admit(&credentials, FROM).unwrap().user.unwrap(), "ben");
+}
+
+#[test]
+fn many_who_come_at_once_are_all_answered() {
+    let people = people(config());
+    thread::scope(|scope| {
+        let ask = |number: usize| {
+            let people = &people;
+            let field = match number % 2 {
+                0 => basic("anna", "secret:a"),
+                _ => basic("ben", "geheim"),
+            };
+            scope.spawn(move || by_basic(people, &field).is_ok())
+        };
+        // As many as a browser asks at once.
+        let threads: Vec<_> = (0..6).map(ask).collect();
+        assert!(threads.into_iter().all(|thread| thread.join().unwrap()));
+    });
+}
+
+#[test]
+fn sessions_end_with_their_time_and_their_password() {
+    let keys = Keys::load(None).unwrap();
+    let mut users = config().users;
+    let value = session::issue(&keys.session, &users[0], 2_000);
+    let check = |users: &[User], value: &str, now| {
+        session::check(&keys.session, users, value, now).map(|user| user.name.clone())
+    };
+    assert_eq!(check(&users, &value, Some(1_999)).unwrap(), "anna");
+    assert_eq!(check(&users, &value, None).unwrap(), "anna");
+    assert_eq!(check(&users, &value, Some(2_000)), None);
+    // Every change of a character is noticed.
+    for at in 0..value.len() {
+        for other in ["A", "B", ".", "0"] {
+            let mut changed = value.clone();
+            changed.replace_range(at..=at, other);
+            assert_eq!(
+                check(&users, &changed, Some(1)).is_some(),
+                changed == value,
+                "{changed}"
+            );
+        }
+    }
+    for value in ["", "..", "1.2", "a.b.c", "9999.YW5uYQ."] {
+        assert_eq!(check(&users, value, Some(1)), None, "{value}");
+    }
+    let other = Keys::load(None).unwrap();
+    assert!(session::check(&other.session, &users, &value, Some(1)).is_none());
+    users[0].password = PasswordHash::new("new", [7; 16], 1_000);
+    assert_eq!(check(&users, &value, Some(1)), None);
+    users.remove(0);
+    assert_eq!(check(&users, &value, Some(1)), None);
+}
+
+#[test]
+fn links_open_what_they_say() {
+    let keys = Keys::load(None).unwrap();
+    let link = Link {
+        camera: "yard".into(),
+        expiry: 2_000,
+    };
+    let token = link.token(&keys.link);
+    assert_eq!(Link::read(&keys.link, &token).unwrap(), link);
+    assert!(link.is_open(Some(1_999)) && !link.is_open(Some(2_000)) && !link.is_open(None));
+    let endless = Link { expiry: 0, ..link };
+    assert!(endless.is_open(Some(u64::MAX)) && endless.is_open(None));
+    for at in 0..token.len() {
+        for other in ["A", "B", ".", "-"] {
+            let mut changed = token.clone();
+            changed.replace_range(at..=at, other);
+            assert_eq!(
+                Link::read(&keys.link, &changed).is_some(),
+                changed == token,
+                "{changed}"
+            );
+        }
+    }
+    for token in ["", ".", "AQ.AQ", "AQ"] {
+        assert_eq!(Link::read(&keys.link, token), None);
+    }
+    assert_eq!(Link::read(&keys.session, &token), None);
+
+    let people = people(config());
+    let admit = |link: &Link| {
+        let token = people.link(link);
+        let credentials = Credentials {
+            link: Some(&token),
+            ..Credentials::default()
+        };
+        people.admit(&credentials, FROM)
+    };
+    let grant = admit(&endless).unwrap();
+    assert_eq!((grant.rights.role, grant.carrier), (Role::View, Carrier::Link));
+    assert_eq!(grant.rights.cameras, ["yard"]);
+    let ended = Link { expiry: 1, ..endless };
+    assert_eq!(admit(&ended), Err(Denial::Link));
+}
