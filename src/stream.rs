@@ -6,6 +6,7 @@
 use crate::error::{Error, Result};
 pub use crate::format::Codec;
 use crate::format::fmp4::Init;
+use crate::format::prometheus::Histogram;
 use crate::ring::{Limits, Pictures, Ring};
 use std::fmt;
 use std::io::{Read, Write};
@@ -33,6 +34,15 @@ pub enum Condition {
 }
 
 impl Condition {
+    /// All conditions.
+    pub const ALL: [Condition; 5] = [
+        Condition::Starting,
+        Condition::Live,
+        Condition::Asleep,
+        Condition::Lost,
+        Condition::Refused,
+    ];
+
     /// The word in /status and in the log.
     pub fn word(self) -> &'static str {
         match self {
@@ -88,6 +98,16 @@ pub struct State {
     pub patience: Duration,
     /// Frames that went into the ring since the program started.
     pub frames: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The key frames among them; all of them where they are JPEG pictures.
+    pub key_frames: u64,
+    /// How often the source was opened.
+    pub opens: u64,
+    /// The times between captures.
+    pub intervals: Histogram,
+    /// The times from capture to ring.
+    pub pushed: Histogram,
     /// Panics of the pump since the program started, each of which cost the camera a while.
     pub faults: u64,
     /// Losses since the program started.
@@ -168,6 +188,50 @@ impl Viewer {
     pub const UNKNOWN_LAG: u64 = u64::MAX;
 }
 
+/// What was sent by one protocol since the program started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    /// The viewers' [`Viewer::protocol`].
+    pub protocol: &'static str,
+    /// Viewers that are there now.
+    pub viewers: u64,
+    /// Viewers that ever came.
+    pub came: u64,
+    /// Bytes sent to them.
+    pub bytes: u64,
+    /// Frames left out because they were too slow.
+    pub skipped: u64,
+}
+
+#[derive(Default)]
+struct Viewers {
+    here: Vec<Arc<Viewer>>,
+    /// Those who have left.
+    gone: Vec<Sent>,
+}
+
+/// The entry of this protocol.
+fn entry<'a>(all: &'a mut Vec<Sent>, protocol: &'static str) -> Option<&'a mut Sent> {
+    if all.iter().all(|sent| sent.protocol != protocol) {
+        all.push(Sent {
+            protocol,
+            viewers: 0,
+            came: 0,
+            bytes: 0,
+            skipped: 0,
+        });
+    }
+    all.iter_mut().find(|sent| sent.protocol == protocol)
+}
+
+impl Sent {
+    fn add(&mut self, viewer: &Viewer) {
+        self.came += 1;
+        self.bytes += viewer.bytes.load(Relaxed);
+        self.skipped += viewer.skipped.load(Relaxed);
+    }
+}
+
 /// One camera's stream.
 pub struct Stream {
     /// The camera's name, as in URLs.
@@ -177,7 +241,7 @@ pub struct Stream {
     /// Its newest picture, where it gives JPEG.
     pub pictures: Pictures,
     state: Mutex<State>,
-    viewers: Mutex<Vec<Arc<Viewer>>>,
+    viewers: Mutex<Viewers>,
     key_frame_requested: AtomicBool,
     stopping: AtomicBool,
     made: Instant,
@@ -234,7 +298,7 @@ impl Stream {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_viewers(&self) -> MutexGuard<'_, Vec<Arc<Viewer>>> {
+    fn lock_viewers(&self) -> MutexGuard<'_, Viewers> {
         self.viewers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -249,19 +313,32 @@ impl Stream {
             age_us: AtomicU64::new(0),
             lag_ms: AtomicU64::new(Viewer::UNKNOWN_LAG),
         });
-        self.lock_viewers().push(Arc::clone(&viewer));
+        self.lock_viewers().here.push(Arc::clone(&viewer));
         self.wake();
         Watching { stream: self, viewer }
     }
 
     /// All viewers.
     pub fn viewers(&self) -> Vec<Arc<Viewer>> {
-        self.lock_viewers().clone()
+        self.lock_viewers().here.clone()
+    }
+
+    /// What was sent since the program started, by protocol.
+    pub fn sent(&self) -> Vec<Sent> {
+        let viewers = self.lock_viewers();
+        let mut all = viewers.gone.clone();
+        for viewer in &viewers.here {
+            if let Some(sent) = entry(&mut all, viewer.protocol) {
+                sent.viewers += 1;
+                sent.add(viewer);
+            }
+        }
+        all
     }
 
     /// The number of viewers.
     pub fn viewer_count(&self) -> usize {
-        self.lock_viewers().len()
+        self.lock_viewers().here.len()
     }
 
     /// Requests a key frame as soon as possible.
@@ -328,9 +405,12 @@ pub struct Watching<'a> {
 
 impl Drop for Watching<'_> {
     fn drop(&mut self) {
-        self.stream
-            .lock_viewers()
-            .retain(|other| !Arc::ptr_eq(other, &self.viewer));
+        let mut viewers = self.stream.lock_viewers();
+        viewers.here.retain(|other| !Arc::ptr_eq(other, &self.viewer));
+        if let Some(sent) = entry(&mut viewers.gone, self.viewer.protocol) {
+            sent.add(&self.viewer);
+        }
+        drop(viewers);
         self.stream.wake();
     }
 }
@@ -360,10 +440,21 @@ mod tests {
                 .collect()
         };
         assert_eq!(shown(), ["[2001:db8::1]:50123 ws", "recorder file"]);
+        let sent = |protocol: &str| {
+            let all = stream.sent().into_iter();
+            let mut ours = all.filter(|sent| sent.protocol == protocol);
+            ours.next().map(|sent| (sent.viewers, sent.came, sent.bytes))
+        };
+        watching.viewer.bytes.store(5, Relaxed);
+        assert_eq!(
+            (sent("ws"), sent("file"), sent("mp4")),
+            (Some((1, 1, 5)), Some((1, 1, 0)), None)
+        );
         assert_eq!(recorder.viewer.who.ip(), None);
         assert_eq!(client.ip(), Some("2001:db8::1".parse().unwrap()));
         drop(watching);
         assert_eq!(shown(), ["recorder file"]);
+        assert_eq!(sent("ws"), Some((0, 1, 5)));
         drop(recorder);
         assert_eq!(stream.viewer_count(), 0);
     }

@@ -87,7 +87,7 @@ fn link(server: &Server, at: &str, body: &str) -> String {
 }
 
 /// Every address that there is, with what it needs.
-const VIEW: [&str; 13] = [
+const VIEW: [&str; 14] = [
     "/",
     "/stream.mp4",
     "/stream.m3u8",
@@ -98,6 +98,7 @@ const VIEW: [&str; 13] = [
     "/snapshot.jpg",
     "/snapshot.mp4",
     "/status",
+    "/metrics",
     "/index.html",
     "/yard",
     "/nowhere",

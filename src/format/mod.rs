@@ -16,6 +16,7 @@ pub mod jpeg;
 pub mod json;
 pub mod mac;
 pub mod password;
+pub mod prometheus;
 pub mod raw;
 pub mod time;
 pub mod usb;

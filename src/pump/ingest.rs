@@ -8,6 +8,7 @@ use crate::format::{Codec, jpeg};
 use crate::ring::Picture;
 use crate::source::{Drops, Frame, Signal, SourceInfo};
 use crate::stream::{Condition, Losses, State, Stream};
+use crate::sys::clock;
 use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -62,6 +63,8 @@ struct Open {
     /// The stream's losses when the source was opened, and as they were published last.
     losses: (Losses, Losses),
     last_key_us: Option<u64>,
+    /// The capture of the last frame.
+    captured_us: Option<u64>,
     /// As it was published.
     patience: Duration,
     measured: Measured,
@@ -92,6 +95,7 @@ impl Open {
             after_loss: 0,
             losses: (losses, losses),
             last_key_us: None,
+            captured_us: None,
             patience: Duration::ZERO,
             measured: Measured {
                 since: now,
@@ -232,6 +236,8 @@ impl<'a> Ingest<'a> {
             codec: Codec::H264,
             name: &init.codec,
             bytes: fragment.size_bytes(),
+            is_key: fragment.key,
+            captured_us: fragment.captured_us,
             size: (init.width, init.height),
         };
         self.publish(&came, report, |state| {
@@ -265,6 +271,8 @@ impl<'a> Ingest<'a> {
             codec: Codec::Jpeg,
             name: "JPEG",
             bytes: picture.bytes.len(),
+            is_key: true,
+            captured_us: frame.captured_us,
             size: (parsed.width.into(), parsed.height.into()),
         };
         self.publish(&came, report, |_| ());
@@ -277,9 +285,19 @@ impl<'a> Ingest<'a> {
         self.open.measured.frames += 1;
         self.open.measured.bytes += came.bytes;
         let first = mem::take(&mut self.open.first);
+        let before_us = self.open.captured_us.replace(came.captured_us);
+        let interval_us = before_us.map(|before_us| came.captured_us.saturating_sub(before_us));
         let now = Instant::now();
         self.stream.publish(|state| {
             state.frames += 1;
+            state.bytes += came.bytes as u64;
+            state.key_frames += u64::from(came.is_key);
+            if let Some(interval_us) = interval_us {
+                state.intervals.observe(interval_us);
+            }
+            state
+                .pushed
+                .observe(clock::monotonic_us().saturating_sub(came.captured_us));
             state.last_frame = Some(now);
             state.size = Some(came.size);
             if first {
@@ -404,6 +422,8 @@ struct Came<'a> {
     /// The codec in words, or its string for players.
     name: &'a str,
     bytes: usize,
+    is_key: bool,
+    captured_us: u64,
     /// Width and height in pixels.
     size: (u32, u32),
 }

@@ -268,6 +268,7 @@ impl<'a> Pump<'a> {
     fn flow(&mut self, source: &mut dyn Source, watch: &mut Option<Watch>) -> Close {
         let info = source.info().clone();
         let (is_placeholder, mut looked) = (info.placeholder, Instant::now());
+        self.stream.publish(|state| state.opens += 1);
         self.retry.opened(info.command);
         self.history.was_there |= !is_placeholder;
         self.report.source(&info);

@@ -12,6 +12,7 @@ mod links;
 mod listener;
 mod live;
 mod login;
+mod metrics;
 mod mjpeg;
 mod mp4;
 mod own_names;

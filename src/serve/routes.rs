@@ -5,7 +5,7 @@ use super::access::Origins;
 use super::answer::Answer;
 use super::exchange::{Ending, Exchange};
 use super::head::{Head, Method};
-use super::{hls, links, login, mjpeg, mp4, pages, snapshot, status, ws};
+use super::{hls, links, login, metrics, mjpeg, mp4, pages, snapshot, status, ws};
 use crate::config::Role;
 use crate::stream::Codec;
 use std::fmt::Write;
@@ -126,6 +126,12 @@ const ROUTES: &[Route] = &[
         paths: &["/status"],
         serve: status::report,
         about: "what the camera and the viewers are doing, as JSON",
+        ..ROUTE
+    },
+    Route {
+        paths: &["/metrics"],
+        serve: metrics::serve,
+        about: "the same as numbers for Prometheus",
         ..ROUTE
     },
     Route {
@@ -441,7 +447,7 @@ mod tests {
         assert_eq!(
             reserved_names(),
             [
-                "healthz", "hls", "links", "login", "logout", "player", "snapshot", "status",
+                "healthz", "hls", "links", "login", "logout", "metrics", "player", "snapshot", "status",
                 "stream", "t", "ws"
             ]
         );

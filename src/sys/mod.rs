@@ -15,6 +15,7 @@ pub mod random;
 pub mod seccomp;
 pub mod sock;
 pub mod tty;
+pub mod usage;
 pub mod uvc;
 pub mod v4l2;
 

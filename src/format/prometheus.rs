@@ -1,0 +1,147 @@
+//! The text format of Prometheus, version 0.0.4 (prometheus.io, "Exposition formats").
+
+use super::json::decimal;
+use std::fmt::{Display, Write};
+
+/// The Content-Type.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The kind of a family's values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It only grows, until the program starts again.
+    Counter,
+    /// It goes up and down.
+    Gauge,
+    /// Counts of observations, by their sizes.
+    Histogram,
+}
+
+/// The upper bounds of what is counted together, in µs: from a part of a frame to a camera that stutters.
+const BOUNDS_US: [u64; 13] = [
+    1_000, 2_500, 5_000, 10_000, 20_000, 30_000, 40_000, 70_000, 100_000, 250_000, 500_000, 1_000_000,
+    5_000_000,
+];
+
+/// Times, counted by their length.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Histogram {
+    /// The number of those up to each bound and above the one before; at last of those above all.
+    counts: [u64; BOUNDS_US.len() + 1],
+    sum_us: u64,
+}
+
+impl Histogram {
+    /// Counts a time.
+    pub fn observe(&mut self, us: u64) {
+        let at = BOUNDS_US.iter().position(|bound| us <= *bound);
+        if let Some(count) = self.counts.get_mut(at.unwrap_or(BOUNDS_US.len())) {
+            *count += 1;
+        }
+        self.sum_us = self.sum_us.saturating_add(us);
+    }
+}
+
+/// A text of families, each of which comes once, with all its samples.
+#[derive(Debug, Default)]
+pub struct Text {
+    text: String,
+    family: &'static str,
+}
+
+impl Text {
+    /// Begins a family. `help` is one line.
+    pub fn family(&mut self, name: &'static str, kind: Kind, help: &str) {
+        let kind = match kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        };
+        // Writing to a String can't fail.
+        _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        self.family = name;
+    }
+
+    /// Adds a sample of the family with these labels.
+    pub fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
+        self.line("", labels, &value);
+    }
+
+    /// Adds a histogram of seconds.
+    pub fn histogram(&mut self, labels: &[(&str, &str)], histogram: &Histogram) {
+        let mut all = 0;
+        let bounds = BOUNDS_US.iter().map(|us| bound(*us));
+        for (bound, count) in bounds.chain(["+Inf".into()]).zip(histogram.counts) {
+            all += count;
+            self.line("_bucket", &[labels, &[("le", &bound)]].concat(), &all);
+        }
+        self.line("_sum", labels, &decimal(histogram.sum_us, 6));
+        self.line("_count", labels, &all);
+    }
+
+    /// The whole text.
+    pub fn end(self) -> String {
+        self.text
+    }
+
+    fn line(&mut self, suffix: &str, labels: &[(&str, &str)], value: &dyn Display) {
+        let labels: Vec<String> = labels
+            .iter()
+            .map(|(name, value)| format!("{name}=\"{}\"", escaped(value)))
+            .collect();
+        let labels = match labels.join(",") {
+            labels if labels.is_empty() => labels,
+            labels => format!("{{{labels}}}"),
+        };
+        _ = writeln!(self.text, "{}{suffix}{labels} {value}", self.family);
+    }
+}
+
+/// The shortest form of a bound, in seconds.
+fn bound(us: u64) -> String {
+    let seconds = decimal(us, 6);
+    seconds.trim_end_matches('0').trim_end_matches('.').to_string()
+}
+
+/// A label's value between its quotes.
+fn escaped(value: &str) -> String {
+    value
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Histogram, Kind, Text};
+
+    #[test]
+    fn families_are_written() {
+        let mut text = Text::default();
+        text.family("a_total", Kind::Counter, "How many.");
+        text.sample(&[], 7);
+        text.family("b", Kind::Gauge, "How much.");
+        text.sample(&[("camera", "a\"b\\c\nd"), ("state", "live")], 1.5);
+        text.family("c_seconds", Kind::Histogram, "How long.");
+        let mut histogram = Histogram::default();
+        for us in [0, 1_000, 1_001, 5_000_001] {
+            histogram.observe(us);
+        }
+        text.histogram(&[("camera", "x")], &histogram);
+        let text = text.end();
+        let (before, buckets) = text.split_once("# HELP c_seconds").unwrap();
+        assert_eq!(
+            before,
+            "# HELP a_total How many.\n# TYPE a_total counter\na_total 7\n\
+             # HELP b How much.\n# TYPE b gauge\nb{camera=\"a\\\"b\\\\c\\nd\",state=\"live\"} 1.5\n"
+        );
+        let lines: Vec<&str> = buckets.lines().collect();
+        assert_eq!(lines[..2], [" How long.", "# TYPE c_seconds histogram"]);
+        assert_eq!(lines[2], "c_seconds_bucket{camera=\"x\",le=\"0.001\"} 2");
+        assert_eq!(lines[3], "c_seconds_bucket{camera=\"x\",le=\"0.0025\"} 3");
+        assert_eq!(lines[14], "c_seconds_bucket{camera=\"x\",le=\"5\"} 3");
+        assert_eq!(lines[15], "c_seconds_bucket{camera=\"x\",le=\"+Inf\"} 4");
+        assert_eq!(lines[16], "c_seconds_sum{camera=\"x\"} 5.002002");
+        assert_eq!(lines[17..], ["c_seconds_count{camera=\"x\"} 4"]);
+    }
+}
