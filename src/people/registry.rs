@@ -6,7 +6,7 @@ use super::link::Link;
 use super::session;
 use crate::config::{self, Rights, Role, User};
 use crate::error::Result;
-use crate::format::password::{ITERATIONS, MAX_PASSWORD_BYTES, PasswordHash};
+use crate::format::password::{MAX_PASSWORD_BYTES, PasswordHash};
 use crate::format::{base64, basic, mac};
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -108,7 +108,7 @@ impl People {
         Ok(People {
             config,
             keys: Mutex::new(keys),
-            nobody: PasswordHash::new("", [0; 16], ITERATIONS),
+            nobody: PasswordHash::nobodys(),
             memory_key: unkept.session,
             state: Mutex::default(),
             turn: Condvar::new(),
