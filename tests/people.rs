@@ -448,3 +448,26 @@ fn a_line_for_the_config_is_made() {
         assert_eq!(make(input), (false, String::new()), "{input:?}");
     }
 }
+
+/// Who may see one camera of several makes no link to all of them.
+#[test]
+fn a_link_shows_no_more_than_its_maker_may_see() {
+    let config = config().replace("cameras = yard", "cameras = yard\nrole = admin");
+    let server = Server::with_config(&config);
+    let fields = format!("{BEN_BASIC}\r\nContent-Type: application/json");
+    let said = answer(&server, "POST", "/links", &fields, "{}");
+    let path = said
+        .split("\"path\":\"")
+        .nth(1)
+        .unwrap_or_else(|| panic!("{said}"));
+    let front = format!("/{}", path.split('"').next().unwrap());
+    assert_eq!(code(&server, "GET", &format!("{front}stream.mp4"), ""), "200");
+    assert_eq!(
+        code(&server, "GET", &format!("{front}door/stream.mp4"), ""),
+        "404"
+    );
+    assert_eq!(
+        &answer(&server, "POST", "/door/links", &fields, "{}")[9..12],
+        "404"
+    );
+}

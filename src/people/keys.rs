@@ -105,7 +105,8 @@ fn read(path: &Path) -> Result<Option<[[u8; KEY_BYTES]; 2]>> {
     Ok(Some([session, link]))
 }
 
-fn new_key() -> Result<[u8; KEY_BYTES]> {
+/// Bytes that nobody can guess.
+pub fn new_key() -> Result<[u8; KEY_BYTES]> {
     random::bytes().map_err(|e| Error::new("getrandom", "no random bytes for keys", e))
 }
 

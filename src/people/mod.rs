@@ -10,7 +10,7 @@ mod session;
 pub use keys::Keys;
 pub use link::Link;
 pub use new_password::ask as ask_for_password;
-pub use registry::{Carrier, Credentials, Denial, Grant, People};
+pub use registry::{Credentials, Denial, Grant, People};
 pub use session::LIFETIME as SESSION_LIFETIME;
 
 #[cfg(test)]

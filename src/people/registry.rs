@@ -1,17 +1,18 @@
 //! The decision that each request begins with: who asks, and what is allowed to them.
 
 use super::guesses::Guesses;
-use super::keys::{KEY_BYTES, Keys};
+use super::keys::{KEY_BYTES, Keys, new_key};
 use super::link::Link;
 use super::session;
 use crate::config::{self, Rights, Role, User};
 use crate::error::Result;
 use crate::format::password::{MAX_PASSWORD_BYTES, PasswordHash};
 use crate::format::{base64, basic, mac};
+use crate::sys::clock;
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 /// A password that waits its turn to be hashed is turned away after this long.
 const HASH_WAIT: Duration = Duration::from_secs(2);
@@ -35,30 +36,33 @@ pub struct Credentials<'a> {
     pub session: Option<&'a str>,
 }
 
-/// How somebody is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Carrier {
-    /// Not at all.
-    None,
-    /// By a view link.
-    Link,
-    /// By name and password with the request.
-    Basic,
-    /// By a session.
-    Session,
+/// What somebody may do, and by what it is known.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// Nobody has said who asks.
+    Anybody(Rights),
+    /// Who has this token of a view link.
+    Link(String, Rights),
+    /// A user, by a password or a session.
+    User(User),
 }
 
-/// What somebody may do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grant {
-    /// The user's name.
-    pub user: Option<String>,
+impl Grant {
     /// What is allowed.
-    pub rights: Rights,
-    /// How we know.
-    pub carrier: Carrier,
-    /// What it stands on: another password, or a new key of links, ends it.
-    proof: [u8; mac::MAC_BYTES],
+    pub fn rights(&self) -> &Rights {
+        match self {
+            Grant::Anybody(rights) | Grant::Link(_, rights) => rights,
+            Grant::User(user) => &user.rights,
+        }
+    }
+
+    /// The user's name.
+    pub fn user(&self) -> Option<&str> {
+        match self {
+            Grant::User(user) => Some(&user.name),
+            _ => None,
+        }
+    }
 }
 
 /// Why somebody may do nothing.
@@ -76,10 +80,9 @@ pub enum Denial {
     Link,
 }
 
-/// Who may do what, and who has failed.
+/// Who may do what, and who has failed. There is one for the life of the program: what changes holds at once for everybody.
 pub struct People {
-    config: config::People,
-    keys: Mutex<Keys>,
+    terms: RwLock<Arc<Terms>>,
     /// Belongs to nobody: a name that there is not takes as long as one that there is.
     nobody: PasswordHash,
     /// Signs what is remembered, for this run alone.
@@ -88,14 +91,38 @@ pub struct People {
     turn: Condvar,
 }
 
+/// What holds now.
+struct Terms {
+    config: config::People,
+    keys: Keys,
+}
+
 #[derive(Default)]
 struct State {
     guesses: Guesses,
-    /// A good password's code, and the number of its user.
-    remembered: HashMap<[u8; mac::MAC_BYTES], usize>,
+    /// The codes of good names and passwords, each with its user as it was then.
+    remembered: HashMap<[u8; mac::MAC_BYTES], User>,
     /// A password is being hashed: one at a time, as each takes a processor for a while.
     hashing: bool,
     waiting: HashMap<IpAddr, usize>,
+}
+
+impl Terms {
+    /// What those may do who do not say who they are, if anything.
+    fn rights_of_others(&self) -> Option<Rights> {
+        let all = self.config.users.is_empty().then(Rights::default);
+        self.config.anonymous.clone().or(all)
+    }
+
+    fn by_link(&self, token: &str) -> Option<Grant> {
+        let link = Link::read(&self.keys.link, token).filter(|link| link.is_open(now()))?;
+        let cameras = Some(link.camera).filter(|name| !name.is_empty());
+        let rights = Rights {
+            role: Role::View,
+            cameras: cameras.into_iter().collect(),
+        };
+        Some(Grant::Link(token.into(), rights))
+    }
 }
 
 impl People {
@@ -104,32 +131,25 @@ impl People {
     /// # Errors
     /// There are no random bytes.
     pub fn new(config: config::People, keys: Keys) -> Result<People> {
-        let unkept = Keys::load(None)?;
         Ok(People {
-            config,
-            keys: Mutex::new(keys),
+            terms: RwLock::new(Arc::new(Terms { config, keys })),
             nobody: PasswordHash::nobodys(),
-            memory_key: unkept.session,
+            memory_key: new_key()?,
             state: Mutex::default(),
             turn: Condvar::new(),
         })
     }
 
-    /// The same with those of another config.
-    pub fn with(&self, config: config::People) -> People {
-        People {
-            config,
-            keys: Mutex::new(self.keys()),
-            nobody: self.nobody.clone(),
-            memory_key: self.memory_key,
-            state: Mutex::default(),
-            turn: Condvar::new(),
-        }
+    /// Has those of another config take their place.
+    pub fn change(&self, config: config::People) {
+        let mut terms = self.terms.write().unwrap_or_else(PoisonError::into_inner);
+        let keys = terms.keys.clone();
+        *terms = Arc::new(Terms { config, keys });
     }
 
     /// True while there are no users: everybody may watch.
     pub fn are_all_welcome(&self) -> bool {
-        self.config.users.is_empty()
+        self.terms().config.users.is_empty()
     }
 
     /// Decides what is allowed to who asks from this address. What is brought counts, in the order of its certainty: a link
@@ -138,49 +158,40 @@ impl People {
     /// # Errors
     /// Why nothing is.
     pub fn admit(&self, credentials: &Credentials<'_>, from: IpAddr) -> std::result::Result<Grant, Denial> {
+        let terms = self.terms();
+        let users = &terms.config.users;
         if let Some(token) = credentials.link {
-            return self.by_link(token).ok_or(Denial::Link);
+            return terms.by_link(token).ok_or(Denial::Link);
         }
-        if let Some(field) = credentials.authorization.filter(|_| !self.are_all_welcome()) {
+        if let Some(field) = credentials.authorization.filter(|_| !users.is_empty()) {
             let (name, password) = basic::parse(field).ok_or(Denial::Unknown)?;
-            let user = self.by_password(&name, &password, from)?;
-            return Ok(self.granted(user, Carrier::Basic));
+            let user = self.by_password(&terms, &name, &password, from)?;
+            return Ok(Grant::User(user.clone()));
         }
-        let users = &self.config.users;
         let session = credentials.session;
-        let session = session.and_then(|value| session::check(&self.keys().session, users, value, now()));
-        if let Some(user) = session {
-            return Ok(self.granted(user, Carrier::Session));
+        let user = session.and_then(|value| session::check(&terms.keys.session, users, value, now()));
+        if let Some(user) = user {
+            return Ok(Grant::User(user.clone()));
         }
-        Ok(Grant {
-            user: None,
-            rights: self.rights_of_others().ok_or(Denial::Unknown)?,
-            carrier: Carrier::None,
-            proof: self.proof(Carrier::None, None),
-        })
+        terms
+            .rights_of_others()
+            .map(Grant::Anybody)
+            .ok_or(Denial::Unknown)
     }
 
-    /// True if what was allowed is allowed still: these are the people of another config, or have another key of links.
+    /// True if what was allowed is allowed still.
     pub fn still_allows(&self, grant: &Grant) -> bool {
-        let user = grant.user.as_ref();
-        let user = user.map(|name| self.config.users.iter().find(|user| user.name == *name));
-        let rights = match (grant.carrier, user) {
-            (Carrier::Link, _) => Some(grant.rights.clone()),
-            (_, Some(user)) => user.map(|user| user.rights.clone()),
-            (_, None) => self.rights_of_others(),
-        };
-        rights.as_ref() == Some(&grant.rights) && self.proof(grant.carrier, user.flatten()) == grant.proof
-    }
-
-    /// What those may do who do not say who they are, if anything.
-    fn rights_of_others(&self) -> Option<Rights> {
-        let all = self.are_all_welcome().then(Rights::default);
-        self.config.anonymous.clone().or(all)
+        let terms = self.terms();
+        match grant {
+            Grant::Anybody(rights) => terms.rights_of_others().as_ref() == Some(rights),
+            Grant::Link(token, _) => terms.by_link(token).is_some(),
+            Grant::User(user) => terms.config.users.contains(user),
+        }
     }
 
     /// The name of the cookie of sessions: one of this machine's programs does not take another one's.
     pub fn cookie_name(&self) -> String {
-        let code = mac::of(&self.keys().session, &[b"cookie"]);
+        let code = mac::of(&self.terms().keys.session, &[b"cookie"]);
         format!("fmp4streamer_{}", base64::encode_url(&code[..6]))
     }
 
@@ -189,18 +200,15 @@ impl People {
     /// # Errors
     /// Why it does not.
     pub fn log_in(&self, name: &str, password: &str, from: IpAddr) -> std::result::Result<String, Denial> {
-        let user = self.by_password(name, password, from)?;
-        let now = unix_time();
-        Ok(session::issue(
-            &self.keys().session,
-            user,
-            now + session::LIFETIME.as_secs(),
-        ))
+        let terms = self.terms();
+        let user = self.by_password(&terms, name, password, from)?;
+        let expiry = clock::unix().as_secs() + session::LIFETIME.as_secs();
+        Ok(session::issue(&terms.keys.session, user, expiry))
     }
 
     /// Makes the token of a link.
     pub fn link(&self, link: &Link) -> String {
-        link.token(&self.keys().link)
+        link.token(&self.terms().keys.link)
     }
 
     /// Ends all links that were made.
@@ -208,91 +216,57 @@ impl People {
     /// # Errors
     /// There are no random bytes, or the state folder can't be written to.
     pub fn end_links(&self) -> Result<()> {
-        let new = self.keys().with_new_link()?;
-        *self.keys.lock().unwrap_or_else(PoisonError::into_inner) = new;
+        let keys = self.terms().keys.with_new_link()?;
+        let mut terms = self.terms.write().unwrap_or_else(PoisonError::into_inner);
+        let config = terms.config.clone();
+        *terms = Arc::new(Terms { config, keys });
         Ok(())
     }
 
-    fn keys(&self) -> Keys {
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn terms(&self) -> Arc<Terms> {
+        Arc::clone(&self.terms.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn granted(&self, user: &User, carrier: Carrier) -> Grant {
-        Grant {
-            user: Some(user.name.clone()),
-            rights: user.rights.clone(),
-            carrier,
-            proof: self.proof(carrier, Some(user)),
-        }
-    }
-
-    /// What a grant stands on: the key of links, or the user's password, or nothing.
-    fn proof(&self, carrier: Carrier, user: Option<&User>) -> [u8; mac::MAC_BYTES] {
-        let keys = self.keys();
-        let key = match carrier {
-            Carrier::Link => &keys.link,
-            _ => &keys.session,
-        };
-        let password = user.map_or(String::new(), |user| user.password.to_string());
-        mac::of(key, &[b"proof", password.as_bytes()])
-    }
-
-    fn by_link(&self, token: &str) -> Option<Grant> {
-        let link = Link::read(&self.keys().link, token).filter(|link| link.is_open(now()))?;
-        let cameras = Some(link.camera).filter(|name| !name.is_empty());
-        Some(Grant {
-            user: None,
-            rights: Rights {
-                role: Role::View,
-                cameras: cameras.into_iter().collect(),
-            },
-            carrier: Carrier::Link,
-            proof: self.proof(Carrier::Link, None),
-        })
-    }
-
-    fn by_password(&self, name: &str, password: &str, from: IpAddr) -> std::result::Result<&User, Denial> {
-        let users = &self.config.users;
+    fn by_password<'a>(
+        &self,
+        terms: &'a Terms,
+        name: &str,
+        password: &str,
+        from: IpAddr,
+    ) -> std::result::Result<&'a User, Denial> {
+        let mut users = terms.config.users.iter();
+        let user = users.find(|user| user.name == name);
         let code = mac::of(&self.memory_key, &[name.as_bytes(), password.as_bytes()]);
-        let known = |state: &State| state.remembered.get(&code).and_then(|at| users.get(*at));
+        let known = |state: &State| user.filter(|user| state.remembered.get(&code) == Some(user));
         let state = self.lock();
         if let Some(user) = known(&state) {
             return Ok(user);
         }
-        let turn = self.take_turn(state, from)?;
+        // It takes the lock when it ends: after the guards below.
+        let _turn = self.take_turn(state, from)?;
         // While this one waited, another may have been found good, or one too many wrong.
         let state = self.lock();
-        let found = known(&state);
-        let pause = state.guesses.pause(from, Instant::now());
+        if let Some(user) = known(&state) {
+            return Ok(user);
+        }
+        if let Some(left) = state.guesses.pause(from, Instant::now()) {
+            return Err(Denial::Wait(left));
+        }
         drop(state);
-        let at = users.iter().position(|user| user.name == name);
-        let hash = at
-            .and_then(|at| users.get(at))
-            .map_or(&self.nobody, |user| &user.password);
-        let right = found.is_none()
-            && pause.is_none()
-            && password.len() <= MAX_PASSWORD_BYTES
-            && hash.is_of(password);
-
-        drop(turn);
+        let hash = user.map_or(&self.nobody, |user| &user.password);
+        let right = password.len() <= MAX_PASSWORD_BYTES && hash.is_of(password);
 
         let mut state = self.lock();
-        match (found, pause, at.filter(|_| right)) {
-            (Some(user), ..) => Ok(user),
-            (None, Some(left), _) => Err(Denial::Wait(left)),
-            (None, None, Some(at)) => {
-                state.guesses.succeeded(from);
-                if state.remembered.len() >= REMEMBERED {
-                    state.remembered.clear();
-                }
-                state.remembered.insert(code, at);
-                users.get(at).ok_or(Denial::Unknown)
-            }
-            (None, None, None) => {
-                state.guesses.failed(from, Instant::now());
-                Err(Denial::Wrong(name.into()))
-            }
+        let Some(user) = user.filter(|_| right) else {
+            state.guesses.failed(from, Instant::now());
+            return Err(Denial::Wrong(name.into()));
+        };
+        state.guesses.succeeded(from);
+        if state.remembered.len() >= REMEMBERED {
+            state.remembered.clear();
         }
+        state.remembered.insert(code, user.clone());
+        Ok(user)
     }
 
     /// Waits until no password is being hashed, and says that one is.
@@ -343,13 +317,7 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// Seconds of Unix time.
-fn unix_time() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs())
-}
-
-/// The same, where the clock can be believed: a board without one of its own begins in the past.
+/// Seconds of Unix time, where the clock can be believed: a board without one of its own begins in the past.
 fn now() -> Option<u64> {
-    Some(unix_time()).filter(|now| *now >= BUILT)
+    Some(clock::unix().as_secs()).filter(|now| *now >= BUILT)
 }

@@ -1,6 +1,6 @@
 use super::keys::Keys;
 use super::link::Link;
-use super::registry::{Carrier, Credentials, Denial, People};
+use super::registry::{Credentials, Denial, Grant, People};
 use super::session;
 use crate::config::{self, Rights, Role, User};
 use crate::format::base64;
@@ -47,7 +47,9 @@ fn by_basic(people: &People, field: &str) -> Result<Option<String>, Denial> {
         authorization: Some(field),
         ..Credentials::default()
     };
-    people.admit(&credentials, FROM).map(|grant| grant.user)
+    people
+        .admit(&credentials, FROM)
+        .map(|grant| grant.user().map(str::to_string))
 }
 
 #[test]
@@ -59,8 +61,7 @@ fn without_users_all_may_watch() {
         link: None,
     };
     let grant = people.admit(&credentials, FROM).unwrap();
-    assert_eq!((grant.user, grant.carrier), (None, Carrier::None));
-    assert_eq!(grant.rights, Rights::default());
+    assert_eq!(grant, Grant::Anybody(Rights::default()));
 }
 
 #[test]
@@ -70,7 +71,7 @@ fn who_says_nothing_gets_what_all_others_get() {
     assert_eq!(people(config.clone()).admit(&nothing, FROM), Err(Denial::Unknown));
     config.anonymous = Some(Rights::default());
     let people = people(config);
-    assert_eq!(people.admit(&nothing, FROM).unwrap().rights.role, Role::View);
+    assert_eq!(people.admit(&nothing, FROM).unwrap().rights().role, Role::View);
     // A wrong password is not taken for none.
     assert_eq!(
         by_basic(&people, &basic("anna", "x")),
@@ -124,7 +125,7 @@ fn guessing_is_stopped_and_users_go_on() {
         session: Some(&session),
         ..Credentials::default()
     };
-    assert_eq!(people.admit(&credentials, FROM).unwrap().user.unwrap(), "ben");
+    assert_eq!(people.admit(&credentials, FROM).unwrap().user().unwrap(), "ben");
 }
 
 #[test]
@@ -217,8 +218,52 @@ fn links_open_what_they_say() {
         people.admit(&credentials, FROM)
     };
     let grant = admit(&endless).unwrap();
-    assert_eq!((grant.rights.role, grant.carrier), (Role::View, Carrier::Link));
-    assert_eq!(grant.rights.cameras, ["yard"]);
+    assert!(matches!(grant, Grant::Link(..)));
+    assert_eq!(grant.rights().role, Role::View);
+    assert_eq!(grant.rights().cameras, ["yard"]);
     let ended = Link { expiry: 1, ..endless };
     assert_eq!(admit(&ended), Err(Denial::Link));
+}
+
+#[test]
+fn what_changes_holds_at_once_and_for_all() {
+    let people = people(config());
+    let grant = |credentials: &Credentials<'_>| people.admit(credentials, FROM).unwrap();
+    let field = basic("ben", "geheim");
+    let by_basic_field = Credentials {
+        authorization: Some(&field),
+        ..Credentials::default()
+    };
+    let token = people.link(&Link {
+        camera: "yard".into(),
+        expiry: 0,
+    });
+    let by_token = Credentials {
+        link: Some(&token),
+        ..Credentials::default()
+    };
+    let (ben, guest) = (grant(&by_basic_field), grant(&by_token));
+    people.end_links().unwrap();
+    assert!(people.still_allows(&ben) && !people.still_allows(&guest));
+    assert_eq!(people.admit(&by_token, FROM), Err(Denial::Link));
+
+    // Another password for the same name: what is remembered of the old one is of no use.
+    let mut changed = config();
+    changed.users[1] = user("ben", "new", Role::View);
+    people.change(changed);
+    assert!(!people.still_allows(&ben));
+    assert_eq!(by_basic(&people, &field), Err(Denial::Wrong("ben".into())));
+    // Who guessed before still waits.
+    for _ in 0..5 {
+        _ = by_basic(&people, &field);
+    }
+    people.change(config());
+    assert!(matches!(
+        by_basic(&people, &basic("ben", "x")),
+        Err(Denial::Wait(_))
+    ));
+    // Nobody has to log in any more.
+    people.change(config::People::default());
+    assert!(people.are_all_welcome());
+    assert_eq!(by_basic(&people, &field), Ok(None));
 }

@@ -1,9 +1,9 @@
 //! Finite answers: status line, header fields, body.
 
 use crate::format::time::HttpDate;
+use crate::sys::clock;
 use std::borrow::Cow;
 use std::fmt::Write;
-use std::time::SystemTime;
 
 const NO_CONTENT: &str = "204 No Content";
 const NOT_MODIFIED: &str = "304 Not Modified";
@@ -28,8 +28,7 @@ pub struct Answer {
 
 /// The header line that says when an answer was made (RFC 9110, 6.6.1).
 pub fn date() -> String {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    format!("Date: {}\r\n", HttpDate(now.unwrap_or_default().as_secs()))
+    format!("Date: {}\r\n", HttpDate(clock::unix().as_secs()))
 }
 
 /// Why a client does not get what it asked for.

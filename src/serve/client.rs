@@ -11,6 +11,7 @@ use super::shared::{CameraSide, Shared};
 use crate::config::Role;
 use crate::log_verbose;
 use crate::sys::sock::{self, Input};
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::io::{self, ErrorKind};
 use std::slice;
@@ -54,11 +55,8 @@ fn exchange(connection: &Arc<Connection>, shared: &Shared, received: &mut Vec<u8
     };
     connection.enter(Phase::Answer);
     shared.counters.requests.fetch_add(1, Relaxed);
-    let path = match head.path.split_once(LINK) {
-        Some((before, _)) => format!("{before}{LINK}..."),
-        None => head.path.clone(),
-    };
-    log_verbose!("client {}: {:?} {path}", connection.address, head.method);
+    let (method, path) = (head.method, without_token(&head.path));
+    log_verbose!("client {}: {method:?} {path}", connection.address);
     let target = target(&head.path, shared);
     let cameras = target.camera.map_or(&*shared.cameras, slice::from_ref);
     let number = routes::camera_number(target.path, &head);
@@ -136,6 +134,14 @@ fn answer(
     match route.gives.and_then(|codec| exchange.none_of(codec)) {
         Some(none) => exchange.send(&none),
         None => (route.serve)(&exchange),
+    }
+}
+
+/// A path for the log, where the token of a view link has no place.
+fn without_token(path: &str) -> Cow<'_, str> {
+    match path.split_once(LINK) {
+        Some((before, _)) => format!("{before}{LINK}...").into(),
+        None => path.into(),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::sys::sock::{self, Input};
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// One write may take this long.
@@ -44,7 +44,7 @@ pub struct Connection {
     phase_since: AtomicU64,
     is_leaving: AtomicBool,
     /// What was allowed to the last request.
-    grant: Mutex<Option<Grant>>,
+    grant: Mutex<Option<Arc<Grant>>>,
 }
 
 impl Connection {
@@ -95,12 +95,12 @@ impl Connection {
     }
 
     /// Notes what is allowed to the request that is answered now.
-    pub fn note_grant(&self, grant: &Grant) {
-        *self.grant.lock().unwrap_or_else(PoisonError::into_inner) = Some(grant.clone());
+    pub fn note_grant(&self, grant: &Arc<Grant>) {
+        *self.grant.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(grant));
     }
 
     /// What was allowed to the last request.
-    pub fn last_grant(&self) -> Option<Grant> {
+    pub fn last_grant(&self) -> Option<Arc<Grant>> {
         let grant = self.grant.lock().unwrap_or_else(PoisonError::into_inner);
         grant.clone()
     }

@@ -28,7 +28,7 @@ pub struct Exchange<'a> {
     /// That camera alone if it is named, or else all that the client may see.
     pub cameras: Cow<'a, [Arc<CameraSide>]>,
     /// What is allowed to the client; `None` is nothing but what is open to everybody.
-    pub grant: Option<Grant>,
+    pub grant: Option<Arc<Grant>>,
     /// The name that stands in front of the path, if one does.
     pub camera_named: bool,
     /// The path behind `base_path` and the camera's name.
@@ -81,7 +81,7 @@ impl fmt::Display for Ending {
 impl<'a> Exchange<'a> {
     /// Notes what is allowed to the client, and leaves it the cameras that it may see.
     pub fn grant(&mut self, grant: Grant) {
-        let sees = |camera: &Arc<CameraSide>| grant.rights.include(&camera.stream.name);
+        let sees = |camera: &Arc<CameraSide>| grant.rights().include(&camera.stream.name);
         if !self.cameras.iter().all(sees) {
             self.cameras = self
                 .cameras
@@ -94,6 +94,7 @@ impl<'a> Exchange<'a> {
             let first = self.shared.cameras.iter().find(|camera| sees(camera));
             self.camera = first.unwrap_or(self.camera);
         }
+        let grant = Arc::new(grant);
         self.connection.note_grant(&grant);
         self.grant = Some(grant);
     }

@@ -4,8 +4,8 @@ use super::answer::{Answer, Rejection};
 use super::exchange::{Ending, Exchange};
 use crate::format::json::{Object, Value};
 use crate::people::Link;
+use crate::sys::clock;
 use std::io;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A request may have this many bytes.
 const BODY_BYTES: usize = 4096;
@@ -31,13 +31,18 @@ fn link(exchange: &Exchange<'_>) -> Result<Answer, Rejection> {
         Some(Value::Int(seconds)) if *seconds > 0 => Some(*seconds as u64),
         Some(_) => return Err(bad().into()),
     };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let end = seconds.map(|seconds| now.as_secs().saturating_add(seconds));
+    let end = seconds.map(|seconds| clock::unix().as_secs().saturating_add(seconds));
     let name = &exchange.camera.stream.name;
-    let (camera, up, down) = match (exchange.camera_named, exchange.shared.cameras.len()) {
+    let grant = exchange.grant.as_ref();
+    let sees_all = grant.is_some_and(|grant| grant.rights().cameras.is_empty());
+    let (camera, up, down) = match (exchange.camera_named, &*exchange.cameras) {
         (true, _) => (name.clone(), "../", format!("{name}/")),
-        (false, 1) => (name.clone(), "", String::new()),
-        (false, _) => (String::new(), "", String::new()),
+        (false, [_]) => (name.clone(), "", String::new()),
+        (false, _) if sees_all => (String::new(), "", String::new()),
+        (false, _) => {
+            let text = "A link for all cameras would show more than you may see; ask at /NAME/links for one of yours";
+            return Err(Answer::text("403 Forbidden", text).into());
+        }
     };
     let token = exchange.shared.people.link(&Link {
         camera,

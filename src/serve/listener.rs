@@ -106,9 +106,9 @@ impl Server {
     /// what somebody is sent who may no longer have it ends.
     pub fn change(&self, settings: config::Server, people: config::People) {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = Arc::new(shared.with(settings, people));
-        new.end_what_is_not_allowed();
-        *shared = new;
+        shared.people.change(people);
+        shared.end_what_is_not_allowed();
+        *shared = Arc::new(shared.with(settings));
     }
 
     /// True while clients are let in: always, but for a fault of this program.

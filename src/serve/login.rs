@@ -44,11 +44,11 @@ pub fn admit(
         note(&denial, from);
         denied(head, &denial, credentials.session.is_some())
     })?;
-    if grant.rights.role >= role {
+    if grant.rights().role >= role {
         return Ok(grant);
     }
     // Somebody who has not said who it is may be asked.
-    if grant.user.is_none() && link.is_none() && !shared.people.are_all_welcome() {
+    if matches!(grant, Grant::Anybody(_)) && !shared.people.are_all_welcome() {
         return Err(denied(head, &Denial::Unknown, credentials.session.is_some()));
     }
     let text = match link {

@@ -6,11 +6,11 @@ use super::shared::CameraSide;
 use crate::format::json::decimal;
 use crate::format::prometheus::{CONTENT_TYPE, Kind, Text};
 use crate::stream::{Condition, Losses, Sent, State};
-use crate::sys::usage;
+use crate::sys::{clock, usage};
 use std::env::consts::ARCH;
+use std::fmt::Display;
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The protocols that have their samples whether anybody uses them or not: series do not come and go.
 const PROTOCOLS: [&str; 4] = ["hls", "mjpeg", "mp4", "ws"];
@@ -125,42 +125,32 @@ fn of_cameras(text: &mut Text, cameras: &[Camera<'_>]) {
             text.sample(&labels, u8::from(camera.state.condition == condition));
         }
     }
-    for (name, kind, help, value) in [
+    let counts: [(&str, &str, Count<State>); 5] = [
         (
             "fmp4streamer_camera_frames_total",
-            Counter,
             "Frames that went to viewers.",
-            (|it: &State| it.frames) as Count<State>,
+            |it| it.frames,
         ),
         (
             "fmp4streamer_camera_key_frames_total",
-            Counter,
             "Key frames among them.",
             |it| it.key_frames,
         ),
-        (
-            "fmp4streamer_camera_bytes_total",
-            Counter,
-            "Bytes of them.",
-            |it| it.bytes,
-        ),
+        ("fmp4streamer_camera_bytes_total", "Bytes of them.", |it| it.bytes),
         (
             "fmp4streamer_camera_opens_total",
-            Counter,
             "How often the camera was opened.",
             |it| it.opens,
         ),
         (
             "fmp4streamer_camera_faults_total",
-            Counter,
             "Faults of the program that cost the camera a while.",
             |it| it.faults,
         ),
-    ] {
-        text.family(name, kind, help);
-        for camera in cameras {
-            text.sample(&[("camera", camera.name())], value(&camera.state));
-        }
+    ];
+    for (name, help, count) in counts {
+        text.family(name, Counter, help);
+        sample_each(text, cameras, |camera| Some(count(&camera.state)));
     }
     text.family(
         "fmp4streamer_camera_frames_lost_total",
@@ -178,27 +168,18 @@ fn of_cameras(text: &mut Text, cameras: &[Camera<'_>]) {
         Gauge,
         "Frames a second of late.",
     );
-    for camera in cameras {
-        text.sample(
-            &[("camera", camera.name())],
-            decimal((camera.state.fps * 100.0).round() as u64, 2),
-        );
-    }
+    sample_each(text, cameras, |camera| {
+        Some(decimal((camera.state.fps * 100.0).round() as u64, 2))
+    });
     text.family(
         "fmp4streamer_camera_last_frame_timestamp_seconds",
         Gauge,
         "When the last frame came, in Unix time.",
     );
-    for camera in cameras {
-        if let Some(last) = camera.state.last_frame {
-            let at = SystemTime::now().checked_sub(last.elapsed());
-            let at = at.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-            text.sample(
-                &[("camera", camera.name())],
-                decimal(at.unwrap_or_default().as_millis() as u64, 3),
-            );
-        }
-    }
+    sample_each(text, cameras, |camera| {
+        let at = clock::unix().saturating_sub(camera.state.last_frame?.elapsed());
+        Some(decimal(at.as_millis() as u64, 3))
+    });
     text.family(
         "fmp4streamer_frame_interval_seconds",
         Histogram,
@@ -223,24 +204,31 @@ fn of_cameras(text: &mut Text, cameras: &[Camera<'_>]) {
         Gauge,
         "Memory that holds the newest frames.",
     );
-    for camera in cameras {
+    sample_each(text, cameras, |camera| {
         let stream = &camera.side.stream;
-        text.sample(
-            &[("camera", camera.name())],
-            stream.ring.bytes() + stream.pictures.bytes(),
-        );
+        Some(stream.ring.bytes() + stream.pictures.bytes())
+    });
+}
+
+/// Adds a sample of the family for each camera of which there is one.
+fn sample_each<T: Display>(
+    text: &mut Text,
+    cameras: &[Camera<'_>],
+    value: impl Fn(&Camera<'_>) -> Option<T>,
+) {
+    for camera in cameras {
+        if let Some(value) = value(camera) {
+            text.sample(&[("camera", camera.name())], value);
+        }
     }
 }
 
 fn of_viewers(text: &mut Text, cameras: &[Camera<'_>]) {
     use Kind::{Counter, Gauge};
-    for (name, kind, help, value) in [
-        (
-            "fmp4streamer_clients",
-            Gauge,
-            "Viewers that are there.",
-            (|it: &Sent| it.viewers) as Count<Sent>,
-        ),
+    let counts: [(&str, Kind, &str, Count<Sent>); 4] = [
+        ("fmp4streamer_clients", Gauge, "Viewers that are there.", |it| {
+            it.viewers
+        }),
         (
             "fmp4streamer_clients_total",
             Counter,
@@ -259,13 +247,14 @@ fn of_viewers(text: &mut Text, cameras: &[Camera<'_>]) {
             "Frames left out for viewers that were too slow.",
             |it| it.skipped,
         ),
-    ] {
+    ];
+    for (name, kind, help, count) in counts {
         text.family(name, kind, help);
         for camera in cameras {
             for protocol in PROTOCOLS {
                 let sent = camera.sent.iter().find(|sent| sent.protocol == protocol);
                 let labels = [("camera", camera.name()), ("protocol", protocol)];
-                text.sample(&labels, sent.map_or(0, value));
+                text.sample(&labels, sent.map_or(0, count));
             }
         }
     }

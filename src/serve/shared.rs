@@ -87,10 +87,9 @@ impl Shared {
         }
     }
 
-    /// The same with other settings and people.
-    pub fn with(&self, settings: config::Server, people: config::People) -> Shared {
+    /// The same with other settings.
+    pub fn with(&self, settings: config::Server) -> Shared {
         Shared {
-            people: Arc::new(self.people.with(people)),
             access: Arc::new(Access::new(self.access.own_names(), &settings)),
             settings,
             ..self.clone()

@@ -9,7 +9,7 @@ use crate::stream::{Codec, Watching, Who};
 use crate::sys::clock;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// A camera has this long to give a picture: some webcams take two or three seconds.
 const JPEG_TIME: Duration = Duration::from_secs(5);
@@ -122,7 +122,6 @@ fn next_key_frame(exchange: &Exchange<'_>) -> Result<Arc<Fragment>, Rejection> {
 /// The wall clock's time of a capture, in seconds as mjpg-streamer writes them.
 pub fn timestamp(captured_us: u64) -> String {
     let age = Duration::from_micros(clock::monotonic_us().saturating_sub(captured_us));
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let time = now.saturating_sub(age);
+    let time = clock::unix().saturating_sub(age);
     format!("{}.{:06}", time.as_secs(), time.subsec_micros())
 }

@@ -2,7 +2,7 @@
 
 use nix::time::{ClockId, clock_gettime};
 use std::mem::MaybeUninit;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// CLOCK_MONOTONIC in microseconds: what V4L2 drivers stamp their frames with
 /// (V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC).
@@ -13,11 +13,16 @@ pub fn monotonic_us() -> u64 {
     })
 }
 
+/// The time since the beginning of 1970 by the wall clock, which may be wrong.
+pub fn unix() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
 /// What has to be added to [`monotonic_us`] to have Unix time, in microseconds: it changes when somebody sets the wall clock.
 pub fn unix_offset_us() -> i64 {
     let offset = |_| {
         let before_us = monotonic_us();
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let unix = unix();
         let took_us = monotonic_us() - before_us;
         (took_us, unix.as_micros() as i64 - before_us as i64)
     };
@@ -27,7 +32,7 @@ pub fn unix_offset_us() -> i64 {
 
 /// The local time of day: hours, minutes, seconds (60 in a leap second), milliseconds.
 pub fn wall_clock() -> (u32, u32, u32, u32) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = unix();
     let seconds = now.as_secs() as _;
     let mut local = MaybeUninit::<libc::tm>::zeroed();
     // SAFETY: both pointers are to live, aligned memory of the right type, and localtime_r(3) keeps neither.

@@ -13,7 +13,7 @@ use std::mem;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// In target durations: a viewer counts for so long after its last request, and an answer that has to wait for the
 /// playlist to grow waits no longer (6.2.5.2).
@@ -160,7 +160,7 @@ impl Drop for Segmenter {
 impl Run {
     /// One that goes on where the last one ended.
     pub fn new(stream: &Arc<Stream>, last: Handover) -> Run {
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let unix = clock::unix();
         let number = unix.as_nanos() as u32 ^ std::process::id().rotate_left(16);
         // Media sequence numbers go on from run to run, and over a restart of the program: a player that was away finds
         // newer segments, and not older ones. Time makes up for more of them than there can have been.
