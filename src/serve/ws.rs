@@ -7,7 +7,7 @@ use super::exchange::{Ending, Exchange};
 use super::head::Method;
 use super::live::{LiveSink, Numbers, SendBuffer, Wire};
 use crate::format::fmp4::Fragment;
-use crate::format::json::{Object, member};
+use crate::format::json::{Object, Value};
 use crate::format::ws::{self, Fault, Message, Reader, status};
 use crate::ring::{Batch, Follower, Next, Sink};
 use crate::stream::{Codec, Stream, Viewer, Who};
@@ -32,6 +32,8 @@ const LAG_SLACK: Duration = Duration::from_secs(1);
 const MAX_HOLD: Duration = Duration::from_secs(10);
 /// ... and if that was of no use, not again for so long.
 const HOLD_EVERY: Duration = Duration::from_secs(10);
+/// A number that is given back may have so many characters.
+const NUMBER_CHARS: usize = 32;
 /// What stands before each NAL unit in a byte stream (H.264, B.1), as long as its length in an MP4 file.
 const START_CODE: &[u8; 4] = &[0, 0, 0, 1];
 
@@ -233,10 +235,12 @@ impl Client<'_> {
     /// Takes `{"type":"lag","sent_ms":X,"lag_ms":L}`: X is given back as it is, with our clock; L is for /status, and tells of
     /// what is held up on the way, in a proxy.
     fn on_text(&self, text: &str, answers: &mut Vec<u8>) {
-        if member(text, "type") != Some("\"lag\"") {
+        let report = Value::read(text).unwrap_or(Value::Null);
+        if report.member("type").and_then(Value::as_text) != Some("lag") {
             return;
         }
-        let lag_ms = member(text, "lag_ms").and_then(|ms| ms.split('.').next()?.parse().ok());
+        let number = |name| report.member(name).and_then(Value::as_number);
+        let lag_ms = number("lag_ms").and_then(|ms| ms.split('.').next()?.parse().ok());
         let lag_ms = lag_ms.unwrap_or(Viewer::UNKNOWN_LAG);
         self.viewer.lag_ms.store(lag_ms, Relaxed);
         if lag_ms != Viewer::UNKNOWN_LAG {
@@ -246,10 +250,7 @@ impl Client<'_> {
         if self.sink.with_wire(|wire| wire.waits_for_key()) {
             self.stream.request_key_frame();
         }
-        let is_number = |text: &&str| {
-            (1..=32).contains(&text.len()) && text.bytes().all(|b| b"0123456789+-.eE".contains(&b))
-        };
-        if let Some(sent_ms) = member(text, "sent_ms").filter(is_number) {
+        if let Some(sent_ms) = number("sent_ms").filter(|number| number.len() <= NUMBER_CHARS) {
             let echo = Object::new()
                 .text("type", "echo")
                 .member("sent_ms", sent_ms)

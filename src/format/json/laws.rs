@@ -1,21 +1,17 @@
 //! Laws that hold for any bytes, as functions that panic where one is broken: for tests and fuzz targets.
 
 use super::read::Value;
-use super::write::{Object, array, member, quote};
+use super::write::{Object, array, quote};
 
 /// Any text may be read, and each text that is written is found again, as is what stands behind it. What was read is the
 /// same when it is written and read once more.
 pub fn json(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    if let Some(value) = member(&text, "type") {
-        assert!(text.contains(value), "a value from nowhere");
-    }
     let written = Object::new().text("text", &text).member("number", 1).end();
-    assert_eq!(member(&written, "text"), Some(&*quote(&text)));
-    assert_eq!(member(&written, "number"), Some("1"), "{written}");
-    assert_eq!(member(&written, "none"), None);
-    let read = Value::read(&written).and_then(|value| value.member("text")?.as_text().map(str::to_string));
-    assert_eq!(read.as_deref(), Some(&*text));
+    let read = Value::read(&written).unwrap_or(Value::Null);
+    assert_eq!(read.member("text").and_then(Value::as_text), Some(&*text));
+    assert_eq!(read.member("number"), Some(&Value::Int(1)), "{written}");
+    assert_eq!(read.member("none"), None);
     if let Some(value) = Value::read(&text) {
         assert_eq!(Value::read(&again(&value)).as_ref(), Some(&value), "{text}");
     }

@@ -41,6 +41,15 @@ impl Value {
         members.find(|(found, _)| found == name).map(|(_, value)| value)
     }
 
+    /// The number as it stands, if it is one.
+    pub fn as_number(&self) -> Option<String> {
+        match self {
+            Value::Int(number) => Some(number.to_string()),
+            Value::Decimal(number) => Some(number.clone()),
+            _ => None,
+        }
+    }
+
     /// The text, if it is one.
     pub fn as_text(&self) -> Option<&str> {
         match self {
@@ -230,6 +239,24 @@ mod tests {
         assert_eq!(value.member("a"), Some(&Decimal("1.5".into())));
         assert_eq!(value.member("b").and_then(Value::as_text), Some("x"));
         assert_eq!(value.member("c"), None);
+    }
+
+    #[test]
+    fn members_are_found() {
+        let text = r#" { "a" : 1, "text":"x,\"b\":2", "b": "\\", "c":null } "#;
+        let value = Value::read(text).unwrap();
+        assert_eq!(value.member("a").and_then(Value::as_number).unwrap(), "1");
+        assert_eq!(value.member("text").and_then(Value::as_text), Some("x,\"b\":2"));
+        assert_eq!(value.member("b").and_then(Value::as_text), Some("\\"));
+        assert_eq!(value.member("c"), Some(&Null));
+        for (text, name) in [(text, "d"), ("{}", "a"), ("", "a"), ("[1]", "a"), ("{a:1}", "a")] {
+            let value = Value::read(text);
+            assert_eq!(
+                value.as_ref().and_then(|value| value.member(name)),
+                None,
+                "{text}"
+            );
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Writes JSON objects, and finds members of flat ones.
+//! Writes JSON objects.
 
 use std::fmt::{Display, Write};
 
@@ -74,27 +74,9 @@ pub fn quote(text: &str) -> String {
     out
 }
 
-/// The value of this member of a flat object, as it stands there; `None` if there is none. Bad JSON may pass for
-/// good: this is for messages of a few known members.
-pub fn member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
-    let inside = object.trim().strip_prefix('{')?.strip_suffix('}')?;
-    let (mut in_string, mut escaped) = (false, false);
-    let mut members = inside.split(|c| {
-        let ends = c == ',' && !in_string;
-        in_string ^= c == '"' && !escaped;
-        escaped = c == '\\' && !escaped;
-        ends
-    });
-    members.find_map(|member| {
-        let rest = member.trim().strip_prefix('"')?.strip_prefix(name)?;
-        let value = rest.strip_prefix('"')?.trim_start().strip_prefix(':')?;
-        Some(value.trim())
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Object, array, member, quote};
+    use super::{Object, array, quote};
 
     #[test]
     fn strings_are_quoted() {
@@ -106,17 +88,5 @@ mod tests {
         let inner = Object::new().text("a", "b").end();
         let outer = Object::new().member("n", 1).member("list", array(&[inner])).end();
         assert_eq!(outer, r#"{"n":1,"list":[{"a":"b"}]}"#);
-    }
-
-    #[test]
-    fn members_are_found() {
-        let text = r#" { "a" : 1, "text":"x,\"b\":2", "b": "\\", "c":null } "#;
-        assert_eq!(member(text, "a"), Some("1"));
-        assert_eq!(member(text, "text"), Some(r#""x,\"b\":2""#));
-        assert_eq!(member(text, "b"), Some(r#""\\""#));
-        assert_eq!(member(text, "c"), Some("null"));
-        for (text, name) in [(text, "d"), ("{}", "a"), ("", "a"), ("[1]", "a"), ("{a:1}", "a")] {
-            assert_eq!(member(text, name), None, "{text}");
-        }
     }
 }
