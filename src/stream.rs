@@ -203,6 +203,18 @@ pub struct Sent {
     pub skipped: u64,
 }
 
+/// What pages are told of beside the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    /// The values of the camera's controls.
+    Controls,
+    /// Where the camera looks.
+    Ptz,
+}
+
+/// The newest JSON text of each [`Topic`], and how many there were before.
+pub type Told = [(u64, Arc<str>); 2];
+
 #[derive(Default)]
 struct Viewers {
     here: Vec<Arc<Viewer>>,
@@ -242,6 +254,7 @@ pub struct Stream {
     pub pictures: Pictures,
     state: Mutex<State>,
     viewers: Mutex<Viewers>,
+    told: Mutex<Told>,
     key_frame_requested: AtomicBool,
     stopping: AtomicBool,
     made: Instant,
@@ -270,6 +283,7 @@ impl Stream {
             pictures: Pictures::default(),
             state: Mutex::default(),
             viewers: Mutex::default(),
+            told: Mutex::default(),
             key_frame_requested: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             made: Instant::now(),
@@ -289,9 +303,25 @@ impl Stream {
         change(&mut self.lock_state());
     }
 
-    /// For the pump alone: has all followers look at the state.
+    /// Has all followers look at the state and at what is told.
     pub fn notify_viewers(&self) {
         self.ring.notify_followers();
+    }
+
+    /// Has pages sent this JSON text. One that comes late gets the newest alone, so each has to say all that is to be known; an empty one
+    /// takes the topic back.
+    pub fn tell(&self, topic: Topic, text: &str) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let (serial, newest) = &mut told[topic as usize];
+        *serial += 1;
+        *newest = text.into();
+        drop(told);
+        self.notify_viewers();
+    }
+
+    /// The newest texts, to be compared by their numbers with those that were sent.
+    pub fn told(&self) -> Told {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn lock_state(&self) -> MutexGuard<'_, State> {
@@ -425,6 +455,20 @@ mod tests {
         join_max_bytes: 0,
         max_senders: 1,
     };
+
+    #[test]
+    fn the_newest_text_of_a_topic_is_told_and_can_be_taken_back() {
+        let stream = Stream::new("camera0", LIMITS).unwrap();
+        let told = || stream.told().map(|(serial, text)| (serial, text.to_string()));
+        let nothing = || (0, String::new());
+        assert_eq!(told(), [nothing(), nothing()]);
+        stream.tell(Topic::Ptz, "a");
+        stream.tell(Topic::Ptz, "b");
+        assert_eq!(told(), [nothing(), (2, "b".into())]);
+        stream.tell(Topic::Controls, "c");
+        stream.tell(Topic::Ptz, "");
+        assert_eq!(told(), [(1, "c".into()), (3, String::new())]);
+    }
 
     #[test]
     fn clients_and_parts_of_the_program_are_viewers_while_they_watch() {

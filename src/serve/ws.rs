@@ -10,7 +10,7 @@ use crate::format::fmp4::Fragment;
 use crate::format::json::{Object, Value};
 use crate::format::ws::{self, Fault, Message, Reader, status};
 use crate::ring::{Batch, Follower, Next, Sink};
-use crate::stream::{Codec, Stream, Viewer, Who};
+use crate::stream::{Codec, Stream, Told, Viewer, Who};
 use crate::sys::clock;
 use crate::sys::sock::{self, Input};
 use std::io::{self, IoSlice};
@@ -123,6 +123,7 @@ fn follow(exchange: &Exchange<'_>, annex_b: bool) -> io::Result<Ending> {
         sink: &sink,
         reader: Reader::default(),
         state: String::new(),
+        told: Told::default(),
     };
     // Before the first look at the state, so that no change after it is missed.
     let live = exchange.head.asks_for_live();
@@ -130,7 +131,7 @@ fn follow(exchange: &Exchange<'_>, annex_b: bool) -> io::Result<Ending> {
     let input = connection.socket.as_fd();
     let mut follower = Follower::shared_with_input(&stream.ring, live, for_ring, input)?;
     stream.request_key_frame();
-    client.send_state()?;
+    client.send_news()?;
     client.reader.push(exchange.received);
     if let Some(ending) = client.answer()? {
         return Ok(ending);
@@ -143,7 +144,7 @@ fn follow(exchange: &Exchange<'_>, annex_b: bool) -> io::Result<Ending> {
                 sink.flush()?;
             }
             Next::Blocked => sink.flush()?,
-            Next::Notified => client.send_state()?,
+            Next::Notified => client.send_news()?,
             Next::TimedOut => {}
             // A close frame could end up in the middle of another one.
             Next::Broken => return Err(io::Error::other("a fault of this program")),
@@ -169,11 +170,13 @@ struct Client<'a> {
     reader: Reader,
     /// The state as it was sent last.
     state: String,
+    /// What was told of when it was sent last.
+    told: Told,
 }
 
 impl Client<'_> {
-    /// Sends the state, if it is another than before.
-    fn send_state(&mut self) -> io::Result<()> {
+    /// Sends the state, and what pages are told of beside it, where that is not what was sent last.
+    fn send_news(&mut self) -> io::Result<()> {
         let state = self.stream.state();
         let text = Object::new()
             .text("type", "state")
@@ -184,13 +187,25 @@ impl Client<'_> {
             .text_or_null("codec", state.codec.map(Codec::word))
             .member("rotation", state.rotation)
             .end();
-        if self.state == text || self.annex_b {
+        if self.annex_b {
             return Ok(());
         }
-        let mut message = Vec::new();
-        ws::text(&text, &mut message);
-        self.state = text;
-        self.sink.write(&message)
+        let mut messages = Vec::new();
+        if self.state != text {
+            ws::text(&text, &mut messages);
+            self.state = text;
+        }
+        let told = self.stream.told();
+        for ((serial, text), (sent, _)) in told.iter().zip(&self.told) {
+            if serial != sent && !text.is_empty() {
+                ws::text(text, &mut messages);
+            }
+        }
+        self.told = told;
+        if messages.is_empty() {
+            return Ok(());
+        }
+        self.sink.write(&messages)
     }
 
     /// Reads what has come. A client that sends without end is read again at the next turn.
