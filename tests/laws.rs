@@ -5,7 +5,7 @@
 #[path = "support/random.rs"]
 mod random;
 
-use fmp4streamer::{config, format, serve};
+use fmp4streamer::{config, format, people, serve};
 use random::Random;
 use std::panic;
 use std::path::Path;
@@ -153,6 +153,21 @@ fn app4() {
 #[test]
 fn descriptors() {
     hold("descriptors", format::usb::laws::descriptors);
+}
+
+#[test]
+fn token() {
+    hold("token", people::laws::token);
+}
+
+#[test]
+fn basic() {
+    hold("basic", format::basic::laws::basic);
+}
+
+#[test]
+fn form() {
+    hold("form", format::form::laws::form);
 }
 
 /// A law that does not hold is found, and a target without a law here as well.

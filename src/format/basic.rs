@@ -14,6 +14,31 @@ pub fn parse(value: &str) -> Option<(String, String)> {
     (!text.contains(char::is_control)).then(|| (name.into(), password.into()))
 }
 
+/// What must hold whatever the bytes are; for fuzzing and for tests.
+pub mod laws {
+    use super::{base64, parse};
+
+    /// What is read of a field is what the same name and password, written anew, are read as; and whatever may be a name and
+    /// a password comes through.
+    pub fn basic(data: &[u8]) {
+        let again = |name: &str, password: &str| {
+            let text = format!("{name}:{password}");
+            parse(&format!("Basic {}", base64::encode(text.as_bytes())))
+        };
+        let Ok(text) = std::str::from_utf8(data) else {
+            return;
+        };
+        if let Some((name, password)) = parse(text) {
+            assert!(!name.contains(':') && !format!("{name}{password}").contains(char::is_control));
+            assert_eq!(again(&name, &password), Some((name, password)));
+        }
+        let (name, password) = text.split_once(':').unwrap_or((text, ""));
+        let allowed = !text.contains(char::is_control);
+        let expected = allowed.then(|| (name.into(), password.into()));
+        assert_eq!(again(name, password), expected);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::parse;

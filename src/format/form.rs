@@ -36,6 +36,36 @@ fn decode(bytes: &[u8]) -> Vec<u8> {
     plain
 }
 
+/// What must hold whatever the bytes are; for fuzzing and for tests.
+pub mod laws {
+    use super::field;
+
+    /// Any text comes through, be all of it escaped or what has to be; and what stands behind a field does not change it.
+    pub fn form(data: &[u8]) {
+        let escaped = |keep: fn(u8) -> bool| -> String {
+            let escape = |byte: &u8| match *byte {
+                byte if keep(byte) => char::from(byte).to_string(),
+                byte => format!("%{byte:02X}"),
+            };
+            data.iter().map(escape).collect()
+        };
+        let text = String::from_utf8(data.to_vec()).ok();
+        let few = escaped(|byte| byte.is_ascii_alphanumeric() || byte == b' ').replace(' ', "+");
+        for value in [escaped(|_| false), few] {
+            let form = [b"a=b&user=", value.as_bytes(), b"&user=x&", data].concat();
+            assert_eq!(field(&form, "user"), text);
+        }
+        // As a name, too.
+        if let Some(name) = &text {
+            let form = format!("{}=value", escaped(|_| false));
+            assert_eq!(field(form.as_bytes(), name).as_deref(), Some("value"));
+        }
+        // Alone it is a form of some kind.
+        let first = field(data, "user");
+        assert!(first.is_none_or(|value| value.len() <= data.len()));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::field;

@@ -2,6 +2,7 @@
 
 mod guesses;
 mod keys;
+pub mod laws;
 mod link;
 mod new_password;
 mod registry;

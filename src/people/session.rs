@@ -28,12 +28,10 @@ pub fn check<'a>(
     now: Option<u64>,
 ) -> Option<&'a User> {
     let mut parts = value.split('.');
-    let (expiry, name, signed, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else {
-        return None;
-    };
-    let (expiry, name) = (expiry.parse().ok()?, base64::decode_url(name)?);
+    let (expiry, name) = (parts.next()?.parse().ok()?, base64::decode_url(parts.next()?)?);
     let user = users.iter().find(|user| user.name.as_bytes() == name)?;
-    let good = mac::is_same(&base64::decode_url(signed)?, &code(key, user, expiry));
+    // All of it, as a number can be written in several ways.
+    let good = mac::is_same(value.as_bytes(), issue(key, user, expiry).as_bytes());
     (good && now.is_none_or(|now| now < expiry)).then_some(user)
 }
 
