@@ -3,6 +3,7 @@
 use super::support::{Server, follows, until};
 use super::viewer::{Clip, Viewer};
 use super::*;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
@@ -39,13 +40,12 @@ impl Watch {
         watch
     }
 
-    /// Waits for as many more frames. None may be missing.
+    /// Waits for as many more frames.
     fn more(&self, count: usize) {
         let enough = self.frames.load(SeqCst) + count;
         until(&format!("{count} more frames come"), || {
             self.frames.load(SeqCst) >= enough
         });
-        assert_eq!(self.holes.load(SeqCst), 0);
     }
 }
 
@@ -60,6 +60,7 @@ fn one_that_is_unplugged_costs_the_others_no_frame() {
         env!("CARGO_MANIFEST_DIR"),
         "/tests/fixtures/x264/x264_two_slices.h264"
     );
+    let file_clip = Clip::read(Path::new(pictures));
     let server = Server::with_config(&format!(
         "[server]\nmax_age_ms = 60000
 [DEFAULT]\nfps = 10
@@ -74,7 +75,8 @@ fn one_that_is_unplugged_costs_the_others_no_frame() {
     assert_eq!(names.len(), 3, "{status}");
 
     let usb_viewer = Viewer::at("/usb/stream.mp4", &server, &usb_clip);
-    let clip = Watch::new(&server, "/clip/stream.mp4");
+    // A busy machine stretches the command's pauses, so what comes of it is told by its pictures and not by their times.
+    let clip = Viewer::at("/clip/stream.mp4", &server, &file_clip);
     let raw = Watch::new(&server, "/raw/stream.mp4");
     usb_viewer.more(10);
     clip.more(10);
@@ -83,7 +85,7 @@ fn one_that_is_unplugged_costs_the_others_no_frame() {
     assert!(chain.contains("/dev/video11"), "{chain}");
     // What its section sets is set on it.
     assert!(server.log().contains("no_such_control"), "{}", server.log());
-    // The gaps in its numbers are not counted: vivid leaves pictures out by itself where the machine is busy.
+    // The gaps in its numbers are no loss: vivid leaves pictures out by itself where the machine is busy.
     let lost = || ["damaged", "unreadable", "after_loss"].map(|field| server.status_after("\"raw\"", field));
     let before = lost();
 
@@ -100,6 +102,10 @@ fn one_that_is_unplugged_costs_the_others_no_frame() {
     raw.more(10);
     clip.more(10);
     assert_eq!(lost(), before);
+    assert_eq!(clip.judge(), 0);
+    let holes = raw.holes.load(SeqCst);
+    let gaps = server.status_after("\"raw\"", "sequence_gaps");
+    assert!(holes <= gaps.parse().unwrap(), "{holes} holes, {gaps} gaps");
     for name in ["usb", "raw", "clip"] {
         assert_eq!(health(&server, name), "200", "{name}");
     }

@@ -16,7 +16,12 @@ pub struct Clip {
 
 impl Clip {
     pub fn new(rig: &Path, name: &str) -> Arc<Clip> {
-        let bytes = fs::read(rig.join(format!("media/{name}.h264"))).unwrap();
+        Clip::read(&rig.join(format!("media/{name}.h264")))
+    }
+
+    /// The pictures of a file of H.264.
+    pub fn read(file: &Path) -> Arc<Clip> {
+        let bytes = fs::read(file).unwrap();
         let mut pictures: Vec<Vec<u8>> = Vec::new();
         let mut keys = Vec::new();
         for slice in nal_units(&bytes).filter(|unit| is_slice(unit)) {
