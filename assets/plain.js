@@ -39,7 +39,7 @@
 	// Modules are loaded and run before this event, if the browser has modules and can read these.
 	window.addEventListener('load', function () {
 		if ('player' in window) return;
-		doc.getElementById('state').textContent = 'this browser can’t run the player: a plain picture';
+		doc.getElementById('state').textContent = words.plain;
 		show(0);
 	});
 })();

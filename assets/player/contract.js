@@ -57,6 +57,15 @@
 // ---- What the server says
 
 /**
+ * Parts of /status.
+ * @typedef {object} Status
+ * @property {string | null} user
+ * @property {string | null} role
+ * @property {boolean} login There are users, who can log in.
+ * @property {any[]} cameras
+ */
+
+/**
  * The camera, from /status and the WebSocket.
  * @typedef {object} Camera
  * @property {string} state
@@ -79,7 +88,8 @@
 
 // ---- The parts. Times are in seconds unless a name says otherwise; `now` is performance.now(), in ms.
 
-/** @typedef {{ shown: number, skipped: number, seeks: number, rate_changes: number, reconnects: number }} Counters */
+/** @typedef {{ shown: number, skipped: number, seeks: number, rate_changes: number, reconnects: number,
+ *     bytes: number }} Counters */
 /** @typedef {HTMLVideoElement | HTMLImageElement | HTMLCanvasElement} Picture */
 /** @typedef {{ time: number, step: number, key: boolean, data: Uint8Array, bytes: Uint8Array }} Frame `bytes`: moof and mdat. */
 /** @typedef {[start: number, end: number]} Range The newest range of a <video> that is buffered. */
@@ -139,14 +149,44 @@
  * @property {() => [number, number]} size Width and height of the picture as it is coded; zeros if there is none.
  * @property {(picture: Picture) => void} show
  * @property {() => void} keepStill Copies the picture, for the time when its element has none.
- * @property {() => void} save Saves the picture as a file.
+ * @property {(name: string) => Promise<void>} save Saves the picture as a file of this camera.
  * @property {() => void} layout Fits the picture to the stage.
  * @property {(byX: number, byY: number) => void} move
- * @property {(factor: number, clientX?: number, clientY?: number) => void} zoom Zooms about a point of the window.
- * @property {() => void} turn Turns by a quarter.
- * @property {() => void} mirror
+ * @property {(factor: number, clientX?: number, clientY?: number) => number} zoom Zooms about a point of the window.
+ *     Gives how far it is zoomed now.
+ * @property {(factor: number) => void} onZoom Told of each change; the panel sets it.
+ * @property {() => Look} look
+ * @property {() => boolean} turn Turns by a quarter. Gives whether it is turned now.
+ * @property {() => boolean} mirror Gives whether it is mirrored now.
  * @property {() => boolean} toggleEdges Gives whether they show now.
- * @property {(name: 'grid' | 'cross') => boolean} toggleLines Gives whether they show now.
+ * @property {() => boolean} grid Gives whether it shows now.
+ * @property {() => boolean} cross Gives whether it shows now.
+ */
+
+/**
+ * How a viewer wants to see this camera: kept in the browser.
+ * @typedef {object} Look
+ * @property {number} turn Quarters, clockwise.
+ * @property {1 | -1} flip -1 is mirrored.
+ * @property {boolean} grid
+ */
+
+/**
+ * How things stand, in words.
+ * @typedef {object} Account
+ * @property {string} word For programs.
+ * @property {string} label For people, beside the dot.
+ * @property {string} text For people, in the middle of the picture; empty while all is well.
+ * @property {string} reason As the server or browser says it, for who looks closer.
+ * @property {number} age_s Of the last picture, where it is not live.
+ */
+
+/**
+ * A tab of the drawer.
+ * @typedef {object} Tab
+ * @property {HTMLElement} panel
+ * @property {() => unknown} [open]
+ * @property {() => void} [close]
  */
 
 /**
@@ -160,7 +200,8 @@
  * @property {() => boolean} leaveCanvas Goes on to a path with a <video>, if another element shows the picture. Gives
  *     whether it had to.
  * @property {(isImage: boolean) => number} turns Quarter turns clockwise that the page has to make.
- * @property {() => [string, string]} describe How things stand: a word for programs, and words for people.
+ * @property {() => Account} describe
+ * @property {(type: string, listener: (message: any) => void) => void} onMessage Tells of the server's texts of this type.
  * @property {() => Record<string, string | number | null | undefined>} stats
  */
 

@@ -1,30 +1,46 @@
-// All around the picture: its state in words, buttons, keys, fingers, numbers.
+// All around the picture: its state in words, buttons, keys, the drawer.
 
-import { byId } from './view.js';
+import { createDrawer } from './drawer.js';
+import { addFingers } from './fingers.js';
+import { createInfo } from './info.js';
+import { button, byId, fill, icon, make, setText } from './make.js';
+import { ask } from './server.js';
+import { createShare } from './share.js';
 
 /** @import { Session, View } from './contract.js' */
 
+const IDLE_MS = 4000; // until the buttons fade
+const KEYS = {
+	pause: 'p', save: 's', full: 'f', turn: 't', mirror: 'm', grid: 'g', centre: 'c', edges: 'e', window: 'w',
+	picture: 'r', controls: 'o', move: 'v', link: 'l', info: 'i',
+};
+
+const age = s => s < 60 ? `${Math.round(s)} s` : s < 3600 ? `${Math.round(s / 60)} min` : `${Math.round(s / 3600)} h`;
+
 /** @param {Session} session @param {View} view @param {boolean} bare without controls */
 export function createPanel(session, view, bare) {
-	const root = document.documentElement, state = byId('state'), numbers = byId('numbers'), playButton = byId('play');
-	const { stage, video } = view;
+	const root = document.documentElement, state = byId('state'), play = byId('play'), zoom = byId('zoom');
+	const message = byId('message'), ageLine = byId('age'), logIn = byId('login');
+	const { video } = view;
+	let name = '', learnt = '';
 
 	function render() {
-		const [word, text] = session.describe();
+		const { word, label, text, age_s } = session.describe();
 		root.dataset.state = word;
-		if (state.textContent !== text) state.textContent = text;
-		playButton.hidden = word !== 'blocked' && word !== 'paused';
-		if (!numbers.hidden) renderNumbers();
+		setText(state, label);
+		setText(message, text);
+		setText(ageLine, age_s > 1 ? fill(words.age, age(age_s)) : '');
+		play.hidden = word !== 'blocked' && word !== 'paused';
+		logIn.hidden = text !== words.messages[401];
+		if (bare) return;
+		const isPaused = word === 'paused';
+		relabel('pause', isPaused ? 'play' : 'pause');
+		info.sample();
+		if (word === 'live' && learnt !== word) learn();
+		learnt = word;
 	}
 
-	function renderNumbers() {
-		const lines = Object.entries(session.stats()).map(([name, value]) => {
-			const text = Number(value) % 1 ? Number(value).toFixed(1) : value ?? 'unknown';
-			return `${name.replace('_', ' ')}: ${text}\n`;
-		});
-		const size = view.size().join('x');
-		numbers.textContent = lines.join('') + `size: ${size}\nkeys: the first letters; + − 0 zoom; arrows move`;
-	}
+	// ---- What the buttons do
 
 	function fullScreen() {
 		if (document.fullscreenElement) document.exitFullscreen();
@@ -40,82 +56,167 @@ export function createPanel(session, view, bare) {
 		video.requestPictureInPicture();
 	}
 
-	/** @type {Record<string, () => unknown>} The first letter is the key. Gives whether it is on, if it can be. */
+	/** @type {Record<string, () => unknown>} Each gives whether it is on, if it can be. */
 	const actions = {
-		Pause: session.pause,
-		Full: fullScreen,
-		Window: pictureInPicture,
-		Save: view.save,
-		Turn: view.turn,
-		Mirror: view.mirror,
-		Grid: () => view.toggleLines('grid'),
-		Centre: () => view.toggleLines('cross'),
-		Edges: view.toggleEdges,
-		Info() {
-			numbers.hidden = !numbers.hidden;
-			return !numbers.hidden;
-		},
+		pause: session.pause,
+		save: () => view.save(name || 'camera'),
+		full: fullScreen,
+		turn: view.turn,
+		mirror: view.mirror,
+		grid: view.grid,
+		centre: view.cross,
+		edges: view.toggleEdges,
+		window: pictureInPicture,
 	};
+	const inBar = ['pause', 'save', 'full'];
 
 	const keys = {
 		'+': () => view.zoom(1.25),
+		'=': () => view.zoom(1.25),
 		'-': () => view.zoom(0.8),
 		0: () => view.zoom(0),
 		ArrowLeft: () => view.move(40, 0),
 		ArrowRight: () => view.move(-40, 0),
 		ArrowUp: () => view.move(0, 40),
 		ArrowDown: () => view.move(0, -40),
+		Escape: () => drawer.open() && closeDrawer(),
 	};
+	const keyTexts = () => [...Object.entries(KEYS).map(([name, key]) => [key, words.actions[name] ?? words.tabs[name]]),
+		['+ − 0', words.zoomKeys], [words.arrows, words.moveKeys]];
 
-	function addButtons() {
-		if (!document.pictureInPictureEnabled) delete actions.Window;
-		for (const title in actions) {
-			const button = byId('bar').appendChild(document.createElement('button')), key = title[0].toLowerCase();
-			button.textContent = title;
-			button.title = 'Key: ' + key;
-			button.onclick = keys[key] = () => {
-				const on = actions[title]();
-				if (typeof on === 'boolean') button.setAttribute('aria-pressed', String(on));
-			};
-		}
+	/** @type {Record<string, HTMLElement>} */
+	const buttons = {};
+	const titled = (name, word) => fill(words.key, word, KEYS[name]);
+
+	function addButton(name, word, act) {
+		buttons[name] = button(name, word, act, { title: titled(name, word) });
+		keys[KEYS[name]] = act;
+		return buttons[name];
 	}
 
+	function relabel(name, other) {
+		const [svg, text] = buttons[name].children;
+		if (text.textContent === words.actions[other]) return;
+		text.textContent = words.actions[other];
+		buttons[name].title = titled(name, words.actions[other]);
+		svg.replaceWith(icon(other));
+	}
+
+	function press(name, on) {
+		if (typeof on !== 'boolean') return;
+		buttons[name].setAttribute('aria-pressed', String(on));
+		if (name === 'turn') setText(buttons.turn.lastChild, on ? `${90 * view.look().turn}°` : words.actions.turn);
+	}
+
+	const addAction = name => addButton(name, words.actions[name], async () => press(name, await actions[name]()));
+
+	// ---- The drawer
+
+	const info = createInfo(session, view, keyTexts()), share = createShare();
+	const tabs = { picture: { panel: make('div', { className: 'choices' }) }, link: share, info };
+
+	function onDrawer(name) {
+		root.classList.toggle('open', !!name);
+		for (const tab in tabs) buttons[tab].setAttribute('aria-expanded', String(tab === name));
+	}
+
+	const drawer = createDrawer(tabs, onDrawer);
+
+	function toggle(name) {
+		drawer.toggle(name);
+		if (!drawer.open()) buttons[name].focus();
+	}
+
+	function closeDrawer() {
+		const name = drawer.open();
+		drawer.close();
+		buttons[name].focus();
+	}
+
+	function offer(name, so) {
+		drawer.offer(name, so);
+		buttons[name].hidden = !so;
+	}
+
+	// ---- Who looks, at what
+
+	async function learn() {
+		try {
+			const status = await ask('status');
+			name = status.cameras[0].name;
+			setText(byId('name'), name);
+			document.title = fill(words.title, name);
+			const isNamed = location.pathname.endsWith(`/${name}/`), start = isNamed ? '../' : './';
+			const { cameras } = isNamed ? await ask('../status') : status;
+			Object.assign(byId('back'), { href: start, hidden: cameras.length < 2 });
+			showUser(status);
+			share.learn(status);
+			offer('link', status.login && !location.pathname.includes('/t/'));
+		} catch {} // It comes again with the picture.
+	}
+
+	function showUser({ user, login }) {
+		const isLink = location.pathname.includes('/t/');
+		byId('user').replaceChildren(...user && !isLink ? [button('out', words.logOut, logOut, { title: fill(words.loggedInAs, user) })]
+			: login && !isLink ? [make('a', { href: 'login' }, words.logIn)] : []);
+	}
+
+	async function logOut() {
+		await fetch('logout', { method: 'POST' });
+		location.reload();
+	}
+
+	// ---- Keys, and buttons that fade
+
 	function onKey(event) {
-		const act = !event.ctrlKey && !event.metaKey && !event.altKey && keys[event.key];
-		if (!act) return;
+		if (event.ctrlKey || event.metaKey || event.altKey) return;
+		const { key, target } = event, act = keys[key.length > 1 ? key : key.toLowerCase()];
+		const isField = target.closest('input, select, textarea');
+		if (!act || isField && key !== 'Escape') return;
 		event.preventDefault();
 		act();
 	}
 
-	function addFingers() {
-		/** @type {Map<number, PointerEvent>} The last event of each. */
-		const fingers = new Map();
-		stage.onpointerdown = event => fingers.set(event.pointerId, event);
-		stage.onpointerup = stage.onpointercancel = stage.onpointerleave = event => fingers.delete(event.pointerId);
-		stage.onpointermove = event => {
-			const last = fingers.get(event.pointerId);
-			if (!last) return;
-			fingers.set(event.pointerId, event);
-			view.move((event.clientX - last.clientX) / fingers.size, (event.clientY - last.clientY) / fingers.size);
-			const other = [...fingers.values()].find(finger => finger.pointerId !== event.pointerId);
-			if (!other) return;
-			const apart = finger => Math.hypot(finger.clientX - other.clientX, finger.clientY - other.clientY);
-			const middle = [(event.clientX + other.clientX) / 2, (event.clientY + other.clientY) / 2];
-			view.zoom(apart(event) / apart(last), ...middle);
-		};
-		stage.addEventListener('wheel', event => {
-			event.preventDefault();
-			view.zoom(2 ** (-event.deltaY / 400), event.clientX, event.clientY);
-		}, { passive: false });
+	let idleTimer = 0;
+	function wake() {
+		root.classList.remove('idle');
+		clearTimeout(idleTimer);
+		idleTimer = setTimeout(() => root.classList.add('idle'), IDLE_MS);
 	}
 
-	playButton.onclick = session.resume;
-	if (bare) {
-		root.classList.add('bare');
-	} else {
-		addButtons();
+	function begin() {
+		if (!document.pictureInPictureEnabled) delete actions.window;
+		for (const name in actions) (inBar.includes(name) ? byId('bar') : tabs.picture.panel).append(addAction(name));
+		for (const name in tabs) byId('bar').append(addButton(name, words.tabs[name], () => toggle(name)));
+		onDrawer('');
+		byId('bar').ariaLabel = words.player;
+		const { turn, flip, grid } = view.look();
+		press('turn', turn > 0);
+		press('mirror', flip < 0);
+		press('grid', grid);
+		offer('picture', true);
+		offer('info', true);
+		offer('link', false);
+		byId('back').append(icon('back'), make('span', {}, words.cameras));
+		zoom.onclick = () => view.zoom(0);
+		view.onZoom = scale => {
+			zoom.hidden = scale === 1;
+			setText(zoom, `${scale.toFixed(1)}×`);
+			zoom.ariaLabel = zoom.title = fill(words.resetZoom, scale.toFixed(1));
+		};
+		document.onfullscreenchange = () => relabel('full', document.fullscreenElement ? 'small' : 'full');
 		addEventListener('keydown', onKey);
-		addFingers();
+		for (const type of ['pointermove', 'pointerdown', 'keydown', 'focusin']) addEventListener(type, wake);
+		wake();
+		addFingers(view, () => false);
+		learn();
 	}
+
+	play.append(icon('play'));
+	play.ariaLabel = words.actions.play;
+	play.onclick = session.resume;
+	setText(logIn, words.logIn);
+	if (bare) root.classList.add('bare');
+	else begin();
 	return { render };
 }

@@ -3,8 +3,9 @@
 import { createClock } from './clock.js';
 import { firstType, promiseAtOnce, readFragment } from './mp4.js';
 import { PATHS, createPaths, retryDelay } from './paths.js';
+import { Refusal, ask } from './server.js';
 
-/** @import { Camera, Engine, Host, Link, Session, View } from './contract.js' */
+/** @import { Account, Camera, Engine, Host, Link, Session, View } from './contract.js' */
 
 const HIDDEN_MS = 5000; // until a hidden page lets the camera sleep
 const SILENCE_MS = 4000; // without a word
@@ -15,13 +16,14 @@ const LATE_S = 4; // behind the quickest of a link: a proxy holds it back, ...
 const LATE_MS = 1500; // ... if it lasts
 const POLL_MS = 3000; // between two /status
 const PING_MS = 950; // from one echo to the next
+const DENIALS = [401, 403, 404]; // answers to who may not watch
 
 const now = () => performance.now();
 
 /** `path`: the only one to take. @param {View} view @returns {Session} */
 export function createSession(view, path, render) {
 	const { video } = view, clock = createClock(), paths = createPaths(PATHS, path);
-	const counters = { shown: 0, skipped: 0, seeks: 0, rate_changes: 0, reconnects: 0 };
+	const counters = { shown: 0, skipped: 0, seeks: 0, rate_changes: 0, reconnects: 0, bytes: 0 };
 	const suspensions = new Set(); // reasons to want nothing
 
 	/** @type {Link | null} */
@@ -35,10 +37,14 @@ export function createSession(view, path, render) {
 	/** @type {Camera | undefined} */
 	let camera;
 	let serverReached = false, fullText = ''; // the server's words when it has no place
+	/** @type {Refusal | null} Of one who may not watch, or no longer. */
+	let denial = null;
+	/** @type {Record<string, (message: any) => void>} */
+	const listeners = {};
 	let autoplayBlocked = false;
 	let engineWorks = false; // it has shown a picture, on whichever link
 	let forJpeg = false; // the link was chosen for a camera of JPEG pictures
-	let lastPoll = 0, lastPing = 0, lostAt = 0, lateSince = 0; // times
+	let lastPoll = 0, lastPing = 0, lostAt = 0, lateSince = 0, lastShown = 0; // times
 	let retryTimer = 0, hiddenTimer = 0;
 
 	// ---- Links come and go
@@ -112,7 +118,7 @@ export function createSession(view, path, render) {
 		await pollStatus();
 		retryTimer = 0;
 		if (link || paths.isExhausted() || suspensions.size) return;
-		if (!serverReached) return scheduleRetry();
+		if (!serverReached || denial) return scheduleRetry();
 		counters.reconnects++;
 		connect();
 	}
@@ -122,15 +128,17 @@ export function createSession(view, path, render) {
 		try {
 			const signal = AbortSignal.timeout?.(POLL_MS); // Safari has it since 16
 			const frames = camera?.frames;
-			const sent = lastPoll, status = await (await fetch('status', { cache: 'no-store', signal })).json();
+			const sent = lastPoll, status = await ask('status', undefined, { signal });
 			camera = status.cameras[0];
 			serverReached = true;
+			denial = null;
 			clock.onEcho(sent, status.clock_us, now());
 			if (link && !link.send) onStatus();
 			if (camera?.state !== 'live' || camera.frames === frames) lastData = now();
 			if (link) view.layout();
-		} catch {
-			serverReached = false;
+		} catch (error) {
+			denial = DENIALS.includes(error.status) ? error : null;
+			serverReached = !!denial;
 			paths.forgive();
 		}
 	}
@@ -151,6 +159,7 @@ export function createSession(view, path, render) {
 
 	function onData(bytes) {
 		lastData = now();
+		counters.bytes += bytes.length;
 		if (firstType(bytes) === 'ftyp') return engine?.init(bytes);
 		lastFragment = lastData;
 		firstData = firstData || lastData;
@@ -171,6 +180,7 @@ export function createSession(view, path, render) {
 				return clock.onSkipped();
 			case 'state': return onState(message);
 		}
+		listeners[message.type]?.(message);
 	}
 
 	function onState(state) {
@@ -190,6 +200,7 @@ export function createSession(view, path, render) {
 			fullText = '';
 		}
 		shown = engineWorks = true;
+		lastShown = now();
 		clock.onShown(time_s, when_ms);
 	}
 
@@ -272,23 +283,37 @@ export function createSession(view, path, render) {
 
 	// ---- How things stand
 
-	/** @returns {[string, string]} */
+	/** @returns {Account} */
 	function describe() {
-		if (paths.isExhausted()) return ['unplayable', 'this browser can’t play it: ' + paths.reasons().join('; ')];
-		if (isPaused()) return ['paused', 'paused'];
-		if (fullText) return ['busy', fullText];
-		if (!link && lostAt && !serverReached) return ['offline', 'no answer from the server'];
-		if (!camera) return ['connecting', 'connecting'];
-		const { state, reason, placeholder } = camera;
-		if (state !== 'live') {
-			const text = { starting: 'the camera is starting', lost: 'waiting for camera' }[state] ?? state;
-			return [state, reason ? text + ': ' + reason : text];
-		}
-		if (autoplayBlocked) return ['blocked', 'press play'];
-		if (!shown) return ['connecting', 'the picture comes'];
-		if (isSilent(STALL_MS)) return ['stalled', 'nothing comes from the server'];
-		if (!jpegLink && lastFragment && now() - lastFragment > WAITING_MS) return ['live', 'waiting for the next picture'];
-		return ['live', placeholder ? 'test picture until a camera appears' : 'live'];
+		const [word, message = word, reason = ''] = judge(), { states, messages } = words;
+		const isLive = word === 'live';
+		return {
+			word,
+			label: isLive && camera?.placeholder ? states.placeholder : states[word] ?? word,
+			text: isLive && message === word ? '' : messages[message] ?? '',
+			reason,
+			age_s: !isLive && lastShown ? (now() - lastShown) / 1000 : 0,
+		};
+	}
+
+	/**
+	 * The state, which message tells of it if not the state's own, and the reason.
+	 * @returns {[word: string, message?: string | number, reason?: string]}
+	 */
+	function judge() {
+		if (paths.isExhausted()) return ['unplayable', 'unplayable', paths.reasons().join('; ')];
+		if (isPaused()) return ['paused'];
+		if (fullText) return ['busy', 'busy', fullText];
+		if (denial) return ['denied', denial.status, denial.message];
+		if (!link && lostAt && !serverReached) return ['offline'];
+		if (!camera) return ['connecting'];
+		const { state, reason } = camera;
+		if (state !== 'live') return [state, state, reason];
+		if (autoplayBlocked) return ['blocked'];
+		if (!shown) return ['connecting', 'loading'];
+		if (isSilent(STALL_MS)) return ['stalled'];
+		const waits = !jpegLink && lastFragment && now() - lastFragment > WAITING_MS;
+		return ['live', waits ? 'waiting' : 'live', reason];
 	}
 
 	function stats() {
@@ -313,6 +338,10 @@ export function createSession(view, path, render) {
 			if (engine?.picture === video) return false;
 			nextPath('');
 			return true;
+		},
+
+		onMessage(type, listener) {
+			listeners[type] = listener;
 		},
 
 		turns: isImage => isImage ? (camera?.rotation ?? 0) / 90 : engine?.turn ?? 0,

@@ -1,11 +1,25 @@
 // The picture on its stage: fitted, turned, mirrored, zoomed; its edges; its file.
 
-/** @import { Picture, View } from './contract.js' */
+import { byId, make } from './make.js';
+
+/** @import { Look, Picture, View } from './contract.js' */
 
 const MAX_SCALE = 8;
 const EDGES_MS = 150; // from one drawing of the edges to the next
 
-export const byId = id => /** @type {HTMLElement} */ (document.getElementById(id));
+// A view link's token is in the path, and no business of what is kept.
+const LOOK_KEY = 'fmp4streamer ' + location.pathname.replace(/\/t\/[^/]+/, '');
+
+/** How this viewer wants to see this camera. Some browsers keep nothing. @returns {Look} */
+function readLook() {
+	try {
+		const { turn, flip, grid } = JSON.parse(localStorage[LOOK_KEY]);
+		return { turn: turn & 3, flip: flip < 0 ? -1 : 1, grid: grid === true };
+	} catch {
+		return { turn: 0, flip: 1, grid: false };
+	}
+}
+
 const newCanvas = () => document.createElement('canvas');
 
 /** @returns {View} */
@@ -18,7 +32,8 @@ export function createView(turnsOf) {
 	edges.className = 'edges';
 	/** @type {Picture} */
 	let picture = video;
-	let turn = 0, flip = 1, scale = 1, x = 0, y = 0;
+	const look = readLook();
+	let scale = 1, x = 0, y = 0;
 	let edgesTimer = 0;
 
 	/** @returns {[number, number]} */
@@ -29,6 +44,7 @@ export function createView(turnsOf) {
 	}
 
 	const hasImage = () => picture === image && image.naturalWidth > 0;
+	const quarters = () => look.turn + turnsOf(hasImage());
 
 	function show(next) {
 		if (next.parentNode) return;
@@ -36,7 +52,7 @@ export function createView(turnsOf) {
 		picture.removeAttribute('id');
 		picture = next;
 		picture.id = 'picture';
-		picture.ariaLabel = 'Live video';
+		picture.ariaLabel = words.picture;
 		edges.before(picture);
 	}
 
@@ -69,16 +85,34 @@ export function createView(turnsOf) {
 		return !edges.hidden;
 	}
 
-	function save() {
-		const file = document.createElement('a');
-		file.download = `camera ${new Date().toLocaleString('sv').replace(/:/g, '-')}.jpg`;
-		// Of an endless JPEG Firefox would draw the first picture.
-		file.href = hasImage() ? 'snapshot.jpg' : copy(newCanvas()).canvas.toDataURL('image/jpeg', 0.95);
+	// As it is seen, turned and mirrored.
+	async function save(name) {
+		const turns = quarters(), file = make('a', {
+			download: `${name} ${new Date().toLocaleString('sv').replace(/:/g, '-')}.jpg`,
+			href: 'snapshot.jpg',
+		});
+		if (!hasImage() || turns % 4 || look.flip < 0) {
+			// Of an endless JPEG Firefox would draw the first picture.
+			const source = hasImage() ? make('img', { src: 'snapshot.jpg?' + Date.now() }) : picture;
+			if (hasImage()) await source.decode();
+			file.href = drawn(source, turns).toDataURL('image/jpeg', 0.95);
+		}
 		file.click();
 	}
 
+	function drawn(source, turns) {
+		const [width, height] = size(), [wide, high] = turns % 2 ? [height, width] : [width, height];
+		const canvas = Object.assign(newCanvas(), { width: wide, height: high });
+		const pen = /** @type {any} */ (canvas.getContext('2d'));
+		pen.translate(wide / 2, high / 2);
+		pen.scale(look.flip, 1);
+		pen.rotate(turns * Math.PI / 2);
+		pen.drawImage(source, -width / 2, -height / 2, width, height);
+		return canvas;
+	}
+
 	function layout() {
-		const [width, height] = size(), turns = turn + turnsOf(hasImage());
+		const [width, height] = size(), turns = quarters();
 		const [wide, high] = turns % 2 ? [height, width] : [width, height];
 		if (!width) return;
 		const { clientWidth, clientHeight } = stage, fit = Math.min(clientWidth / wide, clientHeight / high);
@@ -88,7 +122,7 @@ export function createView(turnsOf) {
 			width: width * fit + 'px',
 			height: height * fit + 'px',
 			transform: `translate(-50%, -50%) translate(${x}px, ${y}px)`
-				+ ` scale(${scale * flip}, ${scale}) rotate(${turns * 90}deg)`,
+				+ ` scale(${scale * look.flip}, ${scale}) rotate(${turns * 90}deg)`,
 		});
 	}
 
@@ -98,29 +132,55 @@ export function createView(turnsOf) {
 		layout();
 	}
 
-	function zoom(factor, clientX = stage.clientWidth / 2, clientY = stage.clientHeight / 2) {
+	function middle() {
+		const { x, y, width, height } = stage.getBoundingClientRect();
+		return { x: x + width / 2, y: y + height / 2 };
+	}
+
+	function zoom(factor, clientX = middle().x, clientY = middle().y) {
 		const before = scale;
 		scale = Math.max(1, Math.min(MAX_SCALE, scale * factor));
 		const by = 1 - scale / before;
-		move((clientX - stage.clientWidth / 2 - x) * by, (clientY - stage.clientHeight / 2 - y) * by);
+		move((clientX - middle().x - x) * by, (clientY - middle().y - y) * by);
+		self.onZoom(scale);
+		return scale;
+	}
+
+	function change(part) {
+		Object.assign(look, part);
+		try {
+			localStorage[LOOK_KEY] = JSON.stringify(look);
+		} catch {} // It holds for this page then.
+		layout();
 	}
 
 	video.onresize = layout;
-	return {
+	/** @type {View} */
+	const self = {
 		stage, video, image, size, show, keepStill, toggleEdges, save, layout, move, zoom,
 
+		onZoom() {},
+
 		turn() {
-			turn = (turn + 1) % 4;
-			layout();
+			change({ turn: (look.turn + 1) % 4 });
+			return look.turn > 0;
 		},
 
 		mirror() {
-			flip = -flip;
-			layout();
+			change({ flip: -look.flip });
+			return look.flip < 0;
 		},
 
-		toggleLines: name => frame.classList.toggle(name),
+		grid() {
+			change({ grid: !look.grid });
+			return frame.classList.toggle('grid', look.grid);
+		},
+
+		cross: () => frame.classList.toggle('cross'),
+
+		look: () => look,
 	};
+	return self;
 }
 
 const within = (at, room) => Math.max(-room, Math.min(room, at));

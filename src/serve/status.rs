@@ -93,6 +93,7 @@ pub fn report(exchange: &Exchange<'_>) -> io::Result<Ending> {
         .text("sandbox", &shared.sandbox)
         .text_or_null("user", grant.and_then(|grant| grant.user()))
         .text_or_null("role", grant.map(|grant| grant.rights().role.word()))
+        .member("login", !shared.people.are_all_welcome())
         .member("uptime_s", shared.started.elapsed().as_secs())
         .member("clock_us", clock::monotonic_us())
         .member("clients", shared.places.taken())

@@ -1,0 +1,130 @@
+// The tab of numbers: how late and how much, the streams' addresses, the keys.
+
+import { copyButton, fill, make, setText } from './make.js';
+import { ask } from './server.js';
+
+/** @import { Session, View } from './contract.js' */
+
+const SECONDS = 60; // in a graph
+const POLL_MS = 3000;
+
+export const rate = bps => bps < 1e6 ? `${Math.round(bps / 1000)} kbit/s` : `${(bps / 1e6).toFixed(1)} Mbit/s`;
+
+/** A line over the last minute. `read` puts a value in words. @param {(value: number) => string} read */
+function createGraph(name, read) {
+	/** @type {(number | null)[]} */
+	const values = Array(SECONDS).fill(null);
+	const namespace = 'http://www.w3.org/2000/svg';
+	const [svg, line] = ['svg', 'path'].map(tag => document.createElementNS(namespace, tag));
+	const now = make('b'), most = make('span');
+	svg.setAttribute('viewBox', `0 0 ${SECONDS - 1} 20`);
+	svg.setAttribute('preserveAspectRatio', 'none');
+	svg.setAttribute('role', 'img');
+	svg.append(line);
+
+	return {
+		element: make('figure', {}, make('figcaption', {}, name, now, most), svg),
+
+		add(value) {
+			values.push(value);
+			values.shift();
+		},
+
+		draw() {
+			const known = values.flatMap(value => value ?? []), top = Math.max(1, ...known), last = values[SECONDS - 1];
+			let path = '', isOn = false;
+			values.forEach((value, at) => {
+				if (value !== null) path += `${isOn ? 'L' : 'M'}${at} ${(19.5 - 19 * value / top).toFixed(1)}`;
+				isOn = value !== null;
+			});
+			line.setAttribute('d', path);
+			setText(now, last === null ? words.unknown : read(last));
+			setText(most, known.length ? '≤ ' + read(top) : '');
+			svg.setAttribute('aria-label', fill(words.lastMinute, name, now.textContent, known.length ? read(top) : words.unknown));
+		},
+	};
+}
+
+/** `keys`: what they do. @param {Session} session @param {View} view @param {string[][]} keys */
+export function createInfo(session, view, keys) {
+	const delay = createGraph(words.delay, ms => `${Math.round(ms)} ms`), bitrate = createGraph(words.bitrate, rate);
+	const facts = make('dl'), addresses = make('ul');
+	/** @type {Record<string, HTMLElement>} */
+	const values = {};
+	let camera, listed = '';
+	let timer = 0, sampledAt = 0, bytes = 0;
+
+	for (const name in words.facts) {
+		values[name] = make('dd');
+		facts.append(make('div', {}, make('dt', {}, words.facts[name]), values[name]));
+	}
+
+	/** Takes a value into the graphs, once a second. */
+	function sample() {
+		const now = performance.now(), elapsed_s = (now - sampledAt) / 1000;
+		if (elapsed_s < 0.95) return;
+		const stats = session.stats(), grown = Number(stats.bytes) - bytes;
+		delay.add(stats.state === 'live' ? stats.latency_ms : null);
+		bitrate.add(grown || !camera ? grown * 8 / elapsed_s : camera.bitrate_bps);
+		bytes = Number(stats.bytes);
+		sampledAt = now;
+		if (timer) render(stats);
+	}
+
+	function render(stats) {
+		const account = session.describe(), size = view.size();
+		delay.draw();
+		bitrate.draw();
+		const all = {
+			...stats,
+			state: account.label,
+			reason: account.reason || camera?.reason,
+			size: size[0] ? size.join(' × ') : '',
+			fps: camera && fill(words.perSecond, Math.round(camera.fps * 10) / 10),
+			codec: camera && words.codecs[camera.codec],
+			path: words.paths[stats.path],
+			viewers: camera?.clients.length,
+		};
+		for (const name in values) setText(values[name], String(all[name] || (all[name] === 0 ? 0 : words.unknown)));
+		values.reason.parentElement?.toggleAttribute('hidden', !all.reason);
+	}
+
+	async function poll() {
+		try {
+			camera = (await ask('status')).cameras[0];
+			list(camera.codec);
+		} catch {} // The state says so.
+	}
+
+	function list(codec) {
+		if (codec === listed) return;
+		listed = codec;
+		const shown = Object.keys(words.streams).filter(name => !/^(str|sn)/.test(name) || /jp/.test(name) === (codec === 'mjpeg'));
+		addresses.replaceChildren(...shown.map(name => {
+			const address = new URL(name || './', document.baseURI).href;
+			return make('li', {}, make('span', {}, words.streams[name], make('a', { href: address }, address)),
+				copyButton(words.copy, () => address));
+		}));
+	}
+
+	return {
+		sample,
+
+		panel: make('div', { className: 'info' }, delay.element, bitrate.element, facts,
+			make('h2', {}, words.addresses), addresses,
+			make('h2', {}, words.keys),
+			make('dl', {}, ...keys.map(([key, what]) => make('div', {}, make('dt', {}, make('kbd', {}, key)), make('dd', {}, what))))),
+
+		open() {
+			timer = setInterval(poll, POLL_MS);
+			list('');
+			poll();
+			render(session.stats());
+		},
+
+		close() {
+			clearInterval(timer);
+			timer = 0;
+		},
+	};
+}
