@@ -3,6 +3,7 @@
 
 use crate::config::{self, Config};
 use crate::error::{Error, Result, start_log};
+use crate::events::Events;
 use crate::notify::Notify;
 use crate::people::{Keys, People};
 use crate::pump::{self, PendingConfig};
@@ -75,10 +76,13 @@ pub fn run(
 
     let cameras = &config.cameras;
     let limits = limits(settings);
-    let streams = cameras
-        .iter()
-        .map(|camera| Stream::new(&camera.name, limits).map(Arc::new))
-        .collect::<Result<Vec<_>>>()?;
+    let events = Arc::new(Events::default());
+    let streams = cameras.iter().map(|camera| {
+        let mut stream = Stream::new(&camera.name, limits)?;
+        stream.events = Arc::clone(&events);
+        Ok(Arc::new(stream))
+    });
+    let streams = streams.collect::<Result<Vec<_>>>()?;
     log_info!("fmp4streamer {}: open {urls}", env!("CARGO_PKG_VERSION"));
     for line in config.people.describe() {
         log_info!("{line}");

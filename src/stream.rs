@@ -4,6 +4,7 @@
 //! other.
 
 use crate::error::{Error, Result};
+use crate::events::{END, Events, LOST, START};
 pub use crate::format::Codec;
 use crate::format::fmp4::Init;
 use crate::format::prometheus::Histogram;
@@ -112,6 +113,8 @@ pub struct State {
     pub faults: u64,
     /// Losses since the program started.
     pub losses: Losses,
+    /// The number of the event that began a loss which goes on.
+    pub loss: Option<u64>,
     /// What was wrong with the last frame that was left out as damaged or unreadable; empty if that is not known.
     pub last_fault: String,
 }
@@ -252,6 +255,8 @@ pub struct Stream {
     pub ring: Ring,
     /// Its newest picture, where it gives JPEG.
     pub pictures: Pictures,
+    /// What happens at it, and perhaps at other cameras.
+    pub events: Arc<Events>,
     state: Mutex<State>,
     viewers: Mutex<Viewers>,
     told: Mutex<Told>,
@@ -281,6 +286,7 @@ impl Stream {
             name: name.into(),
             ring: Ring::new(limits),
             pictures: Pictures::default(),
+            events: Arc::default(),
             state: Mutex::default(),
             viewers: Mutex::default(),
             told: Mutex::default(),
@@ -300,7 +306,28 @@ impl Stream {
 
     /// For the pump alone: changes the state.
     pub fn publish(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.lock_state());
+        let mut state = self.lock_state();
+        let before = state.condition;
+        change(&mut state);
+        if state.condition != before {
+            self.note_loss(&mut state);
+        }
+    }
+
+    /// Makes events of losses. A camera that goes to sleep is back only if nothing is wrong with it for all that is known.
+    fn note_loss(&self, state: &mut State) {
+        let is_lost = matches!(state.condition, Condition::Lost | Condition::Refused);
+        let is_asleep = state.condition == Condition::Asleep && state.why.is_empty();
+        match state.loss {
+            None if is_lost => {
+                state.loss = Some(self.events.add(&self.name, LOST, START, None, &state.why));
+            }
+            Some(began) if is_asleep || state.condition == Condition::Live => {
+                state.loss = None;
+                self.events.add(&self.name, LOST, END, Some(began), "");
+            }
+            _ => {}
+        }
     }
 
     /// Has all followers look at the state and at what is told.
@@ -398,6 +425,7 @@ impl Stream {
     /// Ends the pump and all followers.
     pub fn stop(&self) {
         self.stopping.store(true, SeqCst);
+        self.events.close();
         self.ring.close();
         self.pictures.close();
         self.wake();

@@ -342,8 +342,8 @@ fn no_address_of_the_program_is_a_name() {
     assert_eq!(
         reserved,
         [
-            "healthz", "hls", "links", "login", "logout", "metrics", "player", "snapshot", "status",
-            "stream", "t", "ws"
+            "events", "healthz", "hls", "links", "login", "logout", "metrics", "player", "snapshot",
+            "status", "stream", "t", "ws"
         ]
     );
 }

@@ -87,7 +87,7 @@ fn link(server: &Server, at: &str, body: &str) -> String {
 }
 
 /// Every address that there is, with what it needs.
-const VIEW: [&str; 14] = [
+const VIEW: [&str; 15] = [
     "/",
     "/stream.mp4",
     "/stream.m3u8",
@@ -99,6 +99,7 @@ const VIEW: [&str; 14] = [
     "/snapshot.mp4",
     "/status",
     "/metrics",
+    "/events",
     "/index.html",
     "/yard",
     "/nowhere",

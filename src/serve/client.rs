@@ -65,7 +65,10 @@ fn exchange(connection: &Arc<Connection>, shared: &Shared, received: &mut Vec<u8
     let route = routes::resolve(target.path, &head, cors, cameras.len());
     let origins = route
         .as_ref()
-        .map_or(Origins::SameHost, |(route, _)| route.origins);
+        .map_or(Origins::SameHost, |(route, _)| match head.method {
+            Method::Post => Origins::Own,
+            _ => route.origins,
+        });
     let own_address = connection.own_address();
     let exchange = Exchange {
         connection,

@@ -229,7 +229,7 @@ impl<'a> Exchange<'a> {
                 "This stream has no end, and its beginning is now; what was saved of it can't be continued";
             return Err(Answer::text("416 Range Not Satisfiable", text));
         }
-        self.place.set(Some(self.shared.take_place()?));
+        self.place.set(Some(self.shared.take_place(&self.camera.stream)?));
         self.connection.enter(Phase::Stream);
         self.connection.keep_unsent_low();
         Ok(())

@@ -65,6 +65,8 @@ pub struct Head {
     pub takes_gzip: bool,
     /// If-None-Match (RFC 9110, 13.1.2), if sent: the entity tags of what the client has.
     pub if_none_match: Option<String>,
+    /// Last-Event-ID (HTML, "Server-sent events"), if it is a number: that of the last event that the client has.
+    pub last_event: Option<u64>,
     /// The client has the beginning, and asks for the rest (RFC 9110, 14.2), whatever came in between.
     pub resumes: bool,
     /// The connection may be used again after a finite answer.
@@ -197,6 +199,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
         referer: None,
         takes_gzip: false,
         if_none_match: None,
+        last_event: None,
         resumes: false,
         keep_alive: version == 1,
         authorization: None,
@@ -259,6 +262,8 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
                 .filter(|it| !it.is_empty() && it.bytes().all(is_token));
             let upgrade = &mut head.upgrade;
             upgrade.protocol = upgrade.protocol.take().or(first.map(str::to_string));
+        } else if is("Last-Event-ID") {
+            head.last_event = value.and_then(|number| number.parse().ok());
         } else if is("Range") {
             head.resumes = value.is_some_and(asks_for_rest);
         } else if is("If-Range") {

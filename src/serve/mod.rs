@@ -5,6 +5,7 @@ mod answer;
 mod client;
 mod connection;
 mod crowd;
+mod events;
 mod exchange;
 pub mod head;
 mod hls;

@@ -5,7 +5,7 @@ use super::access::Origins;
 use super::answer::Answer;
 use super::exchange::{Ending, Exchange};
 use super::head::{Head, Method};
-use super::{hls, links, login, metrics, mjpeg, mp4, pages, snapshot, status, ws};
+use super::{events, hls, links, login, metrics, mjpeg, mp4, pages, snapshot, status, ws};
 use crate::config::Role;
 use crate::stream::Codec;
 use std::fmt::Write;
@@ -132,6 +132,17 @@ const ROUTES: &[Route] = &[
         paths: &["/metrics"],
         serve: metrics::serve,
         about: "the same as numbers for Prometheus",
+        ..ROUTE
+    },
+    Route {
+        paths: &["/events"],
+        methods: &[
+            (Method::Get, Some(Role::View)),
+            (Method::Head, Some(Role::View)),
+            (Method::Post, Some(Role::Control)),
+        ],
+        serve: events::serve,
+        about: "what happens, as it happens: a camera is lost or back, a sensor of yours speaks ([events](#events))",
         ..ROUTE
     },
     Route {
@@ -447,8 +458,8 @@ mod tests {
         assert_eq!(
             reserved_names(),
             [
-                "healthz", "hls", "links", "login", "logout", "metrics", "player", "snapshot", "status",
-                "stream", "t", "ws"
+                "events", "healthz", "hls", "links", "login", "logout", "metrics", "player", "snapshot",
+                "status", "stream", "t", "ws"
             ]
         );
     }

@@ -6,12 +6,16 @@ use super::connection::Connection;
 use super::hls::run::Hls;
 use super::places::{CONNECTIONS_A_VIEWER, FILES_A_CAMERA, MOST_LEAVING, OWN_FILES, Place, Places, RESERVE};
 use crate::config;
+use crate::events::{FULL, MARK};
 use crate::people::People;
 use crate::stream::Stream;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+
+/// However many clients find no place, an event says so once in so many seconds.
+const FULL_EVERY_S: u64 = 60;
 
 /// What went wrong between us and our clients since the start; for /status.
 #[derive(Debug, Default)]
@@ -26,6 +30,8 @@ pub struct Counters {
     pub refused: AtomicU64,
     /// Clients that took nothing for too long.
     pub stuck: AtomicU64,
+    /// When an event last said that there was no place, in seconds since the start and one more; 0 before the first.
+    pub full_told_s: AtomicU64,
 }
 
 /// What all client threads share. A change of the settings makes a new one with the same counters, places and connections.
@@ -132,11 +138,16 @@ impl Shared {
         self.settings.max_clients * CONNECTIONS_A_VIEWER + RESERVE
     }
 
-    /// A place for a stream, or the answer where none is left.
-    pub fn take_place(&self) -> Result<Place, Answer> {
+    /// A place for this stream, or the answer where none is left.
+    pub fn take_place(&self, stream: &Stream) -> Result<Place, Answer> {
         let most = self.settings.max_clients;
         self.places.take(most).ok_or_else(|| {
             self.counters.refused.fetch_add(1, Relaxed);
+            let (told_s, now_s) = (&self.counters.full_told_s, 1 + self.started.elapsed().as_secs());
+            let is_due = |last_s| (last_s == 0 || now_s >= last_s + FULL_EVERY_S).then_some(now_s);
+            if told_s.fetch_update(Relaxed, Relaxed, is_due).is_ok() {
+                stream.events.add(&stream.name, FULL, MARK, None, "");
+            }
             let text =
                 format!("All {most} places are taken (`max_clients =` in the config); try again in a while");
             Answer::text("503 Service Unavailable", text).with("Retry-After: 5\r\n")

@@ -53,7 +53,8 @@ impl<'a> Session<'a> {
     /// Has it count as its viewer's newest request.
     fn touch(&self, state: &mut State) -> Result<Arc<Place>, Answer> {
         let address = self.exchange.connection.address;
-        state.touch(address, || self.exchange.shared.take_place())
+        let stream = &self.exchange.camera.stream;
+        state.touch(address, || self.exchange.shared.take_place(stream))
     }
 
     /// True if it counts as a viewer's request.
@@ -90,7 +91,8 @@ impl<'a> Session<'a> {
             }
             self.touch(&mut state)?;
             if room.is_none() {
-                room = Some(state.wait_in(exchange.connection.address, || exchange.shared.take_place())?);
+                let take = || exchange.shared.take_place(&exchange.camera.stream);
+                room = Some(state.wait_in(exchange.connection.address, take)?);
             }
             drop(state);
             let waits_on = |state: &mut State| !state.ended && progress(&state.window) == Progress::NotYet;
