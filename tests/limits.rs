@@ -4,35 +4,16 @@
 
 mod support;
 
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, socket};
-use std::io::{Read, Write};
+use std::io::Read;
 use std::net::TcpStream;
-use std::os::fd::AsRawFd;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use support::{Dir, PATIENCE, Server, until};
+use support::{Dir, Server, until};
 
 /// A client at 127.0.0.`last`, which sends this.
 fn client_at(last: u8, server: &Server, bytes: &[u8]) -> TcpStream {
-    let client = socket(
-        AddressFamily::Inet,
-        SockType::Stream,
-        SockFlag::SOCK_CLOEXEC,
-        None,
-    )
-    .unwrap();
-    bind(client.as_raw_fd(), &SockaddrIn::new(127, 0, 0, last, 0)).unwrap();
-    connect(
-        client.as_raw_fd(),
-        &SockaddrIn::new(127, 0, 0, 1, server.address.port()),
-    )
-    .unwrap();
-    let mut client = TcpStream::from(client);
-    client.set_read_timeout(Some(PATIENCE)).unwrap();
-    // A server that refuses early may have closed already.
-    _ = client.write_all(bytes);
-    client
+    server.send_from([127, 0, 0, last], bytes)
 }
 
 /// The first line of the answer to it.

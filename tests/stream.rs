@@ -366,10 +366,7 @@ fn who_vanishes_while_nothing_flows_is_noticed() {
 }
 
 fn vanish() {
-    use nix::sys::socket::{
-        AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, setsockopt, socket, sockopt,
-    };
-    use std::os::fd::AsRawFd;
+    use nix::sys::socket::{setsockopt, sockopt};
     let ip = |args: &str| {
         let args: Vec<&str> = args.split(' ').collect();
         assert!(run("ip", &args).status.success(), "ip {args:?}");
@@ -380,21 +377,7 @@ fn vanish() {
         "[server]\nmax_clients = 16\n[exec quiet]\nname = quiet\ncommand = exec sleep 1000\nlinger_s = 0\n\
          [/dev/no-such-video]\nname = lost\nlinger_s = 0\n",
     );
-    let port = server.address.port();
-    let client = |from: SockaddrIn, request: &str| {
-        let client = socket(
-            AddressFamily::Inet,
-            SockType::Stream,
-            SockFlag::SOCK_CLOEXEC,
-            None,
-        )
-        .unwrap();
-        bind(client.as_raw_fd(), &from).unwrap();
-        connect(client.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, port)).unwrap();
-        let mut client = std::net::TcpStream::from(client);
-        std::io::Write::write_all(&mut client, request.as_bytes()).unwrap();
-        client
-    };
+    let client = |from: [u8; 4], request: &String| server.send_from(from, request.as_bytes());
     let get = |path: &str, fields: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
     let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
@@ -404,9 +387,9 @@ fn vanish() {
         requests.extend(streams.map(|stream| get(&format!("/{camera}/{stream}"), "")));
         requests.push(get(&format!("/{camera}/ws"), upgrade));
     }
-    let away = SockaddrIn::new(192, 0, 2, 1, 0);
+    let away = [192, 0, 2, 1];
     let out_of_reach: Vec<_> = requests.iter().map(|request| client(away, request)).collect();
-    let here = SockaddrIn::new(127, 0, 0, 1, 0);
+    let here = [127, 0, 0, 1];
     let forgotten: Vec<_> = requests.iter().map(|request| client(here, request)).collect();
     // The two cameras' streams, and of HLS one viewer for each address.
     until("all have come", || server.number("clients") == 16);

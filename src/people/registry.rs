@@ -317,7 +317,47 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// Seconds of Unix time, where the clock can be believed: a board without one of its own begins in the past.
+/// Seconds of Unix time, where the clock can be believed.
 fn now() -> Option<u64> {
-    Some(clock::unix().as_secs()).filter(|now| *now >= BUILT)
+    believed(clock::unix().as_secs())
+}
+
+/// A board without a clock of its own begins in the past.
+fn believed(now: u64) -> Option<u64> {
+    (now >= BUILT).then_some(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BUILT, Link, believed, session};
+    use crate::config::User;
+    use crate::format::password::PasswordHash;
+
+    /// What has an end is no link then, as nobody knows whether it has ended; who has logged in stays.
+    #[test]
+    fn a_clock_before_this_program_says_nothing() {
+        let key = [1; 32];
+        let link = Link {
+            camera: "yard".into(),
+            expiry: BUILT + 1000,
+        };
+        let users = [User {
+            name: "anna".into(),
+            password: PasswordHash::nobodys(),
+            rights: Default::default(),
+        }];
+        let session = session::issue(&key, &users[0], BUILT + 1000);
+        for (clock, link_opens, session_holds) in [
+            (0, false, true),
+            (BUILT - 1, false, true),
+            (BUILT, true, true),
+            (BUILT + 999, true, true),
+            (BUILT + 1000, false, false),
+        ] {
+            let now = believed(clock);
+            assert_eq!(link.is_open(now), link_opens, "{clock}");
+            let user = session::check(&key, &users, &session, now);
+            assert_eq!(user.is_some(), session_holds, "{clock}");
+        }
+    }
 }

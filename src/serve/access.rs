@@ -15,6 +15,8 @@ pub enum Origins {
     /// As `SameHost`, and what it gives is shown by tags (`<img>`, `<video>`) of pages of this machine, of listed pages, and of
     /// pages of which nothing is known: a browser lets no page read what its tag shows, unless we say otherwise.
     Tags,
+    /// As `SameHost`, and any page may show it in tags and frames: who has a view link may watch, and can do nothing else.
+    Linked,
     /// Pages of this very server: browsers let any page open a WebSocket to any place, and leave it to that place to ask
     /// where it is from (RFC 6455, 10.2). Who sends no Origin is no browser.
     SameOrigin,
@@ -59,7 +61,7 @@ impl Access {
             frame_ancestors: settings.frame_ancestors.clone(),
             default_headers: String::new(),
         };
-        access.default_headers = access.headers(None, false);
+        access.default_headers = access.headers(None, Origins::SameHost, false);
         access
     }
 
@@ -90,7 +92,10 @@ impl Access {
                 _ => of_host || self.is_in_hosts(&host),
             }
         };
-        let foreign = head.origin.as_deref().is_some_and(|origin| !is_ours(origin));
+        // Not every browser says of a form which page it was sent from but by this.
+        let by_form = head.referer.as_deref().filter(|_| origins == Origins::Own);
+        let pages = [head.origin.as_deref(), by_form];
+        let foreign = pages.into_iter().flatten().any(|page| !is_ours(page));
         // Where the browser thinks the connection safe, it says of a listed page's tag, too, that it is of another site.
         let foreign = foreign || head.cross_site && !self.may_show(head, origins, own_address);
         let welcome = self.is_open() || self.listed_origin(head).is_some();
@@ -99,7 +104,7 @@ impl Access {
             _ => (foreign, welcome),
         };
         // Who may frame the page is the browser's to enforce (frame-ancestors); where nobody may, nothing is sent at all.
-        let framed = head.framed && self.frame_ancestors.is_empty();
+        let framed = head.framed && self.frame_ancestors.is_empty() && origins != Origins::Linked;
         if foreign && !welcome || framed {
             return Err(Answer::text(
                 "403 Forbidden",
@@ -139,7 +144,7 @@ impl Access {
         let origin = self.listed_origin(head);
         let shows = self.may_show(head, origins, own_address);
         if shows || origin.is_some() {
-            Cow::Owned(self.headers(origin, shows))
+            Cow::Owned(self.headers(origin, origins, shows))
         } else {
             Cow::Borrowed(&self.default_headers)
         }
@@ -159,12 +164,14 @@ impl Access {
     /// Header lines: no guessing of types, no use by pages of other sites but of a listed `origin` (CORS: Fetch, 3.3), and
     /// no frame around it but on pages that may (Content Security Policy, frame-ancestors). On plain http a browser does
     /// not tell who asks, so that this is what keeps the stream out of others' frames. `shows`: the page's tag may show it.
-    fn headers(&self, origin: Option<&str>, shows: bool) -> String {
-        let ancestors: String = self
-            .frame_ancestors
-            .iter()
-            .map(|origin| format!(" {origin}"))
-            .collect();
+    fn headers(&self, origin: Option<&str>, origins: Origins, shows: bool) -> String {
+        let by_link = origins == Origins::Linked;
+        let listed = self.frame_ancestors.iter().map(|origin| format!(" {origin}"));
+        let ancestors = if by_link {
+            " *".into()
+        } else {
+            listed.collect::<String>()
+        };
         // The same line for all, where all may: a cache needs no copy for each of them.
         let open = self.is_open();
         let origin = if open { Some("*") } else { origin };
@@ -184,6 +191,10 @@ impl Access {
                 "Access-Control-Allow-Origin: {origin}\r\nAccess-Control-Expose-Headers: {EXPOSED}\r\n"
             );
         }
+        if by_link {
+            // The token stands in the page's address.
+            lines.push_str("Referrer-Policy: no-referrer\r\n");
+        }
         if !(open || self.cors_origins.is_empty()) {
             lines.push_str("Vary: Origin\r\n");
         }
@@ -201,7 +212,7 @@ impl Access {
             Some(page) => self.is_listed(page) || self.is_on_this_machine(page, head, own_address),
             None => !head.cross_site || !self.cors_origins.is_empty(),
         };
-        origins == Origins::Tags && may
+        origins == Origins::Linked || origins == Origins::Tags && may
     }
 
     /// True if the page is one of this machine's: by the name or address that it is asked by here, or by another one.
@@ -320,7 +331,7 @@ mod tests {
 
     #[test]
     fn only_our_pages_and_listed_ones_are_answered() {
-        use Origins::{Own, SameHost, SameOrigin, Tags};
+        use Origins::{Linked, Own, SameHost, SameOrigin, Tags};
         let listed = "cors_origins = http://home.example";
         for (settings, origins, fields, expected) in [
             ("", SameHost, "Origin: http://pi", ""),
@@ -368,6 +379,30 @@ mod tests {
             ),
             ("", Own, "Origin: http://pi:8443", "403"),
             ("", Own, "Origin: null", "403"),
+            ("", Own, "Referer: http://pi/door/", ""),
+            ("", Own, "Referer: http://pi:8443/", "403"),
+            ("", Own, "Referer: http://evil.example/http://pi/", "403"),
+            (
+                "",
+                Own,
+                "Origin: http://pi\r\nReferer: http://evil.example/",
+                "403",
+            ),
+            ("hosts = pi2", Own, "Referer: https://pi2/cam/", ""),
+            ("", SameHost, "Referer: http://evil.example/", ""),
+            (
+                "",
+                Linked,
+                "Sec-Fetch-Site: cross-site\r\nReferer: http://evil.example/",
+                "",
+            ),
+            ("", Linked, "Origin: http://evil.example", "403"),
+            (
+                "",
+                Linked,
+                "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: iframe",
+                "",
+            ),
             (listed, Own, "Origin: http://home.example", "403"),
             ("cors_origins = *", Own, "Origin: http://any.example", "403"),
             ("hosts = pi2", Own, "Origin: https://pi2", ""),
@@ -451,6 +486,9 @@ mod tests {
             // To show is not to read.
             assert!(!got.contains("Access-Control"), "{settings} {fields} {got}");
             assert!(headers(Origins::SameHost).contains(&policy("same-site")));
+            let got = headers(Origins::Linked);
+            assert!(got.contains(&policy("cross-origin")), "{got}");
+            assert!(got.contains("frame-ancestors 'self' *\r\n"), "{got}");
         }
         let head = head("Host: 127.0.0.1:8000\r\nReferer: http://localhost/");
         let headers = access("")

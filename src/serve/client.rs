@@ -65,10 +65,13 @@ fn exchange(connection: &Arc<Connection>, shared: &Shared, received: &mut Vec<u8
     let route = routes::resolve(target.path, &head, cors, cameras.len());
     let origins = route
         .as_ref()
-        .map_or(Origins::SameHost, |(route, _)| match head.method {
-            Method::Post => Origins::Own,
-            _ => route.origins,
-        });
+        .map_or(Origins::SameHost, |(route, _)| route.origins);
+    // What changes something is for our own pages, and a link for any.
+    let origins = match (head.method, target.link, origins) {
+        (Method::Post, ..) => Origins::Own,
+        (_, Some(_), Origins::SameHost | Origins::Tags) => Origins::Linked,
+        _ => origins,
+    };
     let own_address = connection.own_address();
     let exchange = Exchange {
         connection,
@@ -126,7 +129,7 @@ fn answer(
     let from = exchange.connection.address.ip();
     match login::admit(shared, head, link, from, needed.unwrap_or_default()) {
         Ok(grant) => exchange.grant(grant),
-        Err(answer) if needed.is_some() => return exchange.send(&answer),
+        Err(answer) if needed.is_some() || link.is_some() => return exchange.send(&answer),
         Err(_) => {}
     }
     let route = match route {

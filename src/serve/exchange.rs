@@ -96,6 +96,10 @@ impl<'a> Exchange<'a> {
         }
         let grant = Arc::new(grant);
         self.connection.note_grant(&grant);
+        // Who was let in before a change, and noted after it, was missed by what ended the others.
+        if !self.shared.people.still_allows(&grant) {
+            self.connection.shut_down();
+        }
         self.grant = Some(grant);
     }
 

@@ -9,7 +9,7 @@ use super::{events, hls, links, login, metrics, mjpeg, mp4, pages, snapshot, sta
 use crate::config::Role;
 use crate::stream::Codec;
 use std::fmt::Write;
-use std::io;
+use std::{io, iter};
 
 /// An address and who answers there.
 pub struct Route {
@@ -30,13 +30,6 @@ pub struct Route {
 
 /// What stands before the token of a view link, in front of all paths.
 pub const LINK: &str = "/t/";
-
-impl Route {
-    /// The role that all its methods need.
-    fn role(&self) -> Option<Role> {
-        self.methods.iter().filter_map(|(_, role)| *role).min()
-    }
-}
 
 /// The name in a query by which mjpg-streamer and ustreamer choose what they do.
 const ACTION: &str = "action";
@@ -325,6 +318,16 @@ pub fn table_for_users() -> String {
     table
 }
 
+/// The role that the first of the methods needs, and then those that need another one.
+fn roles(methods: &[(Method, Option<Role>)]) -> String {
+    let word = |role: Option<Role>| role.map_or("–", Role::word);
+    let first = methods.first().and_then(|(_, role)| *role);
+    let others = methods.iter().filter(|(_, role)| *role != first);
+    let others = others.map(|(method, role)| format!("{} {}", method.word(), word(*role)));
+    let all: Vec<String> = iter::once(word(first).into()).chain(others).collect();
+    all.join(", ")
+}
+
 /// The table of routes in docs/design.md.
 pub fn table_for_developers() -> String {
     let mut table = String::from("| paths | methods | role | gives |\n|---|---|---|---|\n");
@@ -340,7 +343,7 @@ pub fn table_for_developers() -> String {
             "| {} | {} | {} | {gives} |",
             paths.join(", "),
             allow(route.methods),
-            route.role().map_or("–", Role::word)
+            roles(route.methods)
         );
     }
     table

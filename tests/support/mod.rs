@@ -6,9 +6,11 @@ pub mod hex;
 pub mod pictures;
 pub mod random;
 
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, socket};
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -142,6 +144,20 @@ impl Server {
         let mut socket = TcpStream::connect(self.address).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         // A server that refuses early may have closed already.
+        _ = socket.write_all(bytes);
+        socket
+    }
+
+    /// The same from this address of ours.
+    pub fn send_from(&self, from: [u8; 4], bytes: &[u8]) -> TcpStream {
+        let kind = (AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC);
+        let socket = socket(kind.0, kind.1, kind.2, None).unwrap();
+        let [a, b, c, d] = from;
+        bind(socket.as_raw_fd(), &SockaddrIn::new(a, b, c, d, 0)).unwrap();
+        let server = SockaddrIn::new(127, 0, 0, 1, self.address.port());
+        connect(socket.as_raw_fd(), &server).unwrap();
+        let mut socket = TcpStream::from(socket);
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
         _ = socket.write_all(bytes);
         socket
     }
