@@ -19,6 +19,7 @@ import jpeg
 import lan
 import overview
 import page
+import people
 import rotation
 import tags
 from driver import OUT, Chromium, Firefox, Skip, WebKit
@@ -30,7 +31,8 @@ EVERYWHERE = [page.the_page_plays, page.the_page_goes_on_after_pauses,
               jpeg.jpeg_pictures_show_in_a_browser_that_cant_run_the_page, page.the_picture_does_not_fall_behind,
               jpeg.the_page_shows_jpeg_pictures, jpeg.a_picture_shows_before_the_next_one_comes,
               jpeg.a_page_of_another_port_shows_jpeg_pictures, rotation.rotation_is_shown,
-              rotation.rotation_of_jpeg_pictures_is_shown]
+              rotation.rotation_of_jpeg_pictures_is_shown, people.the_page_plays_after_the_login_form,
+              people.a_frame_of_another_site_plays_by_a_view_link]
 MAIN = EVERYWHERE + [
     page.the_page_comes_back_after_the_server, page.the_page_comes_back_after_the_camera,
     page.the_page_comes_back_after_a_stall, page.the_page_goes_on_in_another_size,
@@ -46,7 +48,7 @@ MAIN = EVERYWHERE + [
     foreign.hls_js_plays_hls,
     foreign.hls_js_plays_low_latency_hls, foreign.jmuxer_plays, foreign.broadway_plays,
     tags.pages_of_the_machine_show_pictures, tags.pages_of_the_machine_show_video, tags.listed_pages_show_pictures,
-    tags.strangers_do_not_read_pictures]
+    tags.strangers_do_not_read_pictures, people.the_login_form_works_without_javascript]
 CHECKS = {
     Chromium: MAIN + [rotation.rotation_is_shown_by_hls, page.the_page_fits_a_phone, page.the_manifest_is_valid,
                       page.two_pages_of_eight_frames_play, overview.the_overview_fits_a_phone],
