@@ -23,10 +23,10 @@ const WS: &str = "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nC
 
 /// What one run shows.
 pub struct Run {
-    cpu_percent: f64,
+    pub cpu_percent: f64,
     rss_mb: f64,
     pub frames: usize,
-    lost: u64,
+    pub lost: u64,
     pub p50_ms: f64,
     pub p99_ms: f64,
     first_ms: f64,
@@ -140,17 +140,26 @@ fn start_ours() -> Result<Server> {
 }
 
 pub fn start_server(writer: &str) -> Result<Server> {
-    let feeder = std::env::current_exe()?;
-    let source = format!("exec {} feed {writer}", feeder.display());
-    start_by(Command::new(env!("CARGO_BIN_EXE_fmp4streamer")), &source)
+    start_by(
+        Command::new(env!("CARGO_BIN_EXE_fmp4streamer")),
+        &feeder(writer)?,
+        "",
+    )
 }
 
-/// Starts the program by a command that its arguments go behind; `source` is the command that is its camera.
-pub fn start_by(mut command: Command, source: &str) -> Result<Server> {
+/// The command that is such a camera.
+pub fn feeder(writer: &str) -> Result<String> {
+    let feeder = std::env::current_exe()?;
+    Ok(format!("exec {} feed {writer}", feeder.display()))
+}
+
+/// Starts the program by a command that its arguments go behind; `source` is the command that is its camera, `people` sections
+/// of users.
+pub fn start_by(mut command: Command, source: &str, people: &str) -> Result<Server> {
     let config = std::env::temp_dir().join(format!("fmp4streamer-bench-{}.conf", std::process::id()));
     std::fs::write(
         &config,
-        format!("[server]\nmax_clients = 600\n[exec]\ncommand = {source}\n"),
+        format!("[server]\nmax_clients = 600\n[exec]\ncommand = {source}\n{people}"),
     )?;
     command.arg("-c").arg(&config).args(["--listen", "127.0.0.1:0"]);
     let server = start(command);

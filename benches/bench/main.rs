@@ -8,11 +8,14 @@
 //!   frame is from before its write into the pipe to after its read at the client.
 //! - A client's share: instructions for each of its frames, by Valgrind, where that is installed. `cargo bench -- share` prints
 //!   that alone.
+//! - People: CPU of viewers with sessions against viewers without; ages, and the wait of a user, while a thousand wrong
+//!   passwords a second come. `cargo bench -- people` prints that alone.
 //! - `cargo bench -- writers` alone: the age by how a frame is cut into writes, for a quiet machine; `busy-writers` makes
 //!   it a busy one.
 
 mod fanout;
 mod feed;
+mod people;
 mod share;
 mod writers;
 
@@ -33,12 +36,14 @@ fn main() {
         Some("writers") => writers::table(false),
         Some("busy-writers") => writers::table(true),
         Some("share") => share::print(),
+        Some("people") => people::print(),
         Some("floor") => fanout::floor(),
         _ => {
             split();
             mux();
             fanout::table();
             share::print();
+            people::print();
         }
     }
 }

@@ -56,7 +56,7 @@ fn count(clients: u64, frames: u64) -> Result<u64> {
     command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
     command.arg(env!("CARGO_BIN_EXE_fmp4streamer"));
     let fifo = Fifo::new()?;
-    let server = fanout::start_by(command, &fifo.command()).map_err(|e| format!("valgrind: {e}"))?;
+    let server = fanout::start_by(command, &fifo.command(), "").map_err(|e| format!("valgrind: {e}"))?;
     let words = play(server, &fifo, clients, frames)?;
     let (_, count) = words
         .split_once("Collected :")
