@@ -5,6 +5,7 @@ pub mod command;
 mod errno;
 pub mod event;
 pub mod file;
+pub mod i2c;
 pub mod inotify;
 pub mod landlock;
 pub mod load;

@@ -5,4 +5,4 @@ mod read;
 mod write;
 
 pub use read::Value;
-pub use write::{Object, array, decimal, or_null, quote};
+pub use write::{Object, array, decimal, or_null, quote, thousandths};

@@ -50,6 +50,30 @@ impl Value {
         }
     }
 
+    /// The number in thousandths, cut off behind them and at the ends of an `i32`, if it is one.
+    pub fn as_thousandths(&self) -> Option<i32> {
+        let number = self.as_number()?;
+        let (number, exponent) = number.split_once(['e', 'E']).unwrap_or((&number, "0"));
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        let fraction = fraction.get(..FRACTION_MAX).unwrap_or(fraction);
+        let exponent: i32 = exponent.parse().unwrap_or(match exponent.starts_with('-') {
+            true => -EXPONENT_MAX,
+            false => EXPONENT_MAX,
+        });
+        let mut places = exponent.clamp(-EXPONENT_MAX, EXPONENT_MAX) + 3 - fraction.len() as i32;
+        let mut value = 0_i64;
+        for digit in whole.bytes().chain(fraction.bytes()).filter(u8::is_ascii_digit) {
+            value = value.saturating_mul(10).saturating_add((digit - b'0').into());
+        }
+        while places != 0 && value != 0 {
+            let up = places > 0;
+            value = if up { value.saturating_mul(10) } else { value / 10 };
+            places += if up { -1 } else { 1 };
+        }
+        let value = i32::try_from(value).unwrap_or(i32::MAX);
+        Some(if whole.starts_with('-') { -value } else { value })
+    }
+
     /// The text, if it is one.
     pub fn as_text(&self) -> Option<&str> {
         match self {
@@ -58,6 +82,11 @@ impl Value {
         }
     }
 }
+
+/// Beyond this an exponent makes no difference to what is told in thousandths, ...
+const EXPONENT_MAX: i32 = 64;
+/// ... nor do more digits of a fraction.
+const FRACTION_MAX: usize = 9;
 
 /// RFC 8259, 2.
 const SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
@@ -239,6 +268,30 @@ mod tests {
         assert_eq!(value.member("a"), Some(&Decimal("1.5".into())));
         assert_eq!(value.member("b").and_then(Value::as_text), Some("x"));
         assert_eq!(value.member("c"), None);
+    }
+
+    #[test]
+    fn numbers_are_thousandths() {
+        for (text, thousandths) in [
+            ("0", Some(0)),
+            ("-90", Some(-90_000)),
+            ("10.5", Some(10_500)),
+            ("-0.0019", Some(-1)),
+            ("1e1", Some(10_000)),
+            ("1.25E-1", Some(125)),
+            ("5e-324", Some(0)),
+            ("1e99999999999", Some(i32::MAX)),
+            ("-1e-99999999999", Some(0)),
+            ("0e99999999999", Some(0)),
+            ("-9223372036854775809", Some(-i32::MAX)),
+            ("2147483.647", Some(i32::MAX)),
+            ("true", None),
+            ("\"1\"", None),
+        ] {
+            assert_eq!(Value::read(text).unwrap().as_thousandths(), thousandths, "{text}");
+        }
+        let long = format!("0.{}", "1".repeat(4000));
+        assert!(Value::read(&long).unwrap().as_thousandths().is_some());
     }
 
     #[test]

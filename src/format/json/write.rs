@@ -54,6 +54,13 @@ pub fn decimal(number: u64, digits: usize) -> String {
     format!("{}.{:0digits$}", number / scale, number % scale)
 }
 
+/// A number of thousandths, as a number without needless zeros.
+pub fn thousandths(number: i32) -> String {
+    let sign = if number < 0 { "-" } else { "" };
+    let digits = decimal(number.unsigned_abs().into(), 3);
+    format!("{sign}{}", digits.trim_end_matches('0').trim_end_matches('.'))
+}
+
 /// The value, or `null`.
 pub fn or_null(value: Option<String>) -> String {
     value.unwrap_or_else(|| "null".into())
@@ -76,11 +83,25 @@ pub fn quote(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Object, array, quote};
+    use super::{Object, array, quote, thousandths};
 
     #[test]
     fn strings_are_quoted() {
         assert_eq!(quote("a\"b\\c\nd\u{1}é"), "\"a\\\"b\\\\c\\u000ad\\u0001é\"");
+    }
+
+    #[test]
+    fn thousandths_are_numbers() {
+        for (number, text) in [
+            (0, "0"),
+            (1, "0.001"),
+            (-500, "-0.5"),
+            (90_000, "90"),
+            (-10_010, "-10.01"),
+            (i32::MIN, "-2147483.648"),
+        ] {
+            assert_eq!(thousandths(number), text);
+        }
     }
 
     #[test]
