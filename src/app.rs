@@ -27,6 +27,8 @@ const CLIENTS_END: Duration = Duration::from_millis(400);
 const PUMP_END: Duration = Duration::from_millis(500);
 /// The stack of a pump: what std gives a thread by default.
 const PUMP_STACK_BYTES: usize = 2 << 20;
+/// The stack of a mover, which does little.
+const MOVER_STACK_BYTES: usize = 256 << 10;
 
 /// Runs until SIGTERM or SIGINT. `read_again` reads the config anew, from the file that it was read from.
 ///
@@ -100,11 +102,20 @@ pub fn run(
     for (stream, camera) in streams.iter().cloned().zip(cameras) {
         let pending = Arc::new(PendingConfig::new());
         running_cameras.push((Arc::clone(&stream), Arc::clone(&pending)));
+        let mut thread = |name, stack_bytes, run| {
+            let thread = threads::spawn(name, stack_bytes, run);
+            let thread = thread.map_err(|e| Error::new("fmp4streamer", "can't make a thread", e))?;
+            pumps.push(thread);
+            Ok::<_, Error>(())
+        };
+        if source::ptz::moves(camera) {
+            let (stream, camera) = (Arc::clone(&stream), camera.clone());
+            let run = Box::new(move || pump::mover::run(&stream, &camera));
+            thread("mover", MOVER_STACK_BYTES, run)?;
+        }
         let camera = camera.clone();
-        let pump = Box::new(move || pump::run(&stream, &camera, &pending));
-        let pump = threads::spawn("pump", PUMP_STACK_BYTES, pump)
-            .map_err(|e| Error::new("fmp4streamer", "can't make a thread", e))?;
-        pumps.push(pump);
+        let run = Box::new(move || pump::run(&stream, &camera, &pending));
+        thread("pump", PUMP_STACK_BYTES, run)?;
     }
     // The clients come last, so that they leave the threads that the cameras need.
     let about = (own_names, sandbox.words);
@@ -244,6 +255,9 @@ impl Running {
             if self.no_commands && source::runs_commands(&new.source) {
                 restart.push(format!("[{}]", new.section));
                 continue;
+            }
+            if old.pan_tilt != new.pan_tilt {
+                restart.push(format!("pan and tilt of [{}]", new.section));
             }
             pending.submit(new.clone(), stream);
             old.clone_from(new);

@@ -24,6 +24,7 @@ pub mod format;
 pub mod health;
 pub mod notify;
 pub mod people;
+pub mod ptz;
 pub mod pump;
 pub mod ring;
 pub mod sandbox;

@@ -8,6 +8,7 @@ use crate::events::{END, Events, LOST, START};
 pub use crate::format::Codec;
 use crate::format::fmp4::Init;
 use crate::format::prometheus::Histogram;
+use crate::ptz::Ptz;
 use crate::ring::{Limits, Pictures, Ring};
 use std::fmt;
 use std::io::{Read, Write};
@@ -257,6 +258,8 @@ pub struct Stream {
     pub pictures: Pictures,
     /// What happens at it, and perhaps at other cameras.
     pub events: Arc<Events>,
+    /// Where it looks, and is to look.
+    pub ptz: Ptz,
     state: Mutex<State>,
     viewers: Mutex<Viewers>,
     told: Mutex<Told>,
@@ -287,6 +290,7 @@ impl Stream {
             ring: Ring::new(limits),
             pictures: Pictures::default(),
             events: Arc::default(),
+            ptz: Ptz::default(),
             state: Mutex::default(),
             viewers: Mutex::default(),
             told: Mutex::default(),
@@ -422,12 +426,13 @@ impl Stream {
         self.made.elapsed().saturating_sub(due)
     }
 
-    /// Ends the pump and all followers.
+    /// Ends the pump, the mover and all followers.
     pub fn stop(&self) {
         self.stopping.store(true, SeqCst);
         self.events.close();
         self.ring.close();
         self.pictures.close();
+        self.ptz.end();
         self.wake();
     }
 

@@ -342,8 +342,21 @@ fn no_address_of_the_program_is_a_name() {
     assert_eq!(
         reserved,
         [
-            "events", "healthz", "hls", "links", "login", "logout", "metrics", "player", "snapshot",
-            "status", "stream", "t", "ws"
+            "do_orient",
+            "events",
+            "healthz",
+            "hls",
+            "links",
+            "login",
+            "logout",
+            "metrics",
+            "player",
+            "ptz",
+            "snapshot",
+            "status",
+            "stream",
+            "t",
+            "ws"
         ]
     );
 }

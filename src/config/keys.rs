@@ -4,6 +4,7 @@
 use super::device::DeviceName;
 use super::model::{Draft, Sandbox};
 use super::nearest::nearest;
+use super::pan_tilt::{HeadKind, degrees, i2c_address, presets, pulses};
 use super::people::Role;
 use super::scope::{ALL, Scope};
 use super::source::{CaptureFormat, ChainKeys, Edid, InputKeys, Memory, SourceKind, Standard};
@@ -229,6 +230,30 @@ pub static KEYS: &[Key] = &[
         },
     },
     Key {
+        scope: Scope::Server,
+        name: "controls",
+        default: "off",
+        doc: "Whether everybody who reaches the port may change and turn the cameras while the config has no \
+              [user NAME] and no [anonymous]. With one of those, its role says who may.",
+        allowed: "on or off",
+        set: |draft, text| {
+            draft.server.controls = known(switch(text))?;
+            Ok(())
+        },
+    },
+    Key {
+        scope: Scope::Server,
+        name: "historical_orient",
+        default: "no",
+        doc: "Whether cameras are also turned by GET /do_orient?pan=10&tilt=-5, the address of the pan-tilt fork of \
+              pistreaming, for pages that were written for it. Both signs are turned round, as they were there.",
+        allowed: "yes or no",
+        set: |draft, text| {
+            draft.server.historical_orient = known(switch(text))?;
+            Ok(())
+        },
+    },
+    Key {
         scope: Scope::Camera,
         name: "name",
         default: "",
@@ -315,6 +340,210 @@ pub static KEYS: &[Key] = &[
         allowed: "a whole number from 0 to 3600",
         set: |draft, text| {
             draft.camera.linger = Duration::from_secs(within(text, 0..=3600)?);
+            Ok(())
+        },
+    },
+    Key {
+        scope: Scope::Camera,
+        name: "pan_tilt",
+        default: "camera",
+        doc: "What turns the camera. camera: its own controls, if it has some for that. pimoroni: Pimoroni's Pan-Tilt HAT. pca9685: a board with this chip, such as Waveshare's, Adafruit's or Arducam's. no: nothing. It takes a restart to change this and the keys below.",
+        allowed: "camera, pimoroni, pca9685 or no",
+        set: |draft, text| {
+            draft.camera.pan_tilt.head = match text {
+                "camera" => HeadKind::Camera,
+                "pimoroni" => HeadKind::Pimoroni,
+                "pca9685" => HeadKind::Pca9685,
+                "no" => HeadKind::No,
+                _ => return Err(Refused::NotAllowed),
+            };
+            Ok(())
+        },
+    },
+    Key {
+        scope: Scope::Camera,
+        name: "i2c_bus",
+        default: "1",
+        doc: "The I2C bus of the HAT or board: 1 is /dev/i2c-1, the one of a Raspberry Pi's header.",
+        allowed: "a whole number from 0 to 255",
+        set: |draft, text| {
+            draft.camera.pan_tilt.bus = within(text, 0..=255)?;
+            Ok(())
+        },
+    },
+    Key {
+        scope: Scope::Camera,
+        name: "i2c_address",
+        default: "",
+        doc: "Its address there. Empty: 0x15 for pimoroni, 0x40 for pca9685.",
+        allowed: "nothing, or an address from 0x08 to 0x77",
+        set: |draft, text| {
+            draft.camera.pan_tilt.address = i2c_address(text)?;
+            Ok(())
+        },
+    },
+    Key {
+        scope: Scope::Camera,
+        name: "pan_channel",
+        default: "0",
+        doc: "The output of a pca9685 board that the servo for pan is plugged into.",
+        allowed: "a whole number from 0 to 15",
+        set: |draft, text| {
+            draft.camera.pan_tilt.axes[0].channel = within(text, 0..=15)?;
+            Ok(())
+        },
+    },
+    Key {
+        scope: Scope::Camera,
+        name: "pan_min",
+        default: "",
+        doc: "How far pan goes, in degrees from the middle. Empty: -90 with servos, and as far as a camera goes.",
+        allowed: "nothing, or a whole number of degrees, -180 to 180; with servos no more than 90 either way",
+        set: |draft, text| {
+            draft.camera.pan_tilt.axes[0].min = degrees(text)?;
+            Ok(())
+        },
+    },
+    Key {
+        scope: Scope::Camera,
+        name: "pan_max",
+        default: "",
+        doc: "The same the other way. Empty: 90 with servos, and as far as a camera goes.",
+        allowed: "nothing, or a whole number of degrees, -180 to 180; with servos no more than 90 either way",
+        set: |draft, text| {
+            draft.camera.pan_tilt.axes[0].max = degrees(text)?;
+            Ok(())
+        },
+    },
+    Key {
+        scope: Scope::Camera,
+        name: "pan_home",
+        default: "0",
+        doc: "Where home is, in degrees of pan.",
+        allowed: "a whole number from -180 to 180",
+        set: |draft, text| {
+            draft.camera.pan_tilt.axes[0].home = within(text, -180..=180)?;
+            Ok(())
+        },
+    },
+    Key {
+        scope: Scope::Camera,
+        name: "pan_invert",
+        default: "no",
+        doc: "Whether pan turns the other way.",
+        allowed: "yes or no",
+        set: |draft, text| {
+            draft.camera.pan_tilt.axes[0].invert = known(switch(text))?;
+            Ok(())
+        },
+    },
+    Key {
+        scope: Scope::Camera,
+        name: "pan_pulse_us",
+        default: "575-2325",
+        doc: "The pulses at -90 and at 90 degrees of the servo for pan, in microseconds.",
+        allowed: "two numbers from 400 to 2600, such as 575-2325",
+        set: |draft, text| {
+            draft.camera.pan_tilt.axes[0].pulse_us = pulses(text)?;
+            Ok(())
+        },
+    },
+    Key {
+        scope: Scope::Camera,
+        name: "tilt_channel",
+        default: "1",
+        doc: "The output of a pca9685 board that the servo for tilt is plugged into.",
+        allowed: "a whole number from 0 to 15",
+        set: |draft, text| {
+            draft.camera.pan_tilt.axes[1].channel = within(text, 0..=15)?;
+            Ok(())
+        },
+    },
+    Key {
+        scope: Scope::Camera,
+        name: "tilt_min",
+        default: "",
+        doc: "How far tilt goes, in degrees from the middle. Empty: -45 with servos, and as far as a camera goes. Many tilt kits can go less far than their servo: widen the limits after looking.",
+        allowed: "nothing, or a whole number of degrees, -180 to 180; with servos no more than 90 either way",
+        set: |draft, text| {
+            draft.camera.pan_tilt.axes[1].min = degrees(text)?;
+            Ok(())
+        },
+    },
+    Key {
+        scope: Scope::Camera,
+        name: "tilt_max",
+        default: "",
+        doc: "The same the other way. Empty: 45 with servos, and as far as a camera goes.",
+        allowed: "nothing, or a whole number of degrees, -180 to 180; with servos no more than 90 either way",
+        set: |draft, text| {
+            draft.camera.pan_tilt.axes[1].max = degrees(text)?;
+            Ok(())
+        },
+    },
+    Key {
+        scope: Scope::Camera,
+        name: "tilt_home",
+        default: "0",
+        doc: "Where home is, in degrees of tilt.",
+        allowed: "a whole number from -180 to 180",
+        set: |draft, text| {
+            draft.camera.pan_tilt.axes[1].home = within(text, -180..=180)?;
+            Ok(())
+        },
+    },
+    Key {
+        scope: Scope::Camera,
+        name: "tilt_invert",
+        default: "no",
+        doc: "Whether tilt turns the other way.",
+        allowed: "yes or no",
+        set: |draft, text| {
+            draft.camera.pan_tilt.axes[1].invert = known(switch(text))?;
+            Ok(())
+        },
+    },
+    Key {
+        scope: Scope::Camera,
+        name: "tilt_pulse_us",
+        default: "575-2325",
+        doc: "The pulses at -90 and at 90 degrees of the servo for tilt, in microseconds.",
+        allowed: "two numbers from 400 to 2600, such as 575-2325",
+        set: |draft, text| {
+            draft.camera.pan_tilt.axes[1].pulse_us = pulses(text)?;
+            Ok(())
+        },
+    },
+    Key {
+        scope: Scope::Camera,
+        name: "speed",
+        default: "90",
+        doc: "How fast servos are turned, in degrees a second.",
+        allowed: "a whole number from 1 to 720",
+        set: |draft, text| {
+            draft.camera.pan_tilt.speed = within(text, 1..=720)?;
+            Ok(())
+        },
+    },
+    Key {
+        scope: Scope::Camera,
+        name: "release_s",
+        default: "2",
+        doc: "How many seconds after a move servos are released, which ends their hum and heat. A heavy camera may sink then: 0 keeps them driven.",
+        allowed: "a whole number from 0 to 3600",
+        set: |draft, text| {
+            draft.camera.pan_tilt.release = Duration::from_secs(within(text, 0..=3600)?);
+            Ok(())
+        },
+    },
+    Key {
+        scope: Scope::Camera,
+        name: "presets",
+        default: "",
+        doc: "Places that have a name, such as door:-30,10 bed:40,-5: the degrees of pan and tilt, and where a third number follows, the percent of zoom.",
+        allowed: "nothing, or places as NAME:PAN,TILT or NAME:PAN,TILT,ZOOM, with spaces between them",
+        set: |draft, text| {
+            draft.camera.pan_tilt.presets = presets(text)?;
             Ok(())
         },
     },

@@ -4,7 +4,7 @@ use super::device::DeviceName;
 use super::ini::{self, Entry, Section, shown};
 use super::keys;
 use super::model::{Camera, Codec, Config, Draft, Server};
-use super::people::People;
+use super::people::{People, Rights, Role};
 use super::scope::{self, Scope};
 use super::section::{NOT_IN_THE_FILE, source_of, unknown_key};
 use super::source::SourceKind;
@@ -170,6 +170,12 @@ impl Config {
         let mut people = People::default();
         for (section, entries, draft) in people_drafts {
             people.add(file, section, entries, draft, &cameras)?;
+        }
+        if server.controls && people == People::default() {
+            people.anonymous = Some(Rights {
+                role: Role::Control,
+                ..Rights::default()
+            });
         }
         let mut config = Config {
             file: Some(file.into()),

@@ -9,6 +9,7 @@ pub mod laws;
 mod load;
 mod model;
 mod nearest;
+mod pan_tilt;
 mod people;
 mod scope;
 mod section;
@@ -20,6 +21,7 @@ pub use device::{DeviceName, UsbId};
 pub use load::DEFAULT_FILES;
 pub use model::{Camera, Config, Draft, Sandbox, Server};
 pub use nearest::nearest;
+pub use pan_tilt::{AxisKeys, HeadKind, PanTilt};
 pub use people::{People, Rights, Role, User};
 pub use source::{
     CaptureFormat, ChainKeys, Edid, InputKeys, Memory, PRESENT_INPUT, Rpicam, Setting, SourceKind, Standard,

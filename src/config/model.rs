@@ -1,6 +1,7 @@
 //! What a config says: the types that the rest of the program reads, and their defaults.
 
 use super::device::DeviceName;
+use super::pan_tilt::PanTilt;
 use super::people::{People, Rights};
 use super::source::{Setting, SourceKind};
 use crate::format::password::PasswordHash;
@@ -56,6 +57,10 @@ pub struct Server {
     pub base_path: String,
     /// The rights that the program gives up when it starts.
     pub sandbox: Sandbox,
+    /// While there is no user, everybody may change and turn cameras.
+    pub controls: bool,
+    /// Cameras are also turned by the address that the first programs of this kind had.
+    pub historical_orient: bool,
 }
 
 /// How much the program gives up when it starts, so that a hole in it is of less use.
@@ -85,6 +90,8 @@ impl Default for Server {
             cors_origins: Vec::new(),
             base_path: String::new(),
             sandbox: Sandbox::Auto,
+            controls: false,
+            historical_orient: false,
         }
     }
 }
@@ -126,6 +133,8 @@ pub struct Camera {
     pub auto_sleep: bool,
     /// The time from when the last viewer leaves until it stops.
     pub linger: Duration,
+    /// What turns it.
+    pub pan_tilt: Box<PanTilt>,
 }
 
 impl Default for Camera {
@@ -140,6 +149,7 @@ impl Default for Camera {
             rotation: 0,
             auto_sleep: true,
             linger: Duration::from_secs(5),
+            pan_tilt: Box::default(),
         }
     }
 }

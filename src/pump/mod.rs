@@ -3,6 +3,8 @@
 //! It stops the source while nobody watches, and opens it again whenever it is lost, for ever.
 
 mod ingest;
+mod motion;
+pub mod mover;
 mod report;
 mod retry;
 mod run;

@@ -208,6 +208,10 @@ impl<'a> Pump<'a> {
     /// Reports that the source is lost, where that is news; gives the time until the next try.
     fn lose(&mut self, e: &Error, watched: bool, now: Instant) -> Wait {
         let absent = e.is_absent();
+        if absent {
+            self.history.turned = false;
+            self.stream.ptz.camera_is(None);
+        }
         let loss = Loss {
             absent,
             shown: self.condition() == Condition::Lost,
@@ -272,6 +276,7 @@ impl<'a> Pump<'a> {
         self.retry.opened(info.command);
         self.history.was_there |= !is_placeholder;
         self.report.source(&info);
+        self.stream.ptz.camera_is(info.node.as_deref());
         self.ingest.open(info, looked);
         let (mut key_asked, mut key_requested) = (None::<Instant>, false);
         loop {

@@ -65,6 +65,7 @@ fn opened_by(camera: &Camera) -> Camera {
         section: String::new(),
         auto_sleep: false,
         linger: Duration::ZERO,
+        pan_tilt: Box::default(),
         ..camera.clone()
     };
     if let Some(settings) = camera.source.settings_mut() {

@@ -5,6 +5,7 @@ use super::connection::{Connection, LOOK_EVERY, Phase};
 use super::head::{Head, Method};
 use super::places::Place;
 use super::shared::{CameraSide, Shared};
+use crate::config::Role;
 use crate::format::json::Value;
 use crate::people::Grant;
 use crate::stream::Codec;
@@ -106,6 +107,18 @@ impl<'a> Exchange<'a> {
     /// True if the client asks for the head of an answer alone.
     pub fn is_head(&self) -> bool {
         self.head.method == Method::Head
+    }
+
+    /// Whether the client may change and turn the camera.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn may_control(&self) -> Result<(), &'static str> {
+        match &self.grant {
+            Some(grant) if grant.rights().role >= Role::Control => Ok(()),
+            Some(grant) => Err(self.shared.why_only_watching(grant)),
+            None => Err("This is open to everybody, and changes nothing"),
+        }
     }
 
     /// Sends a finite answer.

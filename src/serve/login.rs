@@ -51,14 +51,7 @@ pub fn admit(
     if matches!(grant, Grant::Anybody(_)) && !shared.people.are_all_welcome() {
         return Err(denied(head, &Denial::Unknown, credentials.session.is_some()));
     }
-    let text = match link {
-        Some(_) => "A link is for watching alone",
-        None if shared.people.are_all_welcome() => {
-            "This camera can be changed by nobody: the config has no [user NAME] with role = control"
-        }
-        None => "You may watch this camera, and not change it",
-    };
-    Err(Answer::text("403 Forbidden", text))
+    Err(Answer::text("403 Forbidden", shared.why_only_watching(&grant)))
 }
 
 /// The answer to somebody who may do nothing. `by_form`: a session was brought, so it is somebody who knows the login page.

@@ -19,6 +19,7 @@ mod mp4;
 mod own_names;
 mod pages;
 mod places;
+mod ptz;
 mod refused;
 mod routes;
 mod shared;

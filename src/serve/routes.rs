@@ -5,7 +5,7 @@ use super::access::Origins;
 use super::answer::Answer;
 use super::exchange::{Ending, Exchange};
 use super::head::{Head, Method};
-use super::{events, hls, links, login, metrics, mjpeg, mp4, pages, snapshot, status, ws};
+use super::{events, hls, links, login, metrics, mjpeg, mp4, pages, ptz, snapshot, status, ws};
 use crate::config::Role;
 use crate::stream::Codec;
 use std::fmt::Write;
@@ -136,6 +136,27 @@ const ROUTES: &[Route] = &[
         ],
         serve: events::serve,
         about: "what happens, as it happens: a camera is lost or back, a sensor of yours speaks ([events](#events))",
+        ..ROUTE
+    },
+    Route {
+        paths: &["/ptz"],
+        methods: &[
+            (Method::Get, Some(Role::View)),
+            (Method::Head, Some(Role::View)),
+            (Method::Post, Some(Role::Control)),
+        ],
+        serve: ptz::serve,
+        about: "where the camera looks, as JSON; with POST where it is to look ([pan and tilt](#pan-and-tilt))",
+        ..ROUTE
+    },
+    Route {
+        paths: &["/do_orient"],
+        methods: &[
+            (Method::Get, Some(Role::Control)),
+            (Method::Head, Some(Role::Control)),
+        ],
+        origins: Origins::Own,
+        serve: ptz::orient,
         ..ROUTE
     },
     Route {
@@ -461,8 +482,21 @@ mod tests {
         assert_eq!(
             reserved_names(),
             [
-                "events", "healthz", "hls", "links", "login", "logout", "metrics", "player", "snapshot",
-                "status", "stream", "t", "ws"
+                "do_orient",
+                "events",
+                "healthz",
+                "hls",
+                "links",
+                "login",
+                "logout",
+                "metrics",
+                "player",
+                "ptz",
+                "snapshot",
+                "status",
+                "stream",
+                "t",
+                "ws"
             ]
         );
     }

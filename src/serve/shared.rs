@@ -7,7 +7,7 @@ use super::hls::run::Hls;
 use super::places::{CONNECTIONS_A_VIEWER, FILES_A_CAMERA, MOST_LEAVING, OWN_FILES, Place, Places, RESERVE};
 use crate::config;
 use crate::events::{FULL, MARK};
-use crate::people::People;
+use crate::people::{Grant, People};
 use crate::stream::Stream;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -99,6 +99,18 @@ impl Shared {
             access: Arc::new(Access::new(self.access.own_names(), &settings)),
             settings,
             ..self.clone()
+        }
+    }
+
+    /// Why somebody may watch alone.
+    pub fn why_only_watching(&self, grant: &Grant) -> &'static str {
+        match grant {
+            Grant::Link(..) => "A link is for watching alone",
+            Grant::Anybody(_) if self.people.are_all_welcome() => {
+                "This camera can be changed by nobody: the config has no [user NAME] with role = control, nor controls = on"
+            }
+            Grant::Anybody(_) => "Who may change this camera has to log in",
+            Grant::User(_) => "You may watch this camera, and not change it",
         }
     }
 

@@ -6,6 +6,7 @@ use super::connection::{LOOK_EVERY, READS};
 use super::exchange::{Ending, Exchange};
 use super::head::Method;
 use super::live::{LiveSink, Numbers, SendBuffer, Wire};
+use super::ptz;
 use crate::format::fmp4::Fragment;
 use crate::format::json::{Object, Value};
 use crate::format::ws::{self, Fault, Message, Reader, status};
@@ -124,6 +125,7 @@ fn follow(exchange: &Exchange<'_>, annex_b: bool) -> io::Result<Ending> {
         reader: Reader::default(),
         state: String::new(),
         told: Told::default(),
+        may_turn: exchange.may_control().is_ok(),
     };
     // Before the first look at the state, so that no change after it is missed.
     let live = exchange.head.asks_for_live();
@@ -172,6 +174,8 @@ struct Client<'a> {
     state: String,
     /// What was told of when it was sent last.
     told: Told,
+    /// The client may turn the camera. The page that it is was asked for at the handshake.
+    may_turn: bool,
 }
 
 impl Client<'_> {
@@ -247,12 +251,18 @@ impl Client<'_> {
         close.map(|(code, why)| self.close(code, why)).transpose()
     }
 
-    /// Takes `{"type":"lag","sent_ms":X,"lag_ms":L}`: X is given back as it is, with our clock; L is for /status, and tells of
+    /// Takes `{"type":"ptz",...}` as POST of /ptz does, and `{"type":"lag","sent_ms":X,"lag_ms":L}`: X is given back as it is, with our clock; L is for /status, and tells of
     /// what is held up on the way, in a proxy.
     fn on_text(&self, text: &str, answers: &mut Vec<u8>) {
         let report = Value::read(text).unwrap_or(Value::Null);
-        if report.member("type").and_then(Value::as_text) != Some("lag") {
-            return;
+        match report.member("type").and_then(Value::as_text) {
+            Some("lag") => {}
+            Some("ptz") if self.may_turn => {
+                // What can't be done shows by what is told of the camera.
+                _ = ptz::command(&self.stream.ptz, &report);
+                return;
+            }
+            _ => return,
         }
         let number = |name| report.member(name).and_then(Value::as_number);
         let lag_ms = number("lag_ms").and_then(|ms| ms.split('.').next()?.parse().ok());

@@ -188,6 +188,7 @@ impl CaptureDevice {
         SourceInfo {
             description: self.card.clone(),
             fps: self.fps,
+            node: Some(self.path.clone()),
             input: signal.map_or(String::new(), |signal| signal.name.clone()),
             signal: signal.map_or(String::new(), Tuned::words),
             ..SourceInfo::default()

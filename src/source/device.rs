@@ -182,8 +182,11 @@ impl<'a> Device<'a> {
             height,
             ..self.camera.clone()
         };
+        let mut controls = self.controls.to_vec();
+        controls.retain(|setting| !history.turned || !control::turns(&setting.name));
         let tuned = Device {
             camera: &camera,
+            controls: &controls,
             ..*self
         };
         let pipelines = tuned.pipelines_of(&found, &m2m_devices);
@@ -211,7 +214,10 @@ impl<'a> Device<'a> {
                 }
             };
             match opened {
-                Ok(source) => return Ok(source),
+                Ok(source) => {
+                    history.turned = true;
+                    return Ok(source);
+                }
                 // It is the camera that went.
                 Err(e) if !self.path.exists() => return Err(e),
                 Err(e) => {

@@ -6,6 +6,7 @@ use crate::config::Setting;
 use crate::error::Result;
 use crate::format::Codec;
 use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// One coded picture, lent by its source for the length of a call.
@@ -43,6 +44,8 @@ pub struct SourceInfo {
     /// The devices and formats that frames pass through, such as "/dev/video0 (C270) YUYV 1280x720 → /dev/video11 (bcm2835-codec) H264"; empty
     /// where that is no V4L2 device.
     pub chain: String,
+    /// The camera's own node, where it has one.
+    pub node: Option<PathBuf>,
     /// The reason why it is this chain and no other.
     pub why: String,
     /// The input at which its pictures come in, such as "HDMI 0"; empty if there is nothing to choose.

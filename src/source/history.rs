@@ -14,6 +14,8 @@ pub struct History {
     pub was_there: bool,
     /// The warnings that are in the log already: waking up is no reason to repeat them.
     pub warned: HashSet<String>,
+    /// What the config says of where it looks was set since it came: waking up is no reason to turn it back.
+    pub turned: bool,
     /// The patience with its command, where it is one.
     pub(super) patience: Option<Patience>,
     /// The device whose input had no signal at the last try: it reports when that changes (POLLPRI of poll(2)).

@@ -23,6 +23,7 @@ mod patience;
 mod pattern;
 mod pipeline;
 pub mod probe;
+pub mod ptz;
 mod ranked;
 pub mod rpicam;
 mod select;

@@ -172,7 +172,7 @@ pub(super) fn holders(device: u64) -> Vec<u32> {
 }
 
 /// The words for a node that this user may not open, and what to do.
-fn no_permission(path: &Path) -> String {
+pub(super) fn no_permission(path: &Path) -> String {
     let Ok(metadata) = fs::metadata(path) else {
         return "no permission".into();
     };

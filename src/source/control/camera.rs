@@ -25,6 +25,13 @@ pub fn apply(
     uvcx::apply(file, &device, settings, muxed, warn)
 }
 
+/// True for a control that turns the camera, or zooms.
+pub fn turns(name: &str) -> bool {
+    ["pan_", "tilt_", "zoom_"]
+        .iter()
+        .any(|axis| name.starts_with(axis))
+}
+
 /// Sets controls of a camera that streams; false where one is refused, or is an extension unit's, which has to be set
 /// before the format.
 pub fn set_while_streaming(file: &File, path: &Path, settings: &[Setting]) -> bool {

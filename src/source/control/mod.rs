@@ -7,7 +7,7 @@ mod v4l2;
 mod value;
 
 pub use camera::list;
-pub(super) use camera::{apply, listing, set_while_streaming};
+pub(super) use camera::{apply, listing, set_while_streaming, turns};
 pub(super) use unit::descriptors;
 pub(super) use uvcx::{Encoder, Muxed, has_encoder};
 pub use v4l2::apply as apply_v4l2;

@@ -58,3 +58,15 @@ pub const FORCE_KEY_FRAME: u32 = 0x0099_09e5;
 pub const H264_I_PERIOD: u32 = 0x0099_0a66;
 /// `V4L2_CID_MPEG_VIDEO_PREPEND_SPSPPS_TO_IDR`: the other name of [`REPEAT_SEQ_HEADER`].
 pub const PREPEND_SPSPPS_TO_IDR: u32 = 0x0099_0b84;
+/// `V4L2_CID_PAN_RELATIVE`, whose unit is not defined; tilt's is the next one.
+pub const PAN_RELATIVE: u32 = 0x009a_0904;
+/// `V4L2_CID_PAN_RESET`, a button; tilt's is the next one.
+pub const PAN_RESET: u32 = 0x009a_0906;
+/// `V4L2_CID_PAN_ABSOLUTE`, in seconds of arc; tilt's is the next one.
+pub const PAN_ABSOLUTE: u32 = 0x009a_0908;
+/// `V4L2_CID_ZOOM_ABSOLUTE`, whose unit is the driver's.
+pub const ZOOM_ABSOLUTE: u32 = 0x009a_090d;
+/// `V4L2_CID_ZOOM_CONTINUOUS`: the speed of a zoom that goes on until it is set to 0.
+pub const ZOOM_CONTINUOUS: u32 = 0x009a_090f;
+/// `V4L2_CID_PAN_SPEED`: goes on until it is set to 0; tilt's is the next one.
+pub const PAN_SPEED: u32 = 0x009a_0920;
