@@ -277,8 +277,7 @@ fn recipes_for_jpeg_pictures_work() {
     film("testsrc2=size=320x240", 1, &[], &picture);
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools/jpegs.py");
     let command = format!("exec python3 {script} 10 whole {}", picture.display());
-    recipes(
-        "run jpeg",
-        &Server::with_config(&format!("[exec]\ncommand = {command}\n")),
-    );
+    let server = Server::with_config(&format!("[exec]\ncommand = {command}\n"));
+    recipes("run jpeg", &server);
+    recipes("run older", &server);
 }

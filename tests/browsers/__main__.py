@@ -51,7 +51,8 @@ MAIN = EVERYWHERE + [
     tags.strangers_do_not_read_pictures, people.the_login_form_works_without_javascript]
 CHECKS = {
     Chromium: MAIN + [rotation.rotation_is_shown_by_hls, page.the_page_fits_a_phone, page.the_manifest_is_valid,
-                      page.two_pages_of_eight_frames_play, overview.the_overview_fits_a_phone],
+                      jpeg.an_engine_without_h264_shows_jpeg_pictures, page.two_pages_of_eight_frames_play,
+                      overview.the_overview_fits_a_phone],
     Firefox: MAIN,
     WebKit: EVERYWHERE,
 }

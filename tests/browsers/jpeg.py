@@ -65,6 +65,29 @@ def jpeg_pictures_show_in_a_browser_that_cant_run_the_page(browser):
         browser.errors()    # the browser's own words on the modules
 
 
+def an_engine_without_h264_shows_jpeg_pictures(browser):
+    """Of a camera that gives both: two programs behind one proxy stand for it."""
+    name = f"{browser.name}-no-h264"
+    script = browser.devtools("Page.addScriptToEvaluateOnNewDocument", source="""
+        delete window.VideoDecoder;
+        window.MediaSource.isTypeSupported = () => false;
+        HTMLMediaElement.prototype.canPlayType = () => '';
+        Object.defineProperty(HTMLVideoElement.prototype, 'src', {
+            get() { return '' },
+            set() { setTimeout(() => this.dispatchEvent(new Event('error'))) },
+        })""")
+    try:
+        with Server(name) as server, Server(f"{name}-pictures", camera(name, 3, "whole")) as pictures, \
+                Proxy(server, "/", f"jpeg={pictures.port}") as proxy:
+            browser.open(proxy.url(host=browser.host))
+            all_come(browser)
+            check(browser.run("return window.words.paths[document.documentElement.dataset.path]") == "JPEG pictures",
+                  "it does not say what it shows")
+            browser.errors()    # the page's own word on the paths before
+    finally:
+        browser.devtools("Page.removeScriptToEvaluateOnNewDocument", identifier=script["identifier"])
+
+
 def a_picture_shows_before_the_next_one_comes(browser):
     """As ustreamer's users know: Chromium draws a part when the boundary behind it is there."""
     name = f"{browser.name}-jpeg-one"

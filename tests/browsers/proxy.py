@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""A reverse proxy on loopback: proxy.py PORT PREFIX [no-websocket] [old] [RATE]; prints the port that it listens on.
+"""A reverse proxy on loopback: proxy.py PORT PREFIX [no-websocket] [old] [jpeg=PORT] [RATE]; prints the port that it listens on.
 
 Passes what is under PREFIX on to 127.0.0.1:PORT without the prefix, one request a connection; WebSockets too, unless
-told otherwise. With `old` no browser can read the modules, as it would be with one of 2015. PREFIX/player.html is tests/browsers/player.html. With a RATE (bytes a second) it is before a narrow network:
+told otherwise. With `old` no browser can read the modules, as it would be with one of 2015. With `jpeg` the
+JPEG pictures are those of another port. PREFIX/player.html is tests/browsers/player.html. With a RATE (bytes a second) it is before a narrow network:
 it takes all that comes, as a proxy with large buffers does, and passes on no more than that.
 """
 import pathlib
@@ -15,6 +16,7 @@ import time
 
 PORT, PREFIX = int(sys.argv[1]), sys.argv[2].encode()
 WEBSOCKET = "no-websocket" not in sys.argv
+JPEG = next((int(option[5:]) for option in sys.argv if option.startswith("jpeg=")), PORT)
 RATE = next((int(option) for option in sys.argv[3:] if option.isdigit()), None)
 PLAYER = pathlib.Path(__file__).with_name("player.html")
 
@@ -44,7 +46,8 @@ def serve(client):
     if not upgrade:
         head = re.sub(rb"\r\nconnection:[^\r]*", b"", head, flags=re.I)
         head = head.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
-    with socket.create_connection(("127.0.0.1", PORT)) as server:
+    port = JPEG if path.startswith(PREFIX + b"stream.mjpeg") else PORT
+    with socket.create_connection(("127.0.0.1", port)) as server:
         server.sendall(head)
         threading.Thread(target=pump, args=(client, server), daemon=True).start()
         pump(Held(server) if RATE else server, client)
