@@ -308,6 +308,11 @@ impl Stream {
         self.lock_state().clone()
     }
 
+    /// The codec, where it is known.
+    pub fn codec(&self) -> Option<Codec> {
+        self.lock_state().codec
+    }
+
     /// For the pump alone: changes the state.
     pub fn publish(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.lock_state();

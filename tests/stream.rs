@@ -5,9 +5,11 @@
 
 mod support;
 
-use std::io::Read;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 use support::{Dir, Fragment, Server, Stream, decode, follows, have, numbers_in_pictures, run, until};
 
 /// Records with curl until `enough` bytes are there, then stops the server, so that the recording ends in order.
@@ -359,6 +361,89 @@ fn who_leaves_while_nothing_flows_is_noticed() {
     until("the camera sleeps", || server.camera("state") == "asleep");
 }
 
+const MP4: &[u8] = b"GET /stream.mp4 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+const WS: &[u8] = b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+/// However a client ends its side, and whatever it has sent before, it is gone from /status; of those that stay no thread
+/// wakes up to look.
+#[test]
+fn each_way_to_leave_is_noticed_and_nobody_looks_for_it() {
+    let server =
+        Server::with_config("[server]\nmax_clients = 300\n[exec quiet]\ncommand = exec sleep 1000\n");
+    let staying: Vec<TcpStream> = (0..40)
+        .map(|number| server.send(if number % 2 == 0 { MP4 } else { WS }))
+        .collect();
+    let half_close = |client: &TcpStream| client.shutdown(Shutdown::Write).unwrap();
+    // Of a WebSocket too: the head of a text that does not come.
+    let more = |mut client: &TcpStream| client.write_all(&[0x81, 0xfe, 0xff]).unwrap();
+    for request in [MP4, WS] {
+        let [fin, reset_client, half, after_more, later] = [(); 5].map(|()| server.send(request));
+        more(&after_more);
+        until("all have come", || server.number("clients") == 45);
+        drop(fin);
+        until("it is gone", || server.number("clients") == 44);
+        reset(reset_client);
+        until("it is gone", || server.number("clients") == 43);
+        half_close(&half);
+        until("it is gone", || server.number("clients") == 42);
+        half_close(&after_more);
+        until("it is gone", || server.number("clients") == 41);
+        more(&later);
+        more(&later);
+        assert_eq!(server.number("clients"), 41, "words are no end");
+        half_close(&later);
+        until("it is gone", || server.number("clients") == 40);
+    }
+    let before = server.sleeps("client");
+    thread::sleep(Duration::from_secs(3));
+    let woken = server.sleeps_since(&before, "client");
+    assert!(woken < 40, "{woken} times in 3 s");
+    drop(staying);
+    until("all are gone", || server.number("clients") == 0);
+}
+
+/// Clients that send without end are read from, and cost no more than a look now and then; others are served.
+#[test]
+fn who_sends_without_end_keeps_no_thread_busy() {
+    let server = Server::with_config("[exec quiet]\ncommand = exec sleep 1000\n");
+    let flooding: Vec<_> = (0..3)
+        .map(|_| {
+            let mut client = server.send(MP4);
+            thread::spawn(move || while client.write_all(&[b'x'; 65536]).is_ok() {})
+        })
+        .collect();
+    until("the thread is made", || !server.sleeps("inputs").is_empty());
+    let (begun, before) = (Instant::now(), server.sleeps("inputs"));
+    until("they are read from", || {
+        server.sleeps_since(&before, "inputs") > 100
+    });
+    thread::sleep(Duration::from_secs(1));
+    let sleeps = server.sleeps_since(&before, "inputs");
+    // It waits, and rests: for 10 ms each time.
+    let most = 2 * (begun.elapsed().as_millis() as u64 / 10 + 1);
+    assert!(sleeps <= most, "{sleeps} times, not {most}");
+    let mut one_more = server.send(WS);
+    until("it is served", || server.number("clients") == 4);
+    one_more.write_all(&[0x88, 0x80, 0, 0, 0, 0]).unwrap();
+    let mut answer = Vec::new();
+    one_more.read_to_end(&mut answer).unwrap();
+    assert!(answer.ends_with(&[0x88, 0]), "a close frame for one");
+    let mut server = server;
+    server.signal("-TERM");
+    assert_eq!(server.wait().code(), Some(0));
+    flooding.into_iter().for_each(|client| client.join().unwrap());
+}
+
+/// Ends a connection with a reset.
+fn reset(client: TcpStream) {
+    let at_once = nix::libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
+    nix::sys::socket::setsockopt(&client, nix::sys::socket::sockopt::Linger, &at_once).unwrap();
+}
+
 /// A client out of reach sends no FIN. In a network of the test's own, as it is to lose packets.
 #[test]
 fn who_vanishes_while_nothing_flows_is_noticed() {
@@ -366,7 +451,6 @@ fn who_vanishes_while_nothing_flows_is_noticed() {
 }
 
 fn vanish() {
-    use nix::sys::socket::{setsockopt, sockopt};
     let ip = |args: &str| {
         let args: Vec<&str> = args.split(' ').collect();
         assert!(run("ip", &args).status.success(), "ip {args:?}");
@@ -400,13 +484,7 @@ fn vanish() {
     // These answer nothing from now on, and of those the reset is lost.
     ip("addr del 192.0.2.1/32 dev lo");
     ip("link set lo down");
-    for client in forgotten {
-        let at_once = nix::libc::linger {
-            l_onoff: 1,
-            l_linger: 0,
-        };
-        setsockopt(&client, sockopt::Linger, &at_once).unwrap();
-    }
+    forgotten.into_iter().for_each(reset);
     ip("link set lo up");
     // A WebSocket is pinged after 20 s, and has as long again to answer.
     until("the others are gone", || server.number("clients") <= 2);

@@ -83,6 +83,35 @@ fn ages_by_delimiter() {
     }
 }
 
+/// Prints how often the floor's CPU time a hundred clients take, measured again and again.
+pub fn ratios() {
+    const TIMES: usize = 7;
+    println!(
+        "\nCPU time for 100 clients by the floor's, {TIMES} times, and the median (lost: frames at all of them):"
+    );
+    let mut all = [("mp4", MP4, Vec::new(), 0), ("ws", WS, Vec::new(), 0)];
+    for _ in 0..TIMES {
+        let floor = start_floor().and_then(|server| measure(&server, 100, MP4));
+        for (name, request, ratios, lost) in &mut all {
+            let ours = start_ours().and_then(|server| measure(&server, 100, request));
+            match (&floor, ours) {
+                (Ok(floor), Ok(ours)) => {
+                    ratios.push(ours.cpu_percent / floor.cpu_percent);
+                    *lost += ours.lost;
+                }
+                (Err(e), _) => println!("{name:>8} failed: {e}"),
+                (_, Err(e)) => println!("{name:>8} failed: {e}"),
+            }
+        }
+    }
+    for (name, _, mut ratios, lost) in all {
+        ratios.sort_by(f64::total_cmp);
+        let median = ratios.get(ratios.len() / 2).copied().unwrap_or(f64::NAN);
+        let words: Vec<_> = ratios.iter().map(|ratio| format!("{ratio:.2}")).collect();
+        println!("{name:>8} {}: {median:.2}; lost {lost}", words.join(" "));
+    }
+}
+
 pub struct Server {
     process: Child,
     pub address: String,

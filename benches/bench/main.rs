@@ -10,6 +10,7 @@
 //!   that alone.
 //! - People: CPU of viewers with sessions against viewers without; ages, and the wait of a user, while a thousand wrong
 //!   passwords a second come. `cargo bench -- people` prints that alone.
+//! - `cargo bench -- ratios` alone: the fan-out's ratio for a hundred clients, several times over, and the median.
 //! - `cargo bench -- writers` alone: the age by how a frame is cut into writes, for a quiet machine; `busy-writers` makes
 //!   it a busy one.
 
@@ -35,6 +36,7 @@ fn main() {
         },
         Some("writers") => writers::table(false),
         Some("busy-writers") => writers::table(true),
+        Some("ratios") => fanout::ratios(),
         Some("share") => share::print(),
         Some("people") => people::print(),
         Some("floor") => fanout::floor(),

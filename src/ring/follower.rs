@@ -5,11 +5,7 @@ use super::parked::{ParkedState, Wake};
 use super::shared::{Ring, State};
 use super::sink::{Batch, Sink};
 use crate::sys::clock;
-use crate::sys::event::Event;
-use crate::sys::poll::{is_ready, poll, readable};
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, Condvar, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Sending for another follower takes much less: it never waits, and its end wakes who waits for it.
@@ -26,7 +22,9 @@ pub enum Next<'a> {
     Broken,
     /// Look at the stream's state: [`Ring::notify_followers`] was called.
     Notified,
-    /// Nothing: the time is over, or there is something to be read from the client.
+    /// Look at the client: [`Ring::call`] was called for this follower.
+    Called,
+    /// Nothing: the time is over.
     TimedOut,
     /// End it: the ring is closed, and there is nothing more in it.
     Closed,
@@ -46,17 +44,15 @@ pub struct Follower<'a> {
     /// Kept from batch to batch for their allocations.
     batch: Batch,
     room: Vec<u8>,
-    shared: Option<Shared<'a>>,
+    shared: Option<Shared>,
+    wake: Arc<Wake>,
 }
 
 /// The parts of a follower by which other threads send for it.
-struct Shared<'a> {
+struct Shared {
     /// Its slot among the parked followers, while it is one.
     slot: Option<usize>,
     sink: Arc<dyn Sink>,
-    wake: Arc<Wake>,
-    /// Its thread waits for something to be read from here, too.
-    input: Option<BorrowedFd<'a>>,
 }
 
 impl<'a> Follower<'a> {
@@ -67,36 +63,10 @@ impl<'a> Follower<'a> {
 
     /// A follower that other threads may send for, by its sink, while its own waits. It starts as one that pulls does.
     pub fn shared(ring: &'a Ring, live: bool, sink: Arc<dyn Sink>) -> Follower<'a> {
-        let shared = Shared {
-            slot: None,
-            sink,
-            wake: Arc::new(Wake::Condvar(Condvar::new())),
-            input: None,
-        };
-        Follower::made(ring, live, Some(shared))
+        Follower::made(ring, live, Some(Shared { slot: None, sink }))
     }
 
-    /// A [`shared`](Self::shared) follower whose client says something, too: [`next`](Self::next) also returns when
-    /// there is something to be read from `input`.
-    ///
-    /// # Errors
-    /// No file descriptor is to be had.
-    pub fn shared_with_input(
-        ring: &'a Ring,
-        live: bool,
-        sink: Arc<dyn Sink>,
-        input: BorrowedFd<'a>,
-    ) -> io::Result<Follower<'a>> {
-        let shared = Shared {
-            slot: None,
-            sink,
-            wake: Arc::new(Wake::Event(Event::new()?)),
-            input: Some(input),
-        };
-        Ok(Follower::made(ring, live, Some(shared)))
-    }
-
-    fn made(ring: &'a Ring, live: bool, shared: Option<Shared<'a>>) -> Follower<'a> {
+    fn made(ring: &'a Ring, live: bool, shared: Option<Shared>) -> Follower<'a> {
         let state = ring.lock();
         Follower {
             ring,
@@ -105,7 +75,13 @@ impl<'a> Follower<'a> {
             batch: Batch::default(),
             room: Vec::new(),
             shared,
+            wake: Arc::default(),
         }
+    }
+
+    /// What [`Ring::call`] calls its thread by, where it is a [`shared`](Self::shared) one.
+    pub fn wake(&self) -> Arc<Wake> {
+        Arc::clone(&self.wake)
     }
 
     /// Waits at most `timeout` for something to do.
@@ -121,7 +97,6 @@ impl<'a> Follower<'a> {
         let ring = self.ring;
         let mut state = ring.lock();
         let deadline_us = clock::monotonic_us().saturating_add(micros(timeout));
-        let mut heard = false;
         loop {
             // The time is read under the lock, so that no fragment is pushed "later than now".
             let now_us = clock::monotonic_us();
@@ -138,6 +113,9 @@ impl<'a> Follower<'a> {
                 _ => {}
             }
             if !self.is_parked() {
+                if self.wake.take_call() {
+                    return Next::Called;
+                }
                 if self.notifications != state.notifications {
                     self.notifications = state.notifications;
                     return Next::Notified;
@@ -153,60 +131,37 @@ impl<'a> Follower<'a> {
                 }
                 self.park(&mut state);
             }
-            // Who sends and sends on a machine with too much to do is to hear its own client at times.
-            let may_send =
-                self.is_parked() && state.parked.senders < ring.max_senders && now_us < deadline_us;
+            // Who sends and sends on a machine with too much to do is to see to its own client at times.
+            let ends = now_us >= deadline_us || self.wake.is_called();
+            let may_send = self.is_parked() && state.parked.senders < ring.max_senders && !ends;
             if may_send && !state.parked.due.is_empty() {
                 state = ring.send_for_parked(state, &mut self.batch, &mut self.room);
-            } else if heard || now_us >= deadline_us {
+            } else if ends {
                 // Nobody may count on a thread that is elsewhere: it could be woken to send, and not notice. And what
                 // another thread is sending may be left in the sink, where nothing may go before it.
                 if self.request_handback(&mut state) {
-                    (state, _) = self.wait(state, SEND_TIME, false);
+                    state = self.wait(state, SEND_TIME);
                     continue;
                 }
                 self.unpark(&mut state);
                 state.parked.leave_to_others();
-                return Next::TimedOut;
+                return match self.wake.take_call() {
+                    true => Next::Called,
+                    false => Next::TimedOut,
+                };
             } else {
-                (state, heard) = self.wait(state, Duration::from_micros(deadline_us - now_us), true);
+                state = self.wait(state, Duration::from_micros(deadline_us - now_us));
             }
         }
     }
 
-    /// Waits until it is woken or `timeout` is over, or, if it `hears`, until there is something to be read from its
-    /// input; true for that.
-    fn wait(
-        &self,
-        state: MutexGuard<'a, State>,
-        timeout: Duration,
-        hears: bool,
-    ) -> (MutexGuard<'a, State>, bool) {
-        let Some(shared) = &self.shared else {
-            return (self.ring.wait_to_pull(state, timeout), false);
-        };
-        let event = match &*shared.wake {
-            Wake::Event(event) => event,
-            Wake::Condvar(condvar) => {
-                let waited = condvar.wait_timeout(state, timeout);
-                return (waited.unwrap_or_else(PoisonError::into_inner).0, false);
-            }
-        };
-        drop(state);
-        // Where poll(2) fails, this returns too soon, and the caller waits again.
-        let heard = match shared.input.filter(|_| hears) {
-            Some(input) => {
-                let mut files = [readable(event.as_fd()), readable(input)];
-                _ = poll(&mut files, Some(timeout));
-                is_ready(&files[1])
-            }
-            None => {
-                _ = poll(&mut [readable(event.as_fd())], Some(timeout));
-                false
-            }
-        };
-        event.clear();
-        (self.ring.lock(), heard)
+    /// Waits until it is woken or `timeout` is over.
+    fn wait(&self, state: MutexGuard<'a, State>, timeout: Duration) -> MutexGuard<'a, State> {
+        if self.shared.is_none() {
+            return self.ring.wait_to_pull(state, timeout);
+        }
+        let waited = self.wake.condvar.wait_timeout(state, timeout);
+        waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// Its slot among the parked followers; None if it is not one.
@@ -227,7 +182,7 @@ impl<'a> Follower<'a> {
     /// Lets other threads send for it; nothing where it pulls.
     fn park(&mut self, state: &mut State) {
         if let Some(shared) = &mut self.shared {
-            let slot = state.parked.park(self.position, &shared.sink, &shared.wake);
+            let slot = state.parked.park(self.position, &shared.sink, &self.wake);
             shared.slot = Some(slot);
         }
     }
@@ -251,7 +206,7 @@ impl Drop for Follower<'_> {
             let mut state = self.ring.lock();
             // Who sends for it now would take whoever has its slot next for it.
             while self.request_handback(&mut state) {
-                (state, _) = self.wait(state, SEND_TIME, false);
+                state = self.wait(state, SEND_TIME);
             }
             self.unpark(&mut state);
             state.parked.leave_to_others();

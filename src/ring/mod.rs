@@ -18,6 +18,7 @@ mod sink;
 
 pub use follower::{Follower, Next};
 pub use fragments::Limits;
+pub use parked::Wake;
 pub use pictures::{NextPicture, Picture, Pictures, Subscription};
 pub use shared::Ring;
 pub use sink::{BATCH_FRAGMENTS, Batch, Sink};

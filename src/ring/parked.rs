@@ -2,8 +2,8 @@
 
 use super::fragments::Position;
 use super::sink::Sink;
-use crate::sys::event::Event;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Condvar};
 
 /// A follower while its thread waits: another thread may send for it.
@@ -16,20 +16,31 @@ pub(super) struct Parked {
     pub handback_requested: bool,
 }
 
-/// Wakes a follower's thread where it waits.
-pub(super) enum Wake {
-    /// It waits for the ring alone.
-    Condvar(Condvar),
-    /// It waits for its client's bytes too, in poll(2).
-    Event(Event),
+/// Wakes a follower's thread where it waits. All of it happens under the ring's lock.
+#[derive(Default)]
+pub struct Wake {
+    pub(super) condvar: Condvar,
+    /// [`Ring::call`](super::shared::Ring::call) was called, and the thread has yet to go on.
+    called: AtomicBool,
 }
 
 impl Wake {
-    pub fn up(&self) {
-        match self {
-            Wake::Condvar(condvar) => condvar.notify_one(),
-            Wake::Event(event) => event.raise(),
-        }
+    pub(super) fn up(&self) {
+        self.condvar.notify_one();
+    }
+
+    pub(super) fn call(&self) {
+        self.called.store(true, Relaxed);
+        self.up();
+    }
+
+    pub(super) fn is_called(&self) -> bool {
+        self.called.load(Relaxed)
+    }
+
+    /// True if the thread was called since it last went on for that.
+    pub(super) fn take_call(&self) -> bool {
+        self.called.swap(false, Relaxed)
     }
 }
 

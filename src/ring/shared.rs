@@ -1,7 +1,7 @@
 //! The ring as threads share it: a lock around the fragments, and who sends for the followers that wait.
 
 use super::fragments::{Fragments, Limits, micros};
-use super::parked::{ParkedFollowers, ParkedState};
+use super::parked::{ParkedFollowers, ParkedState, Wake};
 use super::sink::Batch;
 use crate::format::fmp4::Fragment;
 use crate::sys::clock;
@@ -101,6 +101,12 @@ impl Ring {
         state.notifications += 1;
         state.parked.block_all();
         self.wake_pulling(state);
+    }
+
+    /// Has one follower's thread look at something else than the ring, before anything else is sent.
+    pub fn call(&self, follower: &Wake) {
+        let _locked = self.lock();
+        follower.call();
     }
 
     /// Bytes held now.

@@ -1,11 +1,12 @@
 //! One client's connection as bytes: its socket, what it is doing, reads and writes that end in time.
 
 use crate::people::Grant;
+use crate::sys::epoll::Epoll;
 use crate::sys::sock::{self, Input};
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// One write may take this long.
@@ -16,8 +17,10 @@ const LINGER_TIME: Duration = Duration::from_millis(500);
 /// The kernel takes no more than this beyond what the client's window lets it send: what lags must stay where it can
 /// still be dropped.
 const NOTSENT_BYTES: i32 = 16 * 1024;
-/// A thread checks this often, while nothing flows, that its client is still there.
+/// A thread that waits looks this often whether its client is still there, ...
 pub const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// ... or if it is called when there is something to be seen, this often, should the thread that calls it be gone.
+pub const LOOK_SELDOM: Duration = Duration::from_secs(30);
 /// Reads in one look.
 pub const READS: usize = 16;
 
@@ -34,8 +37,13 @@ pub enum Phase {
     Idle,
 }
 
+/// Calls a client's thread, from another one.
+pub type Call = Box<dyn Fn() + Send + Sync>;
+
 /// One client's connection.
 pub struct Connection {
+    /// Among all that there were.
+    number: u64,
     pub socket: TcpStream,
     pub address: SocketAddr,
     made: Instant,
@@ -45,12 +53,15 @@ pub struct Connection {
     is_leaving: AtomicBool,
     /// What was allowed to the last request.
     grant: Mutex<Option<Arc<Grant>>>,
+    /// What waits for input, and calls the thread then, where the thread does not look by itself.
+    input: OnceLock<(Arc<Epoll>, Call)>,
 }
 
 impl Connection {
-    pub fn new(socket: TcpStream, address: SocketAddr) -> Connection {
+    pub fn new(number: u64, socket: TcpStream, address: SocketAddr) -> Connection {
         let made = Instant::now();
         Connection {
+            number,
             socket,
             address,
             made,
@@ -58,6 +69,7 @@ impl Connection {
             phase_since: AtomicU64::new(0),
             is_leaving: AtomicBool::new(false),
             grant: Mutex::default(),
+            input: OnceLock::new(),
         }
     }
 
@@ -157,16 +169,41 @@ impl Connection {
         Ok(())
     }
 
+    /// Has `call` called when the client sends something or leaves: once, and again after each [`Connection::looked`].
+    ///
+    /// # Errors
+    /// The kernel's, for want of memory.
+    pub fn call_on_input(&self, epoll: Arc<Epoll>, call: Call) -> io::Result<()> {
+        let (epoll, _) = self.input.get_or_init(|| (epoll, call));
+        Ok(epoll.add(&self.socket, self.number)?)
+    }
+
+    /// Calls its thread.
+    pub fn call(&self) {
+        if let Some((_, call)) = self.input.get() {
+            call();
+        }
+    }
+
+    /// Has its thread called again: it has read what was there, or some of it.
+    pub fn looked(&self) {
+        if let Some((epoll, _)) = self.input.get() {
+            // If this failed, the thread would look by itself, in a while.
+            _ = epoll.again(&self.socket, self.number);
+        }
+    }
+
     /// Reads and drops what the client sends, as its end would hide behind that; true if the end has come. A client that
     /// sends without end is looked at again the next time.
     pub fn has_left(&self) -> bool {
         for _ in 0..READS {
             match sock::read_now(&self.socket, &mut [0; 4096]) {
                 Input::Bytes(_) => {}
-                Input::Nothing => return false,
+                Input::Nothing => break,
                 Input::Ended => return true,
             }
         }
+        self.looked();
         false
     }
 

@@ -1,7 +1,7 @@
 //! One request with all that its handler needs.
 
 use super::answer::{Answer, NO_STORE, Rejection, date};
-use super::connection::{Connection, LOOK_EVERY, Phase};
+use super::connection::{Call, Connection, LOOK_EVERY, LOOK_SELDOM, Phase};
 use super::head::{Head, Method};
 use super::places::Place;
 use super::shared::{CameraSide, Shared};
@@ -250,6 +250,15 @@ impl<'a> Exchange<'a> {
         self.connection.enter(Phase::Stream);
         self.connection.keep_unsent_low();
         Ok(())
+    }
+
+    /// Has this called when the client sends something or leaves; gives how often its thread has to look by itself.
+    pub fn call_on_input(&self, call: Call) -> Duration {
+        let epoll = self.shared.inputs.epoll(&self.shared.connections);
+        match epoll.and_then(|epoll| self.connection.call_on_input(epoll, call)) {
+            Ok(()) => LOOK_SELDOM,
+            Err(_) => LOOK_EVERY,
+        }
     }
 
     /// The answer to a client that asks for pictures of this coding, where the camera is known to give others.

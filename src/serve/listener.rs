@@ -185,7 +185,7 @@ fn admit(socket: TcpStream, address: SocketAddr, number: u64, shared: &Arc<Share
     if !has_room(address.ip(), shared) {
         return refuse(socket, shared, refused);
     }
-    let connection = Arc::new(Connection::new(socket, address));
+    let connection = Arc::new(Connection::new(number, socket, address));
     shared.connections().insert(number, Arc::clone(&connection));
     let leaving = Leaving {
         shared: Arc::clone(shared),

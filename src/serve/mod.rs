@@ -9,6 +9,7 @@ mod events;
 mod exchange;
 pub mod head;
 mod hls;
+mod inputs;
 mod links;
 mod listener;
 mod live;

@@ -1,7 +1,6 @@
 //! `/stream.mp4`: the init segment, then fragment by fragment for as long as the client stays. Saved to a file, it
 //! is a recording.
 
-use super::connection::LOOK_EVERY;
 use super::exchange::{Ending, Exchange};
 use super::live::{LiveSink, Numbers, SendBuffer, Wire};
 use crate::ring::{Batch, Follower, Next, Sink};
@@ -9,7 +8,7 @@ use crate::stream::{Codec, Who};
 use std::io::{self, IoSlice};
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 /// Sends the stream until the client leaves or the stream ends.
 ///
@@ -53,30 +52,32 @@ fn follow(exchange: &Exchange<'_>) -> io::Result<Ending> {
     let sink = LiveSink::new(connection, stream, &watching, wire);
     let live = exchange.head.asks_for_live();
     let mut follower = Follower::shared(&stream.ring, live, Arc::clone(&sink) as Arc<dyn Sink>);
+    let (called, wake) = (Arc::clone(stream), follower.wake());
+    let look_every = exchange.call_on_input(Box::new(move || called.ring.call(&wake)));
     stream.request_key_frame();
-    let mut looked = Instant::now();
     let mut room = Vec::new();
     loop {
-        match follower.next(LOOK_EVERY) {
+        // What a command gives may have become known only now. Then nothing comes after what there is.
+        let is_jpeg = stream.codec() == Some(Codec::Jpeg);
+        let timeout = if is_jpeg { Duration::ZERO } else { look_every };
+        match follower.next(timeout) {
             Next::Batch(batch) => {
                 sink.try_send(batch, &mut room);
                 sink.flush()?;
             }
             Next::Blocked => sink.flush()?,
-            // What a command gives may have become known only now.
-            Next::TimedOut if stream.state().codec == Some(Codec::Jpeg) => return finish(&sink),
-            Next::TimedOut | Next::Notified => {}
+            Next::TimedOut if is_jpeg => return finish(&sink),
+            Next::TimedOut | Next::Called => {
+                if connection.has_left() {
+                    return Ok(Ending::Left);
+                }
+            }
+            Next::Notified => {}
             Next::Broken => return Err(io::Error::other("a fault of this program")),
             Next::Closed => return finish(&sink),
         }
         if sink.with_wire(|wire| wire.is_over) {
             return finish(&sink);
-        }
-        if looked.elapsed() >= LOOK_EVERY {
-            looked = Instant::now();
-            if connection.has_left() {
-                return Ok(Ending::Left);
-            }
         }
     }
 }

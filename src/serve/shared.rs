@@ -4,6 +4,7 @@ use super::access::Access;
 use super::answer::Answer;
 use super::connection::Connection;
 use super::hls::run::Hls;
+use super::inputs::{Connections, Inputs};
 use super::places::{CONNECTIONS_A_VIEWER, FILES_A_CAMERA, MOST_LEAVING, OWN_FILES, Place, Places, RESERVE};
 use crate::config;
 use crate::events::{FULL, MARK};
@@ -11,7 +12,7 @@ use crate::people::{Grant, People};
 use crate::stream::Stream;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// However many clients find no place, an event says so once in so many seconds.
@@ -49,7 +50,8 @@ pub struct Shared {
     pub places: Places,
     /// Files that may be open.
     open_files: usize,
-    connections: Arc<Mutex<HashMap<u64, Arc<Connection>>>>,
+    pub connections: Arc<Connections>,
+    pub inputs: Arc<Inputs>,
 }
 
 /// The clients' side of one camera.
@@ -90,6 +92,7 @@ impl Shared {
             places: Places::default(),
             open_files,
             connections: Arc::default(),
+            inputs: Arc::default(),
         }
     }
 

@@ -113,7 +113,7 @@ fn next_key_frame(exchange: &Exchange<'_>) -> Result<Arc<Fragment>, Rejection> {
                     return Ok(Arc::clone(key));
                 }
             }
-            Next::TimedOut | Next::Notified | Next::Blocked => {}
+            Next::TimedOut | Next::Notified | Next::Called | Next::Blocked => {}
             Next::Closed | Next::Broken => return Err(exchange.not_now().into()),
         }
     }

@@ -2,7 +2,7 @@
 //! bare H.264, for players that want that. The client's thread reads what the client sends, too.
 
 use super::answer::{Answer, date};
-use super::connection::{LOOK_EVERY, READS};
+use super::connection::{Connection, READS};
 use super::exchange::{Ending, Exchange};
 use super::head::Method;
 use super::live::{LiveSink, Numbers, SendBuffer, Wire};
@@ -18,7 +18,6 @@ use std::io::{self, IoSlice};
 use std::iter;
 
 use std::net::TcpStream;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -116,7 +115,7 @@ fn follow(exchange: &Exchange<'_>, annex_b: bool) -> io::Result<Ending> {
     };
     let sink = LiveSink::new(connection, stream, &watching, wire);
     let mut client = Client {
-        socket: &connection.socket,
+        connection,
         stream,
         viewer: &watching.viewer,
         max_lag: exchange.shared.settings.max_age + LAG_SLACK,
@@ -130,8 +129,9 @@ fn follow(exchange: &Exchange<'_>, annex_b: bool) -> io::Result<Ending> {
     // Before the first look at the state, so that no change after it is missed.
     let live = exchange.head.asks_for_live();
     let for_ring = Arc::clone(&sink) as Arc<dyn Sink>;
-    let input = connection.socket.as_fd();
-    let mut follower = Follower::shared_with_input(&stream.ring, live, for_ring, input)?;
+    let mut follower = Follower::shared(&stream.ring, live, for_ring);
+    let (called, wake) = (Arc::clone(stream), follower.wake());
+    let look_every = exchange.call_on_input(Box::new(move || called.ring.call(&wake)));
     stream.request_key_frame();
     client.send_news()?;
     client.reader.push(exchange.received);
@@ -140,20 +140,21 @@ fn follow(exchange: &Exchange<'_>, annex_b: bool) -> io::Result<Ending> {
     }
     let mut room = Vec::new();
     loop {
-        match follower.next(LOOK_EVERY) {
+        match follower.next(look_every.min(client.quiet_left())) {
             Next::Batch(batch) => {
                 sink.try_send(batch, &mut room);
                 sink.flush()?;
             }
             Next::Blocked => sink.flush()?,
             Next::Notified => client.send_news()?,
-            Next::TimedOut => {}
+            Next::TimedOut | Next::Called => {
+                if let Some(ending) = client.listen()? {
+                    return Ok(ending);
+                }
+            }
             // A close frame could end up in the middle of another one.
             Next::Broken => return Err(io::Error::other("a fault of this program")),
             Next::Closed => return client.close(Some(status::GOING_AWAY), "the server ends"),
-        }
-        if let Some(ending) = client.listen()? {
-            return Ok(ending);
         }
         if client.is_silent()? {
             return Ok(Ending::Left);
@@ -163,7 +164,7 @@ fn follow(exchange: &Exchange<'_>, annex_b: bool) -> io::Result<Ending> {
 
 /// The client's own thread's side. While its follower is not parked, nobody else is at the sink.
 struct Client<'a> {
-    socket: &'a TcpStream,
+    connection: &'a Connection,
     stream: &'a Stream,
     viewer: &'a Viewer,
     max_lag: Duration,
@@ -216,7 +217,7 @@ impl Client<'_> {
     fn listen(&mut self) -> io::Result<Option<Ending>> {
         let mut buffer = [0; 4096];
         for _ in 0..READS {
-            match sock::read_now(self.socket, &mut buffer) {
+            match sock::read_now(&self.connection.socket, &mut buffer) {
                 Input::Bytes(n) => {
                     self.sink
                         .with_wire(|wire| wire.is_not_quiet(clock::monotonic_us()));
@@ -229,6 +230,7 @@ impl Client<'_> {
                 Input::Ended => return Ok(Some(Ending::Left)),
             }
         }
+        self.connection.looked();
         Ok(None)
     }
 
@@ -284,14 +286,20 @@ impl Client<'_> {
         }
     }
 
+    /// How long the connection may be quiet yet.
+    fn quiet_left(&self) -> Duration {
+        let since_us = self.sink.with_wire(|wire| wire.quiet_since_us);
+        let quiet_us = clock::monotonic_us().saturating_sub(since_us);
+        QUIET_TIME.saturating_sub(Duration::from_micros(quiet_us))
+    }
+
     /// True if nothing has come from the client for too long although it was pinged. Pings it when it is time to.
     fn is_silent(&self) -> io::Result<bool> {
-        let now_us = clock::monotonic_us();
-        let (since_us, pinged) = self.sink.with_wire(|wire| (wire.quiet_since_us, wire.pinged));
-        let is_quiet = now_us.saturating_sub(since_us) >= QUIET_TIME.as_micros() as u64;
-        if !is_quiet || pinged {
+        let is_quiet = self.quiet_left().is_zero();
+        if !is_quiet || self.sink.with_wire(|wire| wire.pinged) {
             return Ok(is_quiet);
         }
+        let now_us = clock::monotonic_us();
         self.sink
             .with_wire(|wire| (wire.quiet_since_us, wire.pinged) = (now_us, true));
         let mut ping = Vec::new();

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod command;
+pub mod epoll;
 mod errno;
 pub mod event;
 pub mod file;

@@ -35,6 +35,9 @@ const CALLS: &[c_long] = &[
     libc::SYS_renameat2,
     libc::SYS_fsync,
     libc::SYS_ppoll,
+    libc::SYS_epoll_create1,
+    libc::SYS_epoll_ctl,
+    libc::SYS_epoll_pwait,
     libc::SYS_pipe2,
     libc::SYS_eventfd2,
     libc::SYS_inotify_init1,
@@ -94,6 +97,7 @@ const CALLS: &[c_long] = &[
 const OLDER: &[c_long] = &[
     libc::SYS_open,
     libc::SYS_poll,
+    libc::SYS_epoll_wait,
     libc::SYS_readlink,
     libc::SYS_unlink,
     libc::SYS_rename,

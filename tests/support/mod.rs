@@ -248,17 +248,43 @@ impl Server {
 
     /// The threads of the cameras' pumps, in the order of the config.
     pub fn pumps(&self) -> Vec<u32> {
+        self.threads("pump")
+    }
+
+    /// The threads of this name, as they were made.
+    fn threads(&self, name: &str) -> Vec<u32> {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();
-        let is_pump = |task: &std::fs::DirEntry| {
-            std::fs::read_to_string(task.path().join("comm")).unwrap_or_default() == "pump\n"
+        let is_it = |task: &std::fs::DirEntry| {
+            std::fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.trim_end() == name)
         };
-        let pumps = tasks.flatten().filter(is_pump);
-        let mut pumps: Vec<u32> = pumps
+        let found = tasks.flatten().filter(is_it);
+        let mut found: Vec<u32> = found
             .map(|task| task.file_name().to_str().unwrap().parse().unwrap())
             .collect();
-        // As they were made.
-        pumps.sort_unstable();
-        pumps
+        found.sort_unstable();
+        found
+    }
+
+    /// How often each thread of this name went to sleep so far.
+    pub fn sleeps(&self, thread: &str) -> Vec<(u32, u64)> {
+        let sleeps = |id: u32| {
+            let file = format!("/proc/{}/task/{id}/status", self.process.id());
+            let text = std::fs::read_to_string(file).unwrap_or_default();
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+            (id, line.map_or(0, |count| count.trim().parse().unwrap()))
+        };
+        self.threads(thread).into_iter().map(sleeps).collect()
+    }
+
+    /// How often the threads of this name that were there `before` went to sleep since.
+    pub fn sleeps_since(&self, before: &[(u32, u64)], thread: &str) -> u64 {
+        let since = |(id, sleeps)| {
+            let mut same = before.iter().filter(|(other, _)| *other == id);
+            same.next().map_or(0, |(_, before)| sleeps - before)
+        };
+        self.sleeps(thread).into_iter().map(since).sum()
     }
 
     /// A line of /proc/PID/status, as a number.

@@ -3,8 +3,6 @@
 use super::super::fragments::Limits;
 use super::super::fragments::tests::{LIMITS, Rig};
 use super::*;
-use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Barrier, Mutex};
 use std::thread;
@@ -46,7 +44,7 @@ fn follow(ring: &Ring, sink: &Arc<Kept>) {
     loop {
         match follower.next(Duration::from_millis(20)) {
             Next::Batch(batch) => _ = sink.try_send(batch, &mut Vec::new()),
-            Next::Blocked | Next::Notified | Next::TimedOut => {}
+            Next::Blocked | Next::Notified | Next::Called | Next::TimedOut => {}
             Next::Broken | Next::Closed => return,
         }
     }
@@ -247,7 +245,6 @@ fn a_call_reaches_each_follower_once() {
     });
 }
 
-/// A thread that waits for its client too hears it, is woken for the ring as any other, and gets every fragment.
 /// A ring that gives more than can be sent does not keep a thread from its own client.
 #[test]
 fn who_serves_without_end_returns_in_time() {
@@ -291,40 +288,47 @@ fn who_serves_without_end_returns_in_time() {
     });
 }
 
+/// A call is not missed, whether the thread waits, sends or is elsewhere, and costs no fragment.
 #[test]
-fn a_client_is_heard_while_its_thread_waits() {
-    let (mut client, input) = UnixStream::pair().unwrap();
+fn a_thread_is_called_for_its_own_client() {
     let ring = Ring::new(PATIENT);
-    let (sink, heard) = (Arc::new(Kept::default()), AtomicUsize::new(0));
+    let (sink, called) = (Arc::new(Kept::default()), AtomicUsize::new(0));
     let mut rig = Rig::new(LIMITS);
+    let mut follower = Follower::shared(&ring, false, Arc::clone(&sink) as Arc<dyn Sink>);
+    let wake = follower.wake();
+    // One that pulls or was not called goes on as ever.
+    let mut other = Follower::shared(&ring, false, Arc::new(Kept::default()));
     thread::scope(|scope| {
         scope.spawn(|| {
-            let for_ring = Arc::clone(&sink) as Arc<dyn Sink>;
-            let mut follower = Follower::shared_with_input(&ring, false, for_ring, input.as_fd()).unwrap();
             loop {
-                match follower.next(Duration::from_secs(60)) {
+                match follower.next(Duration::from_secs(600)) {
                     Next::Batch(batch) => _ = sink.try_send(batch, &mut Vec::new()),
-                    Next::TimedOut => _ = heard.fetch_add((&input).read(&mut [0]).unwrap(), SeqCst),
+                    Next::Called => _ = called.fetch_add(1, SeqCst),
                     Next::Notified | Next::Blocked => {}
-                    Next::Broken => panic!("nobody panicked"),
+                    Next::Broken | Next::TimedOut => panic!("too soon"),
                     Next::Closed => return,
                 }
             }
         });
         for number in 0..50 {
-            client.write_all(&[0]).unwrap();
+            ring.call(&wake);
             // Now before the push, now after it.
-            while number % 2 == 0 && heard.load(SeqCst) <= number {
+            while number % 2 == 0 && called.load(SeqCst) <= number / 2 {
                 thread::yield_now();
             }
             ring.push(rig.fragment(number == 0, 100));
         }
-        while heard.load(SeqCst) < 50 {
+        let before = called.load(SeqCst);
+        ring.call(&wake);
+        while called.load(SeqCst) == before {
             thread::yield_now();
         }
         ring.close();
     });
     assert_eq!(*sink.numbers.lock().unwrap(), (0..50).collect::<Vec<u64>>());
+    while !matches!(other.next(Duration::ZERO), Next::Closed) {}
+    let called = called.into_inner();
+    assert!((26..=51).contains(&called), "{called}");
 }
 
 /// A thread that is to go while another one sends for it goes when that is done: nobody is at the sink then.
@@ -348,7 +352,8 @@ fn nobody_is_at_the_sink_of_a_thread_that_goes() {
         go_on: Mutex::new(go_on),
     });
     let ring = Ring::new(PATIENT);
-    let (mut client, input) = UnixStream::pair().unwrap();
+    let mut follower = Follower::shared(&ring, false, slow);
+    let wake = follower.wake();
     thread::scope(|scope| {
         // It sends, as it is due first.
         let ring = &ring;
@@ -362,15 +367,14 @@ fn nobody_is_at_the_sink_of_a_thread_that_goes() {
             }
         };
         parked(1);
-        let input = &input;
         let going = scope.spawn(move || {
-            let mut follower = Follower::shared_with_input(ring, false, slow, input.as_fd()).unwrap();
             matches!(follower.next(Duration::from_secs(60)), Next::Blocked)
+                && matches!(follower.next(Duration::from_secs(60)), Next::Called)
         });
         parked(2);
         ring.push(Rig::new(LIMITS).fragment(true, 10));
         is_offered.recv().unwrap();
-        client.write_all(&[0]).unwrap();
+        ring.call(&wake);
         let handback_requested = || ring.lock().parked.iter().any(|parked| parked.handback_requested);
         while !handback_requested() {
             thread::yield_now();

@@ -117,7 +117,7 @@ impl Segmenter {
         loop {
             match follower.next(mem::replace(&mut timeout, LOOK_EVERY)) {
                 Next::Batch(batch) => self.run.push(batch),
-                Next::Blocked | Next::Notified => {}
+                Next::Blocked | Next::Called | Next::Notified => {}
                 Next::TimedOut => self.run.request_start(),
                 Next::Broken | Next::Closed => return,
             }
