@@ -7,30 +7,16 @@ mod support;
 use std::io::Read;
 use std::path::Path;
 use std::process::Command;
-use support::{Dir, Server, children, decode, film, follows, have, run, until};
+use support::{Dir, Server, children, decode, film, follows, have, run, until, x264};
 
 /// x264's output in a file: High, two slices a picture, 3- and 4-byte start codes, a key frame every 15 pictures.
-fn x264(dir: &Dir, options: &str) -> Option<std::path::PathBuf> {
+fn coded(dir: &Dir, options: &str) -> Option<std::path::PathBuf> {
     if !have("ffmpeg") || !have("python3") {
         return None;
     }
     let file = dir.file("in.h264");
-    let options = format!("slices=2:keyint=15:min-keyint=15:scenecut=0:bframes=0{options}");
-    let codec = [
-        "-pix_fmt",
-        "yuv420p",
-        "-c:v",
-        "libx264",
-        "-profile:v",
-        "high",
-        "-preset",
-        "veryfast",
-        "-x264-params",
-        &options,
-        "-f",
-        "h264",
-    ];
-    film("testsrc2=size=640x480:rate=30", 90, &codec, &file);
+    let parameters = format!("slices=2:keyint=15:min-keyint=15:scenecut=0{options}");
+    x264("testsrc2=size=640x480:rate=30", 90, &parameters, &file);
     Some(file)
 }
 
@@ -140,7 +126,7 @@ fn slices_come_out_as_they_went_in() {
         ("", "nals"),
     ] {
         let dir = Dir::new();
-        let Some(file) = x264(&dir, options) else { return };
+        let Some(file) = coded(&dir, options) else { return };
         let stream = std::fs::read(&file).unwrap();
         let fed = slices(&stream);
         assert_eq!(fed.len(), 180);
@@ -180,7 +166,7 @@ fn slices_come_out_as_they_went_in() {
 #[test]
 fn a_killed_command_comes_back_and_its_clients_go_on() {
     let dir = Dir::new();
-    let Some(file) = x264(&dir, "") else { return };
+    let Some(file) = coded(&dir, "") else { return };
     let server = replay(&file, 30, "units");
     let mut client = server.follow("");
     let mut last = client.next_fragment().unwrap();
@@ -213,7 +199,7 @@ fn a_killed_command_comes_back_and_its_clients_go_on() {
 #[test]
 fn the_command_ends_when_nobody_watches_and_with_the_program() {
     let dir = Dir::new();
-    let Some(file) = x264(&dir, "") else { return };
+    let Some(file) = coded(&dir, "") else { return };
     let mut server = replay(&file, 30, "units");
     let mut client = server.follow("");
     client.next_fragment().unwrap();
@@ -351,7 +337,7 @@ fn shows_no_password(command: &str, condition: &str, url: &str) {
 #[test]
 fn a_command_that_goes_on_with_garbage_is_ended() {
     let dir = Dir::new();
-    let Some(file) = x264(&dir, "") else { return };
+    let Some(file) = coded(&dir, "") else { return };
     let garbage = "while :; do echo garbage; sleep 0.1; done";
     let server = Server::with_config(&format!("[exec]\ncommand = cat {}; {garbage}\n", file.display()));
     server.follow("").next_fragment().unwrap();
@@ -366,7 +352,7 @@ fn a_command_that_goes_on_with_garbage_is_ended() {
 fn streams_that_cannot_be_shown_are_refused_with_the_way_out() {
     let dir = Dir::new();
     for (options, reason) in [(":bframes=3:b-adapt=0", "B-frames"), (":tff=1", "interlaced")] {
-        let Some(file) = x264(&dir, options) else { return };
+        let Some(file) = coded(&dir, options) else { return };
         let server = replay(&file, 60, "units");
         let _viewer = server.send(b"GET /stream.mp4 HTTP/1.0\r\n\r\n");
         until("it says why", || {
@@ -379,7 +365,7 @@ fn streams_that_cannot_be_shown_are_refused_with_the_way_out() {
 #[test]
 fn a_flipped_bit_costs_a_group_and_no_client() {
     let dir = Dir::new();
-    let Some(file) = x264(&dir, "") else { return };
+    let Some(file) = coded(&dir, "") else { return };
     let mut stream = std::fs::read(&file).unwrap();
     // The fifth picture's second slice becomes a data partition, which would be a reason to refuse the stream.
     let slices: Vec<usize> = (0..stream.len() - 3)
@@ -405,7 +391,7 @@ fn a_flipped_bit_costs_a_group_and_no_client() {
 #[test]
 fn frames_of_a_stream_that_may_have_fields_are_served() {
     let dir = Dir::new();
-    let Some(file) = x264(&dir, ":fake-interlaced=1") else {
+    let Some(file) = coded(&dir, ":fake-interlaced=1") else {
         return;
     };
     let server = replay(&file, 60, "units");

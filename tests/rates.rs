@@ -5,7 +5,7 @@
 mod support;
 
 use std::path::{Path, PathBuf};
-use support::{Dir, Server, Stream, decode, film, have, until};
+use support::{Dir, Server, Stream, decode, film, have, until, x264};
 
 /// A command that gives one picture, and the next one in an hour.
 fn gives_one(codec: &str, dir: &Dir) -> Option<Server> {
@@ -83,26 +83,13 @@ fn a_picture_now_and_then_is_no_fault() {
     }
 }
 
-/// What x264 makes of a test picture, or of noise, with these parameters beside bframes=0.
-fn x264(dir: &Dir, source: &str, frames: u32, parameters: &str) -> Option<PathBuf> {
+/// What x264 makes of a test picture, or of noise, with these parameters.
+fn coded(dir: &Dir, source: &str, frames: u32, parameters: &str) -> Option<PathBuf> {
     if !have("ffmpeg") || !have("python3") {
         return None;
     }
     let file = dir.file("in.h264");
-    let parameters = format!("bframes=0:{parameters}");
-    let options = [
-        "-pix_fmt",
-        "yuv420p",
-        "-c:v",
-        "libx264",
-        "-preset",
-        "veryfast",
-        "-x264-params",
-        &parameters,
-        "-f",
-        "h264",
-    ];
-    film(source, frames, &options, &file);
+    x264(source, frames, parameters, &file);
     Some(file)
 }
 
@@ -145,7 +132,7 @@ const NOISE: &str = "nullsrc=size=160x120:rate=30,geq=random(1)*255:128:128";
 fn i_pictures_that_are_provably_a_start_let_viewers_join() {
     let dir = Dir::new();
     let all_i = "keyint=1000:min-keyint=500:scenecut=100:ref=";
-    let Some(file) = x264(&dir, NOISE, 500, &format!("{all_i}1")) else {
+    let Some(file) = coded(&dir, NOISE, 500, &format!("{all_i}1")) else {
         return;
     };
     let server = replay(&file);
@@ -163,7 +150,7 @@ fn i_pictures_that_are_provably_a_start_let_viewers_join() {
     assert!(server.get("/snapshot.mp4").starts_with("HTTP/1.1 200"));
 
     // With two pictures for reference, nothing is proved.
-    let Some(file) = x264(&dir, NOISE, 500, &format!("{all_i}2")) else {
+    let Some(file) = coded(&dir, NOISE, 500, &format!("{all_i}2")) else {
         return;
     };
     let server = replay(&file);
@@ -180,7 +167,7 @@ fn i_pictures_that_are_provably_a_start_let_viewers_join() {
 fn a_stream_with_intra_refresh_can_be_joined() {
     let dir = Dir::new();
     let refresh = "keyint=25:intra-refresh=1:scenecut=0:rc-lookahead=0";
-    let Some(file) = x264(&dir, "testsrc2=size=320x240:rate=30", 3000, refresh) else {
+    let Some(file) = coded(&dir, "testsrc2=size=320x240:rate=30", 3000, refresh) else {
         return;
     };
     let server = replay(&file);

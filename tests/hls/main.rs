@@ -17,8 +17,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 use support::{
-    Dir, PATIENCE, Server, children, decode, film, have, numbers_in_gray, numbers_in_pictures, run, skip,
-    until,
+    Dir, PATIENCE, Server, children, decode, have, numbers_in_gray, numbers_in_pictures, run, skip, until,
 };
 use validator::{History, Playlist, Segment};
 
@@ -326,20 +325,7 @@ fn x264(dir: &Dir, sizes: &[&str], frames: u32, options: &str, rates: &str) -> O
     for (at, size) in sizes.iter().enumerate() {
         let file = dir.file(&format!("{at}.h264"));
         let source = format!("testsrc2=size={size}:rate=30");
-        let options = format!("scenecut=0:bframes=0:{options}");
-        let codec = [
-            "-pix_fmt",
-            "yuv420p",
-            "-c:v",
-            "libx264",
-            "-preset",
-            "veryfast",
-            "-x264-params",
-            &options,
-            "-f",
-            "h264",
-        ];
-        film(&source, frames, &codec, &file);
+        support::x264(&source, frames, &format!("scenecut=0:{options}"), &file);
         stream.extend(std::fs::read(file).unwrap());
     }
     let file = dir.write("in.h264", stream);

@@ -606,6 +606,14 @@ pub fn film(source: &str, frames: u32, options: &[&str], file: &Path) {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
+/// The same as bare H.264 of x264, without B-frames, and with these parameters beside.
+pub fn x264(source: &str, frames: u32, parameters: &str, file: &Path) {
+    let parameters = format!("bframes=0:{parameters}");
+    let codec = ["-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "veryfast"];
+    let options = [&codec[..], &["-x264-params", &parameters, "-f", "h264"]].concat();
+    film(source, frames, &options, file);
+}
+
 /// ffmpeg decodes the whole file without a word of complaint; gives the number of frames.
 pub fn decode(file: &Path) -> u64 {
     let file = file.to_str().unwrap();
