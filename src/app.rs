@@ -2,6 +2,7 @@
 //! state to the service manager, and ends in order.
 
 use crate::config::{self, Config};
+use crate::controls::{Kept, Mailbox};
 use crate::error::{Error, Result, start_log};
 use crate::events::Events;
 use crate::notify::Notify;
@@ -79,9 +80,11 @@ pub fn run(
     let cameras = &config.cameras;
     let limits = limits(settings);
     let events = Arc::new(Events::default());
+    let kept = Arc::new(kept(state_folder.as_deref()));
     let streams = cameras.iter().map(|camera| {
         let mut stream = Stream::new(&camera.name, limits)?;
         stream.events = Arc::clone(&events);
+        stream.controls = Mailbox::new(Arc::clone(&kept));
         Ok(Arc::new(stream))
     });
     let streams = streams.collect::<Result<Vec<_>>>()?;
@@ -275,6 +278,14 @@ fn keys(folder: Option<&Path>) -> Result<Keys> {
     Keys::load(folder).or_else(|e| {
         log_warning!("{e}; logins and links end with the program");
         Keys::load(None)
+    })
+}
+
+/// The values of controls that were kept.
+fn kept(folder: Option<&Path>) -> Kept {
+    Kept::load(folder).unwrap_or_else(|e| {
+        log_warning!("{e}; none are kept");
+        Kept::default()
     })
 }
 

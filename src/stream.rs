@@ -3,6 +3,7 @@
 //! The pump writes the state and takes the requests; the readers read the state and make requests. Neither waits for the
 //! other.
 
+use crate::controls::Mailbox;
 use crate::error::{Error, Result};
 use crate::events::{END, Events, LOST, START};
 pub use crate::format::Codec;
@@ -260,6 +261,8 @@ pub struct Stream {
     pub events: Arc<Events>,
     /// Where it looks, and is to look.
     pub ptz: Ptz,
+    /// What is asked of its controls.
+    pub controls: Mailbox,
     state: Mutex<State>,
     viewers: Mutex<Viewers>,
     told: Mutex<Told>,
@@ -291,6 +294,7 @@ impl Stream {
             pictures: Pictures::default(),
             events: Arc::default(),
             ptz: Ptz::default(),
+            controls: Mailbox::default(),
             state: Mutex::default(),
             viewers: Mutex::default(),
             told: Mutex::default(),

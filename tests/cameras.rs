@@ -342,6 +342,7 @@ fn no_address_of_the_program_is_a_name() {
     assert_eq!(
         reserved,
         [
+            "controls",
             "do_orient",
             "events",
             "healthz",

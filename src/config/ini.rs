@@ -190,6 +190,21 @@ pub fn read(bytes: &[u8], file: &str) -> Result<(Section, Vec<Section>)> {
     Ok((default, sections))
 }
 
+/// Reads another file of the same form: `each` is given each section's name with each of its keys and values.
+///
+/// # Errors
+/// Those of a config.
+pub fn read_entries(bytes: &[u8], file: &str, each: &mut dyn FnMut(&str, String, String)) -> Result<()> {
+    let (default, sections) = read(bytes, file)?;
+    let mut expander = Expander::new(file, &default);
+    for section in &sections {
+        for entry in expander.expand(section)? {
+            each(&section.name, entry.key, entry.value);
+        }
+    }
+    Ok(())
+}
+
 /// The bytes as text with `\n` line ends, without a byte order mark.
 fn text(bytes: &[u8], file: &str) -> Result<String> {
     if bytes.len() > MAX_BYTES {

@@ -18,6 +18,7 @@ mod users;
 mod values;
 
 pub use device::{DeviceName, UsbId};
+pub use ini::read_entries;
 pub use load::DEFAULT_FILES;
 pub use model::{Camera, Config, Draft, Sandbox, Server};
 pub use nearest::nearest;

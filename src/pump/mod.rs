@@ -2,6 +2,7 @@
 //!
 //! It stops the source while nobody watches, and opens it again whenever it is lost, for ever.
 
+mod controls;
 mod ingest;
 mod motion;
 pub mod mover;

@@ -1,5 +1,6 @@
 //! The loop: a camera is opened while somebody watches, its frames are moved, and it is waited for when it is lost.
 
+use super::controls;
 use super::ingest::Ingest;
 use super::report::Report;
 use super::retry::{ABSENT_RETRY, DEVICE_RETRY, Loss, Retry, SETTLE_RETRY, Wait};
@@ -14,6 +15,7 @@ use crate::sys::poll::{PollFd, PollFlags, events, poll, readable};
 use std::mem;
 use std::os::fd::AsFd;
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -41,9 +43,10 @@ enum Close {
 
 /// Runs until the stream is stopped. A panic, which is a fault of this program, costs the camera a while and nobody else
 /// anything.
-pub fn run(stream: &Stream, camera: &Camera, pending: &PendingConfig) {
+pub fn run(stream: &Arc<Stream>, camera: &Camera, pending: &PendingConfig) {
     let mut pump = Pump::new(stream, camera, pending);
     pump.report.config(camera);
+    controls::take_config(stream, camera);
     while !stream.stopping() {
         stream.heartbeat(Duration::ZERO);
         pump.survive(Pump::turn);
@@ -51,7 +54,7 @@ pub fn run(stream: &Stream, camera: &Camera, pending: &PendingConfig) {
 }
 
 struct Pump<'a> {
-    stream: &'a Stream,
+    stream: &'a Arc<Stream>,
     camera: Camera,
     pending: &'a PendingConfig,
     ingest: Ingest<'a>,
@@ -64,7 +67,7 @@ struct Pump<'a> {
 }
 
 impl<'a> Pump<'a> {
-    fn new(stream: &'a Stream, camera: &Camera, pending: &'a PendingConfig) -> Pump<'a> {
+    fn new(stream: &'a Arc<Stream>, camera: &Camera, pending: &'a PendingConfig) -> Pump<'a> {
         Pump {
             stream,
             camera: camera.clone(),
@@ -102,9 +105,11 @@ impl<'a> Pump<'a> {
         }
         // Before the look, so that nothing comes unseen between the two.
         let mut watch = source::watch(&self.camera.source);
-        let wait = match source::open(&self.camera, &mut self.history) {
+        let camera = controls::with_changes(self.stream, &self.camera);
+        let wait = match source::open(&camera, &mut self.history) {
             Ok(mut source) => {
                 let close = self.flow(source.as_mut(), &mut watch);
+                self.stream.controls.closed();
                 source.remember(&mut self.history);
                 // And all is said before the source is closed: that takes its time, of a driver that hangs for ever.
                 self.ingest.begin_epoch();
@@ -146,6 +151,7 @@ impl<'a> Pump<'a> {
             return true;
         };
         let old = mem::replace(&mut self.camera, new);
+        controls::take_config(self.stream, &self.camera);
         let goes_on = match Change::between(&old, &self.camera) {
             Change::Controls(changed) => {
                 changed.is_empty() || source.is_none_or(|source| source.set_controls(&changed))
@@ -278,6 +284,7 @@ impl<'a> Pump<'a> {
         self.report.source(&info);
         self.stream.ptz.camera_is(info.node.as_deref());
         self.ingest.open(info, looked);
+        controls::opened(self.stream, source);
         let (mut key_asked, mut key_requested) = (None::<Instant>, false);
         loop {
             self.stream.heartbeat(FRAME_WAIT);
@@ -296,8 +303,11 @@ impl<'a> Pump<'a> {
             if self.stream.stopping() {
                 return Close::Stop;
             }
-            if !self.apply_pending(Some(source)) {
+            if !self.apply_pending(Some(source)) || self.stream.controls.take_restart() {
                 return Close::Changed;
+            }
+            if self.stream.controls.needs_thread() {
+                controls::start(self.stream, source);
             }
             let now = Instant::now();
             if self.may_sleep(now) {
@@ -345,12 +355,13 @@ mod tests {
         max_senders: 1,
     };
 
+    fn new_stream() -> Arc<Stream> {
+        Arc::new(Stream::new("camera0", LIMITS).unwrap())
+    }
+
     #[test]
     fn an_absence_has_one_reason_and_permissions_have_time_to_settle() {
-        let (stream, config) = (
-            Stream::new("camera0", LIMITS).unwrap(),
-            Config::for_device("/dev/no-such-video").unwrap(),
-        );
+        let (stream, config) = (new_stream(), Config::for_device("/dev/no-such-video").unwrap());
         let mut pump = Pump::new(&stream, &config.cameras[0], &NO_PENDING);
         let start = Instant::now();
         let unplugged = Error::new("a", "camera lost", "unplugged").absent(true);
@@ -387,7 +398,7 @@ mod tests {
 
     #[test]
     fn who_comes_when_the_others_have_left_is_a_first_viewer() {
-        let (stream, config) = (Stream::new("camera0", LIMITS).unwrap(), Config::default());
+        let (stream, config) = (new_stream(), Config::default());
         let mut pump = Pump::new(&stream, &config.cameras[0], &NO_PENDING);
         let address = Who::Net("192.0.2.1:1".parse().unwrap());
         let early = stream.watch(address, "mp4");
@@ -418,7 +429,7 @@ mod tests {
 
     #[test]
     fn a_fault_is_counted_and_the_camera_comes_back() {
-        let (stream, config) = (Stream::new("camera0", LIMITS).unwrap(), Config::for_test());
+        let (stream, config) = (new_stream(), Config::for_test());
         let pending = PendingConfig::new();
         let mut pump = Pump::new(&stream, &config.cameras[0], &pending);
         // Nothing is waited for.
@@ -443,7 +454,7 @@ mod tests {
 
     #[test]
     fn the_picture_that_stands_in_is_not_kept_waiting() {
-        let (stream, config) = (Stream::new("camera0", LIMITS).unwrap(), Config::default());
+        let (stream, config) = (new_stream(), Config::default());
         let mut pump = Pump::new(&stream, &config.cameras[0], &NO_PENDING);
         let unplugged = Error::new("a", "camera lost", "unplugged").absent(true);
         assert_eq!(pump.lose(&unplugged, true, Instant::now()).most, DEVICE_RETRY);

@@ -4,6 +4,7 @@ mod access;
 mod answer;
 mod client;
 mod connection;
+mod controls;
 mod crowd;
 mod events;
 mod exchange;

@@ -5,7 +5,7 @@ use super::access::Origins;
 use super::answer::Answer;
 use super::exchange::{Ending, Exchange};
 use super::head::{Head, Method};
-use super::{events, hls, links, login, metrics, mjpeg, mp4, pages, ptz, snapshot, status, ws};
+use super::{controls, events, hls, links, login, metrics, mjpeg, mp4, pages, ptz, snapshot, status, ws};
 use crate::config::Role;
 use crate::stream::Codec;
 use std::fmt::Write;
@@ -157,6 +157,29 @@ const ROUTES: &[Route] = &[
         ],
         origins: Origins::Own,
         serve: ptz::orient,
+        ..ROUTE
+    },
+    Route {
+        paths: &["/controls"],
+        methods: &[
+            (Method::Get, Some(Role::View)),
+            (Method::Head, Some(Role::View)),
+            (Method::Post, Some(Role::Control)),
+        ],
+        serve: controls::serve,
+        about: "the camera's [controls](#controls), such as brightness, as JSON; set by POST",
+        ..ROUTE
+    },
+    Route {
+        paths: &["/controls/keep"],
+        methods: &[(Method::Post, Some(Role::Admin))],
+        serve: controls::keep,
+        ..ROUTE
+    },
+    Route {
+        paths: &["/controls/forget"],
+        methods: &[(Method::Post, Some(Role::Admin))],
+        serve: controls::forget,
         ..ROUTE
     },
     Route {
@@ -482,6 +505,7 @@ mod tests {
         assert_eq!(
             reserved_names(),
             [
+                "controls",
                 "do_orient",
                 "events",
                 "healthz",

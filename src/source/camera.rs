@@ -1,7 +1,7 @@
 //! A V4L2 camera that gives H.264 or JPEG pictures.
 
 use super::capture::{BUFFERS, Capture, CaptureConfig, CaptureNode, Round, Taken};
-use super::control::{self, Encoder, Muxed};
+use super::control::{self, ControlNode, Encoder, Muxed};
 use super::frame::{Drops, Frame, Signal, Source, SourceInfo};
 use super::history::warn_once;
 use crate::config::Setting;
@@ -140,6 +140,10 @@ impl Source for V4l2Camera {
 
     fn set_controls(&mut self, settings: &[Setting]) -> bool {
         self.capture.set_controls(settings)
+    }
+
+    fn control_nodes(&self) -> Vec<ControlNode> {
+        self.capture.control_node().into_iter().collect()
     }
 
     fn request_key_frame(&mut self) {

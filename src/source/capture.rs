@@ -1,6 +1,6 @@
 //! The capturing end of a camera, whatever its frames are: set up, then one frame after the other.
 
-use super::control;
+use super::control::{self, ControlNode};
 use super::fields;
 use super::formats::{self, per_second, rates, short, sizes};
 use super::frame::{Drops, SourceInfo};
@@ -299,6 +299,14 @@ impl Capture {
     /// Sets controls while it streams; false where one is refused, or is an extension unit's.
     pub fn set_controls(&self, settings: &[Setting]) -> bool {
         control::set_while_streaming(&self.device.file, &self.device.path, settings)
+    }
+
+    /// The camera, for its controls; None where no file descriptor is to be had.
+    pub fn control_node(&self) -> Option<ControlNode> {
+        Some(ControlNode {
+            file: self.device.file.try_clone().ok()?,
+            path: Some(self.device.path.clone()),
+        })
     }
 
     /// The time for which it may still be silent.

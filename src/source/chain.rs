@@ -4,7 +4,7 @@
 //! sides can do that: the camera, or the decoder, writes right into it.
 
 use super::capture::{BUFFERS, Capture, CaptureConfig, CaptureDevice, CaptureNode, Round, Taken};
-use super::control;
+use super::control::{self, ControlNode};
 use super::frame::{Drops, Frame, Signal, Source, SourceInfo};
 use super::history::warn_once;
 use super::m2m::{CodecNode, Raw, Stage};
@@ -321,6 +321,16 @@ impl Source for Chain {
 
     fn set_controls(&mut self, settings: &[Setting]) -> bool {
         self.camera.set_controls(settings)
+    }
+
+    fn control_nodes(&self) -> Vec<ControlNode> {
+        let encoder = self.encoder.as_ref().and_then(|encoder| {
+            Some(ControlNode {
+                file: encoder.node.file.try_clone().ok()?,
+                path: None,
+            })
+        });
+        self.camera.control_node().into_iter().chain(encoder).collect()
     }
 
     fn request_key_frame(&mut self) {

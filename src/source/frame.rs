@@ -1,5 +1,6 @@
 //! The contract between a source and the pump: frames, a source's own description, and the source as a trait.
 
+use super::control::ControlNode;
 use super::history::History;
 use super::pipeline::Pipeline;
 use crate::config::Setting;
@@ -101,6 +102,11 @@ pub trait Source {
     /// opened anew.
     fn set_controls(&mut self, _controls: &[Setting]) -> bool {
         false
+    }
+
+    /// The devices whose controls can be set while it is open.
+    fn control_nodes(&self) -> Vec<ControlNode> {
+        Vec::new()
     }
 
     /// What is wrong with what has come, where that may still become good, in words.

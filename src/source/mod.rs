@@ -31,6 +31,7 @@ pub mod survey;
 mod watch;
 
 pub use capture::CaptureConfig;
+pub use control::{ControlNode, Done, Operator, is_set_at_opening, turns};
 pub use edid::bad_edid;
 pub use frame::{Drops, Frame, Signal, Source, SourceInfo};
 pub use history::History;

@@ -10,6 +10,7 @@
 mod auto;
 mod blocks;
 mod cameras;
+mod controls;
 mod encoded;
 mod faults;
 mod inputs;

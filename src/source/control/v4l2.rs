@@ -7,14 +7,14 @@ use super::value::{
 use crate::config::Setting;
 use crate::sys::Errno;
 use crate::sys::v4l2::{self, Control, ctrl};
-use std::fmt::Write;
+use std::fmt::Write as _;
 use std::fs::File;
 
 /// Items of a menu that are asked for; the longest in the kernel are well below.
 const MENU_MAX: i64 = 512;
 
 /// Every control and heading of the device, in its order.
-fn all(file: &File) -> Vec<Control> {
+pub(super) fn all(file: &File) -> Vec<Control> {
     let mut controls: Vec<Control> = Vec::new();
     while let Ok(control) = v4l2::next_control(file, controls.last().map_or(0, |c| c.id)) {
         // A driver that does not move on would hold us here.
@@ -26,7 +26,7 @@ fn all(file: &File) -> Vec<Control> {
     controls
 }
 
-fn items(file: &File, control: &Control) -> Vec<Item> {
+pub(super) fn items(file: &File, control: &Control) -> Vec<Item> {
     if control.kind != ctrl::MENU && control.kind != ctrl::INTEGER_MENU {
         return Vec::new();
     }
@@ -77,21 +77,9 @@ fn set(file: &File, controls: &[Control], setting: &Setting) -> std::result::Res
     if control.flags & (ctrl::FLAG_READ_ONLY | ctrl::FLAG_DISABLED) != 0 {
         return Err("not set: it can only be read".into());
     }
-    let allowed = || format!("not set: allowed is {}", describe(&control, &items));
-    let refused = |errno: Errno| match errno {
-        Errno::ERANGE | Errno::EINVAL | Errno::E2BIG => allowed(),
-        Errno::EBUSY => "not set: another program has taken it".into(),
-        _ if control.flags & ctrl::FLAG_INACTIVE != 0 => {
-            "not set: another control (such as an automatic mode) is in charge of it".into()
-        }
-        _ => format!("not set: the camera refuses it ({})", errno.desc()),
-    };
-    let Parsed { value, clamped } = parse(&control, &items, &setting.value).ok_or_else(allowed)?;
-    match &value {
-        Value::Nothing => {}
-        Value::Number(number) => v4l2::set_number(file, &control, *number).map_err(refused)?,
-        Value::Bytes(bytes) => v4l2::set_bytes(file, &control, bytes).map_err(refused)?,
-    }
+    let Parsed { value, clamped } =
+        parse(&control, &items, &setting.value).ok_or_else(|| not_allowed(&control, &items))?;
+    write(file, &control, &items, &value)?;
     if clamped {
         return Err(format!(
             "{} is set instead: allowed is {}",
@@ -125,6 +113,42 @@ fn set(file: &File, controls: &[Control], setting: &Setting) -> std::result::Res
     Ok(())
 }
 
+/// The end of a sentence on a value that a control can't have.
+pub(super) fn not_allowed(control: &Control, items: &[Item]) -> String {
+    format!("not set: allowed is {}", describe(control, items))
+}
+
+/// Gives a control a value; the error is the end of a sentence.
+pub(super) fn write(
+    file: &File,
+    control: &Control,
+    items: &[Item],
+    value: &Value,
+) -> std::result::Result<(), String> {
+    let written = match value {
+        Value::Nothing => Ok(()),
+        Value::Number(number) => v4l2::set_number(file, control, *number),
+        Value::Bytes(bytes) => v4l2::set_bytes(file, control, bytes),
+    };
+    written.map_err(|errno| match errno {
+        Errno::ERANGE | Errno::EINVAL | Errno::E2BIG => not_allowed(control, items),
+        Errno::EBUSY => "not set: another program has taken it".into(),
+        _ if control.flags & ctrl::FLAG_INACTIVE != 0 => {
+            "not set: another control (such as an automatic mode) is in charge of it".into()
+        }
+        _ => format!("not set: the camera refuses it ({})", errno.desc()),
+    })
+}
+
+/// The value of a control that can be read.
+pub(super) fn read(file: &File, control: &Control) -> crate::sys::Result<Value> {
+    if control.kind == ctrl::STRING || control.flags & ctrl::FLAG_HAS_PAYLOAD != 0 {
+        v4l2::get_bytes(file, control).map(Value::Bytes)
+    } else {
+        v4l2::get_number(file, control).map(Value::Number)
+    }
+}
+
 /// The device's controls in the form of a config; what can't or should not be pasted is commented out. Empty if it has
 /// none.
 pub(super) fn list(file: &File) -> String {
@@ -146,10 +170,8 @@ fn entry(file: &File, control: &Control) -> String {
     let has = |flag: u32| control.flags & flag != 0;
     let value = if control.kind == ctrl::BUTTON {
         Ok(Value::Number(1))
-    } else if control.kind == ctrl::STRING || has(ctrl::FLAG_HAS_PAYLOAD) {
-        v4l2::get_bytes(file, control).map(Value::Bytes)
     } else {
-        v4l2::get_number(file, control).map(Value::Number)
+        read(file, control)
     };
     let button = control.kind == ctrl::BUTTON;
     let array = has(ctrl::FLAG_HAS_PAYLOAD) && control.kind != ctrl::STRING;

@@ -7,26 +7,11 @@
 
 use crate::config::nearest;
 use crate::config::switch;
+use crate::controls::{letters, other_names};
 use crate::sys::v4l2::{Control, ctrl};
 
 /// Elements of an array that are listed one by one.
 pub(super) const LISTED_MAX: usize = 1024;
-
-/// Names that Linux 5.16 changed when uvcvideo took those of the control framework, old and new; and the short ones that
-/// an `[rpicam]` section has.
-const RENAMED: [(&str, &str); 11] = [
-    ("exposure_auto", "auto_exposure"),
-    ("exposure_auto_priority", "exposure_dynamic_framerate"),
-    ("exposure_absolute", "exposure_time_absolute"),
-    ("focus_auto", "focus_automatic_continuous"),
-    ("hue_auto", "hue_automatic"),
-    ("white_balance_temperature_auto", "white_balance_automatic"),
-    ("white_balance_component_auto", "white_balance_automatic"),
-    ("white_balance_blue_component", "blue_balance"),
-    ("white_balance_red_component", "red_balance"),
-    ("hflip", "horizontal_flip"),
-    ("vflip", "vertical_flip"),
-];
 
 /// A control's name as it stands in a config: "Exposure Time, Absolute" is `exposure_time_absolute`.
 pub(super) fn config_name(name: &str) -> String {
@@ -45,26 +30,10 @@ pub(super) fn config_name(name: &str) -> String {
     out
 }
 
-/// The part of a name that must be the same in two spellings: letters and digits. The predecessor, v4l2-ctl and
-/// kernels of different ages disagree on the rest.
-fn letters(name: &str) -> String {
-    name.chars()
-        .filter(|c| c.is_alphanumeric())
-        .map(|c| c.to_ascii_lowercase())
-        .collect()
-}
-
 /// The control that a config means by this name.
 pub(super) fn find<'a>(controls: &'a [Control], name: &str) -> Option<&'a Control> {
     let named = |name: &str| controls.iter().find(|c| letters(&c.name) == letters(name));
-    named(name).or_else(|| {
-        let other = |(old, new): &(&'static str, &'static str)| match letters(name) {
-            name if name == letters(old) => Some(*new),
-            name if name == letters(new) => Some(*old),
-            _ => None,
-        };
-        RENAMED.iter().filter_map(other).find_map(named)
-    })
+    named(name).or_else(|| other_names(name).find_map(named))
 }
 
 /// An item of a menu; in an integer menu the text is the value in decimal.

@@ -31,6 +31,8 @@ pub const FLAG_DISABLED: u32 = 0x0001;
 pub const FLAG_GRABBED: u32 = 0x0002;
 /// Can't be set.
 pub const FLAG_READ_ONLY: u32 = 0x0004;
+/// When it is set, others may change.
+pub const FLAG_UPDATE: u32 = 0x0008;
 /// Has no effect for now: another control is in charge.
 pub const FLAG_INACTIVE: u32 = 0x0010;
 /// Can't be read.
@@ -39,6 +41,8 @@ pub const FLAG_WRITE_ONLY: u32 = 0x0040;
 pub const FLAG_VOLATILE: u32 = 0x0080;
 /// The value is behind a pointer.
 pub const FLAG_HAS_PAYLOAD: u32 = 0x0100;
+/// When it is set, frames may come in another layout.
+pub const FLAG_MODIFY_LAYOUT: u32 = 0x0400;
 /// The number of elements may change: `elems` is the present one, `dims[0]` the most.
 pub const FLAG_DYNAMIC_ARRAY: u32 = 0x0800;
 

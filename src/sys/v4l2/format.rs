@@ -12,6 +12,8 @@ use std::fs::File;
 
 /// `V4L2_PIX_FMT_PRIV_MAGIC`: the fields behind `priv` are filled in.
 const PRIVATE_MAGIC: u32 = 0xfeed_cafe;
+/// `V4L2_EVENT_CTRL`
+const CONTROL: u32 = 3;
 /// `V4L2_EVENT_SOURCE_CHANGE`
 const SOURCE_CHANGE: u32 = 5;
 
@@ -265,9 +267,18 @@ pub fn set_interval(file: &File, kind: BufferKind, interval: Fraction) -> Result
 /// VIDIOC_SUBSCRIBE_EVENT: a decoder (of `input` 0) is to report when its pictures are of another format than it was set
 /// to, or a capture device when the signal at `input` is another one.
 pub fn subscribe_source_change(file: &File, input: u32) -> Result<()> {
+    subscribe(file, SOURCE_CHANGE, input)
+}
+
+/// VIDIOC_SUBSCRIBE_EVENT: the device is to report when a control is changed by another file, or by itself. EINVAL: it does not.
+pub fn subscribe_control(file: &File, id: u32) -> Result<()> {
+    subscribe(file, CONTROL, id)
+}
+
+fn subscribe(file: &File, kind: u32, id: u32) -> Result<()> {
     let mut s = EventSubscription {
-        kind: SOURCE_CHANGE,
-        id: input,
+        kind,
+        id,
         ..EventSubscription::default()
     };
     call(file, &SUBSCRIBE_EVENT, &mut s)
@@ -278,6 +289,13 @@ pub fn take_source_change(file: &File) -> Result<bool> {
     let mut e = Event::default();
     call(file, &DQEVENT, &mut e)?;
     Ok(e.kind == SOURCE_CHANGE)
+}
+
+/// VIDIOC_DQEVENT: takes an event; gives the control that it is about, if it is about one. ENOENT: there is none.
+pub fn take_control_change(file: &File) -> Result<Option<u32>> {
+    let mut e = Event::default();
+    call(file, &DQEVENT, &mut e)?;
+    Ok((e.kind == CONTROL).then_some(e.id))
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub use control::{
 pub use device::{Capabilities, enum_format, enum_frame_intervals, enum_frame_sizes, query_capabilities};
 pub use format::{
     Colours, Format, Layout, get_composed, get_interval, get_layout, set_cropped, set_interval, set_layout,
-    subscribe_source_change, take_source_change,
+    subscribe_control, subscribe_source_change, take_control_change, take_source_change,
 };
 pub use input::{
     Input, Standard, Timings, enum_input, enum_standard, get_edid, get_input, get_standard, get_timings,

@@ -1,13 +1,14 @@
 // fakeuvc: a USB camera in user space. It is plugged into the running kernel through vhci-hcd (USB/IP) over a
 // socketpair, so the kernel's own uvcvideo driver binds to it and makes a real /dev/videoN.
 //   modprobe vhci-hcd; modprobe uvcvideo
-//   fakeuvc [-m FILE.mjpeg] [-h FILE.h264] [-y] [-s WxH] [-r FPS] [-i] [-u] [-a FILE.h264 [-g BYTES]] [-v]
+//   fakeuvc [-m FILE.mjpeg] [-h FILE.h264] [-y] [-s WxH] [-r FPS] [-i] [-u] [-a FILE.h264 [-g BYTES]] [-w MS] [-v]
 // Formats are offered in the order given: -m Motion-JPEG, -h frame-based H.264, -y YUYV; 640x480 and 30
 // frames a second unless -s and -r say otherwise, and half as many; YUYV has the half only. -i: isochronous, else bulk. A file goes
 // round and round.
 // -u: it has an H.264 extension unit (10) and Logitech's (11), gives a key frame when that asks for one, and like some
 // cameras forgets its encoder's config when the format is set. -a is that and a Motion-JPEG of one small picture, in which
 // FILE rides as APP4 segments of -g bytes (65531) if the encoder's config says so, between two streams of raw video.
+// -w: it takes so long to set its brightness.
 // Signals:
 //   USR1   unplug / plug again
 //   USR2   stall / go on
@@ -54,6 +55,8 @@ static struct urb q[64]; // pending IN URBs of the streaming endpoint
 static int nq;
 static uint8_t probe[34], commit[34];
 static int units, segment = 65531, next_key;
+static double late, late_at; // how long it takes to set its brightness, and when that is done
+static uint32_t late_seq, late_len; // the request that waits for it
 static int brightness = 128, alt, streaming, fid, zlp;
 static uint8_t *pay;
 static size_t paylen, payoff; // frame being sent (without payload headers when isochronous)
@@ -330,6 +333,7 @@ static int control(const uint8_t *s, const uint8_t *out, uint8_t *o)
         case 0x01:
             brightness = (int16_t)(out[0] | out[1] << 8);
             if (verbose) fprintf(stderr, "fakeuvc: brightness %d\n", brightness);
+            if (late) late_at = now() + late;
             return 0;
         case 0x81: p16(o, brightness); return 2;
         case 0x82: p16(o, 0); return 2;
@@ -561,7 +565,8 @@ static int handle(void)
              npkt = ntohl(h[8]);
     if (cmd == CMD_UNLINK) {
         uint32_t victim = ntohl(h[5]);
-        int found = 0;
+        int found = late_len && late_seq == victim;
+        if (found) late_len = late_at = 0;
         for (int i = 0; i < nq; i++)
             if (q[i].seq == victim) {
                 free(q[i].iso);
@@ -584,6 +589,11 @@ static int handle(void)
             max = ((uint8_t *)&h[10])[6] | ((uint8_t *)&h[10])[7] << 8;
         if (n < 0) return reply(RET_SUBMIT, seq, -EPIPE, 0, 0, NULL, 0);
         if (n > max) n = max;
+        if (!in && late_at) {
+            late_seq = seq;
+            late_len = len;
+            return 0;
+        }
         return in ? reply(RET_SUBMIT, seq, 0, n, 0, o, n) : reply(RET_SUBMIT, seq, 0, len, 0, NULL, 0);
     }
     if (nq == 64) return -1;
@@ -657,7 +667,7 @@ static void on_signal(int s)
 int main(int c, char **v)
 {
     int o;
-    while ((o = getopt(c, v, "m:h:ys:r:iua:g:v")) != -1)
+    while ((o = getopt(c, v, "m:h:ys:r:iua:g:w:v")) != -1)
         switch (o) {
         case 'm': fmts[nfmt++] = (struct format){.kind = MJPG, .file = optarg}; break;
         case 'h': fmts[nfmt++] = (struct format){.kind = H264, .file = optarg}; break;
@@ -672,6 +682,7 @@ int main(int c, char **v)
             fmts[nfmt++] = (struct format){.kind = MJPG};
             break;
         case 'g': segment = atoi(optarg); break;
+        case 'w': late = atof(optarg) / 1000; break;
         case 'v': verbose++; break;
         default: return 2;
         }
@@ -703,7 +714,12 @@ int main(int c, char **v)
         struct pollfd p = {sock, POLLIN, 0};
         double t = now(), due = isoc ? (next_iso < next_frame ? next_iso : next_frame) : next_frame;
         int ms = streaming && nq && sock >= 0 ? (due > t ? (int)((due - t) * 1000) + 1 : 1) : 100;
+        if (late_len && ms > 10) ms = 10;
         int r = poll(&p, sock >= 0, ms);
+        if (late_len && now() >= late_at) {
+            reply(RET_SUBMIT, late_seq, 0, late_len, 0, NULL, 0);
+            late_len = late_at = 0;
+        }
         if (r > 0 && p.revents && handle()) {
             fprintf(stderr, "fakeuvc: host closed the connection\n");
             close(sock);

@@ -1,0 +1,278 @@
+//! The thread that sets a camera's controls, and sees what others set. A camera that sulks takes seconds to answer, which the pump
+//! does not have. It is there while somebody changes or follows them, and for a moment after each opening.
+
+use crate::config::{Camera, Setting, SourceKind};
+use crate::controls::{Control, Value, Wish, is_auto, same, values_json};
+use crate::source::{ControlNode, Done, Operator, Source, is_set_at_opening, turns};
+use crate::stream::{Stream, Topic};
+use crate::sys::event::Event;
+use crate::sys::poll::{PollFd, poll, readable};
+use crate::{log_info, log_verbose, log_warning, threads};
+use std::mem;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const STACK_BYTES: usize = 128 * 1024;
+/// So long after the camera began to stream it is looked whether it forgot what was set before: some do.
+const CHECK_AFTER: Duration = Duration::from_secs(1);
+/// How often it is looked whether anybody follows.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// A request may be followed by another one within this time.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// The protocol of viewers that are told of changes.
+const FOLLOWS: &str = "ws";
+
+/// Hands the config's values over.
+pub(super) fn take_config(stream: &Stream, camera: &Camera) {
+    for line in stream.controls.set_config(&stream.name, settings(camera)) {
+        log_warning!("{line}");
+    }
+}
+
+/// What the config sets, on the camera and on codecs.
+fn settings(camera: &Camera) -> Vec<Setting> {
+    let mut settings = camera.source.settings().to_vec();
+    if let SourceKind::Device { chain, .. } = &camera.source {
+        let codecs = chain.codecs.iter().flat_map(|(_, settings)| settings);
+        settings.extend(codecs.cloned());
+    }
+    settings
+}
+
+/// The camera with what was set or kept, as far as that has to be there when it is opened.
+pub(super) fn with_changes(stream: &Stream, camera: &Camera) -> Camera {
+    let mut camera = camera.clone();
+    let (_, values) = stream.controls.values();
+    if let Some(settings) = camera.source.settings_mut() {
+        for (name, value) in values {
+            if is_set_at_opening(&name) {
+                settings.retain(|setting| !same(&setting.name, &name));
+                settings.push(Setting {
+                    name,
+                    value,
+                    place: "changed by a client".into(),
+                });
+            }
+        }
+    }
+    camera
+}
+
+/// A source is open.
+pub(super) fn opened(stream: &Stream, source: &dyn Source) {
+    stream.controls.opened(!source.control_nodes().is_empty());
+}
+
+/// Makes the thread. Where none is to be had, it is tried again with the next frame that is asked for.
+pub(super) fn start(stream: &Arc<Stream>, source: &dyn Source) {
+    let Ok(wake) = Event::new().map(Arc::new) else {
+        return;
+    };
+    let (for_thread, nodes) = (Arc::clone(stream), source.control_nodes());
+    let epoch = stream.controls.begin(Arc::clone(&wake));
+    let run = Box::new(move || Thread::run(for_thread, epoch, &wake, nodes));
+    if let Err(e) = threads::spawn("controls", STACK_BYTES, run) {
+        log_verbose!("{}: no thread for its controls: {e}", stream.name);
+        stream.controls.end(epoch);
+    }
+}
+
+struct Thread {
+    stream: Arc<Stream>,
+    epoch: u64,
+    operator: Operator,
+    /// As clients were told of them last.
+    told: Vec<Control>,
+    /// The names of what has changed since the thread began.
+    changed: Vec<String>,
+}
+
+/// However the thread ends, it is noted.
+struct End(Arc<Stream>, u64);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.controls.end(self.1);
+    }
+}
+
+impl Thread {
+    fn run(stream: Arc<Stream>, epoch: u64, wake: &Event, nodes: Vec<ControlNode>) {
+        let _end = End(Arc::clone(&stream), epoch);
+        let mut thread = Thread {
+            operator: Operator::open(nodes),
+            stream,
+            epoch,
+            told: Vec::new(),
+            changed: Vec::new(),
+        };
+        thread.restore();
+        let mut check_at = Some(Instant::now() + CHECK_AFTER);
+        let mut answered = 0;
+        while let Some(turn) = thread.stream.controls.turn(epoch) {
+            if turn.ticket > answered {
+                if turn.wishes.is_empty() {
+                    // What changes by itself is not reported.
+                    thread.operator.look();
+                }
+                let refused = thread.set_all(turn.wishes);
+                thread.tell();
+                let controls = &thread.stream.controls;
+                controls.finish(epoch, turn.ticket, &thread.told, refused);
+                answered = turn.ticket;
+            } else if turn.quiet >= LINGER && check_at.is_none() && !thread.is_followed() {
+                break;
+            }
+            let due = check_at.map(|at| at.saturating_duration_since(Instant::now()));
+            let mut files: Vec<PollFd<'_>> = vec![readable(wake.as_fd())];
+            files.extend(thread.operator.poll_files());
+            _ = poll(&mut files, Some(due.unwrap_or(LOOK_EVERY)));
+            drop(files);
+            wake.clear();
+            thread.operator.take_changes();
+            if check_at.is_some_and(|at| Instant::now() >= at) {
+                check_at = None;
+                thread.check();
+            }
+            thread.tell();
+        }
+        // What comes later is not seen: nobody is to take these for what is so then.
+        thread.stream.tell(Topic::Controls, "");
+    }
+
+    fn is_followed(&self) -> bool {
+        let viewers = self.stream.viewers();
+        viewers.iter().any(|viewer| viewer.protocol == FOLLOWS)
+    }
+
+    /// Sets what was set or kept before the camera was opened.
+    fn restore(&mut self) {
+        let (_, values) = self.stream.controls.values();
+        let mut wishes = Vec::new();
+        for (name, value) in values {
+            if self.operator.differs(&name, &value) || !self.operator.is_active(&name) {
+                wishes.push((name, Wish::Text(value)));
+            }
+        }
+        for (name, why) in self.in_order(wishes, &mut |_, _| {}) {
+            log_verbose!("{}: {name}: {why}", self.stream.name);
+        }
+        self.stream
+            .controls
+            .finish(self.epoch, 0, self.operator.shown(), Vec::new());
+        self.told = self.operator.shown().to_vec();
+        self.complete();
+    }
+
+    /// Sets once more what the camera forgot when it began to stream.
+    fn check(&mut self) {
+        let (config, values) = self.stream.controls.values();
+        let is_replaced = |name: &str| values.iter().any(|(other, _)| same(other, name));
+        let config = config.into_iter().filter(|setting| !is_replaced(&setting.name));
+        let config = config
+            .map(|setting| (setting.name, setting.value))
+            .collect::<Vec<_>>();
+        for (name, value) in config.iter().chain(&values) {
+            // What turns the camera is not to move by itself.
+            let again = !is_set_at_opening(name) && !turns(name);
+            if again && self.operator.differs(name, value) {
+                let set = self.operator.set(name, &Wish::Text(value.clone()));
+                if set.is_ok() && !self.operator.differs(name, value) {
+                    let camera = &self.stream.name;
+                    log_info!("{camera}: it forgot {name} = {value} when it began to stream; set again");
+                }
+            }
+        }
+    }
+
+    /// Sets controls: first those that may be in charge of others, then those that are free, then the rest. Gives what was not set, and why.
+    fn in_order(
+        &mut self,
+        mut wishes: Vec<(String, Wish)>,
+        done: &mut dyn FnMut(&str, Done),
+    ) -> Vec<(String, String)> {
+        let mut refused = Vec::new();
+        for pass in 0..3 {
+            for (name, wish) in mem::take(&mut wishes) {
+                let comes_now = pass == 2 || is_auto(&name) || pass == 1 && self.operator.is_active(&name);
+                if !comes_now {
+                    wishes.push((name, wish));
+                    continue;
+                }
+                match self.operator.set(&name, &wish) {
+                    Ok(what) => done(&name, what),
+                    Err(why) => refused.push((name, why)),
+                }
+            }
+        }
+        refused
+    }
+
+    fn set_all(&mut self, wishes: Vec<(String, Wish)>) -> Vec<(String, String)> {
+        let stream = Arc::clone(&self.stream);
+        let (config, _) = stream.controls.values();
+        let mut resets = Vec::new();
+        let wishes = wishes.into_iter().map(|(name, wish)| {
+            if wish != Wish::Reset {
+                return (name, wish);
+            }
+            let setting = config.iter().rfind(|setting| same(&setting.name, &name));
+            resets.push(name.clone());
+            (
+                name,
+                setting.map_or(Wish::Reset, |setting| Wish::Text(setting.value.clone())),
+            )
+        });
+        let wishes = wishes.collect();
+        self.in_order(wishes, &mut |name, done| {
+            let is_reset = resets.iter().any(|reset| reset == name);
+            let restart = matches!(done, Done::AtOpening(_));
+            if let (Done::Set(text) | Done::AtOpening(text), false) = (done, turns(name)) {
+                stream.controls.note(name, Some(text).filter(|_| !is_reset));
+            }
+            if restart {
+                stream.controls.restart();
+                stream.wake();
+            }
+        })
+    }
+
+    /// Tells pages what has changed.
+    fn tell(&mut self) {
+        let shown = self.operator.shown();
+        let mut news = false;
+        for control in shown {
+            let before = self.told.iter().find(|before| before.name == control.name);
+            if before.is_some_and(|it| (&it.value, it.active) != (&control.value, control.active)) {
+                news = true;
+                if !self.changed.contains(&control.name) {
+                    self.changed.push(control.name.clone());
+                }
+            }
+        }
+        self.told = shown.to_vec();
+        self.complete();
+        if news {
+            let of_these = self.told.iter().filter(|it| self.changed.contains(&it.name));
+            let text = values_json(&of_these.collect::<Vec<_>>());
+            self.stream.tell(Topic::Controls, &text);
+        }
+    }
+
+    /// Adds the config's values, and those that are kept.
+    fn complete(&mut self) {
+        let (config, _) = self.stream.controls.values();
+        for control in &mut self.told {
+            let setting = config.iter().rfind(|setting| same(&setting.name, &control.name));
+            let meaning = |text: String| self.operator.meaning(&control.name, &text);
+            control.config = setting.map_or(Value::None, |setting| meaning(setting.value.clone()));
+            control.kept = self
+                .stream
+                .controls
+                .kept(&control.name)
+                .map_or(Value::None, meaning);
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! A camera's controls: what there are, set by those who may, kept for the next start.
+
+use super::answer::{Answer, Rejection};
+use super::exchange::{Ending, Exchange};
+use super::head::Method;
+use crate::config::Role;
+use crate::controls::{Answered, Control, Wish, list_json, same};
+use crate::error::Result as Done;
+use crate::format::json::{Object, Value};
+use crate::stream::{Condition, Stream};
+use std::io;
+use std::time::{Duration, Instant};
+
+/// A request may have this many bytes.
+const BODY_BYTES: usize = 4096;
+/// A camera that sulks answers, or gives up, within five seconds.
+const ANSWER_TIME: Duration = Duration::from_secs(6);
+/// What is asked of it before it is open waits this long.
+const OPENING_LOOK: Duration = Duration::from_millis(50);
+
+/// Tells of the controls, or sets them: `{"brightness":140,"auto_exposure":"Manual Mode"}`.
+///
+/// # Errors
+/// `TimedOut` or `WouldBlock` if the client does not take it; others if it has left.
+pub fn serve(exchange: &Exchange<'_>) -> io::Result<Ending> {
+    exchange.end(match exchange.head.method {
+        Method::Post => set(exchange),
+        _ => Ok(report(exchange, &look(exchange), None)),
+    })
+}
+
+/// Keeps what was set for the next start.
+///
+/// # Errors
+/// Those of [`serve`].
+pub fn keep(exchange: &Exchange<'_>) -> io::Result<Ending> {
+    let stream = &exchange.camera.stream;
+    exchange.end(after(exchange, &|| stream.controls.keep(&stream.name)))
+}
+
+/// Keeps nothing any more.
+///
+/// # Errors
+/// Those of [`serve`].
+pub fn forget(exchange: &Exchange<'_>) -> io::Result<Ending> {
+    let stream = &exchange.camera.stream;
+    exchange.end(after(exchange, &|| stream.controls.forget(&stream.name)))
+}
+
+fn after(exchange: &Exchange<'_>, change: &dyn Fn() -> Done<()>) -> Result<Answer, Rejection> {
+    // What is not read would be taken for the next request.
+    exchange.body(BODY_BYTES)?;
+    change().map_err(|e| Answer::text("503 Service Unavailable", e.for_clients()))?;
+    Ok(report(exchange, &look(exchange), None))
+}
+
+fn look(exchange: &Exchange<'_>) -> Answered {
+    ask(&exchange.camera.stream, Vec::new())
+}
+
+/// Asks for these values, or for a look, and waits for what comes of it.
+fn ask(stream: &Stream, wishes: Vec<(String, Wish)>) -> Answered {
+    let deadline = Instant::now() + ANSWER_TIME;
+    // A page asks while its camera is being opened for it.
+    let waits = || {
+        let is_coming = match stream.state().condition {
+            Condition::Starting => true,
+            Condition::Asleep => stream.viewer_count() > 0,
+            _ => false,
+        };
+        is_coming && !stream.stopping() && Instant::now() < deadline
+    };
+    while !stream.controls.is_open() && waits() {
+        std::thread::sleep(OPENING_LOOK);
+    }
+    if !stream.controls.is_open() {
+        stream.controls.set_later(wishes);
+        return stream.controls.known(0);
+    }
+    let ticket = stream.controls.ask(wishes);
+    stream.wake();
+    let left = deadline.saturating_duration_since(Instant::now());
+    stream.controls.answer(ticket, left)
+}
+
+fn set(exchange: &Exchange<'_>) -> Result<Answer, Rejection> {
+    let Value::Object(members) = exchange.json(BODY_BYTES)? else {
+        let text = "This takes an object: {\"brightness\":140}";
+        return Err(Answer::text("400 Bad Request", text).into());
+    };
+    let stream = &exchange.camera.stream;
+    let mut known = stream.controls.known(0).controls;
+    if known.is_empty() {
+        known = look(exchange).controls;
+    }
+    if known.is_empty() {
+        let why = trouble(stream, false).unwrap_or_default();
+        return Err(Answer::text("409 Conflict", format!("Nothing is set: {why}")).into());
+    }
+    let mut wishes = Vec::new();
+    for (name, value) in members {
+        let control = find(&known, &name).ok_or_else(|| {
+            // It may be anything; it goes to who sent it.
+            Answer::text("404 Not Found", format!("There is no control {name:?} here"))
+        })?;
+        let wish = match value {
+            Value::Null => Wish::Reset,
+            Value::Bool(on) => Wish::Number(on.into()),
+            Value::Int(number) => Wish::Number(number),
+            Value::Text(text) => Wish::Text(text),
+            Value::Decimal(_) | Value::Array(_) | Value::Object(_) => {
+                let text = format!("{name:?} takes a whole number, a text, true, false or null");
+                return Err(Answer::text("400 Bad Request", text).into());
+            }
+        };
+        wishes.push((control.name.clone(), wish));
+    }
+    let names: Vec<String> = wishes.iter().map(|(name, _)| name.clone()).collect();
+    let answered = ask(stream, wishes);
+    let mut refused = Object::new();
+    for name in &names {
+        let why = answered.refused.iter().find(|(other, _)| other == name);
+        let why = match why {
+            Some((_, why)) => why,
+            None if !answered.done => {
+                "is not set yet: the camera does not answer; it is set as soon as it does"
+            }
+            None => continue,
+        };
+        refused = refused.text(name, why);
+    }
+    Ok(report(exchange, &answered, Some(refused.end())))
+}
+
+/// The control of this name, or of one that it had before.
+fn find<'a>(controls: &'a [Control], name: &str) -> Option<&'a Control> {
+    let exactly = controls.iter().find(|control| control.name == name);
+    exactly.or_else(|| controls.iter().find(|control| same(&control.name, name)))
+}
+
+/// Why nothing can be changed now, or only later.
+fn trouble(stream: &Stream, known: bool) -> Option<String> {
+    let state = stream.state();
+    match state.condition {
+        Condition::Asleep if known => {
+            Some("the camera is asleep; what is changed is set when it wakes up".into())
+        }
+        Condition::Asleep => Some("the camera is asleep; its controls show when somebody watches".into()),
+        Condition::Lost | Condition::Refused if known => Some(format!(
+            "the camera is not there ({}); what is changed is set when it is",
+            state.why
+        )),
+        Condition::Lost | Condition::Refused => Some(format!("the camera is not there ({})", state.why)),
+        _ if stream.controls.is_open() => None,
+        _ => Some("this camera has no controls that can be set from here".into()),
+    }
+}
+
+fn report(exchange: &Exchange<'_>, answered: &Answered, refused: Option<String>) -> Answer {
+    let stream = &exchange.camera.stream;
+    let role = exchange.grant.as_ref().map(|grant| grant.rights().role);
+    let may_not = exchange
+        .grant
+        .as_ref()
+        .filter(|grant| grant.rights().role < Role::Control)
+        .map(|grant| exchange.shared.why_only_watching(grant));
+    let known = !answered.controls.is_empty();
+    let trouble = trouble(stream, known);
+    let writable = may_not.is_none() && (known || trouble.is_none());
+    let why = may_not.map(Into::into).or(trouble).unwrap_or_default();
+    let can_keep = stream.controls.can_keep() && role == Some(Role::Admin);
+    let mut answer = Object::new()
+        .member("controls", list_json(&answered.controls))
+        .member("writable", writable)
+        .text("why", &why)
+        .member("can_keep", can_keep)
+        .member("restarts", false);
+    if let Some(refused) = refused {
+        answer = answer.member("refused", refused);
+    }
+    Answer::fresh("application/json", answer.end().into_bytes())
+}
