@@ -435,6 +435,9 @@ fn every_way_is_open_in_the_strict_sandbox() {
     let mut bytes = [0; 60_000];
     socket.read_exact(&mut bytes).unwrap();
     assert!(bytes.starts_with(b"HTTP/1.1 101 ") && bytes.windows(4).any(|four| four == b"moof"));
+    // What waits for the clients' input did so, and did not fail again and again for a second.
+    let sleeps = server.sleeps("inputs");
+    assert!(matches!(sleeps[..], [(_, count)] if count < 30), "{sleeps:?}");
     drop((socket, stream));
     until("it sleeps", || server.camera("state") == "asleep");
     reload(

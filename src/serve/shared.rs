@@ -139,13 +139,12 @@ impl Shared {
     }
 
     /// How many connections there may be, and how many more that made room for others and are not gone yet. Each needs a
-    /// file, and one for a stream perhaps another, but some files are not for clients.
+    /// file, but some files are not for clients.
     pub fn most_connections(&self) -> (usize, usize) {
         let kept = OWN_FILES + FILES_A_CAMERA * self.cameras.len();
         let files = self.open_files - kept.min(self.open_files / 2);
         let leaving = MOST_LEAVING.min(files / 3);
-        let most = (files - leaving).saturating_sub(self.places.taken());
-        (most.min(self.wanted_connections()), leaving)
+        ((files - leaving).min(self.wanted_connections()), leaving)
     }
 
     /// How many connections there may be by the config.
