@@ -125,6 +125,28 @@ var words = {
 	moveKeys: 'Move the zoomed picture',
 	arrows: 'Arrows',
 
+	// ---- Controls
+	firstControls: 'Exposure, focus and white balance',
+	restarts: 'Each change restarts the camera: the picture is away for a second or two.',
+	inactive: 'An automatic setting has this in hand',
+	locked: 'Can’t be changed while the camera runs',
+	readOnly: 'Can only be read',
+	refused: 'Not taken: #',
+	backTo: '#: back to #',
+	keep: 'Keep',
+	forget: 'Forget',
+	kept: 'These values are kept for the next start.',
+	forgotten: 'Nothing is kept any more: the next start takes the config’s values.',
+	copyConfig: 'Copy as config',
+
+	// ---- Move
+	/** @type {Record<string, string>} */
+	axes: { pan: 'Pan', tilt: 'Tilt', zoom: 'Zoom' },
+	/** @type {Record<string, string>} */
+	ways: { ArrowLeft: 'Left', ArrowRight: 'Right', ArrowUp: 'Up', ArrowDown: 'Down', In: 'Zoom in', Out: 'Zoom out' },
+	home: 'Home',
+	clamped: 'As far as it goes: #',
+
 	// ---- Link
 	linkAbout: 'Whoever has a link can watch this camera without a password, and do nothing else.',
 	linkHolds: 'It holds for',

@@ -86,6 +86,40 @@
  *     | { type: 'skipped', frames: number }} Message
  */
 
+/**
+ * One of /controls.
+ * @typedef {object} Control
+ * @property {string} name
+ * @property {string} label
+ * @property {string} class
+ * @property {string} type
+ * @property {any} min A number, or as a text what is too large for one.
+ * @property {any} max
+ * @property {any} step
+ * @property {any} default
+ * @property {any} value
+ * @property {any} config
+ * @property {any} kept
+ * @property {boolean} active
+ * @property {boolean} locked
+ * @property {boolean} read_only
+ * @property {{ value: number, label: string }[]} [menu]
+ */
+
+/** @typedef {{ kind: string, min: number, max: number, home: number, value: number | null, step: number }} Axis */
+
+/**
+ * What /ptz says.
+ * @typedef {object} Ptz
+ * @property {string} state
+ * @property {string} reason
+ * @property {boolean} moving
+ * @property {Record<string, Axis>} axes
+ * @property {string[]} presets
+ * @property {boolean} writable
+ * @property {string} why
+ */
+
 // ---- The parts. Times are in seconds unless a name says otherwise; `now` is performance.now(), in ms.
 
 /** @typedef {{ shown: number, skipped: number, seeks: number, rate_changes: number, reconnects: number,
@@ -150,6 +184,8 @@
  * @property {(picture: Picture) => void} show
  * @property {() => void} keepStill Copies the picture, for the time when its element has none.
  * @property {(name: string) => Promise<void>} save Saves the picture as a file of this camera.
+ * @property {() => void} store Keeps a small picture in this tab, ...
+ * @property {() => Promise<number>} restore ... and shows it until there is another. Gives its age in ms; 0 if there is none.
  * @property {() => void} layout Fits the picture to the stage.
  * @property {(byX: number, byY: number) => void} move
  * @property {(factor: number, clientX?: number, clientY?: number) => number} zoom Zooms about a point of the window.
@@ -159,7 +195,7 @@
  * @property {() => boolean} turn Turns by a quarter. Gives whether it is turned now.
  * @property {() => boolean} mirror Gives whether it is mirrored now.
  * @property {() => boolean} toggleEdges Gives whether they show now.
- * @property {() => boolean} grid Gives whether it shows now.
+ * @property {(on?: boolean) => boolean} grid Gives whether it shows now.
  * @property {() => boolean} cross Gives whether it shows now.
  */
 
@@ -185,6 +221,7 @@
  * A tab of the drawer.
  * @typedef {object} Tab
  * @property {HTMLElement} panel
+ * @property {HTMLElement} [focus] What has the focus once it is open; its tab, if nothing is said.
  * @property {() => unknown} [open]
  * @property {() => void} [close]
  */

@@ -55,7 +55,7 @@ export function createDrawer(tabs, onChange) {
 		/** Opens a tab, or closes the drawer if it is that one. */
 		toggle(name) {
 			show(open === name ? '' : name);
-			if (open) buttons[open].focus();
+			if (open) (tabs[open].focus ?? buttons[open]).focus();
 		},
 
 		close: () => show(''),

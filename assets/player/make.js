@@ -39,6 +39,11 @@ export function setText(element, text) {
 	if (element.textContent !== text) element.textContent = text;
 }
 
+/** Tells when nobody holds a slider any more, whether its value has changed or not. */
+export function onRelease(slider, act) {
+	for (const type of ['pointerup', 'pointercancel', 'keyup', 'blur', 'change']) slider.addEventListener(type, act);
+}
+
 /** A button that copies a text. `textOf` gives it. */
 export function copyButton(word, textOf) {
 	const copied = make('span', { role: 'status' });

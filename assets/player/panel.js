@@ -1,14 +1,17 @@
 // All around the picture: its state in words, buttons, keys, the drawer.
 
+import { createControls } from './controls.js';
 import { createDrawer } from './drawer.js';
 import { addFingers } from './fingers.js';
 import { createInfo } from './info.js';
 import { button, byId, fill, icon, make, setText } from './make.js';
+import { createMove } from './move.js';
 import { ask } from './server.js';
 import { createShare } from './share.js';
 
 /** @import { Session, View } from './contract.js' */
 
+const LEARN_MS = 5000; // for which an answer is new enough
 const IDLE_MS = 4000; // until the buttons fade
 const KEYS = {
 	pause: 'p', save: 's', full: 'f', turn: 't', mirror: 'm', grid: 'g', centre: 'c', edges: 'e', window: 'w',
@@ -22,7 +25,7 @@ export function createPanel(session, view, bare) {
 	const root = document.documentElement, state = byId('state'), play = byId('play'), zoom = byId('zoom');
 	const message = byId('message'), ageLine = byId('age'), logIn = byId('login');
 	const { video } = view;
-	let name = '', learnt = '';
+	let name = '', wasLive = false, learntAt = -Infinity;
 
 	function render() {
 		const { word, label, text, age_s } = session.describe();
@@ -36,8 +39,9 @@ export function createPanel(session, view, bare) {
 		const isPaused = word === 'paused';
 		relabel('pause', isPaused ? 'play' : 'pause');
 		info.sample();
-		if (word === 'live' && learnt !== word) learn();
-		learnt = word;
+		const isLive = word === 'live';
+		if (isLive && !wasLive && performance.now() - learntAt > LEARN_MS) learn();
+		wasLive = isLive;
 	}
 
 	// ---- What the buttons do
@@ -63,7 +67,7 @@ export function createPanel(session, view, bare) {
 		full: fullScreen,
 		turn: view.turn,
 		mirror: view.mirror,
-		grid: view.grid,
+		grid: () => view.grid(),
 		centre: view.cross,
 		edges: view.toggleEdges,
 		window: pictureInPicture,
@@ -113,7 +117,8 @@ export function createPanel(session, view, bare) {
 	// ---- The drawer
 
 	const info = createInfo(session, view, keyTexts()), share = createShare();
-	const tabs = { picture: { panel: make('div', { className: 'choices' }) }, link: share, info };
+	const controls = createControls(session, so => offer('controls', so)), move = createMove(session, so => offer('move', so));
+	const tabs = { picture: { panel: make('div', { className: 'choices' }) }, controls, move, link: share, info };
 
 	function onDrawer(name) {
 		root.classList.toggle('open', !!name);
@@ -141,6 +146,7 @@ export function createPanel(session, view, bare) {
 	// ---- Who looks, at what
 
 	async function learn() {
+		learntAt = performance.now();
 		try {
 			const status = await ask('status');
 			name = status.cameras[0].name;
@@ -152,7 +158,12 @@ export function createPanel(session, view, bare) {
 			showUser(status);
 			share.learn(status);
 			offer('link', status.login && !location.pathname.includes('/t/'));
-		} catch {} // It comes again with the picture.
+		} catch {
+			learntAt = -Infinity; // It comes again with the picture.
+		}
+		// A server that has none of these says 404.
+		ask('controls').then(controls.show, () => offer('controls', false));
+		ask('ptz').then(move.show, () => offer('move', false));
 	}
 
 	function showUser({ user, login }) {
@@ -162,7 +173,9 @@ export function createPanel(session, view, bare) {
 	}
 
 	async function logOut() {
-		await fetch('logout', { method: 'POST' });
+		// Who takes a page is sent to the login page, without the browser's own dialog.
+		await fetch('logout', { method: 'POST', headers: { Accept: 'text/html' } });
+		sessionStorage.clear();
 		location.reload();
 	}
 
@@ -172,6 +185,7 @@ export function createPanel(session, view, bare) {
 		if (event.ctrlKey || event.metaKey || event.altKey) return;
 		const { key, target } = event, act = keys[key.length > 1 ? key : key.toLowerCase()];
 		const isField = target.closest('input, select, textarea');
+		if (!isField && move.onKey(event)) return event.preventDefault();
 		if (!act || isField && key !== 'Escape') return;
 		event.preventDefault();
 		act();
@@ -193,10 +207,10 @@ export function createPanel(session, view, bare) {
 		const { turn, flip, grid } = view.look();
 		press('turn', turn > 0);
 		press('mirror', flip < 0);
-		press('grid', grid);
+		press('grid', view.grid(grid));
 		offer('picture', true);
 		offer('info', true);
-		offer('link', false);
+		for (const name of ['controls', 'move', 'link']) offer(name, false);
 		byId('back').append(icon('back'), make('span', {}, words.cameras));
 		zoom.onclick = () => view.zoom(0);
 		view.onZoom = scale => {
@@ -208,7 +222,7 @@ export function createPanel(session, view, bare) {
 		addEventListener('keydown', onKey);
 		for (const type of ['pointermove', 'pointerdown', 'keydown', 'focusin']) addEventListener(type, wake);
 		wake();
-		addFingers(view, () => false);
+		addFingers(view, move.onZoom);
 		learn();
 	}
 

@@ -23,3 +23,39 @@ export async function ask(address, body, options) {
 
 /** In words for people, whatever went wrong. */
 export const reasonOf = error => error instanceof Refusal ? error.message : words.noAnswer;
+
+/**
+ * Posts values to an address, one request at a time: of what comes meanwhile, the newest of each name is next.
+ * @param {string} address
+ * @param {(answer: any) => void} onAnswer
+ * @param {(error: Error) => void} onFailure
+ */
+export function createPost(address, onAnswer, onFailure) {
+	let isBusy = false;
+	/** @type {object | null} */
+	let waiting = null;
+	let sent = {};
+
+	async function run() {
+		isBusy = true;
+		while (waiting) {
+			sent = waiting;
+			waiting = null;
+			const [answer, error] = await ask(address, sent).then(answer => [answer], error => [null, error]);
+			sent = {};
+			if (error) onFailure(error);
+			else onAnswer(answer);
+		}
+		isBusy = false;
+	}
+
+	return {
+		/** Whether a value of this name is on its way. */
+		isPending: name => name in { ...sent, ...waiting },
+
+		post(values) {
+			waiting = { ...waiting, ...values };
+			if (!isBusy) run();
+		},
+	};
+}

@@ -281,6 +281,11 @@ export function createSession(view, path, render) {
 	};
 	video.addEventListener('leavepictureinpicture', onVisibility);
 
+	addEventListener('pagehide', view.store);
+	view.restore().then(age_ms => {
+		if (age_ms && !lastShown) lastShown = now() - age_ms;
+	});
+
 	// ---- How things stand
 
 	/** @returns {Account} */
@@ -292,7 +297,7 @@ export function createSession(view, path, render) {
 			label: isLive && camera?.placeholder ? states.placeholder : states[word] ?? word,
 			text: isLive && message === word ? '' : messages[message] ?? '',
 			reason,
-			age_s: !isLive && lastShown ? (now() - lastShown) / 1000 : 0,
+			age_s: !isLive && lastShown !== 0 ? (now() - lastShown) / 1000 : 0,
 		};
 	}
 

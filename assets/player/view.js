@@ -20,6 +20,8 @@ function readLook() {
 	}
 }
 
+const STILL_KEY = LOOK_KEY + ' still'; // of this tab alone
+const STILL_WIDTH = 480;
 const newCanvas = () => document.createElement('canvas');
 
 /** @returns {View} */
@@ -34,7 +36,7 @@ export function createView(turnsOf) {
 	let picture = video;
 	const look = readLook();
 	let scale = 1, x = 0, y = 0;
-	let edgesTimer = 0;
+	let edgesTimer = 0, isRestored = false;
 
 	/** @returns {[number, number]} */
 	function size() {
@@ -65,7 +67,9 @@ export function createView(turnsOf) {
 	}
 
 	function keepStill() {
-		if (size()[0] && !(picture === video && video.readyState < 2)) copy(still);
+		if (!size()[0] || picture === video && video.readyState < 2) return;
+		isRestored = false;
+		copy(still);
 	}
 
 	// What differs from its neighbour glows, as sharp edges do.
@@ -87,6 +91,7 @@ export function createView(turnsOf) {
 
 	// As it is seen, turned and mirrored.
 	async function save(name) {
+		if (!size()[0]) return;
 		const turns = quarters(), file = make('a', {
 			download: `${name} ${new Date().toLocaleString('sv').replace(/:/g, '-')}.jpg`,
 			href: 'snapshot.jpg',
@@ -95,24 +100,50 @@ export function createView(turnsOf) {
 			// Of an endless JPEG Firefox would draw the first picture.
 			const source = hasImage() ? make('img', { src: 'snapshot.jpg?' + Date.now() }) : picture;
 			if (hasImage()) await source.decode();
-			file.href = drawn(source, turns).toDataURL('image/jpeg', 0.95);
+			file.href = drawn(source, turns, look.flip).toDataURL('image/jpeg', 0.95);
 		}
 		file.click();
 	}
 
-	function drawn(source, turns) {
+	function drawn(source, turns, flip = 1, scale = 1) {
 		const [width, height] = size(), [wide, high] = turns % 2 ? [height, width] : [width, height];
-		const canvas = Object.assign(newCanvas(), { width: wide, height: high });
+		const canvas = Object.assign(newCanvas(), { width: wide * scale, height: high * scale });
 		const pen = /** @type {any} */ (canvas.getContext('2d'));
-		pen.translate(wide / 2, high / 2);
-		pen.scale(look.flip, 1);
+		pen.translate(canvas.width / 2, canvas.height / 2);
+		pen.scale(flip * scale, scale);
 		pen.rotate(turns * Math.PI / 2);
 		pen.drawImage(source, -width / 2, -height / 2, width, height);
 		return canvas;
 	}
 
+	/** Keeps a small picture for who comes back while the camera is away. */
+	function store() {
+		const [width] = size();
+		if (!width) return;
+		try {
+			const small = drawn(picture, turnsOf(hasImage()), 1, Math.min(1, STILL_WIDTH / width));
+			sessionStorage[STILL_KEY] = JSON.stringify({ at: Date.now(), data: small.toDataURL('image/jpeg', 0.7) });
+		} catch {} // This browser keeps nothing, or there is no picture yet.
+	}
+
+	/** Shows it. Gives how old it is in ms. */
+	async function restore() {
+		try {
+			const { at, data } = JSON.parse(sessionStorage[STILL_KEY]), source = make('img', { src: data });
+			await source.decode();
+			if (size()[0]) return 0;
+			Object.assign(still, { width: source.width, height: source.height }).getContext('2d')?.drawImage(source, 0, 0);
+			isRestored = true;
+			layout();
+			return Date.now() - at;
+		} catch {
+			return 0;
+		}
+	}
+
 	function layout() {
-		const [width, height] = size(), turns = quarters();
+		const has = size()[0] > 0, [width, height] = has || !isRestored ? size() : [still.width, still.height];
+		const turns = has ? quarters() : look.turn;
 		const [wide, high] = turns % 2 ? [height, width] : [width, height];
 		if (!width) return;
 		const { clientWidth, clientHeight } = stage, fit = Math.min(clientWidth / wide, clientHeight / high);
@@ -157,7 +188,7 @@ export function createView(turnsOf) {
 	video.onresize = layout;
 	/** @type {View} */
 	const self = {
-		stage, video, image, size, show, keepStill, toggleEdges, save, layout, move, zoom,
+		stage, video, image, size, show, keepStill, toggleEdges, save, store, restore, layout, move, zoom,
 
 		onZoom() {},
 
@@ -171,9 +202,9 @@ export function createView(turnsOf) {
 			return look.flip < 0;
 		},
 
-		grid() {
-			change({ grid: !look.grid });
-			return frame.classList.toggle('grid', look.grid);
+		grid(on = !look.grid) {
+			change({ grid: on });
+			return frame.classList.toggle('grid', on);
 		},
 
 		cross: () => frame.classList.toggle('cross'),

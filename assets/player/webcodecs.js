@@ -9,6 +9,7 @@ const MAX_QUEUE = 60; // frames that wait for the decoder
 /** @param {Host} host @returns {Engine} */
 export function webcodecs(host) {
 	const canvas = document.createElement('canvas');
+	canvas.width = 0; // no picture yet
 	const pen = /** @type {any} */ (canvas.getContext('2d', { alpha: false }));
 	let turn = 0, waitsForKey = false;
 	/** @type {VideoFrame | null} */

@@ -62,12 +62,14 @@ const ASSETS: &[Asset] = &[
     text!("words.js", JAVASCRIPT),
     text!("plain.js", JAVASCRIPT),
     text!("player/clock.js", JAVASCRIPT),
+    text!("player/controls.js", JAVASCRIPT),
     text!("player/drawer.js", JAVASCRIPT),
     text!("player/fingers.js", JAVASCRIPT),
     text!("player/info.js", JAVASCRIPT),
     text!("player/links.js", JAVASCRIPT),
     text!("player/main.js", JAVASCRIPT),
     text!("player/make.js", JAVASCRIPT),
+    text!("player/move.js", JAVASCRIPT),
     text!("player/mp4.js", JAVASCRIPT),
     text!("player/mse.js", JAVASCRIPT),
     text!("player/pace.js", JAVASCRIPT),
@@ -186,7 +188,7 @@ fn overview(cameras: &[Arc<CameraSide>]) -> String {
         _ = writeln!(
             page,
             "<figure><noscript><iframe src=\"{name}/?bare\" title=\"{name}\" loading=\"lazy\"></iframe></noscript>\
-             <a href=\"{name}/\"><span>{name}</span></a></figure>"
+             <a href=\"{name}/\"><p><span>{name}</span><i></i></p></a></figure>"
         );
     }
     page + rest

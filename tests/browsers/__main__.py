@@ -19,6 +19,7 @@ import jpeg
 import lan
 import overview
 import page
+import panel
 import people
 import rotation
 import tags
@@ -52,7 +53,10 @@ MAIN = EVERYWHERE + [
 CHECKS = {
     Chromium: MAIN + [rotation.rotation_is_shown_by_hls, page.the_page_fits_a_phone, page.the_manifest_is_valid,
                       jpeg.an_engine_without_h264_shows_jpeg_pictures, page.two_pages_of_eight_frames_play,
-                      overview.the_overview_fits_a_phone],
+                      overview.the_overview_fits_a_phone,
+                      panel.nobody_is_kept_out, panel.the_keyboard_reaches_everything, panel.controls_are_set,
+                      panel.the_camera_turns_while_a_key_is_held, panel.a_picture_is_saved_as_it_is_seen,
+                      panel.who_may_not_watch_is_told, panel.what_is_at_hand_fades, panel.fingers_zoom_and_come_back],
     Firefox: MAIN,
     WebKit: EVERYWHERE,
 }
