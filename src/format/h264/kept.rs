@@ -5,6 +5,10 @@ pub(super) const MAX_PARAMETER_SET_BYTES: usize = 4096;
 /// One that is doubted is believed after so many pictures in which the one that it replaces did not come again.
 const DOUBTED_PICTURES: u32 = 100;
 
+/// So many bits of a parameter set may be damage. (What differs in more may be a size that was changed, which is not to be kept
+/// waiting.)
+const FLIPPED_BITS: u32 = 2;
+
 /// A parameter set as it came, and what it says.
 pub(super) struct Kept<T> {
     pub nal: Vec<u8>,
@@ -85,11 +89,10 @@ impl<T: Clone> ById<T> {
     }
 }
 
-/// True if one may be the other with a bit flipped, or cut off. (What differs in more bits may be a size that was changed,
-/// which is not to be kept waiting.)
+/// True if one may be the other with some bits flipped, or cut off.
 fn is_nearly(one: &[u8], other: &[u8]) -> bool {
     let differing: u32 = one.iter().zip(other).map(|(a, b)| (a ^ b).count_ones()).sum();
-    differing <= 1 && one.len() <= other.len()
+    differing <= FLIPPED_BITS && one.len() <= other.len()
 }
 
 impl<T> Default for ById<T> {

@@ -674,6 +674,21 @@ mod tests {
     }
 
     #[test]
+    fn nor_is_one_with_two_wrong_bits() {
+        let good = bytes(X264_HIGH_B);
+        let right = said(&[&good])[0];
+        let flip = |sps: &mut Vec<u8>, at: usize| sps[at / 8] ^= 1 << (at % 8);
+        for at in 8..8 * good.len() {
+            for other in 8..at {
+                let mut bad = good.clone();
+                flip(&mut bad, at);
+                flip(&mut bad, other);
+                assert_eq!(said(&[&good, &bad, &good]), [right; 3], "bits {at} and {other}");
+            }
+        }
+    }
+
+    #[test]
     fn an_sps_that_is_new_is_believed_at_once_and_one_that_is_nearly_the_old_when_it_comes_again() {
         let (good, other) = (bytes(X264_HIGH_B), bytes(X264_BASELINE));
         let sizes = |groups: &[&[u8]]| said(groups).iter().map(|said| said.0).collect::<Vec<_>>();
