@@ -84,7 +84,8 @@ export function createControls(session, onOffer) {
 
 		function tell(control) {
 			const { active, locked, read_only } = control;
-			setText(note, refusal || (!active ? words.inactive : locked ? words.locked : read_only ? words.readOnly : ''));
+			setText(note, refusal || (!active ? words.inactive : locked ? words.locked : read_only ? words.readOnly
+				: control.kept == null ? '' : fill(words.keptAs, nameOf(control, control.kept))));
 		}
 
 		const element = make('div', { className: 'control ' + type }, label, ...field.parts, back, note);

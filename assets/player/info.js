@@ -65,7 +65,8 @@ export function createInfo(session, view, keys) {
 		if (elapsed_s < 0.95) return;
 		const stats = session.stats(), grown = Number(stats.bytes) - bytes;
 		delay.add(stats.state === 'live' ? stats.latency_ms : null);
-		bitrate.add(grown || !camera ? grown * 8 / elapsed_s : camera.bitrate_bps);
+		// A tag does not tell what it loads.
+		bitrate.add(stats.bytes ? grown * 8 / elapsed_s : camera?.bitrate_bps ?? null);
 		bytes = Number(stats.bytes);
 		sampledAt = now;
 		if (timer) render(stats);

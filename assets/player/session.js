@@ -313,7 +313,9 @@ export function createSession(view, path, render) {
 		if (!link && lostAt && !serverReached) return ['offline'];
 		if (!camera) return ['connecting'];
 		const { state, reason } = camera;
-		if (state !== 'live') return [state, state, reason];
+		// Who watches can do something about these two.
+		const signal = /: (no signal|signal not supported)/.exec(reason ?? '');
+		if (state !== 'live') return [state, signal?.[1] ?? state, reason];
 		if (autoplayBlocked) return ['blocked'];
 		if (!shown) return ['connecting', 'loading'];
 		if (isSilent(STALL_MS)) return ['stalled'];

@@ -131,6 +131,14 @@ def the_keyboard_reaches_everything(browser):
         press(browser, "Escape")
         check(browser.run("return document.getElementById('drawer').hidden"), "Escape does not close the drawer")
         check(focused(browser) == "Controls", f"the focus is on {focused(browser)}")
+        for key, wanted in ("v", {"Left", "Home", "Zoom in", "door"}), ("i", {"Copy", "Close"}), ("r", {"Turn", "Edges"}):
+            press(browser, key)
+            inside = set()
+            for _ in range(40):
+                press(browser, "Tab")
+                inside.add(focused(browser))
+            check(wanted | {""} <= inside, f"not reached by {key}: {wanted - inside}")
+        press(browser, "Escape")
         # Keys with Shift and Caps Lock.
         press(browser, "G", shift=True)
         check(browser.run("return document.getElementById('frame').className") == "grid", "no grid by G")
