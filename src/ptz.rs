@@ -282,6 +282,7 @@ impl Ptz {
             }
         }
         .unwrap_or_else(PoisonError::into_inner);
+        inner.view.moving |= inner.wishes.axes != [None; 3];
         Taken {
             wishes: std::mem::take(&mut inner.wishes),
             openings: inner.openings,

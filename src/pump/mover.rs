@@ -80,6 +80,7 @@ impl Mover<'_> {
                 self.look();
                 continue;
             }
+            let wished = wishes != Wishes::default();
             self.take(wishes);
             let since = if moving { now - stepped } else { STEP };
             if self.is_moving() {
@@ -88,6 +89,9 @@ impl Mover<'_> {
                     self.lose(e.to_string());
                     continue;
                 }
+                self.publish(now);
+            } else if wished {
+                // That nothing moves now.
                 self.publish(now);
             } else if self.rest(rests_since).is_some_and(|rest| rest.is_zero()) {
                 if let Some(Held(head)) = &mut self.head {

@@ -1,6 +1,6 @@
 //! One device on an I2C bus, by the SMBus transfers that its kernel driver makes of them (linux/i2c-dev.h, linux/i2c.h).
 //!
-//! Errors of the calls here: EREMOTEIO, ENXIO: nobody answers at this address; EBUSY: a driver of the kernel has it;
+//! Errors of the calls here: EREMOTEIO, ENXIO, ENODEV: nobody answers at this address; EBUSY: a driver of the kernel has it;
 //! ETIMEDOUT: the bus is stuck; EIO, EAGAIN: a transfer went wrong, and may be tried again; EOPNOTSUPP: the bus can't do it.
 
 use super::errno::{Errno, Result, uninterrupted};

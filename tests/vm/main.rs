@@ -18,6 +18,7 @@ mod loopback;
 mod m2m;
 mod mjpeg;
 mod probe;
+mod ptz;
 mod reload;
 mod served;
 #[path = "../support/mod.rs"]

@@ -101,7 +101,7 @@ fn why(errno: Errno, path: &Path, address: u8) -> String {
             "{}; a service needs DeviceAllow=char-i2c rw and SupplementaryGroups=i2c",
             no_permission(path)
         ),
-        Errno::EREMOTEIO | Errno::ENXIO => format!(
+        Errno::EREMOTEIO | Errno::ENXIO | Errno::ENODEV => format!(
             "nobody answers at address {address:#04x}: is it plugged in, and does it have its power? (i2c_address =)"
         ),
         Errno::EBUSY => format!("a driver of the kernel has address {address:#04x}"),
@@ -318,6 +318,7 @@ mod tests {
             (Errno::EACCES, "no permission"),
             (Errno::EPERM, "SupplementaryGroups=i2c"),
             (Errno::EREMOTEIO, "nobody answers at address 0x15"),
+            (Errno::ENODEV, "nobody answers at address 0x15"),
             (Errno::EBUSY, "a driver of the kernel has address 0x15"),
             (Errno::ETIMEDOUT, "stuck"),
             (Errno::ENOTTY, "no I2C bus"),

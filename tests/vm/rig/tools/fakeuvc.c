@@ -1,10 +1,12 @@
 // fakeuvc: a USB camera in user space. It is plugged into the running kernel through vhci-hcd (USB/IP) over a
 // socketpair, so the kernel's own uvcvideo driver binds to it and makes a real /dev/videoN.
 //   modprobe vhci-hcd; modprobe uvcvideo
-//   fakeuvc [-m FILE.mjpeg] [-h FILE.h264] [-y] [-s WxH] [-r FPS] [-i] [-u] [-a FILE.h264 [-g BYTES]] [-w MS] [-v]
+//   fakeuvc [-m FILE.mjpeg] [-h FILE.h264] [-y] [-s WxH] [-r FPS] [-i] [-p place|speed] [-u] [-a FILE.h264 [-g BYTES]] [-w MS]
+//     [-v]
 // Formats are offered in the order given: -m Motion-JPEG, -h frame-based H.264, -y YUYV; 640x480 and 30
 // frames a second unless -s and -r say otherwise, and half as many; YUYV has the half only. -i: isochronous, else bulk. A file goes
 // round and round.
+// -p: it turns, to a place (10 degrees each way, and a zoom) or at a speed.
 // -u: it has an H.264 extension unit (10) and Logitech's (11), gives a key frame when that asks for one, and like some
 // cameras forgets its encoder's config when the format is set. -a is that and a Motion-JPEG of one small picture, in which
 // FILE rides as APP4 segments of -g bytes (65531) if the encoder's config says so, between two streams of raw video.
@@ -57,6 +59,7 @@ static uint8_t probe[34], commit[34];
 static int units, segment = 65531, next_key;
 static double late, late_at; // how long it takes to set its brightness, and when that is done
 static uint32_t late_seq, late_len; // the request that waits for it
+static enum { FIXED, PLACE, SPEED } turns;
 static int brightness = 128, alt, streaming, fid, zlp;
 static uint8_t *pay;
 static size_t paylen, payoff; // frame being sent (without payload headers when isochronous)
@@ -105,7 +108,8 @@ static void build_descriptors(void)
     D(8, 0x0b, 0, 2, 14, 3, 0, 0);     // interface association: video
     D(9, 4, 0, 0, 0, 14, 1, 0, 0);     // video control interface
     D(13, 0x24, 1, LE16(0x110), LE16(13 + 18 + 11 + 9 + (units ? 54 : 0)), LE32(48000000), 1, 1);
-    D(18, 0x24, 2, 1, LE16(0x201), 0, 0, LE16(0), LE16(0), LE16(0), 3, 0, 0, 0); // camera terminal 1
+    int turning = turns == PLACE ? 0x0a : turns == SPEED ? 0x10 : 0; // the second byte of its controls
+    D(18, 0x24, 2, 1, LE16(0x201), 0, 0, LE16(0), LE16(0), LE16(0), 3, 0, turning, 0); // camera terminal 1
     D(11, 0x24, 5, 2, 1, LE16(0), 2, 1, 0, 0); // processing unit 2: brightness
     if (units) { // each with its GUID, how many controls, one input, and which controls
         XU(10, 0x41, 0x76, 0x9e, 0xa2, 0x04, 0xde, 0xe3, 0x47, 0x8b, 0x2b, 0xf4, 0x34, 0x1a, 0xff, 0x00, 0x3b, 3, 1,
@@ -233,7 +237,7 @@ static int set_encoder(uint8_t *p, const uint8_t *wanted)
     return 0;
 }
 
-// a request to a unit, whose control has n bytes at p
+// a request to a unit or a terminal, whose control has n bytes at p
 static int unit_request(int req, int n, uint8_t *p, const uint8_t *out, uint8_t *o)
 {
     switch (req) {
@@ -243,6 +247,32 @@ static int unit_request(int req, int n, uint8_t *p, const uint8_t *out, uint8_t 
     case 0x86: o[0] = 3; return 1;
     default: return -1;
     }
+}
+// a request to the camera terminal
+static int terminal(int cs, int req, const uint8_t *out, uint8_t *o)
+{
+    // pan and tilt in seconds of arc; zoom; direction and speed of pan, then of tilt
+    static int32_t place[2];
+    static uint16_t zoom = 100;
+    static uint8_t speed[4];
+    static const int32_t places[][2] = {{0}, {-36000, -36000}, {36000, 36000}, {3600, 3600}, {0, 0}};
+    static const uint16_t zooms[] = {0, 100, 500, 1, 100};
+    static const uint8_t speeds[][4] = {{0}, {1, 1, 1, 1}, {1, 8, 1, 8}, {1, 1, 1, 1}, {0, 1, 0, 1}};
+    int which = req == 0x87 ? DEF : req - 0x81; // MIN, MAX and RES are 0x82 to 0x84
+    int range = which >= MIN && which <= DEF && req != 0x85;
+    if (turns == PLACE && cs == 0x0d) {
+        if (range) return memcpy(o, places[which], 8), 8;
+        return unit_request(req, 8, (uint8_t *)place, out, o);
+    }
+    if (turns == PLACE && cs == 0x0b) {
+        if (range) return p16(o, zooms[which]), 2;
+        return unit_request(req, 2, (uint8_t *)&zoom, out, o);
+    }
+    if (turns == SPEED && cs == 0x0e) {
+        if (range) return memcpy(o, speeds[which], 4), 4;
+        return unit_request(req, 4, speed, out, o);
+    }
+    return -1;
 }
 static int unit(int id, int cs, int req, const uint8_t *out, uint8_t *o)
 {
@@ -329,6 +359,7 @@ static int control(const uint8_t *s, const uint8_t *out, uint8_t *o)
         }
     }
     if (intf == 0 && units && (ent == 10 || ent == 11)) return unit(ent, cs, req, out, o);
+    if (intf == 0 && ent == 1) return terminal(cs, req, out, o);
     if (intf == 0 && ent == 2 && cs == 2) switch (req) { // processing unit: brightness
         case 0x01:
             brightness = (int16_t)(out[0] | out[1] << 8);
@@ -667,7 +698,7 @@ static void on_signal(int s)
 int main(int c, char **v)
 {
     int o;
-    while ((o = getopt(c, v, "m:h:ys:r:iua:g:w:v")) != -1)
+    while ((o = getopt(c, v, "m:h:ys:r:ip:ua:g:w:v")) != -1)
         switch (o) {
         case 'm': fmts[nfmt++] = (struct format){.kind = MJPG, .file = optarg}; break;
         case 'h': fmts[nfmt++] = (struct format){.kind = H264, .file = optarg}; break;
@@ -675,6 +706,7 @@ int main(int c, char **v)
         case 's': sscanf(optarg, "%dx%d", &W, &H); break;
         case 'r': fps = atof(optarg); break;
         case 'i': isoc = 1; break;
+        case 'p': turns = *optarg == 'p' ? PLACE : SPEED; break;
         case 'u': units = 1; break;
         case 'a':
             units = 1;
