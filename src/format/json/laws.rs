@@ -1,10 +1,10 @@
 //! Laws that hold for any bytes, as functions that panic where one is broken: for tests and fuzz targets.
 
 use super::read::Value;
-use super::write::{Object, array, quote};
+use super::write::{Object, array, quote, thousandths};
 
 /// Any text may be read, and each text that is written is found again, as is what stands behind it. What was read is the
-/// same when it is written and read once more.
+/// same when it is written and read once more, a number of thousandths too.
 pub fn json(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let written = Object::new().text("text", &text).member("number", 1).end();
@@ -18,6 +18,10 @@ pub fn json(data: &[u8]) {
 }
 
 fn again(value: &Value) -> String {
+    if let Some(number) = value.as_thousandths() {
+        let read = Value::read(&thousandths(number)).and_then(|value| value.as_thousandths());
+        assert_eq!(read, Some(number));
+    }
     match value {
         Value::Null => "null".into(),
         Value::Bool(truth) => truth.to_string(),
