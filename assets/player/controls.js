@@ -14,7 +14,7 @@ const usual = control => control.config ?? control.default;
 /** `onOffer` is told whether there are any. @param {Session} session @param {(so: boolean) => void} onOffer */
 export function createControls(session, onOffer) {
 	const why = make('p', { className: 'why' }), said = make('p', { role: 'status' });
-	const set = make('fieldset', { ariaLabel: words.tabs.controls });
+	const set = make('fieldset', { 'aria-label': words.tabs.controls });
 	const keep = button('save', words.keep, () => store('keep')), forget = button('close', words.forget, () => store('forget'));
 	const tools = make('div', { className: 'choices' }, keep, forget, copyButton(words.copyConfig, asConfig));
 	const posts = createPost('controls', show, error => say(error));
@@ -98,7 +98,7 @@ export function createControls(session, onOffer) {
 				field.set(control.value);
 				const to = usual(control);
 				back.hidden = isFixed || type === 'button' || to == null || String(to) === String(control.value);
-				back.ariaLabel = back.title = fill(words.backTo, control.label, nameOf(control, to));
+				back.title = fill(words.backTo, control.label, nameOf(control, to));
 				tell(control);
 			},
 

@@ -16,7 +16,7 @@ const KEYS = { ArrowLeft: ['pan', -1], ArrowRight: ['pan', 1], ArrowUp: ['tilt',
 export function createMove(session, onOffer) {
 	const why = make('p', { className: 'why' }), said = make('p', { role: 'status' });
 	const pad = make('div', { className: 'pad' }), sliders = make('div'), presets = make('div', { className: 'choices' });
-	const set = make('fieldset', { ariaLabel: words.tabs.move }, pad, sliders, presets);
+	const set = make('fieldset', { 'aria-label': words.tabs.move }, pad, sliders, presets);
 	const posts = createPost('ptz', show, error => said.textContent = fill(words.failed, reasonOf(error)));
 	/** @type {Ptz} */
 	let ptz = { state: 'none', reason: '', moving: false, axes: {}, presets: [], writable: false, why: '' };
@@ -50,7 +50,7 @@ export function createMove(session, onOffer) {
 		const { axes } = ptz, has = Object.values(axes);
 		pad.replaceChildren(
 			...Object.entries(KEYS).filter(([, [axis]]) => axes[axis]).map(([key, way]) => holdButton(key, 'back', way)),
-			make('button', { type: 'button', className: 'Home', ariaLabel: words.home, title: words.home,
+			make('button', { type: 'button', className: 'Home', title: words.home,
 				onclick: () => posts.post({ home: true }) }, icon('home')),
 			...axes.zoom ? [holdButton('Out', 'out-zoom', ['zoom', -1]), holdButton('In', 'in-zoom', ['zoom', 1])] : []);
 		fields = {};
@@ -80,7 +80,7 @@ export function createMove(session, onOffer) {
 
 	/** @param {[string, number]} way */
 	function holdButton(name, picture, way) {
-		const push = make('button', { type: 'button', className: name, ariaLabel: words.ways[name], title: words.ways[name] }, icon(picture));
+		const push = make('button', { type: 'button', className: name, title: words.ways[name] }, icon(picture));
 		push.onpointerdown = event => {
 			push.setPointerCapture(event.pointerId);
 			begin(way, event.shiftKey);

@@ -79,6 +79,7 @@ export function createPanel(session, view, bare) {
 		'=': () => view.zoom(1.25),
 		'-': () => view.zoom(0.8),
 		0: () => view.zoom(0),
+		' ': session.pause,
 		ArrowLeft: () => view.move(40, 0),
 		ArrowRight: () => view.move(-40, 0),
 		ArrowUp: () => view.move(0, 40),
@@ -184,7 +185,7 @@ export function createPanel(session, view, bare) {
 	function onKey(event) {
 		if (event.ctrlKey || event.metaKey || event.altKey) return;
 		const { key, target } = event, act = keys[key.length > 1 ? key : key.toLowerCase()];
-		const isField = target.closest('input, select, textarea');
+		const isField = target.closest('input, select, textarea' + (key === ' ' ? ', button, a, summary' : ''));
 		if (!isField && move.onKey(event)) return event.preventDefault();
 		if (!act || isField && key !== 'Escape') return;
 		event.preventDefault();
@@ -203,7 +204,7 @@ export function createPanel(session, view, bare) {
 		for (const name in actions) (inBar.includes(name) ? byId('bar') : tabs.picture.panel).append(addAction(name));
 		for (const name in tabs) byId('bar').append(addButton(name, words.tabs[name], () => toggle(name)));
 		onDrawer('');
-		byId('bar').ariaLabel = words.player;
+		byId('bar').setAttribute('aria-label', words.player);
 		const { turn, flip, grid } = view.look();
 		press('turn', turn > 0);
 		press('mirror', flip < 0);
@@ -216,7 +217,7 @@ export function createPanel(session, view, bare) {
 		view.onZoom = scale => {
 			zoom.hidden = scale === 1;
 			setText(zoom, `${scale.toFixed(1)}×`);
-			zoom.ariaLabel = zoom.title = fill(words.resetZoom, scale.toFixed(1));
+			zoom.title = fill(words.resetZoom, scale.toFixed(1));
 		};
 		document.onfullscreenchange = () => relabel('full', document.fullscreenElement ? 'small' : 'full');
 		addEventListener('keydown', onKey);
@@ -227,7 +228,7 @@ export function createPanel(session, view, bare) {
 	}
 
 	play.append(icon('play'));
-	play.ariaLabel = words.actions.play;
+	play.title = words.actions.play;
 	play.onclick = session.resume;
 	setText(logIn, words.logIn);
 	if (bare) root.classList.add('bare');

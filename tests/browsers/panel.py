@@ -25,7 +25,7 @@ def press(browser, key, shift=False, kinds=("keyDown", "keyUp")):
 def focused(browser):
     """What has the focus, in words."""
     return browser.run("const it = document.activeElement;"
-                       "return it === document.body ? '' : it.ariaLabel || it.textContent.trim() || it.id || it.tagName")
+                       "return it === document.body ? '' : it.ariaLabel || it.textContent.trim() || it.title || it.id || it.tagName")
 
 
 def press_button(browser, word):
