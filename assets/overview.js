@@ -47,7 +47,7 @@
 		var status = new XMLHttpRequest();
 		status.onload = function () {
 			var user = status.status === 200 && JSON.parse(status.responseText).user;
-			if (!user || /\/t\//.test(location.pathname)) return;
+			if (!user || /\/t\/[^/]{20,}/.test(location.pathname)) return;
 			var button = document.createElement('button');
 			button.textContent = words.logOut;
 			button.title = words.loggedInAs.replace('#', user);

@@ -15,7 +15,8 @@ const usual = control => control.config ?? control.default;
 export function createControls(session, onOffer) {
 	const why = make('p', { className: 'why' }), said = make('p', { role: 'status' });
 	const set = make('fieldset', { 'aria-label': words.tabs.controls });
-	const keep = button('save', words.keep, () => store('keep')), forget = button('close', words.forget, () => store('forget'));
+	const keep = button('save', words.keep, () => store('keep'));
+	const forget = button('close', words.forget, () => store('forget'));
 	const tools = make('div', { className: 'choices' }, keep, forget, copyButton(words.copyConfig, asConfig));
 	const posts = createPost('controls', show, error => say(error));
 	/** @type {Map<string, { control: Control, update: (control: Control) => void, refuse: (text: string) => void }>} */
@@ -179,7 +180,8 @@ export function createControls(session, onOffer) {
 	/** What differs from the config, as lines for it. */
 	function asConfig() {
 		const all = [...rows.values()].map(row => row.control);
-		const own = all.filter(it => it.type !== 'button' && !it.read_only && it.active && String(it.value) !== String(usual(it)));
+		const own = all.filter(it =>
+			it.type !== 'button' && !it.read_only && it.active && String(it.value) !== String(usual(it)));
 		return own.map(it => `${it.name} = ${it.value}\n`).join('');
 	}
 

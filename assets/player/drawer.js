@@ -50,12 +50,13 @@ export function createDrawer(tabs, onChange) {
 	}
 
 	return {
-		open: () => open,
-
-		/** Opens a tab, or closes the drawer if it is that one. */
-		toggle(name) {
-			show(open === name ? '' : name);
-			if (open) (tabs[open].focus ?? buttons[open]).focus();
+		/** Opens a tab, if one is named, and gives it the focus. Gives which one is open. */
+		open(name = '') {
+			if (name) {
+				show(name);
+				(tabs[name].focus ?? buttons[name]).focus();
+			}
+			return open;
 		},
 
 		close: () => show(''),

@@ -40,7 +40,8 @@ function createGraph(name, read) {
 			line.setAttribute('d', path);
 			setText(now, last === null ? words.unknown : read(last));
 			setText(most, known.length ? '≤ ' + read(top) : '');
-			svg.setAttribute('aria-label', fill(words.lastMinute, name, now.textContent, known.length ? read(top) : words.unknown));
+			const topText = known.length ? read(top) : words.unknown;
+			svg.setAttribute('aria-label', fill(words.lastMinute, name, now.textContent, topText));
 		},
 	};
 }
@@ -100,7 +101,8 @@ export function createInfo(session, view, keys) {
 	function list(codec) {
 		if (codec === listed) return;
 		listed = codec;
-		const shown = Object.keys(words.streams).filter(name => !/^(str|sn)/.test(name) || /jp/.test(name) === (codec === 'mjpeg'));
+		const isFor = name => !/^(str|sn)/.test(name) || /jp/.test(name) === (codec === 'mjpeg');
+		const shown = Object.keys(words.streams).filter(isFor);
 		addresses.replaceChildren(...shown.map(name => {
 			const address = new URL(name || './', document.baseURI).href;
 			return make('li', {}, make('span', {}, words.streams[name], make('a', { href: address }, address)),
@@ -114,7 +116,8 @@ export function createInfo(session, view, keys) {
 		panel: make('div', { className: 'info' }, delay.element, bitrate.element, facts,
 			make('h2', {}, words.addresses), addresses,
 			make('h2', {}, words.keys),
-			make('dl', {}, ...keys.map(([key, what]) => make('div', {}, make('dt', {}, make('kbd', {}, key)), make('dd', {}, what))))),
+			make('dl', {}, ...keys.map(([key, what]) =>
+				make('div', {}, make('dt', {}, make('kbd', {}, key)), make('dd', {}, what))))),
 
 		open() {
 			timer = setInterval(poll, POLL_MS);

@@ -15,8 +15,8 @@ const KEYS = { ArrowLeft: ['pan', -1], ArrowRight: ['pan', 1], ArrowUp: ['tilt',
 /** `onOffer` is told whether it moves at all. @param {Session} session @param {(so: boolean) => void} onOffer */
 export function createMove(session, onOffer) {
 	const why = make('p', { className: 'why' }), said = make('p', { role: 'status' });
-	const pad = make('div', { className: 'pad' }), sliders = make('div'), presets = make('div', { className: 'choices' });
-	const set = make('fieldset', { 'aria-label': words.tabs.move }, pad, sliders, presets);
+	const pad = make('div', { className: 'pad' }), sliders = make('div'), places = make('div', { className: 'choices' });
+	const set = make('fieldset', { 'aria-label': words.tabs.move }, pad, sliders, places);
 	const posts = createPost('ptz', show, error => said.textContent = fill(words.failed, reasonOf(error)));
 	/** @type {Ptz} */
 	let ptz = { state: 'none', reason: '', moving: false, axes: {}, presets: [], writable: false, why: '' };
@@ -29,7 +29,9 @@ export function createMove(session, onOffer) {
 
 	function show(part) {
 		ptz = { ...ptz, ...part };
-		const { axes, state, writable } = ptz, shape = JSON.stringify([Object.entries(axes).map(([name, it]) => [name, it.kind, it.min, it.max]), ptz.presets]);
+		const { axes, state, writable, presets } = ptz;
+		const limits = Object.entries(axes).map(([name, { kind, min, max }]) => [name, kind, min, max]);
+		const shape = JSON.stringify([limits, presets]);
 		if (built !== shape) build();
 		built = shape;
 		set.disabled = !writable || state !== 'ready';
@@ -55,7 +57,7 @@ export function createMove(session, onOffer) {
 			...axes.zoom ? [holdButton('Out', 'out-zoom', ['zoom', -1]), holdButton('In', 'in-zoom', ['zoom', 1])] : []);
 		fields = {};
 		sliders.replaceChildren(...Object.keys(axes).filter(name => axes[name].kind === 'absolute').map(createSlider));
-		presets.replaceChildren(...ptz.presets.map(preset =>
+		places.replaceChildren(...ptz.presets.map(preset =>
 			make('button', { type: 'button', onclick: () => posts.post({ preset }) }, preset)));
 		pad.hidden = !has.length;
 	}

@@ -18,6 +18,8 @@ const KEYS = {
 	picture: 'r', controls: 'o', move: 'v', link: 'l', info: 'i',
 };
 
+/** It was opened by a view link. */
+const isLink = () => /\/t\/[^/]{20,}/.test(location.pathname);
 const age = s => s < 60 ? `${Math.round(s)} s` : s < 3600 ? `${Math.round(s / 60)} min` : `${Math.round(s / 3600)} h`;
 
 /** @param {Session} session @param {View} view @param {boolean} bare without controls */
@@ -118,7 +120,8 @@ export function createPanel(session, view, bare) {
 	// ---- The drawer
 
 	const info = createInfo(session, view, keyTexts()), share = createShare();
-	const controls = createControls(session, so => offer('controls', so)), move = createMove(session, so => offer('move', so));
+	const controls = createControls(session, so => offer('controls', so));
+	const move = createMove(session, so => offer('move', so));
 	const tabs = { picture: { panel: make('div', { className: 'choices' }) }, controls, move, link: share, info };
 
 	function onDrawer(name) {
@@ -129,14 +132,16 @@ export function createPanel(session, view, bare) {
 	const drawer = createDrawer(tabs, onDrawer);
 
 	function toggle(name) {
-		drawer.toggle(name);
-		if (!drawer.open()) buttons[name].focus();
+		if (drawer.open() === name) closeDrawer();
+		else if (!buttons[name].hidden) drawer.open(name);
 	}
 
 	function closeDrawer() {
 		const name = drawer.open();
 		drawer.close();
 		buttons[name].focus();
+		// A narrow screen has no room for each of them.
+		if (document.activeElement !== buttons[name]) buttons.pause.focus();
 	}
 
 	function offer(name, so) {
@@ -158,19 +163,23 @@ export function createPanel(session, view, bare) {
 			Object.assign(byId('back'), { href: start, hidden: cameras.length < 2 });
 			showUser(status);
 			share.learn(status);
-			offer('link', status.login && !location.pathname.includes('/t/'));
+			offer('link', status.login && !isLink());
 		} catch {
 			learntAt = -Infinity; // It comes again with the picture.
 		}
-		// A server that has none of these says 404.
-		ask('controls').then(controls.show, () => offer('controls', false));
-		ask('ptz').then(move.show, () => offer('move', false));
+		ask('controls').then(controls.show, error => onNone('controls', error));
+		ask('ptz').then(move.show, error => onNone('move', error));
+	}
+
+	// A server that has no such thing says 404; one that does not answer may have it.
+	function onNone(name, error) {
+		if (error.status === 404) offer(name, false);
 	}
 
 	function showUser({ user, login }) {
-		const isLink = location.pathname.includes('/t/');
-		byId('user').replaceChildren(...user && !isLink ? [button('out', words.logOut, logOut, { title: fill(words.loggedInAs, user) })]
-			: login && !isLink ? [make('a', { href: 'login' }, words.logIn)] : []);
+		const about = user && { title: fill(words.loggedInAs, user) };
+		const act = about ? button('out', words.logOut, logOut, about) : login && make('a', { href: 'login' }, words.logIn);
+		byId('user').replaceChildren(...act && !isLink() ? [act] : []);
 	}
 
 	async function logOut() {

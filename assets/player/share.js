@@ -7,7 +7,8 @@ import { ask, reasonOf } from './server.js';
 
 export function createShare() {
 	const panel = make('div'), said = make('p', { role: 'status' });
-	const time = make('select', {}, ...Object.entries(words.linkTimes).map(([value, word]) => make('option', { value }, word)));
+	const times = Object.entries(words.linkTimes).map(([value, word]) => make('option', { value }, word));
+	const time = make('select', {}, ...times);
 	const found = make('div', { className: 'found' });
 	time.value = '86400';
 	const form = make('form', { onsubmit: makeLink }, make('label', {}, words.linkHolds, time),

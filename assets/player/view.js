@@ -8,7 +8,7 @@ const MAX_SCALE = 8;
 const EDGES_MS = 150; // from one drawing of the edges to the next
 
 // A view link's token is in the path, and no business of what is kept.
-const LOOK_KEY = 'fmp4streamer ' + location.pathname.replace(/\/t\/[^/]+/, '');
+const LOOK_KEY = 'fmp4streamer ' + location.pathname.replace(/\/t\/[^/]{20,}/, '');
 
 /** How this viewer wants to see this camera. Some browsers keep nothing. @returns {Look} */
 function readLook() {
