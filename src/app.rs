@@ -4,11 +4,12 @@
 use crate::config::{self, Config};
 use crate::controls::{Kept, Mailbox};
 use crate::error::{Error, Result, start_log};
-use crate::events::Events;
+use crate::events::{self, Events};
 use crate::notify::Notify;
 use crate::people::{Keys, People};
 use crate::pump::{self, PendingConfig};
 use crate::ring::Limits;
+use crate::sandbox::Entered;
 use crate::serve::{self, Server};
 use crate::stream::{Condition, Stream};
 use crate::sys::process::{self, Request, Signals};
@@ -100,6 +101,7 @@ pub fn run(
             .collect();
         log_info!("each camera has its own page: {}", places.join("  "));
     }
+    events::change_recipients(&events, cameras)?;
     let mut pumps = Vec::new();
     let mut running_cameras = Vec::new();
     for (stream, camera) in streams.iter().cloned().zip(cameras) {
@@ -121,7 +123,7 @@ pub fn run(
         thread("pump", PUMP_STACK_BYTES, run)?;
     }
     // The clients come last, so that they leave the threads that the cameras need.
-    let about = (own_names, sandbox.words);
+    let about = (own_names, sandbox.words.clone());
     let server = Server::start(
         listeners,
         settings.clone(),
@@ -135,7 +137,8 @@ pub fn run(
         config,
         server,
         cameras: running_cameras,
-        no_commands: sandbox.no_commands,
+        sandbox,
+        events,
     };
 
     notify.ready();
@@ -190,8 +193,10 @@ struct Running {
     server: Server,
     /// The cameras, in the order of the config, each with the configs that wait for its pump.
     cameras: Vec<(Arc<Stream>, Arc<PendingConfig>)>,
-    /// The sandbox forbids to run commands.
-    no_commands: bool,
+    /// What was given up.
+    sandbox: Entered,
+    /// What happens at the cameras.
+    events: Arc<Events>,
 }
 
 impl Running {
@@ -255,7 +260,8 @@ impl Running {
             let Some(new) = new.iter().find(is_it).filter(|new| old != *new) else {
                 continue;
             };
-            if self.no_commands && source::runs_commands(&new.source) {
+            let runs_commands = source::runs_commands(&new.source);
+            if self.sandbox.is_too_narrow_for(new, runs_commands) {
                 restart.push(format!("[{}]", new.section));
                 continue;
             }
@@ -264,6 +270,9 @@ impl Running {
             }
             pending.submit(new.clone(), stream);
             old.clone_from(new);
+        }
+        if let Err(e) = events::change_recipients(&self.events, old) {
+            log_warning!("{e}");
         }
     }
 }

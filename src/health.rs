@@ -2,9 +2,10 @@
 //! speaks HTTP.
 
 use crate::error::{Error, Result};
-use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
-use std::time::{Duration, Instant};
+use crate::format::url::Url;
+use crate::request;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 /// The answer has to be there this long after the question.
 const TIME: Duration = Duration::from_secs(5);
@@ -48,25 +49,18 @@ impl Place {
     /// It is no URL that can be asked, or nobody knows its host.
     pub fn of_url(url: &str) -> Result<Place> {
         let cannot = |why: &dyn std::fmt::Display| Error::new(url, "can't ask there", why);
-        let form = "the address has the form http://HOST:PORT/healthz";
-        let rest = url.strip_prefix("http://").ok_or_else(|| cannot(&form))?;
-        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let (name, port) = match host.rsplit_once(':') {
-            Some((name, port)) if !port.ends_with(']') => (name, port.parse().ok()),
-            _ => (host, Some(80)),
-        };
-        let port =
-            port.filter(|_| !name.is_empty() && !url.contains(|c: char| c.is_whitespace() || c == '@'));
-        let port = port.ok_or_else(|| cannot(&form))?;
-        // A link-local address may have its interface with it (RFC 6874).
-        let literal = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
-        let name = literal.map_or(name.to_string(), |literal| literal.replace("%25", "%"));
-        let addresses = (&*name, port).to_socket_addrs().map_err(|e| cannot(&e))?;
+        let parts = Url::parse(url).filter(|parts| parts.authorization.is_none());
+        let parts = parts.ok_or_else(|| cannot(&"the address has the form http://HOST:PORT/healthz"))?;
+        let addresses = request::look_up(&parts.host, parts.port).map_err(|e| cannot(&e))?;
         Ok(Place {
             url: url.into(),
-            host: host.into(),
-            path: if path.len() > 1 { path } else { PATH }.into(),
-            addresses: addresses.collect(),
+            host: parts.authority,
+            path: if parts.path.len() > 1 {
+                parts.path
+            } else {
+                PATH.into()
+            },
+            addresses,
         })
     }
 
@@ -75,17 +69,9 @@ impl Place {
     /// # Errors
     /// Something is not well; or there is no answer, or not that of such a program.
     pub fn ask(&self) -> Result<String> {
-        let deadline = Instant::now() + TIME;
-        let answer = self.answer(deadline).map_err(|e| {
-            let why = match e.kind() {
-                ErrorKind::TimedOut | ErrorKind::WouldBlock => {
-                    format!("no answer within {} s", TIME.as_secs())
-                }
-                ErrorKind::ConnectionRefused => "nothing listens there".to_string(),
-                _ => e.to_string(),
-            };
-            Error::new(&self.url, "can't ask", why)
-        })?;
+        let request = format!("GET {} HTTP/1.0\r\nHost: {}\r\n\r\n", self.path, self.host);
+        let answer = request::ask(&self.addresses, request.as_bytes(), MOST_BYTES, TIME)
+            .map_err(|e| Error::new(&self.url, "can't ask", request::why(&e, TIME)))?;
         let answer = String::from_utf8_lossy(&answer);
         let strange =
             |what: &dyn std::fmt::Display| Error::new(&self.url, "the answer is not that of /healthz", what);
@@ -104,34 +90,6 @@ impl Place {
             true => Ok(words),
             false => Err(Error::new(&self.url, status, words)),
         }
-    }
-
-    fn answer(&self, deadline: Instant) -> std::io::Result<Vec<u8>> {
-        let left = || match deadline.saturating_duration_since(Instant::now()) {
-            Duration::ZERO => Err(std::io::Error::from(ErrorKind::TimedOut)),
-            left => Ok(left),
-        };
-        let mut connected = Err(ErrorKind::AddrNotAvailable.into());
-        for (tried, address) in self.addresses.iter().enumerate() {
-            let others = self.addresses.len() - tried;
-            connected = TcpStream::connect_timeout(address, left()? / others as u32);
-            if connected.is_ok() {
-                break;
-            }
-        }
-        let mut socket = connected?;
-        let request = format!("GET {} HTTP/1.0\r\nHost: {}\r\n\r\n", self.path, self.host);
-        socket.set_write_timeout(Some(left()?))?;
-        socket.write_all(request.as_bytes())?;
-        let (mut answer, mut buffer) = (Vec::new(), [0; 4096]);
-        while answer.len() < MOST_BYTES {
-            socket.set_read_timeout(Some(left()?))?;
-            match socket.read(&mut buffer)? {
-                0 => break,
-                count => answer.extend_from_slice(&buffer[..count]),
-            }
-        }
-        Ok(answer)
     }
 }
 

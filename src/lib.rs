@@ -27,6 +27,7 @@ pub mod notify;
 pub mod people;
 pub mod ptz;
 pub mod pump;
+pub mod request;
 pub mod ring;
 pub mod sandbox;
 pub mod serve;

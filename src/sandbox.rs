@@ -6,10 +6,10 @@
 
 use crate::config::{Camera, Config, Sandbox, SourceKind};
 use crate::error::{Error, Result};
-use crate::log_info;
 use crate::sys::clock;
 use crate::sys::landlock::{self, Access};
 use crate::sys::{process, seccomp};
+use crate::{log_info, log_warning};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +22,8 @@ const FOLDERS: [(&str, Access); 4] = [
 ];
 
 const LANDLOCK: &str = "landlock";
+/// RFC 7766, 5.
+const DNS_PORT: u16 = 53;
 
 /// The rights that were given up.
 pub struct Entered {
@@ -29,6 +31,18 @@ pub struct Entered {
     pub words: String,
     /// No command can be run any more.
     pub no_commands: bool,
+    /// The ports that can still be connected to; `None` is all.
+    pub ports: Option<Vec<u16>>,
+}
+
+impl Entered {
+    /// True if what this camera has needs more than was left: a restart.
+    pub fn is_too_narrow_for(&self, camera: &Camera, runs_commands: bool) -> bool {
+        let runs_commands = runs_commands || !camera.event_command.is_empty();
+        let port = camera.event_url.as_ref().map(|url| url.port);
+        let is_closed = |port: u16| self.ports.as_ref().is_some_and(|open| !open.contains(&port));
+        self.no_commands && runs_commands || port.is_some_and(is_closed)
+    }
 }
 
 /// Gives up what this config has no use for, but for the folder in which state is kept. To be called before any thread is
@@ -41,21 +55,34 @@ pub fn enter(
     state: Option<&Path>,
     runs_commands: impl Fn(&Camera) -> bool,
 ) -> Result<Entered> {
-    let entered = |words: String, no_commands| Ok(Entered { words, no_commands });
+    let is_off = |words: String| {
+        Ok(Entered {
+            words,
+            no_commands: false,
+            ports: None,
+        })
+    };
     let wish = config.server.sandbox;
     if wish == Sandbox::Off {
-        return entered("off: sandbox = off".into(), false);
+        return is_off("off: sandbox = off".into());
     }
     let strict = |why: &dyn std::fmt::Display| Error::new("sandbox = strict", "can't be used", why);
-    let command = config.cameras.iter().find(|camera| runs_commands(camera));
+    let mut cameras = config.cameras.iter();
+    let command = cameras.find(|camera| runs_commands(camera) || !camera.event_command.is_empty());
     if let Some(camera) = command {
         let why = match camera.source {
+            _ if !runs_commands(camera) => format!("[{}] has an event_command", camera.section),
             SourceKind::Auto => "the camera may be the Raspberry Pi's own, through rpicam-vid".into(),
             _ => format!("[{}] is a command", camera.section),
         };
         return match wish {
             Sandbox::Strict => Err(strict(&why)),
-            _ => entered(format!("off: {why}"), false),
+            _ => {
+                if !runs_commands(camera) {
+                    log_warning!("sandbox: off: {why}; event_url works inside it");
+                }
+                is_off(format!("off: {why}"))
+            }
         };
     }
     // The C library reads the time zone when it is first asked for, which must not be later.
@@ -64,29 +91,55 @@ pub fn enter(
         .cameras
         .iter()
         .filter_map(|camera| camera.source.edid_file());
-    let files = config.file.as_deref().map(Path::new).into_iter().chain(edids);
+    let mut ports: Vec<u16> = config
+        .cameras
+        .iter()
+        .filter_map(|camera| camera.event_url.as_ref())
+        .map(|url| url.port)
+        .collect();
+    let may_connect = !ports.is_empty();
+    // What says who knows names is often a link, and the port for long answers is theirs.
+    let names = may_connect.then_some(Path::new("/etc/resolv.conf"));
+    ports.extend(may_connect.then_some(DNS_PORT));
+    let files = config
+        .file
+        .as_deref()
+        .map(Path::new)
+        .into_iter()
+        .chain(edids)
+        .chain(names);
     let folders: Vec<PathBuf> = files.flat_map(folders_of).collect();
     let folders = folders.iter().map(|folder| (folder.as_path(), Access::Read));
     let mut all: Vec<(&Path, Access)> = FOLDERS.map(|(path, access)| (Path::new(path), access)).into();
     all.extend(folders);
     all.extend(state.map(|folder| (folder, Access::Keep)));
-    let files = process::renounce_privileges().and_then(|()| landlock::restrict(&all));
+    let files = process::renounce_privileges().and_then(|()| landlock::restrict(&all, &ports));
     let words = match &files {
         Ok(()) => LANDLOCK,
         Err(e) if e.kind() == io::ErrorKind::PermissionDenied => "the system allows no Landlock",
         // No such call, or turned off when the kernel was started.
         Err(_) => "no Landlock in this kernel",
     };
-    if wish == Sandbox::Auto {
+    let (more, no_commands) = if wish == Sandbox::Auto {
         if let Err(e) = &files {
             log_info!("sandbox: {words} (Landlock: {e})");
         }
-        let sockets = seccomp::close_ways_out().inspect_err(|e| log_info!("sandbox: seccomp: {e}"));
-        let more = if sockets.is_ok() { ", no new sockets" } else { "" };
-        return entered(format!("{words}{more}"), files.is_ok() || sockets.is_ok());
-    }
-    seccomp::restrict().map_err(|e| strict(&format_args!("seccomp: {e}")))?;
-    entered(format!("{words}, seccomp"), true)
+        let ways = seccomp::close_ways_out(may_connect).inspect_err(|e| log_info!("sandbox: seccomp: {e}"));
+        let more = match may_connect {
+            _ if ways.is_err() => "",
+            true => ", sockets for event_url alone",
+            false => ", no new sockets",
+        };
+        (more, files.is_ok() || ways.is_ok())
+    } else {
+        seccomp::restrict(may_connect).map_err(|e| strict(&format_args!("seccomp: {e}")))?;
+        (", seccomp", true)
+    };
+    Ok(Entered {
+        words: format!("{words}{more}"),
+        no_commands,
+        ports: no_commands.then_some(ports),
+    })
 }
 
 /// The folders in which a file may be found again when somebody has changed it: where it stands, and where the file

@@ -1,13 +1,14 @@
-//! Events, as who wants to be told gets them: by `/events`, and marks that others set there.
+//! Events, as who wants to be told gets them: by `/events`, by a POST to a receiver, by a command; and marks that others set.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // all of it is tests
 
 mod support;
 
-use std::io::{BufRead, BufReader, Read};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use support::{Server, until};
+use std::process::{Child, Command, Stdio};
+use support::{Dir, PATIENCE, Server, until};
 
 /// The fields that pages of this very server send with JSON, for a user who may control.
 const JSON: &str = "Content-Type: application/json\r\n";
@@ -233,7 +234,7 @@ fn camera(file: &Path) -> String {
 
 #[test]
 fn a_loss_begins_and_ends() {
-    let dir = support::Dir::new();
+    let dir = Dir::new();
     let picture = dir.file("picture.jpg");
     let server = Server::with_config(&camera(&picture));
     let mut listener = Listener::new(&server, "/events", "Last-Event-ID: 0\r\n");
@@ -320,4 +321,407 @@ fn marks_are_for_who_may_and_for_short_words() {
         let shown = String::from_utf8_lossy(body);
         assert_eq!(code(&post(&server, "/events", JSON, body)), expected, "{shown}");
     }
+}
+
+/// A receiver of events.
+struct Receiver(TcpListener);
+
+/// What was sent to it, and the connection, which waits for an answer.
+struct Posted {
+    head: String,
+    body: String,
+    socket: TcpStream,
+}
+
+impl Receiver {
+    /// At any port, or at one that another one left.
+    fn new(port: u16) -> Receiver {
+        Receiver(TcpListener::bind(("127.0.0.1", port)).unwrap())
+    }
+
+    fn port(&self) -> u16 {
+        self.0.local_addr().unwrap().port()
+    }
+
+    /// The next request.
+    fn accept(&self) -> Posted {
+        self.0.set_nonblocking(true).unwrap();
+        let mut accepted = None;
+        until("somebody sends something", || {
+            accepted = self.0.accept().ok();
+            accepted.is_some()
+        });
+        let (socket, _) = accepted.unwrap();
+        socket.set_nonblocking(false).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut reader = BufReader::new(socket);
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert_ne!(reader.read_line(&mut head).unwrap(), 0, "{head}");
+        }
+        let length = head.split("Content-Length: ").nth(1).unwrap();
+        let mut body = vec![0; length[..length.find('\r').unwrap()].parse().unwrap()];
+        reader.read_exact(&mut body).unwrap();
+        Posted {
+            head,
+            body: String::from_utf8(body).unwrap(),
+            socket: reader.into_inner(),
+        }
+    }
+
+    /// The next event, which is taken.
+    fn take(&self) -> String {
+        let mut posted = self.accept();
+        posted.answer("200 OK");
+        posted.body
+    }
+}
+
+impl Posted {
+    fn answer(&mut self, status: &str) {
+        let answer =
+            format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nLocation: http://127.0.0.1:9/\r\n\r\n");
+        self.socket.write_all(answer.as_bytes()).unwrap();
+    }
+}
+
+fn is(json: &str, kind: &str, state: &str) -> bool {
+    (member(json, "kind"), member(json, "state")) == (kind, state)
+}
+
+#[test]
+fn a_loss_reaches_a_receiver_once_each_across_its_restart() {
+    let (dir, receiver) = (Dir::new(), Receiver::new(0));
+    let (picture, port) = (dir.file("picture.jpg"), receiver.port());
+    std::fs::write(&picture, PICTURE).unwrap();
+    let config = format!("{}event_url = http://127.0.0.1:{port}/\n{OPEN}", camera(&picture));
+    let server = Server::with_config(&config);
+    until("it gives pictures", || server.camera("state") == "live");
+    std::fs::remove_file(&picture).unwrap();
+    let start = receiver.take();
+    assert!(is(&start, "lost", "start"), "{start}");
+    drop(receiver);
+    std::fs::write(&picture, PICTURE).unwrap();
+    until("nobody takes it", || {
+        server
+            .log()
+            .contains("can't tell it of \"lost\": nothing listens there")
+    });
+    let receiver = Receiver::new(port);
+    let end = receiver.take();
+    assert!(is(&end, "lost", "end"), "{end}");
+    assert_eq!(member(&end, "id"), member(&start, "id"));
+    mark(&server, "/events", "door");
+    assert!(is(&receiver.take(), "door", "mark"), "and no other once more");
+    until("that it is well is in the log", || {
+        server.log().contains("far: events are taken again")
+    });
+}
+
+#[test]
+fn receivers_are_told_out_of_the_strict_sandbox() {
+    let receiver = Receiver::new(0);
+    let url = format!(
+        "http://ann%%40home:s3cret@localhost:{}/api/webhook/s3cret?a=b",
+        receiver.port()
+    );
+    let text =
+        |url: &str| format!("[server]\nsandbox = strict\n{OPEN}[test]\nname = yard\nevent_url = {url}\n");
+    let server = Server::with_config(&text(&url));
+    assert!(server.status("sandbox").ends_with(", seccomp"));
+    let id = mark(&server, "/events", "door");
+    let mut posted = receiver.accept();
+    posted.answer("204 No Content");
+    assert!(
+        posted
+            .head
+            .starts_with("POST /api/webhook/s3cret?a=b HTTP/1.1\r\n"),
+        "{}",
+        posted.head
+    );
+    // ann@home:s3cret
+    for field in [
+        format!("Host: localhost:{}", receiver.port()),
+        "Authorization: Basic YW5uQGhvbWU6czNjcmV0".into(),
+        "Content-Type: application/json".into(),
+    ] {
+        assert!(
+            posted.head.contains(&format!("\r\n{field}\r\n")),
+            "{}",
+            posted.head
+        );
+    }
+    assert!(is(&posted.body, "door", "mark"));
+    assert_eq!(member(&posted.body, "id"), id.to_string());
+    let mut stream = server.follow("");
+    assert!(stream.next_fragment().is_some(), "it is a camera as any");
+
+    // What a name can't be found for costs nobody else anything, and no secret is told.
+    std::fs::write(
+        server.dir.file("test.conf"),
+        text(&url.replace("localhost", "no-such-host.invalid")),
+    )
+    .unwrap();
+    server.signal("-HUP");
+    until("it is taken over", || {
+        server.log().contains("the config is taken over")
+    });
+    mark(&server, "/events", "door");
+    until("that is in the log", || {
+        server.log().contains("yard: event_url at no-such-host.invalid:")
+            && server.log().contains("can't tell it of \"door\"")
+    });
+    std::fs::write(server.dir.file("test.conf"), text(&url)).unwrap();
+    server.signal("-HUP");
+    until("it is taken over", || {
+        server.log().matches("the config is taken over").count() == 2
+    });
+    mark(&server, "/events", "gate");
+    assert!(is(&receiver.take(), "gate", "mark"));
+    // A port that the sandbox closed for good.
+    std::fs::write(server.dir.file("test.conf"), text("http://localhost:1/")).unwrap();
+    server.signal("-HUP");
+    until("that is in the log", || {
+        server.log().contains("needs a restart for: [test]")
+    });
+    assert!(stream.next_fragment().is_some());
+    let told = server.log() + &server.get("/status") + &server.get("/metrics");
+    assert!(!told.contains("s3cret"), "{told}");
+}
+
+#[test]
+fn receivers_that_are_no_good_hold_nobody_up() {
+    let (bad, good) = (Receiver::new(0), Receiver::new(0));
+    let camera =
+        |name: &str, port| format!("[test {name}]\nname = {name}\nevent_url = http://127.0.0.1:{port}\n");
+    let server = Server::with_config(&format!(
+        "{OPEN}{}{}",
+        camera("one", bad.port()),
+        camera("two", good.port())
+    ));
+    let marks = |path: &str| mark(&server, path, "door");
+    // One that hangs.
+    let id = marks("/one/events").to_string();
+    let hangs = bad.accept();
+    assert!(hangs.head.starts_with("POST / HTTP/1.1\r\n"), "{}", hangs.head);
+    marks("/two/events");
+    assert_eq!(member(&good.take(), "camera"), "two");
+    // It has it again, as it never said that it took it; then it is not ready, and then it speaks another language.
+    let mut again = bad.accept();
+    assert_eq!(again.body, hangs.body);
+    again.answer("503 Service Unavailable");
+    drop((hangs, again));
+    let mut other = bad.accept();
+    assert_eq!(member(&other.body, "id"), id);
+    other.socket.write_all(b"220 mail.example ESMTP\r\n").unwrap();
+    drop(other);
+    // That was a passing trouble; these are not, and the next event is another one.
+    for status in ["301 Moved Permanently", "404 Not Found", "401 Unauthorized"] {
+        let id = marks("/one/events").to_string();
+        let mut posted = bad.accept();
+        while member(&posted.body, "id") != id {
+            posted.answer("200 OK");
+            posted = bad.accept();
+        }
+        posted.answer(status);
+    }
+    let id = marks("/one/events").to_string();
+    assert_eq!(member(&bad.take(), "id"), id);
+    assert!(
+        server.log().contains("one: event_url at 127.0.0.1:"),
+        "{}",
+        server.log()
+    );
+}
+
+#[test]
+fn what_can_not_be_a_receiver_is_refused_with_the_way_out() {
+    let dir = Dir::new();
+    let check = |url: &str| {
+        let file = dir.write(
+            "test.conf",
+            format!("[test]\nevent_url = {url}\nevent_command =\n"),
+        );
+        let output = support::run(Server::PROGRAM, &["-c", file.to_str().unwrap(), "--check"]);
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    let said = check("https://anna:s3cret@home.example/s3cret");
+    assert!(
+        said.contains(":2: event_url: https is not spoken here; put a proxy between, or use event_command"),
+        "{said}"
+    );
+    let wrong = check("ftp://anna:s3cret@home.example/s3cret");
+    assert!(
+        wrong.contains(":2: event_url: allowed: nothing, or an address as http://HOST:PORT/PATH"),
+        "{wrong}"
+    );
+    let good = check("http://anna:s3cret@home.example:81/s3cret");
+    assert!(
+        good.contains("camera0: events are sent to home.example:81\n"),
+        "{good}"
+    );
+    for said in [said, wrong, good] {
+        assert!(!said.contains("s3cret"), "{said}");
+    }
+}
+
+#[test]
+fn a_command_has_the_facts_in_its_environment() {
+    let dir = Dir::new();
+    let told = dir.file("told");
+    let command = format!(
+        "printf '%%s\\n' \"$CAMERA $EVENT $STATE <$FILE> $0 $#\" >> {};\n  echo to nobody; echo a complaint >&2; exit 3",
+        told.display()
+    );
+    let server = Server::with_config(&format!(
+        "{OPEN}[test]\nname = a-b_c\nevent_command = {command}\n[/dev/no-such-video]\nname = gone\nevent_command = {command}\n"
+    ));
+    let lines = || std::fs::read_to_string(&told).unwrap_or_default();
+    until("the loss is told", || lines() == "gone lost start <> /bin/sh 0\n");
+    mark(&server, "/events", "door-1_a");
+    until("the mark is told", || {
+        lines().ends_with("\na-b_c door-1_a mark <> /bin/sh 0\n")
+    });
+    until("its end is in the log", || {
+        server
+            .log()
+            .contains("a-b_c: event_command: failed at \"door-1_a\": exit status 3: a complaint")
+    });
+    assert_eq!(server.status("sandbox"), "off: [test] has an event_command");
+    assert!(server.log().contains("sandbox: off: [test] has an event_command"));
+    assert!(!server.get("/status").contains("printf"));
+
+    let strict = dir.write(
+        "strict.conf",
+        "[server]\nsandbox = strict\n[test]\nevent_command = true\n",
+    );
+    let output = support::run(
+        Server::PROGRAM,
+        &["-c", strict.to_str().unwrap(), "--listen", "127.0.0.1:0"],
+    );
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("sandbox = strict: can't be used: [test] has an event_command"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_command_that_does_not_end_is_ended() {
+    let dir = Dir::new();
+    let (begun, done) = (dir.file("begun"), dir.file("done"));
+    // It writes without end, too, and leaves a process behind.
+    let command = format!(
+        "[ $EVENT = hang ] && {{ echo $$ >> {}; yes >&2 & exec sleep 1000; }}; echo x >> {}; sleep 1000 &",
+        begun.display(),
+        done.display()
+    );
+    let server = Server::with_config(&format!("{OPEN}[test]\nevent_command = {command}\n"));
+    mark(&server, "/events", "hang");
+    mark(&server, "/events", "other");
+    until("the first runs", || begun.exists());
+    let process = std::fs::read_to_string(&begun).unwrap();
+    assert!(!done.exists(), "one at a time");
+    until("its time is over", || {
+        server.log().contains("it did not end within 30 s")
+    });
+    until("the second runs", || done.exists());
+    until("that it is well is in the log", || {
+        server.log().contains("events are taken again")
+    });
+    let process = Path::new("/proc").join(process.trim());
+    assert!(!process.exists());
+    until("nothing is left behind", || {
+        support::children(server.process.id()).is_empty()
+    });
+}
+
+/// A broker for MQTT, with a config and a port of its own, on loopback.
+struct Broker {
+    process: Child,
+    port: u16,
+    _dir: Dir,
+}
+
+impl Broker {
+    /// None where there is none.
+    fn new() -> Option<Broker> {
+        let program = ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"];
+        let program = program.into_iter().find(|path| Path::new(path).exists());
+        let (Some(program), true) = (program, support::have("mosquitto_sub")) else {
+            support::skip("no mosquitto, or no mosquitto-clients");
+            return None;
+        };
+        let port = Receiver::new(0).port();
+        let dir = Dir::new();
+        let config = dir.write(
+            "broker.conf",
+            format!("listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n"),
+        );
+        let mut broker = Command::new(program);
+        broker
+            .arg("-c")
+            .arg(config)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let process = broker.spawn().unwrap();
+        let broker = Broker {
+            process,
+            port,
+            _dir: dir,
+        };
+        until("the broker listens", || {
+            TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
+        Some(broker)
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        _ = self.process.kill();
+        _ = self.process.wait();
+    }
+}
+
+/// As docs/recipes.md has it, but for the broker's address.
+#[test]
+fn mqtt_is_a_recipe() {
+    let recipes = include_str!("../docs/recipes.md");
+    let (_, recipe) = recipes.split_once("<!-- mqtt -->\n```ini\n").unwrap();
+    let (recipe, _) = recipe.split_once("```").unwrap();
+    assert!(recipe.contains("-t cameras/$CAMERA/$EVENT -m $STATE"), "{recipe}");
+    let Some(broker) = Broker::new() else { return };
+    let port = broker.port;
+    let recipe = recipe.replace("-h broker.lan", &format!("-h 127.0.0.1 -p {port}"));
+    let server = Server::with_config(&format!(
+        "{OPEN}{recipe}[test]\nname = yard\n[/dev/no-such-video]\nname = gone\n"
+    ));
+    mark(&server, "/yard/events", "door");
+    let seconds = PATIENCE.as_secs().to_string();
+    let heard = support::run(
+        "mosquitto_sub",
+        &[
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &port.to_string(),
+            "-t",
+            "cameras/#",
+            "-C",
+            "2",
+            "-W",
+            &seconds,
+            "-v",
+        ],
+    );
+    let heard = String::from_utf8(heard.stdout).unwrap();
+    let mut lines: Vec<&str> = heard.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(
+        lines,
+        ["cameras/gone/lost start", "cameras/yard/door mark"],
+        "{}",
+        server.log()
+    );
 }

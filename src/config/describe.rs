@@ -106,6 +106,12 @@ impl Camera {
             true => format!("stops {} s after the last viewer leaves", self.linger.as_secs()),
             false => "runs even while nobody watches".into(),
         });
+        if let Some(url) = &self.event_url {
+            lines.push(format!("events are sent to {}", url.authority));
+        }
+        if !self.event_command.is_empty() {
+            lines.push("a command is run at each event; so there is no sandbox".into());
+        }
         if let SourceKind::Device {
             controls,
             chain,

@@ -9,9 +9,10 @@ use super::people::Role;
 use super::scope::{ALL, Scope};
 use super::source::{CaptureFormat, ChainKeys, Edid, InputKeys, Memory, SourceKind, Standard};
 use super::values::{
-    Refused, address, is_fourcc, is_host, is_name, known, list, origin, sent_origin, switch, within,
+    Refused, address, is_fourcc, is_host, is_name, known, list, one_line, origin, sent_origin, switch, within,
 };
 use crate::format::password::PasswordHash;
+use crate::format::url::Url;
 use std::time::Duration;
 
 /// One key.
@@ -214,10 +215,10 @@ pub static KEYS: &[Key] = &[
         name: "sandbox",
         default: "auto",
         doc: "What the program gives up for good when it starts, in case somebody finds a hole in it. \
-              auto: all files except devices and those that it has to read (Landlock), new sockets and \
-              other programs (seccomp), each if the kernel supports it, and none of it if a camera is a \
-              command. strict: also the system calls that it does not need; no camera can be a command \
-              then. off: nothing.",
+              auto: all files except devices and those that it has to read (Landlock), new sockets (but for \
+              event_url) and other programs (seccomp), each if the kernel supports it, and none of it if a camera is a \
+              command or has an event_command. strict: also the system calls that it does not need; there can be no \
+              command then. off: nothing.",
         allowed: "auto, strict or off",
         set: |config, text| {
             config.server.sandbox = match text {
@@ -340,6 +341,40 @@ pub static KEYS: &[Key] = &[
         allowed: "a whole number from 0 to 3600",
         set: |draft, text| {
             draft.camera.linger = Duration::from_secs(within(text, 0..=3600)?);
+            Ok(())
+        },
+    },
+    Key {
+        scope: Scope::Camera,
+        name: "event_url",
+        default: "",
+        doc: "Where each event of this camera is sent to, as JSON in the body of a POST: the webhook of another program.",
+        allowed: "nothing, or an address as http://HOST:PORT/PATH or http://USER:PASSWORD@HOST/",
+        set: |draft, text| {
+            // The path of a webhook is its secret.
+            let refused = Refused::Secret(match text.starts_with("https://") {
+                true => "https is not spoken here; put a proxy between, or use event_command = curl ...",
+                false => {
+                    "allowed: nothing, or an address as http://HOST:PORT/PATH or http://USER:PASSWORD@HOST/"
+                }
+            });
+            draft.camera.event_url = match text {
+                "" => None,
+                _ => Some(Url::parse(text).ok_or(refused)?),
+            };
+            Ok(())
+        },
+    },
+    Key {
+        scope: Scope::Camera,
+        name: "event_command",
+        default: "",
+        doc: "A shell command that is run at each event of this camera, for 30 seconds at most. The environment has CAMERA (the \
+              camera's name), EVENT (the kind), STATE (start, end or mark) and FILE (empty but for kinds that have one). With one, \
+              the program can't shut itself in (sandbox); event_url needs no such thing.",
+        allowed: "nothing, or a command for sh",
+        set: |draft, text| {
+            draft.camera.event_command = one_line(text);
             Ok(())
         },
     },
@@ -697,14 +732,7 @@ pub static KEYS: &[Key] = &[
               on indented lines; a percent sign is written %%. It is started when it is needed, and again when it ends.",
         allowed: "a command for sh",
         set: |draft, text| {
-            // One line: a newline would end the command for the shell, and a backslash before it is a habit.
-            let lines = text
-                .lines()
-                .map(|line| line.trim().trim_end_matches('\\').trim_end());
-            let line = lines
-                .filter(|line| !line.is_empty())
-                .collect::<Vec<_>>()
-                .join(" ");
+            let line = one_line(text);
             if line.is_empty() {
                 return Err(Refused::NotAllowed);
             }

@@ -5,6 +5,7 @@ use super::pan_tilt::PanTilt;
 use super::people::{People, Rights};
 use super::source::{Setting, SourceKind};
 use crate::format::password::PasswordHash;
+use crate::format::url::Url;
 use std::mem;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -133,6 +134,10 @@ pub struct Camera {
     pub auto_sleep: bool,
     /// The time from when the last viewer leaves until it stops.
     pub linger: Duration,
+    /// Where its events are sent to.
+    pub event_url: Option<Url>,
+    /// The shell command that is run at each of its events; empty if none is.
+    pub event_command: String,
     /// What turns it.
     pub pan_tilt: Box<PanTilt>,
 }
@@ -149,6 +154,8 @@ impl Default for Camera {
             rotation: 0,
             auto_sleep: true,
             linger: Duration::from_secs(5),
+            event_url: None,
+            event_command: String::new(),
             pan_tilt: Box::default(),
         }
     }

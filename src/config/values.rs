@@ -59,6 +59,15 @@ pub(super) fn list(text: &str, check: fn(&str) -> Result<(), Refused>) -> Result
         .collect()
 }
 
+/// A command as one line: a newline would end it for the shell, and a backslash before that is a habit.
+pub(super) fn one_line(text: &str) -> String {
+    let lines = text
+        .lines()
+        .map(|line| line.trim().trim_end_matches('\\').trim_end());
+    let lines = lines.filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join(" ")
+}
+
 /// True if it is a host: the common characters of a registered name (RFC 3986, 3.2.2), or an IPv6 literal.
 pub(super) fn is_host(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);

@@ -1,12 +1,15 @@
 //! The newest events, and who waits for the next.
 
 use super::event::Event;
+use crate::format::url::Url;
 use crate::sys::clock;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// So many events are kept, for who comes back after a break.
 const KEPT: usize = 100;
+/// So many wait in an outbox; then the oldest of them is dropped.
+const WAITING: usize = 32;
 
 /// The program's events, of all cameras.
 #[derive(Default)]
@@ -22,6 +25,88 @@ struct Inner {
     /// The number of the newest.
     newest: u64,
     closed: bool,
+    outboxes: Vec<Outbox>,
+    /// The number of the newest outbox.
+    last_outbox: u64,
+    counts: Vec<Counts>,
+}
+
+/// What is still to be told of one camera's events, in one way.
+struct Outbox {
+    number: u64,
+    recipient: Recipient,
+    waiting: Vec<Arc<Event>>,
+}
+
+/// Who is told of a camera's events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipient {
+    /// The camera.
+    pub camera: String,
+    /// How.
+    pub way: Way,
+}
+
+/// A way in which events leave the program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// A POST to this URL.
+    Url(Url),
+    /// This shell command.
+    Command(String),
+}
+
+impl Way {
+    /// The words for the ways, by [`Way::index`].
+    pub const WORDS: [&str; 2] = ["url", "command"];
+
+    fn index(&self) -> usize {
+        match self {
+            Way::Url(_) => 0,
+            Way::Command(_) => 1,
+        }
+    }
+}
+
+/// What became of an event on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was taken.
+    Delivered,
+    /// It was not, at no try.
+    Failed,
+    /// There were too many before it.
+    Dropped,
+}
+
+impl Outcome {
+    /// The words for the outcomes, in their order.
+    pub const WORDS: [&str; 3] = ["delivered", "failed", "dropped"];
+}
+
+/// One camera's numbers since the program started.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    camera: String,
+    /// Its events.
+    pub events: u64,
+    /// What became of them, by [`Way::WORDS`] and [`Outcome::WORDS`].
+    pub outcomes: [[u64; 3]; 2],
+}
+
+impl Inner {
+    fn counts(&mut self, camera: &str) -> &mut Counts {
+        let known = self.counts.iter().position(|counts| counts.camera == camera);
+        let at = known.unwrap_or_else(|| {
+            let camera = camera.into();
+            self.counts.push(Counts {
+                camera,
+                ..Counts::default()
+            });
+            self.counts.len() - 1
+        });
+        &mut self.counts[at]
+    }
 }
 
 impl Events {
@@ -34,10 +119,15 @@ impl Events {
         let number = at_ms.max(inner.newest + 1);
         inner.newest = number;
         let event = Arc::new(Event::new(number, (camera, kind, state), began, why, at_ms));
-        if inner.kept.len() == KEPT {
-            inner.kept.remove(0);
+        inner.counts(camera).events += 1;
+        for at in 0..inner.outboxes.len() {
+            let outbox = &mut inner.outboxes[at];
+            if outbox.recipient.camera == camera && push(&mut outbox.waiting, &event, WAITING) {
+                let way = outbox.recipient.way.index();
+                inner.counts(camera).outcomes[way][Outcome::Dropped as usize] += 1;
+            }
         }
-        inner.kept.push(event);
+        push(&mut inner.kept, &event, KEPT);
         self.news.notify_all();
         number
     }
@@ -63,9 +153,77 @@ impl Events {
         self.news.notify_all();
     }
 
+    /// Has these be the recipients. Gives those that were none before, each with the number of its outbox; the outboxes of those
+    /// that are none any more are gone.
+    pub(super) fn change_recipients(&self, recipients: Vec<Recipient>) -> Vec<(u64, Recipient)> {
+        let mut inner = self.lock();
+        inner
+            .outboxes
+            .retain(|outbox| recipients.contains(&outbox.recipient));
+        let mut new = Vec::new();
+        for recipient in recipients {
+            if inner.outboxes.iter().all(|outbox| outbox.recipient != recipient) {
+                inner.last_outbox += 1;
+                let number = inner.last_outbox;
+                new.push((number, recipient.clone()));
+                inner.outboxes.push(Outbox {
+                    number,
+                    recipient,
+                    waiting: Vec::new(),
+                });
+            }
+        }
+        self.news.notify_all();
+        new
+    }
+
+    /// The oldest event that waits in the outbox of that number, once there is one; `None` when there will be no more.
+    pub(super) fn take(&self, number: u64) -> Option<Arc<Event>> {
+        let mut inner = self.lock();
+        loop {
+            if inner.closed {
+                return None;
+            }
+            let outbox = inner.outboxes.iter_mut().find(|outbox| outbox.number == number)?;
+            if !outbox.waiting.is_empty() {
+                return Some(outbox.waiting.remove(0));
+            }
+            inner = self.news.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Lets so much time pass; false at once if the outbox of that number is gone.
+    pub(super) fn rest(&self, number: u64, time: Duration) -> bool {
+        let goes_on =
+            |inner: &mut Inner| !inner.closed && inner.outboxes.iter().any(|outbox| outbox.number == number);
+        let waited = self.news.wait_timeout_while(self.lock(), time, goes_on);
+        waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
+    /// Counts what became of an event.
+    pub(super) fn count(&self, recipient: &Recipient, outcome: Outcome) {
+        let way = recipient.way.index();
+        self.lock().counts(&recipient.camera).outcomes[way][outcome as usize] += 1;
+    }
+
+    /// The numbers of this camera.
+    pub fn counts(&self, camera: &str) -> Counts {
+        self.lock().counts(camera).clone()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Adds an event to those that there are; true if the oldest made room for it, as there may be so many and no more.
+fn push(events: &mut Vec<Arc<Event>>, event: &Arc<Event>, most: usize) -> bool {
+    let full = events.len() == most;
+    if full {
+        events.remove(0);
+    }
+    events.push(Arc::clone(event));
+    full
 }
 
 #[cfg(test)]
@@ -111,6 +269,36 @@ mod tests {
             texts[0].text
         );
         assert!(texts[1].text.starts_with(&front(END)), "{}", texts[1].text);
+    }
+
+    #[test]
+    fn a_full_outbox_loses_its_oldest() {
+        let events = Events::default();
+        let recipient = Recipient {
+            camera: "yard".into(),
+            way: Way::Command("x".into()),
+        };
+        let new = events.change_recipients(vec![recipient.clone()]);
+        assert_eq!(new, [(1, recipient.clone())]);
+        assert_eq!(events.change_recipients(vec![recipient.clone()]), []);
+        let numbers: Vec<u64> = (0..WAITING as u64 + 3)
+            .map(|_| events.add("yard", "door", MARK, None, ""))
+            .collect();
+        events.add("other", "door", MARK, None, "");
+        for number in &numbers[3..] {
+            assert_eq!(events.take(1).unwrap().number, *number);
+        }
+        events.count(&recipient, Outcome::Failed);
+        let counts = events.counts("yard");
+        assert_eq!(
+            (counts.events, counts.outcomes),
+            (WAITING as u64 + 3, [[0; 3], [0, 1, 3]])
+        );
+        assert_eq!(events.counts("other").events, 1);
+        assert!(events.rest(1, Duration::ZERO));
+        events.change_recipients(Vec::new());
+        assert!(!events.rest(1, Duration::from_secs(60)));
+        assert_eq!(events.take(1), None);
     }
 
     #[test]

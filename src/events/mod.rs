@@ -2,6 +2,9 @@
 
 mod bus;
 mod event;
+mod post;
+mod run;
 
-pub use bus::Events;
+pub use bus::{Events, Outcome, Way};
 pub use event::{END, Event, FULL, LOST, MARK, OWN, START, is_kind};
+pub use post::change_recipients;

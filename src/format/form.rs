@@ -12,7 +12,7 @@ pub fn field(form: &[u8], name: &str) -> Option<String> {
 }
 
 /// Undoes the escapes. What is none stays as it is.
-fn decode(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn decode(bytes: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
     while let Some((byte, after)) = rest.split_first() {

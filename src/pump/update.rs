@@ -66,6 +66,8 @@ fn opened_by(camera: &Camera) -> Camera {
         auto_sleep: false,
         linger: Duration::ZERO,
         pan_tilt: Box::default(),
+        event_url: None,
+        event_command: String::new(),
         ..camera.clone()
     };
     if let Some(settings) = camera.source.settings_mut() {

@@ -155,10 +155,11 @@ pub struct Command {
 impl Command {
     /// Starts the program of that path with these arguments, as if this one had changed nothing: with nothing to read, no
     /// file of ours but its output pipes, no signal blocked or ignored, and the limit of open files that we were started with.
+    /// These variables are added to its environment.
     ///
     /// # Errors
     /// The kernel's.
-    pub fn start(program: &str, arguments: &[&str]) -> io::Result<Command> {
+    pub fn start(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> io::Result<Command> {
         // By posix_spawn(3) itself: std::process makes the program 28 kB larger, and sets a signal mask only by unsafe
         // code between fork and exec (pre_exec).
         let (stdout, stdout_writer) = Packets::new()?;
@@ -192,6 +193,8 @@ impl Command {
         }
         let environment: Vec<CString> = std::env::vars_os()
             .filter(|(name, _)| !OURS.iter().any(|ours| name == ours))
+            .filter(|(name, _)| !variables.iter().any(|(ours, _)| name == ours))
+            .chain(variables.iter().map(|(name, value)| (name.into(), value.into())))
             .filter_map(|(name, value)| CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()).ok())
             .collect();
         let path = program.as_c_str();
@@ -332,7 +335,7 @@ mod tests {
         SigSet::all().thread_block().unwrap();
         // Read by the shell itself: it unblocks all for the programs that it starts.
         let script = "while read name value; do [ $name != SigBlk: ] || echo $value; done </proc/$$/status";
-        let started = Command::start("/bin/sh", &["-c", script]);
+        let started = Command::start("/bin/sh", &["-c", script], &[]);
         SigSet::all().thread_unblock().unwrap();
         let mut command = started.unwrap();
         assert_eq!(command.exit(Duration::from_secs(60)), Some(Exit::Status(0)));

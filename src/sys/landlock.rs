@@ -40,8 +40,17 @@ struct PathBeneath {
 }
 const _: () = assert!(size_of::<PathBeneath>() == 12);
 
+/// struct landlock_net_port_attr.
+#[repr(C)]
+struct NetPort {
+    allowed_access: u64,
+    port: u64,
+}
+const _: () = assert!(size_of::<NetPort>() == 16);
+
 const CREATE_RULESET_VERSION: c_long = 1;
 const RULE_PATH_BENEATH: c_long = 1;
+const RULE_NET_PORT: c_long = 2;
 
 // LANDLOCK_ACCESS_FS_*
 const WRITE_FILE: u64 = 1 << 1;
@@ -62,6 +71,7 @@ const KNOWN_TO: [u64; 5] = [
 ];
 /// LANDLOCK_ACCESS_NET_BIND_TCP and _CONNECT_TCP.
 const NET: u64 = 0b11;
+const CONNECT_TCP: u64 = 0b10;
 /// LANDLOCK_SCOPE_SIGNAL: no signals to those outside.
 const SIGNALS: u64 = 1 << 1;
 
@@ -75,12 +85,13 @@ fn call(number: c_long, arguments: [c_long; 4]) -> io::Result<c_long> {
     }
 }
 
-/// Leaves only these folders to the calling thread, and no new TCP connections or listening sockets (since version 4).
+/// Leaves only these folders to the calling thread, and no new TCP connections, but to these ports, or listening sockets (since
+/// version 4).
 /// A folder that is not there is left out. PR_SET_NO_NEW_PRIVS has to be set.
 ///
 /// # Errors
 /// The kernel's: ENOSYS or EOPNOTSUPP if it has no Landlock, or it is off.
-pub fn restrict(folders: &[(&Path, Access)]) -> io::Result<()> {
+pub fn restrict(folders: &[(&Path, Access)], ports: &[u16]) -> io::Result<()> {
     let version = call(
         libc::SYS_landlock_create_ruleset,
         [0, 0, CREATE_RULESET_VERSION, 0],
@@ -115,6 +126,16 @@ pub fn restrict(folders: &[(&Path, Access)]) -> io::Result<()> {
         call(
             libc::SYS_landlock_add_rule,
             [ruleset, RULE_PATH_BENEATH, (&raw const rule) as c_long, 0],
+        )?;
+    }
+    for port in ports.iter().filter(|_| version >= 4) {
+        let rule = NetPort {
+            allowed_access: CONNECT_TCP,
+            port: u64::from(*port),
+        };
+        call(
+            libc::SYS_landlock_add_rule,
+            [ruleset, RULE_NET_PORT, (&raw const rule) as c_long, 0],
         )?;
     }
     call(libc::SYS_landlock_restrict_self, [ruleset, 0, 0, 0])?;

@@ -137,22 +137,20 @@ const BY_LIBRARY: &[c_long] = &[libc::SYS_rseq];
 #[cfg(not(target_env = "gnu"))]
 const BY_LIBRARY: &[c_long] = &[];
 
-/// What Landlock leaves open: new sockets, other ends for those that are there, programs (which may also be in memory), and
-/// what makes calls that no filter sees.
-const WAYS_OUT: &[c_long] = &[
-    libc::SYS_socket,
-    libc::SYS_connect,
-    libc::SYS_bind,
-    libc::SYS_execve,
-    libc::SYS_execveat,
-    libc::SYS_io_uring_setup,
-];
+/// What Landlock leaves open: programs (which may also be in memory), what makes calls that no filter sees, ...
+const WAYS_OUT: &[c_long] = &[libc::SYS_execve, libc::SYS_execveat, libc::SYS_io_uring_setup];
+/// ... new sockets, and other ends for those that are there.
+const SOCKETS: &[c_long] = &[libc::SYS_socket, libc::SYS_connect, libc::SYS_bind];
+/// The calls with a socket of the internet's, once it is made: of a program that connects, and of the C libraries, which ask
+/// for names by UDP.
+const CONNECTING: &[c_long] = &[libc::SYS_connect, libc::SYS_bind, libc::SYS_sendmmsg];
 
 /// The place of the call's number in struct seccomp_data, ...
 const NUMBER_AT: u32 = 0;
 /// ... of the machine's (AUDIT_ARCH_*), ...
 const ARCH_AT: u32 = 4;
-/// ... and of the second argument's lower half.
+/// ... and of the first two arguments' lower halves.
+const FIRST_AT: u32 = 16;
 const SECOND_AT: u32 = 24;
 const _: () = assert!(ARCH == 0 || cfg!(target_endian = "little"));
 
@@ -168,8 +166,9 @@ const IF_EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
 const IF_AT_LEAST: u32 = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
 const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
 
-/// Refuses all calls but those `named`; or if they are `ways_out`, those alone.
-fn program(named: &[c_long], ways_out: bool) -> Vec<sock_filter> {
+/// Refuses all calls but those `named`; or if they are `ways_out`, those alone. `sockets`: those of the internet may be made,
+/// and no others.
+fn program(named: &[c_long], ways_out: bool, sockets: bool) -> Vec<sock_filter> {
     let step = |code: u32, k: u32, jt: u8, jf: u8| sock_filter {
         code: code as u16,
         jt,
@@ -177,6 +176,14 @@ fn program(named: &[c_long], ways_out: bool) -> Vec<sock_filter> {
         k,
     };
     let count = named.len() as u8;
+    let about_sockets = [
+        step(IF_EQUAL, libc::SYS_socket as u32, 0, 3),
+        step(LOAD, FIRST_AT, 0, 0),
+        step(IF_EQUAL, libc::AF_INET as u32, count + 3, 0),
+        step(IF_EQUAL, libc::AF_INET6 as u32, count + 2, count + 1),
+    ];
+    let about_sockets = if sockets { &about_sockets[..] } else { &[] };
+    let most = count + about_sockets.len() as u8;
     // The last three steps: for calls with no name here, that refuse, that allow.
     let refused = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
     let others = if ways_out {
@@ -187,15 +194,16 @@ fn program(named: &[c_long], ways_out: bool) -> Vec<sock_filter> {
     let to_named = if ways_out { 1 } else { 2 };
     let mut program = vec![
         step(LOAD, ARCH_AT, 0, 0),
-        step(IF_EQUAL, ARCH, 0, count + 7),
+        step(IF_EQUAL, ARCH, 0, most + 7),
         step(LOAD, NUMBER_AT, 0, 0),
-        step(IF_AT_LEAST, X32, count + 5, 0),
+        step(IF_AT_LEAST, X32, most + 5, 0),
         // A pair of datagram sockets could send to others, too.
         step(IF_EQUAL, libc::SYS_socketpair as u32, 0, 3),
         step(LOAD, SECOND_AT, 0, 0),
         step(AND, SOCK_TYPE_MASK, 0, 0),
-        step(IF_EQUAL, libc::SOCK_STREAM as u32, count + 2, count + 1),
+        step(IF_EQUAL, libc::SOCK_STREAM as u32, most + 2, most + 1),
     ];
+    program.extend_from_slice(about_sockets);
     for (passed, number) in named.iter().enumerate() {
         let rest = count - passed as u8 - 1;
         program.push(step(IF_EQUAL, *number as u32, rest + to_named, 0));
@@ -206,20 +214,23 @@ fn program(named: &[c_long], ways_out: bool) -> Vec<sock_filter> {
     program
 }
 
-/// Leaves only what a server of cameras calls. PR_SET_NO_NEW_PRIVS has to be set.
+/// Leaves only what a server of cameras calls, and what connects, if it may. PR_SET_NO_NEW_PRIVS has to be set.
 ///
 /// # Errors
 /// The kernel's: EINVAL if it has no such filters; Unsupported on a machine whose calls are not known here.
-pub fn restrict() -> io::Result<()> {
-    enter(program(&[CALLS, OLDER, BY_WIDTH, BY_LIBRARY].concat(), false))
+pub fn restrict(may_connect: bool) -> io::Result<()> {
+    let more = if may_connect { CONNECTING } else { &[] };
+    let named = [CALLS, OLDER, BY_WIDTH, BY_LIBRARY, more].concat();
+    enter(program(&named, false, may_connect))
 }
 
-/// Refuses new sockets and other programs, and leaves all else. PR_SET_NO_NEW_PRIVS has to be set.
+/// Refuses other programs and new sockets, or those that do not connect, and leaves all else. PR_SET_NO_NEW_PRIVS has to be set.
 ///
 /// # Errors
 /// Those of [`restrict`].
-pub fn close_ways_out() -> io::Result<()> {
-    enter(program(WAYS_OUT, true))
+pub fn close_ways_out(may_connect: bool) -> io::Result<()> {
+    let more = if may_connect { &[] } else { SOCKETS };
+    enter(program(&[WAYS_OUT, more].concat(), true, may_connect))
 }
 
 fn enter(mut program: Vec<sock_filter>) -> io::Result<()> {
@@ -258,19 +269,24 @@ mod tests {
     use std::thread;
 
     /// The filter is of the thread that calls this, which ends soon.
-    fn what_is_open(enter: fn() -> io::Result<()>) {
+    fn what_is_open(enter: fn(bool) -> io::Result<()>, may_connect: bool) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let mut client = TcpStream::connect(address).unwrap();
         process::renounce_privileges().unwrap();
-        match enter() {
+        match enter(may_connect) {
             Err(e) if e.kind() == io::ErrorKind::Unsupported => return,
             entered => entered.unwrap(),
         }
+        let (tcp, udp) = (
+            TcpStream::connect(address).err(),
+            UdpSocket::bind("127.0.0.1:0").err(),
+        );
+        for outcome in [tcp, udp] {
+            let why = outcome.and_then(|e| e.raw_os_error());
+            assert_eq!(why, (!may_connect).then_some(libc::ENOSYS));
+        }
         for (way_out, outcome) in [
-            ("TCP", TcpStream::connect(address).err()),
-            ("UDP", UdpSocket::bind("127.0.0.1:0").err()),
-            ("listening", TcpListener::bind("127.0.0.1:0").err()),
             ("a unix socket", UnixStream::connect("/run/nobody").err()),
             ("datagrams", UnixDatagram::unbound().err()),
             ("a pair of those", UnixDatagram::pair().err()),
@@ -301,7 +317,10 @@ mod tests {
     #[test]
     fn the_filters_leave_what_is_needed() {
         for enter in [close_ways_out, restrict] {
-            thread::spawn(move || what_is_open(enter)).join().unwrap();
+            for may_connect in [false, true] {
+                let look = move || what_is_open(enter, may_connect);
+                thread::spawn(look).join().unwrap();
+            }
         }
     }
 }

@@ -100,7 +100,7 @@ impl Exec {
         let now = Instant::now();
         let mut patience = history.patience.clone().unwrap_or_else(|| Patience::new(now));
         patience.begin(now);
-        let command = Command::start(program, arguments)
+        let command = Command::start(program, arguments, &[])
             .map_err(|e| Error::new(&description, "can't start the command", e))?;
         Ok(Exec {
             name: name.to_string(),

@@ -153,7 +153,7 @@ fn help(program: &str) -> Result<String> {
 fn ask(program: &str, question: &str) -> Result<String> {
     const TRIED: &str = "can't ask for its options";
     let unread = |e: io::Error| fail(TRIED, &e.to_string());
-    let mut command = Command::start(program, &[question]).map_err(unread)?;
+    let mut command = Command::start(program, &[question], &[]).map_err(unread)?;
     let deadline = Instant::now() + HELP_WAIT;
     let (mut answer, mut buffer) = (Vec::new(), vec![0; Packets::MIN_READ_BYTES]);
     while answer.len() < HELP_BYTES {
