@@ -1,5 +1,5 @@
-//! One thread that waits for all clients of streams to send something or to leave, so that their own threads need not wake up
-//! to look. It is made with the first stream.
+//! One thread that waits for the clients that follow a ring to send something or to leave, so that their own threads need not
+//! wake up to look. It is made with the first of them.
 
 use super::connection::Connection;
 use super::places::STACK_BYTES;
@@ -17,7 +17,7 @@ const REST: Duration = Duration::from_millis(10);
 /// All connections by their numbers.
 pub type Connections = Mutex<HashMap<u64, Arc<Connection>>>;
 
-/// What waits for the clients' sockets, once there was a stream.
+/// What waits for the clients' sockets, once there was one to wait for.
 #[derive(Default)]
 pub struct Inputs(Mutex<Option<Arc<Epoll>>>);
 

@@ -296,7 +296,7 @@ fn a_thread_is_called_for_its_own_client() {
     let mut rig = Rig::new(LIMITS);
     let mut follower = Follower::shared(&ring, false, Arc::clone(&sink) as Arc<dyn Sink>);
     let wake = follower.wake();
-    // One that pulls or was not called goes on as ever.
+    // This one is not called.
     let mut other = Follower::shared(&ring, false, Arc::new(Kept::default()));
     thread::scope(|scope| {
         scope.spawn(|| {
