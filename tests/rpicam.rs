@@ -93,6 +93,57 @@ fn the_camera_is_served_with_what_the_build_can_do() {
 
 /// No shell looks at what stands in the config.
 #[test]
+fn options_of_the_config_are_changed_by_another_run() {
+    let keys = "[server]\ncontrols = on\n[rpicam]\nbitrate = 2000000\nhflip = yes\nrpicam_brightness = 0.5\n";
+    let bitrate = "  --bitrate arg (=0)                    Set the video bitrate for encoding.\n";
+    let dir = stand_in("rpicam-vid", &format!("{LITE}{bitrate}"), STREAM);
+    let server = Server::with_config_as(program(&dir), keys);
+    let mut stream = server.follow("");
+    stream.next_fragment().unwrap();
+    let said = server.get("/controls");
+    assert!(
+        said.contains("\"writable\":true,\"why\":\"\"") && said.contains("\"restarts\":true"),
+        "{said}"
+    );
+    let post = |body: &str| {
+        let length = body.len();
+        server.ask(&format!(
+            "POST /controls HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        ))
+    };
+    for (body, expected) in [
+        ("{\"bitrate\":3}", "\"refused\":{\"bitrate\":\"can't be set so\"}"),
+        ("{\"brightness\":\"/etc/passwd\"}", "\"refused\":{\"brightness\":"),
+        ("{\"brightness\":\"--output\"}", "\"refused\":{\"brightness\":"),
+        ("{\"output\":\"x\"}", "There is no control"),
+        (
+            "{\"bitrate\":3000000,\"brightness\":\"-0.2\",\"hflip\":false}",
+            "\"refused\":{}",
+        ),
+    ] {
+        let said = post(body);
+        assert!(said.contains(expected), "{said}");
+    }
+    let last = || runs(&dir).pop().unwrap_or_default();
+    until("it runs anew", || last().contains("--bitrate 3000000"));
+    assert!(
+        last().contains("--brightness=-0.2") && !last().contains("--hflip"),
+        "{}",
+        last()
+    );
+    assert!(stream.next_fragment().is_some());
+    // Nothing but the config's own is left of it.
+    post("{\"bitrate\":null,\"brightness\":null,\"hflip\":null}");
+    until("it runs as at first", || last().contains("--bitrate 2000000"));
+    assert!(
+        last().contains("--brightness 0.5") && last().contains("--hflip"),
+        "{}",
+        last()
+    );
+}
+
+#[test]
 fn a_value_is_one_word() {
     let dir = stand_in("rpicam-vid", &LITE.replace("brightness", "tuning-file"), STREAM);
     let server = Server::with_config_as(

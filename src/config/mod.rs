@@ -11,6 +11,7 @@ mod model;
 mod nearest;
 mod pan_tilt;
 mod people;
+mod rpicam;
 mod scope;
 mod section;
 mod source;

@@ -37,6 +37,8 @@ pub struct Kept {
     /// `None` where nothing can be kept.
     file: Option<PathBuf>,
     cameras: Mutex<Cameras>,
+    /// Held while the file is written; who reads does not wait for a disk.
+    writing: Mutex<()>,
 }
 
 impl Kept {
@@ -53,6 +55,7 @@ impl Kept {
         Ok(Kept {
             file,
             cameras: Mutex::new(cameras),
+            writing: Mutex::default(),
         })
     }
 
@@ -77,14 +80,14 @@ impl Kept {
             let why = "the program has no state folder: systemd's StateDirectory= gives it one, or STATE_DIRECTORY in its environment";
             return Err(Error::new("controls", "can't be kept", why));
         };
-        let mut cameras = self.lock();
-        let mut new = cameras.clone();
+        let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut new = self.lock().clone();
         new.retain(|(name, _)| name != camera);
         if !values.is_empty() {
             new.push((camera.into(), values));
         }
         write(path, &text(&new)).map_err(|e| Error::new(path.display(), "can't keep controls", e))?;
-        *cameras = new;
+        *self.lock() = new;
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use super::control::{Control, TEXT, Value};
 use super::kept::{Kept, KeptValue};
 use super::names::same;
-use crate::config::Setting;
+use crate::config::{Rpicam, Setting, switch};
 use crate::error::Result;
 use crate::sys::event::Event;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 
 /// A thread that hangs in a driver is left there; no more than so many.
 const MOST_THREADS: usize = 2;
+
+/// An option's value may have so many characters.
+const OPTION_CHARS: i64 = 64;
 
 /// What a control is to be set to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +71,8 @@ struct State {
     /// Something is to be set, or looked at, each time the camera was opened.
     restore: bool,
     config: Vec<Setting>,
+    /// What rpicam-vid is run with by the config: it has no controls, but may be run with other options.
+    rpicam: Option<Rpicam>,
     kept: Vec<KeptValue>,
     live: Vec<Live>,
 }
@@ -152,7 +157,7 @@ impl Mailbox {
         }
     }
 
-    /// Notes values for a camera that is not open: they are set when it is.
+    /// Notes values for a camera that is not open, or that takes none while it is: they are set when it is opened.
     pub fn set_later(&self, wishes: Vec<(String, Wish)>) {
         let mut state = self.lock();
         let state = &mut *state;
@@ -164,6 +169,9 @@ impl Mailbox {
             let item = |found: &dyn Fn(&(i64, String)) -> bool| control.menu.iter().find(|item| found(item));
             let (value, text) = match &wish {
                 Wish::Reset => (control.config.clone(), None),
+                Wish::Number(number) if control.kind == TEXT => {
+                    (Value::Text(number.to_string()), Some(number.to_string()))
+                }
                 Wish::Number(number) => {
                     let label = item(&|(value, _)| value == number).map(|(_, label)| label.clone());
                     (Value::Number(*number), label.or_else(|| Some(number.to_string())))
@@ -176,13 +184,19 @@ impl Mailbox {
                     (number.map(Value::Number).unwrap_or_default(), Some(text.clone()))
                 }
             };
-            if control.read_only || value == Value::None && wish != Wish::Reset {
-                let why = "can't be set so; while the camera is not there, that is all that is known";
+            let option = |rpicam: &Rpicam| {
+                text.as_ref()
+                    .is_none_or(|text| rpicam.with(&name, text).is_some())
+            };
+            let is_option = state.rpicam.as_ref().is_none_or(option);
+            if control.read_only || !is_option || value == Value::None && wish != Wish::Reset {
+                let why = "can't be set so";
                 state.refused.push((name, why.into()));
                 continue;
             }
             control.value = value;
             note(&mut state.live, name, text);
+            state.restart |= state.rpicam.is_some();
         }
     }
 
@@ -236,7 +250,7 @@ impl Mailbox {
     /// For the pump alone: takes over a config, and what is kept as far as it replaces values that the config still has. What was set
     /// here stays, but where the config says something else than before. Gives a line for the log for each value that is kept and
     /// holds no longer.
-    pub fn set_config(&self, camera: &str, config: Vec<Setting>) -> Vec<String> {
+    pub fn set_config(&self, camera: &str, config: Vec<Setting>, rpicam: Option<&Rpicam>) -> Vec<String> {
         let kept = self.store.of(camera);
         let mut lines = Vec::new();
         let holds = |kept: &KeptValue| {
@@ -262,7 +276,46 @@ impl Mailbox {
             .live
             .retain(|(name, _)| in_config(&before, name) == in_config(&config, name));
         state.kept = kept;
+        state.rpicam = rpicam.cloned();
+        drop(state);
+        if let Some(rpicam) = rpicam {
+            self.show_options(rpicam);
+        }
         lines
+    }
+
+    /// Shows the options of the config, as they are when what was set or kept is put in.
+    fn show_options(&self, rpicam: &Rpicam) {
+        let (_, values) = self.values();
+        let mut controls = Vec::new();
+        for option in &rpicam.options {
+            let name = option.name.replace('-', "_");
+            let is_flag = option.value.is_empty();
+            let value = |text: &str| match is_flag {
+                true => Value::Number((switch(text) != Some(false)).into()),
+                false => Value::Text(text.into()),
+            };
+            let now = values.iter().find(|(other, _)| *other == name);
+            controls.push(Control {
+                label: option.name.clone(),
+                class: "rpicam-vid".into(),
+                kind: if is_flag { "bool" } else { TEXT },
+                max: if is_flag { 1 } else { OPTION_CHARS },
+                step: 1,
+                active: true,
+                value: now.map_or_else(|| value(&option.value), |(_, text)| value(text)),
+                config: value(&option.value),
+                kept: self.kept(&name).map_or(Value::None, |text| value(&text)),
+                name,
+                ..Control::default()
+            });
+        }
+        self.lock().controls = controls;
+    }
+
+    /// True if a change has the camera opened anew, whatever it is.
+    pub fn restarts(&self) -> bool {
+        self.lock().rpicam.is_some()
     }
 
     /// For the pump alone: the camera is open; `has_controls` is true if a thread could set some.
@@ -302,13 +355,12 @@ impl Mailbox {
         asked && state.open && state.thread.is_none() && state.threads < MOST_THREADS
     }
 
-    /// A thread begins that is woken by this; gives its epoch.
-    pub fn begin(&self, wake: Arc<Event>) -> u64 {
+    /// A thread begins that is woken by this; gives its epoch, and whether it is to set what was set before.
+    pub fn begin(&self, wake: Arc<Event>) -> (u64, bool) {
         let mut state = self.lock();
         state.thread = Some(wake);
         state.threads += 1;
-        state.restore = false;
-        state.epoch
+        (state.epoch, std::mem::take(&mut state.restore))
     }
 
     /// A thread of this epoch ends. What it has not answered is for the next one.
@@ -409,7 +461,7 @@ mod tests {
         assert!(!mailbox.answer(ticket, Duration::from_secs(600)).done);
         mailbox.opened(true);
         assert!(mailbox.needs_thread());
-        let epoch = mailbox.begin(Arc::new(Event::new().unwrap()));
+        let (epoch, _) = mailbox.begin(Arc::new(Event::new().unwrap()));
         assert!(!mailbox.needs_thread());
         let turn = mailbox.turn(epoch).unwrap();
         assert_eq!(
@@ -427,7 +479,7 @@ mod tests {
         mailbox.closed();
         assert!(mailbox.turn(epoch).is_none());
         mailbox.opened(true);
-        let second = mailbox.begin(Arc::new(Event::new().unwrap()));
+        let (second, _) = mailbox.begin(Arc::new(Event::new().unwrap()));
         mailbox.closed();
         mailbox.opened(true);
         assert!(!mailbox.needs_thread());
@@ -453,7 +505,7 @@ mod tests {
         });
         store.keep("camera0", kept.collect()).unwrap();
         let mailbox = Mailbox::new(Arc::new(store));
-        let lines = mailbox.set_config("camera0", config(now)).len();
+        let lines = mailbox.set_config("camera0", config(now), None).len();
         for (name, text) in live {
             mailbox.note(name, text.map(Into::into));
         }
@@ -502,11 +554,11 @@ mod tests {
     #[test]
     fn a_new_config_leaves_what_it_does_not_change() {
         let mailbox = Mailbox::default();
-        mailbox.set_config("camera0", config(&[("gain", "1"), ("hue", "1")]));
+        mailbox.set_config("camera0", config(&[("gain", "1"), ("hue", "1")]), None);
         mailbox.note("gain", Some("5".into()));
         mailbox.note("hue", Some("6".into()));
         mailbox.note("zoom", Some("7".into()));
-        mailbox.set_config("camera0", config(&[("gain", "2"), ("hue", "1")]));
+        mailbox.set_config("camera0", config(&[("gain", "2"), ("hue", "1")]), None);
         let values = mailbox.values().1;
         assert_eq!(values, [("hue".into(), "6".into()), ("zoom".into(), "7".into())]);
     }
@@ -515,7 +567,7 @@ mod tests {
     fn what_is_set_while_the_camera_sleeps_is_noted() {
         let mailbox = Mailbox::default();
         mailbox.opened(true);
-        let epoch = mailbox.begin(Arc::new(Event::new().unwrap()));
+        let (epoch, _) = mailbox.begin(Arc::new(Event::new().unwrap()));
         let menu = Control {
             name: "mode".into(),
             kind: "menu",
@@ -539,5 +591,12 @@ mod tests {
         assert_eq!(mailbox.values().1, []);
         mailbox.opened(true);
         assert!(mailbox.needs_thread());
+        // Once after each opening: what others set later holds.
+        let begin = || mailbox.begin(Arc::new(Event::new().unwrap()));
+        let (epoch, restores) = begin();
+        assert!(restores && !mailbox.needs_thread());
+        mailbox.end(epoch);
+        mailbox.ask(Vec::new());
+        assert!(mailbox.needs_thread() && begin() == (epoch, false));
     }
 }

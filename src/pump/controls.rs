@@ -26,7 +26,11 @@ const FOLLOWS: &str = "ws";
 
 /// Hands the config's values over.
 pub(super) fn take_config(stream: &Stream, camera: &Camera) {
-    for line in stream.controls.set_config(&stream.name, settings(camera)) {
+    let rpicam = match &camera.source {
+        SourceKind::Rpicam(rpicam) => Some(rpicam),
+        _ => None,
+    };
+    for line in stream.controls.set_config(&stream.name, settings(camera), rpicam) {
         log_warning!("{line}");
     }
 }
@@ -34,9 +38,13 @@ pub(super) fn take_config(stream: &Stream, camera: &Camera) {
 /// What the config sets, on the camera and on codecs.
 fn settings(camera: &Camera) -> Vec<Setting> {
     let mut settings = camera.source.settings().to_vec();
-    if let SourceKind::Device { chain, .. } = &camera.source {
-        let codecs = chain.codecs.iter().flat_map(|(_, settings)| settings);
-        settings.extend(codecs.cloned());
+    match &camera.source {
+        SourceKind::Device { chain, .. } => {
+            let codecs = chain.codecs.iter().flat_map(|(_, settings)| settings);
+            settings.extend(codecs.cloned());
+        }
+        SourceKind::Rpicam(rpicam) => settings.extend(rpicam.options.iter().cloned()),
+        _ => {}
     }
     settings
 }
@@ -44,7 +52,14 @@ fn settings(camera: &Camera) -> Vec<Setting> {
 /// The camera with what was set or kept, as far as that has to be there when it is opened.
 pub(super) fn with_changes(stream: &Stream, camera: &Camera) -> Camera {
     let mut camera = camera.clone();
+    // Before the look: what is noted from here on is for the next time.
+    stream.controls.take_restart();
     let (_, values) = stream.controls.values();
+    if let SourceKind::Rpicam(rpicam) = &mut camera.source {
+        for (name, value) in &values {
+            *rpicam = rpicam.with(name, value).unwrap_or_else(|| rpicam.clone());
+        }
+    }
     if let Some(settings) = camera.source.settings_mut() {
         for (name, value) in values {
             if is_set_at_opening(&name) {
@@ -71,8 +86,8 @@ pub(super) fn start(stream: &Arc<Stream>, source: &dyn Source) {
         return;
     };
     let (for_thread, nodes) = (Arc::clone(stream), source.control_nodes());
-    let epoch = stream.controls.begin(Arc::clone(&wake));
-    let run = Box::new(move || Thread::run(for_thread, epoch, &wake, nodes));
+    let (epoch, restores) = stream.controls.begin(Arc::clone(&wake));
+    let run = Box::new(move || Thread::run(for_thread, (epoch, restores), &wake, nodes));
     if let Err(e) = threads::spawn("controls", STACK_BYTES, run) {
         log_verbose!("{}: no thread for its controls: {e}", stream.name);
         stream.controls.end(epoch);
@@ -99,7 +114,7 @@ impl Drop for End {
 }
 
 impl Thread {
-    fn run(stream: Arc<Stream>, epoch: u64, wake: &Event, nodes: Vec<ControlNode>) {
+    fn run(stream: Arc<Stream>, (epoch, restores): (u64, bool), wake: &Event, nodes: Vec<ControlNode>) {
         let _end = End(Arc::clone(&stream), epoch);
         let mut thread = Thread {
             operator: Operator::open(nodes),
@@ -108,8 +123,8 @@ impl Thread {
             told: Vec::new(),
             changed: Vec::new(),
         };
-        thread.restore();
-        let mut check_at = Some(Instant::now() + CHECK_AFTER);
+        thread.restore(restores);
+        let mut check_at = restores.then(|| Instant::now() + CHECK_AFTER);
         let mut answered = 0;
         while let Some(turn) = thread.stream.controls.turn(epoch) {
             if turn.ticket > answered {
@@ -123,6 +138,8 @@ impl Thread {
                 controls.finish(epoch, turn.ticket, &thread.told, refused);
                 answered = turn.ticket;
             } else if turn.quiet >= LINGER && check_at.is_none() && !thread.is_followed() {
+                // What comes later is not seen: nobody is to take these for what is so then.
+                thread.stream.tell(Topic::Controls, "");
                 break;
             }
             let due = check_at.map(|at| at.saturating_duration_since(Instant::now()));
@@ -138,8 +155,6 @@ impl Thread {
             }
             thread.tell();
         }
-        // What comes later is not seen: nobody is to take these for what is so then.
-        thread.stream.tell(Topic::Controls, "");
     }
 
     fn is_followed(&self) -> bool {
@@ -147,11 +162,11 @@ impl Thread {
         viewers.iter().any(|viewer| viewer.protocol == FOLLOWS)
     }
 
-    /// Sets what was set or kept before the camera was opened.
-    fn restore(&mut self) {
+    /// Sets what was set or kept before the camera was opened, if it was opened just now.
+    fn restore(&mut self, restores: bool) {
         let (_, values) = self.stream.controls.values();
         let mut wishes = Vec::new();
-        for (name, value) in values {
+        for (name, value) in values.into_iter().filter(|_| restores) {
             if self.operator.differs(&name, &value) || !self.operator.is_active(&name) {
                 wishes.push((name, Wish::Text(value)));
             }
@@ -159,11 +174,10 @@ impl Thread {
         for (name, why) in self.in_order(wishes, &mut |_, _| {}) {
             log_verbose!("{}: {name}: {why}", self.stream.name);
         }
-        self.stream
-            .controls
-            .finish(self.epoch, 0, self.operator.shown(), Vec::new());
         self.told = self.operator.shown().to_vec();
         self.complete();
+        let controls = &self.stream.controls;
+        controls.finish(self.epoch, 0, &self.told, Vec::new());
     }
 
     /// Sets once more what the camera forgot when it began to stream.

@@ -60,6 +60,11 @@ fn look(exchange: &Exchange<'_>) -> Answered {
 
 /// Asks for these values, or for a look, and waits for what comes of it.
 fn ask(stream: &Stream, wishes: Vec<(String, Wish)>) -> Answered {
+    if stream.controls.restarts() {
+        stream.controls.set_later(wishes);
+        stream.wake();
+        return stream.controls.known(0);
+    }
     let deadline = Instant::now() + ANSWER_TIME;
     // A page asks while its camera is being opened for it.
     let waits = || {
@@ -151,7 +156,8 @@ fn trouble(stream: &Stream, known: bool) -> Option<String> {
             state.why
         )),
         Condition::Lost | Condition::Refused => Some(format!("the camera is not there ({})", state.why)),
-        _ if stream.controls.is_open() => None,
+        _ if stream.controls.is_open() || stream.controls.restarts() => None,
+        Condition::Starting => Some("the camera is being opened".into()),
         _ => Some("this camera has no controls that can be set from here".into()),
     }
 }
@@ -174,7 +180,7 @@ fn report(exchange: &Exchange<'_>, answered: &Answered, refused: Option<String>)
         .member("writable", writable)
         .text("why", &why)
         .member("can_keep", can_keep)
-        .member("restarts", false);
+        .member("restarts", stream.controls.restarts());
     if let Some(refused) = refused {
         answer = answer.member("refused", refused);
     }

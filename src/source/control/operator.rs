@@ -189,10 +189,12 @@ impl Operator {
     pub fn take_changes(&mut self) {
         for node in 0..self.nodes.len() {
             let mut changed: Vec<u32> = Vec::new();
-            while self.nodes[node].follows {
+            // A driver that has no end of them would hold us here.
+            for _ in 0..=self.found.len() {
+                if !self.nodes[node].follows {
+                    break;
+                }
                 match v4l2::take_control_change(&self.nodes[node].file) {
-                    // A driver that has no end of them would hold us here.
-                    Ok(_) if changed.len() > self.found.len() => break,
                     Ok(id) => changed.extend(id),
                     Err(Errno::ENOENT) => break,
                     Err(_) => self.nodes[node].follows = false,
