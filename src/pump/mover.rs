@@ -9,6 +9,7 @@ use crate::source::ptz::{self as heads, Held};
 use crate::stream::{Stream, Topic};
 use crate::{log_info, log_verbose, log_warning};
 use std::panic::{self, AssertUnwindSafe};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// The time from one step to the next: a servo takes a pulse as often.
@@ -28,6 +29,7 @@ pub fn run(stream: &Stream, camera: &Camera) {
         view: View::default(),
         told: None,
         openings: 0,
+        node: None,
     };
     loop {
         let turned = panic::catch_unwind(AssertUnwindSafe(|| mover.turn_until_the_end()));
@@ -51,8 +53,10 @@ struct Mover<'a> {
     view: View,
     /// When they were told last.
     told: Option<Instant>,
-    /// How often the camera was opened or lost when it was looked for last.
+    /// How often the camera was opened or lost when the mailbox was looked into last.
     openings: u64,
+    /// The camera's node when it was looked for last.
+    node: Option<PathBuf>,
 }
 
 impl Mover<'_> {
@@ -75,9 +79,11 @@ impl Mover<'_> {
                 return;
             }
             let now = Instant::now();
-            if openings != self.openings || self.head.is_none() {
-                self.openings = openings;
+            self.openings = openings;
+            if self.head.is_none() || self.camera_is_another() {
                 self.look();
+            }
+            if self.head.is_none() {
                 continue;
             }
             let wished = wishes != Wishes::default();
@@ -113,6 +119,11 @@ impl Mover<'_> {
         }
     }
 
+    /// True if the camera turns itself, and another node of it is open than before. One that wakes up is no news.
+    fn camera_is_another(&self) -> bool {
+        self.camera.pan_tilt.head == HeadKind::Camera && self.stream.ptz.node() != self.node
+    }
+
     /// False for what waits for the camera, of which the pump tells.
     fn may_be_there(&self) -> bool {
         self.camera.pan_tilt.head != HeadKind::Camera || self.stream.ptz.node().is_some()
@@ -133,10 +144,10 @@ impl Mover<'_> {
         let keys = &self.camera.pan_tilt;
         // Before the new one, which may be at the same place.
         self.head = None;
-        let node = self.stream.ptz.node();
+        self.node = self.stream.ptz.node();
         let name = &self.stream.name;
         let had_axes = self.view.axes != [None; 3];
-        match heads::open(keys, node.as_deref()) {
+        match heads::open(keys, self.node.as_deref()) {
             Ok(Some(held)) => {
                 let Held(head) = &held;
                 let pace = head.pace();

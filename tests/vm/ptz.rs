@@ -187,6 +187,31 @@ fn the_pca9685_is_started_once_and_driven() {
     );
 }
 
+#[test]
+fn a_camera_that_wakes_leaves_its_servos_alone() {
+    let Some(rig) = rig() else { return };
+    let (_camera, [path, _]) = plug(&rig, "640x480", &["-r", "10"]);
+    set(HAT, 0, 0, "b");
+    set(HAT, 1, 1450, "w");
+    let keys = format!(
+        "linger_s = 0\npan_tilt = pimoroni\nrelease_s = 0\ni2c_bus = {}",
+        bus()
+    );
+    let server = Server::with_config(&format!(
+        "[server]\ncontrols = on\n{}",
+        config(&path, "640x480", 10, &keys)
+    ));
+    rests(&server);
+    until("it sleeps", || server.camera("state") == "asleep");
+    post(&server, r#"{"pan":10}"#);
+    until("it is there", || hat()[..2] == [1, 1547]);
+    let mut stream = server.follow("");
+    assert!((0..5).all(|_| stream.next_fragment().is_some()));
+    assert_eq!(hat()[..2], [1, 1547]);
+    post(&server, r#"{"pan_by":5}"#);
+    until("it goes on", || hat()[..2] == [1, 1596]);
+}
+
 /// A WebSocket of a page (RFC 6455), which can send texts.
 fn page(server: &Server) -> std::net::TcpStream {
     let request = "GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -311,8 +336,17 @@ fn a_camera_that_turns_at_a_speed_stops_by_itself() {
         known.contains("\"pan\":{\"kind\":\"speed\",\"min\":-1,\"max\":1"),
         "{known}"
     );
-    post(&server, r#"{"pan_speed":1}"#);
-    until("it turns", || speed() == "pan_speed: 8");
+    // What would go on for ever is not among the controls.
+    let _stream = server.follow("");
+    until("the others are", || {
+        server.get("/controls").contains("\"brightness\"")
+    });
+    assert!(!server.get("/controls").contains("pan_speed"));
+    // A look takes its time here: the button is held down meanwhile.
+    until("it turns", || {
+        post(&server, r#"{"pan_speed":1}"#);
+        speed() == "pan_speed: 8"
+    });
     until("it stops", || speed() == "pan_speed: 0");
     post(&server, r#"{"pan_speed":-0.5}"#);
     until("it stops", || rests(&server).contains("\"moving\":false"));

@@ -1,5 +1,6 @@
 //! The controls of an open source, for a thread that reads, sets and follows them.
 
+use super::camera::turns;
 use super::unit::{Answers, CONFIG_PROBE, Field, H264, KINDS, UnitKind, stepped};
 use super::v4l2::{all, items, not_allowed, read, write};
 use super::value::{Item, Value, config_name, parse, show};
@@ -105,7 +106,9 @@ impl Operator {
                 }
                 let has = |flag| control.flags & flag != 0;
                 let array = has(ctrl::FLAG_HAS_PAYLOAD) && control.kind != ctrl::STRING;
-                if has(ctrl::FLAG_DISABLED) || array || kind(&control).is_none() {
+                // What turns a camera is the mover's: it stops what nobody holds any more.
+                let turns = turns(&config_name(&control.name));
+                if has(ctrl::FLAG_DISABLED) || array || turns || kind(&control).is_none() {
                     continue;
                 }
                 let own = self.nodes[node].of_file.then(|| "Encoder".into());

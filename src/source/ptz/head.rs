@@ -58,3 +58,44 @@ pub(super) fn failed(on: &dyn std::fmt::Display, axis: Option<usize>, why: &dyn 
     };
     Error::new(on, tried, why)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::rc::Rc;
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+    /// Breaks when it is moved.
+    struct Broken(Rc<AtomicBool>);
+
+    impl Head for Broken {
+        fn name(&self) -> String {
+            String::new()
+        }
+        fn axes(&self) -> [Option<Axis>; 3] {
+            [None; 3]
+        }
+        fn pace(&self) -> Option<i32> {
+            None
+        }
+        fn act(&mut self, _axis: usize, _act: Act) -> Result<Option<i32>> {
+            panic!("on purpose");
+        }
+        fn release_after(&self) -> Option<Duration> {
+            None
+        }
+        fn release(&mut self) {
+            self.0.store(true, Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_panic_releases_it() {
+        let released = Rc::new(AtomicBool::new(false));
+        let mut held = Held(Box::new(Broken(Rc::clone(&released))));
+        let moved = AssertUnwindSafe(move || held.0.act(0, Act::Home).is_ok());
+        assert!(catch_unwind(moved).is_err());
+        assert!(released.load(Relaxed));
+    }
+}
