@@ -527,6 +527,20 @@ fn receivers_that_are_no_good_hold_nobody_up() {
     }
     let id = marks("/one/events").to_string();
     assert_eq!(member(&bad.take(), "id"), id);
+    // The first event and the last, and those that were refused.
+    let count = |camera: &str, outcome: &str| {
+        let series = format!(
+            "fmp4streamer_event_deliveries_total{{camera=\"{camera}\",way=\"url\",outcome=\"{outcome}\"}} "
+        );
+        let metrics = server.get("/metrics");
+        let mut found = metrics.lines().filter_map(|line| line.strip_prefix(&series));
+        found.next().unwrap().to_string()
+    };
+    until("what was taken is counted", || count("one", "delivered") == "2");
+    assert_eq!(
+        (count("one", "failed"), count("two", "delivered")),
+        ("3".into(), "1".into())
+    );
     assert!(
         server.log().contains("one: event_url at 127.0.0.1:"),
         "{}",

@@ -132,6 +132,19 @@ fn numbers_are_there_in_every_state_and_tell_the_truth() {
     assert!(camera(&live, "frame_age_seconds_count", ",stage=\"pushed\"") >= 20.0);
     assert!(live["process_threads"] >= 4.0 && live["process_resident_memory_bytes"] > 100_000.0);
 
+    // The other camera's loss, which nobody is told of.
+    let of_gone = |name: &str, more: &str| live[&format!("fmp4streamer_{name}{{camera=\"gone\"{more}}}")];
+    assert_eq!(
+        (of_gone("events_total", ""), camera(&live, "events_total", "")),
+        (1.0, 0.0)
+    );
+    for outcome in ["delivered", "failed", "dropped"] {
+        for way in ["url", "command"] {
+            let labels = format!(",way=\"{way}\",outcome=\"{outcome}\"");
+            assert_eq!(of_gone("event_deliveries_total", &labels), 0.0);
+        }
+    }
+
     // The series are the same, and counters go on where viewers have left.
     drop(streams);
     until("the camera sleeps again", || {

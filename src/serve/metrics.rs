@@ -3,6 +3,7 @@
 use super::answer::Answer;
 use super::exchange::{Ending, Exchange};
 use super::shared::CameraSide;
+use crate::events::{Counts, Outcome, Way};
 use crate::format::json::decimal;
 use crate::format::prometheus::{CONTENT_TYPE, Kind, Text};
 use crate::stream::{Condition, Losses, Sent, State};
@@ -32,6 +33,7 @@ struct Camera<'a> {
     side: &'a CameraSide,
     state: State,
     sent: Vec<Sent>,
+    counts: Counts,
 }
 
 /// Sends what is counted. Whoever asks is no viewer, and wakes no camera.
@@ -43,12 +45,14 @@ pub fn serve(exchange: &Exchange<'_>) -> io::Result<Ending> {
         side,
         state: side.stream.state(),
         sent: side.stream.sent(),
+        counts: side.stream.events.counts(&side.stream.name),
     });
     let cameras: Vec<Camera<'_>> = cameras.collect();
     let mut text = Text::default();
     of_program(&mut text, exchange);
     of_cameras(&mut text, &cameras);
     of_viewers(&mut text, &cameras);
+    of_events(&mut text, &cameras);
     exchange.send(&Answer::fresh(CONTENT_TYPE, text.end().into_bytes()))
 }
 
@@ -255,6 +259,24 @@ fn of_viewers(text: &mut Text, cameras: &[Camera<'_>]) {
                 let sent = camera.sent.iter().find(|sent| sent.protocol == protocol);
                 let labels = [("camera", camera.name()), ("protocol", protocol)];
                 text.sample(&labels, sent.map_or(0, count));
+            }
+        }
+    }
+}
+
+fn of_events(text: &mut Text, cameras: &[Camera<'_>]) {
+    text.family("fmp4streamer_events_total", Kind::Counter, "Events.");
+    sample_each(text, cameras, |camera| Some(camera.counts.events));
+    text.family(
+        "fmp4streamer_event_deliveries_total",
+        Kind::Counter,
+        "What became of events on their way to event_url and event_command.",
+    );
+    for camera in cameras {
+        for (way, outcomes) in Way::WORDS.iter().zip(camera.counts.outcomes) {
+            for (outcome, count) in Outcome::WORDS.iter().zip(outcomes) {
+                let labels = [("camera", camera.name()), ("way", way), ("outcome", outcome)];
+                text.sample(&labels, count);
             }
         }
     }
