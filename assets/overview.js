@@ -21,11 +21,18 @@
 		place.insertBefore(view, place.firstChild);
 	}
 
+	// Its page keeps a picture, for when it is back and the camera still asleep.
+	function hide(place, view) {
+		var page = view.contentWindow;
+		if (page && page.player) page.player.store();
+		place.removeChild(view);
+	}
+
 	/** @param {IntersectionObserverEntry[]} entries */
 	function onSeen(entries) {
 		entries.forEach(function (entry) {
 			var old = entry.target.querySelector('iframe');
-			if (old) entry.target.removeChild(old);
+			if (old) hide(entry.target, old);
 			if (entry.isIntersecting) show(entry.target);
 		});
 	}

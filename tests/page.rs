@@ -91,7 +91,7 @@ fn quoted(text: &str, begin: &str, end: char) -> BTreeSet<String> {
         .collect()
 }
 
-/// A file as build.rs has to make it: without indentation, and without what is a comment from the first to the last mark.
+/// A file as build.rs has to make it: without indentation, and without what is a comment from a mark to the line's end.
 fn spared(text: &str) -> Vec<u8> {
     let mut lines: Vec<&str> = text.lines().map(str::trim).collect();
     while let Some(begin) = lines.iter().position(|line| line.starts_with("/*")) {
@@ -108,6 +108,12 @@ fn spared(text: &str) -> Vec<u8> {
         lines.drain(begin..=end);
     }
     lines.retain(|line| !line.is_empty() && !line.starts_with("//"));
+    for line in &mut lines {
+        let code = line.split(" // ").next().unwrap();
+        let whole = code == *line || code.matches('\'').count() % 2 == 0;
+        assert!(whole, "this is no comment: {line}");
+        *line = code;
+    }
     lines.join("\n").into_bytes().into_iter().chain(*b"\n").collect()
 }
 

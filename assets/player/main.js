@@ -16,5 +16,5 @@ document.addEventListener('visibilitychange', session.onVisibility);
 addEventListener('online', session.reconnect);
 new ResizeObserver(view.layout).observe(view.stage);
 setInterval(session.tick, TICK_MS);
-Object.assign(window, { player: { stats: session.stats } });
+Object.assign(window, { player: { stats: session.stats, store: view.store } });
 session.onVisibility();

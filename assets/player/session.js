@@ -243,6 +243,7 @@ export function createSession(view, path, render) {
 	function setSuspended(why, so) {
 		if (so) suspensions.add(why);
 		else suspensions.delete(why);
+		if (so && why === 'hidden') view.store();
 		lostAt = 0;
 		if (suspensions.size) {
 			disconnect();
@@ -281,7 +282,6 @@ export function createSession(view, path, render) {
 	};
 	video.addEventListener('leavepictureinpicture', onVisibility);
 
-	addEventListener('pagehide', view.store);
 	view.restore().then(age_ms => {
 		if (age_ms && !lastShown) lastShown = now() - age_ms;
 	});

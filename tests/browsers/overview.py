@@ -50,8 +50,12 @@ def a_camera_off_the_screen_sleeps(browser):
     with Server(f"{browser.name}-offscreen", CAMERAS) as server:
         browser.open(server.url(host=browser.host))
         becomes_watched(server, NAMES)
+        plays(browser, 2)
         browser.run("document.querySelectorAll('figure')[2].style.marginTop = '5000px'")
         becomes_watched(server, NAMES[:2])
+        # Its last picture is kept, to be shown until there is another.
+        kept = browser.run("return Object.keys(sessionStorage)")
+        check("fmp4streamer /door/ still" in kept, f"kept is {kept}")
         wait_for("it sleeps", PATIENCE_S, lambda: server.status()["cameras"][2]["state"] == "asleep")
         before = browser.run("return history.length")
         browser.run("scrollTo(0, 9999)")
