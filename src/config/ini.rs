@@ -8,8 +8,6 @@
 //! characters are errors.
 
 use crate::error::{Error, Result};
-use std::collections::HashSet;
-use std::collections::hash_map::{Entry as Slot, HashMap};
 
 /// A config is a page or two of text; more is another file, named by mistake.
 pub const MAX_BYTES: usize = 256 * 1024;
@@ -43,8 +41,6 @@ pub struct Section {
     pub line: usize,
     /// In the order of the file, not yet interpolated.
     entries: Vec<Entry>,
-    /// Where each key is in `entries`.
-    index: HashMap<String, usize>,
 }
 
 impl Section {
@@ -63,7 +59,7 @@ impl Section {
     }
 
     fn get(&self, key: &str) -> Option<&Entry> {
-        self.entries.get(*self.index.get(key)?)
+        self.entries.iter().find(|entry| entry.key == key)
     }
 }
 
@@ -75,7 +71,6 @@ pub fn read(bytes: &[u8], file: &str) -> Result<(Section, Vec<Section>)> {
     let text = text(bytes, file)?;
     let mut default = Section::new(DEFAULT, 0);
     let mut sections: Vec<Section> = Vec::new();
-    let mut lines_of_sections = HashMap::new();
     let mut in_default = false;
     // The indent of the key that a deeper line goes on with; none right after a section's header.
     let mut open_key: Option<usize> = None;
@@ -122,7 +117,8 @@ pub fn read(bytes: &[u8], file: &str) -> Result<(Section, Vec<Section>)> {
             if in_default {
                 default.line = number;
             } else {
-                if let Some(first) = lines_of_sections.insert(name.to_owned(), number) {
+                if let Some(first) = sections.iter().find(|section| section.name == name) {
+                    let first = first.line;
                     let why = format!("it stands at line {first} already; put its keys together there");
                     return fail(format!("[{}] for the second time", shown(name)), &why);
                 }
@@ -154,30 +150,26 @@ pub fn read(bytes: &[u8], file: &str) -> Result<(Section, Vec<Section>)> {
                 "it is in no section; put [server] or a camera's section above it",
             );
         };
-        match section.index.entry(key) {
-            Slot::Occupied(first) => {
-                let (key, first) = (
-                    first.key(),
-                    section.entries.get(*first.get()).map_or(0, |e| e.line),
-                );
-                let why = format!("it has a value at line {first} already; keep one of the two");
-                return fail(
-                    format!("{} for the second time in [{}]", shown(key), shown(&section.name)),
-                    &why,
-                );
-            }
-            Slot::Vacant(slot) => {
-                let key = slot.key().clone();
-                slot.insert(section.entries.len());
-                let value = value.trim().to_owned();
-                section.entries.push(Entry {
-                    key,
-                    value,
-                    line: number,
-                    inherited: in_default,
-                });
-            }
+        if let Some(first) = section.get(&key) {
+            let why = format!(
+                "it has a value at line {} already; keep one of the two",
+                first.line
+            );
+            return fail(
+                format!(
+                    "{} for the second time in [{}]",
+                    shown(&key),
+                    shown(&section.name)
+                ),
+                &why,
+            );
         }
+        section.entries.push(Entry {
+            key,
+            value: value.trim().to_owned(),
+            line: number,
+            inherited: in_default,
+        });
         open_key = Some(indent);
     }
     for entry in sections
@@ -236,7 +228,7 @@ pub struct Expander<'a> {
     default: &'a Section,
     bytes_left: usize,
     /// The keys that some value has named in a `%(key)s` so far.
-    pub referenced: HashSet<String>,
+    pub referenced: Vec<String>,
 }
 
 impl<'a> Expander<'a> {
@@ -246,7 +238,7 @@ impl<'a> Expander<'a> {
             file,
             default,
             bytes_left: MAX_EXPANDED_BYTES,
-            referenced: HashSet::new(),
+            referenced: Vec::new(),
         }
     }
 
@@ -256,10 +248,7 @@ impl<'a> Expander<'a> {
     /// As `file:line: what: why`, when a `%` means nothing or leads nowhere.
     pub fn expand(&mut self, section: &Section) -> Result<Vec<Entry>> {
         let default = self.default;
-        let inherited = default
-            .entries
-            .iter()
-            .filter(|e| !section.index.contains_key(&e.key));
+        let inherited = default.entries.iter().filter(|e| section.get(&e.key).is_none());
         let mut entries = Vec::new();
         for entry in section.entries.iter().chain(inherited) {
             let mut value = String::new();
@@ -312,7 +301,9 @@ impl<'a> Expander<'a> {
                 return fail(shown(&entry.value), &why);
             };
             self.append(section, target, depth + 1, out)?;
-            self.referenced.insert(key);
+            if !self.referenced.contains(&key) {
+                self.referenced.push(key);
+            }
             rest = after;
         }
         out.push_str(rest);
@@ -470,6 +461,6 @@ mod tests {
         let (default, sections) = read(b"[DEFAULT]\ndir=/x\nother=1\n[a]\nk=%(DIR)s\n", "f").unwrap();
         let mut expander = Expander::new("f", &default);
         expander.expand(&sections[0]).unwrap();
-        assert_eq!(expander.referenced, HashSet::from(["dir".to_owned()]));
+        assert_eq!(expander.referenced, ["dir"]);
     }
 }

@@ -162,7 +162,9 @@ impl Config {
             cameras.push((&auto, &[], Camera::default()));
         }
         // A device's section takes what it does not know for a control. Without one nobody has looked at it yet.
-        let stray = |key: &str| !any_device && !keys::is_known(key) && !variables.contains(key);
+        let stray = |key: &str| {
+            !any_device && !keys::is_known(key) && !variables.iter().any(|variable| variable == key)
+        };
         if let Some((key, line)) = default.keys().find(|(key, _)| stray(key)) {
             return Err(unknown_key(file, line, &default.name, &scope::ALL, key));
         }

@@ -10,7 +10,6 @@ use super::source::{CaptureFormat, NAMED_KINDS, Setting, SourceKind};
 use super::users::{ANONYMOUS, USER};
 use super::values::Refused;
 use crate::error::{Error, Result};
-use std::collections::HashSet;
 
 /// The line of the section that stands in where the file has no camera's.
 pub(super) const NOT_IN_THE_FILE: usize = 0;
@@ -111,7 +110,7 @@ impl Draft {
         scopes: &[Scope],
         section: &Section,
         entries: &[Entry],
-        variables: &HashSet<String>,
+        variables: &[String],
     ) -> Result<()> {
         for entry in entries {
             let Entry {

@@ -1,6 +1,5 @@
 //! Who guesses passwords waits: a pure table of addresses that failed.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -13,13 +12,14 @@ const MEMORY: Duration = Duration::from_secs(600);
 /// Addresses that are remembered; beyond that the one that failed longest ago is forgotten.
 const ADDRESSES: usize = 256;
 
-/// The addresses that failed.
+/// The addresses that failed, in the order of their last failures.
 #[derive(Default)]
 pub struct Guesses {
-    failed: HashMap<IpAddr, Failed>,
+    failed: Vec<Failed>,
 }
 
 struct Failed {
+    from: IpAddr,
     times: u32,
     last: Instant,
 }
@@ -27,7 +27,7 @@ struct Failed {
 impl Guesses {
     /// How long an address still has to wait before its next try is looked at.
     pub fn pause(&self, from: IpAddr, now: Instant) -> Option<Duration> {
-        let failed = self.failed.get(&network(from))?;
+        let failed = self.failed.iter().find(|failed| failed.from == network(from))?;
         let beyond = failed.times.checked_sub(FREE)?;
         let pause = Duration::from_secs(1u64.checked_shl(beyond).unwrap_or(u64::MAX)).min(LONGEST);
         let left = pause.saturating_sub(now.saturating_duration_since(failed.last));
@@ -37,22 +37,24 @@ impl Guesses {
     /// Notes a wrong password.
     pub fn failed(&mut self, from: IpAddr, now: Instant) {
         self.failed
-            .retain(|_, failed| now.saturating_duration_since(failed.last) < MEMORY);
+            .retain(|failed| now.saturating_duration_since(failed.last) < MEMORY);
         let from = network(from);
-        if self.failed.len() >= ADDRESSES && !self.failed.contains_key(&from) {
-            let oldest = self.failed.iter().min_by_key(|(_, failed)| failed.last);
-            if let Some(oldest) = oldest.map(|(address, _)| *address) {
-                self.failed.remove(&oldest);
-            }
+        let known = self.failed.iter().position(|failed| failed.from == from);
+        let times = known.map_or(0, |known| self.failed.remove(known).times);
+        if self.failed.len() >= ADDRESSES {
+            self.failed.remove(0);
         }
-        let failed = self.failed.entry(from).or_insert(Failed { times: 0, last: now });
-        failed.times = failed.times.saturating_add(1);
-        failed.last = now;
+        let times = times.saturating_add(1);
+        self.failed.push(Failed {
+            from,
+            times,
+            last: now,
+        });
     }
 
     /// Notes a right one.
     pub fn succeeded(&mut self, from: IpAddr) {
-        self.failed.remove(&network(from));
+        self.failed.retain(|failed| failed.from != network(from));
     }
 }
 
@@ -119,7 +121,8 @@ mod tests {
             guesses.failed(from, start + Duration::from_millis(number.into()));
         }
         assert_eq!(guesses.failed.len(), super::ADDRESSES);
-        assert!(guesses.failed.contains_key(&IpAddr::V4(Ipv4Addr::from_bits(999))));
+        let newest = guesses.failed.last().map(|failed| failed.from);
+        assert_eq!(newest, Some(IpAddr::V4(Ipv4Addr::from_bits(999))));
         guesses.failed(address("192.0.2.1"), start + Duration::from_secs(700));
         assert_eq!(guesses.failed.len(), 1);
     }

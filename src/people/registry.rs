@@ -9,7 +9,6 @@ use crate::error::Result;
 use crate::format::password::{MAX_PASSWORD_BYTES, PasswordHash};
 use crate::format::{base64, basic, mac};
 use crate::sys::clock;
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -101,10 +100,11 @@ struct Terms {
 struct State {
     guesses: Guesses,
     /// The codes of good names and passwords, each with its user as it was then.
-    remembered: HashMap<[u8; mac::MAC_BYTES], User>,
+    remembered: Vec<([u8; mac::MAC_BYTES], User)>,
     /// A password is being hashed: one at a time, as each takes a processor for a while.
     hashing: bool,
-    waiting: HashMap<IpAddr, usize>,
+    /// The addresses of the passwords that wait for that.
+    waiting: Vec<IpAddr>,
 }
 
 impl Terms {
@@ -237,7 +237,14 @@ impl People {
         let mut users = terms.config.users.iter();
         let user = users.find(|user| user.name == name);
         let code = mac::of(&self.memory_key, &[name.as_bytes(), password.as_bytes()]);
-        let known = |state: &State| user.filter(|user| state.remembered.get(&code) == Some(user));
+        let known = |state: &State| {
+            user.filter(|user| {
+                state
+                    .remembered
+                    .iter()
+                    .any(|(known, by)| *known == code && by == *user)
+            })
+        };
         let state = self.lock();
         if let Some(user) = known(&state) {
             return Ok(user);
@@ -265,7 +272,7 @@ impl People {
         if state.remembered.len() >= REMEMBERED {
             state.remembered.clear();
         }
-        state.remembered.insert(code, user.clone());
+        state.remembered.push((code, user.clone()));
         Ok(user)
     }
 
@@ -278,22 +285,19 @@ impl People {
         if let Some(left) = state.guesses.pause(from, Instant::now()) {
             return Err(Denial::Wait(left));
         }
-        let in_all: usize = state.waiting.values().sum();
-        let of_one = state.waiting.get(&from).copied().unwrap_or_default();
-        if of_one >= WAITING_OF_ONE {
+        if state.waiting.iter().filter(|it| **it == from).count() >= WAITING_OF_ONE {
             return Err(Denial::Wait(Duration::from_secs(1)));
         }
-        if in_all >= WAITING {
+        if state.waiting.len() >= WAITING {
             return Err(Denial::Busy);
         }
-        state.waiting.insert(from, of_one + 1);
+        state.waiting.push(from);
         let waited = self
             .turn
             .wait_timeout_while(state, HASH_WAIT, |state| state.hashing);
         let (mut state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-        match state.waiting.get_mut(&from) {
-            Some(count) if *count > 1 => *count -= 1,
-            _ => _ = state.waiting.remove(&from),
+        if let Some(at) = state.waiting.iter().position(|it| *it == from) {
+            state.waiting.remove(at);
         }
         if timeout.timed_out() {
             return Err(Denial::Busy);

@@ -6,7 +6,6 @@ use crate::format::Codec;
 use crate::source::SourceInfo;
 use crate::stream::{Condition, Stream};
 use crate::{log_info, log_warning};
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 /// Frames of no use are logged once in so long.
@@ -22,7 +21,7 @@ pub(super) struct Report<'a> {
     /// When a frame of no use was last in the log.
     useless_at: Option<Instant>,
     /// The warnings that are in the log already.
-    warned: HashSet<String>,
+    warned: Vec<String>,
 }
 
 impl<'a> Report<'a> {
@@ -32,7 +31,7 @@ impl<'a> Report<'a> {
             last_line: String::new(),
             last_chain: String::new(),
             useless_at: None,
-            warned: HashSet::new(),
+            warned: Vec::new(),
         }
     }
 
@@ -123,7 +122,8 @@ impl<'a> Report<'a> {
 
     /// Publishes what is odd about a stream that is live, or that nothing is any more; a warning is logged once.
     pub fn oddity(&mut self, why: &str) {
-        if !why.is_empty() && self.warned.insert(why.to_string()) {
+        if !why.is_empty() && !self.warned.iter().any(|warned| warned == why) {
+            self.warned.push(why.to_string());
             log_warning!("{}: {why}", self.stream.name);
         }
         self.reason(why);

@@ -43,7 +43,7 @@ pub type Call = Box<dyn Fn() + Send + Sync>;
 /// One client's connection.
 pub struct Connection {
     /// Among all that there were.
-    number: u64,
+    pub number: u64,
     pub socket: TcpStream,
     pub address: SocketAddr,
     made: Instant,

@@ -5,7 +5,6 @@ use super::connection::Connection;
 use super::places::STACK_BYTES;
 use crate::sys::epoll::Epoll;
 use crate::threads;
-use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -14,8 +13,8 @@ use std::time::Duration;
 /// The thread rests so long after each look: that is what a client who sends without end costs.
 const REST: Duration = Duration::from_millis(10);
 
-/// All connections by their numbers.
-pub type Connections = Mutex<HashMap<u64, Arc<Connection>>>;
+/// All connections.
+pub type Connections = Mutex<Vec<Arc<Connection>>>;
 
 /// What waits for the clients' sockets, once there was one to wait for.
 #[derive(Default)]
@@ -48,7 +47,7 @@ fn call(epoll: &Epoll, connections: &Connections) {
     loop {
         for number in epoll.wait().unwrap_or_default() {
             let connections = connections.lock().unwrap_or_else(PoisonError::into_inner);
-            let connection = connections.get(&number).cloned();
+            let connection = connections.iter().find(|it| it.number == number).cloned();
             drop(connections);
             if let Some(connection) = connection {
                 connection.call();

@@ -186,7 +186,7 @@ fn admit(socket: TcpStream, address: SocketAddr, number: u64, shared: &Arc<Share
         return refuse(socket, shared, refused);
     }
     let connection = Arc::new(Connection::new(number, socket, address));
-    shared.connections().insert(number, Arc::clone(&connection));
+    shared.connections().push(Arc::clone(&connection));
     let leaving = Leaving {
         shared: Arc::clone(shared),
         number,
@@ -242,22 +242,22 @@ struct Leaving {
 
 impl Drop for Leaving {
     fn drop(&mut self) {
-        self.shared.connections().remove(&self.number);
+        self.shared.connections().retain(|it| it.number != self.number);
     }
 }
 
 /// Ends a connection to make room for a newcomer from this address, if it is known; false if none has to leave.
 fn make_room(shared: &Shared, newcomer: Option<IpAddr>) -> bool {
     let connections = shared.connections();
-    let staying = connections.iter().filter(|(_, it)| !it.is_leaving());
-    let present = staying.map(|(number, connection)| Present {
-        number: *number,
+    let staying = connections.iter().filter(|it| !it.is_leaving());
+    let present = staying.map(|connection| Present {
+        number: connection.number,
         address: connection.address.ip(),
         phase: connection.phase(),
         age: connection.phase_age(),
     });
     let leaves = who_leaves(&present.collect::<Vec<_>>(), newcomer);
-    let leaves = leaves.and_then(|number| connections.get(&number));
+    let leaves = leaves.and_then(|number| connections.iter().find(|it| it.number == number));
     leaves.inspect(|connection| connection.shut_down()).is_some()
 }
 

@@ -10,7 +10,6 @@ use crate::config;
 use crate::events::{FULL, MARK};
 use crate::people::{Grant, People};
 use crate::stream::Stream;
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -119,7 +118,7 @@ impl Shared {
 
     /// Ends the connections of who was sent something, and may no longer have it.
     pub fn end_what_is_not_allowed(&self) {
-        for connection in self.connections().values() {
+        for connection in self.connections().iter() {
             let grant = connection.last_grant();
             if grant.is_some_and(|grant| !self.people.still_allows(&grant)) {
                 connection.shut_down();
@@ -127,14 +126,14 @@ impl Shared {
         }
     }
 
-    pub fn connections(&self) -> MutexGuard<'_, HashMap<u64, Arc<Connection>>> {
+    pub fn connections(&self) -> MutexGuard<'_, Vec<Arc<Connection>>> {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many connections there are, and how many more that made room for others and are not gone yet.
     pub fn count_connections(&self) -> (usize, usize) {
         let connections = self.connections();
-        let leaving = connections.values().filter(|it| it.is_leaving()).count();
+        let leaving = connections.iter().filter(|it| it.is_leaving()).count();
         (connections.len() - leaving, leaving)
     }
 

@@ -10,7 +10,6 @@ use crate::format::{Codec, app4};
 use crate::log_verbose;
 use crate::sys::poll::{self, readable};
 use crate::sys::v4l2::{self, Control, FourCc, Queue, ctrl};
-use std::collections::HashSet;
 use std::os::fd::BorrowedFd;
 use std::rc::Rc;
 use std::time::Duration;
@@ -39,7 +38,7 @@ pub struct V4l2Camera {
 ///
 /// # Errors
 /// It does not stream: not there, not allowed, busy (and by whom), not a camera, no such format.
-pub fn open(wanted: &CaptureConfig<'_>, warned: &mut HashSet<String>) -> Result<V4l2Camera> {
+pub fn open(wanted: &CaptureConfig<'_>, warned: &mut Vec<String>) -> Result<V4l2Camera> {
     let mut warn = |words| warn_once(warned, words);
     let node = CaptureNode::open(wanted, &mut warn)?;
     let codec = match wanted.format {

@@ -16,7 +16,6 @@ use crate::log_verbose;
 use crate::sys::poll::{PollFlags, events, poll, readable};
 use crate::sys::v4l2::{self, FourCc, Fraction, Layout};
 use crate::sys::{self, Errno};
-use std::collections::HashSet;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -99,7 +98,7 @@ pub struct Chain {
 ///
 /// # Errors
 /// Which of the devices does not go on, and why, in words.
-pub fn open(wanted: &ChainConfig<'_>, warned: &mut HashSet<String>) -> Result<Chain> {
+pub fn open(wanted: &ChainConfig<'_>, warned: &mut Vec<String>) -> Result<Chain> {
     let warn = &mut |words| warn_once(warned, words);
     let device = set_up_camera(&wanted.camera, warn)?;
     let format = device.layout.format;

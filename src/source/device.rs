@@ -17,7 +17,6 @@ use crate::config::{
 use crate::error::{Error, Result};
 use crate::log_verbose;
 use crate::sys::v4l2::{BufferKind, Capabilities, FourCc, OfferedFormat};
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// A device that is to be opened.
@@ -236,7 +235,7 @@ impl<'a> Device<'a> {
         card: &str,
         m2m_devices: &[M2mDevice],
         why: &str,
-        warned: &mut HashSet<String>,
+        warned: &mut Vec<String>,
     ) -> Result<Box<dyn Source>> {
         let Camera {
             width, height, fps, ..

@@ -4,7 +4,6 @@ use super::patience::Patience;
 use super::pipeline::Pipeline;
 use crate::error::Error;
 use crate::log_warning;
-use std::collections::HashSet;
 use std::fs::File;
 
 /// Knowledge of a camera from its earlier openings.
@@ -13,7 +12,7 @@ pub struct History {
     /// It was there once, and not just the test picture in its place.
     pub was_there: bool,
     /// The warnings that are in the log already: waking up is no reason to repeat them.
-    pub warned: HashSet<String>,
+    pub warned: Vec<String>,
     /// What the config says of where it looks was set since it came: waking up is no reason to turn it back.
     pub turned: bool,
     /// The patience with its command, where it is one.
@@ -52,8 +51,9 @@ impl History {
 }
 
 /// Logs a warning, if it is not in the log already.
-pub(super) fn warn_once(warned: &mut HashSet<String>, words: String) {
-    if warned.insert(words.clone()) {
+pub(super) fn warn_once(warned: &mut Vec<String>, words: String) {
+    if !warned.contains(&words) {
         log_warning!("{words}");
+        warned.push(words);
     }
 }

@@ -24,7 +24,6 @@ use crate::format::{Codec, jpeg};
 use crate::sys::Errno;
 use crate::sys::event::Event;
 use crate::sys::v4l2::FourCc;
-use std::collections::HashSet;
 use std::env::consts::ARCH;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -261,7 +260,7 @@ impl Survey {
                 controls: &[],
                 input: &PRESENT_INPUT,
             };
-            let camera = camera::open(&wanted, &mut HashSet::new());
+            let camera = camera::open(&wanted, &mut Vec::new());
             if let Err(e) = camera.and_then(|mut camera| self.beginning(&mut camera)) {
                 self.line(&["  ", &without_programs(&e)]);
             }

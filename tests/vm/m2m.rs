@@ -251,7 +251,7 @@ fn a_key_picture_is_what_the_camera_gave() {
                                 camera_transfer: transfer,
                                 ..wanted(&path, size, fourcc)
                             };
-                            let mut chain = chain::open(&wanted, &mut HashSet::new()).unwrap();
+                            let mut chain = chain::open(&wanted, &mut Vec::new()).unwrap();
                             let got = run(&mut chain, |o| !o.h264.is_empty()).unwrap();
                             let key = pcm(&got.h264[0].0, (size.0 as usize, size.1 as usize));
                             let differs = key.iter().zip(&expected).position(|(a, b)| a != b);
@@ -274,7 +274,7 @@ fn pictures_are_in_the_encoders_memory_where_they_fit() {
             camera_transfer: Transfer::Share,
             ..wanted(&path, size, NV12)
         };
-        let mut said = HashSet::new();
+        let mut said = Vec::new();
         let mut chain = chain::open(&wanted, &mut said).unwrap();
         let told = said.iter().any(|words| words.contains("its frames are copied"));
         assert_eq!(told, copied, "{said:?}");
@@ -292,7 +292,7 @@ fn a_slow_encoder_loses_the_oldest_frames() {
             camera_transfer: transfer,
             ..wanted(&path, (640, 360), NV12)
         };
-        let mut chain = chain::open(&wanted, &mut HashSet::new()).unwrap();
+        let mut chain = chain::open(&wanted, &mut Vec::new()).unwrap();
         let mut slow = 0;
         for delay_ms in [500, 0] {
             let _fault = Fault::new("delay_ms", delay_ms);
@@ -331,7 +331,7 @@ fn what_the_encoder_spoils_ends_with_a_key_frame() {
         encoder_controls: &settings,
         ..wanted(&path, (320, 180), NV12)
     };
-    let mut chain = chain::open(&wanted, &mut HashSet::new()).unwrap();
+    let mut chain = chain::open(&wanted, &mut Vec::new()).unwrap();
     let failing = Fault::new("fail_every", 7);
     let got = run(&mut chain, |o| o.gaps.len() >= 6).unwrap();
     drop(failing);
@@ -352,7 +352,7 @@ fn what_the_encoder_spoils_ends_with_a_key_frame() {
 fn a_hung_encoder_is_told() {
     let Some(_) = rig() else { return };
     let path = still(0, "0");
-    let mut chain = chain::open(&wanted(&path, (320, 180), NV12), &mut HashSet::new()).unwrap();
+    let mut chain = chain::open(&wanted(&path, (320, 180), NV12), &mut Vec::new()).unwrap();
     run(&mut chain, |o| o.h264.len() >= 2).unwrap();
     let hanging = Fault::new("delay_ms", 8000);
     let lost = run(&mut chain, |_| false).err().unwrap().to_string();
@@ -362,7 +362,7 @@ fn a_hung_encoder_is_told() {
         "{lost}"
     );
     drop(chain);
-    let mut chain = chain::open(&wanted(&path, (320, 180), NV12), &mut HashSet::new()).unwrap();
+    let mut chain = chain::open(&wanted(&path, (320, 180), NV12), &mut Vec::new()).unwrap();
     run(&mut chain, |o| o.h264.len() >= 2).unwrap();
 }
 
@@ -371,7 +371,7 @@ fn the_encoder_is_set_as_live_streams_need_it() {
     let Some(_) = rig() else { return };
     let path = still(0, "0");
     v4l2_ctl(&path, &["-c", "colorspace=1"]);
-    let key_frames = |settings: &[Setting], said: &mut HashSet<String>| {
+    let key_frames = |settings: &[Setting], said: &mut Vec<String>| {
         let wanted = chain::ChainConfig {
             encoder_controls: settings,
             ..wanted(&path, (320, 180), NV12)
@@ -394,7 +394,7 @@ fn the_encoder_is_set_as_live_streams_need_it() {
     };
     assert!(Command::new("dmesg").arg("--clear").status().unwrap().success());
     fs::write("/sys/class/video4linux/video11/dev_debug", "3").unwrap();
-    let mut said = HashSet::new();
+    let mut said = Vec::new();
     assert_eq!(
         key_frames(&[], &mut said),
         [0, 10, 20],
@@ -485,7 +485,7 @@ fn jpeg_pictures_become_h264_and_stay_as_they_are() {
                     decoder_transfer: transfer,
                     ..through_decoder(&path, size)
                 };
-                let mut said = HashSet::new();
+                let mut said = Vec::new();
                 let mut chain = chain::open(&wanted, &mut said).unwrap();
                 println!("{words}: {}", chain.info().chain);
                 let got = run(&mut chain, |o| o.h264.len() > 2 && o.jpeg.len() > 5).unwrap();
@@ -520,7 +520,7 @@ fn raw_pictures_may_go_through_a_converter() {
             ..wanted(&path, size, YUYV)
         };
         let expected = captured(&path, BufferKind::Single, size, YUYV);
-        let mut said = HashSet::new();
+        let mut said = Vec::new();
         let mut chain = chain::open(&wanted, &mut said).unwrap();
         let told = said.iter().any(|words| words.contains("its frames are copied"));
         assert_eq!(told, copied, "{said:?}");
@@ -540,7 +540,7 @@ fn broken_jpeg_pictures_are_left_out() {
     let mut frames = vec![good.clone(); 4];
     frames[2].truncate(good.len() / 2);
     let (camera, path) = webcam(&rig, &dir, size, &frames);
-    let mut chain = chain::open(&through_decoder(&path, size), &mut HashSet::new()).unwrap();
+    let mut chain = chain::open(&through_decoder(&path, size), &mut Vec::new()).unwrap();
     let got = run(&mut chain, |o| o.h264.len() >= 12).unwrap();
     assert!(got.gaps.is_empty(), "{:?}", got.gaps);
     assert!(got.jpeg.iter().all(|picture| picture.starts_with(&good)));
@@ -559,7 +559,7 @@ fn pictures_may_change_their_size() {
         .map(|number| blocks::jpeg(small(sizes[number / 20]), blocks::places))
         .collect();
     let (camera, path) = webcam(&rig, &dir, sizes[0], &frames);
-    let mut chain = chain::open(&through_decoder(&path, sizes[0]), &mut HashSet::new()).unwrap();
+    let mut chain = chain::open(&through_decoder(&path, sizes[0]), &mut Vec::new()).unwrap();
     let got = run(&mut chain, |o| o.gaps.len() >= 2).unwrap();
     assert!(got.gaps[0] > 0 && got.gaps[1] > got.gaps[0]);
     for (at, size) in [(0, sizes[0]), (got.gaps[0], sizes[1])] {

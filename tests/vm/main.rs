@@ -33,7 +33,6 @@ use fmp4streamer::error::Error;
 use fmp4streamer::source::camera::{self, V4l2Camera};
 use fmp4streamer::source::{CaptureConfig, Signal, Source, device};
 use fmp4streamer::sys::v4l2::{self, FourCc};
-use std::collections::HashSet;
 use std::fs::{self, File};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -233,7 +232,7 @@ fn open(path: &Path) -> Result<V4l2Camera, Error> {
         controls: &[],
         input: &PRESENT_INPUT,
     };
-    camera::open(&wanted, &mut HashSet::new())
+    camera::open(&wanted, &mut Vec::new())
 }
 
 /// The camera with H.264 that is served where none is named.

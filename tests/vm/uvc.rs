@@ -20,7 +20,7 @@ fn frames_are_those_that_were_fed() {
                 controls: &[],
                 input: &PRESENT_INPUT,
             },
-            &mut HashSet::new(),
+            &mut Vec::new(),
         )
         .unwrap();
         assert!(!c.info().description.is_empty());
@@ -60,7 +60,7 @@ fn what_is_not_offered_is_said_once() {
         controls: &[setting("brightness", "999")],
         input: &PRESENT_INPUT,
     };
-    let mut said = HashSet::new();
+    let mut said = Vec::new();
     for _ in 0..2 {
         let c = camera::open(&wanted, &mut said).unwrap();
         assert_eq!((c.info().fps, said.len()), (Some(30.0), 2), "{said:?}");
@@ -96,7 +96,7 @@ fn a_slower_rate_is_taken() {
         controls: &[],
         input: &PRESENT_INPUT,
     };
-    let mut said = HashSet::new();
+    let mut said = Vec::new();
     let c = camera::open(&wanted, &mut said).unwrap();
     assert_eq!((c.info().fps, said.len()), (Some(15.0), 0), "{said:?}");
 }
@@ -118,7 +118,7 @@ fn a_symlink_will_do_and_the_list_disturbs_nobody() {
             controls: &[],
             input: &PRESENT_INPUT,
         },
-        &mut HashSet::new(),
+        &mut Vec::new(),
     )
     .unwrap();
     read(&mut c, 5);
