@@ -24,12 +24,26 @@ pub struct Key {
     /// As it would stand in the file.
     pub default: &'static str,
     /// Its meaning, in whole sentences.
-    pub doc: &'static str,
+    pub doc: Doc,
     /// The values that `set` takes, as it follows "allowed: ".
     pub allowed: &'static str,
     /// Puts a value in its place.
     pub set: fn(&mut Draft, &str) -> Result<(), Refused>,
 }
+
+/// What a text is that the tests alone read, to compare it with `fmp4streamer.conf.dist`: nothing, in the program.
+#[cfg(test)]
+pub type Doc = &'static str;
+/// The same in the program.
+#[cfg(not(test))]
+pub type Doc = ();
+
+#[cfg(test)]
+const fn doc(text: &'static str) -> Doc {
+    text
+}
+#[cfg(not(test))]
+const fn doc(_text: &'static str) -> Doc {}
 
 /// The field of a USB camera's H.264 unit that makes it put H.264 into its JPEG pictures.
 pub const STREAM_MUX: &str = "uvcx_h264_stream_mux";
@@ -69,7 +83,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Server,
         name: "listen",
         default: "",
-        doc: "The address to listen on. Empty: all addresses of this machine, IPv4 and IPv6.",
+        doc: doc("The address to listen on. Empty: all addresses of this machine, IPv4 and IPv6."),
         allowed: "nothing, an IPv4 or IPv6 address of this machine, or localhost",
         set: |draft, text| {
             draft.server.listen = address(text)?;
@@ -80,7 +94,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Server,
         name: "port",
         default: "8000",
-        doc: "The TCP port to listen on. 0: any free port, which the log then names.",
+        doc: doc("The TCP port to listen on. 0: any free port, which the log then names."),
         allowed: "a whole number from 0 to 65535",
         set: |draft, text| {
             draft.server.port = within(text, 0..=u16::MAX)?;
@@ -91,8 +105,10 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Server,
         name: "priority",
         default: "0",
-        doc: "The nice value of the program. Below 0 it is preferred to other programs, which needs root's \
+        doc: doc(
+            "The nice value of the program. Below 0 it is preferred to other programs, which needs root's \
               rights.",
+        ),
         allowed: "a whole number from -20 to 19",
         set: |draft, text| {
             draft.server.priority = within(text, -20..=19)?;
@@ -103,7 +119,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Server,
         name: "max_clients",
         default: "100",
-        doc: "How many streams are served at once. The next client is asked to try again later.",
+        doc: doc("How many streams are served at once. The next client is asked to try again later."),
         allowed: "a whole number from 1 to 10000",
         set: |draft, text| {
             draft.server.max_clients = within(text, 1..=10_000)?;
@@ -114,8 +130,10 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Server,
         name: "max_age_ms",
         default: "1000",
-        doc: "How far, in milliseconds, a viewer's connection may fall behind the camera before it skips \
+        doc: doc(
+            "How far, in milliseconds, a viewer's connection may fall behind the camera before it skips \
               to the next key frame.",
+        ),
         allowed: "a whole number from 100 to 60000",
         set: |draft, text| {
             draft.server.max_age = Duration::from_millis(within(text, 100..=60_000)?);
@@ -126,8 +144,10 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Server,
         name: "join_max_s",
         default: "4",
-        doc: "To start at once, a new viewer is sent everything since the last key frame. If that is more \
+        doc: doc(
+            "To start at once, a new viewer is sent everything since the last key frame. If that is more \
               than this many seconds, the viewer waits for the next key frame.",
+        ),
         allowed: "a whole number from 1 to 60",
         set: |draft, text| {
             draft.server.join_max = Duration::from_secs(within(text, 1..=60)?);
@@ -138,8 +158,10 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Server,
         name: "join_max_mb",
         default: "4",
-        doc: "The same limit in megabytes (millions of bytes): if there is more than this since the last \
+        doc: doc(
+            "The same limit in megabytes (millions of bytes): if there is more than this since the last \
               key frame, a new viewer waits for the next one.",
+        ),
         allowed: "a whole number from 1 to 64",
         set: |draft, text| {
             draft.server.join_max_bytes = within::<usize>(text, 1..=64)? * 1_000_000;
@@ -150,11 +172,13 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Server,
         name: "hosts",
         default: "",
-        doc: "Further names under which browsers may reach this machine, such as cam.example.org. IP \
+        doc: doc(
+            "Further names under which browsers may reach this machine, such as cam.example.org. IP \
               addresses, localhost, names without a dot, *.local, *.lan, *.home.arpa, *.internal, \
               *.localdomain and the machine's own names always work: what it is called, also in the search \
               domains of /etc/resolv.conf, and what /etc/hosts calls its addresses. Other names are refused, \
               because any web page could otherwise reach the camera through a name of its own (DNS rebinding).",
+        ),
         allowed: "host names without port, separated by commas, spaces or lines; * for any name",
         set: |draft, text| {
             draft.server.hosts = list(text, |name| known((name == "*" || is_host(name)).then_some(())))?;
@@ -165,8 +189,10 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Server,
         name: "frame_ancestors",
         default: "",
-        doc: "Web pages of other sites that may show this page in a frame, such as \
+        doc: doc(
+            "Web pages of other sites that may show this page in a frame, such as \
               https://home.example.org:8123. The machine's own pages always may.",
+        ),
         allowed: "origins as http://HOST or https://HOST:PORT (the host may begin with *.), separated by \
                   commas, spaces or lines; * for any page",
         set: |draft, text| {
@@ -178,9 +204,11 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Server,
         name: "cors_origins",
         default: "",
-        doc: "Web pages of other sites that may show pictures and video, and whose scripts may use the \
+        doc: doc(
+            "Web pages of other sites that may show pictures and video, and whose scripts may use the \
               stream and /status, by fetch (CORS) and WebSocket, such as those of \
               http://home.example.org:8123.",
+        ),
         allowed: "origins as http://HOST or https://HOST:PORT, of apps as capacitor://HOST or tauri://HOST, or null for \
                   pages without one (of files, in sandboxes), separated by commas, spaces or lines; * for any page",
         set: |draft, text| {
@@ -192,9 +220,11 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Server,
         name: "base_path",
         default: "",
-        doc: "The path at which a proxy shows this server, such as /cam, if the proxy passes that path on. \
+        doc: doc(
+            "The path at which a proxy shows this server, such as /cam, if the proxy passes that path on. \
               Everything is then at /cam/ as well as at the root. With a proxy that removes the path, \
               leave this empty.",
+        ),
         allowed: "nothing, or a path as /cam or /house/cam: letters, digits and -._~ between slashes",
         set: |draft, text| {
             let path = text.trim_end_matches('/');
@@ -214,11 +244,13 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Server,
         name: "sandbox",
         default: "auto",
-        doc: "What the program gives up for good when it starts, in case somebody finds a hole in it. \
+        doc: doc(
+            "What the program gives up for good when it starts, in case somebody finds a hole in it. \
               auto: all files except devices and those that it has to read (Landlock), new sockets (but for \
               event_url) and other programs (seccomp), each if the kernel supports it, and none of it if a camera is a \
               command or has an event_command. strict: also the system calls that it does not need; there can be no \
               command then. off: nothing.",
+        ),
         allowed: "auto, strict or off",
         set: |config, text| {
             config.server.sandbox = match text {
@@ -234,8 +266,10 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Server,
         name: "controls",
         default: "off",
-        doc: "Whether everybody who reaches the port may change and turn the cameras while the config has no \
+        doc: doc(
+            "Whether everybody who reaches the port may change and turn the cameras while the config has no \
               [user NAME] and no [anonymous]. With one of those, its role says who may.",
+        ),
         allowed: "on or off",
         set: |draft, text| {
             draft.server.controls = known(switch(text))?;
@@ -246,8 +280,10 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Server,
         name: "historical_orient",
         default: "no",
-        doc: "Whether cameras are also turned by GET /do_orient?pan=10&tilt=-5, the address of the pan-tilt fork of \
+        doc: doc(
+            "Whether cameras are also turned by GET /do_orient?pan=10&tilt=-5, the address of the pan-tilt fork of \
               pistreaming, for pages that were written for it. Both signs are turned round, as they were there.",
+        ),
         allowed: "yes or no",
         set: |draft, text| {
             draft.server.historical_orient = known(switch(text))?;
@@ -258,8 +294,10 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "name",
         default: "",
-        doc: "The camera's name: in its address, /NAME/, in /status and in the log. Empty: camera0 for the \
+        doc: doc(
+            "The camera's name: in its address, /NAME/, in /status and in the log. Empty: camera0 for the \
               first one, camera1 for the next, and so on.",
+        ),
         allowed: "nothing, or up to 32 lower-case letters, digits, _ and -, such as front-door; no address of \
                   the program's own, such as status",
         set: |draft, text| {
@@ -273,8 +311,10 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "width",
         default: "640",
-        doc: "The picture's width in pixels. If the camera does not have this size, the nearest one is \
+        doc: doc(
+            "The picture's width in pixels. If the camera does not have this size, the nearest one is \
               used and the log says so. A command sets its own size, and can use this value as %(width)s.",
+        ),
         allowed: "a whole number from 16 to 8192; for the test picture even, from 160 to 3840",
         set: |draft, text| {
             draft.camera.width = within(text, 16..=8192)?;
@@ -285,8 +325,10 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "height",
         default: "480",
-        doc: "The picture's height in pixels. If the camera does not have this size, the nearest one is \
+        doc: doc(
+            "The picture's height in pixels. If the camera does not have this size, the nearest one is \
               used, as for the width.",
+        ),
         allowed: "a whole number from 16 to 8192; for the test picture even, from 120 to 2160",
         set: |draft, text| {
             draft.camera.height = within(text, 16..=8192)?;
@@ -297,8 +339,10 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "fps",
         default: "30",
-        doc: "Frames per second. If the camera does not have this rate, the nearest one is used and the \
+        doc: doc(
+            "Frames per second. If the camera does not have this rate, the nearest one is used and the \
               log says so.",
+        ),
         allowed: "a whole number from 1 to 240; for the test picture up to 120",
         set: |draft, text| {
             draft.camera.fps = within(text, 1..=240)?;
@@ -309,8 +353,10 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "rotation",
         default: "0",
-        doc: "How far players turn the picture, in degrees clockwise. The frames themselves are not \
+        doc: doc(
+            "How far players turn the picture, in degrees clockwise. The frames themselves are not \
               changed.",
+        ),
         allowed: "0, 90, 180 or 270",
         set: |draft, text| {
             let degrees = text
@@ -325,7 +371,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "auto_sleep",
         default: "yes",
-        doc: "Whether the camera or command stops while nobody is watching.",
+        doc: doc("Whether the camera or command stops while nobody is watching."),
         allowed: "yes or no (also true, false, on, off, 1, 0)",
         set: |draft, text| {
             draft.camera.auto_sleep = known(switch(text))?;
@@ -336,8 +382,10 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "linger_s",
         default: "5",
-        doc: "How many seconds after the last viewer leaves the camera stops. Whoever reloads the page in \
+        doc: doc(
+            "How many seconds after the last viewer leaves the camera stops. Whoever reloads the page in \
               that time finds it running.",
+        ),
         allowed: "a whole number from 0 to 3600",
         set: |draft, text| {
             draft.camera.linger = Duration::from_secs(within(text, 0..=3600)?);
@@ -348,7 +396,9 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "event_url",
         default: "",
-        doc: "Where each event of this camera is sent to, as JSON in the body of a POST: the webhook of another program.",
+        doc: doc(
+            "Where each event of this camera is sent to, as JSON in the body of a POST: the webhook of another program.",
+        ),
         allowed: "nothing, or an address as http://HOST:PORT/PATH or http://USER:PASSWORD@HOST/",
         set: |draft, text| {
             // The path of a webhook is its secret.
@@ -369,9 +419,11 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "event_command",
         default: "",
-        doc: "A shell command that is run at each event of this camera, for 30 seconds at most. The environment has CAMERA (the \
+        doc: doc(
+            "A shell command that is run at each event of this camera, for 30 seconds at most. The environment has CAMERA (the \
               camera's name), EVENT (the kind), STATE (start, end or mark) and FILE (empty but for kinds that have one). With one, \
               the program can't shut itself in (sandbox); event_url needs no such thing.",
+        ),
         allowed: "nothing, or a command for sh",
         set: |draft, text| {
             draft.camera.event_command = one_line(text);
@@ -382,7 +434,9 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "pan_tilt",
         default: "camera",
-        doc: "What turns the camera. camera: its own controls, if it has some for that. pimoroni: Pimoroni's Pan-Tilt HAT. pca9685: a board with this chip, such as Waveshare's, Adafruit's or Arducam's. no: nothing. It takes a restart to change this and the keys below.",
+        doc: doc(
+            "What turns the camera. camera: its own controls, if it has some for that. pimoroni: Pimoroni's Pan-Tilt HAT. pca9685: a board with this chip, such as Waveshare's, Adafruit's or Arducam's. no: nothing. It takes a restart to change this and the keys below.",
+        ),
         allowed: "camera, pimoroni, pca9685 or no",
         set: |draft, text| {
             draft.camera.pan_tilt.head = match text {
@@ -399,7 +453,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "i2c_bus",
         default: "1",
-        doc: "The I2C bus of the HAT or board: 1 is /dev/i2c-1, the one of a Raspberry Pi's header.",
+        doc: doc("The I2C bus of the HAT or board: 1 is /dev/i2c-1, the one of a Raspberry Pi's header."),
         allowed: "a whole number from 0 to 255",
         set: |draft, text| {
             draft.camera.pan_tilt.bus = within(text, 0..=255)?;
@@ -410,7 +464,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "i2c_address",
         default: "",
-        doc: "Its address there. Empty: 0x15 for pimoroni, 0x40 for pca9685.",
+        doc: doc("Its address there. Empty: 0x15 for pimoroni, 0x40 for pca9685."),
         allowed: "nothing, or an address from 0x08 to 0x77",
         set: |draft, text| {
             draft.camera.pan_tilt.address = i2c_address(text)?;
@@ -421,7 +475,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "pan_channel",
         default: "0",
-        doc: "The output of a pca9685 board that the servo for pan is plugged into.",
+        doc: doc("The output of a pca9685 board that the servo for pan is plugged into."),
         allowed: "a whole number from 0 to 15",
         set: |draft, text| {
             draft.camera.pan_tilt.axes[0].channel = within(text, 0..=15)?;
@@ -432,7 +486,9 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "pan_min",
         default: "",
-        doc: "How far pan goes, in degrees from the middle. Empty: -90 with servos, and as far as a camera goes.",
+        doc: doc(
+            "How far pan goes, in degrees from the middle. Empty: -90 with servos, and as far as a camera goes.",
+        ),
         allowed: "nothing, or a whole number of degrees, -180 to 180; with servos no more than 90 either way",
         set: |draft, text| {
             draft.camera.pan_tilt.axes[0].min = degrees(text)?;
@@ -443,7 +499,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "pan_max",
         default: "",
-        doc: "The same the other way. Empty: 90 with servos, and as far as a camera goes.",
+        doc: doc("The same the other way. Empty: 90 with servos, and as far as a camera goes."),
         allowed: "nothing, or a whole number of degrees, -180 to 180; with servos no more than 90 either way",
         set: |draft, text| {
             draft.camera.pan_tilt.axes[0].max = degrees(text)?;
@@ -454,7 +510,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "pan_home",
         default: "0",
-        doc: "Where home is, in degrees of pan.",
+        doc: doc("Where home is, in degrees of pan."),
         allowed: "a whole number from -180 to 180",
         set: |draft, text| {
             draft.camera.pan_tilt.axes[0].home = within(text, -180..=180)?;
@@ -465,7 +521,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "pan_invert",
         default: "no",
-        doc: "Whether pan turns the other way.",
+        doc: doc("Whether pan turns the other way."),
         allowed: "yes or no",
         set: |draft, text| {
             draft.camera.pan_tilt.axes[0].invert = known(switch(text))?;
@@ -476,7 +532,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "pan_pulse_us",
         default: "575-2325",
-        doc: "The pulses at -90 and at 90 degrees of the servo for pan, in microseconds.",
+        doc: doc("The pulses at -90 and at 90 degrees of the servo for pan, in microseconds."),
         allowed: "two numbers from 400 to 2600, such as 575-2325",
         set: |draft, text| {
             draft.camera.pan_tilt.axes[0].pulse_us = pulses(text)?;
@@ -487,7 +543,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "tilt_channel",
         default: "1",
-        doc: "The output of a pca9685 board that the servo for tilt is plugged into.",
+        doc: doc("The output of a pca9685 board that the servo for tilt is plugged into."),
         allowed: "a whole number from 0 to 15",
         set: |draft, text| {
             draft.camera.pan_tilt.axes[1].channel = within(text, 0..=15)?;
@@ -498,7 +554,9 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "tilt_min",
         default: "",
-        doc: "How far tilt goes, in degrees from the middle. Empty: -45 with servos, and as far as a camera goes. Many tilt kits can go less far than their servo: widen the limits after looking.",
+        doc: doc(
+            "How far tilt goes, in degrees from the middle. Empty: -45 with servos, and as far as a camera goes. Many tilt kits can go less far than their servo: widen the limits after looking.",
+        ),
         allowed: "nothing, or a whole number of degrees, -180 to 180; with servos no more than 90 either way",
         set: |draft, text| {
             draft.camera.pan_tilt.axes[1].min = degrees(text)?;
@@ -509,7 +567,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "tilt_max",
         default: "",
-        doc: "The same the other way. Empty: 45 with servos, and as far as a camera goes.",
+        doc: doc("The same the other way. Empty: 45 with servos, and as far as a camera goes."),
         allowed: "nothing, or a whole number of degrees, -180 to 180; with servos no more than 90 either way",
         set: |draft, text| {
             draft.camera.pan_tilt.axes[1].max = degrees(text)?;
@@ -520,7 +578,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "tilt_home",
         default: "0",
-        doc: "Where home is, in degrees of tilt.",
+        doc: doc("Where home is, in degrees of tilt."),
         allowed: "a whole number from -180 to 180",
         set: |draft, text| {
             draft.camera.pan_tilt.axes[1].home = within(text, -180..=180)?;
@@ -531,7 +589,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "tilt_invert",
         default: "no",
-        doc: "Whether tilt turns the other way.",
+        doc: doc("Whether tilt turns the other way."),
         allowed: "yes or no",
         set: |draft, text| {
             draft.camera.pan_tilt.axes[1].invert = known(switch(text))?;
@@ -542,7 +600,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "tilt_pulse_us",
         default: "575-2325",
-        doc: "The pulses at -90 and at 90 degrees of the servo for tilt, in microseconds.",
+        doc: doc("The pulses at -90 and at 90 degrees of the servo for tilt, in microseconds."),
         allowed: "two numbers from 400 to 2600, such as 575-2325",
         set: |draft, text| {
             draft.camera.pan_tilt.axes[1].pulse_us = pulses(text)?;
@@ -553,7 +611,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "speed",
         default: "90",
-        doc: "How fast servos are turned, in degrees a second.",
+        doc: doc("How fast servos are turned, in degrees a second."),
         allowed: "a whole number from 1 to 720",
         set: |draft, text| {
             draft.camera.pan_tilt.speed = within(text, 1..=720)?;
@@ -564,7 +622,9 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "release_s",
         default: "2",
-        doc: "How many seconds after a move servos are released, which ends their hum and heat. A heavy camera may sink then: 0 keeps them driven.",
+        doc: doc(
+            "How many seconds after a move servos are released, which ends their hum and heat. A heavy camera may sink then: 0 keeps them driven.",
+        ),
         allowed: "a whole number from 0 to 3600",
         set: |draft, text| {
             draft.camera.pan_tilt.release = Duration::from_secs(within(text, 0..=3600)?);
@@ -575,7 +635,9 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Camera,
         name: "presets",
         default: "",
-        doc: "Places that have a name, such as door:-30,10 bed:40,-5: the degrees of pan and tilt, and where a third number follows, the percent of zoom.",
+        doc: doc(
+            "Places that have a name, such as door:-30,10 bed:40,-5: the degrees of pan and tilt, and where a third number follows, the percent of zoom.",
+        ),
         allowed: "nothing, or places as NAME:PAN,TILT or NAME:PAN,TILT,ZOOM, with spaces between them",
         set: |draft, text| {
             draft.camera.pan_tilt.presets = presets(text)?;
@@ -586,11 +648,13 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Device,
         name: "capture_format",
         default: "auto",
-        doc: "The format in which the camera gives its frames. auto: H264 if the camera has it; or else \
+        doc: doc(
+            "The format in which the camera gives its frames. auto: H264 if the camera has it; or else \
               MJPGH264, the H.264 that some USB cameras put into their JPEG pictures; or else a format \
               that an encoder of this machine makes H.264 of, raw ones (NV12, YUYV, ...) before MJPG; or \
               else MJPG itself, which takes many times the bandwidth. MJPG without a named encoder or \
               decoder is served unchanged.",
+        ),
         allowed: "auto, H264, MJPGH264, MJPG, JPEG, or the four letters of another V4L2 format, such as YUYV",
         set: |draft, text| {
             let format = known(CaptureFormat::parse(text))?;
@@ -604,9 +668,11 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Device,
         name: "encoder",
         default: "",
-        doc: "The encoder that makes H.264 of what the camera gives, such as /dev/video11 on a Raspberry \
+        doc: doc(
+            "The encoder that makes H.264 of what the camera gives, such as /dev/video11 on a Raspberry \
               Pi. Empty: one is found by what it can do, if it is needed. A section with its name may hold \
               its controls.",
+        ),
         allowed: "nothing, or a device as sections name it",
         set: |draft, text| codec(draft, text, |chain| &mut chain.encoder),
     },
@@ -614,8 +680,10 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Device,
         name: "decoder",
         default: "",
-        doc: "The decoder in front of the encoder if the camera gives MJPG, such as /dev/video10. Empty: \
+        doc: doc(
+            "The decoder in front of the encoder if the camera gives MJPG, such as /dev/video10. Empty: \
               one is found by what it can do, if it is needed.",
+        ),
         allowed: "nothing, or a device as sections name it",
         set: |draft, text| codec(draft, text, |chain| &mut chain.decoder),
     },
@@ -623,8 +691,10 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Device,
         name: "encoder_input_format",
         default: "",
-        doc: "The format between decoder and encoder. Empty: the first of NV12, YU12 and others that both \
+        doc: doc(
+            "The format between decoder and encoder. Empty: the first of NV12, YU12 and others that both \
               support.",
+        ),
         allowed: "nothing, or the four letters of a V4L2 format, such as NV12",
         set: |draft, text| input_format(draft, text, |chain| &mut chain.encoder_input),
     },
@@ -632,8 +702,10 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Device,
         name: "decoder_input_format",
         default: "",
-        doc: "The decoder's name for the format that the camera gives. Empty: MJPG or JPEG, whichever the \
+        doc: doc(
+            "The decoder's name for the format that the camera gives. Empty: MJPG or JPEG, whichever the \
               decoder knows.",
+        ),
         allowed: "nothing, or the four letters of a V4L2 format, such as MJPG",
         set: |draft, text| input_format(draft, text, |chain| &mut chain.decoder_input),
     },
@@ -641,8 +713,10 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Device,
         name: "capture_memory",
         default: "",
-        doc: "The memory of the camera's buffers, if a decoder or an encoder follows: MMAP is the camera's \
+        doc: doc(
+            "The memory of the camera's buffers, if a decoder or an encoder follows: MMAP is the camera's \
               own, DMABUF that of the next device. Empty: what works, without a copy if possible.",
+        ),
         allowed: "nothing, MMAP or DMABUF",
         set: |draft, text| {
             pin(draft, text, Memory::parse(text), |chain| {
@@ -654,8 +728,10 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Device,
         name: "decoder_memory",
         default: "",
-        doc: "The memory of the decoder's buffers, for its input and for its output. Empty: what works, \
+        doc: doc(
+            "The memory of the decoder's buffers, for its input and for its output. Empty: what works, \
               without a copy if possible.",
+        ),
         allowed: "nothing, or two of MMAP and DMABUF, such as MMAP-DMABUF",
         set: |draft, text| {
             pin(draft, text, Memory::parse_pair(text), |chain| {
@@ -667,8 +743,10 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Device,
         name: "encoder_memory",
         default: "",
-        doc: "The memory of the encoder's buffers, for its input and for its output. Empty: what works, \
+        doc: doc(
+            "The memory of the encoder's buffers, for its input and for its output. Empty: what works, \
               without a copy if possible.",
+        ),
         allowed: "nothing, or two of MMAP and DMABUF, such as MMAP-MMAP",
         set: |draft, text| {
             pin(draft, text, Memory::parse_pair(text), |chain| {
@@ -680,9 +758,11 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Device,
         name: "input",
         default: "",
-        doc: "The input of a capture card or HDMI adapter, by its number or its name; fmp4streamer -L \
+        doc: doc(
+            "The input of a capture card or HDMI adapter, by its number or its name; fmp4streamer -L \
               lists them. Empty: the one that the device is set to. An HDMI input has the size and the \
               rate of its signal, whatever width, height and fps say.",
+        ),
         allowed: "nothing, or a number or name, such as 1 or S-Video",
         set: |draft, text| {
             put_input(draft, |keys| {
@@ -694,7 +774,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Device,
         name: "standard",
         default: "auto",
-        doc: "The standard of an analogue signal. auto: the one that the device finds.",
+        doc: doc("The standard of an analogue signal. auto: the one that the device finds."),
         allowed: "auto, pal, pal-m, pal-n, pal-60, ntsc, ntsc-443 or secam",
         set: |draft, text| {
             let standard = Standard::parse(text);
@@ -710,9 +790,11 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Device,
         name: "edid",
         default: "",
-        doc: "What an HDMI input tells the device that is connected to it: the sizes and rates that it \
+        doc: doc(
+            "What an HDMI input tells the device that is connected to it: the sizes and rates that it \
               takes (EDID). Adapters such as the TC358743 get no signal before that. 1080p: 1920x1080 at \
               up to 30 frames a second and 1280x720 at up to 60. Empty: what the input is set to.",
+        ),
         allowed: "nothing, 1080p, or a file with an EDID, in bytes or as hexadecimal text",
         set: |draft, text| {
             let edid = match text {
@@ -727,9 +809,11 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Exec,
         name: "command",
         default: "",
-        doc: "A shell command that writes H.264 (a byte stream, Annex B, without B-frames) or JPEG \
+        doc: doc(
+            "A shell command that writes H.264 (a byte stream, Annex B, without B-frames) or JPEG \
               pictures, one after the other or as a multipart stream, to its standard output. It may continue \
               on indented lines; a percent sign is written %%. It is started when it is needed, and again when it ends.",
+        ),
         allowed: "a command for sh",
         set: |draft, text| {
             let line = one_line(text);
@@ -746,8 +830,10 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Rpicam,
         name: "capture_format",
         default: "H264",
-        doc: "The format in which rpicam-vid gives the frames: H264, or MJPG for JPEG pictures, which take \
+        doc: doc(
+            "The format in which rpicam-vid gives the frames: H264, or MJPG for JPEG pictures, which take \
               many times the bandwidth.",
+        ),
         allowed: "H264 or MJPG",
         set: |draft, text| {
             let mjpeg = match text.to_ascii_uppercase().as_str() {
@@ -765,7 +851,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Rpicam,
         name: "bitrate",
         default: "",
-        doc: "Bits per second. Empty: chosen by size and frame rate, 4.1 million for 1280x720 at 30.",
+        doc: doc("Bits per second. Empty: chosen by size and frame rate, 4.1 million for 1280x720 at 30."),
         allowed: "nothing, or a whole number from 100000 to 100000000",
         set: |draft, text| {
             let good = text.is_empty() || within(text, 100_000..=100_000_000).is_ok();
@@ -776,7 +862,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Rpicam,
         name: "intra",
         default: "",
-        doc: "How many frames from one key frame to the next. Empty: as many as in one second.",
+        doc: doc("How many frames from one key frame to the next. Empty: as many as in one second."),
         allowed: "nothing, or a whole number from 1 to 1000",
         set: |draft, text| {
             let good = text.is_empty() || within(text, 1..=1000).is_ok();
@@ -787,7 +873,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Rpicam,
         name: "profile",
         default: "",
-        doc: "The H.264 profile. Empty: the encoder's own choice.",
+        doc: doc("The H.264 profile. Empty: the encoder's own choice."),
         allowed: "nothing, baseline, main or high",
         set: |draft, text| {
             let good = ["", "baseline", "main", "high"].contains(&text);
@@ -798,7 +884,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Rpicam,
         name: "level",
         default: "",
-        doc: "The H.264 level. Empty: the encoder's own choice.",
+        doc: doc("The H.264 level. Empty: the encoder's own choice."),
         allowed: "nothing, 4, 4.1 or 4.2",
         set: |draft, text| {
             // No other ones for the encoder in hardware (rpicam-apps, encoder/h264_encoder.cpp).
@@ -810,8 +896,10 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Rpicam,
         name: "hflip",
         default: "no",
-        doc: "Whether the camera mirrors the picture, left to right. With rotation = 180 the camera turns \
+        doc: doc(
+            "Whether the camera mirrors the picture, left to right. With rotation = 180 the camera turns \
               the picture too, not the player.",
+        ),
         allowed: "yes or no",
         set: |draft, text| flag(draft, "hflip", text),
     },
@@ -819,7 +907,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Rpicam,
         name: "vflip",
         default: "no",
-        doc: "Whether the camera mirrors the picture, top to bottom.",
+        doc: doc("Whether the camera mirrors the picture, top to bottom."),
         allowed: "yes or no",
         set: |draft, text| flag(draft, "vflip", text),
     },
@@ -827,7 +915,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Rpicam,
         name: "camera",
         default: "0",
-        doc: "Which of several cameras, by the number that rpicam-hello --list-cameras shows.",
+        doc: doc("Which of several cameras, by the number that rpicam-hello --list-cameras shows."),
         allowed: "a whole number from 0 to 99",
         set: |draft, text| {
             let good = within(text, 0..=99).is_ok();
@@ -838,8 +926,10 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Rpicam,
         name: "mode",
         default: "",
-        doc: "The sensor's mode, as W:H:BITS:PACKING; rpicam-hello --list-cameras shows the modes. Empty: \
+        doc: doc(
+            "The sensor's mode, as W:H:BITS:PACKING; rpicam-hello --list-cameras shows the modes. Empty: \
               a mode that fits size and rate.",
+        ),
         allowed: "nothing, or as 2304:1296:10:P",
         set: |draft, text| {
             let good = (text.is_empty() || text.contains(':'))
@@ -851,7 +941,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Rpicam,
         name: "denoise",
         default: "auto",
-        doc: "How noise is removed. More than 30 frames a second may need cdn_off.",
+        doc: doc("How noise is removed. More than 30 frames a second may need cdn_off."),
         allowed: "auto, off, cdn_off, cdn_fast or cdn_hq",
         set: |draft, text| {
             let good = ["auto", "off", "cdn_off", "cdn_fast", "cdn_hq"].contains(&text);
@@ -862,7 +952,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Rpicam,
         name: "autofocus_mode",
         default: "",
-        doc: "Autofocus, if the camera has it. Empty: the camera's own choice.",
+        doc: doc("Autofocus, if the camera has it. Empty: the camera's own choice."),
         allowed: "nothing, manual, auto or continuous",
         set: |draft, text| {
             let good = ["", "manual", "auto", "continuous"].contains(&text);
@@ -873,7 +963,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Rpicam,
         name: "autofocus_range",
         default: "normal",
-        doc: "The distances that autofocus considers.",
+        doc: doc("The distances that autofocus considers."),
         allowed: "normal, macro or full",
         set: |draft, text| {
             let good = ["normal", "macro", "full"].contains(&text);
@@ -884,7 +974,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::Rpicam,
         name: "lens_position",
         default: "",
-        doc: "A fixed focus: 1 / the distance in metres, 0 for infinity.",
+        doc: doc("A fixed focus: 1 / the distance in metres, 0 for infinity."),
         allowed: "nothing, default, or a number such as 2.5",
         set: |draft, text| {
             let number = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
@@ -895,7 +985,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::User,
         name: "password",
         default: "",
-        doc: "What is kept of the user's password: the line that \"fmp4streamer --password\" makes.",
+        doc: doc("What is kept of the user's password: the line that \"fmp4streamer --password\" makes."),
         allowed: "a line that fmp4streamer --password made",
         set: |draft, text| {
             let clear = "this is no line of fmp4streamer --password; a password does not stand in the config as it is";
@@ -907,9 +997,11 @@ pub static KEYS: &[Key] = &[
         scope: Scope::People,
         name: "role",
         default: "view",
-        doc: "What the user may do. view: watch. control: also change and turn the camera. admin: also keep \
+        doc: doc(
+            "What the user may do. view: watch. control: also change and turn the camera. admin: also keep \
               changes and make links for others. In [anonymous]: what those may do who do not log in, view \
               or control; without this section they may do nothing, once there is a user.",
+        ),
         allowed: "view, control or admin",
         set: |draft, text| {
             let role = Role::ALL.into_iter().find(|role| role.word() == text);
@@ -921,7 +1013,7 @@ pub static KEYS: &[Key] = &[
         scope: Scope::People,
         name: "cameras",
         default: "",
-        doc: "The cameras that the user may see. The others are not there for this user. Empty: all.",
+        doc: doc("The cameras that the user may see. The others are not there for this user. Empty: all."),
         allowed: "names of cameras, separated by commas, spaces or lines",
         set: |draft, text| {
             draft.rights.cameras = list(text, |name| known(is_name(name).then_some(())))?;
