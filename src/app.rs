@@ -15,9 +15,10 @@ use crate::stream::{Condition, Stream};
 use crate::sys::process::{self, Request, Signals};
 use crate::sys::sock;
 use crate::{log_info, log_warning, sandbox, source, threads};
+use std::fmt::{self, Write};
 use std::fs::File;
 use std::io::Read;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -73,7 +74,7 @@ pub fn run(
     );
     let mut notify = Notify::new();
     // What is needed but once is done; and all threads are to be in it.
-    let sandbox = sandbox::enter(&config, state_folder.as_deref(), |camera| {
+    let sandbox = sandbox::enter(&config, state_folder.as_deref(), &|camera| {
         source::runs_commands(&camera.source)
     })?;
     start_log(verbose);
@@ -82,13 +83,12 @@ pub fn run(
     let limits = limits(settings);
     let events = Arc::new(Events::default());
     let kept = Arc::new(kept(state_folder.as_deref()));
-    let streams = cameras.iter().map(|camera| {
-        let mut stream = Stream::new(&camera.name, limits)?;
-        stream.events = Arc::clone(&events);
-        stream.controls = Mailbox::new(Arc::clone(&kept));
-        Ok(Arc::new(stream))
-    });
-    let streams = streams.collect::<Result<Vec<_>>>()?;
+    let mut streams = Vec::new();
+    for camera in cameras {
+        let controls = Mailbox::new(Arc::clone(&kept));
+        let stream = Stream::with(&camera.name, limits, Arc::clone(&events), controls)?;
+        streams.push(Arc::new(stream));
+    }
     log_info!("fmp4streamer {}: open {urls}", env!("CARGO_PKG_VERSION"));
     for line in config.people.describe() {
         log_info!("{line}");
@@ -356,24 +356,31 @@ fn state(running: &Running, patience: Duration) -> (String, bool) {
 
 /// The addresses of the page, one for each address of this machine.
 fn urls(listeners: &[TcpListener], own_name: &str) -> Result<String> {
-    let mut urls = Vec::new();
+    let mut urls = String::new();
+    let mut add = |place: fmt::Arguments<'_>| {
+        let between = if urls.is_empty() { "" } else { "  " };
+        // Writing to a String can't fail.
+        _ = write!(urls, "{between}http://{place}/");
+    };
     for listener in listeners {
         let address = listener.local_addr();
         let address = address.map_err(|e| Error::new("listen", "no address", e))?;
         let port = address.port();
-        let url = |ip: IpAddr| format!("http://{}/", SocketAddr::new(ip, port));
         if !address.ip().is_unspecified() {
-            urls.push(url(address.ip()));
+            add(format_args!("{}", SocketAddr::new(address.ip(), port)));
             continue;
         }
-        urls.push(format!("http://localhost:{port}/"));
+        add(format_args!("localhost:{port}"));
         // mDNS goes by the first label of the name (RFC 6762, 3).
         let label = own_name.split('.').next().unwrap_or_default();
         if !label.is_empty() && label != "localhost" {
-            urls.push(format!("http://{label}.local:{port}/"));
+            add(format_args!("{label}.local:{port}"));
         }
-        let serves = |ip: &IpAddr| ip.is_ipv4() || address.is_ipv6();
-        urls.extend(sock::addresses().into_iter().filter(serves).map(url));
+        for ip in sock::addresses() {
+            if ip.is_ipv4() || address.is_ipv6() {
+                add(format_args!("{}", SocketAddr::new(ip, port)));
+            }
+        }
     }
-    Ok(urls.join("  "))
+    Ok(urls)
 }

@@ -53,7 +53,7 @@ impl Entered {
 pub fn enter(
     config: &Config,
     state: Option<&Path>,
-    runs_commands: impl Fn(&Camera) -> bool,
+    runs_commands: &dyn Fn(&Camera) -> bool,
 ) -> Result<Entered> {
     let is_off = |words: String| {
         Ok(Entered {
@@ -87,31 +87,27 @@ pub fn enter(
     }
     // The C library reads the time zone when it is first asked for, which must not be later.
     clock::wall_clock();
-    let edids = config
-        .cameras
-        .iter()
-        .filter_map(|camera| camera.source.edid_file());
-    let mut ports: Vec<u16> = config
-        .cameras
-        .iter()
-        .filter_map(|camera| camera.event_url.as_ref())
-        .map(|url| url.port)
-        .collect();
+    let mut folders = Vec::new();
+    let mut ports = Vec::new();
+    if let Some(file) = &config.file {
+        add_folders(file.as_ref(), &mut folders);
+    }
+    for camera in &config.cameras {
+        if let Some(edid) = camera.source.edid_file() {
+            add_folders(edid, &mut folders);
+        }
+        ports.extend(camera.event_url.as_ref().map(|url| url.port));
+    }
     let may_connect = !ports.is_empty();
-    // What says who knows names is often a link, and the port for long answers is theirs.
-    let names = may_connect.then_some(Path::new("/etc/resolv.conf"));
-    ports.extend(may_connect.then_some(DNS_PORT));
-    let files = config
-        .file
-        .as_deref()
-        .map(Path::new)
-        .into_iter()
-        .chain(edids)
-        .chain(names);
-    let folders: Vec<PathBuf> = files.flat_map(folders_of).collect();
-    let folders = folders.iter().map(|folder| (folder.as_path(), Access::Read));
-    let mut all: Vec<(&Path, Access)> = FOLDERS.map(|(path, access)| (Path::new(path), access)).into();
-    all.extend(folders);
+    if may_connect {
+        // What says who knows names is often a link, and the port for long answers is theirs.
+        add_folders("/etc/resolv.conf".as_ref(), &mut folders);
+        ports.push(DNS_PORT);
+    }
+    let mut all = FOLDERS.map(|(path, access)| (Path::new(path), access)).to_vec();
+    for folder in &folders {
+        all.push((folder, Access::Read));
+    }
     all.extend(state.map(|folder| (folder, Access::Keep)));
     let files = process::renounce_privileges().and_then(|()| landlock::restrict(&all, &ports));
     let words = match &files {
@@ -142,17 +138,16 @@ pub fn enter(
     })
 }
 
-/// The folders in which a file may be found again when somebody has changed it: where it stands, and where the file
+/// Adds the folders in which a file may be found again when somebody has changed it: where it stands, and where the file
 /// really is, if it is a link.
-fn folders_of(file: &Path) -> Vec<PathBuf> {
-    let folder = |file: &Path| match file.parent() {
-        Some(folder) if folder.as_os_str().is_empty() => PathBuf::from("."),
-        folder => folder.unwrap_or(Path::new("/")).to_owned(),
+fn add_folders(file: &Path, folders: &mut Vec<PathBuf>) {
+    let mut add = |file: &Path| {
+        let folder = file.parent().unwrap_or("/".as_ref());
+        let here = folder.as_os_str().is_empty();
+        folders.push(if here { Path::new(".") } else { folder }.to_owned());
     };
-    let really = file.canonicalize().ok();
-    [Some(file), really.as_deref()]
-        .into_iter()
-        .flatten()
-        .map(folder)
-        .collect()
+    add(file);
+    if let Ok(really) = file.canonicalize() {
+        add(&really);
+    }
 }

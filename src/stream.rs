@@ -276,11 +276,19 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A stream without a picture yet.
+    /// A stream without a picture yet, whose events and controls are nobody else's.
     ///
     /// # Errors
     /// No file descriptor is to be had.
     pub fn new(name: &str, limits: Limits) -> Result<Stream> {
+        Stream::with(name, limits, Arc::default(), Mailbox::default())
+    }
+
+    /// A stream without a picture yet, at which what happens is among these events.
+    ///
+    /// # Errors
+    /// Those of [`Stream::new`].
+    pub fn with(name: &str, limits: Limits, events: Arc<Events>, controls: Mailbox) -> Result<Stream> {
         let pair = || {
             let (wake_pump, woken) = UnixStream::pair()?;
             wake_pump.set_nonblocking(true)?;
@@ -292,9 +300,9 @@ impl Stream {
             name: name.into(),
             ring: Ring::new(limits),
             pictures: Pictures::default(),
-            events: Arc::default(),
+            events,
             ptz: Ptz::default(),
-            controls: Mailbox::default(),
+            controls,
             state: Mutex::default(),
             viewers: Mutex::default(),
             told: Mutex::default(),

@@ -31,19 +31,23 @@ pub struct Key {
     pub set: fn(&mut Draft, &str) -> Result<(), Refused>,
 }
 
-/// What a text is that the tests alone read, to compare it with `fmp4streamer.conf.dist`: nothing, in the program.
+/// What a text is that the tests alone read, to compare it with a file of the docs: nothing, in the program.
 #[cfg(test)]
 pub type Doc = &'static str;
 /// The same in the program.
 #[cfg(not(test))]
-pub type Doc = ();
+pub struct Doc;
 
+/// Makes one.
 #[cfg(test)]
-const fn doc(text: &'static str) -> Doc {
+pub const fn doc(text: &'static str) -> Doc {
     text
 }
+/// Makes one.
 #[cfg(not(test))]
-const fn doc(_text: &'static str) -> Doc {}
+pub const fn doc(_text: &'static str) -> Doc {
+    Doc
+}
 
 /// The field of a USB camera's H.264 unit that makes it put H.264 into its JPEG pictures.
 pub const STREAM_MUX: &str = "uvcx_h264_stream_mux";

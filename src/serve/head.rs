@@ -7,7 +7,7 @@ pub const HEAD_BYTES: usize = 8 * 1024;
 const FIELDS: usize = 100;
 
 /// A request's method (RFC 9110, 9).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Method {
     /// The whole answer.
     Get,
@@ -18,6 +18,7 @@ pub enum Method {
     /// What is allowed here.
     Options,
     /// Anything else.
+    #[default]
     Other,
 }
 
@@ -35,7 +36,7 @@ impl Method {
 }
 
 /// A request's head.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Head {
     /// The method.
     pub method: Method,
@@ -186,30 +187,10 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
             "OPTIONS" => Method::Options,
             _ => Method::Other,
         },
-        path: String::new(),
-        query: String::new(),
         http11: version == 1,
-        host: None,
-        port: None,
-        origin: None,
-        cross_site: false,
-        of_other_origin: false,
-        framed: false,
-        for_img: false,
-        referer: None,
-        takes_gzip: false,
-        if_none_match: None,
-        last_event: None,
-        resumes: false,
         keep_alive: version == 1,
-        authorization: None,
-        cookies: None,
-        wants_page: false,
-        by_https: false,
         content_length: Some(0),
-        is_json: false,
-        expects_continue: false,
-        upgrade: Upgrade::default(),
+        ..Head::default()
     };
     let mut codings = String::new();
     let mut keys = 0;
@@ -220,82 +201,91 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
     let mut if_range = false;
     for field in request.headers.iter() {
         let value = std::str::from_utf8(field.value).map(str::trim).ok();
-        let is = |name| field.name.eq_ignore_ascii_case(name);
-        if is("Host") {
-            let value = value.ok_or(Bad::Request("the Host field is not text"))?;
-            if head.host.is_some() {
-                return Err(Bad::Request("there are two Host fields"));
+        let text = || value.map(str::to_string);
+        match &*field.name.to_ascii_lowercase() {
+            "host" => {
+                let value = value.ok_or(Bad::Request("the Host field is not text"))?;
+                if head.host.is_some() {
+                    return Err(Bad::Request("there are two Host fields"));
+                }
+                let (host, port) = authority(value).ok_or(Bad::Request("the Host field names no host"))?;
+                (head.host, head.port) = (Some(host), port);
             }
-            let (host, port) = authority(value).ok_or(Bad::Request("the Host field names no host"))?;
-            (head.host, head.port) = (Some(host), port);
-        } else if is("Accept") {
-            head.for_img = value.is_some_and(|accept| accept.contains("image/webp"));
-            head.wants_page = value.is_some_and(|accept| accept.contains("text/html"));
-        } else if is("Referer") {
-            // Scheme, two slashes, authority (RFC 3986, 3).
-            let page = value.filter(|page| !page.is_empty());
-            head.referer = page.map(|page| page.split('/').take(3).collect::<Vec<_>>().join("/"));
-        } else if is("Accept-Encoding") {
+            "accept" => {
+                head.for_img = value.is_some_and(|accept| accept.contains("image/webp"));
+                head.wants_page = value.is_some_and(|accept| accept.contains("text/html"));
+            }
+            "referer" => {
+                // Scheme, two slashes, authority (RFC 3986, 3).
+                let page = value.filter(|page| !page.is_empty());
+                let origin = page.map(|page| {
+                    let third_slash = page.match_indices('/').nth(2);
+                    page.split_at(third_slash.map_or(page.len(), |(at, _)| at)).0
+                });
+                head.referer = origin.map(str::to_string);
+            }
             // More than one field is one list (RFC 9110, 5.3).
-            codings = codings + "," + value.unwrap_or_default();
-        } else if is("If-None-Match") {
-            head.if_none_match = value.map(str::to_string);
-        } else if is("Connection") {
-            for option in value.unwrap_or_default().split(',').map(str::trim) {
-                close |= option.eq_ignore_ascii_case("close");
-                head.keep_alive |= option.eq_ignore_ascii_case("keep-alive");
-                head.upgrade.connection |= option.eq_ignore_ascii_case("upgrade");
+            "accept-encoding" => codings = codings + "," + value.unwrap_or_default(),
+            "if-none-match" => head.if_none_match = text(),
+            "connection" => {
+                for option in value.unwrap_or_default().split(',').map(str::trim) {
+                    close |= option.eq_ignore_ascii_case("close");
+                    head.keep_alive |= option.eq_ignore_ascii_case("keep-alive");
+                    head.upgrade.connection |= option.eq_ignore_ascii_case("upgrade");
+                }
             }
-        } else if is("Upgrade") {
-            let mut protocols = value.unwrap_or_default().split(',').map(str::trim);
-            head.upgrade.websocket |= protocols.any(|protocol| protocol.eq_ignore_ascii_case("websocket"));
-        } else if is("Sec-WebSocket-Version") {
-            head.upgrade.version_13 = value == Some("13");
-        } else if is("Sec-WebSocket-Key") {
-            keys += 1;
-            head.upgrade.key = value.filter(|_| keys == 1).map(str::to_string);
-        } else if is("Sec-WebSocket-Protocol") {
-            let first = value.and_then(|offered| offered.split(',').next());
-            let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-            let first = first
-                .map(str::trim)
-                .filter(|it| !it.is_empty() && it.bytes().all(is_token));
-            let upgrade = &mut head.upgrade;
-            upgrade.protocol = upgrade.protocol.take().or(first.map(str::to_string));
-        } else if is("Last-Event-ID") {
-            head.last_event = value.and_then(|number| number.parse().ok());
-        } else if is("Range") {
-            head.resumes = value.is_some_and(asks_for_rest);
-        } else if is("If-Range") {
-            if_range = true;
-        } else if is("Content-Length") && value != Some("0") || is("Transfer-Encoding") {
-            // A body may be left unread. Its bytes are not to be read as the next request.
-            close = true;
-            let digits = value.filter(|value| value.bytes().all(|byte| byte.is_ascii_digit()));
-            let length = digits.and_then(|digits| digits.parse().ok());
-            // Two fields of which one says another length, or none, are a trap (RFC 9112, 6.3).
-            let first = head.content_length == Some(0);
-            head.content_length = length.filter(|_| first && is("Content-Length"));
-        } else if is("Content-Type") {
-            let essence = value.and_then(|value| value.split(';').next());
-            head.is_json = essence.is_some_and(|it| it.trim().eq_ignore_ascii_case("application/json"));
-        } else if is("Expect") {
-            head.expects_continue = value.is_some_and(|value| value.eq_ignore_ascii_case("100-continue"));
-        } else if is("Authorization") {
-            head.authorization = value.map(str::to_string);
-        } else if is("Cookie") {
-            head.cookies = value.map(str::to_string);
-        } else if is("X-Forwarded-Proto") {
-            head.by_https = value == Some("https");
-        } else if is("Origin") {
-            head.origin = Some(value.unwrap_or("null").to_string());
-        } else if is("Sec-Fetch-Site") {
-            cross_site = value == Some("cross-site");
-            head.of_other_origin = !matches!(value, Some("same-origin" | "none"));
-        } else if is("Sec-Fetch-Mode") {
-            navigates = value == Some("navigate");
-        } else if is("Sec-Fetch-Dest") {
-            to_frame = value.is_some_and(|to| ["iframe", "frame", "embed", "object"].contains(&to));
+            "upgrade" => {
+                let mut protocols = value.unwrap_or_default().split(',').map(str::trim);
+                head.upgrade.websocket |=
+                    protocols.any(|protocol| protocol.eq_ignore_ascii_case("websocket"));
+            }
+            "sec-websocket-version" => head.upgrade.version_13 = value == Some("13"),
+            "sec-websocket-key" => {
+                keys += 1;
+                head.upgrade.key = text().filter(|_| keys == 1);
+            }
+            "sec-websocket-protocol" => {
+                let first = value.and_then(|offered| offered.split(',').next());
+                let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+                let first = first
+                    .map(str::trim)
+                    .filter(|it| !it.is_empty() && it.bytes().all(is_token));
+                let upgrade = &mut head.upgrade;
+                upgrade.protocol = upgrade.protocol.take().or(first.map(str::to_string));
+            }
+            "last-event-id" => head.last_event = value.and_then(|number| number.parse().ok()),
+            "range" => head.resumes = value.is_some_and(asks_for_rest),
+            "if-range" => if_range = true,
+            "content-length" if value == Some("0") => {}
+            name @ ("content-length" | "transfer-encoding") => {
+                // A body may be left unread. Its bytes are not to be read as the next request.
+                close = true;
+                let digits = value.filter(|value| value.bytes().all(|byte| byte.is_ascii_digit()));
+                let length = digits.and_then(|digits| digits.parse().ok());
+                // Two fields of which one says another length, or none, are a trap (RFC 9112, 6.3).
+                let first = head.content_length == Some(0);
+                head.content_length = length.filter(|_| first && name == "content-length");
+            }
+            "content-type" => {
+                let essence = value.and_then(|value| value.split(';').next());
+                head.is_json = essence.is_some_and(|it| it.trim().eq_ignore_ascii_case("application/json"));
+            }
+            "expect" => {
+                head.expects_continue = value.is_some_and(|value| value.eq_ignore_ascii_case("100-continue"));
+            }
+            "authorization" => head.authorization = text(),
+            "cookie" => head.cookies = text(),
+            "x-forwarded-proto" => head.by_https = value == Some("https"),
+            "origin" => head.origin = Some(value.unwrap_or("null").to_string()),
+            "sec-fetch-site" => {
+                cross_site = value == Some("cross-site");
+                head.of_other_origin = !matches!(value, Some("same-origin" | "none"));
+            }
+            "sec-fetch-mode" => navigates = value == Some("navigate"),
+            "sec-fetch-dest" => {
+                to_frame = value.is_some_and(|to| ["iframe", "frame", "embed", "object"].contains(&to));
+            }
+            _ => {}
         }
     }
     head.takes_gzip = takes_gzip(&codings);

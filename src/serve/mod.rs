@@ -31,4 +31,4 @@ mod ws;
 
 pub use listener::{Server, bind, refuse_all};
 pub use own_names::own_names;
-pub use routes::{reserved_names, table_for_developers, table_for_users};
+pub use routes::{reserved_names, table_for_developers};

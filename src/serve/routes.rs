@@ -7,6 +7,7 @@ use super::exchange::{Ending, Exchange};
 use super::head::{Head, Method};
 use super::{controls, events, hls, links, login, metrics, mjpeg, mp4, pages, ptz, snapshot, status, ws};
 use crate::config::Role;
+use crate::config::keys::{Doc, doc};
 use crate::stream::Codec;
 use std::fmt::Write;
 use std::{io, iter};
@@ -24,8 +25,8 @@ pub struct Route {
     pub origins: Origins,
     /// Answers it.
     pub serve: fn(&Exchange<'_>) -> io::Result<Ending>,
-    /// The line on it in the docs; empty where there is none.
-    about: &'static str,
+    /// The line on it in README.md, if there is one.
+    about: Option<Doc>,
 }
 
 /// What stands before the token of a view link, in front of all paths.
@@ -45,7 +46,7 @@ const ROUTE: Route = Route {
     gives: None,
     origins: Origins::SameHost,
     serve: pages::page,
-    about: "",
+    about: None,
 };
 
 /// All routes. Those who know the addresses of mjpg-streamer or ustreamer find them here.
@@ -53,7 +54,9 @@ const ROUTES: &[Route] = &[
     Route {
         paths: &["/"],
         serve: pages::start,
-        about: "the page for people; can be added to a phone's home screen; with [several cameras](#several-cameras) it shows all of them",
+        about: Some(doc(
+            "the page for people; can be added to a phone's home screen; with [several cameras](#several-cameras) it shows all of them",
+        )),
         ..ROUTE
     },
     Route {
@@ -61,21 +64,27 @@ const ROUTES: &[Route] = &[
         gives: Some(Codec::H264),
         origins: Origins::Tags,
         serve: mp4::serve,
-        about: "the endless video; it starts at once on the last key frame, or with `?start=live` on the next one",
+        about: Some(doc(
+            "the endless video; it starts at once on the last key frame, or with `?start=live` on the next one",
+        )),
         ..ROUTE
     },
     Route {
         paths: &["/ws"],
         origins: Origins::SameOrigin,
         serve: ws::serve,
-        about: "the same for scripts, as [WebSocket](#websocket) messages; `?format=h264` for bare H.264",
+        about: Some(doc(
+            "the same for scripts, as [WebSocket](#websocket) messages; `?format=h264` for bare H.264",
+        )),
         ..ROUTE
     },
     Route {
         paths: &["/stream.m3u8"],
         gives: Some(Codec::H264),
         serve: hls::multivariant,
-        about: "HLS, with low latency in players that support it: for iPhones, televisions, and use behind a cache",
+        about: Some(doc(
+            "HLS, with low latency in players that support it: for iPhones, televisions, and use behind a cache",
+        )),
         ..ROUTE
     },
     Route {
@@ -96,7 +105,9 @@ const ROUTES: &[Route] = &[
         gives: Some(Codec::Jpeg),
         origins: Origins::Tags,
         serve: mjpeg::serve,
-        about: "the JPEG pictures of a camera that gives them, always the newest; `?fps=5` limits them to five a second",
+        about: Some(doc(
+            "the JPEG pictures of a camera that gives them, always the newest; `?fps=5` limits them to five a second",
+        )),
         ..ROUTE
     },
     Route {
@@ -104,7 +115,9 @@ const ROUTES: &[Route] = &[
         gives: Some(Codec::Jpeg),
         origins: Origins::Tags,
         serve: snapshot::jpeg,
-        about: "one picture of such a camera, taken after the request; or the newest, where the next one takes long",
+        about: Some(doc(
+            "one picture of such a camera, taken after the request; or the newest, where the next one takes long",
+        )),
         ..ROUTE
     },
     Route {
@@ -112,19 +125,19 @@ const ROUTES: &[Route] = &[
         gives: Some(Codec::H264),
         origins: Origins::Tags,
         serve: snapshot::mp4,
-        about: "the same of a camera with H.264",
+        about: Some(doc("the same of a camera with H.264")),
         ..ROUTE
     },
     Route {
         paths: &["/status"],
         serve: status::report,
-        about: "what the camera and the viewers are doing, as JSON",
+        about: Some(doc("what the camera and the viewers are doing, as JSON")),
         ..ROUTE
     },
     Route {
         paths: &["/metrics"],
         serve: metrics::serve,
-        about: "the same as numbers for Prometheus",
+        about: Some(doc("the same as numbers for Prometheus")),
         ..ROUTE
     },
     Route {
@@ -135,7 +148,9 @@ const ROUTES: &[Route] = &[
             (Method::Post, Some(Role::Control)),
         ],
         serve: events::serve,
-        about: "what happens, as it happens: a camera is lost or back, a sensor of yours speaks ([events](#events))",
+        about: Some(doc(
+            "what happens, as it happens: a camera is lost or back, a sensor of yours speaks ([events](#events))",
+        )),
         ..ROUTE
     },
     Route {
@@ -146,7 +161,9 @@ const ROUTES: &[Route] = &[
             (Method::Post, Some(Role::Control)),
         ],
         serve: ptz::serve,
-        about: "where the camera looks, as JSON; with POST where it is to look ([pan and tilt](#pan-and-tilt))",
+        about: Some(doc(
+            "where the camera looks, as JSON; with POST where it is to look ([pan and tilt](#pan-and-tilt))",
+        )),
         ..ROUTE
     },
     Route {
@@ -167,7 +184,9 @@ const ROUTES: &[Route] = &[
             (Method::Post, Some(Role::Control)),
         ],
         serve: controls::serve,
-        about: "the camera's [controls](#controls), such as brightness, as JSON; set by POST",
+        about: Some(doc(
+            "the camera's [controls](#controls), such as brightness, as JSON; set by POST",
+        )),
         ..ROUTE
     },
     Route {
@@ -186,12 +205,16 @@ const ROUTES: &[Route] = &[
         paths: &["/healthz"],
         methods: FREE,
         serve: status::health,
-        about: "200 while all is well, else 503 and the reason; a camera that sleeps is no trouble",
+        about: Some(doc(
+            "200 while all is well, else 503 and the reason; a camera that sleeps is no trouble",
+        )),
         ..ROUTE
     },
     Route {
         paths: &["/login"],
-        about: "the page to log in by, where the config has [people](#people)",
+        about: Some(doc(
+            "the page to log in by, where the config has [people](#people)",
+        )),
         methods: &[(Method::Get, None), (Method::Head, None), (Method::Post, None)],
         origins: Origins::Own,
         serve: login::serve,
@@ -328,7 +351,7 @@ fn allow(methods: &[(Method, Option<Role>)]) -> String {
 
 /// The answer where nothing is, with the addresses where something is.
 pub fn nothing_here() -> Answer {
-    let in_docs = ROUTES.iter().filter(|route| !route.about.is_empty());
+    let in_docs = ROUTES.iter().filter(|route| route.about.is_some());
     let addresses: Vec<&str> = in_docs.filter_map(|route| route.paths.first().copied()).collect();
     let text = format!(
         "There is nothing here. These are the addresses: {}; of several cameras, each one's are at /NAME/",
@@ -349,17 +372,6 @@ pub fn reserved_names() -> Vec<&'static str> {
         }
     }
     names
-}
-
-/// The table of addresses in README.md.
-pub fn table_for_users() -> String {
-    let mut table = String::from("| Address | What |\n|---|---|\n");
-    for route in ROUTES.iter().filter(|route| !route.about.is_empty()) {
-        let address = route.paths.first().copied().unwrap_or_default();
-        // Writing to a String can't fail.
-        _ = writeln!(table, "| `{address}` | {} |", route.about);
-    }
-    table
 }
 
 /// The role that the first of the methods needs, and then those that need another one.
@@ -397,6 +409,24 @@ pub fn table_for_developers() -> String {
 mod tests {
     use super::{ROUTES, find, matches, reserved_names, resolve};
     use crate::serve::head;
+
+    #[test]
+    fn the_readme_has_the_addresses() {
+        let mut table = String::from("| Address | What |\n|---|---|\n");
+        for route in ROUTES {
+            if let Some(about) = route.about {
+                table += &format!("| `{}` | {about} |\n", route.paths[0]);
+            }
+        }
+        let readme = include_str!("../../README.md");
+        let behind = readme.split_once("<!-- routes -->\n").unwrap().1;
+        let found = behind.split_once("<!-- /routes -->").unwrap().0;
+        assert_eq!(
+            found.trim(),
+            table.trim(),
+            "README.md should have this table:\n{table}"
+        );
+    }
 
     fn head(request_line: &str) -> head::Head {
         let bytes = format!("{request_line} HTTP/1.1\r\nHost: localhost\r\n\r\n");
