@@ -12,6 +12,7 @@ use crate::log_info;
 use crate::source::{self, Any, History, Source, Watch};
 use crate::stream::{Condition, Stream};
 use crate::sys::poll::{PollFd, PollFlags, events, poll, readable};
+use crate::sys::usage;
 use std::mem;
 use std::os::fd::AsFd;
 use std::panic::{self, AssertUnwindSafe};
@@ -205,6 +206,8 @@ impl<'a> Pump<'a> {
                 };
                 self.report.condition(Condition::Asleep, &why);
                 self.report.forget_jpeg(&self.camera.source);
+                // Most of it is not run while nobody watches.
+                usage::release_code();
             }
         }
         self.wait(Wait::ASLEEP, watch.as_ref());
