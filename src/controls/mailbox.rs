@@ -114,7 +114,7 @@ impl Mailbox {
     pub fn ask(&self, wishes: Vec<(String, Wish)>) -> u64 {
         let mut state = self.lock();
         for (name, wish) in wishes {
-            state.refused.retain(|(other, _)| *other != name);
+            forget(&mut state.refused, &name);
             match state.wishes.iter_mut().find(|(other, _)| *other == name) {
                 Some((_, before)) => *before = wish,
                 None => state.wishes.push((name, wish)),
@@ -165,7 +165,7 @@ impl Mailbox {
             let Some(control) = state.controls.iter_mut().find(|control| control.name == name) else {
                 continue;
             };
-            state.refused.retain(|(other, _)| *other != name);
+            forget(&mut state.refused, &name);
             let item = |found: &dyn Fn(&(i64, String)) -> bool| control.menu.iter().find(|item| found(item));
             let (value, text) = match &wish {
                 Wish::Reset => (control.config.clone(), None),
@@ -216,7 +216,7 @@ impl Mailbox {
                 kept.push(KeptValue {
                     name: name.clone(),
                     value: value.clone(),
-                    was: in_config(&self.lock().config, name).map(Into::into),
+                    was: self.in_config(name),
                 });
             }
         }
@@ -251,7 +251,7 @@ impl Mailbox {
     /// here stays, but where the config says something else than before. Gives a line for the log for each value that is kept and
     /// holds no longer.
     pub fn set_config(&self, camera: &str, config: Vec<Setting>, rpicam: Option<&Rpicam>) -> Vec<String> {
-        let kept = self.store.of(camera);
+        let mut kept = self.store.of(camera);
         let mut lines = Vec::new();
         let holds = |kept: &KeptValue| {
             let now = in_config(&config, &kept.name);
@@ -268,16 +268,16 @@ impl Mailbox {
             }
             holds
         };
-        let kept = kept.into_iter().filter(holds).collect();
-        let mut state = self.lock();
-        let before = std::mem::replace(&mut state.config, config);
-        let config = state.config.clone();
-        state
-            .live
-            .retain(|(name, _)| in_config(&before, name) == in_config(&config, name));
-        state.kept = kept;
-        state.rpicam = rpicam.cloned();
-        drop(state);
+        kept.retain(holds);
+        {
+            let state = &mut *self.lock();
+            let before = &state.config;
+            let live = &mut state.live;
+            live.retain(|(name, _)| in_config(before, name) == in_config(&config, name));
+            state.config = config;
+            state.kept = kept;
+            state.rpicam = rpicam.cloned();
+        }
         if let Some(rpicam) = rpicam {
             self.show_options(rpicam);
         }
@@ -286,7 +286,7 @@ impl Mailbox {
 
     /// Shows the options of the config, as they are when what was set or kept is put in.
     fn show_options(&self, rpicam: &Rpicam) {
-        let (_, values) = self.values();
+        let values = self.values();
         let mut controls = Vec::new();
         for option in &rpicam.options {
             let name = option.name.replace('-', "_");
@@ -390,7 +390,7 @@ impl Mailbox {
         }
         state.controls = controls.to_vec();
         for (name, why) in refused {
-            state.refused.retain(|(other, _)| *other != name);
+            forget(&mut state.refused, &name);
             state.refused.push((name, why));
         }
         state.done = state.done.max(ticket);
@@ -403,8 +403,18 @@ impl Mailbox {
         note(&mut self.lock().live, name.into(), text);
     }
 
-    /// The config's values, and in their order those that hold instead: what is kept, then what was set here.
-    pub fn values(&self) -> (Vec<Setting>, Vec<(String, String)>) {
+    /// The config's values.
+    pub fn config(&self) -> Vec<Setting> {
+        self.lock().config.clone()
+    }
+
+    /// The config's value of a control.
+    pub fn in_config(&self, name: &str) -> Option<String> {
+        in_config(&self.lock().config, name).map(Into::into)
+    }
+
+    /// What holds instead of the config's values, in its order: what is kept, then what was set here.
+    pub fn values(&self) -> Vec<(String, String)> {
         let state = self.lock();
         let mut values: Vec<(String, String)> = Vec::new();
         for kept in &state.kept {
@@ -412,9 +422,12 @@ impl Mailbox {
                 values.push((kept.name.clone(), kept.value.clone()));
             }
         }
-        let live = state.live.iter();
-        values.extend(live.filter_map(|(name, text)| Some((name.clone(), text.clone()?))));
-        (state.config.clone(), values)
+        for (name, text) in &state.live {
+            if let Some(text) = text {
+                values.push((name.clone(), text.clone()));
+            }
+        }
+        values
     }
 
     /// The value of a control that is kept.
@@ -423,6 +436,11 @@ impl Mailbox {
         let kept = state.kept.iter().find(|kept| same(&kept.name, name));
         kept.map(|kept| kept.value.clone())
     }
+}
+
+/// Forgets why a control was not set.
+fn forget(refused: &mut Vec<(String, String)>, name: &str) {
+    refused.retain(|(other, _)| other != name);
 }
 
 fn note(live: &mut Vec<Live>, name: String, text: Option<String>) {
@@ -509,7 +527,7 @@ mod tests {
         for (name, text) in live {
             mailbox.note(name, text.map(Into::into));
         }
-        let values = mailbox.values().1;
+        let values = mailbox.values();
         let values: Vec<String> = values
             .iter()
             .map(|(name, value)| format!("{name}={value}"))
@@ -559,7 +577,7 @@ mod tests {
         mailbox.note("hue", Some("6".into()));
         mailbox.note("zoom", Some("7".into()));
         mailbox.set_config("camera0", config(&[("gain", "2"), ("hue", "1")]), None);
-        let values = mailbox.values().1;
+        let values = mailbox.values();
         assert_eq!(values, [("hue".into(), "6".into()), ("zoom".into(), "7".into())]);
     }
 
@@ -580,7 +598,7 @@ mod tests {
         mailbox.end(epoch);
         let wish = |wish| vec![("mode".to_string(), wish), ("unknown".to_string(), Wish::Reset)];
         mailbox.set_later(wish(Wish::Number(1)));
-        assert_eq!(mailbox.values().1, [("mode".to_string(), "2".to_string())]);
+        assert_eq!(mailbox.values(), [("mode".to_string(), "2".to_string())]);
         assert_eq!(mailbox.known(0).controls[0].value, Value::Number(1));
         mailbox.set_later(wish(Wish::Text("light".into())));
         let answered = mailbox.known(0);
@@ -588,7 +606,7 @@ mod tests {
         mailbox.set_later(wish(Wish::Text("2".into())));
         assert!(mailbox.known(0).refused.is_empty() && mailbox.keep("camera0").is_err());
         mailbox.set_later(wish(Wish::Reset));
-        assert_eq!(mailbox.values().1, []);
+        assert_eq!(mailbox.values(), []);
         mailbox.opened(true);
         assert!(mailbox.needs_thread());
         // Once after each opening: what others set later holds.

@@ -54,7 +54,7 @@ pub(super) fn with_changes(stream: &Stream, camera: &Camera) -> Camera {
     let mut camera = camera.clone();
     // Before the look: what is noted from here on is for the next time.
     stream.controls.take_restart();
-    let (_, values) = stream.controls.values();
+    let values = stream.controls.values();
     if let SourceKind::Rpicam(rpicam) = &mut camera.source {
         for (name, value) in &values {
             *rpicam = rpicam.with(name, value).unwrap_or_else(|| rpicam.clone());
@@ -164,7 +164,7 @@ impl Thread {
 
     /// Sets what was set or kept before the camera was opened, if it was opened just now.
     fn restore(&mut self, restores: bool) {
-        let (_, values) = self.stream.controls.values();
+        let values = self.stream.controls.values();
         let mut wishes = Vec::new();
         for (name, value) in values.into_iter().filter(|_| restores) {
             if self.operator.differs(&name, &value) || !self.operator.is_active(&name) {
@@ -182,13 +182,15 @@ impl Thread {
 
     /// Sets once more what the camera forgot when it began to stream.
     fn check(&mut self) {
-        let (config, values) = self.stream.controls.values();
-        let is_replaced = |name: &str| values.iter().any(|(other, _)| same(other, name));
-        let config = config.into_iter().filter(|setting| !is_replaced(&setting.name));
-        let config = config
-            .map(|setting| (setting.name, setting.value))
-            .collect::<Vec<_>>();
-        for (name, value) in config.iter().chain(&values) {
+        let values = self.stream.controls.values();
+        let mut all = Vec::new();
+        for Setting { name, value, .. } in self.stream.controls.config() {
+            if !values.iter().any(|(other, _)| same(other, &name)) {
+                all.push((name, value));
+            }
+        }
+        all.extend(values);
+        for (name, value) in &all {
             // What turns the camera is not to move by itself.
             let again = !is_set_at_opening(name) && !turns(name);
             if again && self.operator.differs(name, value) {
@@ -224,22 +226,17 @@ impl Thread {
         refused
     }
 
-    fn set_all(&mut self, wishes: Vec<(String, Wish)>) -> Vec<(String, String)> {
+    fn set_all(&mut self, mut wishes: Vec<(String, Wish)>) -> Vec<(String, String)> {
         let stream = Arc::clone(&self.stream);
-        let (config, _) = stream.controls.values();
         let mut resets = Vec::new();
-        let wishes = wishes.into_iter().map(|(name, wish)| {
-            if wish != Wish::Reset {
-                return (name, wish);
+        for (name, wish) in &mut wishes {
+            if *wish == Wish::Reset {
+                resets.push(name.clone());
+                if let Some(value) = stream.controls.in_config(name) {
+                    *wish = Wish::Text(value);
+                }
             }
-            let setting = config.iter().rfind(|setting| same(&setting.name, &name));
-            resets.push(name.clone());
-            (
-                name,
-                setting.map_or(Wish::Reset, |setting| Wish::Text(setting.value.clone())),
-            )
-        });
-        let wishes = wishes.collect();
+        }
         self.in_order(wishes, &mut |name, done| {
             let is_reset = resets.iter().any(|reset| reset == name);
             let restart = matches!(done, Done::AtOpening(_));
@@ -277,16 +274,17 @@ impl Thread {
 
     /// Adds the config's values, and those that are kept.
     fn complete(&mut self) {
-        let (config, _) = self.stream.controls.values();
-        for control in &mut self.told {
-            let setting = config.iter().rfind(|setting| same(&setting.name, &control.name));
-            let meaning = |text: String| self.operator.meaning(&control.name, &text);
-            control.config = setting.map_or(Value::None, |setting| meaning(setting.value.clone()));
-            control.kept = self
-                .stream
-                .controls
-                .kept(&control.name)
-                .map_or(Value::None, meaning);
+        let mailbox = &self.stream.controls;
+        for Control {
+            name, config, kept, ..
+        } in &mut self.told
+        {
+            let meaning = |text: Option<String>| match text {
+                Some(text) => self.operator.meaning(name, &text),
+                None => Value::None,
+            };
+            *config = meaning(mailbox.in_config(name));
+            *kept = meaning(mailbox.kept(name));
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use super::report::Report;
 use super::sets::Sets;
-use crate::format::fmp4::{Fragment, Timeline};
+use crate::format::fmp4::{Fragment, Init, Timeline};
 use crate::format::h264::{AccessUnit, Reader, Refused, Sps};
 use crate::format::{Codec, jpeg};
 use crate::ring::Picture;
 use crate::source::{Drops, Frame, Signal, SourceInfo};
-use crate::stream::{Condition, Losses, State, Stream};
+use crate::stream::{Condition, Losses, Stream};
 use crate::sys::clock;
 use std::mem;
 use std::sync::Arc;
@@ -215,11 +215,9 @@ impl<'a> Ingest<'a> {
         if given.changed && open.info.fps.is_none() {
             self.timeline.suggest_rate(parameters.info.frame_rate());
         }
-        let (init, in_band) = (given.init, given.in_band);
+        let init = given.init;
         let mut unit = unit;
-        if !in_band.is_empty() {
-            unit.nals = in_band.iter().map(Vec::as_slice).chain(unit.nals).collect();
-        }
+        unit.nals.splice(0..0, given.in_band);
         let span = self.timeline.place(frame.captured_us);
         let mut fragment = Fragment::new(Arc::clone(&init), &unit, span, frame.captured_us, self.epoch)
             .map_err(|e| e.to_string())?;
@@ -239,11 +237,10 @@ impl<'a> Ingest<'a> {
             is_key: fragment.key,
             captured_us: fragment.captured_us,
             size: (init.width, init.height),
+            interval_ms,
+            init: Some(&init),
         };
-        self.publish(&came, report, |state| {
-            state.key_interval_ms = interval_ms.or(state.key_interval_ms);
-            state.init = Some(Arc::clone(&init));
-        });
+        self.publish(&came, report);
         self.stream.ring.push(Arc::new(fragment));
         Ok(())
     }
@@ -274,14 +271,16 @@ impl<'a> Ingest<'a> {
             is_key: true,
             captured_us: frame.captured_us,
             size: (parsed.width.into(), parsed.height.into()),
+            interval_ms: None,
+            init: None,
         };
-        self.publish(&came, report, |_| ());
+        self.publish(&came, report);
         pictures.push(picture);
         Ok(())
     }
 
     /// Publishes that a frame came, before it goes into its ring: who has the first one finds the camera live.
-    fn publish(&mut self, came: &Came<'_>, report: &mut Report<'_>, more: impl FnOnce(&mut State)) {
+    fn publish(&mut self, came: &Came<'_>, report: &mut Report<'_>) {
         self.open.measured.frames += 1;
         self.open.measured.bytes += came.bytes;
         let first = mem::take(&mut self.open.first);
@@ -305,7 +304,10 @@ impl<'a> Ingest<'a> {
                 state.codec = Some(came.codec);
                 state.why.clear();
             }
-            more(state);
+            state.key_interval_ms = came.interval_ms.or(state.key_interval_ms);
+            if let Some(init) = came.init {
+                state.init = Some(Arc::clone(init));
+            }
         });
         if first {
             self.is_known = true;
@@ -426,6 +428,10 @@ struct Came<'a> {
     captured_us: u64,
     /// Width and height in pixels.
     size: (u32, u32),
+    /// Of a key frame, the time since the one before.
+    interval_ms: Option<u64>,
+    /// Of H.264, the init segment.
+    init: Option<&'a Arc<Init>>,
 }
 
 #[cfg(test)]

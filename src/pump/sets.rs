@@ -21,11 +21,11 @@ pub(super) struct Sets {
 }
 
 /// What goes with a picture.
-pub(super) struct Given {
+pub(super) struct Given<'a> {
     /// The init segment with its parameter sets.
     pub init: Arc<Init>,
     /// The parameter sets that stand before it in its sample.
-    pub in_band: Vec<Vec<u8>>,
+    pub in_band: Vec<&'a [u8]>,
     /// They are others than those of the picture before, ...
     pub changed: bool,
     /// ... and tell of another format.
@@ -35,7 +35,12 @@ pub(super) struct Given {
 impl Sets {
     /// Takes the parameter sets of the next picture; `start`: players can begin with it. None: it needs an init segment of
     /// another format, and can't have it, since nobody can begin with this picture.
-    pub fn take(&mut self, parameters: &Arc<Parameters>, start: bool, rotation: u16) -> Option<Given> {
+    pub fn take<'a>(
+        &mut self,
+        parameters: &'a Arc<Parameters>,
+        start: bool,
+        rotation: u16,
+    ) -> Option<Given<'a>> {
         let known = self.parameters.as_ref();
         let changed = known.is_none_or(|known| !Arc::ptr_eq(known, parameters));
         let (mut in_band, mut other_format) = (Vec::new(), false);
@@ -59,7 +64,7 @@ impl Sets {
             self.parameters = Some(Arc::clone(parameters));
         }
         if start && self.in_band {
-            in_band = all(parameters).cloned().collect();
+            in_band = all(parameters);
         }
         let init = Arc::clone(self.init.as_ref()?);
         Some(Given {
@@ -77,15 +82,19 @@ impl Sets {
 }
 
 /// A stream's parameter sets, in the order in which they are needed.
-fn all(parameters: &Parameters) -> impl Iterator<Item = &Vec<u8>> {
-    std::iter::once(&parameters.sps).chain(&parameters.pps)
+fn all(parameters: &Parameters) -> Vec<&[u8]> {
+    let mut all = vec![parameters.sps.as_slice()];
+    all.extend(parameters.pps.iter().map(Vec::as_slice));
+    all
 }
 
 /// The new parameter sets that are not among the old ones; all of them where the SPS, which they belong to, is new.
-fn differing(old: &Parameters, new: &Parameters) -> Vec<Vec<u8>> {
-    let same_sps = old.sps == new.sps;
-    let is_known = |set: &&Vec<u8>| same_sps && all(old).any(|other| other == *set);
-    all(new).filter(|set| !is_known(set)).cloned().collect()
+fn differing<'a>(old: &Parameters, new: &'a Parameters) -> Vec<&'a [u8]> {
+    let mut sets = all(new);
+    if old.sps == new.sps {
+        sets.retain(|set| *set != old.sps && !old.pps.iter().any(|known| known == set));
+    }
+    sets
 }
 
 #[cfg(test)]

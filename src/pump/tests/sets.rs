@@ -52,7 +52,7 @@ impl Rig {
             self.inits.push(given.init);
             self.inits.len() - 1
         });
-        Some((at, given.in_band))
+        Some((at, given.in_band.into_iter().map(<[u8]>::to_vec).collect()))
     }
 }
 

@@ -295,7 +295,11 @@ pub(super) fn list(file: &File) -> String {
         let _ = write!(out, "\n# == {} extension unit ==\n", kind.what);
         let selector = kind.selector;
         match Answers::ask(file, ControlId { unit, selector }) {
-            Ok(answers) => out.extend(kind.fields.iter().map(|field| entry(kind, &answers, field))),
+            Ok(answers) => {
+                for field in kind.fields {
+                    out.push_str(&entry(kind, &answers, field));
+                }
+            }
             Err(errno) => _ = write!(out, "\n# It does not answer: {}.\n", errno.desc()),
         }
     }

@@ -51,19 +51,21 @@ pub fn apply(file: &File, device: &str, settings: &[Setting]) -> Vec<String> {
         return Vec::new();
     }
     let controls = all(file);
-    let inactive =
-        |s: &&Setting| find(&controls, &s.name).is_some_and(|c| c.flags & ctrl::FLAG_INACTIVE != 0);
-    let of_v4l2 = settings.iter().filter(|s| !uvcx::is_field(&s.name));
-    let (later, first): (Vec<_>, Vec<_>) = of_v4l2.partition(inactive);
-    let set = first
-        .into_iter()
-        .chain(later)
-        .map(|s| (s, set(file, &controls, s)));
-    set.filter_map(|(Setting { name, value, place }, done)| {
-        let why = done.err()?;
-        Some(format!("{place}: {device}: {name} = {value}: {why}"))
-    })
-    .collect()
+    let mut troubles = Vec::new();
+    for waits in [false, true] {
+        for setting in settings {
+            let Setting { name, value, place } = setting;
+            let found = find(&controls, name);
+            let inactive = found.is_some_and(|found| found.flags & ctrl::FLAG_INACTIVE != 0);
+            if uvcx::is_field(name) || inactive != waits {
+                continue;
+            }
+            if let Err(why) = set(file, &controls, setting) {
+                troubles.push(format!("{place}: {device}: {name} = {value}: {why}"));
+            }
+        }
+    }
+    troubles
 }
 
 /// Sets one control; the error is the end of a sentence.

@@ -217,16 +217,19 @@ impl CameraHead {
             let is_number = [ctrl::INTEGER, ctrl::BUTTON].contains(&control.kind);
             (is_number && control.flags & never == 0).then_some(control)
         };
-        let mut turns = [0, 1, ZOOM].map(|index| Turn::new(index, keys, &find));
-        for turn in turns.iter_mut().flatten() {
-            turn.read(&file);
+        let mut turns = [None, None, None];
+        for (index, turn) in turns.iter_mut().enumerate() {
+            *turn = Turn::new(index, keys, &find);
+            if let Some(turn) = turn {
+                turn.read(&file);
+            }
         }
-        let head = CameraHead {
+        let turns_any = turns.iter().any(Option::is_some);
+        Ok(turns_any.then(|| CameraHead {
             path: path.to_owned(),
             file: None,
             turns,
-        };
-        Ok(Some(head).filter(|head| head.turns.iter().any(Option::is_some)))
+        }))
     }
 
     fn failed(&self, axis: usize, errno: sys::Errno) -> Error {
