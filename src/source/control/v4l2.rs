@@ -177,42 +177,52 @@ fn entry(file: &File, control: &Control) -> String {
     };
     let button = control.kind == ctrl::BUTTON;
     let array = has(ctrl::FLAG_HAS_PAYLOAD) && control.kind != ctrl::STRING;
-    let in_the_way = [
-        (button, "commented out, so that it is not pressed by accident"),
-        (array && element_bytes(control).is_none(), "not shown"),
+    // Whether it applies, and keeps the line from being pasted as it is.
+    let remarks = [
+        (
+            button,
+            true,
+            "commented out, so that it is not pressed by accident",
+        ),
+        (array && element_bytes(control).is_none(), true, "not shown"),
         (
             array && control.elems as usize > LISTED_MAX,
+            true,
             "too long to be shown",
         ),
-        (has(ctrl::FLAG_READ_ONLY), "read-only"),
-        (has(ctrl::FLAG_INACTIVE), "inactive: another control is in charge"),
-        (has(ctrl::FLAG_WRITE_ONLY) && !button, "can't be read"),
+        (has(ctrl::FLAG_READ_ONLY), true, "read-only"),
+        (
+            has(ctrl::FLAG_INACTIVE),
+            true,
+            "inactive: another control is in charge",
+        ),
+        (has(ctrl::FLAG_WRITE_ONLY) && !button, true, "can't be read"),
         (
             value.is_err() && !has(ctrl::FLAG_WRITE_ONLY),
+            true,
             "can't be read just now",
         ),
+        (has(ctrl::FLAG_GRABBED), false, "taken by another program now"),
+        (has(ctrl::FLAG_VOLATILE), false, "changes by itself"),
     ];
-    let worth_knowing = [
-        (has(ctrl::FLAG_GRABBED), "taken by another program now"),
-        (has(ctrl::FLAG_VOLATILE), "changes by itself"),
-    ];
-    let remarks: String = in_the_way
-        .iter()
-        .chain(&worth_knowing)
-        .filter(|(applies, _)| *applies)
-        .map(|(_, words)| format!("; {words}"))
-        .collect();
+    let mut words = String::new();
+    let mut as_it_is = true;
+    for (_, in_the_way, remark) in remarks.into_iter().filter(|(applies, ..)| *applies) {
+        words += "; ";
+        words += remark;
+        as_it_is &= !in_the_way;
+    }
     let shown = match (&value, control.kind) {
         (_, ctrl::BUTTON) => "yes".into(),
         (Ok(value), _) => show(control, &items, value),
         (Err(_), _) => String::new(),
     };
     // A text with a line break would be something else when pasted.
-    let as_it_is = !shown.contains(['\n', '\r']) && !in_the_way.iter().any(|(applies, _)| *applies);
+    as_it_is &= !shown.contains(['\n', '\r']);
     let comment = if as_it_is { "" } else { "# " };
     let shown = shown.replace(['\n', '\r'], " ");
     format!(
-        "# {}{remarks}\n{comment}{} = {shown}\n",
+        "# {}{words}\n{comment}{} = {shown}\n",
         describe(control, &items),
         config_name(&control.name)
     )

@@ -224,21 +224,13 @@ pub(super) fn show(control: &Control, items: &[Item], value: &Value) -> String {
             let Some(width) = element_bytes(control) else {
                 return String::new();
             };
-            let elements: Vec<i64> = bytes
-                .chunks(width)
-                .map(|element| from_bytes(control, element))
-                .collect();
             let dynamic = control.flags & ctrl::FLAG_DYNAMIC_ARRAY != 0;
-            let alike = !dynamic && elements.windows(2).all(|pair| pair.first() == pair.last());
-            let shown = if alike {
-                elements.iter().take(1)
-            } else {
-                elements.iter().take(LISTED_MAX)
-            };
-            shown
-                .map(|e| show_number(control, items, *e))
-                .collect::<Vec<_>>()
-                .join(", ")
+            // Each is the same as the next.
+            let alike = !dynamic && bytes.get(width..).is_none_or(|rest| bytes.starts_with(rest));
+            let most = if alike { 1 } else { LISTED_MAX };
+            let shown = bytes.chunks(width).take(most);
+            let shown = shown.map(|element| show_number(control, items, from_bytes(control, element)));
+            shown.collect::<Vec<_>>().join(", ")
         }
     }
 }
@@ -264,21 +256,16 @@ pub(super) fn describe(control: &Control, items: &[Item]) -> String {
     };
     let range = format!("{} to {}{step}", control.minimum, control.maximum);
     let default = format!("default {}", show_number(control, items, control.default));
+    let list = |item: &dyn Fn(&Item) -> String| {
+        let list: Vec<String> = items.iter().map(item).collect();
+        format!("one of {}; {default}", list.join(", "))
+    };
     let one = match control.kind {
         ctrl::INTEGER | ctrl::U8 | ctrl::U16 | ctrl::U32 => format!("integer, {range}, {default}"),
         ctrl::INTEGER64 => format!("64-bit integer, {range}, {default}"),
         ctrl::BOOLEAN => format!("yes or no, {default}"),
-        ctrl::MENU => {
-            let list: Vec<String> = items
-                .iter()
-                .map(|i| format!("{} ({})", i.text, i.number))
-                .collect();
-            format!("one of {}; {default}", list.join(", "))
-        }
-        ctrl::INTEGER_MENU => {
-            let list: Vec<&str> = items.iter().map(|i| i.text.as_str()).collect();
-            format!("one of {}; {default}", list.join(", "))
-        }
+        ctrl::MENU => list(&|item| format!("{} ({})", item.text, item.number)),
+        ctrl::INTEGER_MENU => list(&|item| item.text.clone()),
         ctrl::BITMASK => format!("bits of 0x{:08x}, {default}", control.maximum as u32),
         ctrl::BUTTON => "button; pressed at each start unless the value is no".into(),
         ctrl::STRING => format!("text of {} to {} bytes", control.minimum, control.maximum),
