@@ -36,9 +36,11 @@ pub fn serve(connection: &Arc<Connection>, shared: &Shared) {
     let mut ending = exchange(connection, shared, &mut received, true);
     while ending == Ending::Kept {
         connection.enter(Phase::Idle);
+        shared.rest();
         ending = exchange(connection, shared, &mut received, false);
     }
     log_verbose!("client {}: {ending}", connection.address);
+    shared.rest();
 }
 
 /// Reads one request and answers it. Where the connection ends with it, the client has had the time to read the answer.

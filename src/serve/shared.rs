@@ -10,6 +10,7 @@ use crate::config;
 use crate::events::{FULL, MARK};
 use crate::people::{Grant, People};
 use crate::stream::Stream;
+use crate::sys::usage;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -149,6 +150,17 @@ impl Shared {
     /// How many connections there may be by the config.
     pub fn wanted_connections(&self) -> usize {
         self.settings.max_clients * CONNECTIONS_A_VIEWER + RESERVE
+    }
+
+    /// Gives memory back where nobody watches: what an answer needs of the program's code is mostly not needed again soon.
+    pub fn rest(&self) {
+        if self
+            .cameras
+            .iter()
+            .all(|camera| camera.stream.viewer_count() == 0)
+        {
+            usage::release_code();
+        }
     }
 
     /// A place for this stream, or the answer where none is left.
