@@ -101,7 +101,7 @@ pub static KEYS: &[Key] = &[
         doc: doc("The TCP port to listen on. 0: any free port, which the log then names."),
         allowed: "a whole number from 0 to 65535",
         set: |draft, text| {
-            draft.server.port = within(text, 0..=u16::MAX)?;
+            draft.server.port = within(text, 0..=u16::MAX.into())?;
             Ok(())
         },
     },
@@ -858,7 +858,7 @@ pub static KEYS: &[Key] = &[
         doc: doc("Bits per second. Empty: chosen by size and frame rate, 4.1 million for 1280x720 at 30."),
         allowed: "nothing, or a whole number from 100000 to 100000000",
         set: |draft, text| {
-            let good = text.is_empty() || within(text, 100_000..=100_000_000).is_ok();
+            let good = text.is_empty() || within::<i32>(text, 100_000..=100_000_000).is_ok();
             option(draft, "bitrate", text, good)
         },
     },
@@ -869,7 +869,7 @@ pub static KEYS: &[Key] = &[
         doc: doc("How many frames from one key frame to the next. Empty: as many as in one second."),
         allowed: "nothing, or a whole number from 1 to 1000",
         set: |draft, text| {
-            let good = text.is_empty() || within(text, 1..=1000).is_ok();
+            let good = text.is_empty() || within::<i32>(text, 1..=1000).is_ok();
             option(draft, "intra", text, good)
         },
     },
@@ -922,7 +922,7 @@ pub static KEYS: &[Key] = &[
         doc: doc("Which of several cameras, by the number that rpicam-hello --list-cameras shows."),
         allowed: "a whole number from 0 to 99",
         set: |draft, text| {
-            let good = within(text, 0..=99).is_ok();
+            let good = within::<i32>(text, 0..=99).is_ok();
             option(draft, "camera", text, good)
         },
     },

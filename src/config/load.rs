@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::sys::process;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
+use std::mem;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -121,7 +122,8 @@ impl Config {
 
         let mut server = Server::default();
         let mut notices = Vec::new();
-        let mut cameras: Vec<(&Section, &[Entry], Camera)> = Vec::new();
+        let mut cameras = Vec::new();
+        let mut places: Vec<Place> = Vec::new();
         let named_codecs = codecs_named_in(&parts);
         let mut codecs: Vec<Codec> = Vec::new();
         let mut any_device = false;
@@ -130,7 +132,7 @@ impl Config {
             let mut draft = Draft::default();
             if section.name == SERVER {
                 draft.fill(file, &[Scope::Server], section, entries, &variables)?;
-                server = draft.server;
+                mem::swap(&mut server, &mut draft.server);
                 continue;
             }
             if is_of_people(section) {
@@ -149,17 +151,19 @@ impl Config {
             draft.camera.name.clear();
             draft.fill(file, scopes, section, entries, &variables)?;
             notices.append(&mut draft.notices);
-            let mut camera = draft.camera;
+            let camera = &mut draft.camera;
             any_device |= camera.source.device().is_some();
             if let Some(codec) = camera.codec(&|device| named_codecs.contains(device)) {
                 codecs.push(codec);
                 continue;
             }
             camera.check(file, section, entries)?;
-            cameras.push((section, entries, camera));
+            cameras.push(mem::take(camera));
+            places.push((section, entries));
         }
         if cameras.is_empty() {
-            cameras.push((&auto, &[], Camera::default()));
+            cameras.push(Camera::default());
+            places.push((&auto, &[]));
         }
         // A device's section takes what it does not know for a control. Without one nobody has looked at it yet.
         let stray = |key: &str| {
@@ -168,9 +172,9 @@ impl Config {
         if let Some((key, line)) = default.keys().find(|(key, _)| stray(key)) {
             return Err(unknown_key(file, line, &default.name, &scope::ALL, key));
         }
-        let cameras = named(cameras, file, &server.base_path, reserved)?;
+        name(&mut cameras, &places, file, &server.base_path, reserved)?;
         let mut people = People::default();
-        for (section, entries, draft) in people_drafts {
+        for (section, entries, draft) in &mut people_drafts {
             people.add(file, section, entries, draft, &cameras)?;
         }
         if server.controls && people == People::default() {
@@ -237,30 +241,39 @@ fn check_owner(path: &str, file: &File) -> io::Result<()> {
 
 /// The devices that some section names as its encoder or decoder: their own sections are no cameras.
 fn codecs_named_in(parts: &[(&Section, Vec<Entry>)]) -> Vec<DeviceName> {
-    let entries = parts.iter().flat_map(|(_, entries)| entries);
-    let named = entries.filter(|entry| ["encoder", "decoder"].contains(&entry.key.as_str()));
+    let mut named = Vec::new();
+    for entry in parts.iter().flat_map(|(_, entries)| entries) {
+        if ["encoder", "decoder"].contains(&entry.key.as_str()) {
+            if let Some(Ok(name)) = DeviceName::parse(&entry.value) {
+                named.push(name);
+            }
+        }
+    }
     named
-        .filter_map(|entry| DeviceName::parse(&entry.value)?.ok())
-        .collect()
 }
 
-/// The cameras, each with a name of its own: the one that its section gives it, or else `camera0`, `camera1` and so on,
-/// by its place among them.
-fn named(
-    cameras: Vec<(&Section, &[Entry], Camera)>,
+/// A camera's section, and its keys.
+type Place<'a> = (&'a Section, &'a [Entry]);
+
+/// Gives each camera a name of its own: the one that its section gives it, or else `camera0`, `camera1` and so on, by its
+/// place among them.
+fn name(
+    cameras: &mut [Camera],
+    places: &[Place],
     file: &str,
     base_path: &str,
     reserved: &[&str],
-) -> Result<Vec<Camera>> {
+) -> Result<()> {
     let several = cameras.len() > 1;
-    let mut named: Vec<Camera> = Vec::new();
-    // The lines of the names that were given, and of the sections.
-    let mut lines: Vec<(Option<usize>, usize)> = Vec::new();
-    for (section, entries, mut camera) in cameras {
+    // The lines of the names that were given.
+    let mut lines: Vec<Option<usize>> = Vec::new();
+    for (at, (section, entries)) in places.iter().enumerate() {
+        let (before, rest) = cameras.split_at_mut(at);
+        let Some(camera) = rest.first_mut() else { break };
         let entry = entries.iter().find(|entry| entry.key == "name");
         let given = entry.filter(|_| !camera.name.is_empty()).map(|entry| entry.line);
         if given.is_none() {
-            camera.name = format!("camera{}", named.len());
+            camera.name = format!("camera{at}");
         }
         let error = |line, why: String| {
             let tried = format!("name = {}", camera.name);
@@ -273,18 +286,22 @@ fn named(
             );
             return Err(error(line, why));
         }
-        let before = named.iter().position(|other| other.name == camera.name);
-        if let Some((other, (other_given, other_line))) =
-            before.and_then(|at| Some((named.get(at)?, lines.get(at)?)))
-        {
+        let others = before.iter().zip(places).zip(&lines);
+        let mut same = others.filter(|((other, _), _)| other.name == camera.name);
+        if let Some(((_, (other, _)), other_given)) = same.next() {
             // At least one of them was given.
-            let (line, section, section_line) = match given {
-                Some(line) => (line, &other.section, *other_line),
-                None => (other_given.unwrap_or(*other_line), &camera.section, section.line),
+            let (
+                line,
+                Section {
+                    name, line: place, ..
+                },
+            ) = match given {
+                Some(line) => (line, *other),
+                None => (other_given.unwrap_or(other.line), *section),
             };
             let why = format!(
-                "[{}] (line {section_line}) has that name; each camera needs one of its own",
-                shown(section)
+                "[{}] (line {place}) has that name; each camera needs one of its own",
+                shown(name)
             );
             return Err(error(line, why));
         }
@@ -292,8 +309,7 @@ fn named(
             let why = "base_path begins with it, so the address of this camera would be unclear; choose another name";
             return Err(error(given.unwrap_or(section.line), why.into()));
         }
-        lines.push((given, section.line));
-        named.push(camera);
+        lines.push(given);
     }
-    Ok(named)
+    Ok(())
 }

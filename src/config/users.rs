@@ -5,6 +5,7 @@ use super::model::{Camera, Draft};
 use super::nearest::nearest;
 use super::people::{People, Role, User};
 use crate::error::{Error, Result};
+use std::mem;
 
 /// The section of those who do not log in.
 pub(super) const ANONYMOUS: &str = "anonymous";
@@ -25,10 +26,10 @@ impl People {
         file: &str,
         section: &Section,
         entries: &[Entry],
-        draft: Draft,
+        draft: &mut Draft,
         cameras: &[Camera],
     ) -> Result<()> {
-        let Draft { rights, password, .. } = draft;
+        let rights = &draft.rights;
         let error = |line, tried: String, why: String| Error::new(format_args!("{file}:{line}"), tried, why);
         let unknown = |name: &&String| cameras.iter().all(|camera| camera.name != **name);
         if let Some(name) = rights.cameras.iter().find(unknown) {
@@ -45,7 +46,7 @@ impl People {
                 let tried = "[anonymous] with role = admin".to_string();
                 return Err(error(section.line, tried, "allowed: view or control".into()));
             }
-            self.anonymous = Some(rights);
+            self.anonymous = Some(mem::take(&mut draft.rights));
             return Ok(());
         }
         let name = section.name.strip_prefix(USER).unwrap_or_default().trim();
@@ -62,14 +63,14 @@ impl People {
                 "this user has a section already; keep one of the two".into(),
             ));
         }
-        let Some(password) = password else {
+        let Some(password) = draft.password.take() else {
             let why = "it has no password; fmp4streamer --password makes the line".to_string();
             return Err(error(section.line, tried(), why));
         };
         self.users.push(User {
             name: name.into(),
             password,
-            rights,
+            rights: mem::take(&mut draft.rights),
         });
         Ok(())
     }

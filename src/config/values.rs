@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
-use std::str::FromStr;
 
 /// A value that its key does not take.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +25,17 @@ pub(super) fn is_fourcc(text: &str) -> bool {
 }
 
 /// Reads a number in that range.
-pub(super) fn within<T: FromStr + PartialOrd>(text: &str, range: RangeInclusive<T>) -> Result<T, Refused> {
-    known(text.parse().ok().filter(|number| range.contains(number)))
+pub(super) fn within<T: TryFrom<i32>>(text: &str, range: RangeInclusive<i32>) -> Result<T, Refused> {
+    known(number(text, *range.start(), *range.end()).and_then(|number| number.try_into().ok()))
+}
+
+/// Serves all types of numbers alike, so that its code is in the program once.
+#[inline(never)]
+fn number(text: &str, least: i32, most: i32) -> Option<i32> {
+    let number = text.parse().ok()?;
+    // Not even 0 has a sign where none is below it.
+    let good = (least..=most).contains(&number) && (least < 0 || !text.starts_with('-'));
+    good.then_some(number)
 }
 
 /// Reads an address to listen on; None is all of them.
