@@ -217,6 +217,21 @@ fn put_nal(out: &mut Vec<u8>, unit_type: u8, rbsp: BitWriter) {
     escape(&rbsp.into_bytes(), out);
 }
 
+/// The number of bits, and the bits: what is the same in all our parameter sets stands in tables, which are smaller than
+/// calls.
+type Bits = (u8, u8);
+const NO: Bits = (1, 0);
+const YES: Bits = (1, 1);
+/// 0 and 1 as ue(v) writes them, and 0 as se(v) does.
+const ZERO: Bits = (1, 1);
+const ONE: Bits = (3, 0b010);
+
+fn put(writer: &mut BitWriter, all: &[Bits]) {
+    for (count, bits) in all {
+        writer.u((*count).into(), (*bits).into());
+    }
+}
+
 /// seq_parameter_set_data, 7.3.2.1.1.
 fn sequence_parameter_set(width: u32, height: u32, fps: u32) -> BitWriter {
     let (wide, high) = (width.div_ceil(16), height.div_ceil(16));
@@ -245,32 +260,42 @@ fn sequence_parameter_set(width: u32, height: u32, fps: u32) -> BitWriter {
     writer.flag(true); // vui_parameters_present_flag
 
     // vui_parameters, E.1.1.
-    writer.flag(true); // aspect_ratio_info_present_flag
-    writer.u(8, 1); // aspect_ratio_idc: square
-    writer.flag(false); // overscan_info_present_flag
-    writer.flag(true); // video_signal_type_present_flag
-    writer.u(3, 5); // video_format: unspecified
-    writer.flag(false); // video_full_range_flag
-    writer.flag(true); // colour_description_present_flag
-    for _ in 0..3 {
-        writer.u(8, 1); // colour_primaries, transfer_characteristics, matrix_coefficients: BT.709
-    }
-    writer.flag(false); // chroma_loc_info_present_flag
-    writer.flag(true); // timing_info_present_flag
+    put(
+        &mut writer,
+        &[
+            YES,    // aspect_ratio_info_present_flag
+            (8, 1), // aspect_ratio_idc: square
+            NO,     // overscan_info_present_flag
+            YES,    // video_signal_type_present_flag
+            (3, 5), // video_format: unspecified
+            NO,     // video_full_range_flag
+            YES,    // colour_description_present_flag
+            (8, 1), // colour_primaries: BT.709
+            (8, 1), // transfer_characteristics
+            (8, 1), // matrix_coefficients
+            NO,     // chroma_loc_info_present_flag
+            YES,    // timing_info_present_flag
+        ],
+    );
     writer.u(32, 1); // num_units_in_tick
     writer.u(32, 2 * fps); // time_scale: two ticks a frame
-    writer.flag(false); // fixed_frame_rate_flag: a late frame may be left out
-    writer.flag(false); // nal_hrd_parameters_present_flag
-    writer.flag(false); // vcl_hrd_parameters_present_flag
-    writer.flag(false); // pic_struct_present_flag
-    writer.flag(true); // bitstream_restriction_flag
-    writer.flag(false); // motion_vectors_over_pic_boundaries_flag
-    writer.ue(0); // max_bytes_per_pic_denom: no limit
-    writer.ue(0); // max_bits_per_mb_denom: no limit
-    writer.ue(0); // log2_max_mv_length_horizontal: nothing moves by vectors
-    writer.ue(0); // log2_max_mv_length_vertical
-    writer.ue(0); // max_num_reorder_frames
-    writer.ue(1); // max_dec_frame_buffering
+    put(
+        &mut writer,
+        &[
+            NO,   // fixed_frame_rate_flag: a late frame may be left out
+            NO,   // nal_hrd_parameters_present_flag
+            NO,   // vcl_hrd_parameters_present_flag
+            NO,   // pic_struct_present_flag
+            YES,  // bitstream_restriction_flag
+            NO,   // motion_vectors_over_pic_boundaries_flag
+            ZERO, // max_bytes_per_pic_denom: no limit
+            ZERO, // max_bits_per_mb_denom: no limit
+            ZERO, // log2_max_mv_length_horizontal: nothing moves by vectors
+            ZERO, // log2_max_mv_length_vertical
+            ZERO, // max_num_reorder_frames
+            ONE,  // max_dec_frame_buffering
+        ],
+    );
     writer.trailing_bits();
     writer
 }
@@ -278,21 +303,31 @@ fn sequence_parameter_set(width: u32, height: u32, fps: u32) -> BitWriter {
 /// pic_parameter_set_rbsp, 7.3.2.2.
 fn picture_parameter_set() -> BitWriter {
     let mut writer = BitWriter::new();
-    writer.ue(0); // pic_parameter_set_id
-    writer.ue(0); // seq_parameter_set_id
-    writer.flag(false); // entropy_coding_mode_flag: CAVLC
-    writer.flag(false); // bottom_field_pic_order_in_frame_present_flag
-    writer.ue(0); // num_slice_groups_minus1
-    writer.ue(0); // num_ref_idx_l0_default_active_minus1
-    writer.ue(0); // num_ref_idx_l1_default_active_minus1
-    writer.flag(false); // weighted_pred_flag
-    writer.u(2, 0); // weighted_bipred_idc
+    put(
+        &mut writer,
+        &[
+            ZERO,   // pic_parameter_set_id
+            ZERO,   // seq_parameter_set_id
+            NO,     // entropy_coding_mode_flag: CAVLC
+            NO,     // bottom_field_pic_order_in_frame_present_flag
+            ZERO,   // num_slice_groups_minus1
+            ZERO,   // num_ref_idx_l0_default_active_minus1
+            ZERO,   // num_ref_idx_l1_default_active_minus1
+            NO,     // weighted_pred_flag
+            (2, 0), // weighted_bipred_idc
+        ],
+    );
     writer.se(QP - 26); // pic_init_qp_minus26
-    writer.se(0); // pic_init_qs_minus26
-    writer.se(0); // chroma_qp_index_offset
-    writer.flag(true); // deblocking_filter_control_present_flag
-    writer.flag(false); // constrained_intra_pred_flag
-    writer.flag(false); // redundant_pic_cnt_present_flag
+    put(
+        &mut writer,
+        &[
+            ZERO, // pic_init_qs_minus26
+            ZERO, // chroma_qp_index_offset
+            YES,  // deblocking_filter_control_present_flag
+            NO,   // constrained_intra_pred_flag
+            NO,   // redundant_pic_cnt_present_flag
+        ],
+    );
     writer.trailing_bits();
     writer
 }
