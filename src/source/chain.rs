@@ -98,6 +98,8 @@ pub struct Chain {
 ///
 /// # Errors
 /// Which of the devices does not go on, and why, in words.
+// In line, its stages would be in the caller's frame, too large for short instructions.
+#[inline(never)]
 pub fn open(wanted: &ChainConfig<'_>, warned: &mut Vec<String>) -> Result<Chain> {
     let warn = &mut |words| warn_once(warned, words);
     let device = set_up_camera(&wanted.camera, warn)?;

@@ -24,8 +24,10 @@ use std::path::{Path, PathBuf};
 pub struct Device<'a> {
     /// The device node or a symlink to it.
     pub path: &'a Path,
-    /// For size and rate.
-    pub camera: &'a Camera,
+    /// Pixels, width and height.
+    pub size: (u32, u32),
+    /// Frames a second.
+    pub fps: u32,
     /// Controls to set on it.
     pub controls: &'a [Setting],
     /// The config's key.
@@ -74,7 +76,8 @@ impl<'a> Device<'a> {
     pub fn any(path: &'a Path, camera: &'a Camera, keys: &'a ChainKeys) -> Device<'a> {
         Device {
             path,
-            camera,
+            size: (camera.width, camera.height),
+            fps: camera.fps,
             controls: &[],
             capture_format: CaptureFormat::Auto,
             keys,
@@ -128,13 +131,10 @@ impl<'a> Device<'a> {
             formats,
             ..
         } = found;
-        let Camera {
-            width, height, fps, ..
-        } = *self.camera;
         let given = |f: &OfferedFormat| CameraFormat {
             fourcc: f.fourcc,
             compressed: f.compressed,
-            fit: formats::fit(file, f.fourcc, (width, height), fps),
+            fit: formats::fit(file, f.fourcc, self.size, self.fps),
         };
         let given: Vec<CameraFormat> = match self.without_h264(capabilities, formats) {
             // These give no pictures yet.
@@ -153,7 +153,7 @@ impl<'a> Device<'a> {
     }
 
     fn without_h264(&self, capabilities: &Capabilities, formats: &[OfferedFormat]) -> WithoutH264 {
-        formats::without_h264(capabilities, formats, self.path, self.camera)
+        formats::without_h264(capabilities, formats, self.path, self.size, self.fps)
     }
 
     /// Opens it through the first pipeline that works, and of which nothing bad is known. What can't be had as wished is
@@ -175,16 +175,14 @@ impl<'a> Device<'a> {
             }
         }
         let (found, signal_size) = self.look_tuned(history)?;
-        let (width, height) = signal_size.unwrap_or((self.camera.width, self.camera.height));
-        let camera = Camera {
-            width,
-            height,
-            ..self.camera.clone()
-        };
-        let mut controls = self.controls.to_vec();
-        controls.retain(|setting| !history.turned || !control::turns(&setting.name));
+        let mut controls = Vec::new();
+        for setting in self.controls {
+            if !history.turned || !control::turns(&setting.name) {
+                controls.push(setting.clone());
+            }
+        }
         let tuned = Device {
-            camera: &camera,
+            size: signal_size.unwrap_or(self.size),
             controls: &controls,
             ..*self
         };
@@ -229,6 +227,8 @@ impl<'a> Device<'a> {
         Err(failed.unwrap_or_else(|| self.no_pipeline(&m2m_devices)))
     }
 
+    // In line, the frame would have both kinds of source, and be too large for short instructions.
+    #[inline(never)]
     fn open_pipeline(
         &self,
         pipeline: &Pipeline,
@@ -237,14 +237,11 @@ impl<'a> Device<'a> {
         why: &str,
         warned: &mut Vec<String>,
     ) -> Result<Box<dyn Source>> {
-        let Camera {
-            width, height, fps, ..
-        } = *self.camera;
         let camera = |format| CaptureConfig {
             path: self.path,
-            width,
-            height,
-            fps,
+            width: self.size.0,
+            height: self.size.1,
+            fps: self.fps,
             format,
             muxed: *pipeline == Pipeline::Muxed,
             controls: self.controls,
@@ -303,6 +300,7 @@ impl<'a> Device<'a> {
     }
 
     /// The error for a camera of which nothing can be served.
+    #[inline(never)]
     fn no_pipeline(&self, m2m_devices: &[M2mDevice]) -> Error {
         let found = match OpenNode::open(self.path) {
             Ok(found) => found,
@@ -374,6 +372,7 @@ fn no_encoder() -> String {
 }
 
 /// The error for an encoder or decoder that the config names and the machine lacks.
+#[inline(never)]
 fn no_such_codec(key: &str, name: &DeviceName, m2m_devices: &[M2mDevice]) -> Error {
     let there_are: Vec<String> = m2m_devices.iter().map(M2mDevice::words).collect();
     let there_are = match there_are.as_slice() {

@@ -1,6 +1,5 @@
 //! The formats, sizes and rates that a device offers, and the remedy for a camera that offers no H.264.
 
-use crate::config::Camera;
 use crate::sys::v4l2::{
     self, BufferKind, Capabilities, Format, FourCc, Fraction, FrameIntervals, FrameSizes, OfferedFormat, cap,
 };
@@ -179,11 +178,9 @@ pub(super) fn without_h264(
     capabilities: &Capabilities,
     formats: &[OfferedFormat],
     path: &Path,
-    camera: &Camera,
+    (width, height): (u32, u32),
+    fps: u32,
 ) -> WithoutH264 {
-    let Camera {
-        width, height, fps, ..
-    } = camera;
     let path = path.display();
     if formats.is_empty() {
         return WithoutH264::Nothing;
@@ -243,12 +240,7 @@ mod tests {
 
     fn told(driver: &str, caps: u32, formats: &[(&[u8; 4], &str)]) -> WithoutH264 {
         let (capabilities, formats) = node(driver, caps, formats);
-        without_h264(
-            &capabilities,
-            &formats,
-            Path::new("/dev/video0"),
-            &Camera::default(),
-        )
+        without_h264(&capabilities, &formats, Path::new("/dev/video0"), (640, 480), 30)
     }
 
     #[test]

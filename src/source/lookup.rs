@@ -220,24 +220,31 @@ pub(super) fn sections(node: &VideoNode, all: &[VideoNode], dev: &Path) -> Vec<S
 }
 
 fn names(node: &VideoNode, all: &[VideoNode], lasting: Option<PathBuf>) -> Vec<String> {
-    let card = node.found.as_ref().map(|f| f.capabilities.card.clone());
-    // A USB camera is known by its numbers wherever it is; any other is where it is.
-    let names = [
-        node.usb.clone().map(DeviceName::Usb),
-        lasting.map(DeviceName::Path),
-        node.usb.is_none().then(|| DeviceName::Path(node.path.clone())),
-        card.ok().filter(|card| !card.is_empty()).map(DeviceName::Card),
-    ];
-    let only_this = |name: &DeviceName| {
-        matches!(name, DeviceName::Path(_)) || resolve(name, FourCc::H264, all) == Ok(&node.path)
-    };
     let mut sections = Vec::new();
-    for name in names.into_iter().flatten().filter(only_this) {
+    let mut add = |name: DeviceName| {
+        let only_this =
+            matches!(name, DeviceName::Path(_)) || resolve(&name, FourCc::H264, all) == Ok(&node.path);
         let name = name.to_string();
         // What would end the section's name too early can't stand in it.
-        if !name.contains(']') {
+        if only_this && !name.contains(']') {
             sections.push(format!("[{name}]"));
         }
+    };
+    if let Some(usb) = &node.usb {
+        add(DeviceName::Usb(usb.clone()));
+    }
+    if let Some(link) = lasting {
+        add(DeviceName::Path(link));
+    }
+    // A USB camera is known by its numbers wherever it is; any other is where it is.
+    if node.usb.is_none() {
+        add(DeviceName::Path(node.path.clone()));
+    }
+    match &node.found {
+        Ok(found) if !found.capabilities.card.is_empty() => {
+            add(DeviceName::Card(found.capabilities.card.clone()));
+        }
+        _ => {}
     }
     if sections.is_empty() {
         sections.push(format!("[{}]", node.path.display()));

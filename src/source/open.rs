@@ -45,7 +45,8 @@ pub fn open(camera: &Camera, history: &mut History) -> Result<Box<dyn Source>> {
             }
             let device = Device {
                 path: &path,
-                camera,
+                size: (width, height),
+                fps,
                 controls,
                 capture_format: *capture_format,
                 keys: chain,

@@ -44,6 +44,8 @@ pub fn report() -> String {
 struct Report<'a> {
     seen: &'a [VideoNode],
     dev: &'a Path,
+    /// One that the config does not name.
+    camera: Camera,
     m2m_devices: Vec<M2mDevice>,
     cma_mb: u64,
     text: String,
@@ -96,6 +98,7 @@ impl<'a> Report<'a> {
         Report {
             seen,
             dev,
+            camera: Camera::default(),
             m2m_devices: seen.iter().filter_map(lookup::m2m_device).collect(),
             cma_mb,
             text: String::new(),
@@ -130,7 +133,7 @@ impl<'a> Report<'a> {
         if !model.is_empty() {
             self.say(format_args!("The board is a {}.", model.trim_end_matches('\0')));
         }
-        let served = match find_any(&Camera::default()) {
+        let served = match find_any(&self.camera) {
             Some(Any::Device(path) | Any::Sensor(path)) => path.display().to_string(),
             None => "the test picture, until there is a camera".to_owned(),
         };
@@ -196,11 +199,15 @@ impl<'a> Report<'a> {
     /// Says how a capture node is served, and gives its section, with a rank.
     fn section(&mut self, node: &VideoNode, found: &OpenNode) -> Option<(u8, String)> {
         let path = node.path.display();
+        let Camera {
+            width, height, fps, ..
+        } = self.camera;
         let without = formats::without_h264(
             &found.capabilities,
             &found.formats,
             &node.path,
-            &Camera::default(),
+            (width, height),
+            fps,
         );
         let command = match &without {
             WithoutH264::Nothing => {
@@ -271,7 +278,7 @@ impl<'a> Report<'a> {
     }
 
     fn sensor(&mut self) -> String {
-        let line = rpicam::line(&Camera::default(), &Rpicam::default());
+        let line = rpicam::line(&self.camera, &Rpicam::default());
         match &line {
             Ok(line) => self.say(format_args!(
                 "It is a raw sensor, served through libcamera: {line}"
@@ -297,15 +304,15 @@ impl<'a> Report<'a> {
     /// The best pipeline, and a size for it, where the camera says what it has.
     fn best(&self, node: &VideoNode, found: &OpenNode) -> Option<(Candidate, Option<(u32, u32)>)> {
         let keys = ChainKeys::default();
-        let mut camera = Camera::default();
-        let first = |camera: &Camera| {
-            let pipelines = Device::any(&node.path, camera, &keys).pipelines_of(found, &self.m2m_devices);
-            pipelines.into_iter().next()
+        let device = Device::any(&node.path, &self.camera, &keys);
+        let first = |device: Device| {
+            let mut pipelines = device.pipelines_of(found, &self.m2m_devices);
+            (!pipelines.is_empty()).then(|| pipelines.swap_remove(0))
         };
-        let usual = first(&camera)?;
+        let usual = first(device)?;
         for (width, height) in SIZES {
-            (camera.width, camera.height) = (width, height);
-            let best = first(&camera)?;
+            let size = (width, height);
+            let best = first(Device { size, ..device })?;
             let fourcc = input(&best.pipeline, found);
             let small = matches!(best.pipeline, Pipeline::Own | Pipeline::Muxed) || height <= MOST_LINES;
             let known = !formats::sizes(&found.file, fourcc).is_empty();

@@ -84,30 +84,31 @@ impl Options<'_> {
         let gives = |fourcc: FourCc| self.given.iter().any(|g| g.fourcc == fourcc);
         let jpeg = gives(FourCc::MJPEG) || gives(FourCc::JPEG);
         let mut list = Vec::new();
+        let mut add = |pipeline, why| {
+            let why = match self.capture_format {
+                CaptureFormat::Auto => why,
+                pinned => format!("capture_format = {pinned}"),
+            };
+            list.push(Candidate { pipeline, why });
+        };
         // An encoder that is named is to be used.
         let free = auto && !staged;
         if free && gives(FourCc::H264) || pinned == Some(FourCc::H264) {
-            list.push((Pipeline::Own, "it gives H.264".to_owned()));
+            add(Pipeline::Own, "it gives H.264".to_owned());
         }
         if free && jpeg && self.muxes || self.capture_format == CaptureFormat::MuxedH264 {
-            list.push((Pipeline::Muxed, "its H.264 comes inside of its MJPEG".to_owned()));
+            add(Pipeline::Muxed, "its H.264 comes inside of its MJPEG".to_owned());
         }
         let as_it_is = !staged && pinned.is_some_and(is_jpeg);
         if !as_it_is && (auto || pinned.is_some_and(|fourcc| fourcc != FourCc::H264)) {
-            list.extend(self.encoded(pinned));
+            for Encoded { pipeline, why, .. } in self.encoded(pinned) {
+                add(pipeline, why);
+            }
         }
         if free && jpeg || as_it_is {
-            list.push((Pipeline::Jpeg, self.why_jpeg()));
+            add(Pipeline::Jpeg, self.why_jpeg());
         }
-        let candidate = |(pipeline, why)| Candidate {
-            pipeline,
-            why: if auto {
-                why
-            } else {
-                format!("capture_format = {}", self.capture_format)
-            },
-        };
-        list.into_iter().map(candidate).collect()
+        list
     }
 
     /// The reason why JPEG pictures are served as they are.
@@ -154,7 +155,7 @@ impl Options<'_> {
 
     /// The pipelines through an encoder: those that fit best first, and of those that fit alike the ones without a
     /// decoder.
-    fn encoded(&self, pinned: Option<FourCc>) -> Vec<(Pipeline, String)> {
+    fn encoded(&self, pinned: Option<FourCc>) -> Vec<Encoded> {
         let mut raw_formats = Vec::new();
         for format in self.allowed(pinned) {
             if !format.compressed && raw::is_known(format.fourcc.0.to_le_bytes()) {
@@ -186,9 +187,7 @@ impl Options<'_> {
                 self.add_decoded(&mut list, format, why);
             }
         }
-        list.into_iter()
-            .map(|Encoded { pipeline, why, .. }| (pipeline, why))
-            .collect()
+        list
     }
 
     /// Adds the pipelines of a raw format right into an encoder.

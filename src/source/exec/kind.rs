@@ -125,12 +125,15 @@ fn has_lengths(head: &[u8]) -> bool {
 fn by_start_codes(head: &[u8]) -> Option<&'static str> {
     /// Of MPEG-1 and 2, with its start code and vectors' ranges.
     const PICTURE_HEADER_BYTES: usize = 10;
-    let units: Vec<(u8, u8, &[u8])> = head
-        .windows(PREFIX.len() + 2)
-        .enumerate()
-        .filter(|(_, bytes)| bytes.starts_with(&PREFIX))
-        .map(|(at, bytes)| (bytes[3], bytes[4], head.get(at + 5..).unwrap_or_default()))
-        .collect();
+    let (mut units, mut codes): (Vec<(u8, u8, &[u8])>, Vec<u8>) = Default::default();
+    let mut rest = head;
+    while let [_, after @ ..] = rest {
+        if let [0, 0, 1, code, next, data @ ..] = rest {
+            units.push((*code, *next, data));
+            codes.push(*code);
+        }
+        rest = after;
+    }
     // ISO/IEC 13818-1, 2.5.3.3, and 11172-1: a pack header; and a packet of video.
     let is_of_program = |&(code, next, rest): &(u8, u8, &[u8])| match code {
         0xba => next & 0xc4 == 0x44 || next & 0xf1 == 0x21,
@@ -143,7 +146,6 @@ fn by_start_codes(head: &[u8]) -> Option<&'static str> {
     {
         return Some("an MPEG program stream");
     }
-    let codes: Vec<u8> = units.iter().map(|(code, ..)| *code).collect();
     let has = |some: &[u8]| codes.windows(some.len()).any(|codes| codes == some);
     // Pictures, whose headers are short, with their first rows; groups of pictures, pictures with their extension, and rows
     // that follow each other.
