@@ -125,7 +125,7 @@ fn has_lengths(head: &[u8]) -> bool {
 fn by_start_codes(head: &[u8]) -> Option<&'static str> {
     /// Of MPEG-1 and 2, with its start code and vectors' ranges.
     const PICTURE_HEADER_BYTES: usize = 10;
-    let (mut units, mut codes): (Vec<(u8, u8, &[u8])>, Vec<u8>) = Default::default();
+    let (mut units, mut codes) = (Vec::<(u8, u8, &[u8])>::new(), Vec::new());
     let mut rest = head;
     while let [_, after @ ..] = rest {
         if let [0, 0, 1, code, next, data @ ..] = rest {
