@@ -155,7 +155,9 @@ impl Mover<'_> {
                 if self.view.state != State::Ready {
                     log_info!("{name}: turned by {}", head.name());
                 }
-                self.motions = axes.map(|axis| axis.map(|axis| Motion::new(axis, pace)));
+                for (motion, axis) in self.motions.iter_mut().zip(axes) {
+                    *motion = axis.map(|axis| Motion::new(axis, pace));
+                }
                 self.view.presets = heads::presets(keys);
                 self.head = Some(held);
                 (self.view.state, self.view.reason) = (State::Ready, String::new());

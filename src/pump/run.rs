@@ -249,10 +249,13 @@ impl<'a> Pump<'a> {
             if left.is_zero() || self.stream.stopping() || self.pending.is_some() {
                 return;
             }
-            let files = [Some(self.stream.woken()), watch.map(Watch::as_fd)];
-            let mut files: Vec<PollFd<'_>> = files.into_iter().flatten().map(readable).collect();
-            let signal_fd = signal.as_ref().map(AsFd::as_fd);
-            files.extend(signal_fd.map(|file| PollFd::new(file, PollFlags::POLLPRI)));
+            let mut files = vec![readable(self.stream.woken())];
+            if let Some(watch) = watch {
+                files.push(readable(watch.as_fd()));
+            }
+            if let Some(signal) = &signal {
+                files.push(PollFd::new(signal.as_fd(), PollFlags::POLLPRI));
+            }
             self.stream.heartbeat(left);
             _ = poll(&mut files, Some(left));
             self.stream.heartbeat(Duration::ZERO);

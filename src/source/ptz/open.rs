@@ -5,7 +5,7 @@ use super::servos::Servos;
 use super::v4l2::CameraHead;
 use crate::config::{Camera, HeadKind, PanTilt, SourceKind};
 use crate::error::Result;
-use crate::ptz::{Preset, ZOOM};
+use crate::ptz::{AXES, Preset};
 use std::path::Path;
 
 /// True if something may turn this camera, so that it needs a mover.
@@ -32,12 +32,13 @@ pub fn open(keys: &PanTilt, node: Option<&Path>) -> Result<Option<Held>> {
 
 /// The presets of the config, as far as these axes have places.
 pub fn presets(keys: &PanTilt) -> Vec<Preset> {
-    let places = |numbers: &[i16]| {
-        let place = |index: usize| numbers.get(index).map(|number| i32::from(*number) * 1000);
-        [place(0), place(1), place(ZOOM)]
-    };
-    let presets = keys.presets.iter();
+    let mut presets = Vec::new();
+    for (name, numbers) in &keys.presets {
+        let mut places = [None; AXES.len()];
+        for (place, number) in places.iter_mut().zip(numbers) {
+            *place = Some(i32::from(*number) * 1000);
+        }
+        presets.push((name.clone(), places));
+    }
     presets
-        .map(|(name, numbers)| (name.clone(), places(numbers)))
-        .collect()
 }

@@ -3,7 +3,7 @@
 use super::head::{Act, Head, failed};
 use crate::config::PanTilt;
 use crate::error::{Error, Result};
-use crate::ptz::{Axis, FULL_SPEED, Kind, ZOOM};
+use crate::ptz::{AXES, Axis, FULL_SPEED, Kind, ZOOM};
 use crate::source::node::open_device;
 use crate::sys;
 use crate::sys::v4l2::{self, Control, ctrl};
@@ -243,9 +243,11 @@ impl Head for CameraHead {
     }
 
     fn axes(&self) -> [Option<Axis>; 3] {
-        self.turns
-            .each_ref()
-            .map(|turn| turn.as_ref().map(|turn| turn.axis))
+        let mut axes = [None; AXES.len()];
+        for (axis, turn) in axes.iter_mut().zip(&self.turns) {
+            *axis = turn.as_ref().map(|turn| turn.axis);
+        }
+        axes
     }
 
     fn pace(&self) -> Option<i32> {
