@@ -4,8 +4,8 @@ use crate::config::{Config, address, keys, nearest};
 use crate::error::{Error, Result};
 use crate::health::Place;
 use crate::{serve, source};
+use getopts::{Fail, Matches, Options};
 use std::net::IpAddr;
-use std::slice::Iter;
 
 /// The command line, read.
 pub struct Args {
@@ -54,7 +54,7 @@ enum Origin {
 struct Opt(&'static str, &'static str, Option<&'static str>, &'static str);
 
 #[rustfmt::skip]
-static OPTIONS: [Opt; 13] = [
+const OPTIONS: [Opt; 13] = [
     Opt("c", "config", Some("FILE"), "read this config (default: ./fmp4streamer.conf, then /etc/fmp4streamer.conf)"),
     Opt("", "probe", None, "report what this machine and its cameras can do, what is in the way, and a config for them"),
     Opt("L", "list-devices", None, "same as --probe"),
@@ -70,162 +70,24 @@ static OPTIONS: [Opt; 13] = [
     Opt("V", "version", None, "print the version"),
 ];
 
-/// The words of `--help` begin in this column, ...
-const WORDS_COLUMN: usize = 24;
-/// ... and a line has so many characters of them at most.
-const WORDS_CHARS: usize = 54;
+fn options() -> Options {
+    let mut options = Options::new();
+    for Opt(letter, name, value, words) in &OPTIONS {
+        match value {
+            Some(value) => options.optopt(letter, name, words, value),
+            None => options.optflag(letter, name, words),
+        };
+    }
+    options
+}
 
 /// The answer to `--help`.
 pub fn help() -> String {
-    let mut help = String::from(
+    options().usage(
         "Live video from a camera in every browser.\n\nUsage: fmp4streamer [OPTIONS] [DEVICE]\n\n\
          DEVICE is a camera such as /dev/video0 or usb:046d:082d, served without a config. Without a device and a config,\n\
-         the program serves the first camera that can provide H.264, and a test picture until there is a camera.\n\n\
-         Options:\n",
-    );
-    for Opt(letter, name, value, words) in &OPTIONS {
-        let dash = if letter.is_empty() { "   " } else { "-" };
-        let comma = if letter.is_empty() { " " } else { ", " };
-        let mut line = format!("    {dash}{letter}{comma}--{name} {}", value.unwrap_or_default());
-        let mut chars = WORDS_CHARS;
-        for word in words.split(' ') {
-            if chars + 1 + word.len() > WORDS_CHARS {
-                if line.len() >= WORDS_COLUMN {
-                    help += &line;
-                    help.push('\n');
-                    line.clear();
-                }
-                line = format!("{line:WORDS_COLUMN$}");
-                chars = 0;
-            } else {
-                line.push(' ');
-                chars += 1;
-            }
-            line += word;
-            chars += word.len();
-        }
-        help += &line;
-        help.push('\n');
-    }
-    help
-}
-
-/// The option of this name, or this letter.
-///
-/// # Errors
-/// There is none: what was meant, where that can be guessed.
-fn option(name: &str) -> std::result::Result<&'static Opt, String> {
-    let mut options = OPTIONS.iter().filter(|_| !name.is_empty());
-    let found = options.find(|option| option.0 == name || option.1 == name);
-    found.ok_or_else(|| {
-        let key = name.replace('-', "_");
-        let hint = if name == "port" {
-            "; use --listen :8080, or port = 8080 in a config".into()
-        } else if keys::is_known(&key) {
-            format!("; {key} is a key of the config: see man fmp4streamer.conf")
-        } else {
-            let near = nearest(name, OPTIONS.iter().map(|option| option.1)).filter(|_| name.len() > 1);
-            near.map_or(String::new(), |near| format!("; did you mean --{near}?"))
-        };
-        format!("unknown option {}{hint}", dashes(name))
-    })
-}
-
-/// An option's name or letter as the command line has it.
-fn dashes(name: &str) -> String {
-    match name.chars().nth(1) {
-        Some(_) => format!("--{name}"),
-        None => format!("-{name}"),
-    }
-}
-
-/// The command line, taken apart as getopt_long(3) does.
-#[derive(Default)]
-struct Given<'a> {
-    /// The options by their names, each with its value; that of a flag is empty.
-    options: Vec<(&'static str, &'a str)>,
-    /// What is no option.
-    others: Vec<&'a str>,
-}
-
-impl<'a> Given<'a> {
-    fn read(args: &'a [String]) -> std::result::Result<Given<'a>, String> {
-        let mut given = Given::default();
-        let mut args = args.iter();
-        while let Some(arg) = args.next() {
-            let Some(rest) = arg.strip_prefix('-').filter(|rest| !rest.is_empty()) else {
-                given.others.push(arg);
-                continue;
-            };
-            match rest.strip_prefix('-') {
-                Some("") => given.others.extend(args.by_ref().map(String::as_str)),
-                Some(option) => {
-                    let (name, value) = match option.split_once('=') {
-                        Some((name, value)) => (name, Some(value)),
-                        None => (option, None),
-                    };
-                    given.add(name, value, &mut args)?;
-                }
-                None => given.add_letters(rest, &mut args)?,
-            }
-        }
-        for Opt(_, name, ..) in &OPTIONS {
-            let times = given.options.iter().filter(|(given, _)| given == name);
-            if times.count() > 1 {
-                return Err(format!("--{name} is there twice; give it once"));
-            }
-        }
-        Ok(given)
-    }
-
-    /// Adds options of one letter each. What follows one that takes a value is this value.
-    fn add_letters(
-        &mut self,
-        mut letters: &'a str,
-        args: &mut Iter<'a, String>,
-    ) -> std::result::Result<(), String> {
-        while let Some(letter) = letters.chars().next() {
-            let (name, behind) = letters.split_at(letter.len_utf8());
-            let value = option(name)?.2.map(|_| behind).filter(|it| !it.is_empty());
-            letters = if value.is_some() { "" } else { behind };
-            self.add(name, value, args)?;
-        }
-        Ok(())
-    }
-
-    /// Adds one option. Where it has no value with it, that is the next argument.
-    fn add(
-        &mut self,
-        name: &str,
-        value: Option<&'a str>,
-        args: &mut Iter<'a, String>,
-    ) -> std::result::Result<(), String> {
-        let Opt(_, long, takes, _) = option(name)?;
-        let value = match (takes, value) {
-            (None, None) => "",
-            (None, Some(_)) => return Err(format!("{} takes no value", dashes(name))),
-            (Some(_), Some(value)) => value,
-            (Some(_), None) => args.next().ok_or_else(|| match name {
-                "listen" => "--listen needs an address and a port, such as 127.0.0.1:8080 or :8080".into(),
-                "save" => "--save needs the name of a new file, such as camera.txt".into(),
-                _ => format!(
-                    "{} needs a file name, such as /etc/fmp4streamer.conf",
-                    dashes(name)
-                ),
-            })?,
-        };
-        self.options.push((long, value));
-        Ok(())
-    }
-
-    fn value(&self, name: &str) -> Option<&'a str> {
-        let mut options = self.options.iter();
-        options.find(|(given, _)| *given == name).map(|(_, value)| *value)
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.value(name).is_some()
-    }
+         the program serves the first camera that can provide H.264, and a test picture until there is a camera.",
+    )
 }
 
 impl Args {
@@ -234,19 +96,19 @@ impl Args {
     /// # Errors
     /// Says what is wrong with it, and what was meant where that can be guessed.
     pub fn read(args: &[String]) -> std::result::Result<Args, String> {
-        let given = Given::read(args)?;
-        if given.others.len() > 1 {
+        let matches = options().parse(args).map_err(|fail| explain(&fail))?;
+        if matches.free.len() > 1 {
             return Err("more than one device; name one, or use a config file".into());
         }
-        let task = task(&given);
+        let task = task(&matches);
         let mut args = Args {
             task,
-            verbose: given.has("verbose"),
+            verbose: matches.opt_present("verbose"),
             origin: Origin::File(None),
-            save: given.value("save").map(str::to_string),
+            save: matches.opt_str("save"),
             listen: None,
         };
-        let device = given.others.first().map(|device| device.to_string());
+        let device = matches.free.first().cloned();
         if matches!(task, Task::Help | Task::Version | Task::Probe | Task::Password) {
             args.origin = device.map_or(args.origin, Origin::Device);
             return Ok(args);
@@ -254,7 +116,7 @@ impl Args {
         if args.save.is_some() {
             return Err("--save goes with --probe: fmp4streamer --probe --save FILE".into());
         }
-        args.origin = match (device, given.has("test"), given.value("config")) {
+        args.origin = match (device, matches.opt_present("test"), matches.opt_str("config")) {
             (Some(_), true, _) => return Err("--test can't be used with a device; choose one".into()),
             (Some(_), _, Some(_)) | (_, true, Some(_)) => {
                 return Err(
@@ -263,11 +125,11 @@ impl Args {
             }
             (Some(device), ..) => Origin::Device(device),
             (None, true, _) => Origin::TestPicture,
-            (None, false, file) => Origin::File(file.map(str::to_string)),
+            (None, false, file) => Origin::File(file),
         };
-        if let Some(text) = given.value("listen") {
+        if let Some(text) = matches.opt_str("listen") {
             let why = |why| format!("--listen: can't use {text:?}: {why}");
-            args.listen = Some(listen(text).map_err(why)?);
+            args.listen = Some(listen(&text).map_err(why)?);
         }
         Ok(args)
     }
@@ -295,7 +157,7 @@ impl Args {
     }
 }
 
-fn task(given: &Given<'_>) -> Task {
+fn task(matches: &Matches) -> Task {
     let tasks = [
         ("help", Task::Help),
         ("version", Task::Version),
@@ -306,8 +168,45 @@ fn task(given: &Given<'_>) -> Task {
         ("health", Task::Health),
         ("password", Task::Password),
     ];
-    let mut asked = tasks.iter().filter(|(option, _)| given.has(option));
+    let mut asked = tasks.iter().filter(|(option, _)| matches.opt_present(option));
     asked.next().map_or(Task::Serve, |(_, task)| *task)
+}
+
+/// What is wrong with an option, in words.
+fn explain(fail: &Fail) -> String {
+    let dashes = |name: &str| match name.chars().nth(1) {
+        Some(_) => format!("--{name}"),
+        None => format!("-{name}"),
+    };
+    match fail {
+        Fail::ArgumentMissing(name) if name == "listen" => {
+            "--listen needs an address and a port, such as 127.0.0.1:8080 or :8080".into()
+        }
+        Fail::ArgumentMissing(name) if name == "save" => {
+            "--save needs the name of a new file, such as camera.txt".into()
+        }
+        Fail::ArgumentMissing(name) => {
+            format!(
+                "{} needs a file name, such as /etc/fmp4streamer.conf",
+                dashes(name)
+            )
+        }
+        Fail::UnrecognizedOption(name) => {
+            let key = name.replace('-', "_");
+            let hint = if name == "port" {
+                "; use --listen :8080, or port = 8080 in a config".into()
+            } else if keys::is_known(&key) {
+                format!("; {key} is a key of the config: see man fmp4streamer.conf")
+            } else {
+                let near = nearest(name, OPTIONS.iter().map(|option| option.1)).filter(|_| name.len() > 1);
+                near.map_or(String::new(), |near| format!("; did you mean --{near}?"))
+            };
+            format!("unknown option {}{hint}", dashes(name))
+        }
+        Fail::UnexpectedArgument(name) => format!("{} takes no value", dashes(name)),
+        Fail::OptionDuplicated(name) => format!("{} is there twice; give it once", dashes(name)),
+        Fail::OptionMissing(name) => format!("{} is missing", dashes(name)),
+    }
 }
 
 /// Reads `ADDR:PORT`; without an address it is all of them.
@@ -496,45 +395,6 @@ mod tests {
             "--version --test /dev/video0",
         ] {
             assert!(read(line).is_ok(), "{line}");
-        }
-    }
-
-    #[test]
-    fn options_are_taken_apart() {
-        let config = |file: &str| vec![("config", file.to_string())];
-        let flag = |name| (name, String::new());
-        for (line, options, others) in [
-            ("-c a b", config("a"), vec!["b"]),
-            ("b -ca", config("a"), vec!["b"]),
-            ("--config=a=b -", config("a=b"), vec!["-"]),
-            ("--config --test", config("--test"), vec![]),
-            ("-c -- a", config("--"), vec!["a"]),
-            ("--config=", config(""), vec![]),
-            ("--c a", config("a"), vec![]),
-            (
-                "-lhca --verbose",
-                vec![
-                    flag("list-controls"),
-                    flag("help"),
-                    ("config", "a".into()),
-                    flag("verbose"),
-                ],
-                vec![],
-            ),
-            ("--test -- --check -x", vec![flag("test")], vec!["--check", "-x"]),
-        ] {
-            let args: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-            let given = Given::read(&args).unwrap();
-            let found: Vec<_> = given
-                .options
-                .iter()
-                .map(|(name, value)| (*name, value.to_string()))
-                .collect();
-            assert_eq!((found, given.others), (options, others), "{line}");
-        }
-        for line in ["--", "--=x", "-lx", "-é", "--check=", "-lc"] {
-            let args: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-            assert_eq!(Given::read(&args).is_ok(), line == "--", "{line}");
         }
     }
 
