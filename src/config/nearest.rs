@@ -9,17 +9,20 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 /// [`nearest`] without its type parameter, so that its code, which is not small, exists once.
 fn nearest_of<'a>(name: &str, known: &mut dyn Iterator<Item = &'a str>) -> Option<&'a str> {
     let name: Vec<char> = name.chars().collect();
-    let near = known.filter_map(|known| {
+    let mut best: Option<(usize, &str)> = None;
+    for known in known {
         let letters: Vec<char> = known.chars().collect();
         let limit = (letters.len() / 3).max(1);
         // The lengths are compared first, so that a name of any length costs little.
-        let worth_it = name.len().abs_diff(letters.len()) <= limit;
-        let distance = worth_it
-            .then(|| distance(&name, &letters))
-            .filter(|distance| *distance <= limit)?;
-        Some((distance, known))
-    });
-    near.min_by_key(|(distance, _)| *distance).map(|(_, known)| known)
+        if name.len().abs_diff(letters.len()) > limit {
+            continue;
+        }
+        let distance = distance(&name, &letters);
+        if distance <= limit && best.is_none_or(|(least, _)| distance < least) {
+            best = Some((distance, known));
+        }
+    }
+    best.map(|(_, known)| known)
 }
 
 /// The optimal string alignment distance: how many single letters to put in, take out, change or swap to get

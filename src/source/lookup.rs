@@ -64,9 +64,14 @@ fn link(dev: &Path, node: &Path, alike: bool) -> Option<PathBuf> {
         folders.reverse();
     }
     folders.iter().find_map(|folder| {
-        let mut links = entries(&dev.join(folder));
-        links.retain(|link| fs::canonicalize(link).is_ok_and(|target| target == node));
-        links.into_iter().min()
+        let mut first: Option<PathBuf> = None;
+        for link in entries(&dev.join(folder)) {
+            let is_one = fs::canonicalize(&link).is_ok_and(|target| target == node);
+            if is_one && first.as_ref().is_none_or(|first| link < *first) {
+                first = Some(link);
+            }
+        }
+        first
     })
 }
 
@@ -96,9 +101,13 @@ impl VideoNode {
 /// A node of a Raspberry Pi's own camera, which only libcamera can use.
 pub fn pi_sensor() -> Option<PathBuf> {
     let is_it = |found: &OpenNode| formats::is_pi_sensor(&found.capabilities, &found.formats);
-    let mut seen = nodes().into_iter().map(VideoNode::look);
-    let node = seen.find(|node| node.found.as_ref().is_ok_and(is_it))?;
-    Some(node.path)
+    for path in nodes() {
+        let node = VideoNode::look(path);
+        if node.found.as_ref().is_ok_and(is_it) {
+            return Some(node.path);
+        }
+    }
+    None
 }
 
 /// The node that a name means at this moment.
@@ -116,8 +125,7 @@ pub fn find(name: &DeviceName, format: FourCc) -> Result<PathBuf> {
         DeviceName::Usb(id) => usb_nodes(id)?,
         _ => nodes(),
     };
-    let seen: Vec<VideoNode> = nodes.into_iter().map(VideoNode::look).collect();
-    resolve(name, format, &seen).map(Path::to_owned)
+    resolve(name, format, &look_at(nodes)).map(Path::to_owned)
 }
 
 /// The nodes of the USB cameras that `id` means. The kernel knows them without opening any.
@@ -125,17 +133,18 @@ pub fn find(name: &DeviceName, format: FourCc) -> Result<PathBuf> {
 /// # Errors
 /// There is none (the error is one of absence).
 pub fn usb_nodes(id: &UsbId) -> Result<Vec<PathBuf>> {
-    let (mut named, mut others) = (Vec::new(), Vec::new());
+    let (mut named, mut others) = (Vec::new(), Vec::<(PathBuf, UsbId)>::new());
     for path in nodes() {
         match usb_id(Path::new(CLASS), &path) {
             Some(found) if id.means(&found) => named.push(path),
-            Some(found) => others.push((path, found)),
-            None => {}
+            // The nodes of a camera stand together.
+            Some(found) if others.last().is_none_or(|(_, last)| *last != found) => {
+                others.push((path, found));
+            }
+            _ => {}
         }
     }
     if named.is_empty() {
-        // The nodes of a camera stand together.
-        others.dedup_by(|(_, a), (_, b)| a == b);
         let others = others
             .iter()
             .map(|(path, id)| format!("{id} ({})", path.display()));
@@ -209,7 +218,11 @@ fn cameras_of(seen: &[VideoNode]) -> Vec<String> {
 
 /// All nodes /dev/videoN, each looked at.
 pub(super) fn look() -> Vec<VideoNode> {
-    nodes().into_iter().map(VideoNode::look).collect()
+    look_at(nodes())
+}
+
+fn look_at(nodes: Vec<PathBuf>) -> Vec<VideoNode> {
+    nodes.into_iter().map(VideoNode::look).collect()
 }
 
 /// The sections that mean this node, the one that lasts best first; one at least.
@@ -255,12 +268,13 @@ fn names(node: &VideoNode, all: &[VideoNode], lasting: Option<PathBuf>) -> Vec<S
 /// The encoders, decoders and the like, in the order of their numbers. USB devices are left alone: none is one, and
 /// opening one may wake it up.
 pub fn m2m_devices() -> Vec<M2mDevice> {
-    let nodes = nodes().into_iter();
-    let others = nodes.filter(|path| usb_id(Path::new(CLASS), path).is_none());
-    others
-        .map(VideoNode::look)
-        .filter_map(|node| m2m_device(&node))
-        .collect()
+    let mut devices = Vec::new();
+    for path in nodes() {
+        if usb_id(Path::new(CLASS), &path).is_none() {
+            devices.extend(m2m_device(&VideoNode::look(path)));
+        }
+    }
+    devices
 }
 
 /// True if a node is an encoder, a decoder or the like.

@@ -289,7 +289,9 @@ impl<'a> Report<'a> {
                 ));
                 // Once, of all its nodes.
                 let e = e.to_string();
-                self.troubles.retain(|trouble| *trouble != e);
+                if let Some(at) = self.troubles.iter().position(|trouble| *trouble == e) {
+                    self.troubles.remove(at);
+                }
                 self.troubles.push(e);
             }
         }
