@@ -270,6 +270,8 @@ class Firefox(Browser):
                    "media.gmp-manager.updateEnabled": False, "browser.safebrowsing.update.enabled": False,
                    "extensions.update.enabled": False, "browser.region.network.url": "",
                    "network.dns.localDomains": HOST,
+                   # Or it ends what script of a page runs while another is opened, and says so as that page's error.
+                   "dom.ipc.cancel_content_js_when_navigating": False,
                    "privacy.reduceTimerPrecision": False}   # its clock would show whole milliseconds
 
     def __init__(self):
