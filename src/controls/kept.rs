@@ -3,9 +3,9 @@
 
 use crate::config::read_entries;
 use crate::error::{Error, Result};
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use crate::sys::file;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -86,7 +86,8 @@ impl Kept {
         if !values.is_empty() {
             new.push((camera.into(), values));
         }
-        write(path, &text(&new)).map_err(|e| Error::new(path.display(), "can't keep controls", e))?;
+        file::replace(path, text(&new).as_bytes())
+            .map_err(|e| Error::new(path.display(), "can't keep controls", e))?;
         *self.lock() = new;
         Ok(())
     }
@@ -148,23 +149,6 @@ fn text(cameras: &Cameras) -> String {
         }
     }
     text
-}
-
-/// Writes the file anew, whole or not at all.
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    let new = path.with_extension("new");
-    match fs::remove_file(&new) {
-        Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
-        _ => {}
-    }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&new)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_data()?;
-    fs::rename(&new, path)
 }
 
 #[cfg(test)]

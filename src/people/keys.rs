@@ -1,10 +1,9 @@
 //! The secrets that sessions and links are signed with, kept in the state folder.
 
 use crate::error::{Error, Result};
-use crate::sys::random;
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use crate::sys::{file, random};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 /// The length of one key, in bytes.
@@ -67,23 +66,9 @@ impl Keys {
         let Some(path) = &self.file else {
             return Ok(());
         };
-        let new = path.with_extension("new");
-        let write = || {
-            // What an earlier try left behind may have other rights.
-            match fs::remove_file(&new) {
-                Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
-                _ => {}
-            }
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&new)?;
-            file.write_all(&[self.session, self.link].concat())?;
-            file.sync_all()?;
-            fs::rename(&new, path)
-        };
-        write().map_err(|e| Error::new(path.display(), "can't keep the keys of sessions and links", e))
+        let bytes = [self.session, self.link].concat();
+        file::replace(path, &bytes)
+            .map_err(|e| Error::new(path.display(), "can't keep the keys of sessions and links", e))
     }
 }
 

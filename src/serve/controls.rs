@@ -1,7 +1,7 @@
 //! A camera's controls: what there are, set by those who may, kept for the next start.
 
 use super::answer::{Answer, Rejection};
-use super::exchange::{Ending, Exchange};
+use super::exchange::{Ending, Exchange, JSON_BYTES};
 use super::head::Method;
 use crate::config::Role;
 use crate::controls::{Answered, Control, Wish, list_json, same};
@@ -11,8 +11,6 @@ use crate::stream::{Condition, Stream};
 use std::io;
 use std::time::{Duration, Instant};
 
-/// A request may have this many bytes.
-const BODY_BYTES: usize = 4096;
 /// A camera that sulks answers, or gives up, within five seconds.
 const ANSWER_TIME: Duration = Duration::from_secs(6);
 /// What is asked of it before it is open waits this long.
@@ -49,7 +47,7 @@ pub fn forget(exchange: &Exchange<'_>) -> io::Result<Ending> {
 
 fn after(exchange: &Exchange<'_>, change: &dyn Fn() -> Done<()>) -> Result<Answer, Rejection> {
     // What is not read would be taken for the next request.
-    exchange.body(BODY_BYTES)?;
+    exchange.body(JSON_BYTES)?;
     change().map_err(|e| Answer::text("503 Service Unavailable", e.for_clients()))?;
     Ok(report(exchange, &look(exchange), None))
 }
@@ -89,7 +87,7 @@ fn ask(stream: &Stream, wishes: Vec<(String, Wish)>) -> Answered {
 }
 
 fn set(exchange: &Exchange<'_>) -> Result<Answer, Rejection> {
-    let Value::Object(members) = exchange.json(BODY_BYTES)? else {
+    let Value::Object(members) = exchange.json()? else {
         let text = "This takes an object: {\"brightness\":140}";
         return Err(Answer::text("400 Bad Request", text).into());
     };
@@ -165,11 +163,7 @@ fn trouble(stream: &Stream, known: bool) -> Option<String> {
 fn report(exchange: &Exchange<'_>, answered: &Answered, refused: Option<String>) -> Answer {
     let stream = &exchange.camera.stream;
     let role = exchange.grant.as_ref().map(|grant| grant.rights().role);
-    let may_not = exchange
-        .grant
-        .as_ref()
-        .filter(|grant| grant.rights().role < Role::Control)
-        .map(|grant| exchange.shared.why_only_watching(grant));
+    let may_not = exchange.may_control().err();
     let known = !answered.controls.is_empty();
     let trouble = trouble(stream, known);
     let writable = may_not.is_none() && (known || trouble.is_none());

@@ -10,8 +10,6 @@ use crate::format::json::{Object, Value};
 use std::io;
 use std::time::{Duration, Instant};
 
-/// The body of a mark may have this many bytes.
-const BODY_BYTES: usize = 4096;
 /// After the head: a client whose connection ends comes back so many milliseconds later.
 const RETRY: &str = "retry: 2000\n\n";
 /// A line without meaning goes out after so long a silence, so that nobody between takes the connection for dead.
@@ -72,7 +70,7 @@ pub fn serve(exchange: &Exchange<'_>) -> io::Result<Ending> {
 
 /// Takes `{"kind":"door"}`.
 fn mark(exchange: &Exchange<'_>) -> Result<Answer, Rejection> {
-    let body = exchange.json(BODY_BYTES)?;
+    let body = exchange.json()?;
     let kind = body.member("kind").and_then(Value::as_text);
     let Some(kind) = kind.filter(|kind| is_kind(kind) && !OWN.contains(kind)) else {
         let text = format!(

@@ -17,6 +17,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// A request in JSON may have this many bytes.
+pub const JSON_BYTES: usize = 4096;
 /// A body has to be whole this long after the head.
 const BODY_TIME: Duration = Duration::from_secs(5);
 
@@ -213,16 +215,16 @@ impl<'a> Exchange<'a> {
         Ok(body)
     }
 
-    /// Reads a body of `most` bytes as JSON.
+    /// Reads a body of [`JSON_BYTES`] at most as JSON.
     ///
     /// # Errors
     /// The answer to one that is none, or that a form could have sent.
-    pub fn json(&self, most: usize) -> Result<Value, Rejection> {
+    pub fn json(&self) -> Result<Value, Rejection> {
         if !self.head.is_json {
             let text = "This takes JSON, with Content-Type: application/json";
             return Err(Answer::text("415 Unsupported Media Type", text).into());
         }
-        let body = self.body(most)?;
+        let body = self.body(JSON_BYTES)?;
         let value = std::str::from_utf8(&body).ok().and_then(Value::read);
         value.ok_or_else(|| Answer::text("400 Bad Request", "The body is not JSON").into())
     }

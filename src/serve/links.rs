@@ -7,9 +7,6 @@ use crate::people::Link;
 use crate::sys::clock;
 use std::io;
 
-/// A request may have this many bytes.
-const BODY_BYTES: usize = 4096;
-
 /// Makes a link to the camera that is named, or to all: `{"seconds":3600}` is the time that it holds, which is without end
 /// where nothing is said of it.
 ///
@@ -26,7 +23,7 @@ fn link(exchange: &Exchange<'_>) -> Result<Answer, Rejection> {
             "This takes {\"seconds\":N}, or {} for a link without end",
         )
     };
-    let seconds = match exchange.json(BODY_BYTES)?.member("seconds") {
+    let seconds = match exchange.json()?.member("seconds") {
         None | Some(Value::Null) => None,
         Some(Value::Int(seconds)) if *seconds > 0 => Some(*seconds as u64),
         Some(_) => return Err(bad().into()),

@@ -8,8 +8,6 @@ use crate::ptz::{AXES, DEAD_MAN, FULL_SPEED, Kind, Ptz, Refusal, State, View, Wi
 use std::io;
 use std::time::Instant;
 
-/// A request may have this many bytes.
-const BODY_BYTES: usize = 4096;
 /// How far the historical page's sliders go, in degrees.
 const ORIENT_MAX: i32 = 90;
 
@@ -24,7 +22,7 @@ pub fn serve(exchange: &Exchange<'_>) -> io::Result<Ending> {
 fn answer(exchange: &Exchange<'_>) -> Result<Answer, Rejection> {
     let ptz = &exchange.camera.stream.ptz;
     let clamped = match exchange.head.method {
-        Method::Post => Some(command(ptz, &exchange.json(BODY_BYTES)?)?),
+        Method::Post => Some(command(ptz, &exchange.json()?)?),
         _ => None,
     };
     let may = exchange.may_control();

@@ -36,6 +36,12 @@ pub const LINK: &str = "/t/";
 const ACTION: &str = "action";
 
 const READ: &[(Method, Option<Role>)] = &[(Method::Get, Some(Role::View)), (Method::Head, Some(Role::View))];
+/// What is read by who may watch, and changed by who may do more.
+const OPERATE: &[(Method, Option<Role>)] = &[
+    (Method::Get, Some(Role::View)),
+    (Method::Head, Some(Role::View)),
+    (Method::Post, Some(Role::Control)),
+];
 /// What a login page needs, what browsers ask for without saying who they are, and what monitors do.
 const FREE: &[(Method, Option<Role>)] = &[(Method::Get, None), (Method::Head, None)];
 
@@ -142,11 +148,7 @@ const ROUTES: &[Route] = &[
     },
     Route {
         paths: &["/events"],
-        methods: &[
-            (Method::Get, Some(Role::View)),
-            (Method::Head, Some(Role::View)),
-            (Method::Post, Some(Role::Control)),
-        ],
+        methods: OPERATE,
         serve: events::serve,
         about: Some(doc(
             "what happens, as it happens: a camera is lost or back, a sensor of yours speaks ([events](#events))",
@@ -155,11 +157,7 @@ const ROUTES: &[Route] = &[
     },
     Route {
         paths: &["/ptz"],
-        methods: &[
-            (Method::Get, Some(Role::View)),
-            (Method::Head, Some(Role::View)),
-            (Method::Post, Some(Role::Control)),
-        ],
+        methods: OPERATE,
         serve: ptz::serve,
         about: Some(doc(
             "where the camera looks, as JSON; with POST where it is to look ([pan and tilt](#pan-and-tilt))",
@@ -178,11 +176,7 @@ const ROUTES: &[Route] = &[
     },
     Route {
         paths: &["/controls"],
-        methods: &[
-            (Method::Get, Some(Role::View)),
-            (Method::Head, Some(Role::View)),
-            (Method::Post, Some(Role::Control)),
-        ],
+        methods: OPERATE,
         serve: controls::serve,
         about: Some(doc(
             "the camera's [controls](#controls), such as brightness, as JSON; set by POST",

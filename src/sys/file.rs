@@ -1,7 +1,8 @@
-//! What std::fs leaves out: opening a device without waiting, a folder as a list, the two halves of a device number.
+//! What std::fs leaves out: opening a device without waiting, a folder as a list, a file that is whole or not there, the two
+//! halves of a device number.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,27 @@ pub fn entries(folder: &Path) -> Vec<PathBuf> {
         paths.push(entry.path());
     }
     paths
+}
+
+/// Writes a file that only its owner may read, in the place of one that may be there: whole or not at all.
+///
+/// # Errors
+/// Those of unlink(2), open(2), write(2), fsync(2) and rename(2).
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let new = path.with_extension("new");
+    // What an earlier try left behind may have other rights.
+    match fs::remove_file(&new) {
+        Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&new, path)
 }
 
 /// Major and minor number of a device number, which `MetadataExt` gives as `dev()` and `rdev()` (makedev(3)).
