@@ -271,7 +271,7 @@ class Firefox(Browser):
                    "extensions.update.enabled": False, "browser.region.network.url": "",
                    "network.dns.localDomains": HOST,
                    # Or it ends what script of a page runs while another is opened, and says so as that page's error.
-                   "dom.ipc.cancel_content_js_when_navigating": False,
+                   "dom.ipc.processHangMonitor": False, "dom.max_script_run_time": 0,
                    "privacy.reduceTimerPrecision": False}   # its clock would show whole milliseconds
 
     def __init__(self):
