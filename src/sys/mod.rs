@@ -1,5 +1,6 @@
 //! The kernel's interface: the only room with unsafe code. It knows nothing of this program.
 
+pub mod alsa;
 pub mod clock;
 pub mod command;
 pub mod epoll;
