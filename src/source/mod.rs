@@ -17,6 +17,7 @@ mod history;
 mod input;
 pub mod lookup;
 mod m2m;
+pub mod mic;
 mod node;
 mod open;
 mod patience;
