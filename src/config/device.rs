@@ -49,7 +49,7 @@ impl DeviceName {
 
 impl UsbId {
     /// Reads `VID:PID` or `VID:PID:SERIAL`; a serial number may have colons of its own.
-    fn parse(text: &str) -> Option<UsbId> {
+    pub(super) fn parse(text: &str) -> Option<UsbId> {
         let mut parts = text.splitn(3, ':');
         let mut id = || {
             let digits = parts.next()?;
