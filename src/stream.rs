@@ -107,10 +107,6 @@ pub struct State {
     pub key_frames: u64,
     /// How often the source was opened.
     pub opens: u64,
-    /// The times between captures.
-    pub intervals: Histogram,
-    /// The times from capture to ring.
-    pub pushed: Histogram,
     /// Panics of the pump since the program started, each of which cost the camera a while.
     pub faults: u64,
     /// Losses since the program started.
@@ -194,7 +190,7 @@ impl Viewer {
 }
 
 /// What was sent by one protocol since the program started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sent {
     /// The viewers' [`Viewer::protocol`].
     pub protocol: &'static str,
@@ -232,10 +228,7 @@ fn entry<'a>(all: &'a mut Vec<Sent>, protocol: &'static str) -> Option<&'a mut S
     if all.iter().all(|sent| sent.protocol != protocol) {
         all.push(Sent {
             protocol,
-            viewers: 0,
-            came: 0,
-            bytes: 0,
-            skipped: 0,
+            ..Sent::default()
         });
     }
     all.iter_mut().find(|sent| sent.protocol == protocol)
@@ -263,6 +256,14 @@ pub struct Stream {
     pub ptz: Ptz,
     /// What is asked of its controls.
     pub controls: Mailbox,
+    /// The times between captures.
+    pub intervals: Histogram,
+    /// The times from capture to ring.
+    pub pushed_ages: Histogram,
+    /// The times from capture to the sending to each viewer. (One of HLS is sent what it asks for, however old that is.)
+    pub sent_ages: Histogram,
+    /// How far the pictures at viewers are behind, by their own account.
+    pub lags: Histogram,
     state: Mutex<State>,
     viewers: Mutex<Viewers>,
     told: Mutex<Told>,
@@ -289,13 +290,10 @@ impl Stream {
     /// # Errors
     /// Those of [`Stream::new`].
     pub fn with(name: &str, limits: Limits, events: Arc<Events>, controls: Mailbox) -> Result<Stream> {
-        let pair = || {
-            let (wake_pump, woken) = UnixStream::pair()?;
-            wake_pump.set_nonblocking(true)?;
-            woken.set_nonblocking(true)?;
-            Ok::<_, std::io::Error>((wake_pump, woken))
-        };
-        let (wake_pump, woken) = pair().map_err(|e| Error::new(name, "can't make a socket pair", e))?;
+        let no_pair = |e| Error::new(name, "can't make a socket pair", e);
+        let (wake_pump, woken) = UnixStream::pair().map_err(no_pair)?;
+        wake_pump.set_nonblocking(true).map_err(no_pair)?;
+        woken.set_nonblocking(true).map_err(no_pair)?;
         Ok(Stream {
             name: name.into(),
             ring: Ring::new(limits),
@@ -303,6 +301,10 @@ impl Stream {
             events,
             ptz: Ptz::default(),
             controls,
+            intervals: Histogram::default(),
+            pushed_ages: Histogram::default(),
+            sent_ages: Histogram::default(),
+            lags: Histogram::default(),
             state: Mutex::default(),
             viewers: Mutex::default(),
             told: Mutex::default(),

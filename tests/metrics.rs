@@ -130,6 +130,9 @@ fn numbers_are_there_in_every_state_and_tell_the_truth() {
     assert!(camera(&live, "sent_bytes_total", ",protocol=\"mp4\"") > 3.0 * 1000.0);
     assert!(camera(&live, "frame_interval_seconds_count", "") >= 19.0);
     assert!(camera(&live, "frame_age_seconds_count", ",stage=\"pushed\"") >= 20.0);
+    // Each of the three was sent something.
+    assert!(camera(&live, "frame_age_seconds_count", ",stage=\"sent\"") >= 3.0);
+    assert_eq!(camera(&live, "viewer_lag_seconds_count", ""), 0.0);
     assert!(live["process_threads"] >= 4.0 && live["process_resident_memory_bytes"] > 100_000.0);
 
     // The other camera's loss, which nobody is told of.

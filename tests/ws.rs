@@ -357,6 +357,23 @@ fn pings_are_answered_between_the_fragments_of_a_message() {
     client.send(&frame(TEXT, b"{\"type\":\"lag\",\"sent_ms\":7,\"lag_ms\":null}"));
     assert_eq!(client.find(|frame| frame.is_text("echo")).member("sent_ms"), "7");
     assert_eq!(server.status("lag_ms"), "null");
+    // A number that no clock could have would spoil the sum of all.
+    for lag_ms in [1_000_000_000_000_000_000u64, 9_000] {
+        let lag = format!("{{\"type\":\"lag\",\"sent_ms\":{lag_ms},\"lag_ms\":{lag_ms}}}");
+        client.send(&frame(TEXT, lag.as_bytes()));
+        client.find(|frame| frame.is_text("echo"));
+    }
+    let metrics = server.get("/metrics");
+    for (series, value) in [
+        ("bucket", ",le=\"0.04\"} 0\n"),
+        ("bucket", ",le=\"0.07\"} 1\n"),
+        ("bucket", ",le=\"5\"} 1\n"),
+        ("bucket", ",le=\"+Inf\"} 3\n"),
+        ("sum", "} 3609.062000\n"),
+    ] {
+        let line = format!("fmp4streamer_viewer_lag_seconds_{series}{{camera=\"camera0\"{value}");
+        assert!(metrics.contains(&line), "{line}{metrics}");
+    }
 }
 
 /// What goes with the request's last packet is heard too.

@@ -2,6 +2,7 @@
 
 use super::json::decimal;
 use std::fmt::{Display, Write};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// The Content-Type.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -23,22 +24,20 @@ const BOUNDS_US: [u64; 13] = [
     5_000_000,
 ];
 
-/// Times, counted by their length.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// Times, counted by their length, by any thread and without a lock.
+#[derive(Debug, Default)]
 pub struct Histogram {
     /// The number of those up to each bound and above the one before; at last of those above all.
-    counts: [u64; BOUNDS_US.len() + 1],
-    sum_us: u64,
+    counts: [AtomicU64; BOUNDS_US.len() + 1],
+    sum_us: AtomicU64,
 }
 
 impl Histogram {
     /// Counts a time.
-    pub fn observe(&mut self, us: u64) {
+    pub fn observe(&self, us: u64) {
         let at = BOUNDS_US.iter().position(|bound| us <= *bound);
-        if let Some(count) = self.counts.get_mut(at.unwrap_or(BOUNDS_US.len())) {
-            *count += 1;
-        }
-        self.sum_us = self.sum_us.saturating_add(us);
+        self.counts[at.unwrap_or(BOUNDS_US.len())].fetch_add(1, Relaxed);
+        self.sum_us.fetch_add(us, Relaxed);
     }
 }
 
@@ -71,11 +70,11 @@ impl Text {
     pub fn histogram(&mut self, labels: &[(&str, &str)], histogram: &Histogram) {
         let mut all = 0;
         let bounds = BOUNDS_US.iter().map(|us| bound(*us));
-        for (bound, count) in bounds.chain(["+Inf".into()]).zip(histogram.counts) {
-            all += count;
+        for (bound, count) in bounds.chain(["+Inf".into()]).zip(&histogram.counts) {
+            all += count.load(Relaxed);
             self.line("_bucket", &[labels, &[("le", &bound)]].concat(), &all);
         }
-        self.line("_sum", labels, &decimal(histogram.sum_us, 6));
+        self.line("_sum", labels, &decimal(histogram.sum_us.load(Relaxed), 6));
         self.line("_count", labels, &all);
     }
 
@@ -123,7 +122,7 @@ mod tests {
         text.family("b", Kind::Gauge, "How much.");
         text.sample(&[("camera", "a\"b\\c\nd"), ("state", "live")], 1.5);
         text.family("c_seconds", Kind::Histogram, "How long.");
-        let mut histogram = Histogram::default();
+        let histogram = Histogram::default();
         for us in [0, 1_000, 1_001, 5_000_001] {
             histogram.observe(us);
         }

@@ -286,17 +286,16 @@ impl<'a> Ingest<'a> {
         let first = mem::take(&mut self.open.first);
         let before_us = self.open.captured_us.replace(came.captured_us);
         let interval_us = before_us.map(|before_us| came.captured_us.saturating_sub(before_us));
+        if let Some(interval_us) = interval_us {
+            self.stream.intervals.observe(interval_us);
+        }
+        let age_us = clock::monotonic_us().saturating_sub(came.captured_us);
+        self.stream.pushed_ages.observe(age_us);
         let now = Instant::now();
         self.stream.publish(|state| {
             state.frames += 1;
             state.bytes += came.bytes as u64;
             state.key_frames += u64::from(came.is_key);
-            if let Some(interval_us) = interval_us {
-                state.intervals.observe(interval_us);
-            }
-            state
-                .pushed
-                .observe(clock::monotonic_us().saturating_sub(came.captured_us));
             state.last_frame = Some(now);
             state.size = Some(came.size);
             if first {

@@ -154,6 +154,7 @@ fn account(batch: &Batch, sent: u64, stream: &Stream, viewer: &Viewer) {
     if let Some(last) = batch.fragments.last() {
         let age_us = batch.made_us.saturating_sub(last.captured_us);
         viewer.age_us.store(age_us, Relaxed);
+        stream.sent_ages.observe(age_us);
     }
 }
 

@@ -6,7 +6,7 @@ use super::shared::CameraSide;
 use crate::events::{Counts, Outcome, Way};
 use crate::format::json::decimal;
 use crate::format::prometheus::{CONTENT_TYPE, Kind, Text};
-use crate::stream::{Condition, Losses, Sent, State};
+use crate::stream::{Condition, Losses, Sent, State, Stream};
 use crate::sys::{clock, usage};
 use std::env::consts::ARCH;
 use std::fmt::Display;
@@ -190,18 +190,30 @@ fn of_cameras(text: &mut Text, cameras: &[Camera<'_>]) {
         "From capture to capture.",
     );
     for camera in cameras {
-        text.histogram(&[("camera", camera.name())], &camera.state.intervals);
+        text.histogram(&[("camera", camera.name())], &camera.side.stream.intervals);
     }
     text.family(
         "fmp4streamer_frame_age_seconds",
         Histogram,
-        "From capture to the point where all viewers can have it.",
+        "From capture to the point where all viewers can have it (pushed), and to the sending to each of mp4, ws and mjpeg (sent).",
     );
     for camera in cameras {
-        text.histogram(
-            &[("camera", camera.name()), ("stage", "pushed")],
-            &camera.state.pushed,
-        );
+        let Stream {
+            pushed_ages,
+            sent_ages,
+            ..
+        } = &*camera.side.stream;
+        for (stage, ages) in [("pushed", pushed_ages), ("sent", sent_ages)] {
+            text.histogram(&[("camera", camera.name()), ("stage", stage)], ages);
+        }
+    }
+    text.family(
+        "fmp4streamer_viewer_lag_seconds",
+        Histogram,
+        "How far the pictures on pages are behind, as they say once a second.",
+    );
+    for camera in cameras {
+        text.histogram(&[("camera", camera.name())], &camera.side.stream.lags);
     }
     text.family(
         "fmp4streamer_ring_bytes",

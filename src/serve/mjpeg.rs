@@ -95,6 +95,7 @@ fn follow(
                     viewer.bytes.fetch_add(picture.bytes.len() as u64, Relaxed);
                     let age_us = clock::monotonic_us().saturating_sub(picture.captured_us);
                     viewer.age_us.store(age_us, Relaxed);
+                    stream.sent_ages.observe(age_us);
                 }
             }
             NextPicture::TimedOut if exchange.none_of(Codec::Jpeg).is_some() => {

@@ -28,6 +28,8 @@ const CLOCK_EVERY: Duration = Duration::from_secs(5);
 const QUIET_TIME: Duration = Duration::from_secs(20);
 /// A viewer's picture may be later than `max_age_ms` by this: it is decoded, and the lag is told once a second.
 const LAG_SLACK: Duration = Duration::from_secs(1);
+/// More than that is counted as that, whatever a client says.
+const MOST_LAG: Duration = Duration::from_secs(3600);
 /// A viewer who is late is sent nothing for as long as it is late, and for this at most; ...
 const MAX_HOLD: Duration = Duration::from_secs(10);
 /// ... and if that was of no use, not again for so long.
@@ -271,7 +273,8 @@ impl Client<'_> {
         let lag_ms = lag_ms.unwrap_or(Viewer::UNKNOWN_LAG);
         self.viewer.lag_ms.store(lag_ms, Relaxed);
         if lag_ms != Viewer::UNKNOWN_LAG {
-            let lag = Duration::from_millis(lag_ms);
+            let lag = Duration::from_millis(lag_ms).min(MOST_LAG);
+            self.stream.lags.observe(lag.as_micros() as u64);
             self.sink.with_wire(|wire| wire.heed(lag, self.max_lag));
         }
         if self.sink.with_wire(|wire| wire.waits_for_key()) {
