@@ -173,6 +173,7 @@ impl Config {
             return Err(unknown_key(file, line, &default.name, &scope::ALL, key));
         }
         name(&mut cameras, &places, file, &server.base_path, reserved)?;
+        check_servos(&cameras, &places, file)?;
         let mut people = People::default();
         for (section, entries, draft) in &mut people_drafts {
             people.add(file, section, entries, draft, &cameras)?;
@@ -220,6 +221,28 @@ impl Config {
             }
         }
     }
+}
+
+/// Refuses cameras that are to be turned by the same servos, and one whose servos are one.
+fn check_servos(cameras: &[Camera], places: &[Place], file: &str) -> Result<()> {
+    for (at, (camera, (section, entries))) in cameras.iter().zip(places).enumerate() {
+        let keys = &camera.pan_tilt;
+        let mut others = cameras[..at].iter();
+        let why = match others.find(|other| keys.shares_servos_with(&other.pan_tilt)) {
+            Some(other) => format!(
+                "those of [{}] are the same; give one of the two another i2c_bus, i2c_address or (pca9685) other channels, or \
+                 pan_tilt = no",
+                shown(&other.section)
+            ),
+            None if keys.has_one_servo() => "pan_channel and tilt_channel are the same".into(),
+            None => continue,
+        };
+        let entry = entries.iter().find(|entry| entry.key == "pan_tilt");
+        let line = entry.map_or(section.line, |entry| entry.line);
+        let tried = format!("[{}] needs servos of its own", shown(&section.name));
+        return Err(Error::new(format_args!("{file}:{line}"), tried, why));
+    }
+    Ok(())
 }
 
 /// Keeps off a config that nobody named and that another user can write: its commands would run with the rights of who just

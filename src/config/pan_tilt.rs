@@ -24,7 +24,7 @@ pub struct PanTilt {
     pub head: HeadKind,
     /// The number of the I2C bus.
     pub bus: u8,
-    /// The address there; None is the usual one.
+    /// The address there, if it is not the usual one.
     pub address: Option<u8>,
     /// Pan and tilt.
     pub axes: [AxisKeys; 2],
@@ -75,6 +75,33 @@ impl Default for PanTilt {
     }
 }
 
+impl PanTilt {
+    /// The address on the bus.
+    pub fn address(&self) -> u8 {
+        let is_hat = self.head == HeadKind::Pimoroni;
+        self.address.unwrap_or(if is_hat { 0x15 } else { 0x40 })
+    }
+
+    /// True if pan and tilt are the same output of a PCA9685.
+    pub(super) fn has_one_servo(&self) -> bool {
+        let [pan, tilt] = &self.axes;
+        self.head == HeadKind::Pca9685 && pan.channel == tilt.channel
+    }
+
+    /// True if a servo of this one is the other's, too. A PCA9685 has outputs for several cameras.
+    pub(super) fn shares_servos_with(&self, other: &PanTilt) -> bool {
+        let board = |keys: &PanTilt| match keys.head {
+            HeadKind::No | HeadKind::Camera => None,
+            HeadKind::Pimoroni | HeadKind::Pca9685 => Some((keys.bus, keys.address())),
+        };
+        let is_taken = |axis: &AxisKeys| other.axes.iter().any(|it| it.channel == axis.channel);
+        let has_outputs = self.head == HeadKind::Pca9685 && other.head == HeadKind::Pca9685;
+        board(self).is_some()
+            && board(self) == board(other)
+            && (!has_outputs || self.axes.iter().any(is_taken))
+    }
+}
+
 /// Degrees from the middle; nothing leaves it open.
 pub(super) fn degrees(text: &str) -> Result<Option<i16>, Refused> {
     match text {
@@ -119,6 +146,41 @@ pub(super) fn presets(text: &str) -> Result<Vec<(String, Vec<i16>)>, Refused> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn boards_and_their_outputs_are_told_apart() {
+        use HeadKind::{Camera, No, Pca9685, Pimoroni};
+        let keys = |head, bus, address, channels: [u8; 2]| {
+            let mut keys = PanTilt {
+                head,
+                bus,
+                address,
+                ..PanTilt::default()
+            };
+            for (axis, channel) in keys.axes.iter_mut().zip(channels) {
+                axis.channel = channel;
+            }
+            keys
+        };
+        let hat = keys(Pimoroni, 1, None, [0, 1]);
+        let board = keys(Pca9685, 1, None, [0, 1]);
+        for (one, other, shares) in [
+            (&hat, keys(Pimoroni, 1, Some(0x15), [2, 3]), true),
+            (&hat, keys(Pimoroni, 3, None, [0, 1]), false),
+            (&hat, keys(Pimoroni, 1, Some(0x16), [0, 1]), false),
+            (&hat, board.clone(), false),
+            (&hat, keys(Pca9685, 1, Some(0x15), [4, 5]), true),
+            (&hat, keys(No, 1, Some(0x15), [0, 1]), false),
+            (&hat, keys(Camera, 1, Some(0x15), [0, 1]), false),
+            (&board, keys(Pca9685, 1, Some(0x40), [2, 1]), true),
+            (&board, keys(Pca9685, 1, None, [2, 3]), false),
+            (&board, keys(Pca9685, 2, None, [0, 1]), false),
+            (&keys(No, 1, None, [0, 1]), keys(No, 1, None, [0, 1]), false),
+        ] {
+            assert_eq!(one.shares_servos_with(&other), shares, "{one:?} {other:?}");
+            assert_eq!(other.shares_servos_with(one), shares, "{other:?} {one:?}");
+        }
+    }
 
     #[test]
     fn values_are_read_or_refused() {

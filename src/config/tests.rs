@@ -1015,6 +1015,24 @@ camera0: runs even while nobody watches
 }
 
 #[test]
+fn cameras_need_servos_of_their_own() {
+    let ways =
+        "give one of the two another i2c_bus, i2c_address or (pca9685) other channels, or pan_tilt = no";
+    assert_eq!(
+        error("[test a]\npan_tilt = pimoroni\n[test b]\n[test c]\nfps = 15\npan_tilt = pimoroni\n"),
+        format!("f:6: [test c] needs servos of its own: those of [test a] are the same; {ways}")
+    );
+    let inherited = error("[DEFAULT]\npan_tilt = pca9685\n[test a]\n[test b]\ntilt_channel = 2\n");
+    assert!(inherited.starts_with("f:2: [test b] needs"), "{inherited}");
+    assert_eq!(
+        error("[test]\npan_tilt = pca9685\npan_channel = 1\n"),
+        "f:2: [test] needs servos of its own: pan_channel and tilt_channel are the same"
+    );
+    parse("[DEFAULT]\npan_tilt = pca9685\n[test a]\n[test b]\npan_channel = 2\ntilt_channel = 3\n");
+    parse("[test a]\npan_tilt = pimoroni\n[test b]\npan_tilt = pimoroni\ni2c_bus = 3\npan_channel = 1\n");
+}
+
+#[test]
 fn a_file_that_was_named_must_be_there() {
     let folder = std::env::temp_dir().join(format!("fmp4streamer-config-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();

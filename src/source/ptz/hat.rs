@@ -1,7 +1,5 @@
 //! The registers of Pimoroni's Pan-Tilt HAT, which makes the pulses for two servos.
 
-/// Its usual address.
-pub const ADDRESS: u8 = 0x15;
 /// Which servos are driven, and what the lights do.
 pub const CONFIG: u8 = 0x00;
 /// The bits of the two servos in it.

@@ -1,8 +1,5 @@
 //! The registers of the PCA9685 (NXP, 7.3), which makes pulses for 16 servos.
 
-/// Its usual address.
-pub const ADDRESS: u8 = 0x40;
-
 /// How it runs, ...
 pub const MODE1: u8 = 0x00;
 const MODE2: u8 = 0x01;

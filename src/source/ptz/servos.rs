@@ -118,8 +118,7 @@ impl Servos {
     /// The bus can't be used, or nobody answers.
     pub fn open(keys: &PanTilt) -> Result<Servos> {
         let is_hat = keys.head == HeadKind::Pimoroni;
-        let usual = if is_hat { hat::ADDRESS } else { pca9685::ADDRESS };
-        let address = keys.address.unwrap_or(usual);
+        let address = keys.address();
         let path = PathBuf::from(format!("/dev/i2c-{}", keys.bus));
         let [pan, tilt] = &keys.axes;
         let axes = [axis(pan, LIMITS[0]), axis(tilt, LIMITS[1])];
