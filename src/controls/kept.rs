@@ -4,8 +4,6 @@
 use crate::config::read_entries;
 use crate::error::{Error, Result};
 use crate::sys::file;
-use std::fs::File;
-use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -13,8 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 const FILE: &str = "controls.conf";
 /// What stands behind a control's name in the key of the config's value that a kept one replaced.
 const WAS: &str = ".was";
-/// More is none of ours.
-const MAX_BYTES: u64 = 256 * 1024;
+/// More is none of ours; [`read_entries`] refuses it.
+const MOST_BYTES: usize = 256 * 1024 + 1;
 const HEAD: &str =
     "# Controls that were kept on the page, one section a camera: name, and what the config had then.\n";
 
@@ -77,7 +75,8 @@ impl Kept {
     /// There is no folder, or it can't be written to; what was kept stays.
     pub fn keep(&self, camera: &str, values: Vec<KeptValue>) -> Result<()> {
         let Some(path) = &self.file else {
-            let why = "the program has no state folder: systemd's StateDirectory= gives it one, or STATE_DIRECTORY in its environment";
+            let why = "the program has no state folder (systemd's StateDirectory= gives it one, or STATE_DIRECTORY in its environment), or the log says \
+                       what is wrong with the file there";
             return Err(Error::new("controls", "can't be kept", why));
         };
         let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -98,19 +97,12 @@ impl Kept {
 }
 
 fn read(path: &Path) -> Result<Cameras> {
-    let mut bytes = Vec::new();
-    match File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)) {
-        Ok(_) => {}
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => {
-            return Err(Error::new(
-                path.display(),
-                "can't read the controls that were kept",
-                e,
-            ));
-        }
-    }
     let mut cameras = Cameras::new();
+    let bytes = file::read_if_there(path, MOST_BYTES)
+        .map_err(|e| Error::new(path.display(), "can't read the controls that were kept", e))?;
+    let Some(bytes) = bytes else {
+        return Ok(cameras);
+    };
     read_entries(&bytes, &path.to_string_lossy(), &mut |camera, key, value| {
         if cameras.last().is_none_or(|(last, _)| last != camera) {
             cameras.push((camera.into(), Vec::new()));
@@ -190,8 +182,12 @@ mod tests {
         assert_eq!(again.of("camera0"), ours);
         assert_eq!(Kept::load(Some(&folder)).unwrap().of("camera0"), ours);
 
-        fs::write(folder.join("controls.conf"), "no section").unwrap();
-        assert!(Kept::load(Some(&folder)).is_err());
+        // What is within the limit is good.
+        let long = "[camera0]\nbrightness = 140\n".to_owned() + &"\n".repeat(256 * 1024);
+        for bad in ["no section", &long] {
+            fs::write(folder.join("controls.conf"), bad).unwrap();
+            assert!(Kept::load(Some(&folder)).is_err());
+        }
         fs::remove_dir_all(&folder).unwrap();
         let none = Kept::load(None).unwrap();
         let failed = none.keep("camera0", ours).unwrap_err().to_string();

@@ -2,8 +2,6 @@
 
 use crate::error::{Error, Result};
 use crate::sys::{file, random};
-use std::fs::File;
-use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 /// The length of one key, in bytes.
@@ -74,14 +72,12 @@ impl Keys {
 
 /// `None` if there is no such file.
 fn read(path: &Path) -> Result<Option<[[u8; KEY_BYTES]; 2]>> {
-    let mut bytes = Vec::new();
-    let limit = 2 * KEY_BYTES as u64 + 1;
     let tried = "can't read the keys of sessions and links";
-    match File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)) {
-        Ok(_) => {}
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(Error::new(path.display(), tried, e)),
-    }
+    // One byte more than they have, which tells a longer file.
+    let bytes = file::read_if_there(path, 2 * KEY_BYTES + 1);
+    let Some(bytes) = bytes.map_err(|e| Error::new(path.display(), tried, e))? else {
+        return Ok(None);
+    };
     let (session, link) = bytes.split_at_checked(KEY_BYTES).unwrap_or_default();
     let (Ok(session), Ok(link)) = (session.try_into(), link.try_into()) else {
         let why = "it is damaged; remove it, and everybody logs in again";
@@ -116,9 +112,11 @@ mod tests {
         assert_eq!(last.session, first.session);
         assert_eq!(last.link, renewed.link);
         assert_ne!(last.link, first.link);
-        fs::write(&file, [1; 63]).unwrap();
-        let damaged = Keys::load(Some(&folder)).err().unwrap().to_string();
-        assert!(damaged.contains("it is damaged; remove it"), "{damaged}");
+        for length in [0, 63, 65, 1000] {
+            fs::write(&file, vec![1; length]).unwrap();
+            let damaged = Keys::load(Some(&folder)).err().unwrap().to_string();
+            assert!(damaged.contains("it is damaged; remove it"), "{damaged}");
+        }
         fs::remove_dir_all(&folder).unwrap();
         let gone = Keys::load(Some(&folder)).err().unwrap().to_string();
         assert!(gone.contains("can't keep the keys"), "{gone}");

@@ -2,7 +2,7 @@
 //! halves of a device number.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +25,19 @@ pub fn entries(folder: &Path) -> Vec<PathBuf> {
         paths.push(entry.path());
     }
     paths
+}
+
+/// The bytes of a file, no more than so many; `None` if it is not there.
+///
+/// # Errors
+/// Those of open(2) and read(2).
+pub fn read_if_there(path: &Path, most: usize) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    match File::open(path).and_then(|file| file.take(most as u64).read_to_end(&mut bytes)) {
+        Ok(_) => Ok(Some(bytes)),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    }
 }
 
 /// Writes a file that only its owner may read, in the place of one that may be there: whole or not at all.
