@@ -45,8 +45,8 @@ fn without_users_nobody_changes_anything_unless_the_config_says_so() {
     let said = ask(&locked, "GET", "/controls", "", "");
     assert!(
         said.ends_with(
-            "\r\n\r\n{\"controls\":[],\"writable\":false,\"why\":\"This camera can be changed by nobody: the config has no \
-             [user NAME] with role = control, nor controls = on\",\"can_keep\":false,\"restarts\":false}"
+            "\r\n\r\n{\"controls\":[],\"writable\":false,\"why\":\"Everybody may watch this camera, and nobody change it; who runs it \
+             can allow that by controls = on, or by a [user NAME] with role = control, in its config\",\"can_keep\":false,\"restarts\":false}"
         ),
         "{said}"
     );
@@ -72,6 +72,8 @@ fn without_users_nobody_changes_anything_unless_the_config_says_so() {
             "{path}"
         );
     }
+    let said = ask(&open, "POST", "/controls/keep", JSON, "");
+    assert!(said.contains("for users with role = admin"), "{said}");
     for path in ["/controls/keep", "/controls/forget"] {
         assert_eq!(code(&open, "GET", path, "", ""), "405", "{path}");
     }
@@ -105,9 +107,11 @@ fn each_role_may_what_it_may() {
     }
     let can_keep = |who| ask(&server, "GET", "/controls", who, "").contains("\"can_keep\":true");
     assert!(can_keep(ANNA.1) && !can_keep(BEN.1) && !can_keep(""));
+    let said = ask(&server, "POST", "/controls/keep", &format!("{JSON}{}", BEN.1), "");
+    assert!(said.contains("for users with role = admin"), "{said}");
     let said = ask(&server, "GET", "/controls", "", "");
     assert!(
-        said.contains("\"why\":\"Who may change this camera has to log in\""),
+        said.contains("\"why\":\"Log in to change this camera\""),
         "{said}"
     );
 

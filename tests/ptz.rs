@@ -77,7 +77,7 @@ fn only_who_may_turns_a_camera_and_no_page_of_another_site() {
     answers(
         &request(&closed, "GET /ptz", "", b""),
         "200",
-        "\"writable\":false,\"why\":\"This camera can be changed by nobody",
+        "\"writable\":false,\"why\":\"Everybody may watch this camera",
     );
     answers(&post(&closed, JSON, r#"{"pan":1}"#), "403", "controls = on");
     answers(

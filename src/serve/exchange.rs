@@ -118,7 +118,7 @@ impl<'a> Exchange<'a> {
     pub fn may_control(&self) -> Result<(), &'static str> {
         match &self.grant {
             Some(grant) if grant.rights().role >= Role::Control => Ok(()),
-            Some(grant) => Err(self.shared.why_only_watching(grant)),
+            Some(grant) => Err(self.shared.why_not(grant, Role::Control)),
             None => Err("This is open to everybody, and changes nothing"),
         }
     }

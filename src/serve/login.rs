@@ -51,7 +51,7 @@ pub fn admit(
     if matches!(grant, Grant::Anybody(_)) && !shared.people.are_all_welcome() {
         return Err(denied(head, &Denial::Unknown, credentials.session.is_some()));
     }
-    Err(Answer::text("403 Forbidden", shared.why_only_watching(&grant)))
+    Err(Answer::text("403 Forbidden", shared.why_not(&grant, role)))
 }
 
 /// The answer to somebody who may do nothing. `by_form`: a session was brought, so it is somebody who knows the login page.

@@ -6,7 +6,7 @@ use super::connection::Connection;
 use super::hls::run::Hls;
 use super::inputs::{Connections, Inputs};
 use super::places::{CONNECTIONS_A_VIEWER, FILES_A_CAMERA, MOST_LEAVING, OWN_FILES, Place, Places, RESERVE};
-use crate::config;
+use crate::config::{self, Role};
 use crate::events::{FULL, MARK};
 use crate::people::{Grant, People};
 use crate::stream::Stream;
@@ -105,15 +105,21 @@ impl Shared {
         }
     }
 
-    /// Why somebody may watch alone.
-    pub fn why_only_watching(&self, grant: &Grant) -> &'static str {
+    /// Why this one may not do what needs the `role`, and what to do about it.
+    pub fn why_not(&self, grant: &Grant, role: Role) -> &'static str {
         match grant {
-            Grant::Link(..) => "A link is for watching alone",
-            Grant::Anybody(_) if self.people.are_all_welcome() => {
-                "This camera can be changed by nobody: the config has no [user NAME] with role = control, nor controls = on"
+            Grant::Link(..) => "This link is for watching; to do more, log in at the camera's own address",
+            Grant::Anybody(_) if !self.people.are_all_welcome() => "Log in to change this camera",
+            Grant::User(_) | Grant::Anybody(_) if role == Role::Admin => {
+                "That is for users with role = admin; who runs this camera can make you one, in its config"
             }
-            Grant::Anybody(_) => "Who may change this camera has to log in",
-            Grant::User(_) => "You may watch this camera, and not change it",
+            Grant::User(_) => {
+                "You may watch this camera; who runs it can give you role = control, in its config"
+            }
+            Grant::Anybody(_) => {
+                "Everybody may watch this camera, and nobody change it; who runs it can allow that by controls = on, or by a \
+                 [user NAME] with role = control, in its config"
+            }
         }
     }
 
