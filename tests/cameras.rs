@@ -339,27 +339,6 @@ fn no_address_of_the_program_is_a_name() {
             "{name} is an address of the program, and a good name for a camera"
         );
     }
-    assert_eq!(
-        reserved,
-        [
-            "controls",
-            "do_orient",
-            "events",
-            "healthz",
-            "hls",
-            "links",
-            "login",
-            "logout",
-            "metrics",
-            "player",
-            "ptz",
-            "snapshot",
-            "status",
-            "stream",
-            "t",
-            "ws"
-        ]
-    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::m2m::still;
 use super::served::config;
 use super::support::{Dir, Server, until};
+use super::uvcx::{ENCODER, LIGHT, current};
 use super::viewer::{Clip, Viewer};
 use super::*;
 use fmp4streamer::format::json::Value;
@@ -363,6 +364,57 @@ fn a_camera_that_takes_its_time_loses_no_frame() {
     viewer.more(10);
     assert_eq!(server.camera("sequence_gaps"), "0");
     assert_eq!(viewer.judge(), 0, "pictures are missing");
+}
+
+#[test]
+fn fields_of_extension_units_are_set_by_clients() {
+    let Some(rig) = rig() else { return };
+    let (_camera, [path, _]) = plug(&rig, "640x480", &["-u", "-r", "10"]);
+    let server = Server::with_config(&format!(
+        "[server]\n{ANNA}{}",
+        config(&path, "640x480", 10, "uvcx_h264_bitrate = 2000000")
+    ));
+    let page = watch(&server);
+    until("it is live", || server.camera("state") == "live");
+    let known = get(&server);
+    assert_eq!(
+        member(&known, "uvcx_logitech_led1_mode", "active"),
+        &Value::Bool(true)
+    );
+    assert_eq!(
+        member(&known, "uvcx_h264_bitrate", "value"),
+        &Value::Int(2_000_000)
+    );
+
+    // The light's at once.
+    let body = r#"{"uvcx_logitech_led1_mode":"Blink","uvcx_logitech_led1_frequency":40}"#;
+    let (code, answer) = post(&server, "/controls", body);
+    assert_eq!(code, "200", "{answer:?}");
+    for (name, value) in [
+        ("uvcx_logitech_led1_mode", 2),
+        ("uvcx_logitech_led1_frequency", 40),
+    ] {
+        assert_eq!(refusal(&answer, name), "", "{name}");
+        assert_eq!(member(&answer, name, "value"), &Value::Int(value), "{name}");
+    }
+    assert_eq!(current(&path, LIGHT, 9), [9, 2, 0, 40, 0]);
+    let (_, answer) = post(&server, "/controls", r#"{"uvcx_logitech_led1_mode":"Sparkle"}"#);
+    assert!(
+        refusal(&answer, "uvcx_logitech_led1_mode").contains("Blink"),
+        "{answer:?}"
+    );
+    assert_eq!(current(&path, LIGHT, 9), [9, 2, 0, 40, 0]);
+
+    // The encoder's when the camera is opened anew, which happens by itself.
+    let (code, answer) = post(&server, "/controls", r#"{"uvcx_h264_bitrate":1234567}"#);
+    assert_eq!(code, "200", "{answer:?}");
+    let bitrate = || current(&path, ENCODER, 2)[4..8].to_vec();
+    until("it is set", || bitrate() == 1_234_567u32.to_le_bytes());
+    until("it is told", || {
+        server.camera("state") == "live"
+            && member(&get(&server), "uvcx_h264_bitrate", "value") == &Value::Int(1_234_567)
+    });
+    drop(page);
 }
 
 #[test]

@@ -8,10 +8,10 @@ use fmp4streamer::source::{control, probe};
 use fmp4streamer::sys::uvc::{self, ControlId, Query};
 
 /// fakeuvc's units.
-const ENCODER: u8 = 10;
-const LIGHT: u8 = 11;
+pub(super) const ENCODER: u8 = 10;
+pub(super) const LIGHT: u8 = 11;
 
-fn current(path: &Path, unit: u8, selector: u8) -> Vec<u8> {
+pub(super) fn current(path: &Path, unit: u8, selector: u8) -> Vec<u8> {
     let file = open_raw(path).unwrap();
     uvc::get(&file, ControlId { unit, selector }, Query::Current).unwrap()
 }
