@@ -115,6 +115,14 @@ impl BitWriter {
         BitWriter::default()
     }
 
+    /// One that goes on behind `bytes`.
+    pub fn append(bytes: Vec<u8>) -> BitWriter {
+        BitWriter {
+            bytes,
+            ..BitWriter::default()
+        }
+    }
+
     /// u(n): the low `bits` bits (at most 32) of `value`.
     pub fn u(&mut self, bits: u32, value: u32) {
         debug_assert!(bits <= 32 && u64::from(value) < 1 << bits);

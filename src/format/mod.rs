@@ -1,5 +1,6 @@
 //! Bytes with a specification: no unsafe code, no I/O, no threads, no clocks. All of it is fuzzed.
 
+pub mod aac;
 pub mod app4;
 pub mod base64;
 pub mod basic;
