@@ -106,7 +106,7 @@ fn mux() {
             let Some(parameters) = reader.parameters() else {
                 continue;
             };
-            let init = init.get_or_insert_with(|| Arc::new(Init::new(Arc::clone(parameters), 0)));
+            let init = init.get_or_insert_with(|| Arc::new(Init::new(Arc::clone(parameters), 0, None)));
             captured_us += 33_333;
             let span = timeline.place(captured_us);
             _ = black_box(Fragment::new(

@@ -236,6 +236,14 @@ pub fn media(
     text
 }
 
+/// A playlist as it is for the video alone: all that it names is asked for without the sound.
+pub fn video_alone(playlist: &str) -> String {
+    let media = playlist.replace(".m4s", ".m4s?audio=0");
+    media
+        .replace(".mp4", ".mp4?audio=0")
+        .replace(".m3u8", ".m3u8?audio=0")
+}
+
 /// A variant stream, as the multivariant playlist describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variant<'a> {
@@ -244,7 +252,7 @@ pub struct Variant<'a> {
     /// Bits a second of all segments.
     pub average_bps: u64,
     /// RFC 6381.
-    pub codec: &'a str,
+    pub codecs: &'a str,
     /// Pixels across, as shown.
     pub width: u32,
     /// Pixels down, as shown.
@@ -261,7 +269,7 @@ impl Variant<'_> {
              FRAME-RATE={}.{:03}\nstreaminf.m3u8\n",
             self.peak_bps,
             self.average_bps,
-            self.codec,
+            self.codecs,
             self.width,
             self.height,
             self.millifps / 1000,
@@ -430,7 +438,7 @@ hls/00c0ffee-s2.m4s
         let variant = Variant {
             peak_bps: 1_234_567,
             average_bps: 1_000_000,
-            codec: "avc1.64001f",
+            codecs: "avc1.64001f",
             width: 720,
             height: 1280,
             millifps: 29_970,

@@ -205,7 +205,8 @@ impl<'a> Ingest<'a> {
         };
         let is_start = unit.key || unit.refresh.begins;
         let is_of_use = is_start || !open.needs_key;
-        let given = is_of_use.then(|| self.sets.take(parameters, is_start, self.rotation));
+        let (rotation, sound) = (self.rotation, self.stream.ring.sound());
+        let given = is_of_use.then(|| self.sets.take(parameters, is_start, rotation, sound));
         let Some(given) = given.flatten() else {
             open.needs_key = true;
             open.reader.lost();
@@ -219,6 +220,7 @@ impl<'a> Ingest<'a> {
         let mut unit = unit;
         unit.nals.splice(0..0, given.in_band);
         let span = self.timeline.place(frame.captured_us);
+        self.stream.ring.set_zero(self.timeline.zero_us());
         let mut fragment = Fragment::new(Arc::clone(&init), &unit, span, frame.captured_us, self.epoch)
             .map_err(|e| e.to_string())?;
         fragment.after_loss = !fragment.key && (given.other_format || self.open.needs_key);

@@ -4,7 +4,7 @@
 //! What players are told once, before the first frame, is the *format* ([`Init::serves`]): as long as that is the same,
 //! sets that change go into the sample of the picture that needs them, and no player has to begin anew.
 
-use crate::format::fmp4::Init;
+use crate::format::fmp4::{Init, SoundFormat};
 use crate::format::h264::Parameters;
 use std::sync::Arc;
 
@@ -40,14 +40,16 @@ impl Sets {
         parameters: &'a Arc<Parameters>,
         start: bool,
         rotation: u16,
+        sound: Option<SoundFormat>,
     ) -> Option<Given<'a>> {
         let known = self.parameters.as_ref();
-        let changed = known.is_none_or(|known| !Arc::ptr_eq(known, parameters));
+        let same_sound = self.init.as_ref().is_some_and(|init| init.sound == sound);
+        let changed = !same_sound || known.is_none_or(|known| !Arc::ptr_eq(known, parameters));
         let (mut in_band, mut other_format) = (Vec::new(), false);
         if changed {
-            let new = Init::new(Arc::clone(parameters), rotation);
+            let new = Init::new(Arc::clone(parameters), rotation, sound);
             match &self.init {
-                Some(old) if old.bytes == new.bytes => {}
+                Some(old) if old.bytes(true) == new.bytes(true) => {}
                 Some(old) if old.serves(&new) => {
                     self.in_band = true;
                     if !start {

@@ -41,6 +41,8 @@ pub(super) fn micros(duration: Duration) -> u64 {
 pub(super) struct Entry {
     fragment: Arc<Fragment>,
     pushed_us: u64,
+    /// How many pictures were pushed before it.
+    pictures: u64,
 }
 
 /// The newest fragments, numbered from 0 in the order of their push.
@@ -52,6 +54,8 @@ pub(super) struct Fragments {
     /// The number of the first entry that is still held.
     first: u64,
     bytes: usize,
+    /// How many pictures were pushed; the other fragments are sound.
+    pictures: u64,
     /// The number of the newest start of this epoch, whether it is still held or not: a key frame, or the first frame of a
     /// refresh that has ended.
     start: Option<u64>,
@@ -59,7 +63,7 @@ pub(super) struct Fragments {
     refresh: Option<u64>,
     /// Bytes from the start on, or from the end of its refresh.
     group_bytes: usize,
-    /// The time from then to the push of the newest fragment, without silences.
+    /// The time from then to the push of the newest picture, without silences.
     group_us: u64,
 }
 
@@ -71,6 +75,8 @@ const SILENCE_US: u64 = 2_000_000;
 pub(super) struct Position {
     /// The number of the fragment to give next, or, while waiting, of the first that may be a start.
     next: u64,
+    /// How many pictures were pushed before that one.
+    pictures: u64,
     /// It waits for a key frame.
     waiting: bool,
     /// It has not had anything yet: the limits for newcomers hold.
@@ -87,6 +93,7 @@ impl Fragments {
             entries: VecDeque::new(),
             first: 0,
             bytes: 0,
+            pictures: 0,
             start: None,
             refresh: None,
             group_bytes: 0,
@@ -99,9 +106,14 @@ impl Fragments {
         self.bytes
     }
 
-    /// The newest one.
+    /// The newest picture.
     pub fn newest(&self) -> Option<Arc<Fragment>> {
-        self.entries.back().map(|entry| Arc::clone(&entry.fragment))
+        self.newest_entry().map(|entry| Arc::clone(&entry.fragment))
+    }
+
+    fn newest_entry(&self) -> Option<&Entry> {
+        let mut entries = self.entries.iter().rev();
+        entries.find(|entry| !entry.fragment.is_sound())
     }
 
     fn end(&self) -> u64 {
@@ -113,21 +125,33 @@ impl Fragments {
             .get(usize::try_from(number.checked_sub(self.first)?).ok()?)
     }
 
+    /// How many pictures were pushed before that number, of which none that has left is told from the first one held.
+    fn pictures_before(&self, number: u64) -> u64 {
+        let oldest = || self.entries.front().filter(|_| number < self.first);
+        let entry = self.get(number).or_else(oldest);
+        entry.map_or(self.pictures, |entry| entry.pictures)
+    }
+
     /// Adds the newest fragment; gives what had to leave for it.
     pub fn push(&mut self, fragment: Arc<Fragment>, now_us: u64) -> Vec<Entry> {
         let bytes = fragment.size_bytes();
-        let newest_us = self.entries.back().map_or(now_us, |entry| entry.pushed_us);
-        let step_us = now_us.saturating_sub(newest_us);
-        if step_us <= SILENCE_US {
-            self.group_us += step_us;
+        let is_picture = !fragment.is_sound();
+        if is_picture {
+            let newest_us = self.newest_entry().map_or(now_us, |entry| entry.pushed_us);
+            let step_us = now_us.saturating_sub(newest_us);
+            if step_us <= SILENCE_US {
+                self.group_us += step_us;
+            }
+            self.find_start(&fragment);
         }
-        self.find_start(&fragment);
         self.group_bytes += bytes;
         self.bytes += bytes;
         self.entries.push_back(Entry {
             fragment,
             pushed_us: now_us,
+            pictures: self.pictures,
         });
+        self.pictures += u64::from(is_picture);
         let mut evicted = Vec::new();
         while let Some(oldest) = self.entries.front() {
             let is_in = |start: Option<u64>| start.is_some_and(|start| self.first >= start);
@@ -192,6 +216,7 @@ impl Fragments {
         let next = if live { self.end() } else { self.first };
         Position {
             next,
+            pictures: 0,
             waiting: true,
             newcomer: true,
             started_us: now_us,
@@ -239,7 +264,6 @@ impl Fragments {
             if behind {
                 position.waiting = true;
                 position.next += 1; // a start has to be newer than what could not be given
-                batch.skipped += 1;
             }
         }
         if position.waiting {
@@ -247,18 +271,22 @@ impl Fragments {
                 // No start up to here, so none before the next push, unless a refresh ends.
                 let next = self.refresh.unwrap_or(self.end());
                 if !position.newcomer {
-                    batch.skipped += next.saturating_sub(position.next);
-                    batch.needs_key_frame = true;
                     position.next = position.next.max(next);
+                    let pictures = self.pictures_before(position.next);
+                    batch.skipped = pictures.saturating_sub(position.pictures);
+                    batch.needs_key_frame = true;
+                    position.pictures = pictures;
                 }
                 batch.fragments.clear();
                 return false;
             };
+            let pictures = self.pictures_before(start);
             if !position.newcomer {
-                batch.skipped += start - position.next;
+                batch.skipped = pictures.saturating_sub(position.pictures);
             }
             *position = Position {
                 next: start,
+                pictures,
                 waiting: false,
                 newcomer: false,
                 started_us: now_us,
@@ -268,6 +296,7 @@ impl Fragments {
             self.fill(batch, position.next);
         }
         position.next += batch.fragments.len() as u64;
+        position.pictures = self.pictures_before(position.next);
         !batch.fragments.is_empty()
     }
 

@@ -15,6 +15,7 @@ mod parked;
 mod pictures;
 mod shared;
 mod sink;
+mod sound;
 
 pub use follower::{Follower, Next};
 pub use fragments::Limits;

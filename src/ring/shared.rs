@@ -3,7 +3,8 @@
 use super::fragments::{Fragments, Limits, micros};
 use super::parked::{ParkedFollowers, ParkedState, Wake};
 use super::sink::Batch;
-use crate::format::fmp4::Fragment;
+use super::sound::Sound;
+use crate::format::fmp4::{Fragment, SoundFormat, SoundFrame};
 use crate::sys::clock;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,6 +20,7 @@ const MAX_SENDS: usize = 128;
 /// The data behind the ring's lock.
 pub(super) struct State {
     pub fragments: Fragments,
+    pub sound: Sound,
     pub parked: ParkedFollowers,
     /// How many threads of followers that pull wait.
     pub pulling: usize,
@@ -41,6 +43,7 @@ impl Ring {
         Ring {
             state: Mutex::new(State {
                 fragments: Fragments::new(limits),
+                sound: Sound::default(),
                 parked: ParkedFollowers::default(),
                 pulling: 0,
                 notifications: 0,
@@ -62,10 +65,30 @@ impl Ring {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds the newest fragment, and sees to it that the followers get it.
-    pub fn push(&self, fragment: Arc<Fragment>) {
+    /// Adds the newest picture with the sound that waits for it, and sees to it that the followers get them.
+    pub fn push(&self, picture: Arc<Fragment>) {
         let mut state = self.lock();
-        let evicted = state.fragments.push(fragment, clock::monotonic_us());
+        let (before, behind) = state.sound.beside(&picture);
+        let before = before.into_iter().map(Arc::new);
+        let behind = behind.into_iter().map(Arc::new);
+        self.add(state, before.chain([picture]).chain(behind));
+    }
+
+    /// Adds an AAC frame. It goes with the next picture's push, unless that does not come soon.
+    pub fn push_sound(&self, frame: SoundFrame) {
+        let mut state = self.lock();
+        if state.sound.wait(frame, clock::monotonic_us()) {
+            let fragments = state.sound.take();
+            self.add(state, fragments.into_iter().map(Arc::new));
+        }
+    }
+
+    fn add(&self, mut state: MutexGuard<'_, State>, fragments: impl Iterator<Item = Arc<Fragment>>) {
+        let now_us = clock::monotonic_us();
+        let mut evicted = Vec::new();
+        for fragment in fragments {
+            evicted.extend(state.fragments.push(fragment, now_us));
+        }
         state.parked.all_are_due();
         state.parked.leave_to_others();
         self.wake_pulling(state);
@@ -73,15 +96,38 @@ impl Ring {
         drop(evicted);
     }
 
+    /// Says what the sound is that comes from now on; None: there is none. Once it is said, sound has to come for as long as
+    /// pictures do: players stop where one of two tracks ends.
+    pub fn set_sound(&self, format: Option<SoundFormat>) {
+        let mut state = self.lock();
+        if state.sound.format != format {
+            state.sound.begin_epoch();
+            state.sound.format = format;
+        }
+    }
+
+    /// What was said of the sound.
+    pub fn sound(&self) -> Option<SoundFormat> {
+        self.lock().sound.format
+    }
+
+    /// Says which capture time (CLOCK_MONOTONIC in microseconds) is zero in the fragments' own time.
+    pub fn set_zero(&self, zero_us: u64) {
+        self.lock().sound.zero_us = Some(zero_us);
+    }
+
     /// Begins what belongs together: nothing older is given to a newcomer.
     pub fn begin_epoch(&self) {
-        self.lock().fragments.begin_epoch();
+        let mut state = self.lock();
+        state.fragments.begin_epoch();
+        state.sound.begin_epoch();
     }
 
     /// Gives the memory back; for when nobody follows, and what is held is of no more use.
     pub fn clear(&self) {
         let mut state = self.lock();
         state.fragments.begin_epoch();
+        state.sound.begin_epoch();
         let cleared = state.fragments.clear();
         drop(state);
         drop(cleared);

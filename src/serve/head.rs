@@ -115,6 +115,11 @@ impl Head {
         known.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
     }
 
+    /// False if it is for the video alone, where there is sound.
+    pub fn asks_for_sound(&self) -> bool {
+        self.asked("audio") != Some("0")
+    }
+
     /// True if a stream is to begin with the next key frame, rather than with the newest one.
     pub fn asks_for_live(&self) -> bool {
         self.asked("start") == Some("live")

@@ -151,7 +151,8 @@ fn account(batch: &Batch, sent: u64, stream: &Stream, viewer: &Viewer) {
         stream.request_key_frame();
     }
     viewer.bytes.fetch_add(sent, Relaxed);
-    if let Some(last) = batch.fragments.last() {
+    let mut newest_first = batch.fragments.iter().rev();
+    if let Some(last) = newest_first.find(|fragment| !fragment.is_sound()) {
         let age_us = batch.made_us.saturating_sub(last.captured_us);
         viewer.age_us.store(age_us, Relaxed);
         stream.sent_ages.observe(age_us);
@@ -163,10 +164,16 @@ fn account(batch: &Batch, sent: u64, stream: &Stream, viewer: &Viewer) {
 pub struct Numbers {
     /// Times are the camera's media time, of which /status tells.
     camera_times: bool,
+    /// The client is sent the sound, too.
+    with_sound: bool,
     /// That of the fragment before.
     sequence: u32,
     /// The init segment that was sent last, and the media time that is this client's zero.
     start: Option<(Arc<Init>, u64)>,
+    /// Pictures were left out: the next one is one to go on with.
+    resumes: bool,
+    /// The time of the picture with which the client began or went on. No sound from before it is sent.
+    since_90k: u64,
 }
 
 impl Numbers {
@@ -174,6 +181,14 @@ impl Numbers {
     pub fn asked_for(head: &Head) -> Numbers {
         Numbers {
             camera_times: head.asked("times") == Some("camera"),
+            ..Numbers::from_zero(head)
+        }
+    }
+
+    /// Those of a client that asks by this head, whose first time is 0.
+    pub fn from_zero(head: &Head) -> Numbers {
+        Numbers {
+            with_sound: head.asks_for_sound(),
             ..Numbers::default()
         }
     }
@@ -183,11 +198,33 @@ impl Numbers {
         self.start.as_ref().map(|(init, _)| init)
     }
 
-    /// Has this fragment's init segment sent before it; the first such fragment makes the client's zero.
-    pub fn begin(&mut self, fragment: &Fragment) {
-        let first_90k = if self.camera_times { 0 } else { fragment.time_90k };
-        let base_90k = self.start.as_ref().map_or(first_90k, |(_, base)| *base);
-        self.start = Some((Arc::clone(&fragment.init), base_90k));
+    /// Has this picture's init segment sent before it, which is given; the first such picture makes the client's zero: its
+    /// time, or up to a millisecond before it where that is no whole number in the sound's timescale.
+    pub fn begin<'a>(&mut self, picture: &'a Fragment) -> &'a [u8] {
+        let init = &picture.init;
+        let zero_90k = match init.sound {
+            _ if self.camera_times => 0,
+            Some(format) if self.with_sound => format.zero_90k(picture.time_90k),
+            _ => picture.time_90k,
+        };
+        let base_90k = self.start.as_ref().map_or(zero_90k, |(_, base)| *base);
+        self.start = Some((Arc::clone(init), base_90k));
+        self.resumes = true;
+        init.bytes(self.with_sound)
+    }
+
+    /// Notes that so many pictures are left out.
+    pub fn skip(&mut self, pictures: u64) {
+        self.resumes |= pictures > 0;
+    }
+
+    /// True if this sound is sent to the client.
+    pub fn has(&self, sound: &Fragment) -> bool {
+        let is_told = |init: &Arc<Init>| init.serves(&sound.init);
+        self.with_sound
+            && !self.resumes
+            && sound.time_90k >= self.since_90k
+            && self.init().is_some_and(is_told)
     }
 
     /// The fragment's time at this client.
@@ -197,11 +234,123 @@ impl Numbers {
 
     /// Appends the head of the next fragment.
     pub fn head(&mut self, fragment: &Fragment, out: &mut Vec<u8>) {
+        if mem::take(&mut self.resumes) {
+            self.since_90k = fragment.time_90k;
+        }
         self.sequence = self.sequence.wrapping_add(1);
         fragment.head(self.sequence, self.base_90k(), out);
     }
 
     fn base_90k(&self) -> u64 {
         self.start.as_ref().map_or(0, |(_, base_90k)| *base_90k)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::fmp4::{SoundFormat, SoundFrame, Span};
+    use crate::format::h264::{AccessUnit, Parameters, Refresh, Sps};
+    use crate::serve::head::parse;
+    use crate::support::hex::hex;
+
+    struct Rig {
+        init: Arc<Init>,
+        numbers: Numbers,
+    }
+
+    impl Rig {
+        fn new(query: &str) -> Rig {
+            let sps = hex("6764001eacb201407b6022000003000200000300791e2c5c90");
+            let parameters = Parameters {
+                info: Sps::parse(&sps).unwrap(),
+                sps,
+                pps: vec![hex("68ebc3cb22c0")],
+            };
+            let sound = SoundFormat {
+                rate: 48_000,
+                channels: 1,
+                config: [0x11, 0x88],
+            };
+            let request = format!("GET /stream.mp4?{query} HTTP/1.1\r\nHost: a\r\n\r\n");
+            let head = parse(request.as_bytes()).unwrap().unwrap().0;
+            Rig {
+                init: Arc::new(Init::new(Arc::new(parameters), 0, Some(sound))),
+                numbers: Numbers::asked_for(&head),
+            }
+        }
+
+        fn picture(&self, time_90k: u64) -> Fragment {
+            let unit = AccessUnit {
+                nals: vec![&[0x65]],
+                key: true,
+                refresh: Refresh::default(),
+            };
+            let span = Span {
+                time_90k,
+                duration_90k: 1,
+            };
+            Fragment::new(Arc::clone(&self.init), &unit, span, 0, 0).unwrap()
+        }
+
+        fn sound(&self, samples: u64) -> Fragment {
+            let frame = SoundFrame {
+                time_us: 0,
+                data: vec![0x21],
+            };
+            Fragment::sound(Arc::clone(&self.init), &[frame], samples, 0).unwrap()
+        }
+
+        /// Its number and its time, as they are sent.
+        fn sent(&mut self, fragment: &Fragment) -> (u8, u64) {
+            let mut head = Vec::new();
+            self.numbers.head(fragment, &mut head);
+            (head[23], u64::from_be_bytes(head[60..68].try_into().unwrap()))
+        }
+    }
+
+    #[test]
+    fn both_tracks_are_counted_from_one_instant() {
+        let mut rig = Rig::new("");
+        let picture = rig.picture(1000);
+        assert!(!rig.numbers.has(&rig.sound(600)), "nothing is told yet");
+        assert_eq!(rig.numbers.begin(&picture), rig.init.bytes(true));
+        assert_eq!(rig.sent(&picture), (1, 10), "990 ticks are 528 samples");
+        let sounds = [533, 534].map(|samples| rig.sound(samples));
+        assert_eq!(
+            sounds.each_ref().map(|sound| rig.numbers.has(sound)),
+            [false, true]
+        );
+        assert_eq!(rig.sent(&sounds[1]), (2, 6));
+
+        let mut rig = Rig::new("times=camera");
+        rig.numbers.begin(&picture);
+        assert_eq!((rig.sent(&picture), rig.sent(&sounds[1])), ((1, 1000), (2, 534)));
+    }
+
+    #[test]
+    fn the_video_alone_begins_at_zero() {
+        let mut rig = Rig::new("audio=0");
+        let picture = rig.picture(1000);
+        assert_eq!(rig.numbers.begin(&picture), rig.init.bytes(false));
+        assert_eq!(rig.sent(&picture), (1, 0));
+        assert!(!rig.numbers.has(&rig.sound(10_000)));
+    }
+
+    /// As at the start: what is heard was captured with the first picture that is seen, or later.
+    #[test]
+    fn after_a_skip_there_is_no_sound_from_before_the_picture() {
+        let mut rig = Rig::new("");
+        let (first, next, sound) = (rig.picture(0), rig.picture(90_000), rig.sound(47_000));
+        rig.numbers.begin(&first);
+        rig.sent(&first);
+        assert!(rig.numbers.has(&sound));
+        rig.numbers.skip(0);
+        rig.sent(&next);
+        assert!(rig.numbers.has(&sound), "nothing was skipped");
+        rig.numbers.skip(3);
+        assert!(!rig.numbers.has(&rig.sound(90_000)), "before the picture");
+        rig.sent(&next);
+        assert!(!rig.numbers.has(&sound) && rig.numbers.has(&rig.sound(48_000)));
     }
 }

@@ -30,7 +30,7 @@ pub fn serve(exchange: &Exchange<'_>) -> io::Result<Ending> {
 /// The response's head.
 fn begin(exchange: &Exchange<'_>) -> String {
     let codecs = match exchange.camera.stream.state().init {
-        Some(init) => format!("; codecs=\"{}\"", init.codec),
+        Some(init) => format!("; codecs=\"{}\"", init.codecs(exchange.head.asks_for_sound())),
         None => String::new(),
     };
     let framing = if exchange.head.http11 {
@@ -99,7 +99,7 @@ struct Mp4 {
 }
 
 impl Wire for Mp4 {
-    /// Each fragment in one write, the first one after its init segment.
+    /// Each picture in one write, with the sound before it, and the first one after its init segment.
     fn send(
         &mut self,
         batch: &Batch,
@@ -108,8 +108,18 @@ impl Wire for Mp4 {
         room: &mut Vec<u8>,
     ) -> u64 {
         let mut bytes = 0;
+        room.clear();
+        self.numbers.skip(batch.skipped);
         for fragment in &batch.fragments {
-            room.clear();
+            if fragment.is_sound() {
+                if self.numbers.has(fragment) {
+                    self.chunk_size(fragment.size_bytes(), room);
+                    self.numbers.head(fragment, room);
+                    room.extend_from_slice(fragment.payload());
+                    room.extend_from_slice(self.chunk_end());
+                }
+                continue;
+            }
             match self.numbers.init() {
                 Some(init) if init.serves(&fragment.init) => {}
                 Some(_) => {
@@ -117,9 +127,9 @@ impl Wire for Mp4 {
                     break;
                 }
                 None => {
-                    self.numbers.begin(fragment);
-                    self.chunk_size(fragment.init.bytes.len(), room);
-                    room.extend_from_slice(&fragment.init.bytes);
+                    let init = self.numbers.begin(fragment);
+                    self.chunk_size(init.len(), room);
+                    room.extend_from_slice(init);
                     room.extend_from_slice(self.chunk_end());
                 }
             }
@@ -127,6 +137,10 @@ impl Wire for Mp4 {
             self.numbers.head(fragment, room);
             let slices = [&room[..], fragment.payload(), self.chunk_end()];
             bytes += buffer.send(socket, &slices.map(IoSlice::new));
+            room.clear();
+        }
+        if !room.is_empty() {
+            bytes += buffer.send(socket, &[IoSlice::new(room)]);
         }
         bytes
     }

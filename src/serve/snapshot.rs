@@ -45,7 +45,7 @@ pub fn mp4(exchange: &Exchange<'_>) -> io::Result<Ending> {
     }
     let _watching = watch(exchange, "snapshot.mp4");
     exchange.end(next_key_frame(exchange).map(|key| {
-        let mut bytes = key.init.bytes.to_vec();
+        let mut bytes = key.init.bytes(false).to_vec();
         key.head(1, key.time_90k, &mut bytes);
         bytes.extend_from_slice(key.payload());
         answer(TYPE, bytes, key.captured_us)

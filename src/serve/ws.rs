@@ -106,7 +106,7 @@ fn follow(exchange: &Exchange<'_>, annex_b: bool) -> io::Result<Ending> {
     let watching = stream.watch(Who::Net(connection.address), "ws");
     let wire = Ws {
         annex_b,
-        numbers: Numbers::default(),
+        numbers: Numbers::from_zero(exchange.head),
         skipped: 0,
         viewer: Arc::clone(&watching.viewer),
         held: None,
@@ -337,7 +337,7 @@ struct Ws {
 }
 
 impl Wire for Ws {
-    /// Each fragment as a message, in one write with what belongs before it.
+    /// Each fragment as a message, in one write with what belongs before it; sound goes with the next picture.
     fn send(
         &mut self,
         batch: &Batch,
@@ -347,28 +347,47 @@ impl Wire for Ws {
     ) -> u64 {
         self.skipped += batch.skipped;
         let held = self.count_held(&batch.fragments);
-        self.viewer.skipped.fetch_add(held as u64, Relaxed);
-        self.skipped += held as u64;
+        let pictures = batch.fragments[..held]
+            .iter()
+            .filter(|fragment| !fragment.is_sound());
+        let pictures = pictures.count() as u64;
+        self.viewer.skipped.fetch_add(pictures, Relaxed);
+        self.skipped += pictures;
+        self.numbers.skip(self.skipped);
         let mut bytes = 0;
+        room.clear();
         for fragment in &batch.fragments[held..] {
+            if fragment.is_sound() {
+                if !self.annex_b && self.numbers.has(fragment) {
+                    ws::binary_header(fragment.size_bytes(), room);
+                    self.numbers.head(fragment, room);
+                    room.extend_from_slice(fragment.payload());
+                }
+                continue;
+            }
             self.is_not_quiet(batch.made_us);
-            room.clear();
             if self.annex_b {
                 byte_stream_head(fragment, room);
                 let nals = fragment.nal_units();
                 let slices = nals.flat_map(|nal| [START_CODE, nal].map(IoSlice::new));
                 let slices: Vec<_> = iter::once(IoSlice::new(room)).chain(slices).collect();
                 bytes += buffer.send(socket, &slices);
+                room.clear();
                 continue;
             }
             self.head(fragment, room);
             bytes += buffer.send(socket, &[&room[..], fragment.payload()].map(IoSlice::new));
+            room.clear();
             let since = |sent_us| batch.made_us.saturating_sub(sent_us) >= CLOCK_EVERY.as_micros() as u64;
             if self.clock_sent_us.is_none_or(since) {
-                room.clear();
                 self.clock(fragment, room);
                 bytes += buffer.send(socket, &[IoSlice::new(room)]);
+                room.clear();
             }
+        }
+        if !room.is_empty() {
+            self.is_not_quiet(batch.made_us);
+            bytes += buffer.send(socket, &[IoSlice::new(room)]);
         }
         bytes
     }
@@ -433,9 +452,9 @@ impl Ws {
         }
         let init = self.numbers.init();
         if !init.is_some_and(|init| init.serves(&fragment.init)) {
-            self.numbers.begin(fragment);
-            ws::binary_header(fragment.init.bytes.len(), out);
-            out.extend_from_slice(&fragment.init.bytes);
+            let init = self.numbers.begin(fragment);
+            ws::binary_header(init.len(), out);
+            out.extend_from_slice(init);
         }
         ws::binary_header(fragment.size_bytes(), out);
         self.numbers.head(fragment, out);

@@ -1,14 +1,15 @@
-//! A frame as a movie fragment: moof and mdat.
+//! A frame, or some sound, as a movie fragment: moof and mdat.
 
 use super::boxes::Writer;
-use super::init::{Init, NON_SYNC_SAMPLE};
+use super::init::{Init, NON_SYNC_SAMPLE, SYNC_SAMPLE};
+use super::sound::{FRAME_SAMPLES, SoundFrame};
 use super::timeline::Span;
-use super::track::VIDEO_TRACK;
+use super::track::{SOUND_TRACK, TIMESCALE, VIDEO_TRACK};
 use crate::format::h264::{AccessUnit, Refresh};
 use std::fmt;
 use std::sync::Arc;
 
-/// Bytes of every moof.
+/// Bytes of a frame's moof.
 pub const MOOF_BYTES: usize = 100;
 
 /// Bytes before the frame's own: the moof and the header of the mdat.
@@ -18,19 +19,19 @@ pub const HEAD_BYTES: usize = MOOF_BYTES + 8;
 /// (3840x2160 at MinCR 2, Table A-1) is about 7 MB.
 pub const MAX_PAYLOAD_BYTES: usize = 64 << 20;
 
+/// Bytes of a frame's trun behind its flags.
+const TRUN_BYTES: usize = 20;
+
 /// The places of a client's own numbers in the moof: mfhd's sequence_number, tfdt's baseMediaDecodeTime and trun's
 /// sample_duration.
 const SEQUENCE_AT: usize = 20;
 const TIME_AT: usize = 60;
 const DURATION_AT: usize = 92;
 
-/// Flags of a frame that a player can begin with: sample_depends_on 2 (8.8.3.1).
-const SYNC_SAMPLE: u32 = 0x0200_0000;
-
-/// One frame, written once and shared by all who send it.
+/// One frame, or sound that goes with frames, written once and shared by all who send it.
 #[derive(Debug)]
 pub struct Fragment {
-    /// Decoding can start here.
+    /// Decoding can start here. Sound is no start.
     pub key: bool,
     /// What the frame is in a refresh, where there are no key frames.
     pub refresh: Refresh,
@@ -46,6 +47,8 @@ pub struct Fragment {
     pub epoch: u32,
     /// The init segment that a player needs for this frame.
     pub init: Arc<Init>,
+    /// The time of sound on the ring's own clock, in samples; a frame has none.
+    sound: Option<u64>,
     /// moof and mdat.
     bytes: Box<[u8]>,
 }
@@ -72,12 +75,19 @@ impl Fragment {
         let mut w = Writer::with_capacity(HEAD_BYTES + payload_bytes);
         // Those who can begin with a refresh look for a sync sample (and for its recovery point SEI), as those of x264's are
         // in other MP4 files.
-        moof(
-            &mut w,
-            unit.key || unit.refresh.begins,
-            span,
+        let flags = match unit.key || unit.refresh.begins {
+            true => SYNC_SAMPLE,
+            false => NON_SYNC_SAMPLE,
+        };
+        let trun = [
+            1,                 // sample_count
+            HEAD_BYTES as u32, // data_offset, from the start of the moof
+            flags,             // first_sample_flags
+            span.duration_90k, // sample_duration
             payload_bytes as u32,
-        );
+        ];
+        let has = DATA_OFFSET | FIRST_SAMPLE_FLAGS | SAMPLE_DURATION | SAMPLE_SIZE;
+        moof(&mut w, VIDEO_TRACK, span.time_90k, has, &trun);
         // 8.1.1; each NAL unit behind its length, lengthSizeMinusOne of the avcC being 3 (14496-15,
         // 5.3.3.1.3).
         w.boxed(b"mdat", |w| {
@@ -95,18 +105,69 @@ impl Fragment {
             captured_us,
             epoch,
             init,
+            sound: None,
             bytes: w.into_bytes().into_boxed_slice(),
         })
     }
 
+    /// Copies AAC frames that follow each other into a fragment, the first of which begins at `samples`; None if there is
+    /// no such track in the init segment.
+    pub fn sound(init: Arc<Init>, frames: &[SoundFrame], samples: u64, epoch: u32) -> Option<Fragment> {
+        let format = init.sound?;
+        let payload_bytes: usize = frames.iter().map(|frame| frame.data.len()).sum();
+        let mut trun = vec![frames.len() as u32, 0]; // sample_count, data_offset
+        trun.extend(frames.iter().map(|frame| frame.data.len() as u32)); // sample_size
+        let head_bytes = HEAD_BYTES - TRUN_BYTES + 4 * trun.len();
+        trun[1] = head_bytes as u32;
+        let mut w = Writer::with_capacity(head_bytes + payload_bytes);
+        moof(&mut w, SOUND_TRACK, samples, DATA_OFFSET | SAMPLE_SIZE, &trun);
+        w.boxed(b"mdat", |w| frames.iter().for_each(|frame| w.bytes(&frame.data)));
+        let end = samples + frames.len() as u64 * u64::from(FRAME_SAMPLES);
+        let time_90k = format.time_90k(samples);
+        Some(Fragment {
+            key: false,
+            refresh: Refresh::default(),
+            after_loss: false,
+            time_90k,
+            duration_90k: (format.time_90k(end) - time_90k) as u32,
+            captured_us: frames.first()?.time_us,
+            epoch,
+            init,
+            sound: Some(samples),
+            bytes: w.into_bytes().into_boxed_slice(),
+        })
+    }
+
+    /// True if it is sound, and no frame.
+    pub fn is_sound(&self) -> bool {
+        self.sound.is_some()
+    }
+
     /// Appends the moof and the header of the mdat, with a client's own sequence number (from 1 upwards) and the time
-    /// counted from `base_90k`, its zero. [`payload`](Self::payload) follows them on the wire.
+    /// counted from `base_90k`, its zero. [`payload`](Self::payload) follows them on the wire. For sound, the zero has to be
+    /// one of [`SoundFormat::zero_90k`].
     pub fn head(&self, sequence: u32, base_90k: u64, out: &mut Vec<u8>) {
         let begin = out.len();
-        out.extend_from_slice(&self.bytes[..HEAD_BYTES]);
+        out.extend_from_slice(&self.bytes[..self.head_bytes()]);
         let head = &mut out[begin..];
+        let time = match (self.sound, &self.init.sound) {
+            (Some(samples), Some(format)) => samples.saturating_sub(format.samples(base_90k, TIMESCALE)),
+            _ => self.time_90k.saturating_sub(base_90k),
+        };
         head[SEQUENCE_AT..SEQUENCE_AT + 4].copy_from_slice(&sequence.to_be_bytes());
-        head[TIME_AT..TIME_AT + 8].copy_from_slice(&self.time_90k.saturating_sub(base_90k).to_be_bytes());
+        head[TIME_AT..TIME_AT + 8].copy_from_slice(&time.to_be_bytes());
+    }
+
+    /// Up to the payload.
+    fn head_bytes(&self) -> usize {
+        match self.sound {
+            // The size of the moof stands at its begin.
+            Some(_) => self
+                .bytes
+                .first_chunk()
+                .map_or(0, |size| u32::from_be_bytes(*size) as usize + 8),
+            None => HEAD_BYTES,
+        }
     }
 
     /// The same for a frame that is shown from `start_90k` on, and up to its own end.
@@ -124,9 +185,9 @@ impl Fragment {
         self.time_90k + u64::from(self.duration_90k)
     }
 
-    /// The content of the mdat: NAL units, each behind its length as four bytes, big-endian.
+    /// The content of the mdat: NAL units, each behind its length as four bytes, big-endian; or AAC frames.
     pub fn payload(&self) -> &[u8] {
-        &self.bytes[HEAD_BYTES..]
+        &self.bytes[self.head_bytes()..]
     }
 
     /// The frame's NAL units, found by their lengths.
@@ -146,31 +207,22 @@ impl Fragment {
     }
 }
 
-/// 8.8.4. The numbers of a client (sequence, base time) are put in by [`Fragment::head`].
-fn moof(w: &mut Writer, key: bool, span: Span, payload_bytes: u32) {
+/// Flags of a trun (8.8.8.1).
+const DATA_OFFSET: u32 = 0x01;
+const FIRST_SAMPLE_FLAGS: u32 = 0x04;
+const SAMPLE_DURATION: u32 = 0x100;
+const SAMPLE_SIZE: u32 = 0x200;
+
+/// 8.8.4. The numbers of a client (sequence, base time) are put in by [`Fragment::head`]. What the flags say is in the
+/// `trun`, from its sample_count on.
+fn moof(w: &mut Writer, track: u32, time: u64, flags: u32, trun: &[u32]) {
     const DEFAULT_BASE_IS_MOOF: u32 = 0x02_0000;
-    const DATA_OFFSET: u32 = 0x01;
-    const FIRST_SAMPLE_FLAGS: u32 = 0x04;
-    const SAMPLE_DURATION: u32 = 0x100;
-    const SAMPLE_SIZE: u32 = 0x200;
     w.boxed(b"moof", |w| {
         w.full_box(b"mfhd", 0, 0, |w| w.u32(0)); // 8.8.5: sequence_number
         w.boxed(b"traf", |w| {
-            w.full_box(b"tfhd", 0, DEFAULT_BASE_IS_MOOF, |w| w.u32(VIDEO_TRACK)); // 8.8.7: track_ID
-            w.full_box(b"tfdt", 1, 0, |w| w.u64(span.time_90k)); // 8.8.12: baseMediaDecodeTime
-            // 8.8.8
-            w.full_box(
-                b"trun",
-                0,
-                DATA_OFFSET | FIRST_SAMPLE_FLAGS | SAMPLE_DURATION | SAMPLE_SIZE,
-                |w| {
-                    w.u32(1); // sample_count
-                    w.u32(HEAD_BYTES as u32); // data_offset, from the start of the moof
-                    w.u32(if key { SYNC_SAMPLE } else { NON_SYNC_SAMPLE }); // first_sample_flags
-                    w.u32(span.duration_90k); // sample_duration
-                    w.u32(payload_bytes); // sample_size
-                },
-            );
+            w.full_box(b"tfhd", 0, DEFAULT_BASE_IS_MOOF, |w| w.u32(track)); // 8.8.7: track_ID
+            w.full_box(b"tfdt", 1, 0, |w| w.u64(time)); // 8.8.12: baseMediaDecodeTime
+            w.full_box(b"trun", 0, flags, |w| trun.iter().for_each(|&field| w.u32(field))); // 8.8.8
         });
     });
 }
@@ -203,7 +255,7 @@ mod tests {
     use crate::support::random::Random;
 
     fn fragment(nals: &[&[u8]], key: bool, span: Span) -> Fragment {
-        let init = Arc::new(Init::new(Arc::new(parameters()), 0));
+        let init = Arc::new(Init::new(Arc::new(parameters()), 0, None));
         Fragment::new(
             init,
             &AccessUnit {
@@ -332,7 +384,7 @@ mod tests {
 
     #[test]
     fn the_largest_frame() {
-        let init = Arc::new(Init::new(Arc::new(parameters()), 0));
+        let init = Arc::new(Init::new(Arc::new(parameters()), 0, None));
         let nal = vec![0x41; MAX_PAYLOAD_BYTES - 4 - 4 - 1];
         let made = |nals: Vec<&[u8]>| {
             let span = Span {

@@ -1,7 +1,8 @@
 //! The init segment: ftyp and moov.
 
 use super::boxes::Writer;
-use super::track::{TIMESCALE, VIDEO_TRACK};
+use super::sound::{self, FRAME_SAMPLES, SoundFormat};
+use super::track::{SOUND_TRACK, TIMESCALE, VIDEO_TRACK};
 use crate::format::h264::Parameters;
 use std::sync::Arc;
 
@@ -18,6 +19,9 @@ const UNKNOWN_MEDIA_DURATION: u64 = u64::MAX;
 /// Flags of a frame that needs another one: sample_depends_on 1, sample_is_non_sync_sample (8.8.3.1).
 pub(super) const NON_SYNC_SAMPLE: u32 = 0x0101_0000;
 
+/// Flags of a sample that a player can begin with: sample_depends_on 2 (8.8.3.1).
+pub(super) const SYNC_SAMPLE: u32 = 0x0200_0000;
+
 /// Everything that a player needs before the first fragment; shared by all fragments that it stands for.
 #[derive(Debug)]
 pub struct Init {
@@ -31,14 +35,18 @@ pub struct Init {
     pub height: u32,
     /// Clockwise turn for showing, in degrees: 0, 90, 180 or 270.
     pub rotation: u16,
-    /// ftyp and moov.
-    pub bytes: Vec<u8>,
+    /// What there is to hear beside the video.
+    pub sound: Option<SoundFormat>,
+    /// ftyp and moov, of the video alone.
+    video: Vec<u8>,
+    /// The same with the sound's track; empty without sound.
+    both: Vec<u8>,
 }
 
 impl Init {
     /// Makes the init segment for a stream with these parameter sets, to be shown turned clockwise by
-    /// `rotation` degrees (0, 90, 180 or 270; anything else is shown as it is).
-    pub fn new(parameters: Arc<Parameters>, rotation: u16) -> Init {
+    /// `rotation` degrees (0, 90, 180 or 270; anything else is shown as it is), with this sound or none.
+    pub fn new(parameters: Arc<Parameters>, rotation: u16, sound: Option<SoundFormat>) -> Init {
         let info = &parameters.info;
         let codec = format!(
             "avc1.{:02x}{:02x}{:02x}",
@@ -50,16 +58,37 @@ impl Init {
         } else {
             0
         };
-        let mut w = Writer::with_capacity(1024);
-        ftyp(&mut w);
-        moov(&mut w, &parameters, rotation);
+        let segment = |sound: Option<&SoundFormat>| {
+            let mut w = Writer::with_capacity(2048);
+            ftyp(&mut w);
+            moov(&mut w, &parameters, rotation, sound);
+            w.into_bytes()
+        };
         Init {
             codec,
             width,
             height,
             rotation,
-            bytes: w.into_bytes(),
+            video: segment(None),
+            both: sound.as_ref().map_or(Vec::new(), |sound| segment(Some(sound))),
+            sound,
             parameters,
+        }
+    }
+
+    /// ftyp and moov, with the sound's track if there is one and the player wants it.
+    pub fn bytes(&self, with_sound: bool) -> &[u8] {
+        match self.sound {
+            Some(_) if with_sound => &self.both,
+            _ => &self.video,
+        }
+    }
+
+    /// RFC 6381 names of the codecs of the tracks that are in [`bytes`](Self::bytes).
+    pub fn codecs(&self, with_sound: bool) -> String {
+        match self.sound {
+            Some(_) if with_sound => format!("{},{}", self.codec, sound::CODEC),
+            _ => self.codec.clone(),
         }
     }
 
@@ -69,7 +98,8 @@ impl Init {
         let format = |init: &Init| {
             let info = &init.parameters.info;
             let samples = (info.chroma_format_idc, info.bit_depth_luma, info.bit_depth_chroma);
-            ((init.width, init.height), init.rotation, info.sar, samples)
+            let shown = ((init.width, init.height), init.rotation, info.sar, samples);
+            (shown, init.sound)
         };
         std::ptr::eq(self, other)
             || format(self) == format(other)
@@ -89,22 +119,74 @@ fn ftyp(w: &mut Writer) {
     });
 }
 
-fn moov(w: &mut Writer, parameters: &Parameters, rotation: u16) {
+fn moov(w: &mut Writer, parameters: &Parameters, rotation: u16, sound: Option<&SoundFormat>) {
+    let (width, height) = presented(parameters);
+    let video = Track {
+        id: VIDEO_TRACK,
+        volume: 0,
+        matrix: matrix(rotation, width, height),
+        size: [width, height],
+        timescale: TIMESCALE,
+        handler: b"videcamera\0",
+        header: (b"vmhd", 1, 2 + 6), // 12.1.2: graphicsmode copy, opcolor
+        entry: &|w| avc1(w, parameters),
+    };
     w.boxed(b"moov", |w| {
-        mvhd(w);
-        w.boxed(b"trak", |w| {
-            tkhd(w, parameters, rotation);
-            w.boxed(b"mdia", |w| {
-                mdhd(w);
-                hdlr(w);
-                w.boxed(b"minf", |w| {
-                    vmhd(w);
-                    dinf(w);
-                    stbl(w, parameters);
-                });
+        mvhd(w, sound.map_or(VIDEO_TRACK, |_| SOUND_TRACK) + 1);
+        trak(w, &video);
+        if let Some(sound) = sound {
+            let sound = Track {
+                id: SOUND_TRACK,
+                volume: 0x0100,
+                matrix: UNITY,
+                size: [0, 0],
+                timescale: sound.rate,
+                handler: b"sounmicrophone\0",
+                header: (b"smhd", 0, 2 + 2), // 12.2.2: balance, reserved
+                entry: &|w| sound.mp4a(w),
+            };
+            trak(w, &sound);
+        }
+        // 8.8.1. No mehd (8.8.2): without it the duration is unknown.
+        w.boxed(b"mvex", |w| {
+            trex(w, VIDEO_TRACK, 0, NON_SYNC_SAMPLE);
+            if sound.is_some() {
+                trex(w, SOUND_TRACK, FRAME_SAMPLES, SYNC_SAMPLE);
+            }
+        });
+    });
+}
+
+/// What differs from track to track.
+struct Track<'a> {
+    id: u32,
+    volume: u16,
+    matrix: [u32; 9],
+    /// Width and height, as 16.16.
+    size: [u32; 2],
+    timescale: u32,
+    /// handler_type and name.
+    handler: &'a [u8],
+    /// The media's own header: its type, its flags, and its bytes, which are zeros.
+    header: (&'a [u8; 4], u32, usize),
+    /// Writes the sample entry.
+    entry: &'a dyn Fn(&mut Writer),
+}
+
+/// 8.3.1
+fn trak(w: &mut Writer, track: &Track<'_>) {
+    w.boxed(b"trak", |w| {
+        tkhd(w, track);
+        w.boxed(b"mdia", |w| {
+            mdhd(w, track.timescale);
+            hdlr(w, track.handler);
+            w.boxed(b"minf", |w| {
+                let (kind, flags, zeros) = track.header;
+                w.full_box(kind, 0, flags, |w| w.bytes(&[0; 8][..zeros]));
+                dinf(w);
+                stbl(w, track.entry);
             });
         });
-        mvex(w);
     });
 }
 
@@ -126,7 +208,7 @@ fn matrix(rotation: u16, width: u32, height: u32) -> [u32; 9] {
 }
 
 /// 8.2.2
-fn mvhd(w: &mut Writer) {
+fn mvhd(w: &mut Writer, next_track: u32) {
     w.full_box(b"mvhd", 0, 0, |w| {
         w.u32(0); // creation_time
         w.u32(0); // modification_time
@@ -137,30 +219,26 @@ fn mvhd(w: &mut Writer) {
         w.bytes(&[0; 2 + 8]); // reserved
         UNITY.iter().for_each(|&entry| w.u32(entry));
         w.bytes(&[0; 24]); // pre_defined
-        w.u32(VIDEO_TRACK + 1); // next_track_ID
+        w.u32(next_track);
     });
 }
 
 /// 8.3.2
-fn tkhd(w: &mut Writer, parameters: &Parameters, rotation: u16) {
+fn tkhd(w: &mut Writer, track: &Track<'_>) {
     const ENABLED_IN_MOVIE: u32 = 3;
-    let (width, height) = presented(parameters);
     w.full_box(b"tkhd", 0, ENABLED_IN_MOVIE, |w| {
         w.u32(0); // creation_time
         w.u32(0); // modification_time
-        w.u32(VIDEO_TRACK);
+        w.u32(track.id);
         w.u32(0); // reserved
         w.u32(UNKNOWN_DURATION);
         w.bytes(&[0; 8]); // reserved
         w.u16(0); // layer
         w.u16(0); // alternate_group
-        w.u16(0); // volume: none for video
+        w.u16(track.volume);
         w.u16(0); // reserved
-        matrix(rotation, width, height)
-            .iter()
-            .for_each(|&entry| w.u32(entry));
-        w.u32(width);
-        w.u32(height);
+        track.matrix.iter().for_each(|&entry| w.u32(entry));
+        track.size.iter().for_each(|&pixels| w.u32(pixels));
     });
 }
 
@@ -176,11 +254,11 @@ fn presented(parameters: &Parameters) -> (u32, u32) {
 }
 
 /// 8.4.2
-fn mdhd(w: &mut Writer) {
+fn mdhd(w: &mut Writer, timescale: u32) {
     w.full_box(b"mdhd", 1, 0, |w| {
         w.u64(0); // creation_time
         w.u64(0); // modification_time
-        w.u32(TIMESCALE);
+        w.u32(timescale);
         w.u64(UNKNOWN_MEDIA_DURATION);
         w.u16(0x55c4); // language "und"
         w.u16(0); // pre_defined
@@ -188,18 +266,14 @@ fn mdhd(w: &mut Writer) {
 }
 
 /// 8.4.3
-fn hdlr(w: &mut Writer) {
+fn hdlr(w: &mut Writer, handler: &[u8]) {
+    let (kind, name) = handler.split_at(4);
     w.full_box(b"hdlr", 0, 0, |w| {
         w.u32(0); // pre_defined
-        w.bytes(b"vide");
+        w.bytes(kind);
         w.bytes(&[0; 12]); // reserved
-        w.bytes(b"camera\0"); // name
+        w.bytes(name);
     });
-}
-
-/// 12.1.2
-fn vmhd(w: &mut Writer) {
-    w.full_box(b"vmhd", 0, 1, |w| w.bytes(&[0; 2 + 6])); // graphicsmode copy, opcolor
 }
 
 /// 8.7.1, 8.7.2
@@ -214,11 +288,11 @@ fn dinf(w: &mut Writer) {
 }
 
 /// 8.5.1: the description of the samples, and tables that are empty because all samples are in fragments.
-fn stbl(w: &mut Writer, parameters: &Parameters) {
+fn stbl(w: &mut Writer, entry: &dyn Fn(&mut Writer)) {
     w.boxed(b"stbl", |w| {
         w.full_box(b"stsd", 0, 0, |w| {
             w.u32(1); // entry_count
-            avc1(w, parameters);
+            entry(w);
         });
         w.full_box(b"stts", 0, 0, |w| w.u32(0)); // 8.6.1.2: entry_count
         w.full_box(b"stsc", 0, 0, |w| w.u32(0)); // 8.7.4: entry_count
@@ -291,16 +365,14 @@ fn avc_configuration(w: &mut Writer, parameters: &Parameters) {
     }
 }
 
-/// 8.8.1, 8.8.3. No mehd (8.8.2): without it the duration is unknown.
-fn mvex(w: &mut Writer) {
-    w.boxed(b"mvex", |w| {
-        w.full_box(b"trex", 0, 0, |w| {
-            w.u32(VIDEO_TRACK);
-            w.u32(1); // default_sample_description_index
-            w.u32(0); // default_sample_duration
-            w.u32(0); // default_sample_size
-            w.u32(NON_SYNC_SAMPLE); // default_sample_flags
-        });
+/// 8.8.3
+fn trex(w: &mut Writer, track: u32, duration: u32, flags: u32) {
+    w.full_box(b"trex", 0, 0, |w| {
+        w.u32(track);
+        w.u32(1); // default_sample_description_index
+        w.u32(duration); // default_sample_duration
+        w.u32(0); // default_sample_size
+        w.u32(flags); // default_sample_flags
     });
 }
 
@@ -326,11 +398,11 @@ pub(super) mod tests {
     fn init(change: impl FnOnce(&mut Parameters), rotation: u16) -> Init {
         let mut parameters = parameters();
         change(&mut parameters);
-        Init::new(Arc::new(parameters), rotation)
+        Init::new(Arc::new(parameters), rotation, None)
     }
 
     fn body<'a>(init: &'a Init, path: &str) -> &'a [u8] {
-        find(&init.bytes, path).unwrap()
+        find(init.bytes(true), path).unwrap()
     }
 
     fn u32s(bytes: &[u8]) -> Vec<u32> {
@@ -398,13 +470,13 @@ pub(super) mod tests {
                     00000020 74726578 00000000 00000001 00000001 00000000 00000000 01010000
         ");
         let init = init(|_| (), 0);
-        assert_eq!(init.bytes, expected);
+        assert_eq!(init.bytes(true), expected);
     }
 
     #[test]
     fn boxes() {
         let init = init(|_| (), 0);
-        let paths: Vec<String> = walk(&init.bytes)
+        let paths: Vec<String> = walk(init.bytes(true))
             .unwrap()
             .into_iter()
             .map(|found| found.path)
@@ -452,7 +524,7 @@ pub(super) mod tests {
                 "width and height are those before the turn"
             );
         }
-        assert_eq!(init(|_| (), 45).bytes, init(|_| (), 0).bytes);
+        assert_eq!(init(|_| (), 45).bytes(true), init(|_| (), 0).bytes(true));
     }
 
     #[test]
@@ -472,7 +544,10 @@ pub(super) mod tests {
         assert_eq!((init.width, init.height), (640, 480));
         for odd in [Some((1, 1)), Some((7, 7)), None] {
             let init = self::init(|p| p.info.sar = odd, 0);
-            assert_eq!(find(&init.bytes, "moov/trak/mdia/minf/stbl/stsd/avc1/pasp"), None);
+            assert_eq!(
+                find(init.bytes(true), "moov/trak/mdia/minf/stbl/stsd/avc1/pasp"),
+                None
+            );
         }
     }
 
@@ -489,7 +564,7 @@ pub(super) mod tests {
             let init = init(|p| p.info.colour = Some(colour), 0);
             assert_eq!(body(&init, path), hex(&format!("6e636c78 0001 000d 0006 {last}")));
         }
-        assert_eq!(find(&init(|p| p.info.colour = None, 0).bytes, path), None);
+        assert_eq!(find(init(|p| p.info.colour = None, 0).bytes(true), path), None);
     }
 
     #[test]
@@ -538,7 +613,7 @@ pub(super) mod tests {
             |p| (p.info.width, p.info.height, p.info.sar) = (1 << 20, u32::MAX, Some((65535, 1))),
             270,
         );
-        walk(&init.bytes).unwrap();
+        walk(init.bytes(true)).unwrap();
         assert_eq!(
             body(&init, "moov/trak/mdia/minf/stbl/stsd/avc1")[24..28],
             [0xff; 4]

@@ -38,6 +38,7 @@ fn children<'a>(found: &Found<'a>) -> &'a [u8] {
 #[cfg(test)]
 mod tests {
     use super::super::init::tests::parameters;
+    use super::super::sound::tests::MONO;
     use super::super::{Init, reader};
     use super::walk;
     use crate::support::random::Random;
@@ -46,7 +47,8 @@ mod tests {
     /// 10^5 mutations of an init segment: changed bytes, cut ends, doubled parts.
     #[test]
     fn walk_mutations() {
-        let init = Init::new(Arc::new(parameters()), 90).bytes;
+        let init = Init::new(Arc::new(parameters()), 90, Some(MONO));
+        let init = init.bytes(true).to_vec();
         let mut random = Random::new(7);
         let (mut whole, mut broken) = (0, 0);
         for _ in 0..100_000 {

@@ -8,8 +8,9 @@
 //!     mdia / mdhd, hdlr         90 kHz
 //!       minf / vmhd, dinf/dref
 //!         stbl                  stsd/avc1/avcC (+ colr, pasp), and four empty tables
+//!   trak ..                     the sound's, where there is a microphone: its sample rate, stsd/mp4a/esds
 //!   mvex / trex                 "fragments follow"
-//! moof                          one Fragment: 100 bytes, always
+//! moof                          one Fragment: 100 bytes, always (sound has a traf of its own track, and some AAC frames)
 //!   mfhd                        sequence number: a client's own
 //!   traf / tfhd, tfdt, trun     tfdt: a client's own zero
 //! mdat                          the frame: NAL units, each behind its length in four bytes
@@ -28,10 +29,12 @@ mod fragment;
 mod init;
 pub mod laws;
 pub mod reader;
+mod sound;
 mod timeline;
 mod track;
 
 pub use fragment::{Fragment, HEAD_BYTES, MAX_PAYLOAD_BYTES, MOOF_BYTES, TooLarge};
 pub use init::Init;
+pub use sound::{FRAME_SAMPLES, SoundFormat, SoundFrame};
 pub use timeline::{Span, Timeline};
-pub use track::{TIMESCALE, VIDEO_TRACK};
+pub use track::{SOUND_TRACK, TIMESCALE, VIDEO_TRACK};

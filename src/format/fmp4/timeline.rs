@@ -81,6 +81,11 @@ impl Timeline {
         }
     }
 
+    /// The capture time that is zero in media time; of no meaning before the first frame.
+    pub fn zero_us(&self) -> u64 {
+        self.zero_us.unwrap_or(0)
+    }
+
     /// The source was reopened, and says to give `fps` frames a second: the next frame stands at the capture
     /// clock.
     pub fn restart(&mut self, fps: Option<f64>) {

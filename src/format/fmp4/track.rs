@@ -1,7 +1,10 @@
-//! The one track that there is, and the time that all of it counts in.
+//! The tracks, and the time that the video counts in. The sound's is its sample rate.
 
-/// Ticks a second of every time and duration in the file (RTP's clock for video as well, RFC 6184 5.1).
+/// Ticks a second of the video's times and durations (RTP's clock for video as well, RFC 6184 5.1).
 pub const TIMESCALE: u32 = 90_000;
 
 /// The track_ID of the video.
 pub const VIDEO_TRACK: u32 = 1;
+
+/// The track_ID of the sound, where there is one.
+pub const SOUND_TRACK: u32 = 2;

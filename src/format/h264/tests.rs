@@ -103,7 +103,7 @@ fn a_stream_of_each_device_begins() {
         let mut reader = Reader::new();
         let read = reader.read(&unit).unwrap().unwrap();
         assert!(read.key && read.nals == [&idr[..]], "{name}");
-        let init = Init::new(reader.parameters().unwrap().clone(), 0);
+        let init = Init::new(reader.parameters().unwrap().clone(), 0, None);
         assert_eq!(init.codec, device.codec, "{name}");
         assert_eq!((init.width, init.height), device.size, "{name}");
         assert_eq!(init.parameters.info.frame_rate(), device.fps, "{name}");

@@ -46,7 +46,7 @@ struct Rig {
 
 impl Rig {
     fn take(&mut self, parameters: &Arc<Parameters>, key: bool) -> Option<(usize, Vec<Vec<u8>>)> {
-        let given = self.sets.take(parameters, key, 0)?;
+        let given = self.sets.take(parameters, key, 0, None)?;
         let at = self.inits.iter().position(|init| Arc::ptr_eq(init, &given.init));
         let at = at.unwrap_or_else(|| {
             self.inits.push(given.init);
@@ -113,6 +113,6 @@ fn another_format_begins_with_a_key_frame() {
     // A rotation is in the init segment.
     let last = parameters(sps(1, 20, 3), &[pps(1, 1, 0)]);
     rig.sets.look_again();
-    let turned = rig.sets.take(&last, true, 90).unwrap();
+    let turned = rig.sets.take(&last, true, 90, None).unwrap();
     assert!(turned.in_band.is_empty() && !rig.inits[3].serves(&turned.init));
 }

@@ -1,7 +1,7 @@
 //! The rules of the ring's data, with a clock of the tests' own.
 
 use super::*;
-use crate::format::fmp4::{Init, Span};
+use crate::format::fmp4::{Init, SoundFormat, SoundFrame, Span};
 use crate::format::h264::{AccessUnit, Parameters, Refresh, Sps};
 use crate::support::random::Random;
 
@@ -17,14 +17,23 @@ pub(in crate::ring) const LIMITS: Limits = Limits {
     max_senders: 2,
 };
 
-fn init() -> Arc<Init> {
+pub(in crate::ring) const MONO: SoundFormat = SoundFormat {
+    rate: 48_000,
+    channels: 1,
+    config: [0x11, 0x88],
+};
+
+fn init(sound: Option<SoundFormat>) -> Arc<Init> {
     let parameters = Parameters {
         sps: SPS.to_vec(),
         pps: vec![vec![0x68, 0xce]],
         info: Sps::parse(SPS).unwrap(),
     };
-    Arc::new(Init::new(Arc::new(parameters), 0))
+    Arc::new(Init::new(Arc::new(parameters), 0, sound))
 }
+
+/// In samples: the sound's number in [`Rig::take`] is 9000.
+const SOUND_AT: u64 = 4800;
 
 /// A ring's data, with a clock of its own, whose fragments carry their number as media time.
 pub(in crate::ring) struct Rig {
@@ -40,11 +49,24 @@ impl Rig {
     pub(in crate::ring) fn new(limits: Limits) -> Rig {
         Rig {
             fragments: Fragments::new(limits),
-            init: init(),
+            init: init(None),
             now_us: 0,
             pushed: 0,
             batch: Batch::default(),
         }
+    }
+
+    /// One whose camera has a microphone.
+    pub(in crate::ring) fn with_sound(limits: Limits) -> Rig {
+        Rig {
+            init: init(Some(MONO)),
+            ..Rig::new(limits)
+        }
+    }
+
+    pub(in crate::ring) fn picture_at(&mut self, key: bool, time_90k: u64) -> Fragment {
+        self.pushed = time_90k;
+        self.made(key, Refresh::default(), 100)
     }
 
     pub(in crate::ring) fn fragment(&mut self, key: bool, bytes: usize) -> Arc<Fragment> {
@@ -66,12 +88,20 @@ impl Rig {
         Fragment::new(Arc::clone(&self.init), &unit, span, 0, 0).unwrap()
     }
 
-    /// Pushes a key frame (`K`), another frame (`p`), one with which a refresh begins (`b`, after a loss `B`), ends (`e`) or
+    /// Pushes a key frame (`K`), another frame (`p`), sound (`s`), one with which a refresh begins (`b`, after a loss `B`), ends (`e`) or
     /// both (`x`), or lets 100 ms pass (`.`), for each letter.
     fn play(&mut self, script: &str) {
         for letter in script.chars() {
             match letter {
                 '.' => self.now_us += 100_000,
+                's' => {
+                    let frame = SoundFrame {
+                        time_us: 0,
+                        data: vec![0; 100],
+                    };
+                    let sound = Fragment::sound(Arc::clone(&self.init), &[frame], SOUND_AT, 0);
+                    self.fragments.push(Arc::new(sound.unwrap()), self.now_us);
+                }
                 _ => {
                     let refresh = Refresh {
                         begins: "bBx".contains(letter),
@@ -447,4 +477,34 @@ fn the_law_holds_over_random_refreshes() {
             }
         }
     }
+}
+
+/// Sound is part of a group, but no start, and is not counted among what is skipped.
+#[test]
+fn sound_beside_pictures() {
+    let mut rig = Rig::with_sound(LIMITS);
+    rig.play("sKsps");
+    let mut position = rig.newcomer(false);
+    const S: u64 = 9000;
+    assert_eq!(rig.take(&mut position), (vec![0, S, 1, S], 0));
+    rig.play("s");
+    assert_eq!(rig.take(&mut position), (vec![S], 0));
+    // Five pictures are too old, and six of the sound.
+    rig.play("spspspspsps............sKsps");
+    assert_eq!(rig.take(&mut position), (vec![7, S, 8, S], 5));
+    rig.play("sps............s");
+    assert_eq!(rig.take(&mut position), (vec![], 1));
+    rig.play("ssssKs");
+    assert_eq!(rig.take(&mut position), (vec![10, S], 0));
+}
+
+/// A camera that gives a picture now and then has no long groups, although its sound goes on.
+#[test]
+fn sound_makes_no_group_longer() {
+    let mut rig = Rig::with_sound(LIMITS);
+    rig.play("Ks");
+    for _ in 0..60 {
+        rig.play("s..........");
+    }
+    assert!(!rig.fragments.too_long_to_join());
 }

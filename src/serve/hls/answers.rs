@@ -3,8 +3,7 @@
 use super::held::Media;
 use super::session::{PLAYLIST_TYPE, Session, not_there};
 use super::window::{Found, Progress, Window};
-use crate::format::fmp4::HEAD_BYTES;
-use crate::format::hls::{Directives, Name};
+use crate::format::hls::{Directives, Name, video_alone};
 use crate::ring::BATCH_FRAGMENTS;
 use crate::serve::answer::{Answer, Rejection};
 use crate::serve::connection::Phase;
@@ -81,8 +80,9 @@ fn playlist<'a>(exchange: &'a Exchange<'a>, multivariant: bool) -> Result<Body<'
     let target_s = state.window.target_s();
     // Appendix B.1 has these ages: half a target duration, in whole seconds and not none, so all of it where it is 1 s.
     let mut max_age_s = (target_s / 2).max(1);
-    let text = if multivariant {
-        state.window.variant().unwrap_or_default()
+    let with_sound = exchange.head.asks_for_sound();
+    let mut text = if multivariant {
+        state.window.variant(with_sound).unwrap_or_default()
     } else {
         if let Some((sequence, part)) = directives.after {
             max_age_s = 6 * target_s;
@@ -95,6 +95,9 @@ fn playlist<'a>(exchange: &'a Exchange<'a>, multivariant: bool) -> Result<Body<'
         drop(state);
         text.to_string()
     };
+    if !with_sound {
+        text = video_alone(&text);
+    }
     let cache = exchange.cache(&format!("max-age={max_age_s}"));
     Ok(Body::Answer(Answer::new(PLAYLIST_TYPE, cache, text.into_bytes())))
 }
@@ -113,7 +116,8 @@ fn find<'a>(exchange: &'a Exchange<'a>, name: &str) -> Result<Body<'a>, Rejectio
     drop(state);
     match found {
         Some(Found::Init(init)) => {
-            let answer = Answer::new(MEDIA_TYPE, exchange.cache(FILE_CACHE), init.bytes.clone());
+            let bytes = init.bytes(exchange.head.asks_for_sound());
+            let answer = Answer::new(MEDIA_TYPE, exchange.cache(FILE_CACHE), bytes.to_vec());
             Ok(Body::Answer(answer))
         }
         Some(Found::Media(media)) => Ok(Body::Media(session, media)),
@@ -125,12 +129,14 @@ fn find<'a>(exchange: &'a Exchange<'a>, name: &str) -> Result<Body<'a>, Rejectio
 
 /// Sends a segment or a part; gives the bytes of it.
 fn send_media(exchange: &Exchange<'_>, media: &Media) -> io::Result<u64> {
-    let length: usize = media.fragments.iter().map(|f| f.fragment.size_bytes()).sum();
+    let with_sound = exchange.head.asks_for_sound();
+    let sizes = media.fragments.iter().map(|placed| placed.size_bytes(with_sound));
+    let length: usize = sizes.sum();
     let answer = Answer::new(MEDIA_TYPE, exchange.cache(FILE_CACHE), Vec::new()).with(
         "Accept-Ranges: none
 ",
     );
-    // The bytes that are no payload, of a batch at a time.
+    // The bytes that are no picture, of a batch at a time.
     let mut heads = answer.head_of(length, &exchange.security_headers, exchange.head.keep_alive);
     if exchange.is_head() {
         exchange.connection.write(&heads)?;
@@ -138,15 +144,16 @@ fn send_media(exchange: &Exchange<'_>, media: &Media) -> io::Result<u64> {
     }
     let mut sequence = media.sequence;
     for fragments in media.fragments.chunks(BATCH_FRAGMENTS) {
-        let begin = heads.len();
+        let mut ends = Vec::with_capacity(BATCH_FRAGMENTS);
         for placed in fragments {
-            placed.head(sequence, &mut heads);
-            sequence = sequence.wrapping_add(1);
+            sequence = placed.head(sequence, with_sound, &mut heads);
+            ends.push(heads.len());
         }
-        let (begin, rest) = heads.split_at(begin);
-        let mut slices = vec![IoSlice::new(begin)];
-        for (placed, head) in fragments.iter().zip(rest.chunks(HEAD_BYTES)) {
-            slices.extend([IoSlice::new(head), IoSlice::new(placed.fragment.payload())]);
+        let mut slices = Vec::with_capacity(2 * BATCH_FRAGMENTS);
+        let mut begin = 0;
+        for (placed, end) in fragments.iter().zip(ends) {
+            slices.extend([&heads[begin..end], placed.fragment.payload()].map(IoSlice::new));
+            begin = end;
         }
         exchange.connection.write_slices(&mut slices)?;
         heads.clear();

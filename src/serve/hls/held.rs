@@ -2,7 +2,7 @@
 
 use super::terms::SECOND_90K;
 use crate::format::fmp4::{Fragment, Init};
-use crate::format::hls::{Part, Segment};
+use crate::format::hls::{self, Part, Segment};
 use std::sync::Arc;
 
 /// A fragment, and where it begins here: where the one before it ended, though that was a silence before. It ends where it
@@ -11,6 +11,8 @@ use std::sync::Arc;
 pub struct Placed {
     pub fragment: Arc<Fragment>,
     pub start_90k: u64,
+    /// The sound that goes before it, each where it stands in the ring.
+    pub sound: Vec<Arc<Fragment>>,
 }
 
 impl Placed {
@@ -18,9 +20,26 @@ impl Placed {
         self.fragment.end_90k().saturating_sub(self.start_90k)
     }
 
-    /// Appends what is sent before the fragment's payload.
-    pub fn head(&self, sequence: u32, out: &mut Vec<u8>) {
+    /// Appends what is sent before the fragment's payload, with the sound if that is wanted; gives the next sequence number.
+    pub fn head(&self, mut sequence: u32, with_sound: bool, out: &mut Vec<u8>) -> u32 {
+        for sound in self.sound.iter().filter(|_| with_sound) {
+            sound.head(sequence, 0, out);
+            out.extend_from_slice(sound.payload());
+            sequence = sequence.wrapping_add(1);
+        }
         self.fragment.head_from(sequence, self.start_90k, out);
+        sequence.wrapping_add(1)
+    }
+
+    /// How many fragments it is.
+    pub fn count(&self) -> u32 {
+        1 + self.sound.len() as u32
+    }
+
+    /// Bytes of it, with the sound if that is wanted.
+    pub fn size_bytes(&self, with_sound: bool) -> usize {
+        let sound = self.sound.iter().filter(|_| with_sound);
+        self.fragment.size_bytes() + sound.map(|sound| sound.size_bytes()).sum::<usize>()
     }
 }
 
@@ -69,7 +88,7 @@ impl Held {
         let length_90k = placed.length_90k();
         self.listing.duration_90k += length_90k;
         self.part_90k += length_90k;
-        self.bytes += placed.fragment.size_bytes();
+        self.bytes += placed.size_bytes(true);
         self.fragments.push(placed);
     }
 
@@ -104,9 +123,10 @@ impl Held {
     }
 
     fn between(&self, from: usize, to: usize) -> Media {
+        let before = self.fragments.iter().take(from).map(Placed::count);
         Media {
             fragments: self.fragments.get(from..to).unwrap_or_default().to_vec(),
-            sequence: self.sequence.wrapping_add(from as u32),
+            sequence: self.sequence.wrapping_add(before.sum()),
         }
     }
 }
@@ -126,4 +146,34 @@ pub fn peak_bps<'a>(newest_first: impl Iterator<Item = &'a Held>, target_s: u64)
         }
     }
     peak_bps
+}
+
+/// The multivariant playlist of these segments, with the sound or for the video alone; none without a segment.
+pub fn variant<'a>(
+    listed: impl Iterator<Item = &'a Held>,
+    peak_bps: u64,
+    with_sound: bool,
+) -> Option<String> {
+    let (mut bytes, mut frames, mut length_90k, mut newest) = (0, 0, 0, None);
+    for held in listed {
+        bytes += held.bytes as u64;
+        frames += held.fragments.len() as u64;
+        length_90k += held.listing.duration_90k;
+        newest = Some(&held.init);
+    }
+    let init = newest?;
+    let a_second = |amount: u64| amount * SECOND_90K / length_90k.max(1);
+    let (width, height) = match init.rotation {
+        90 | 270 => (init.height, init.width),
+        _ => (init.width, init.height),
+    };
+    let variant = hls::Variant {
+        peak_bps: peak_bps.max(a_second(bytes * 8)),
+        average_bps: a_second(bytes * 8),
+        codecs: &init.codecs(with_sound),
+        width,
+        height,
+        millifps: a_second(frames * 1000),
+    };
+    Some(variant.playlist())
 }

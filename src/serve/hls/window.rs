@@ -5,7 +5,7 @@
 //! segment without parts, and where they come between others, the segment before them ends.
 
 use super::dates::Dates;
-use super::held::{Held, Media, Placed, peak_bps};
+use super::held::{self, Held, Media, Placed};
 use super::terms::{self, FRAME_MOST_S, FRAMES_LEAST, Pace, SECOND_90K, TARGET_LEAST_S, TARGET_MOST_S};
 use crate::format::fmp4::{Fragment, Init};
 use crate::format::hls::{self, Name, PlaylistParams, SKIP_TARGETS, Segment};
@@ -78,6 +78,9 @@ pub struct Window {
     /// Known when the first group of pictures is whole; until then its fragments wait here.
     params: Option<PlaylistParams>,
     waiting: Vec<Placed>,
+    /// Sound that goes with the next picture, if it is not from before the one with which all began, or began anew.
+    sound: Vec<Arc<Fragment>>,
+    sound_from_90k: u64,
     pace: Pace,
     /// Oldest first; so many of them are no longer listed.
     whole: VecDeque<Held>,
@@ -108,6 +111,8 @@ impl Window {
             most_bytes,
             params: handover.params.map(|params| PlaylistParams { run, ..params }),
             waiting: Vec::new(),
+            sound: Vec::new(),
+            sound_from_90k: 0,
             pace: Pace::default(),
             whole: VecDeque::new(),
             unlisted: 0,
@@ -129,6 +134,11 @@ impl Window {
     /// Adds the newest fragment; `offset_us` is what has to be added to a capture time to have it in Unix time.
     pub fn push(&mut self, fragment: &Arc<Fragment>, offset_us: i64) -> Pushed {
         let mut pushed = Pushed::default();
+        if fragment.is_sound() {
+            self.sound.push(Arc::clone(fragment));
+            return pushed;
+        }
+        let mut sound = std::mem::take(&mut self.sound);
         let dates = self.dates.as_ref();
         let clock_was_set = dates.is_some_and(|dates| dates.clock_was_set(offset_us));
         let continued_90k = self.continued(fragment);
@@ -142,9 +152,15 @@ impl Window {
             return pushed;
         }
         let continued_90k = continued_90k.filter(|_| !self.broken);
+        let start_90k = continued_90k.unwrap_or_else(|| self.own_start(fragment));
+        if self.broken {
+            self.sound_from_90k = start_90k;
+        }
+        sound.retain(|sound| sound.time_90k >= self.sound_from_90k);
         let placed = Placed {
             fragment: Arc::clone(fragment),
-            start_90k: continued_90k.unwrap_or_else(|| self.own_start(fragment)),
+            start_90k,
+            sound,
         };
         pushed.needs_key_frame &= !fragment.key;
         if self.params.is_some() {
@@ -183,7 +199,7 @@ impl Window {
     pub fn break_off(&mut self) -> bool {
         self.broken = true;
         let waiting = self.waiting.drain(..);
-        self.bytes -= waiting.map(|placed| placed.fragment.size_bytes()).sum::<usize>();
+        self.bytes -= waiting.map(|placed| placed.size_bytes(true)).sum::<usize>();
         self.close_segment()
     }
 
@@ -195,7 +211,7 @@ impl Window {
         let too_long = length_90k + placed.length_90k() >= TARGET_MOST_S * SECOND_90K;
         if lengths_90k.len() + 1 < FRAMES_LEAST || !whole && !too_long {
             self.broken = false;
-            self.bytes += placed.fragment.size_bytes();
+            self.bytes += placed.size_bytes(true);
             pushed.needs_key_frame |= key_is_due(length_90k, &placed);
             self.waiting.push(placed);
             return;
@@ -209,6 +225,7 @@ impl Window {
                 // A stall within the first group.
                 self.break_off();
                 placed.start_90k = self.own_start(&placed.fragment);
+                placed.sound.clear();
             }
             if !self.broken || placed.fragment.key {
                 self.add(placed, offset_us, pushed);
@@ -248,8 +265,8 @@ impl Window {
         let parts_fit = self.parts_fit();
         let Some(open) = &mut self.open else { return };
         pushed.needs_key_frame |= key_is_due(open.listing.duration_90k, &placed);
-        self.bytes += placed.fragment.size_bytes();
-        self.next_sequence = self.next_sequence.wrapping_add(1);
+        self.bytes += placed.size_bytes(true);
+        self.next_sequence = self.next_sequence.wrapping_add(placed.count());
         open.push(placed);
         if open.has_parts {
             // Not to hold it back until the next frame shows that it is whole: that one will be as long as these.
@@ -319,7 +336,7 @@ impl Window {
             open.close_part(&mut self.next_part);
         }
         self.whole.push_back(open);
-        let peak_bps = peak_bps(self.whole.iter().rev(), self.target_s());
+        let peak_bps = held::peak_bps(self.whole.iter().rev(), self.target_s());
         self.peak_bps = self.peak_bps.max(peak_bps);
         self.unlist();
         true
@@ -414,29 +431,9 @@ impl Window {
         hls::media(params, self.first_sequence, &whole, open, next_part, skip)
     }
 
-    /// The multivariant playlist.
-    pub fn variant(&self) -> Option<String> {
-        let init = &self.whole.back()?.init;
-        let (mut bytes, mut frames, mut length_90k) = (0, 0, 0);
-        for held in self.listed() {
-            bytes += held.bytes as u64;
-            frames += held.fragments.len() as u64;
-            length_90k += held.listing.duration_90k;
-        }
-        let a_second = |amount: u64| amount * SECOND_90K / length_90k.max(1);
-        let (width, height) = match init.rotation {
-            90 | 270 => (init.height, init.width),
-            _ => (init.width, init.height),
-        };
-        let variant = hls::Variant {
-            peak_bps: self.peak_bps.max(a_second(bytes * 8)),
-            average_bps: a_second(bytes * 8),
-            codec: &init.codec,
-            width,
-            height,
-            millifps: a_second(frames * 1000),
-        };
-        Some(variant.playlist())
+    /// The multivariant playlist, with the sound or for the video alone.
+    pub fn variant(&self, with_sound: bool) -> Option<String> {
+        held::variant(self.listed(), self.peak_bps, with_sound)
     }
 
     /// How far the playlist is, seen from the segment of this media sequence number, or this part of it (6.2.5.2).

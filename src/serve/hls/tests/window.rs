@@ -1,5 +1,5 @@
 use super::*;
-use crate::format::fmp4::Span;
+use crate::format::fmp4::{SoundFormat, SoundFrame, Span, reader};
 use crate::format::h264::{AccessUnit, Parameters, Refresh, Sps};
 use crate::support::random::Random;
 use std::collections::HashMap;
@@ -21,6 +21,11 @@ fn other_format(init: &Init) -> Arc<Init> {
     init_of(0xeb, init.rotation ^ 180)
 }
 
+/// How many fragments these are.
+fn count(placed: &[Placed]) -> u32 {
+    placed.iter().map(Placed::count).sum()
+}
+
 fn init_of(pps: u8, rotation: u16) -> Arc<Init> {
     let sps: Vec<u8> = vec![
         0x67, 0x64, 0x00, 0x1e, 0xac, 0xb2, 0x01, 0x40, 0x7b, 0x60, 0x22, 0x00, 0x00, 0x03, 0x00, 0x02, 0x00,
@@ -31,7 +36,7 @@ fn init_of(pps: u8, rotation: u16) -> Arc<Init> {
         sps,
         pps: vec![vec![0x68, pps]],
     };
-    Arc::new(Init::new(Arc::new(parameters), rotation))
+    Arc::new(Init::new(Arc::new(parameters), rotation, None))
 }
 
 /// A window, what feeds it, and what holds of it after each push.
@@ -95,6 +100,20 @@ impl Rig {
         pushed
     }
 
+    /// Sound at that time.
+    fn hear(&mut self, time_90k: u64) {
+        let frame = SoundFrame {
+            time_us: 0,
+            data: vec![0x21; 100],
+        };
+        let samples = time_90k * 8 / 15;
+        let sound = Fragment::sound(Arc::clone(&self.init), &[frame], samples, self.epoch).unwrap();
+        assert_eq!(
+            self.window.push(&Arc::new(sound), self.offset_us),
+            Pushed::default()
+        );
+    }
+
     /// Frames of a thirtieth of a second, with a key frame first and after each `group` of them.
     fn play(&mut self, frames: u64, group: u64) {
         for number in 0..frames {
@@ -106,7 +125,7 @@ impl Rig {
         let window = &self.window;
         let all = || window.whole.iter().chain(&window.open);
         let waiting = window.waiting.iter();
-        let size = |placed: &Placed| placed.fragment.size_bytes();
+        let size = |placed: &Placed| placed.size_bytes(true);
         let held = all().flat_map(|held| &held.fragments).map(size).sum::<usize>();
         assert_eq!(window.bytes, held + waiting.map(size).sum::<usize>());
         assert!(window.bytes <= window.most_bytes);
@@ -114,7 +133,7 @@ impl Rig {
         for held in all() {
             let listing = &held.listing;
             if let Some(before) = before {
-                let next = before.sequence + before.fragments.len() as u32;
+                let next = before.sequence + count(&before.fragments);
                 assert_eq!(held.sequence, next);
                 let follows = held.fragments[0].start_90k == before.end_90k();
                 assert!(follows || listing.discontinuity, "a hole between segments");
@@ -155,7 +174,8 @@ impl Rig {
                     is_last || length * 100 >= target_90k * 85,
                     "{length} for {target_90k}"
                 );
-                assert_eq!(media.sequence, held.sequence + in_parts.len() as u32);
+                let before = &held.fragments[..in_parts.len()];
+                assert_eq!(media.sequence, held.sequence + count(before));
                 in_parts.extend(times(&media));
             }
             let same_start = held.fragments.iter().map(|f| f.start_90k).zip(&in_parts);
@@ -252,7 +272,7 @@ fn groups_of_a_second_are_segments_and_six_frames_a_part() {
         let parts: Vec<_> = held.listing.parts.iter().map(|p| p.duration_90k).collect();
         assert_eq!(parts, [18_000; 5]);
     }
-    let text = rig.window.variant().unwrap();
+    let text = rig.window.variant(true).unwrap();
     // 30 fragments of 100 bytes, the NAL unit's length, and the fragment's head.
     let bps = 30 * (100 + 4 + 108) * 8;
     let line = format!("BANDWIDTH={bps},AVERAGE-BANDWIDTH={bps},CODECS=\"avc1.64001e\"");
@@ -645,7 +665,7 @@ fn pictures_far_apart_make_long_segments_and_no_holes() {
         let placed = last.fragments.last().unwrap();
         assert_eq!(placed.length_90k(), apart_s * SECOND_90K);
         let mut head = Vec::new();
-        placed.head(9, &mut head);
+        placed.head(9, true, &mut head);
         let u32_at = |at: usize| u32::from_be_bytes(head[at..at + 4].try_into().unwrap());
         assert_eq!((u32_at(20), u64::from(u32_at(64))), (9, placed.start_90k));
         assert_eq!(u64::from(u32_at(92)), placed.length_90k());
@@ -723,4 +743,77 @@ fn the_next_run_keeps_the_promises() {
     assert_eq!(next.params(), terms);
     assert!(next.text.contains("#EXT-X-TARGETDURATION:2\n"));
     assert_eq!(next.window.first_sequence, 1003);
+}
+
+/// Sound goes with the picture behind it, changes nothing of what is listed, and is left out for the video alone.
+#[test]
+fn sound_beside_the_pictures() {
+    let mut silent = Rig::new(MOST_BYTES);
+    silent.play(120, 30);
+    let mut rig = Rig::new(MOST_BYTES);
+    let format = SoundFormat {
+        rate: 48_000,
+        channels: 1,
+        config: [0x11, 0x88],
+    };
+    rig.init = Arc::new(Init::new(Arc::clone(&rig.init.parameters), 0, Some(format)));
+    // Nothing from before the first picture is sent.
+    rig.time_90k = 900_000;
+    rig.hear(890_000);
+    rig.hear(900_000);
+    for number in 0..120 {
+        rig.push(number % 30 == 0, FRAME_90K);
+        rig.hear(rig.time_90k - 6000);
+    }
+    let dates = |line: &&str| !line.contains("DATE-TIME");
+    let [text, silent_text] =
+        [&rig.text, &silent.text].map(|text| text.lines().filter(dates).collect::<Vec<_>>());
+    assert_eq!(text, silent_text);
+
+    let Some(Found::Media(media)) = rig.window.find(Name::Segment(0)) else {
+        panic!("there is a first segment");
+    };
+    let sounds = |placed: &Placed| {
+        placed
+            .sound
+            .iter()
+            .map(|sound| sound.time_90k)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(sounds(&media.fragments[0]), [900_000]);
+    assert_eq!(sounds(&media.fragments[3]), [903_000]);
+    let sent = |with_sound| {
+        let mut bytes = Vec::new();
+        let mut sequence = media.sequence;
+        for placed in &media.fragments {
+            sequence = placed.head(sequence, with_sound, &mut bytes);
+            bytes.extend_from_slice(placed.fragment.payload());
+        }
+        let size: usize = media
+            .fragments
+            .iter()
+            .map(|placed| placed.size_bytes(with_sound))
+            .sum();
+        assert_eq!(bytes.len(), size);
+        let boxes = reader::walk(&bytes).unwrap();
+        let numbers = boxes.iter().filter(|found| found.path == "moof/mfhd");
+        let numbers: Vec<u8> = numbers.map(|mfhd| mfhd.body[7]).collect();
+        assert!(
+            numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]),
+            "{numbers:?}"
+        );
+        numbers.len()
+    };
+    assert_eq!((sent(false), sent(true)), (30, 59));
+    let variant = |with_sound| rig.window.variant(with_sound).unwrap();
+    assert!(variant(true).contains("CODECS=\"avc1.64001e,mp4a.40.2\""));
+    assert!(variant(false).contains("CODECS=\"avc1.64001e\""));
+    assert!(hls::video_alone(&variant(false)).ends_with("\nstreaminf.m3u8?audio=0\n"));
+    let names = rig.text.matches("hls/").count();
+    let alone = hls::video_alone(&rig.text);
+    let asked = |extension| alone.matches(extension).count();
+    assert_eq!(
+        asked(".m4s?audio=0\"") + asked(".m4s?audio=0\n") + asked(".mp4?audio=0\""),
+        names
+    );
 }
