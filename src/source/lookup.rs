@@ -38,7 +38,7 @@ fn nodes_in(dev: &Path) -> Vec<PathBuf> {
 }
 
 /// The numbers that the USB device behind a node has; None if there is no such device.
-fn usb_id(class: &Path, node: &Path) -> Option<UsbId> {
+pub(super) fn usb_id(class: &Path, node: &Path) -> Option<UsbId> {
     // `device` is a symlink to the USB interface, and what is above that, the USB device.
     let device = class.join(node.file_name()?).join("device/..");
     let text = |file: &str| {

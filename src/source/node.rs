@@ -135,18 +135,18 @@ fn busy(device: u64) -> String {
     if names.any(|name| name.starts_with("/dev/") && fs::metadata(name).is_ok_and(|m| m.rdev() == device)) {
         return "busy: another section of the config means it too".into();
     }
-    busy_with(&holders(device))
+    busy_with(&holders(device), "video*")
 }
 
-/// The words for a device that these processes hold.
-pub(super) fn busy_with(holders: &[u32]) -> String {
+/// The words for a device that these processes hold; it is one of those below /dev.
+pub(super) fn busy_with(holders: &[u32], devices: &str) -> String {
     let name = |pid: &u32| match fs::read_to_string(format!("/proc/{pid}/comm")) {
         Ok(name) => format!("pid {pid}, {}", name.trim_end()),
         Err(_) => format!("pid {pid}"),
     };
     // The kernel shows a sandbox no other process's files, and users only their own.
     let list = if holders.is_empty() {
-        "; sudo fuser -v /dev/video* says which".into()
+        format!("; sudo fuser -v /dev/{devices} says which")
     } else {
         format!(" ({})", holders.iter().map(name).collect::<Vec<_>>().join("; "))
     };

@@ -183,7 +183,7 @@ impl<'a> Report<'a> {
             .metadata()
             .map_or(Vec::new(), |node| node::holders(node.rdev()));
         if !users.is_empty() {
-            let busy = node::busy_with(&users);
+            let busy = node::busy_with(&users, "video*");
             self.trouble(format_args!("{path}: {busy}; while that streams, no other can."));
         }
         let Some((rank, text)) = self.section(node, found) else {

@@ -154,12 +154,12 @@ pub enum SampleFormat {
 }
 
 impl SampleFormat {
-    /// All of them, what costs least to read first.
+    /// All of them, the best first: of a quiet microphone 16 bits are few.
     pub const ALL: [SampleFormat; 4] = [
-        SampleFormat::S16,
         SampleFormat::S32,
         SampleFormat::S24,
         SampleFormat::S24Packed,
+        SampleFormat::S16,
     ];
 
     /// The bytes of a sample.
@@ -186,7 +186,7 @@ pub struct Wish {
 /// What a device can do as wished.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
-    /// The formats.
+    /// The formats, the best first.
     pub formats: Vec<SampleFormat>,
     /// The fewest and the most channels; not all between them need to be there.
     pub channels: [u32; 2],

@@ -21,6 +21,7 @@ mod probe;
 mod ptz;
 mod reload;
 mod served;
+mod sound;
 #[path = "../support/mod.rs"]
 mod support;
 mod uvc;

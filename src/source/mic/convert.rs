@@ -20,6 +20,9 @@ pub struct Converter {
     channels: [usize; 2],
     gain: f32,
     offset: [f32; 2],
+    /// Of each channel its value as it was last, and for how many frames it has been that.
+    still: [(f32, u32); 2],
+    second: u32,
     /// The share of a sample's distance by which the offset follows; 1 for the first sample of all.
     follow: f32,
     follow_later: f32,
@@ -31,6 +34,7 @@ pub struct Converter {
 impl Converter {
     /// For a device with so many channels and samples a second, and a gain in decibels.
     pub fn new(format: SampleFormat, channels: usize, rate: u32, gain_db: i8) -> Converter {
+        let second = rate;
         let rate = rate as f32;
         let mut gain = 1.0;
         for _ in 0..gain_db.unsigned_abs() {
@@ -41,6 +45,8 @@ impl Converter {
             channels: [channels, channels.min(2)],
             gain: if gain_db < 0 { 1.0 / gain } else { gain },
             offset: [0.0; 2],
+            still: [(0.0, second); 2],
+            second,
             follow: 1.0,
             follow_later: std::f32::consts::TAU * LOWEST_HZ / rate,
             peak: 0.0,
@@ -56,11 +62,25 @@ impl Converter {
             let mut values = [0.0; 2];
             for (number, bytes) in frame.chunks_exact(size).take(taken).enumerate() {
                 let value = self.value(bytes);
+                let (last, frames) = self.still[number];
+                self.still[number] = (
+                    value,
+                    if value == last {
+                        frames.saturating_add(1)
+                    } else {
+                        0
+                    },
+                );
                 let offset = &mut self.offset[number];
                 *offset += (value - *offset) * self.follow;
                 values[number] = (value - *offset) * self.gain;
             }
             self.follow = self.follow_later;
+            // A single I2S microphone is one of two channels, of which the other is dead: it is to be heard on both sides.
+            let dead = |number: usize| self.still[number].1 > self.second;
+            if taken == 2 && dead(0) != dead(1) {
+                values = [values[usize::from(dead(0))]; 2];
+            }
             // One limit for both, or what is in the middle would move.
             let loudest = values[0].abs().max(values[1].abs());
             self.peak = loudest.max(self.peak * self.release);
@@ -128,6 +148,29 @@ mod tests {
         let block = [100, 1000, 30_000, 200, 2000, -30_000].map(i16::to_le_bytes);
         let samples = converted(Converter::new(SampleFormat::S16, 3, 48_000, 0), &block.concat());
         near(&samples, &[100, 1000, 200, 2000]);
+    }
+
+    #[test]
+    fn beside_a_dead_channel_the_other_is_on_both_sides() {
+        let block = |frames: &[[i16; 2]]| -> Vec<u8> {
+            frames
+                .iter()
+                .flatten()
+                .flat_map(|sample| sample.to_le_bytes())
+                .collect()
+        };
+        // A second has 100 frames here.
+        let mut converter = Converter::new(SampleFormat::S16, 2, 100, 0);
+        let mut samples = Vec::new();
+        converter.convert(&block(&[[7, 0]; 200]), &mut samples);
+        assert!(samples.iter().all(|sample| *sample == 0));
+        samples.clear();
+        converter.convert(&block(&[[7, 500]]), &mut samples);
+        assert!(samples[0] == samples[1] && samples[1] > 100, "{samples:?}");
+        samples.clear();
+        // Then both are alive.
+        converter.convert(&block(&[[500, 0]]), &mut samples);
+        assert!(samples[0] > 100 && samples[1] < samples[0], "{samples:?}");
     }
 
     #[test]

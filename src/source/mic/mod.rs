@@ -1,8 +1,10 @@
 //! The microphone beside a camera: what it captures, as frames of 16-bit samples on the clock that pictures are timed by.
 
+mod cards;
 mod convert;
+mod microphone;
 mod resample;
 mod servo;
+mod sound;
 
-pub use convert::Converter;
-pub use servo::Servo;
+pub use sound::{Heard, Sound};

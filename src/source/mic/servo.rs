@@ -69,6 +69,11 @@ impl Servo {
         }
     }
 
+    /// True if it is for blocks of so many samples a second and channels.
+    pub fn fits(&self, rate: u32, channels: usize) -> bool {
+        (self.rate, self.channels) == (rate, channels)
+    }
+
     /// What comes next does not follow what came before: some was lost.
     pub fn lost(&mut self) {
         self.anew = true;

@@ -74,7 +74,7 @@ pub(super) fn fail(what: &str, why: &str) -> Error {
 /// The error for the last line that the program wrote before it ended; None if the line says nothing useful.
 pub(super) fn explain(line: &str) -> Option<Error> {
     if line.contains("failed to acquire camera") {
-        return Some(fail("can't use the camera", &busy_with(&holders())));
+        return Some(fail("can't use the camera", &busy_with(&holders(), "video*")));
     }
     let (_, [what, remedy]) = REASONS.iter().find(|(words, _)| line.contains(words))?;
     Some(fail(what, remedy))
