@@ -4,7 +4,7 @@ use super::attack::Detector;
 use super::math::{exp2, log2};
 use super::mdct::{EDGE, Filterbank, LONG, SHORT};
 use super::model::Model;
-use super::sections::{Bands, Books, LARGEST, MAX_BANDS, Quantized, ZERO};
+use super::sections::{Bands, Books, ESCAPE, LARGEST, MAX_BANDS, Quantized, ZERO};
 use super::shape::{Sequence, Shape};
 use crate::format::bits::BitWriter;
 
@@ -104,7 +104,9 @@ impl Channel {
                 energy += line * line;
                 roots += root;
                 *power = (magnitude * root).sqrt();
-                peak = peak.max(*power);
+                if *power > peak {
+                    peak = *power;
+                }
             }
             self.energies.push(energy);
             self.bands.push(Band {
@@ -169,11 +171,15 @@ impl Channel {
                 quantized.magnitudes[range].fill(0);
             } else {
                 let step = exp2(-0.1875 * f32::from(scalefactor));
-                for i in range {
+                let lines = self.lines[range.clone()].iter().zip(&self.powers[range.clone()]);
+                for ((line, power), place) in lines.zip(quantized.places(range)) {
                     // A little under ½, as most lines are nearer to the smaller of two numbers.
-                    let magnitude = (self.powers[i] * step + 0.4054) as i32 as i16;
-                    largest = largest.max(magnitude);
-                    quantized.set(i, magnitude, self.lines[i] < 0.0);
+                    let magnitude = (power * step + 0.4054) as i32 as i16;
+                    if magnitude > largest {
+                        largest = magnitude;
+                    }
+                    *place.0 = if *line < 0.0 { -magnitude } else { magnitude };
+                    *place.1 = if magnitude > ESCAPE { ESCAPE } else { magnitude };
                 }
             }
             quantized.largest.push(largest);

@@ -53,8 +53,19 @@ fn circle(count: usize, first: f64, step: f64) -> Vec<Complex> {
     (0..count).map(point).collect()
 }
 
+#[inline(always)] // a call would take longer
 fn product(a: Complex, b: Complex) -> Complex {
     [a[0] * b[0] - a[1] * b[1], a[0] * b[1] + a[1] * b[0]]
+}
+
+#[inline(always)]
+fn sum(a: Complex, b: Complex) -> Complex {
+    [a[0] + b[0], a[1] + b[1]]
+}
+
+#[inline(always)]
+fn difference(a: Complex, b: Complex) -> Complex {
+    [a[0] - b[0], a[1] - b[1]]
 }
 
 impl Filterbank {
@@ -130,7 +141,8 @@ fn transform(
     }
 }
 
-/// The FFT in place of a power of two of points, of which `roots` has the roots of unity or those of a larger one.
+/// The FFT in place of a power of two of points (eight at least), of which `roots` has the roots of unity or those of
+/// a larger one.
 fn fft(points: &mut [Complex], roots: &[Complex]) {
     let size = points.len();
     let unused = size.leading_zeros() + 1;
@@ -140,21 +152,34 @@ fn fft(points: &mut [Complex], roots: &[Complex]) {
             points.swap(i, j);
         }
     }
-    let mut half = 1;
-    while half < size {
-        for chunk in points.chunks_exact_mut(2 * half) {
-            let (low, high) = chunk.split_at_mut(half);
-            for ((a, b), &root) in low
-                .iter_mut()
-                .zip(high)
-                .zip(roots.iter().step_by(roots.len() / half))
-            {
-                let turned = product(*b, root);
-                *b = [a[0] - turned[0], a[1] - turned[1]];
-                *a = [a[0] + turned[0], a[1] + turned[1]];
+    let mut part = 1;
+    if size.ilog2() % 2 == 1 {
+        for pair in points.chunks_exact_mut(2) {
+            (pair[0], pair[1]) = (sum(pair[0], pair[1]), difference(pair[0], pair[1]));
+        }
+        part = 2;
+    }
+    // Two steps at once: half the loads and stores.
+    while part < size {
+        let step = roots.len() / (2 * part);
+        for chunk in points.chunks_exact_mut(4 * part) {
+            let (low, high) = chunk.split_at_mut(2 * part);
+            let (a, b) = low.split_at_mut(part);
+            let (c, d) = high.split_at_mut(part);
+            let mut root = 0;
+            for ((a, b), (c, d)) in a.iter_mut().zip(b).zip(c.iter_mut().zip(d)) {
+                let (one, two) = (roots[root], roots[2 * root]);
+                let (b2, d2) = (product(*b, two), product(*d, two));
+                let (even, odd) = (sum(*a, b2), difference(*a, b2));
+                let (high_even, high_odd) = (product(sum(*c, d2), one), product(difference(*c, d2), one));
+                // A quarter of the circle on.
+                let turned = [high_odd[1], -high_odd[0]];
+                (*a, *c) = (sum(even, high_even), difference(even, high_even));
+                (*b, *d) = (sum(odd, turned), difference(odd, turned));
+                root += step;
             }
         }
-        half *= 2;
+        part *= 4;
     }
 }
 

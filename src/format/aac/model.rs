@@ -1,6 +1,6 @@
 //! What can be heard: how much noise each scalefactor band bears.
 //!
-//! Noise that is 32 dB below a band's own sound can't be heard, nor what is masked by the bands beside it: masking falls by
+//! Noise that is 36 dB below a band's own sound can't be heard, nor what is masked by the bands beside it: masking falls by
 //! 15 dB for each Bark upward and by 30 dB downward. Noise of a few units of a 16-bit sample is heard nowhere.
 
 use super::math::exp2;
@@ -16,8 +16,8 @@ pub struct Model {
     quiet: f32,
 }
 
-/// The noise that a band's own sound masks: -32 dB.
-const OWN: f32 = 0.000_631;
+/// The noise that a band's own sound masks: -36 dB.
+const OWN: f32 = 0.000_251;
 /// The variance of noise that nobody hears.
 const QUIET: f32 = 8.0;
 /// log2 of 10 dB.

@@ -28,7 +28,7 @@ const KINDS: [Kind; 6] = [
 /// The largest magnitude of a line.
 pub const LARGEST: i16 = 8191;
 /// A line of this magnitude or more has an escape behind its code.
-const ESCAPE: i16 = 16;
+pub const ESCAPE: i16 = 16;
 /// The book of a band that is all 0: it has no codes and no scalefactor.
 pub const ZERO: u8 = 0;
 /// The cost of a book that has no codes for a band.
@@ -87,10 +87,11 @@ impl Quantized {
         }
     }
 
-    /// Sets a line to `magnitude`, and gives that.
-    pub fn set(&mut self, line: usize, magnitude: i16, negative: bool) {
-        self.magnitudes[line] = magnitude.min(ESCAPE);
-        self.lines[line] = if negative { -magnitude } else { magnitude };
+    /// Where some lines and their magnitudes are.
+    pub fn places(&mut self, range: Range<usize>) -> impl Iterator<Item = (&mut i16, &mut i16)> {
+        self.lines[range.clone()]
+            .iter_mut()
+            .zip(&mut self.magnitudes[range])
     }
 }
 
@@ -131,10 +132,9 @@ impl Books {
     /// What each book costs for a band, without its scalefactor.
     fn costs(&self, lines: &[i16], magnitudes: &[i16], largest: i16) -> Costs {
         let mut costs = [NEVER; BOOKS];
-        for (k, kind) in KINDS.iter().enumerate() {
-            if largest > kind.largest {
-                continue;
-            }
+        let possible = KINDS.iter().enumerate().filter(|kind| kind.1.largest >= largest);
+        // Those for larger lines still would take more bits, if they are not zeros between larger ones.
+        for (k, kind) in possible.take(if largest == 0 { KINDS.len() } else { 3 }) {
             let lengths = &self.lengths[STARTS[2 * k]..];
             let values = if kind.zero == 0 { magnitudes } else { lines };
             let (base, zero) = (kind.values as i32, kind.zero as i32);
