@@ -16,7 +16,7 @@ pub(super) struct Parked {
     pub handback_requested: bool,
 }
 
-/// Wakes a follower's thread where it waits. All of it happens under the ring's lock.
+/// Wakes a follower's thread where it waits. What the thread is to find is changed under the ring's lock.
 #[derive(Default)]
 pub struct Wake {
     pub(super) condvar: Condvar,
@@ -148,17 +148,16 @@ impl ParkedFollowers {
         }
     }
 
-    /// Wakes a thread to send: that of the follower that is due first.
-    pub fn wake_next(&self) {
-        if let Some(parked) = self.due.front().and_then(|slot| self.get(*slot)) {
-            parked.wake.up();
-        }
+    /// The thread to be woken to send, where fewer than `most` do: that of the follower that is due first.
+    pub fn next_sender(&self, most: usize) -> Option<&Arc<Wake>> {
+        let first = self.get(*self.due.front()?)?;
+        (self.senders < most).then_some(&first.wake)
     }
 
     /// Leaves what is due to another thread, if none sends already.
     pub fn leave_to_others(&self) {
-        if self.senders == 0 {
-            self.wake_next();
+        if let Some(sender) = self.next_sender(1) {
+            sender.up();
         }
     }
 }

@@ -90,7 +90,6 @@ impl Ring {
             evicted.extend(state.fragments.push(fragment, now_us));
         }
         state.parked.all_are_due();
-        state.parked.leave_to_others();
         self.wake_pulling(state);
         // Memory is given back outside the lock.
         drop(evicted);
@@ -171,10 +170,15 @@ impl Ring {
         self.lock().fragments.too_long_to_join()
     }
 
-    /// Unlocks the state, and wakes those that wait to pull. (To wake nobody is a system call too.)
+    /// Unlocks the state, and wakes who sends what is due, and those that wait to pull. (To wake nobody is a system call too.)
     fn wake_pulling(&self, state: MutexGuard<'_, State>) {
         let pulling = state.pulling > 0;
+        let sender = state.parked.next_sender(1).cloned();
         drop(state);
+        // Under the lock, it would only wake up to wait for that.
+        if let Some(sender) = sender {
+            sender.up();
+        }
         if pulling {
             self.changed.notify_all();
         }
@@ -214,9 +218,11 @@ impl Ring {
             let Some(slot) = parked.due.pop_front() else {
                 break;
             };
-            if now_us >= help_at_us && parked.due.len() >= HELP_AT && parked.senders < self.max_senders {
-                parked.wake_next();
-                help_at_us = now_us + micros(HELP_AFTER);
+            if now_us >= help_at_us && parked.due.len() >= HELP_AT {
+                if let Some(helper) = parked.next_sender(self.max_senders) {
+                    helper.up();
+                    help_at_us = now_us + micros(HELP_AFTER);
+                }
             }
             let Some(follower) = parked.get_mut(slot) else {
                 continue;
