@@ -827,3 +827,36 @@ fn a_foreign_client_agrees() {
         "state init fragments clock echo pong big-pong closed 1000 h264 refused 1009\n"
     );
 }
+
+#[test]
+fn sound_comes_between_the_pictures_unless_it_is_not_wanted() {
+    let server = Server::with_config("[server]\nlisten = 127.0.0.1\nport = 0\n[test]\nmic = test\n");
+    for (target, has_sound) in [("/ws", true), ("/ws?audio=0", false)] {
+        let mut client = Client::new(&server, target);
+        let init = client.find(Frame::is_init);
+        let tells = |word: &[u8]| init.payload.windows(4).any(|four| four == word);
+        assert_eq!((tells(b"avc1"), tells(b"mp4a")), (true, has_sound), "{target}");
+        let mut sounds = 0;
+        let mut ends = [0, 0];
+        for number in 1..=60 {
+            let message = client.find(|frame| frame.first == BINARY).payload;
+            let fragment = Fragment::new(&message);
+            let is_sound = message[44..48] == [0, 0, 0, 2];
+            assert_eq!(fragment.sequence(), number);
+            assert!(
+                number > 1 || !is_sound && fragment.time() < 15,
+                "{}",
+                fragment.time()
+            );
+            let end = &mut ends[usize::from(is_sound)];
+            assert!(fragment.time() >= *end, "{target}: {number}");
+            *end = fragment.time() + 1;
+            sounds += usize::from(is_sound);
+        }
+        assert_eq!(sounds > 10, has_sound, "{sounds}");
+    }
+    let mut bare = Client::new(&server, "/ws?format=h264");
+    for _ in 0..40 {
+        assert_eq!(bare.next().unwrap().payload[..4], [0, 0, 0, 1]);
+    }
+}

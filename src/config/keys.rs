@@ -2,6 +2,7 @@
 //! must say.
 
 use super::device::DeviceName;
+use super::mic::MicName;
 use super::model::{Draft, Sandbox};
 use super::nearest::nearest;
 use super::pan_tilt::{HeadKind, degrees, i2c_address, presets, pulses};
@@ -431,6 +432,24 @@ pub static KEYS: &[Key] = &[
         allowed: "nothing, or a command for sh",
         set: |draft, text| {
             draft.camera.event_command = one_line(text);
+            Ok(())
+        },
+    },
+    Key {
+        scope: Scope::Camera,
+        name: "mic",
+        default: "no",
+        doc: doc(
+            "What is to be heard beside the picture. test: a beep that begins with each second of the test picture. A ?audio=0 behind \
+              the address of a stream asks for the video alone.",
+        ),
+        allowed: "no; for the test picture also test",
+        set: |draft, text| {
+            draft.camera.mic = match text {
+                "no" => None,
+                "test" => Some(MicName::Test),
+                _ => return Err(Refused::NotAllowed),
+            };
             Ok(())
         },
     },

@@ -1,6 +1,7 @@
 //! What a config says: the types that the rest of the program reads, and their defaults.
 
 use super::device::DeviceName;
+use super::mic::MicName;
 use super::pan_tilt::PanTilt;
 use super::people::{People, Rights};
 use super::source::{Setting, SourceKind};
@@ -138,6 +139,8 @@ pub struct Camera {
     pub event_url: Option<Url>,
     /// The shell command that is run at each of its events; empty if none is.
     pub event_command: String,
+    /// What is to be heard beside it.
+    pub mic: Option<MicName>,
     /// What turns it.
     pub pan_tilt: Box<PanTilt>,
 }
@@ -156,6 +159,7 @@ impl Default for Camera {
             linger: Duration::from_secs(5),
             event_url: None,
             event_command: String::new(),
+            mic: None,
             pan_tilt: Box::default(),
         }
     }

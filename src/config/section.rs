@@ -69,6 +69,11 @@ impl Camera {
             }
         }
         let entry = |key: &str| entries.iter().find(|entry| entry.key == key);
+        let can_beep = self.mic.is_none() || self.source == SourceKind::Test;
+        if let (false, Some(entry)) = (can_beep, entry("mic")) {
+            let allowed = "no; test is for the test picture";
+            return Err(bad_value(file, entry, allowed, Refused::NotAllowed));
+        }
         match &mut self.source {
             // The camera turns what it can: the picture is right in whatever shows it.
             SourceKind::Rpicam(rpicam) if self.rotation == 180 => {

@@ -2,7 +2,7 @@
 
 use super::report::Report;
 use super::sets::Sets;
-use crate::format::fmp4::{Fragment, Init, Timeline};
+use crate::format::fmp4::{Fragment, Init, SoundFrame, Timeline};
 use crate::format::h264::{AccessUnit, Reader, Refused, Sps};
 use crate::format::{Codec, jpeg};
 use crate::ring::Picture;
@@ -124,6 +124,7 @@ impl<'a> Ingest<'a> {
     /// Begins with a source that was opened.
     pub fn open(&mut self, info: SourceInfo, now: Instant) {
         self.timeline.restart(info.fps);
+        self.stream.ring.set_sound(info.sound);
         self.open = Open::new(info, self.stream.state().losses, now);
         self.stream.publish(|state| state.patience = Duration::ZERO);
     }
@@ -166,6 +167,10 @@ impl<'a> Ingest<'a> {
     pub fn on_signal(&mut self, signal: Signal<'_>, report: &mut Report<'_>) {
         let frame = match signal {
             Signal::Frame(frame) => frame,
+            Signal::Sound { time_us, data } => {
+                let data = data.to_vec();
+                return self.stream.ring.push_sound(SoundFrame { time_us, data });
+            }
             Signal::Gap => {
                 self.open.reader.lost();
                 return self.open.needs_key = true;
@@ -526,7 +531,7 @@ mod tests {
         while frames.len() < count {
             let mut take = |signal: Signal<'_>| match signal {
                 Signal::Frame(frame) => frames.push(frame.data.to_vec()),
-                Signal::Gap => panic!("a gap"),
+                Signal::Gap | Signal::Sound { .. } => panic!("no frame"),
             };
             source
                 .poll(wake.woken(), Duration::from_secs(1), &mut take)

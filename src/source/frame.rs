@@ -6,6 +6,7 @@ use super::pipeline::Pipeline;
 use crate::config::Setting;
 use crate::error::Result;
 use crate::format::Codec;
+use crate::format::fmp4::SoundFormat;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -27,6 +28,13 @@ pub struct Frame<'a> {
 pub enum Signal<'a> {
     /// A whole frame.
     Frame(Frame<'a>),
+    /// An AAC frame of [`SourceInfo::sound`].
+    Sound {
+        /// The time of the first sample that it decodes to, CLOCK_MONOTONIC in microseconds.
+        time_us: u64,
+        /// A raw_data_block (ISO/IEC 14496-3, 4.4.2.1).
+        data: &'a [u8],
+    },
     /// Frames were lost or damaged here: what follows can't be decoded before the next key frame.
     Gap,
 }
@@ -57,6 +65,8 @@ pub struct SourceInfo {
     pub pipeline: Option<Pipeline>,
     /// The JPEG pictures that its H.264 is made of come, too.
     pub jpeg_too: bool,
+    /// What is to be heard beside its pictures, if it gives that itself.
+    pub sound: Option<SoundFormat>,
 }
 
 /// Frames that a source lost, counted since it was opened.

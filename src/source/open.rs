@@ -68,7 +68,13 @@ pub fn open(camera: &Camera, history: &mut History) -> Result<Box<dyn Source>> {
             Box::new(Exec::start(&camera.name, &camera.section, command, history)?)
         }
         SourceKind::Rpicam(rpicam) => Box::new(rpicam::open(camera, rpicam, history)?),
-        SourceKind::Test => Box::new(Pattern::new(width, height, fps)?),
+        SourceKind::Test => {
+            let pattern = Pattern::new(width, height, fps)?;
+            Box::new(match camera.mic {
+                Some(_) => pattern.with_beep(),
+                None => pattern,
+            })
+        }
     })
 }
 

@@ -396,7 +396,7 @@ mod tests {
             Duration::from_millis(100),
             &mut |signal| match signal {
                 Signal::Frame(frame) => units.push(frame.data.to_vec()),
-                Signal::Gap => panic!("no gap"),
+                Signal::Gap | Signal::Sound { .. } => panic!("no gap"),
             },
         )
     }

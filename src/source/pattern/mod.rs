@@ -1,5 +1,6 @@
 //! The built-in test picture: colour bars, a ball, the clock and the frame number, as real H.264.
 
+mod beep;
 mod cavlc;
 mod drawing;
 mod encoder;

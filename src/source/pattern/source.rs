@@ -1,5 +1,6 @@
 //! The test picture as a source: drawn, coded and handed over at an even pace.
 
+use super::beep::Beep;
 use super::drawing::Drawing;
 use super::encoder::Encoder;
 use crate::error::{Error, Result};
@@ -26,6 +27,9 @@ pub struct Pattern {
     number: u32,
     key_wanted: bool,
     frames_since_key: u64,
+    beep: Option<Beep>,
+    /// When the newest second began: a frame whose number is that of whole seconds.
+    second_us: u64,
 }
 
 impl Pattern {
@@ -67,7 +71,16 @@ impl Pattern {
             number: 0,
             key_wanted: true,
             frames_since_key: 0,
+            beep: None,
+            second_us: 0,
         })
+    }
+
+    /// Has it heard, too: a beep begins with each second.
+    pub fn with_beep(mut self) -> Pattern {
+        self.beep = Beep::new(self.schedule.start_us);
+        self.info.sound = self.beep.as_ref().map(Beep::format);
+        self
     }
 
     /// Marks it as shown in place of a camera.
@@ -99,18 +112,34 @@ impl Source for Pattern {
         timeout: Duration,
         sink: &mut dyn FnMut(Signal<'_>),
     ) -> Result<()> {
-        let due = Duration::from_micros(self.schedule.due_us().saturating_sub(clock::monotonic_us()));
+        let frame_us = self.schedule.due_us();
+        let due_us = self
+            .beep
+            .as_ref()
+            .map_or(frame_us, |beep| frame_us.min(beep.due_us()));
+        let due = Duration::from_micros(due_us.saturating_sub(clock::monotonic_us()));
         if !due.is_zero() {
             poll(&mut [readable(wake)], Some(due.min(timeout)))
                 .map_err(|errno| Error::new("test picture", "can't wait for the next frame", errno.desc()))?;
         }
-        if let Some(captured_us) = self.schedule.take(clock::monotonic_us()) {
+        let now_us = clock::monotonic_us();
+        if let Some(captured_us) = self.schedule.take(now_us) {
+            if u64::from(self.number) % self.schedule.fps == 0 {
+                self.second_us = captured_us;
+            }
             self.next();
             sink(Signal::Frame(Frame {
                 codec: Codec::H264,
                 data: &self.data,
                 captured_us,
             }));
+        }
+        // Not ahead of a frame with which a second begins.
+        let until_us = now_us.min(self.schedule.due_us());
+        if let Some(beep) = &mut self.beep {
+            while let Some((time_us, data)) = beep.next(until_us, self.second_us) {
+                sink(Signal::Sound { time_us, data });
+            }
         }
         Ok(())
     }

@@ -184,7 +184,9 @@ fn next_frame(pattern: &mut Pattern, wake: &impl AsFd) -> (bool, u32, u64) {
             Signal::Frame(Frame {
                 data, captured_us, ..
             }) => frame = Some((data[4] & 31 == 7, captured_us)),
-            Signal::Gap => panic!("the test picture has no gaps"),
+            Signal::Gap | Signal::Sound { .. } => {
+                panic!("the test picture has no gaps, and this one no sound")
+            }
         };
         pattern
             .poll(wake.as_fd(), Duration::from_secs(1), &mut sink)
