@@ -4,6 +4,7 @@
 # make bench   what it costs, as ratios
 # make fuzz    60 s of fuzzing for each target (needs a nightly Rust)
 # make browsers   how late the picture is in each browser, by each path; MINUTES=20: does that grow?
+# make audio-quality   our AAC encoder beside others: speech by PESQ, claps by what is heard before them
 # make soak    clients coming and going and cameras unplugged: does anything grow? MINUTES=20
 # make dist    the static binaries for every board, tried out, in dist/
 # make deb     Debian packages of them, in dist/
@@ -22,7 +23,7 @@ UNITS    = $(patsubst systemd/%,$(SYSTEMD)/system/%,$(wildcard systemd/*.*)) \
            $(patsubst systemd/%,$(SYSTEMD)/%,$(wildcard systemd/user/*))
 CONFIG   = $(DESTDIR)/etc/fmp4streamer.conf
 
-.PHONY: run build test check bench browsers fuzz soak dist deb install uninstall
+.PHONY: run build test check bench browsers audio-quality fuzz soak dist deb install uninstall
 
 run: build
 	target/release/fmp4streamer $(ARGS)
@@ -46,6 +47,10 @@ bench:
 browsers: build
 	@tests/need test
 	@python3 tests/browsers target/release/fmp4streamer --table $(MINUTES)
+
+audio-quality:
+	@tests/need run
+	@tests/audio/run
 
 fuzz:
 	@tests/need run

@@ -4,10 +4,11 @@
 
 mod support;
 
-use fmp4streamer::format::aac::{DELAY, Encoder, FRAME, config};
+use fmp4streamer::format::aac::{DELAY, FRAME};
 use std::f64::consts::PI;
 use std::fs;
 use std::path::Path;
+use support::adts::adts;
 use support::random::Random;
 use support::{Dir, have, run};
 
@@ -21,30 +22,11 @@ struct Sound {
 }
 
 impl Sound {
-    /// The frames as a file of ADTS (ISO/IEC 14496-3, clause 1.A.3.2), which has a head of seven bytes before each.
-    fn adts(&self) -> Vec<u8> {
-        let mut encoder = Encoder::new(self.hz, self.channels, self.bit_rate).unwrap();
-        let config = u16::from_be_bytes(config(self.hz, self.channels).unwrap());
-        // profile (AAC-LC), sampling_frequency_index, private_bit, channel_configuration
-        let kind = 1 << 12 | u64::from(config >> 7 & 15) << 8 | u64::from(config >> 3 & 15) << 4;
-        let mut file = Vec::new();
-        // Frames of silence bring the end out of the encoder and the decoder.
-        let blocks = self.pcm.chunks(FRAME * usize::from(self.channels));
-        for block in blocks.chain([&[][..]; 3]) {
-            let start = file.len();
-            file.extend([0; 7]);
-            encoder.encode(block, &mut file);
-            let length = (file.len() - start) as u64;
-            let head = 0xfff1 << 40 | kind << 26 | length << 13 | 0x7ff << 2;
-            file[start..start + 7].copy_from_slice(&head.to_be_bytes()[1..]);
-        }
-        file
-    }
-
     /// What a decoder makes of it, as long as it was and from its own beginning.
     fn decoded(&self, by: fn(&Path, &Path, &Sound) -> Vec<i16>) -> Vec<i16> {
         let dir = Dir::new();
-        let file = dir.write("sound.aac", self.adts());
+        let file = adts(self.hz, self.channels, self.bit_rate, &self.pcm).unwrap();
+        let file = dir.write("sound.aac", file);
         let pcm = by(&file, &dir.file("sound.raw"), self);
         let start = DELAY * usize::from(self.channels);
         assert!(

@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // each test file uses its part
 
+pub mod adts;
 pub mod hex;
 pub mod pictures;
 pub mod random;

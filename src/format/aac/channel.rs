@@ -21,7 +21,7 @@ const SILENT: i16 = i16::MIN;
 #[derive(Debug, Clone, Copy)]
 struct Band {
     energy: f32,
-    /// The fourth root of the noise that it bears.
+    /// The eighth root of the noise that it bears.
     threshold: f32,
     /// log2 of the sum of the square roots of its lines.
     form: f32,
@@ -142,14 +142,15 @@ impl Channel {
             self.last_thresholds.extend_from_slice(&self.thresholds);
         }
         for band in &mut self.bands {
-            band.threshold = band.threshold.sqrt().sqrt();
+            band.threshold = band.threshold.sqrt().sqrt().sqrt();
         }
     }
 
-    /// About how many bits the lines need if each band gets some more noise: `more` is added to the fourth root.
+    /// About how many bits the lines need if each band gets some more noise: `more` is added to the eighth root, so that
+    /// quiet bands get relatively more than loud ones, but not as much as if all of them got the same.
     pub fn demand(&self, more: f32) -> f32 {
         let bits = |band: &Band| {
-            let over = band.energy / power_of_4(band.threshold + more);
+            let over = band.energy / power_of_8(band.threshold + more);
             if over > 1.0 {
                 f32::from(band.lines) * log2(over)
             } else {
@@ -210,9 +211,9 @@ impl Channel {
         for band in &self.bands {
             let root = band.threshold + more;
             let mut scalefactor = SILENT;
-            if band.energy > power_of_4(root) {
+            if band.energy > power_of_8(root) {
                 // 8/3·log2(6.75·threshold / the sum of the lines' roots): 3GPP TS 26.403, clause 5.6.1.2.
-                let wanted = (8.0 / 3.0) * (2.754_888 + 4.0 * log2(root) - band.form);
+                let wanted = (8.0 / 3.0) * (2.754_888 + 8.0 * log2(root) - band.form);
                 // The largest line has to stay in its range.
                 let least = (16.0 / 3.0) * log2(band.peak / f32::from(LARGEST)) + 1.0;
                 scalefactor = (wanted.max(least).clamp(-100.0, 155.0) + 128.0) as i16 - 128;
@@ -250,7 +251,7 @@ impl Channel {
     }
 }
 
-fn power_of_4(x: f32) -> f32 {
-    let square = x * x;
-    square * square
+fn power_of_8(x: f32) -> f32 {
+    let power_of_4 = x * x * x * x;
+    power_of_4 * power_of_4
 }

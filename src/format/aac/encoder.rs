@@ -19,10 +19,10 @@ const MAX_BITS: u32 = 6144;
 const BUCKET: u32 = 4;
 /// How full the bucket is on the average.
 const AIM: f32 = 0.7;
-/// The least and the most noise that is added to what can't be heard: fourth roots, as [`Channel::demand`] has them.
+/// The least and the most noise that is added to what can't be heard: eighth roots, as [`Channel::demand`] has them.
 /// With the most all lines are 0.
-const LEAST: f32 = 0.25;
-const MOST: f32 = 1e5;
+const LEAST: f32 = 0.05;
+const MOST: f32 = 1e3;
 /// A frame that fits after so many tries is good, however far it is from the bits it should have.
 const TRIES: usize = 4;
 /// That close to the bits it should have a frame is good.
