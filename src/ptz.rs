@@ -90,7 +90,7 @@ pub struct View {
 
 impl View {
     /// Adds it to an object, for clients.
-    pub fn describe(&self, object: Object) -> Object {
+    pub fn describe<'a>(&self, object: &'a mut Object) -> &'a mut Object {
         let state = match self.state {
             State::None => "none",
             State::Ready => "ready",
@@ -99,7 +99,8 @@ impl View {
         let mut axes = Object::new();
         for (name, axis) in AXES.into_iter().zip(&self.axes) {
             let Some(axis) = axis else { continue };
-            let mut members = Object::new().text("kind", axis.kind.word());
+            let mut members = Object::new();
+            members.text("kind", axis.kind.word());
             for (name, number) in [
                 ("min", Some(axis.min)),
                 ("max", Some(axis.max)),
@@ -107,9 +108,9 @@ impl View {
                 ("value", axis.value),
                 ("step", Some(axis.step)),
             ] {
-                members = members.member(name, or_null(number.map(thousandths)));
+                members.member(name, or_null(number.map(thousandths)));
             }
-            axes = axes.member(name, members.end());
+            axes.member(name, members.end());
         }
         let presets: Vec<String> = self.presets.iter().map(|(name, _)| quote(name)).collect();
         object
@@ -444,7 +445,7 @@ mod tests {
     fn clients_are_told_in_degrees() {
         let ptz = ready([axis(Kind::Absolute, Some(-500)), axis(Kind::Relative, None), None]);
         assert_eq!(
-            ptz.view().describe(Object::new()).end(),
+            ptz.view().describe(&mut Object::new()).end(),
             r#"{"state":"ready","reason":"","moving":false,"axes":{"pan":{"kind":"absolute","min":-90,"max":90,"home":1,"value":-0.5,"step":1},"tilt":{"kind":"relative","min":-90,"max":90,"home":1,"value":null,"step":1}},"presets":["door"]}"#
         );
     }

@@ -107,8 +107,9 @@ pub fn values_json(controls: &[&Control]) -> String {
     for control in controls {
         let now = Object::new()
             .member("value", control.value.json())
-            .member("active", control.active);
-        values = values.member(&control.name, now.end());
+            .member("active", control.active)
+            .end();
+        values.member(&control.name, now);
     }
     Object::new()
         .text("type", "controls")

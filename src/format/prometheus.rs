@@ -42,28 +42,43 @@ impl Histogram {
 }
 
 /// A text of families, each of which comes once, with all its samples.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Text {
     text: String,
-    family: &'static str,
+    /// What all names begin with, but those that each program has.
+    prefix: &'static str,
+    family: String,
 }
 
 impl Text {
+    /// An empty one. Names begin with `prefix`, but those of what every process has.
+    pub fn new(prefix: &'static str) -> Text {
+        Text {
+            text: String::new(),
+            prefix,
+            family: String::new(),
+        }
+    }
+
     /// Begins a family. `help` is one line.
-    pub fn family(&mut self, name: &'static str, kind: Kind, help: &str) {
+    pub fn family(&mut self, name: &str, kind: Kind, help: &str) {
         let kind = match kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
             Kind::Histogram => "histogram",
         };
+        self.family.clear();
+        if !name.starts_with("process_") {
+            self.family.push_str(self.prefix);
+        }
+        self.family.push_str(name);
         // Writing to a String can't fail.
-        _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
-        self.family = name;
+        _ = writeln!(self.text, "# HELP {0} {help}\n# TYPE {0} {kind}", self.family);
     }
 
     /// Adds a sample of the family with these labels.
-    pub fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
-        self.line("", labels, &value);
+    pub fn sample(&mut self, labels: &[(&str, &str)], value: &dyn Display) {
+        self.line("", labels, value);
     }
 
     /// Adds a histogram of seconds.
@@ -116,11 +131,11 @@ mod tests {
 
     #[test]
     fn families_are_written() {
-        let mut text = Text::default();
+        let mut text = Text::new("x_");
         text.family("a_total", Kind::Counter, "How many.");
-        text.sample(&[], 7);
-        text.family("b", Kind::Gauge, "How much.");
-        text.sample(&[("camera", "a\"b\\c\nd"), ("state", "live")], 1.5);
+        text.sample(&[], &7);
+        text.family("process_b", Kind::Gauge, "How much.");
+        text.sample(&[("camera", "a\"b\\c\nd"), ("state", "live")], &1.5);
         text.family("c_seconds", Kind::Histogram, "How long.");
         let histogram = Histogram::default();
         for us in [0, 1_000, 1_001, 5_000_001] {
@@ -128,19 +143,19 @@ mod tests {
         }
         text.histogram(&[("camera", "x")], &histogram);
         let text = text.end();
-        let (before, buckets) = text.split_once("# HELP c_seconds").unwrap();
+        let (before, buckets) = text.split_once("# HELP x_c_seconds").unwrap();
         assert_eq!(
             before,
-            "# HELP a_total How many.\n# TYPE a_total counter\na_total 7\n\
-             # HELP b How much.\n# TYPE b gauge\nb{camera=\"a\\\"b\\\\c\\nd\",state=\"live\"} 1.5\n"
+            "# HELP x_a_total How many.\n# TYPE x_a_total counter\nx_a_total 7\n\
+             # HELP process_b How much.\n# TYPE process_b gauge\nprocess_b{camera=\"a\\\"b\\\\c\\nd\",state=\"live\"} 1.5\n"
         );
         let lines: Vec<&str> = buckets.lines().collect();
-        assert_eq!(lines[..2], [" How long.", "# TYPE c_seconds histogram"]);
-        assert_eq!(lines[2], "c_seconds_bucket{camera=\"x\",le=\"0.001\"} 2");
-        assert_eq!(lines[3], "c_seconds_bucket{camera=\"x\",le=\"0.0025\"} 3");
-        assert_eq!(lines[14], "c_seconds_bucket{camera=\"x\",le=\"5\"} 3");
-        assert_eq!(lines[15], "c_seconds_bucket{camera=\"x\",le=\"+Inf\"} 4");
-        assert_eq!(lines[16], "c_seconds_sum{camera=\"x\"} 5.002002");
-        assert_eq!(lines[17..], ["c_seconds_count{camera=\"x\"} 4"]);
+        assert_eq!(lines[..2], [" How long.", "# TYPE x_c_seconds histogram"]);
+        assert_eq!(lines[2], "x_c_seconds_bucket{camera=\"x\",le=\"0.001\"} 2");
+        assert_eq!(lines[3], "x_c_seconds_bucket{camera=\"x\",le=\"0.0025\"} 3");
+        assert_eq!(lines[14], "x_c_seconds_bucket{camera=\"x\",le=\"5\"} 3");
+        assert_eq!(lines[15], "x_c_seconds_bucket{camera=\"x\",le=\"+Inf\"} 4");
+        assert_eq!(lines[16], "x_c_seconds_sum{camera=\"x\"} 5.002002");
+        assert_eq!(lines[17..], ["x_c_seconds_count{camera=\"x\"} 4"]);
     }
 }

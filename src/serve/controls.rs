@@ -130,7 +130,7 @@ fn set(exchange: &Exchange<'_>) -> Result<Answer, Rejection> {
             }
             None => continue,
         };
-        refused = refused.text(name, why);
+        refused.text(name, why);
     }
     Ok(report(exchange, &answered, Some(refused.end())))
 }
@@ -169,14 +169,15 @@ fn report(exchange: &Exchange<'_>, answered: &Answered, refused: Option<String>)
     let writable = may_not.is_none() && (known || trouble.is_none());
     let why = may_not.map(Into::into).or(trouble).unwrap_or_default();
     let can_keep = stream.controls.can_keep() && role == Some(Role::Admin);
-    let mut answer = Object::new()
+    let mut answer = Object::new();
+    answer
         .member("controls", list_json(&answered.controls))
         .member("writable", writable)
         .text("why", &why)
         .member("can_keep", can_keep)
         .member("restarts", stream.controls.restarts());
     if let Some(refused) = refused {
-        answer = answer.member("refused", refused);
+        answer.member("refused", refused);
     }
     Answer::fresh("application/json", answer.end().into_bytes())
 }

@@ -83,6 +83,7 @@ fn mark(exchange: &Exchange<'_>) -> Result<Answer, Rejection> {
     let id = stream.events.add(&stream.name, kind, MARK, None, "");
     let answer = Object::new()
         .text("camera", &stream.name)
-        .text("id", &id.to_string());
-    Ok(Answer::fresh("application/json", answer.end().into_bytes()))
+        .text("id", &id.to_string())
+        .end();
+    Ok(Answer::fresh("application/json", answer.into_bytes()))
 }

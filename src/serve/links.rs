@@ -17,18 +17,22 @@ pub fn make(exchange: &Exchange<'_>) -> io::Result<Ending> {
 }
 
 fn link(exchange: &Exchange<'_>) -> Result<Answer, Rejection> {
-    let bad = || {
-        Answer::text(
-            "400 Bad Request",
-            "This takes {\"seconds\":N}, or {} for a link without end",
-        )
+    let asked = exchange.json()?;
+    let members = match &asked {
+        Value::Object(members) => Some(&**members),
+        _ => None,
     };
-    let seconds = match exchange.json()?.member("seconds") {
-        None | Some(Value::Null) => None,
-        Some(Value::Int(seconds)) if *seconds > 0 => Some(*seconds as u64),
-        Some(_) => return Err(bad().into()),
+    // What is not understood could have been an end.
+    let end = match members {
+        Some([]) => None,
+        Some([(name, Value::Int(seconds))]) if name == "seconds" && *seconds > 0 => {
+            Some(clock::unix().as_secs().saturating_add(*seconds as u64))
+        }
+        _ => {
+            let text = "This takes {\"seconds\":N}, or {} for a link without end";
+            return Err(Answer::text("400 Bad Request", text).into());
+        }
     };
-    let end = seconds.map(|seconds| clock::unix().as_secs().saturating_add(seconds));
     let name = &exchange.camera.stream.name;
     let grant = exchange.grant.as_ref();
     let sees_all = grant.is_some_and(|grant| grant.rights().cameras.is_empty());
@@ -48,8 +52,9 @@ fn link(exchange: &Exchange<'_>) -> Result<Answer, Rejection> {
     // From where it was asked for: a proxy may have taken a path away.
     let answer = Object::new()
         .text("path", &format!("{up}t/{token}/{down}"))
-        .member("expires", end.map_or("null".into(), |end| end.to_string()));
-    Ok(Answer::fresh("application/json", answer.end().into_bytes()))
+        .number_or_null("expires", end)
+        .end();
+    Ok(Answer::fresh("application/json", answer.into_bytes()))
 }
 
 /// Ends all links that were ever made, and the streams of who came by one.

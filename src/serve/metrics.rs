@@ -5,7 +5,7 @@ use super::exchange::{Ending, Exchange};
 use super::shared::CameraSide;
 use crate::events::{Counts, Outcome, Way};
 use crate::format::json::decimal;
-use crate::format::prometheus::{CONTENT_TYPE, Kind, Text};
+use crate::format::prometheus::{CONTENT_TYPE, Histogram, Kind, Text};
 use crate::stream::{Condition, Losses, Sent, State, Stream};
 use crate::sys::{clock, usage};
 use std::env::consts::ARCH;
@@ -17,6 +17,7 @@ use std::sync::atomic::Ordering::Relaxed;
 const PROTOCOLS: [&str; 4] = ["hls", "mjpeg", "mp4", "ws"];
 
 type Count<T> = fn(&T) -> u64;
+type Times = fn(&Stream) -> &Histogram;
 
 /// The reasons for which frames are lost, each with its count.
 const REASONS: [(&str, Count<Losses>); 6] = [
@@ -48,7 +49,7 @@ pub fn serve(exchange: &Exchange<'_>) -> io::Result<Ending> {
         counts: side.stream.events.counts(&side.stream.name),
     });
     let cameras: Vec<Camera<'_>> = cameras.collect();
-    let mut text = Text::default();
+    let mut text = Text::new("fmp4streamer_");
     of_program(&mut text, exchange);
     of_cameras(&mut text, &cameras);
     of_viewers(&mut text, &cameras);
@@ -59,143 +60,154 @@ pub fn serve(exchange: &Exchange<'_>) -> io::Result<Ending> {
 fn of_program(text: &mut Text, exchange: &Exchange<'_>) {
     use Kind::{Counter, Gauge};
     let shared = exchange.shared;
-    text.family("fmp4streamer_build_info", Gauge, "The program that runs.");
-    text.sample(&[("version", env!("CARGO_PKG_VERSION")), ("arch", ARCH)], 1);
-    text.family("fmp4streamer_uptime_seconds", Gauge, "Time since the start.");
-    text.sample(&[], shared.started.elapsed().as_secs());
+    text.family("build_info", Gauge, "The program that runs.");
+    text.sample(&[("version", env!("CARGO_PKG_VERSION")), ("arch", ARCH)], &1);
+    let mut one = |name, kind, help, value: &dyn Display| {
+        text.family(name, kind, help);
+        text.sample(&[], value);
+    };
+    let uptime_s = shared.started.elapsed().as_secs();
+    one("uptime_seconds", Gauge, "Time since the start.", &uptime_s);
     if let Some(usage) = usage::own() {
-        text.family("process_cpu_seconds_total", Counter, "Processor time used.");
-        text.sample(&[], decimal(usage.cpu_ms, 3));
-        text.family("process_resident_memory_bytes", Gauge, "Memory in use.");
-        text.sample(&[], usage.resident_bytes);
-        text.family("process_threads", Gauge, "Threads.");
-        text.sample(&[], usage.threads);
-        text.family("process_open_fds", Gauge, "Open files and sockets.");
-        text.sample(&[], usage.open_files);
+        let cpu_s = decimal(usage.cpu_ms, 3);
+        one(
+            "process_cpu_seconds_total",
+            Counter,
+            "Processor time used.",
+            &cpu_s,
+        );
+        let resident_bytes = &usage.resident_bytes;
+        one(
+            "process_resident_memory_bytes",
+            Gauge,
+            "Memory in use.",
+            resident_bytes,
+        );
+        one("process_threads", Gauge, "Threads.", &usage.threads);
+        one(
+            "process_open_fds",
+            Gauge,
+            "Open files and sockets.",
+            &usage.open_files,
+        );
     }
-    let counters = &shared.counters;
-    text.family("fmp4streamer_connections", Gauge, "Open connections.");
-    text.sample(&[], shared.connections().len());
-    text.family(
-        "fmp4streamer_places",
+    let connections = shared.connections().len();
+    one("connections", Gauge, "Open connections.", &connections);
+    one(
+        "places",
         Gauge,
         "Streams and HLS viewers that max_clients allows.",
+        &shared.settings.max_clients,
     );
-    text.sample(&[], shared.settings.max_clients);
-    text.family(
-        "fmp4streamer_places_taken",
+    one(
+        "places_taken",
         Gauge,
         "Those of them that are there.",
+        &shared.places.taken(),
     );
-    text.sample(&[], shared.places.taken());
+    let counters = &shared.counters;
     for (name, help, count) in [
-        ("fmp4streamer_requests_total", "Requests.", &counters.requests),
+        ("requests_total", "Requests.", &counters.requests),
         (
-            "fmp4streamer_bad_requests_total",
+            "bad_requests_total",
             "Requests that were no good HTTP.",
             &counters.bad_requests,
         ),
         (
-            "fmp4streamer_forbidden_requests_total",
+            "forbidden_requests_total",
             "Requests by a name or from a page that is not allowed.",
             &counters.forbidden,
         ),
         (
-            "fmp4streamer_refused_clients_total",
+            "refused_clients_total",
             "Clients for whom there was no place.",
             &counters.refused,
         ),
         (
-            "fmp4streamer_stuck_clients_total",
+            "stuck_clients_total",
             "Clients that took nothing for too long.",
             &counters.stuck,
         ),
     ] {
-        text.family(name, Counter, help);
-        text.sample(&[], count.load(Relaxed));
+        one(name, Counter, help, &count.load(Relaxed));
     }
 }
 
 fn of_cameras(text: &mut Text, cameras: &[Camera<'_>]) {
-    use Kind::{Counter, Gauge, Histogram};
-    text.family(
-        "fmp4streamer_camera_state",
-        Gauge,
-        "1 for the state that the camera is in.",
-    );
+    use Kind::{Counter, Gauge};
+    text.family("camera_state", Gauge, "1 for the state that the camera is in.");
     for camera in cameras {
         for condition in Condition::ALL {
             let labels = [("camera", camera.name()), ("state", condition.word())];
-            text.sample(&labels, u8::from(camera.state.condition == condition));
+            text.sample(&labels, &u8::from(camera.state.condition == condition));
         }
     }
     let counts: [(&str, &str, Count<State>); 5] = [
+        ("camera_frames_total", "Frames that went to viewers.", |it| {
+            it.frames
+        }),
+        ("camera_key_frames_total", "Key frames among them.", |it| {
+            it.key_frames
+        }),
+        ("camera_bytes_total", "Bytes of them.", |it| it.bytes),
+        ("camera_opens_total", "How often the camera was opened.", |it| {
+            it.opens
+        }),
         (
-            "fmp4streamer_camera_frames_total",
-            "Frames that went to viewers.",
-            |it| it.frames,
-        ),
-        (
-            "fmp4streamer_camera_key_frames_total",
-            "Key frames among them.",
-            |it| it.key_frames,
-        ),
-        ("fmp4streamer_camera_bytes_total", "Bytes of them.", |it| it.bytes),
-        (
-            "fmp4streamer_camera_opens_total",
-            "How often the camera was opened.",
-            |it| it.opens,
-        ),
-        (
-            "fmp4streamer_camera_faults_total",
+            "camera_faults_total",
             "Faults of the program that cost the camera a while.",
             |it| it.faults,
         ),
     ];
     for (name, help, count) in counts {
-        text.family(name, Counter, help);
-        sample_each(text, cameras, |camera| Some(count(&camera.state)));
+        each(text, cameras, (name, Counter, help), 0, &|camera| {
+            Some(count(&camera.state))
+        });
     }
     text.family(
-        "fmp4streamer_camera_frames_lost_total",
+        "camera_frames_lost_total",
         Counter,
         "Frames that did not go to viewers, by reason.",
     );
     for camera in cameras {
         for (reason, count) in REASONS {
             let labels = [("camera", camera.name()), ("reason", reason)];
-            text.sample(&labels, count(&camera.state.losses));
+            text.sample(&labels, &count(&camera.state.losses));
         }
     }
-    text.family(
-        "fmp4streamer_camera_frame_rate",
-        Gauge,
-        "Frames a second of late.",
-    );
-    sample_each(text, cameras, |camera| {
-        Some(decimal((camera.state.fps * 100.0).round() as u64, 2))
+    let rate = ("camera_frame_rate", Gauge, "Frames a second of late.");
+    each(text, cameras, rate, 2, &|camera| {
+        Some((camera.state.fps * 100.0).round() as u64)
     });
-    text.family(
-        "fmp4streamer_camera_last_frame_timestamp_seconds",
+    let last = (
+        "camera_last_frame_timestamp_seconds",
         Gauge,
         "When the last frame came, in Unix time.",
     );
-    sample_each(text, cameras, |camera| {
+    each(text, cameras, last, 3, &|camera| {
         let at = clock::unix().saturating_sub(camera.state.last_frame?.elapsed());
-        Some(decimal(at.as_millis() as u64, 3))
+        Some(at.as_millis() as u64)
     });
-    text.family(
-        "fmp4streamer_frame_interval_seconds",
-        Histogram,
-        "From capture to capture.",
-    );
-    for camera in cameras {
-        text.histogram(&[("camera", camera.name())], &camera.side.stream.intervals);
+    let times: [(&str, &str, Times); 2] = [
+        ("frame_interval_seconds", "From capture to capture.", |stream| {
+            &stream.intervals
+        }),
+        (
+            "viewer_lag_seconds",
+            "How far pictures on pages are behind, as these say.",
+            |stream| &stream.lags,
+        ),
+    ];
+    for (name, help, times) in times {
+        text.family(name, Kind::Histogram, help);
+        for camera in cameras {
+            text.histogram(&[("camera", camera.name())], times(&camera.side.stream));
+        }
     }
     text.family(
-        "fmp4streamer_frame_age_seconds",
-        Histogram,
-        "From capture to the point where all viewers can have it (pushed), and to the sending to each of mp4, ws and mjpeg (sent).",
+        "frame_age_seconds",
+        Kind::Histogram,
+        "From capture to where all viewers can have it (pushed), and to the sending to each but those of HLS (sent).",
     );
     for camera in cameras {
         let Stream {
@@ -207,58 +219,42 @@ fn of_cameras(text: &mut Text, cameras: &[Camera<'_>]) {
             text.histogram(&[("camera", camera.name()), ("stage", stage)], ages);
         }
     }
-    text.family(
-        "fmp4streamer_viewer_lag_seconds",
-        Histogram,
-        "How far the pictures on pages are behind, as they say once a second.",
-    );
-    for camera in cameras {
-        text.histogram(&[("camera", camera.name())], &camera.side.stream.lags);
-    }
-    text.family(
-        "fmp4streamer_ring_bytes",
-        Gauge,
-        "Memory that holds the newest frames.",
-    );
-    sample_each(text, cameras, |camera| {
+    let bytes = ("ring_bytes", Gauge, "Memory that holds the newest frames.");
+    each(text, cameras, bytes, 0, &|camera| {
         let stream = &camera.side.stream;
-        Some(stream.ring.bytes() + stream.pictures.bytes())
+        Some((stream.ring.bytes() + stream.pictures.bytes()) as u64)
     });
 }
 
-/// Adds a sample of the family for each camera of which there is one.
-fn sample_each<T: Display>(
+/// Adds a family with a sample for each camera that has a value, a number with so many of its digits behind the point.
+fn each(
     text: &mut Text,
     cameras: &[Camera<'_>],
-    value: impl Fn(&Camera<'_>) -> Option<T>,
+    (name, kind, help): (&str, Kind, &str),
+    digits: usize,
+    value: &dyn Fn(&Camera<'_>) -> Option<u64>,
 ) {
+    text.family(name, kind, help);
     for camera in cameras {
-        if let Some(value) = value(camera) {
-            text.sample(&[("camera", camera.name())], value);
-        }
+        let Some(value) = value(camera) else { continue };
+        let value = match digits {
+            0 => value.to_string(),
+            _ => decimal(value, digits),
+        };
+        text.sample(&[("camera", camera.name())], &value);
     }
 }
 
 fn of_viewers(text: &mut Text, cameras: &[Camera<'_>]) {
     use Kind::{Counter, Gauge};
     let counts: [(&str, Kind, &str, Count<Sent>); 4] = [
-        ("fmp4streamer_clients", Gauge, "Viewers that are there.", |it| {
-            it.viewers
+        ("clients", Gauge, "Viewers that are there.", |it| it.viewers),
+        ("clients_total", Counter, "Viewers that ever came.", |it| it.came),
+        ("sent_bytes_total", Counter, "Bytes sent to viewers.", |it| {
+            it.bytes
         }),
         (
-            "fmp4streamer_clients_total",
-            Counter,
-            "Viewers that ever came.",
-            |it| it.came,
-        ),
-        (
-            "fmp4streamer_sent_bytes_total",
-            Counter,
-            "Bytes sent to viewers.",
-            |it| it.bytes,
-        ),
-        (
-            "fmp4streamer_skipped_frames_total",
+            "skipped_frames_total",
             Counter,
             "Frames left out for viewers that were too slow.",
             |it| it.skipped,
@@ -270,17 +266,17 @@ fn of_viewers(text: &mut Text, cameras: &[Camera<'_>]) {
             for protocol in PROTOCOLS {
                 let sent = camera.sent.iter().find(|sent| sent.protocol == protocol);
                 let labels = [("camera", camera.name()), ("protocol", protocol)];
-                text.sample(&labels, sent.map_or(0, count));
+                text.sample(&labels, &sent.map_or(0, count));
             }
         }
     }
 }
 
 fn of_events(text: &mut Text, cameras: &[Camera<'_>]) {
-    text.family("fmp4streamer_events_total", Kind::Counter, "Events.");
-    sample_each(text, cameras, |camera| Some(camera.counts.events));
+    let events = ("events_total", Kind::Counter, "Events.");
+    each(text, cameras, events, 0, &|camera| Some(camera.counts.events));
     text.family(
-        "fmp4streamer_event_deliveries_total",
+        "event_deliveries_total",
         Kind::Counter,
         "What became of events on their way to event_url and event_command.",
     );
@@ -288,7 +284,7 @@ fn of_events(text: &mut Text, cameras: &[Camera<'_>]) {
         for (way, outcomes) in Way::WORDS.iter().zip(camera.counts.outcomes) {
             for (outcome, count) in Outcome::WORDS.iter().zip(outcomes) {
                 let labels = [("camera", camera.name()), ("way", way), ("outcome", outcome)];
-                text.sample(&labels, count);
+                text.sample(&labels, &count);
             }
         }
     }

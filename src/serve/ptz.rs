@@ -26,12 +26,13 @@ fn answer(exchange: &Exchange<'_>) -> Result<Answer, Rejection> {
         _ => None,
     };
     let may = exchange.may_control();
-    let mut object = ptz.view().describe(Object::new());
+    let mut object = Object::new();
+    ptz.view().describe(&mut object);
     if let Some(clamped) = clamped {
         let names: Vec<String> = clamped.into_iter().map(quote).collect();
-        object = object.member("clamped", array(&names));
+        object.member("clamped", array(&names));
     }
-    let object = object
+    object
         .member("writable", may.is_ok())
         .text("why", may.err().unwrap_or_default());
     Ok(Answer::fresh("application/json", object.end().into_bytes()))
@@ -66,12 +67,12 @@ fn wishes(asked: &Value, view: &View, until: Instant) -> Result<Wishes, String> 
     let bad = || {
         let names: Vec<&str> = presets.iter().map(|(name, _)| &**name).collect();
         let presets = match &*names {
-            [] => "none are in the config".into(),
+            [] => "the config has none".into(),
             names => names.join(", "),
         };
         format!(
             "This takes pan, tilt, zoom, or one of these with _by or _speed behind it, as {{\"pan\":10}} or \
-             {{\"pan_speed\":-0.5}}; or preset (there is {presets}); or {{\"home\":true}} or {{\"stop\":true}}"
+             {{\"pan_speed\":-0.5}}; or preset ({presets}); or {{\"home\":true}} or {{\"stop\":true}}"
         )
     };
     let Value::Object(members) = asked else {
@@ -222,7 +223,7 @@ mod tests {
             r#"{"preset":1}"#,
         ] {
             let why = wishes(&Value::read(asked).unwrap(), &view(), until).unwrap_err();
-            assert!(why.contains("there is door"), "{asked}: {why}");
+            assert!(why.contains("or preset (door);"), "{asked}: {why}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::answer::Answer;
 use super::exchange::{Ending, Exchange};
 use super::shared::CameraSide;
-use crate::format::json::{Object, array, decimal, or_null};
+use crate::format::json::{Object, array, decimal};
 use crate::stream::{Codec, Condition, State, Viewer};
 use crate::sys::clock;
 use std::io;
@@ -88,9 +88,14 @@ pub fn report(exchange: &Exchange<'_>) -> io::Result<Ending> {
     let counters = &shared.counters;
     let grant = exchange.grant.as_ref();
     let cameras: Vec<String> = exchange.cameras.iter().map(|it| of_camera(it)).collect();
+    // The reason may be a camera that this one does not see.
+    let sandbox = match cameras.len() < shared.cameras.len() {
+        true => shared.sandbox.split(':').next().unwrap_or_default(),
+        false => &shared.sandbox,
+    };
     let report = Object::new()
         .text("version", env!("CARGO_PKG_VERSION"))
-        .text("sandbox", &shared.sandbox)
+        .text("sandbox", sandbox)
         .text_or_null("user", grant.and_then(|grant| grant.user()))
         .text_or_null("role", grant.map(|grant| grant.rights().role.word()))
         .member("login", !shared.people.are_all_welcome())
@@ -123,7 +128,7 @@ fn of_camera(camera: &CameraSide) -> String {
             .member("bytes_sent", viewer.bytes.load(Relaxed))
             .member("frames_skipped", viewer.skipped.load(Relaxed))
             .member("age_ms", decimal(viewer.age_us.load(Relaxed), 3))
-            .member("lag_ms", or_null(lag_ms.map(|ms| ms.to_string())))
+            .number_or_null("lag_ms", lag_ms)
             .end()
     });
     let clients = array(&clients.collect::<Vec<_>>());
@@ -159,31 +164,19 @@ fn of_camera(camera: &CameraSide) -> String {
         .text_or_null("codec", state.codec.map(Codec::word))
         .member("rotation", state.rotation)
         .text_or_null("codecs", init.map(|init| &*init.codec))
-        .member("width", or_null(state.size.map(|(width, _)| width.to_string())))
-        .member(
-            "height",
-            or_null(state.size.map(|(_, height)| height.to_string())),
-        )
+        .number_or_null("width", state.size.map(|(width, _)| width.into()))
+        .number_or_null("height", state.size.map(|(_, height)| height.into()))
         .member("fps", decimal((state.fps * 100.0).round() as u64, 2))
         .member("bitrate_bps", state.bitrate_bps)
-        .member(
-            "key_frame_interval_ms",
-            or_null(state.key_interval_ms.map(|ms| ms.to_string())),
-        )
+        .number_or_null("key_frame_interval_ms", state.key_interval_ms)
         .member("frames", state.frames)
         .member("faults", state.faults)
-        .member(
+        .number_or_null(
             "last_frame_age_ms",
-            or_null(state.last_frame.map(|t| t.elapsed().as_millis().to_string())),
+            state.last_frame.map(|at| at.elapsed().as_millis() as u64),
         )
-        .member(
-            "captured_us",
-            or_null(newest.as_ref().map(|it| it.captured_us.to_string())),
-        )
-        .member(
-            "media_90k",
-            or_null(newest.as_ref().map(|it| it.time_90k.to_string())),
-        )
+        .number_or_null("captured_us", newest.as_ref().map(|it| it.captured_us))
+        .number_or_null("media_90k", newest.as_ref().map(|it| it.time_90k))
         .member("drops", drops)
         .member("ring_bytes", stream.ring.bytes() + stream.pictures.bytes())
         .member("hls_bytes", camera.hls.bytes())

@@ -284,8 +284,9 @@ impl Client<'_> {
             let echo = Object::new()
                 .text("type", "echo")
                 .member("sent_ms", sent_ms)
-                .member("received_us", clock::monotonic_us());
-            ws::text(&echo.end(), answers);
+                .member("received_us", clock::monotonic_us())
+                .end();
+            ws::text(&echo, answers);
         }
     }
 
@@ -437,8 +438,9 @@ impl Ws {
             .text("type", "clock")
             .member("media_90k", self.numbers.time_90k(fragment))
             .member("captured_us", fragment.captured_us)
-            .member("sent_us", now_us);
-        ws::text(&clock.end(), out);
+            .member("sent_us", now_us)
+            .end();
+        ws::text(&clock, out);
     }
 
     /// Appends what stands before a fragment's payload: from the text on what was left out to the fragment's own head.
@@ -446,8 +448,9 @@ impl Ws {
         if self.skipped > 0 {
             let skipped = Object::new()
                 .text("type", "skipped")
-                .member("frames", self.skipped);
-            ws::text(&skipped.end(), out);
+                .member("frames", self.skipped)
+                .end();
+            ws::text(&skipped, out);
             self.skipped = 0;
         }
         let init = self.numbers.init();

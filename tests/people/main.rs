@@ -325,6 +325,11 @@ fn a_link_opens_one_camera_to_watch() {
         ("Content-Type: application/json", "{\"seconds\":0}", "400"),
         ("Content-Type: application/json", "{\"seconds\":-1}", "400"),
         ("Content-Type: application/json", "{\"seconds\":\"x\"}", "400"),
+        // Each could have meant an end.
+        ("Content-Type: application/json", "[]", "400"),
+        ("Content-Type: application/json", "60", "400"),
+        ("Content-Type: application/json", "{\"second\":60}", "400"),
+        ("Content-Type: application/json", "{\"seconds\":null}", "400"),
         (
             "Content-Type: application/json; charset=utf-8",
             "{\"seconds\":99999999999}",
@@ -392,6 +397,35 @@ fn anybody_watches_where_the_config_lets_them() {
     );
     assert_eq!(code(&open, "GET", "/login", ""), "404");
     assert_eq!(code(&open, "POST", "/links", ""), "403");
+}
+
+/// It is not there for them, in no word.
+#[test]
+fn a_camera_that_one_does_not_see_is_no_reason_for_anything() {
+    let server = Server::with_config(&format!(
+        "[test]\nname = yard\n[exec cellar]\nname = cellar\ncommand = exit 1\n\
+         [user anna]\n{ANNA}\n[user ben]\n{BEN}\ncameras = yard\n"
+    ));
+    let said = answer(&server, "GET", "/status", ANNA_BASIC, "");
+    let reason = "\"sandbox\":\"off: [exec cellar] is a command\"";
+    assert!(said.contains(reason), "{said}");
+    let said = answer(&server, "GET", "/status", BEN_BASIC, "");
+    assert!(
+        said.contains("\"sandbox\":\"off\"") && !said.contains("cellar"),
+        "{said}"
+    );
+    for path in [
+        "/metrics",
+        "/healthz",
+        "/",
+        "/nosuch",
+        "/ptz",
+        "/controls",
+        "/events",
+    ] {
+        let said = answer(&server, "GET", path, BEN_BASIC, "");
+        assert!(!said.contains("cellar"), "{path} {said}");
+    }
 }
 
 #[test]

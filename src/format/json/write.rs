@@ -1,6 +1,7 @@
 //! Writes JSON objects.
 
 use std::fmt::{Display, Write};
+use std::mem;
 
 /// A JSON object being written.
 #[derive(Debug)]
@@ -14,32 +15,37 @@ impl Object {
     }
 
     /// Adds a member whose value is JSON as it stands.
-    pub fn member(mut self, name: &str, value: impl Display) -> Object {
-        self.add(name, &value);
-        self
+    pub fn member(&mut self, name: &str, value: impl Display) -> &mut Object {
+        self.add(name, &value)
     }
 
     /// Serves all types of values alike, so that its code is in the program once.
-    fn add(&mut self, name: &str, value: &dyn Display) {
+    fn add(&mut self, name: &str, value: &dyn Display) -> &mut Object {
         let comma = if self.0.len() > 1 { "," } else { "" };
         // Writing to a String can't fail.
         _ = write!(self.0, "{comma}\"{name}\":{value}");
+        self
     }
 
     /// Adds a member whose value is a string.
-    pub fn text(self, name: &str, value: &str) -> Object {
-        self.member(name, quote(value))
+    pub fn text(&mut self, name: &str, value: &str) -> &mut Object {
+        self.add(name, &quote(value))
     }
 
     /// Adds a member whose value is a string, or `null`.
-    pub fn text_or_null(self, name: &str, value: Option<&str>) -> Object {
-        self.member(name, or_null(value.map(quote)))
+    pub fn text_or_null(&mut self, name: &str, value: Option<&str>) -> &mut Object {
+        self.add(name, &or_null(value.map(quote)))
     }
 
-    /// The text of the whole object.
-    pub fn end(mut self) -> String {
+    /// Adds a member whose value is a number, or `null`.
+    pub fn number_or_null(&mut self, name: &str, value: Option<u64>) -> &mut Object {
+        self.add(name, &or_null(value.map(|value| value.to_string())))
+    }
+
+    /// The text of the whole object, which is empty from then on.
+    pub fn end(&mut self) -> String {
         self.0.push('}');
-        self.0
+        mem::take(&mut self.0)
     }
 }
 
