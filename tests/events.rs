@@ -566,7 +566,7 @@ fn what_can_not_be_a_receiver_is_refused_with_the_way_out() {
     );
     let wrong = check("ftp://anna:s3cret@home.example/s3cret");
     assert!(
-        wrong.contains(":2: event_url: allowed: nothing, or an address as http://HOST:PORT/PATH"),
+        wrong.contains(":2: event_url: allowed: nothing, or an address, with USER:PASSWORD@ before its host or without, as http://HOST:PORT/PATH"),
         "{wrong}"
     );
     let good = check("http://anna:s3cret@home.example:81/s3cret");

@@ -113,7 +113,10 @@ fn options_of_the_config_are_changed_by_another_run() {
         ))
     };
     for (body, expected) in [
-        ("{\"bitrate\":3}", "\"refused\":{\"bitrate\":\"can't be set so\"}"),
+        (
+            "{\"bitrate\":3}",
+            "\"refused\":{\"bitrate\":\"takes no such value\"}",
+        ),
         ("{\"brightness\":\"/etc/passwd\"}", "\"refused\":{\"brightness\":"),
         ("{\"brightness\":\"--output\"}", "\"refused\":{\"brightness\":"),
         ("{\"output\":\"x\"}", "There is no control"),

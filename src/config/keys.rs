@@ -404,13 +404,13 @@ pub static KEYS: &[Key] = &[
         doc: doc(
             "Where each event of this camera is sent to, as JSON in the body of a POST: the webhook of another program.",
         ),
-        allowed: "nothing, or an address as http://HOST:PORT/PATH or http://USER:PASSWORD@HOST/",
+        allowed: "nothing, or an address, with USER:PASSWORD@ before its host or without, as http://HOST:PORT/PATH",
         set: |draft, text| {
             // The path of a webhook is its secret.
             let refused = Refused::Secret(match text.starts_with("https://") {
                 true => "https is not spoken here; put a proxy between, or use event_command = curl ...",
                 false => {
-                    "allowed: nothing, or an address as http://HOST:PORT/PATH or http://USER:PASSWORD@HOST/"
+                    "allowed: nothing, or an address, with USER:PASSWORD@ before its host or without, as http://HOST:PORT/PATH"
                 }
             });
             draft.camera.event_url = match text {

@@ -190,7 +190,10 @@ impl Mailbox {
             };
             let is_option = state.rpicam.as_ref().is_none_or(option);
             if control.read_only || !is_option || value == Value::None && wish != Wish::Reset {
-                let why = "can't be set so";
+                let why = match control.read_only {
+                    true => "can only be read",
+                    false => "takes no such value",
+                };
                 state.refused.push((name, why.into()));
                 continue;
             }

@@ -8,6 +8,7 @@ use crate::config::Camera;
 use crate::error::{Error, Result};
 use crate::format::url::Url;
 use crate::{log_info, log_warning, request, threads};
+use std::io;
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,7 +104,7 @@ fn send(events: &Events, number: u64, url: &Url, event: &Event, trouble: &mut Tr
 /// Sends one event once; or says why it was not taken, and whether that may pass.
 fn send_once(url: &Url, event: &Event) -> std::result::Result<(), (String, bool)> {
     let no_answer = |e| (request::why(&e, LIMIT), true);
-    let addresses = request::look_up(&url.host, url.port).map_err(no_answer)?;
+    let addresses = request::look_up(&url.host, url.port).map_err(|e| (not_found(&url.host, &e), true))?;
     let authorization = match &url.authorization {
         Some(value) => format!("Authorization: {value}\r\n"),
         None => String::new(),
@@ -130,9 +131,34 @@ fn send_once(url: &Url, event: &Event) -> std::result::Result<(), (String, bool)
     }
 }
 
+/// Why there is no address.
+fn not_found(host: &str, e: &io::Error) -> String {
+    let hint = match host.ends_with(".local") {
+        true => "; write its address there: names in .local are not asked of the neighbours",
+        false => "",
+    };
+    format!("{e}{hint}")
+}
+
 fn said(status: Option<&[u8]>) -> String {
     match status {
         Some(status) => format!("its answer is {}", status.escape_ascii()),
         None => "its answer is no HTTP".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::not_found;
+    use std::io;
+
+    #[test]
+    fn who_wrote_a_name_of_the_neighbours_is_told() {
+        let e = io::Error::other("no such name");
+        assert_eq!(not_found("pi.example", &e), "no such name");
+        assert_eq!(
+            not_found("homeassistant.local", &e),
+            "no such name; write its address there: names in .local are not asked of the neighbours"
+        );
     }
 }

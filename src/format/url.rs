@@ -30,7 +30,7 @@ impl Url {
             None => (None, front),
         };
         let (name, port) = match authority.rsplit_once(':') {
-            Some((name, port)) if !port.ends_with(']') => (name, port.parse().ok()?),
+            Some((name, port)) if !port.ends_with(']') => (name, port.parse().ok().filter(|port| *port > 0)?),
             _ => (authority, 80),
         };
         // A link-local address may have its interface with it (RFC 6874).
@@ -106,6 +106,7 @@ mod tests {
             "http://:80/",
             "http://pi:x/",
             "http://pi:99999/",
+            "http://pi:0/",
             "http://pi/#x",
             "http://pi/ x",
             "http://pi/\r\nX: y",
