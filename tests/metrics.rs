@@ -77,10 +77,17 @@ fn metrics(server: &Server) -> HashMap<String, f64> {
         head.contains("\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"),
         "{head}"
     );
+    check(&["metrics"], text);
+    read(text)
+}
+
+/// Has promtool check a text, where it is installed.
+fn check(what: &[&str], text: &str) {
     if have("promtool") {
         let mut promtool = Command::new("promtool");
         promtool
-            .args(["check", "metrics"])
+            .arg("check")
+            .args(what)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -89,7 +96,6 @@ fn metrics(server: &Server) -> HashMap<String, f64> {
         let said = promtool.wait_with_output().unwrap();
         assert!(said.status.success(), "{said:?}\n{text}");
     }
-    read(text)
 }
 
 fn camera(samples: &HashMap<String, f64>, name: &str, more: &str) -> f64 {
@@ -166,4 +172,21 @@ fn numbers_are_there_in_every_state_and_tell_the_truth() {
         names.cloned().collect()
     };
     assert_eq!(names(&asleep), names(&after));
+}
+
+#[test]
+fn the_alerts_of_the_recipes_are_about_series_that_there_are() {
+    let recipes = include_str!("../docs/recipes.md");
+    let (_, behind) = recipes.split_once("```yaml\ngroups:\n").unwrap();
+    let rules = behind.split_once("```").unwrap().0;
+    check(&["rules", "/dev/stdin"], &format!("groups:\n{rules}"));
+    let server = Server::with_config("[test]\n");
+    let samples = metrics(&server);
+    let names = rules.split("fmp4streamer_").skip(1);
+    let names: Vec<&str> = names.map(|rest| rest.split(['{', '[']).next().unwrap()).collect();
+    assert_eq!(names.len(), 3);
+    for name in names {
+        let series = format!("fmp4streamer_{name}{{");
+        assert!(samples.keys().any(|key| key.starts_with(&series)), "{series}");
+    }
 }
