@@ -250,6 +250,35 @@ fn two_channels_stay_apart() {
     }
 }
 
+/// One microphone on both channels costs no more than one.
+#[test]
+fn two_channels_that_are_the_same_share_their_bits() {
+    if !have("ffmpeg") {
+        return;
+    }
+    let mut one = vec![0; 50_000];
+    for harmonic in 1..40 {
+        let tone = sine(48_000, 223.0 * f64::from(harmonic), 400.0, one.len());
+        one.iter_mut().zip(tone).for_each(|(sum, sample)| *sum += sample);
+    }
+    let (_, alone) = mono("one", 64_000, one.clone());
+    let both = Sound {
+        name: "both".to_owned(),
+        hz: 48_000,
+        channels: 2,
+        bit_rate: 65_000,
+        pcm: one.iter().flat_map(|&sample| [sample; 2]).collect(),
+    };
+    let decoded = both.decoded(ffmpeg);
+    assert!(decoded.chunks_exact(2).all(|pair| pair[0] == pair[1]));
+    let left: Vec<i16> = decoded.into_iter().step_by(2).collect();
+    // Without the ends, where the tones break off.
+    let inside = 4 * FRAME..one.len() - 4 * FRAME;
+    let apart = |decoded: &[i16]| difference(&one[inside.clone()], &decoded[inside.clone()]);
+    let (alone, left) = (apart(&alone), apart(&left));
+    assert!(left < 1.2 * alone, "{left} and {alone}");
+}
+
 /// What sounds 10 to 2 ms before a clap, beside its first 5 ms.
 #[test]
 fn nothing_is_heard_before_a_clap() {

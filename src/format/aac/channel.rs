@@ -76,8 +76,8 @@ impl Channel {
         self.detector.find(new)
     }
 
-    /// Makes lines of the samples, and finds out how much noise each band of them bears.
-    pub fn analyse(&mut self, bank: &mut Filterbank, shape: &Shape, models: &[Model; 2]) {
+    /// Makes lines of the samples.
+    pub fn transform(&mut self, bank: &mut Filterbank, shape: &Shape) {
         if shape.sequence == Sequence::EightShort {
             for (i, lines) in self.powers.chunks_exact_mut(SHORT).enumerate() {
                 bank.short(&self.samples[EDGE + i * SHORT..][..2 * SHORT], lines);
@@ -93,6 +93,29 @@ impl Channel {
                 &mut self.lines,
             );
         }
+    }
+
+    /// Makes the middle (half the sum) and the side (half the difference) of the lines of a left and a right channel
+    /// where one of them is far below the other, as where one microphone is heard on both. Tells whether it did.
+    pub fn join(&mut self, right: &mut Channel, joined: bool) -> bool {
+        let lines = || self.lines.iter().zip(&right.lines);
+        let sums: f32 = lines().map(|(l, r)| (l + r) * (l + r)).sum();
+        let differences: f32 = lines().map(|(l, r)| (l - r) * (l - r)).sum();
+        let join = sums.max(differences) > 16.0 * sums.min(differences);
+        if join {
+            for (l, r) in self.lines.iter_mut().zip(&mut right.lines) {
+                (*l, *r) = (0.5 * (*l + *r), 0.5 * (*l - *r));
+            }
+        }
+        if join != joined {
+            self.last_thresholds.clear();
+            right.last_thresholds.clear();
+        }
+        join
+    }
+
+    /// Finds out how much noise each band of lines bears.
+    pub fn analyse(&mut self, shape: &Shape, models: &[Model; 2]) {
         self.bands.clear();
         self.energies.clear();
         for range in shape.bands.ranges() {

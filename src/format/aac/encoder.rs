@@ -32,6 +32,8 @@ const CLOSE: f32 = 0.1;
 #[derive(Debug)]
 pub struct Encoder {
     channels: Vec<Channel>,
+    /// Whether two channels are coded as their middle and their side.
+    joined: bool,
     shape: Shape,
     models: [Model; 2],
     bank: Filterbank,
@@ -61,6 +63,7 @@ impl Encoder {
         Some(Encoder {
             channels: (0..channels).map(|_| Channel::new()).collect(),
             models: [Model::new(rate, long, LONG), Model::new(rate, short, SHORT)],
+            joined: false,
             shape,
             bank: Filterbank::new(),
             books: Books::new(),
@@ -78,11 +81,17 @@ impl Encoder {
         let mut attack = None;
         for (i, channel) in self.channels.iter_mut().enumerate() {
             let found = channel.push(pcm.iter().skip(i).step_by(count).copied());
-            attack = attack.or(found);
+            attack = attack.into_iter().chain(found).min();
         }
         self.shape.advance(attack);
         for channel in &mut self.channels {
-            channel.analyse(&mut self.bank, &self.shape, &self.models);
+            channel.transform(&mut self.bank, &self.shape);
+        }
+        if let [left, right] = &mut self.channels[..] {
+            self.joined = left.join(right, self.joined);
+        }
+        for channel in &mut self.channels {
+            channel.analyse(&self.shape, &self.models);
         }
         // The last byte is filled up.
         let bits = self.fit().next_multiple_of(8);
@@ -174,7 +183,8 @@ impl Encoder {
         if pair {
             out.flag(true); // common_window
             self.shape.write(out);
-            out.u(2, 0); // ms_mask_present
+            // ms_mask_present: in all bands, or in none
+            out.u(2, if self.joined { 2 } else { 0 });
         }
         for channel in &self.channels {
             channel.write(&self.shape, !pair, &self.books, out);

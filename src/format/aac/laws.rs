@@ -29,7 +29,7 @@ pub fn read(frame: &[u8], hz: u32) -> Result<Content, SyntaxError> {
     if element == 1 {
         assert!(reader.flag("common_window")?);
         info = Some(Info::read(reader, hz)?);
-        assert_eq!(reader.u(2, "ms_mask_present")?, 0);
+        assert_ne!(reader.u(2, "ms_mask_present")? % 2, 1, "all bands or none");
     }
     let mut content = Content {
         sequence: 0,

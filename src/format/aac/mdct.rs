@@ -18,9 +18,9 @@ type Complex = [f32; 2];
 #[derive(Debug)]
 pub struct Filterbank {
     /// The rising half of a sine window.
-    pub slope: Vec<f32>,
+    slope: Vec<f32>,
     /// The rising half of a long window that has a short one beside it.
-    pub edge: Vec<f32>,
+    edge: Vec<f32>,
     /// The rotations before and behind the FFT, for long windows and for short ones.
     long: Vec<Complex>,
     short: Vec<Complex>,
