@@ -106,6 +106,7 @@ impl Camera {
             true => format!("stops {} s after the last viewer leaves", self.linger.as_secs()),
             false => "runs even while nobody watches".into(),
         });
+        lines.extend(self.mic.iter().map(|mic| format!("has sound: {mic}")));
         if let Some(url) = &self.event_url {
             lines.push(format!("events are sent to {}", url.authority));
         }

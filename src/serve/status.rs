@@ -144,7 +144,7 @@ fn of_camera(camera: &CameraSide) -> String {
         .member("slow", losses.slow)
         .text("last_fault", &state.last_fault)
         .end();
-    let init = state.init.as_deref();
+    let codecs = state.init.as_ref().map(|init| init.codecs(true));
     let newest = stream.ring.newest();
     Object::new()
         .text("name", &stream.name)
@@ -163,7 +163,7 @@ fn of_camera(camera: &CameraSide) -> String {
         .member("placeholder", state.placeholder)
         .text_or_null("codec", state.codec.map(Codec::word))
         .member("rotation", state.rotation)
-        .text_or_null("codecs", init.map(|init| &*init.codec))
+        .text_or_null("codecs", codecs.as_deref())
         .number_or_null("width", state.size.map(|(width, _)| width.into()))
         .number_or_null("height", state.size.map(|(_, height)| height.into()))
         .member("fps", decimal((state.fps * 100.0).round() as u64, 2))
