@@ -6,12 +6,13 @@ use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 use nix::sys::socket::sockopt::SetStruct;
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, SetSockOpt, SockFlag, SockType, SockaddrIn6, bind, recv, sendmsg, setsockopt,
-    socket, sockopt,
+    AddressFamily, MsgFlags, SetSockOpt, SockFlag, SockType, SockaddrIn6, bind, recv, setsockopt, socket,
+    sockopt,
 };
 use nix::{setsockopt_impl, sockopt_impl};
 use std::ffi::{c_int, c_void};
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv6Addr, SocketAddrV6, TcpListener};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -161,10 +162,18 @@ pub fn read_now(socket: &impl AsFd, buffer: &mut [u8]) -> Input {
 /// # Errors
 /// The connection is broken.
 pub fn send_now(socket: &impl AsFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-    match sendmsg::<()>(socket.as_fd().as_raw_fd(), slices, &[], flags, None) {
+    // nix's own makes room for control messages at each call.
+    let mut message = MaybeUninit::<libc::msghdr>::zeroed();
+    // SAFETY: zeros are a valid `msghdr`: no address, no slices, no control messages.
+    let message = unsafe { message.assume_init_mut() };
+    // An IoSlice is an iovec (std), and the kernel only reads them.
+    (message.msg_iov, message.msg_iovlen) = (slices.as_ptr().cast_mut().cast(), slices.len() as _);
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    // SAFETY: the descriptor and the slices are borrowed for the call.
+    let sent = unsafe { libc::sendmsg(socket.as_fd().as_raw_fd(), message, flags) };
+    match Errno::result(sent) {
         Err(Errno::EAGAIN | Errno::EINTR) => Ok(0),
-        answer => Ok(answer?),
+        sent => Ok(sent? as usize),
     }
 }
 

@@ -149,13 +149,15 @@ impl Fragment {
     pub fn head(&self, sequence: u32, base_90k: u64, out: &mut Vec<u8>) {
         let begin = out.len();
         out.extend_from_slice(&self.bytes[..self.head_bytes()]);
-        let head = &mut out[begin..];
         let time = match (self.sound, &self.init.sound) {
             (Some(samples), Some(format)) => samples.saturating_sub(format.samples(base_90k, TIMESCALE)),
             _ => self.time_90k.saturating_sub(base_90k),
         };
-        head[SEQUENCE_AT..SEQUENCE_AT + 4].copy_from_slice(&sequence.to_be_bytes());
-        head[TIME_AT..TIME_AT + 8].copy_from_slice(&time.to_be_bytes());
+        // Of a size that is known here, so that nothing has to be looked up.
+        if let Some(head) = out[begin..].first_chunk_mut::<{ TIME_AT + 8 }>() {
+            head[SEQUENCE_AT..SEQUENCE_AT + 4].copy_from_slice(&sequence.to_be_bytes());
+            head[TIME_AT..].copy_from_slice(&time.to_be_bytes());
+        }
     }
 
     /// Up to the payload.
