@@ -48,7 +48,7 @@ pub struct Control {
     pub max: i64,
     /// Steps between allowed values.
     pub step: i64,
-    /// The driver's default.
+    /// The driver's default; a text has none.
     pub default: i64,
     /// What it is set to.
     pub value: Value,
@@ -75,6 +75,10 @@ impl Control {
                 .text("label", label)
                 .end()
         };
+        let default = match self.kind {
+            TEXT => Value::None,
+            _ => Value::Number(self.default),
+        };
         let menu: Vec<String> = self.menu.iter().map(item).collect();
         Object::new()
             .text("name", &self.name)
@@ -84,7 +88,7 @@ impl Control {
             .member("min", number(self.min))
             .member("max", number(self.max))
             .member("step", number(self.step))
-            .member("default", number(self.default))
+            .member("default", default.json())
             .member("value", self.value.json())
             .member("active", self.active)
             .member("locked", self.locked)

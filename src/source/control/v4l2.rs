@@ -98,13 +98,7 @@ fn set(file: &File, controls: &[Control], setting: &Setting) -> std::result::Res
     if let Value::Number(wanted) = value {
         if control.flags & unreadable == 0 && control.kind != ctrl::BUTTON {
             let got = v4l2::get_number(file, &control).unwrap_or(wanted);
-            // Of a bitmask the sign is a bit like the others.
-            let same = if control.kind == ctrl::BITMASK {
-                got as u32 == wanted as u32
-            } else {
-                got == wanted
-            };
-            if !same {
+            if got != wanted {
                 return Err(format!(
                     "the camera took {} instead",
                     show(&control, &items, &Value::Number(got))

@@ -163,6 +163,8 @@ pub fn get_number(file: &File, control: &Control) -> Result<i64> {
     let [a, b, c, d, ..] = got.value;
     Ok(if wide {
         i64::from_ne_bytes(got.value)
+    } else if control.kind == ctrl::BITMASK {
+        u32::from_ne_bytes([a, b, c, d]).into()
     } else {
         i32::from_ne_bytes([a, b, c, d]).into()
     })
