@@ -406,6 +406,22 @@ impl Mailbox {
         note(&mut self.lock().live, name.into(), text);
     }
 
+    /// Another program has set a control: if it was set here before, the new value takes the place of that one.
+    pub fn overrule(&self, control: &Control) {
+        let text = match &control.value {
+            Value::None => return,
+            Value::Number(number) => match control.menu.iter().find(|(value, _)| value == number) {
+                Some((_, label)) => label.clone(),
+                None => number.to_string(),
+            },
+            Value::Text(text) => text.clone(),
+        };
+        let live = &mut self.lock().live;
+        if let Some((_, old)) = live.iter_mut().find(|(name, _)| *name == control.name) {
+            *old = Some(text);
+        }
+    }
+
     /// The config's values.
     pub fn config(&self) -> Vec<Setting> {
         self.lock().config.clone()
@@ -582,6 +598,34 @@ mod tests {
         mailbox.set_config("camera0", config(&[("gain", "2"), ("hue", "1")]), None);
         let values = mailbox.values();
         assert_eq!(values, [("hue".into(), "6".into()), ("zoom".into(), "7".into())]);
+    }
+
+    #[test]
+    fn what_another_program_sets_holds_where_something_was_set_here() {
+        let mailbox = Mailbox::default();
+        mailbox.note("mode", Some("1".into()));
+        mailbox.note("gain", None);
+        let set = |name: &str, value| {
+            mailbox.overrule(&Control {
+                name: name.into(),
+                menu: vec![(0, "1".into()), (1, "2".into())],
+                value,
+                ..Control::default()
+            });
+        };
+        set("mode", Value::Number(1));
+        set("gain", Value::Number(7));
+        set("hue", Value::Number(7));
+        assert_eq!(
+            mailbox.values(),
+            [("mode".into(), "2".into()), ("gain".into(), "7".into())]
+        );
+        set("gain", Value::Text("low".into()));
+        set("mode", Value::None);
+        assert_eq!(
+            mailbox.values(),
+            [("mode".into(), "2".into()), ("gain".into(), "low".into())]
+        );
     }
 
     #[test]

@@ -149,6 +149,12 @@ impl Thread {
             drop(files);
             wake.clear();
             thread.operator.take_changes();
+            for control in thread.operator.take_reported() {
+                // Before the check it may be the camera that forgets; what is not active is set by an automatic.
+                if check_at.is_none() && control.active {
+                    thread.stream.controls.overrule(control);
+                }
+            }
             if check_at.is_some_and(|at| Instant::now() >= at) {
                 check_at = None;
                 thread.check();

@@ -39,6 +39,7 @@ pub struct Operator {
     nodes: Vec<Node>,
     found: Vec<Found>,
     shown: Vec<controls::Control>,
+    reported: Vec<String>,
 }
 
 struct Node {
@@ -70,6 +71,7 @@ impl Operator {
             nodes: Vec::new(),
             found: Vec::new(),
             shown: Vec::new(),
+            reported: Vec::new(),
         };
         for ControlNode { file, path } in nodes {
             let number = |file: &File| file.metadata().ok().map(|it| it.rdev());
@@ -209,9 +211,18 @@ impl Operator {
                 } = &self.found[at];
                 if *of == node && changed.contains(&control.id) {
                     self.refresh(at);
+                    self.reported.push(self.shown[at].name.clone());
                 }
             }
         }
+    }
+
+    /// Those of which a change by others was reported since the last call, as they are now.
+    pub fn take_reported(&mut self) -> Vec<&controls::Control> {
+        let reported = std::mem::take(&mut self.reported);
+        let mut shown = Vec::new();
+        shown.extend(self.shown.iter().filter(|it| reported.contains(&it.name)));
+        shown
     }
 
     /// Reads one anew.
