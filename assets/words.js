@@ -135,6 +135,7 @@ var words = {
 	readOnly: 'Can only be read',
 	refused: 'Not taken: #',
 	backTo: '#: back to #',
+	switches: ['off', 'on'],
 	keep: 'Keep',
 	forget: 'Forget',
 	keptAs: 'Kept for the next start: #',

@@ -6,7 +6,7 @@ import { ask, createPost, reasonOf } from './server.js';
 /** @import { Control, Session } from './contract.js' */
 
 // What people look for.
-const FIRST = /exposure|focus|white_balance|^gain$|iso_|power_line/;
+const FIRST = /exposure|focus|white_balance|gain|iso_|power_line/;
 
 /** A value that it has in the config, or of its own. @param {Control} control */
 const usual = control => control.config ?? control.default;
@@ -110,7 +110,8 @@ export function createControls(session, onOffer) {
 		};
 	}
 
-	const nameOf = (control, value) => control.menu?.find(it => it.value === value)?.label ?? value;
+	const nameOf = ({ menu, type }, value) =>
+		menu?.find(it => it.value === value)?.label ?? (type === 'bool' ? words.switches[Number(value)] : value);
 
 	/**
 	 * What a control is set by.
@@ -122,7 +123,7 @@ export function createControls(session, onOffer) {
 			number.onchange = () => number.value && change(name, number.valueAsNumber);
 			// Of more than that a slider has no place for each, nor a number for all.
 			if (typeof min === 'string' || typeof max === 'string' || max - min > 2 ** 31) {
-				const text = make('input', { id, inputMode: 'numeric', onchange: () => change(name, text.value) });
+				const text = make('input', { id, className: 'wide', inputMode: 'numeric', onchange: () => change(name, text.value) });
 				return { input: text, parts: [text], set: value => text.value = value };
 			}
 			const slider = make('input', { type: 'range', min, max, step, 'aria-label': label });
@@ -160,7 +161,7 @@ export function createControls(session, onOffer) {
 		},
 
 		text({ name }, id) {
-			const text = make('input', { id, onchange: () => change(name, text.value) });
+			const text = make('input', { id, className: 'wide', onchange: () => change(name, text.value) });
 			return { input: text, parts: [text], set: value => text.value = value };
 		},
 	};

@@ -15,7 +15,12 @@ export function createDrawer(tabs, onChange) {
 	let open = '';
 
 	for (const name of names) {
-		buttons[name] = button(name, words.tabs[name], () => open === name || show(name), {
+		const onClick = ({ detail }) => {
+			if (open !== name) show(name);
+			// By a pointer: the keys are the panel's then, if it has some. Arrows of who came by key change tabs.
+			if (detail) tabs[name].focus?.focus();
+		};
+		buttons[name] = button(name, words.tabs[name], onClick, {
 			role: 'tab', id: 'tab-' + name, 'aria-controls': 'panel-' + name, hidden: true,
 		});
 		list.append(buttons[name]);

@@ -155,11 +155,15 @@ export function createPanel(session, view, bare) {
 		learntAt = performance.now();
 		try {
 			const status = await ask('status');
+			const { source } = status.cameras[0];
 			name = status.cameras[0].name;
-			setText(byId('name'), name);
-			document.title = fill(words.title, name);
 			const isNamed = location.pathname.endsWith(`/${name}/`), start = isNamed ? '../' : './';
 			const { cameras } = isNamed ? await ask('../status') : status;
+			// The only camera, to which the config gives no name, is known by its own as soon as it is open.
+			const title = name === 'camera0' && cameras.length < 2 ? source : name;
+			if (!title) learntAt = -Infinity;
+			setText(byId('name'), title || name);
+			document.title = fill(words.title, title || name);
 			Object.assign(byId('back'), { href: start, hidden: cameras.length < 2 });
 			showUser(status);
 			share.learn(status);
