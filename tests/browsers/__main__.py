@@ -17,6 +17,7 @@ import traceback
 import foreign
 import jpeg
 import lan
+import operate
 import overview
 import page
 import panel
@@ -56,7 +57,9 @@ CHECKS = {
                       overview.the_overview_fits_a_phone,
                       panel.nobody_is_kept_out, panel.the_keyboard_reaches_everything, panel.controls_are_set,
                       panel.the_camera_turns_while_a_key_is_held, panel.a_picture_is_saved_as_it_is_seen,
-                      panel.who_may_not_watch_is_told, panel.what_is_at_hand_fades, panel.fingers_zoom_and_come_back],
+                      panel.a_camera_without_a_name_is_known_by_its_own,
+                      panel.who_may_not_watch_is_told, panel.what_is_at_hand_fades, panel.fingers_zoom_and_come_back,
+                      operate.the_page_operates_a_camera],
     Firefox: MAIN,
     WebKit: EVERYWHERE,
 }

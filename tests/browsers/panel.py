@@ -259,6 +259,12 @@ def a_picture_is_saved_as_it_is_seen(browser):
         browser.run("localStorage.clear()")
 
 
+def a_camera_without_a_name_is_known_by_its_own(browser):
+    with playing(browser, "nameless"):
+        names = "return [document.getElementById('name').textContent, document.title]"
+        wait_for("its own name", PATIENCE_S, lambda: browser.run(names) == ["test picture", "test picture – live camera"])
+
+
 def who_may_not_watch_is_told(browser):
     with playing(browser, "denied", "[test]\nname = yard\n") as (server, clock):
         server.stop()
