@@ -27,7 +27,7 @@ export function createPanel(session, view, bare) {
 	const root = document.documentElement, state = byId('state'), play = byId('play'), zoom = byId('zoom');
 	const message = byId('message'), ageLine = byId('age'), logIn = byId('login');
 	const { video } = view;
-	let name = '', wasLive = false, learntAt = -Infinity;
+	let name = '', title = '', wasLive = false, learntAt = -Infinity;
 
 	function render() {
 		const { word, label, text, age_s } = session.describe();
@@ -42,7 +42,10 @@ export function createPanel(session, view, bare) {
 		relabel('pause', isPaused ? 'play' : 'pause');
 		info.sample();
 		const isLive = word === 'live';
-		if (isLive && !wasLive && performance.now() - learntAt > LEARN_MS) learn();
+		if (isLive && !wasLive) {
+			if (performance.now() - learntAt > LEARN_MS) learn();
+			else if (!title) learnWho();
+		}
 		wasLive = isLive;
 	}
 
@@ -151,8 +154,14 @@ export function createPanel(session, view, bare) {
 
 	// ---- Who looks, at what
 
-	async function learn() {
+	function learn() {
 		learntAt = performance.now();
+		learnWho();
+		ask('controls').then(controls.show, error => onNone('controls', error));
+		ask('ptz').then(move.show, error => onNone('move', error));
+	}
+
+	async function learnWho() {
 		try {
 			const status = await ask('status');
 			const { source } = status.cameras[0];
@@ -160,8 +169,7 @@ export function createPanel(session, view, bare) {
 			const isNamed = location.pathname.endsWith(`/${name}/`), start = isNamed ? '../' : './';
 			const { cameras } = isNamed ? await ask('../status') : status;
 			// The only camera, to which the config gives no name, is known by its own as soon as it is open.
-			const title = name === 'camera0' && cameras.length < 2 ? source : name;
-			if (!title) learntAt = -Infinity;
+			title = name === 'camera0' && cameras.length < 2 ? source : name;
 			setText(byId('name'), title || name);
 			document.title = fill(words.title, title || name);
 			Object.assign(byId('back'), { href: start, hidden: cameras.length < 2 });
@@ -171,8 +179,6 @@ export function createPanel(session, view, bare) {
 		} catch {
 			learntAt = -Infinity; // It comes again with the picture.
 		}
-		ask('controls').then(controls.show, error => onNone('controls', error));
-		ask('ptz').then(move.show, error => onNone('move', error));
 	}
 
 	// A server that has no such thing says 404; one that does not answer may have it.
