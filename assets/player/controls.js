@@ -21,7 +21,7 @@ export function createControls(session, onOffer) {
 	const posts = createPost('controls', show, error => say(error));
 	/** @type {Map<string, { control: Control, update: (control: Control) => void, refuse: (text: string) => void }>} */
 	let rows = new Map();
-	let held = ''; // the one that is dragged
+	let held = ''; // the one that is dragged, or typed into
 	let restarts = false;
 
 	function say(error) {
@@ -48,8 +48,15 @@ export function createControls(session, onOffer) {
 		const row = rows.get(part.name);
 		if (!row) return;
 		Object.assign(row.control, part);
-		// One that is dragged is not pulled back by its own echo.
+		// It is not pulled back by its own echo, nor by what others change.
 		if (held !== part.name && !posts.isPending(part.name)) row.update(row.control);
+	}
+
+	// What came meanwhile is shown then.
+	function release() {
+		const row = rows.get(held);
+		held = '';
+		if (row) update(row.control);
 	}
 
 	/** @param {Control[]} controls */
@@ -90,6 +97,9 @@ export function createControls(session, onOffer) {
 		}
 
 		const element = make('div', { className: 'control ' + type }, label, ...field.parts, back, note);
+		element.addEventListener('input', () => held = name);
+		element.addEventListener('change', release);
+		element.addEventListener('focusout', release);
 		return {
 			control, element,
 
@@ -131,12 +141,11 @@ export function createControls(session, onOffer) {
 			mark.hidden = to == null;
 			mark.style.setProperty('--at', String((Number(to) - min) / (max - min)));
 			slider.oninput = () => {
-				held = name;
 				number.value = slider.value;
 				if (!restarts) change(name, slider.valueAsNumber);
 			};
 			slider.onchange = () => change(name, slider.valueAsNumber);
-			onRelease(slider, () => held = '');
+			onRelease(slider, release);
 			return {
 				input: number,
 				parts: [number, make('div', { className: 'slider' }, mark, slider)],

@@ -168,7 +168,23 @@ def controls_are_set(browser):
         sent = len(posted(browser))
         check(sent < 20, f"{sent} requests for 41 changes")
         check(browser.run("return mostUnderWay") == 1, "two requests at once")
+        # Typed: nor is that taken away.
+        write_over = "const it = document.querySelector('#control-contrast'); it.focus(); it.select()"
+        browser.run(write_over)
+        browser.devtools("Input.insertText", text="77")
+        browser.run("push({ type: 'controls', values: { contrast: { value: 6 }, brightness: { value: 190 } } })")
+        press(browser, "Enter")
+        wait_for("what was typed", PATIENCE_S, lambda: posted(browser)[-1:] == [("controls", {"contrast": 77})])
+        # What came meanwhile is shown when it is left without a change.
         browser.run("stub.delay_ms = 0")
+        contrast = "return document.querySelector('#control-contrast').value"
+        wait_for("the answer", PATIENCE_S, lambda: browser.run("return stub.value('contrast')") == 77)
+        browser.run(write_over)
+        browser.devtools("Input.insertText", text="7")
+        browser.run("push({ type: 'controls', values: { contrast: { value: 8 } } })")
+        check(browser.run(contrast) == "7", "what is typed is taken away")
+        browser.run("const it = document.querySelector('#control-contrast'); it.value = ''; it.blur()")
+        wait_for("what came meanwhile", PATIENCE_S, lambda: browser.run(contrast) == "8")
         # An automatic setting off: what it held can be set. Back to the config's value; a button; what is refused.
         held = "return document.querySelector('#control-exposure_time_absolute').disabled"
         check(browser.run(held), "what an automatic setting holds can be set")
