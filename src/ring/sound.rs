@@ -24,6 +24,8 @@ pub(super) struct Sound {
     waiting_since_us: u64,
     /// The end of what has gone, in samples.
     end: u64,
+    /// It is of this epoch, so that the next frame may follow it.
+    goes_on: bool,
     /// Where the newest start is: no fragment goes across, since a client who begins there is sent nothing from before.
     start_90k: u64,
     /// The init segment and the epoch of the newest picture of this epoch.
@@ -35,6 +37,7 @@ impl Sound {
     pub fn begin_epoch(&mut self) {
         self.waiting.clear();
         self.picture = None;
+        self.goes_on = false;
     }
 
     /// Adds an AAC frame; true if it is time for what waits to go.
@@ -84,7 +87,7 @@ impl Sound {
                 continue;
             };
             let mut samples = format.samples(2 * since_us, 1_000_000).div_ceil(2); // to the nearest
-            if samples.abs_diff(self.end) <= TOLERANCE {
+            if self.goes_on && samples.abs_diff(self.end) <= TOLERANCE {
                 samples = self.end;
             } else if samples < self.end {
                 continue; // this was heard already
@@ -97,6 +100,7 @@ impl Sound {
             }
             group.push(frame);
             self.end = samples + u64::from(FRAME_SAMPLES);
+            self.goes_on = true;
         }
         end_group(&mut group, begin);
         fragments

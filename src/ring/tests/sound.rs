@@ -155,3 +155,16 @@ fn sound_goes_with_the_next_picture_or_after_a_while() {
     picture(false, 13_000);
     assert_eq!(next(), [true, false]);
 }
+
+/// There is nothing yet that it could follow, be that near or far.
+#[test]
+fn the_first_frame_of_an_epoch_is_where_it_was_heard() {
+    let mut waiting = Waiting::new();
+    waiting.picture(true, 0);
+    waiting.hear(9000, 1);
+    assert_eq!(waiting.picture(false, 3000)[0], [(432, 1456)]);
+    waiting.sound.begin_epoch();
+    waiting.hear(20_000, 1); // while the last one was heard
+    waiting.hear(32_000, 1);
+    assert_eq!(waiting.picture(true, 2880)[1], [(1536, 2560)]);
+}
