@@ -250,7 +250,7 @@ fn hls_has_both_tracks_and_the_video_alone() {
         let url = server.url(&format!("/stream.m3u8{query}"));
         let taken = Command::new("ffmpeg")
             .args([
-                "-v", "warning", "-y", "-i", &url, "-t", "6", "-map", "0", "-c", "copy", "-copyts",
+                "-v", "warning", "-y", "-i", &url, "-t", "6", "-map", "0", "-c", "copy",
             ])
             .arg(&file)
             .output()
