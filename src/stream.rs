@@ -83,6 +83,8 @@ pub struct State {
     pub input: String,
     /// The signal there, such as "1920x1080p60" or "PAL"; empty if there is none, or it is not known.
     pub signal: String,
+    /// What the microphone captures in, and the reason why there is none now; empty if there is nothing to say.
+    pub mic: [String; 2],
     /// How far players are to turn the picture, in degrees clockwise. In H.264's init segment, too.
     pub rotation: u16,
     /// The H.264 stream's own description; kept over sleep and loss.
@@ -358,8 +360,7 @@ impl Stream {
         self.ring.notify_followers();
     }
 
-    /// Has pages sent this JSON text. One that comes late gets the newest alone, so each has to say all that is to be known; an empty one
-    /// takes the topic back.
+    /// Has pages sent this JSON text: all that is to be known, as one that comes late gets the newest alone. An empty one takes it back.
     pub fn tell(&self, topic: Topic, text: &str) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let (serial, newest) = &mut told[topic as usize];

@@ -440,16 +440,29 @@ pub static KEYS: &[Key] = &[
         name: "mic",
         default: "no",
         doc: doc(
-            "What is to be heard beside the picture. test: a beep that begins with each second of the test picture. A ?audio=0 behind \
-              the address of a stream asks for the video alone.",
+            "What is to be heard beside the picture: a microphone, which is open while the camera is, by its sound card (as arecord -l \
+              has it), by the numbers of its USB device, or by its name; or test, a beep that begins with each second of the test \
+              picture. A ?audio=0 behind the address of a stream asks for the video alone.",
         ),
-        allowed: "no; for the test picture also test",
+        allowed: "no, hw:CARD, hw:CARD,DEVICE, usb:VID:PID, usb:VID:PID:SERIAL or card:NAME; for the test picture also test",
         set: |draft, text| {
             draft.camera.mic = match text {
                 "no" => None,
-                "test" => Some(MicName::Test),
-                _ => return Err(Refused::NotAllowed),
+                name => Some(known(MicName::parse(name))?),
             };
+            Ok(())
+        },
+    },
+    Key {
+        scope: Scope::Camera,
+        name: "mic_gain",
+        default: "0",
+        doc: doc(
+            "How much louder the microphone is made, in decibels: those at I2S are quiet and may need 30.",
+        ),
+        allowed: "a whole number from -20 to 60",
+        set: |draft, text| {
+            draft.camera.mic_gain = within(text, -20..=60)?;
             Ok(())
         },
     },

@@ -17,26 +17,21 @@ pub enum MicName {
 }
 
 impl MicName {
-    /// Reads a name. The error says how it is written.
-    pub fn parse(text: &str) -> Result<MicName, &'static str> {
-        const FORMS: &str = "a microphone is hw:CARD or hw:CARD,DEVICE as arecord -l has them, usb:VID:PID (with four hexadecimal \
-             digits each), card:NAME, or test; \"fmp4streamer -L\" lists them";
+    /// Reads a name; None if it is none.
+    pub fn parse(text: &str) -> Option<MicName> {
         let name = match text.split_once(':') {
-            Some(("hw", hw)) => {
-                let (card, device) = match hw.split_once(',') {
-                    Some((card, device)) => (card, Some(device.trim().parse().map_err(|_| FORMS)?)),
-                    None => (hw, None),
-                };
-                MicName::Hw(card.trim().into(), device)
-            }
-            Some(("usb", id)) => return UsbId::parse(id).map(MicName::Usb).ok_or(FORMS),
+            Some(("hw", hw)) => match hw.split_once(',') {
+                Some((card, device)) => MicName::Hw(card.trim().into(), Some(device.trim().parse().ok()?)),
+                None => MicName::Hw(hw.trim().into(), None),
+            },
+            Some(("usb", id)) => return UsbId::parse(id).map(MicName::Usb),
             Some(("card", card)) => MicName::Card(card.trim().into()),
             _ if text == "test" => MicName::Test,
-            _ => return Err(FORMS),
+            _ => return None,
         };
         match &name {
-            MicName::Hw(card, _) | MicName::Card(card) if card.is_empty() => Err(FORMS),
-            _ => Ok(name),
+            MicName::Hw(card, _) | MicName::Card(card) if card.is_empty() => None,
+            _ => Some(name),
         }
     }
 }
@@ -71,7 +66,7 @@ mod tests {
         for bad in [
             "", "hw:", "hw:,1", "hw:1,", "hw:1,x", "usb:1:2", "card:", "plughw:1", "default",
         ] {
-            assert!(MicName::parse(bad).is_err(), "{bad}");
+            assert!(MicName::parse(bad).is_none(), "{bad}");
         }
     }
 }

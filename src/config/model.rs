@@ -141,6 +141,8 @@ pub struct Camera {
     pub event_command: String,
     /// What is to be heard beside it.
     pub mic: Option<MicName>,
+    /// How much louder that is made, -20..=60 dB.
+    pub mic_gain: i8,
     /// What turns it.
     pub pan_tilt: Box<PanTilt>,
 }
@@ -160,6 +162,7 @@ impl Default for Camera {
             event_url: None,
             event_command: String::new(),
             mic: None,
+            mic_gain: 0,
             pan_tilt: Box::default(),
         }
     }

@@ -3,6 +3,7 @@
 use super::device::DeviceName;
 use super::ini::{Entry, Section, shown};
 use super::keys;
+use super::mic::MicName;
 use super::model::{Camera, Draft};
 use super::nearest::nearest;
 use super::scope::Scope;
@@ -69,9 +70,9 @@ impl Camera {
             }
         }
         let entry = |key: &str| entries.iter().find(|entry| entry.key == key);
-        let can_beep = self.mic.is_none() || self.source == SourceKind::Test;
+        let can_beep = self.mic != Some(MicName::Test) || self.source == SourceKind::Test;
         if let (false, Some(entry)) = (can_beep, entry("mic")) {
-            let allowed = "no; test is for the test picture";
+            let allowed = "no, or a microphone; test is for the test picture";
             return Err(bad_value(file, entry, allowed, Refused::NotAllowed));
         }
         match &mut self.source {

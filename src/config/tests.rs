@@ -512,26 +512,26 @@ fn errors_tell_what_is_allowed_and_what_was_meant() {
         (
             "[test]\ncapture_format = H264\n",
             "f:2: capture_format: no such key in [test]: allowed: name, width, height, fps, rotation, auto_sleep, \
-             linger_s, event_url, event_command, mic, pan_tilt, i2c_bus, i2c_address, pan_channel, pan_min, pan_max, pan_home, pan_invert, pan_pulse_us, tilt_channel, tilt_min, tilt_max, tilt_home, tilt_invert, tilt_pulse_us, speed, release_s, presets; capture_format belongs in a device's section, such as [/dev/video0]",
+             linger_s, event_url, event_command, mic, mic_gain, pan_tilt, i2c_bus, i2c_address, pan_channel, pan_min, pan_max, pan_home, pan_invert, pan_pulse_us, tilt_channel, tilt_min, tilt_max, tilt_home, tilt_invert, tilt_pulse_us, speed, release_s, presets; capture_format belongs in a device's section, such as [/dev/video0]",
         ),
         (
             "[exec x]\ncommand = true\nmic = test\n",
-            "f:3: mic = test: allowed: no; test is for the test picture",
+            "f:3: mic = test: allowed: no, or a microphone; test is for the test picture",
         ),
         (
-            "[test]\nmic = hw:1\n",
-            "f:2: mic = hw:1: allowed: no; for the test picture also test",
+            "[test]\nmic = plughw:1\n",
+            "f:2: mic = plughw:1: allowed: no, hw:CARD, hw:CARD,DEVICE, usb:VID:PID, usb:VID:PID:SERIAL or card:NAME; for the test picture also test",
         ),
         (
             "[exec x]\ncomand = true\n",
             "f:2: comand: no such key in [exec x]: allowed: name, width, height, fps, rotation, auto_sleep, \
-             linger_s, event_url, event_command, mic, pan_tilt, i2c_bus, i2c_address, pan_channel, pan_min, pan_max, pan_home, pan_invert, pan_pulse_us, tilt_channel, tilt_min, tilt_max, tilt_home, tilt_invert, tilt_pulse_us, speed, release_s, presets, command; did you mean command?",
+             linger_s, event_url, event_command, mic, mic_gain, pan_tilt, i2c_bus, i2c_address, pan_channel, pan_min, pan_max, pan_home, pan_invert, pan_pulse_us, tilt_channel, tilt_min, tilt_max, tilt_home, tilt_invert, tilt_pulse_us, speed, release_s, presets, command; did you mean command?",
         ),
         (
             "[DEFAULT]\nheigth = 640\n",
             "f:2: heigth: no such key in [DEFAULT]: allowed: listen, port, priority, max_clients, \
              max_age_ms, join_max_s, join_max_mb, hosts, frame_ancestors, cors_origins, base_path, sandbox, controls, historical_orient, name, width, \
-             height, fps, rotation, auto_sleep, linger_s, event_url, event_command, mic, pan_tilt, i2c_bus, i2c_address, pan_channel, pan_min, pan_max, pan_home, pan_invert, pan_pulse_us, tilt_channel, tilt_min, tilt_max, tilt_home, tilt_invert, tilt_pulse_us, speed, release_s, presets, capture_format, encoder, decoder, encoder_input_format, \
+             height, fps, rotation, auto_sleep, linger_s, event_url, event_command, mic, mic_gain, pan_tilt, i2c_bus, i2c_address, pan_channel, pan_min, pan_max, pan_home, pan_invert, pan_pulse_us, tilt_channel, tilt_min, tilt_max, tilt_home, tilt_invert, tilt_pulse_us, speed, release_s, presets, capture_format, encoder, decoder, encoder_input_format, \
              decoder_input_format, capture_memory, decoder_memory, encoder_memory, input, standard, edid, command, bitrate, intra, profile, \
              level, hflip, vflip, camera, mode, denoise, autofocus_mode, autofocus_range, lens_position, password, role, cameras, and rpicam_NAME for any \
              other option of rpicam-vid; did you mean height?",
@@ -678,7 +678,7 @@ fn every_limit_holds() {
         assert_eq!(nothing, key.allowed.starts_with("nothing"), "{}", key.name);
         ranges += 1;
     }
-    assert_eq!(ranges, 20);
+    assert_eq!(ranges, 21);
     for (key, from, to) in [("width", 160, 3840), ("height", 120, 2160), ("fps", 1, 120)] {
         let step = if key == "fps" { 1 } else { 2 };
         for (value, good) in [(from - step, false), (from, true), (to, true), (to + step, false)] {

@@ -4,6 +4,7 @@
 
 mod controls;
 mod ingest;
+mod listener;
 mod motion;
 pub mod mover;
 mod report;

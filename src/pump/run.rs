@@ -2,6 +2,7 @@
 
 use super::controls;
 use super::ingest::Ingest;
+use super::listener::{self, Listener};
 use super::report::Report;
 use super::retry::{ABSENT_RETRY, DEVICE_RETRY, Loss, Retry, SETTLE_RETRY, Wait};
 use super::update::{Change, PendingConfig};
@@ -282,7 +283,11 @@ impl<'a> Pump<'a> {
 
     /// Moves frames until the source is to be closed.
     fn flow(&mut self, source: &mut dyn Source, watch: &mut Option<Watch>) -> Close {
-        let info = source.info().clone();
+        let mut info = source.info().clone();
+        if listener::name(&self.camera).is_some() {
+            // As it was before, lest who watches on needs another init segment twice.
+            info.sound = self.stream.ring.sound();
+        }
         let (is_placeholder, mut looked) = (info.placeholder, Instant::now());
         self.stream.publish(|state| state.opens += 1);
         self.retry.opened(info.command);
@@ -291,6 +296,7 @@ impl<'a> Pump<'a> {
         self.stream.ptz.camera_is(info.node.as_deref());
         self.ingest.open(info, looked);
         controls::opened(self.stream, source);
+        let _listener = Listener::start(self.stream, &self.camera);
         let (mut key_asked, mut key_requested) = (None::<Instant>, false);
         loop {
             self.stream.heartbeat(FRAME_WAIT);

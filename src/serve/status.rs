@@ -153,6 +153,8 @@ fn of_camera(camera: &CameraSide) -> String {
         .text("signal", &state.signal)
         .text("chain", &state.chain)
         .text("chain_why", &state.chain_why)
+        .text("mic", &state.mic[0])
+        .text("mic_why", &state.mic[1])
         .text("state", state.condition.word())
         .text("reason", &trouble.clone().unwrap_or_else(|| remark(&state)))
         .member(

@@ -8,7 +8,7 @@ use super::pattern::Pattern;
 use super::select;
 use super::watch::Watch;
 use super::{control, lookup, rpicam};
-use crate::config::{Camera, CaptureFormat, ChainKeys, DeviceName, Rpicam, SourceKind};
+use crate::config::{Camera, CaptureFormat, ChainKeys, DeviceName, MicName, Rpicam, SourceKind};
 use crate::error::{Error, Result};
 use crate::log_verbose;
 use crate::sys::v4l2::FourCc;
@@ -71,8 +71,8 @@ pub fn open(camera: &Camera, history: &mut History) -> Result<Box<dyn Source>> {
         SourceKind::Test => {
             let pattern = Pattern::new(width, height, fps)?;
             Box::new(match camera.mic {
-                Some(_) => pattern.with_beep(),
-                None => pattern,
+                Some(MicName::Test) => pattern.with_beep(),
+                _ => pattern,
             })
         }
     })

@@ -134,8 +134,8 @@ const READI_FRAMES: libc::Ioctl = request_code_read!(b'A', 0x51, size_of::<Trans
 /// The protocol that `SwParams` is of: the first with a choice of clocks.
 const PROTOCOL: u32 = 2 << 16 | 12;
 
-/// The shortest period, after each of which we are woken up, in µs.
-const PERIOD_US: u32 = 10_000;
+/// The shortest period, after each of which we are woken up, in µs: about an AAC frame at 48 kHz.
+const PERIOD_US: u32 = 20_000;
 /// The longest time that the device may keep for us, in µs.
 const BUFFER_US: u32 = 500_000;
 

@@ -1,5 +1,6 @@
 //! `source::mic` and `sys::alsa` against the kernel's sound loopback: what is played into one device of it, the other captures.
 
+use super::support::{Dir, Server, run, until};
 use super::*;
 use fmp4streamer::config::MicName;
 use fmp4streamer::source::mic::{Heard, Sound};
@@ -239,4 +240,56 @@ fn who_has_it_is_named() {
         "{:?}",
         listener.news
     );
+}
+
+#[test]
+fn viewers_have_the_sound_beside_the_picture() {
+    let Some(_) = rig() else { return };
+    let _loopback = Loopback::new();
+    let _playing = play("1");
+    let server = Server::with_config(
+        "[test]\nwidth = 320\nheight = 240\nfps = 10\nmic = hw:Loopback,1\nauto_sleep = no\n",
+    );
+    until("it is heard", || server.status("mic") == "8000 Hz, mono, 16 bits");
+    let dir = Dir::new();
+    let file = dir.file("both.mp4").display().to_string();
+    let stream = Command::new("curl")
+        .args(["-s", "-m", "20", "-o", &file, &server.url("/stream.mp4")])
+        .status()
+        .unwrap();
+    assert_eq!(stream.code(), Some(28), "it goes on until curl has enough");
+    let entries = "stream=codec_name,sample_rate,channels:packet=codec_type";
+    let probe = run(
+        "ffprobe",
+        &["-v", "warning", "-show_entries", entries, "-of", "csv", &file],
+    );
+    let text = String::from_utf8(probe.stdout).unwrap();
+    assert!(
+        text.contains("stream,h264") && text.contains("stream,aac,8000,1"),
+        "{text}"
+    );
+    let sounds = text
+        .lines()
+        .filter(|line| line.starts_with("packet,audio"))
+        .count();
+    assert!(sounds > 20, "{sounds}");
+    let pcm = ["-v", "warning", "-i", &file, "-map", "0:a", "-f", "s16le", "-"];
+    let decoded = run("ffmpeg", &pcm);
+    assert_eq!(String::from_utf8_lossy(&decoded.stderr), "");
+    let samples = decoded
+        .stdout
+        .chunks_exact(2)
+        .map(|b| i16::from_le_bytes([b[0], b[1]]));
+    let samples: Vec<i16> = samples.collect();
+    let loudest = samples
+        .chunks(1024)
+        .map(|block| power(block).sqrt() as u64)
+        .max()
+        .unwrap();
+    assert!(loudest.abs_diff(2896) < 100, "{loudest}");
+
+    let _unplugging = Loopback::plug("unbind");
+    until("it says so", || {
+        server.status("mic_why").contains("no such microphone")
+    });
 }

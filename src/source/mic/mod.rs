@@ -7,4 +7,5 @@ mod resample;
 mod servo;
 mod sound;
 
+pub use microphone::Microphone;
 pub use sound::{Heard, Sound};

@@ -60,6 +60,12 @@ impl Sound {
         }
     }
 
+    /// Has frames of so many samples a second and channels come from now on: silence until there is a microphone.
+    pub fn begin(&mut self, rate: u32, channels: usize) {
+        self.servo = Some(Servo::new(rate, channels, monotonic_us()));
+        self.frame.resize(FRAME * channels, 0);
+    }
+
     /// Waits for the microphone, or for what can be read at `wake`, and hands over what came.
     pub fn poll(&mut self, wake: BorrowedFd<'_>, sink: &mut dyn FnMut(Heard<'_>)) {
         let now_us = monotonic_us();
