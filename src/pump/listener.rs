@@ -78,11 +78,7 @@ impl Coder {
         let bit_rate = BIT_RATES[usize::from(channels > 1)].min(enough);
         Some(Coder {
             encoder: Encoder::new(rate, channels, bit_rate)?,
-            format: SoundFormat {
-                rate,
-                channels,
-                config: aac::config(rate, channels)?,
-            },
+            format: SoundFormat::new(rate, channels)?,
             delay_us: aac::DELAY as u64 * 1_000_000 / u64::from(rate),
         })
     }

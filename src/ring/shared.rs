@@ -90,7 +90,7 @@ impl Ring {
             evicted.extend(state.fragments.push(fragment, now_us));
         }
         state.parked.all_are_due();
-        self.wake_pulling(state);
+        self.wake(state);
         // Memory is given back outside the lock.
         drop(evicted);
     }
@@ -137,7 +137,7 @@ impl Ring {
         let mut state = self.lock();
         state.closed = true;
         state.parked.wake_all();
-        self.wake_pulling(state);
+        self.wake(state);
     }
 
     /// Has each follower's thread look at something else than the ring, before anything that is pushed later.
@@ -145,7 +145,7 @@ impl Ring {
         let mut state = self.lock();
         state.notifications += 1;
         state.parked.block_all();
-        self.wake_pulling(state);
+        self.wake(state);
     }
 
     /// Has one follower's thread look at something else than the ring, before anything else is sent.
@@ -171,7 +171,7 @@ impl Ring {
     }
 
     /// Unlocks the state, and wakes who sends what is due, and those that wait to pull. (To wake nobody is a system call too.)
-    fn wake_pulling(&self, state: MutexGuard<'_, State>) {
+    fn wake(&self, state: MutexGuard<'_, State>) {
         let pulling = state.pulling > 0;
         let sender = state.parked.next_sender(1).cloned();
         drop(state);

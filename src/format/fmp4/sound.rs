@@ -2,9 +2,10 @@
 
 use super::boxes::Writer;
 use super::track::{SOUND_TRACK, TIMESCALE};
+use crate::format::aac;
 
 /// Samples in each AAC frame, of each channel: its duration, as the timescale is the sample rate.
-pub const FRAME_SAMPLES: u32 = 1024;
+pub const FRAME_SAMPLES: u32 = aac::FRAME as u32;
 
 /// RFC 6381 name of the codec: MPEG-4 audio, AAC-LC.
 pub(super) const CODEC: &str = "mp4a.40.2";
@@ -30,6 +31,15 @@ pub struct SoundFrame {
 }
 
 impl SoundFormat {
+    /// That of our own encoder; None if it has no such rate (Hz) or number of channels.
+    pub fn new(rate: u32, channels: u8) -> Option<SoundFormat> {
+        Some(SoundFormat {
+            rate,
+            channels,
+            config: aac::config(rate, channels)?,
+        })
+    }
+
     /// So much time in samples, from units of which there are so many a second; rounded down.
     pub fn samples(&self, time: u64, a_second: u32) -> u64 {
         scaled(time, a_second, self.rate)

@@ -18,7 +18,7 @@ const LATEST: u64 = RATE as u64;
 /// Makes the beeps, and the silence between them, on the camera's clock.
 pub(super) struct Beep {
     encoder: Encoder,
-    config: [u8; 2],
+    format: SoundFormat,
     start_us: u64,
     /// The end of what was made, since the start.
     samples: u64,
@@ -30,7 +30,7 @@ impl Beep {
     pub fn new(start_us: u64) -> Option<Beep> {
         Some(Beep {
             encoder: Encoder::new(RATE, 1, BIT_RATE)?,
-            config: aac::config(RATE, 1)?,
+            format: SoundFormat::new(RATE, 1)?,
             start_us,
             samples: 0,
             data: Vec::new(),
@@ -38,11 +38,7 @@ impl Beep {
     }
 
     pub fn format(&self) -> SoundFormat {
-        SoundFormat {
-            rate: RATE,
-            channels: 1,
-            config: self.config,
-        }
+        self.format
     }
 
     /// When the next block of samples is over.
@@ -70,7 +66,7 @@ impl Beep {
             .collect();
         self.data.clear();
         self.encoder.encode(&pcm, &mut self.data);
-        let time_us = (self.start_us + begin * 125 / 6).saturating_sub(aac::DELAY as u64 * 125 / 6);
+        let time_us = self.time_us(begin).saturating_sub(aac::DELAY as u64 * 125 / 6);
         Some((time_us, &self.data))
     }
 }
