@@ -111,6 +111,11 @@ fn fmp4_walk() {
 }
 
 #[test]
+fn recording() {
+    hold("recording", format::fmp4::laws::repair);
+}
+
+#[test]
 fn gzip() {
     hold("gzip", format::gzip::laws::gzip);
 }

@@ -27,6 +27,8 @@ const TRUN_BYTES: usize = 20;
 const SEQUENCE_AT: usize = 20;
 const TIME_AT: usize = 60;
 const DURATION_AT: usize = 92;
+/// That of the sample sizes of sound.
+const SIZES_AT: usize = 88;
 
 /// One frame, or sound that goes with frames, written once and shared by all who send it.
 #[derive(Debug)]
@@ -149,15 +151,32 @@ impl Fragment {
     pub fn head(&self, sequence: u32, base_90k: u64, out: &mut Vec<u8>) {
         let begin = out.len();
         out.extend_from_slice(&self.bytes[..self.head_bytes()]);
-        let time = match (self.sound, &self.init.sound) {
-            (Some(samples), Some(format)) => samples.saturating_sub(format.samples(base_90k, TIMESCALE)),
-            _ => self.time_90k.saturating_sub(base_90k),
-        };
+        let time = self.time_from(base_90k);
         // Of a size that is known here, so that nothing has to be looked up.
         if let Some(head) = out[begin..].first_chunk_mut::<{ TIME_AT + 8 }>() {
             head[SEQUENCE_AT..SEQUENCE_AT + 4].copy_from_slice(&sequence.to_be_bytes());
             head[TIME_AT..].copy_from_slice(&time.to_be_bytes());
         }
+    }
+
+    /// Its time in its track's timescale, counted from `base_90k`.
+    pub(super) fn time_from(&self, base_90k: u64) -> u64 {
+        match (self.sound, &self.init.sound) {
+            (Some(samples), Some(format)) => samples.saturating_sub(format.samples(base_90k, TIMESCALE)),
+            _ => self.time_90k.saturating_sub(base_90k),
+        }
+    }
+
+    /// The sizes of the AAC frames of sound, as they stand in its trun.
+    pub(super) fn frame_sizes(&self) -> &[u8] {
+        self.bytes
+            .get(SIZES_AT..self.head_bytes() - 8)
+            .unwrap_or_default()
+    }
+
+    /// A player can begin with it, as a key frame or as the first picture of a refresh.
+    pub fn is_start(&self) -> bool {
+        self.key || self.refresh.begins
     }
 
     /// Up to the payload.
@@ -210,22 +229,27 @@ impl Fragment {
 }
 
 /// Flags of a trun (8.8.8.1).
-const DATA_OFFSET: u32 = 0x01;
+pub(super) const DATA_OFFSET: u32 = 0x01;
 const FIRST_SAMPLE_FLAGS: u32 = 0x04;
-const SAMPLE_DURATION: u32 = 0x100;
-const SAMPLE_SIZE: u32 = 0x200;
+pub(super) const SAMPLE_DURATION: u32 = 0x100;
+pub(super) const SAMPLE_SIZE: u32 = 0x200;
 
 /// 8.8.4. The numbers of a client (sequence, base time) are put in by [`Fragment::head`]. What the flags say is in the
 /// `trun`, from its sample_count on.
 fn moof(w: &mut Writer, track: u32, time: u64, flags: u32, trun: &[u32]) {
-    const DEFAULT_BASE_IS_MOOF: u32 = 0x02_0000;
     w.boxed(b"moof", |w| {
         w.full_box(b"mfhd", 0, 0, |w| w.u32(0)); // 8.8.5: sequence_number
-        w.boxed(b"traf", |w| {
-            w.full_box(b"tfhd", 0, DEFAULT_BASE_IS_MOOF, |w| w.u32(track)); // 8.8.7: track_ID
-            w.full_box(b"tfdt", 1, 0, |w| w.u64(time)); // 8.8.12: baseMediaDecodeTime
-            w.full_box(b"trun", 0, flags, |w| trun.iter().for_each(|&field| w.u32(field))); // 8.8.8
-        });
+        traf(w, track, time, flags, trun);
+    });
+}
+
+/// 8.8.6
+pub(super) fn traf(w: &mut Writer, track: u32, time: u64, flags: u32, trun: &[u32]) {
+    const DEFAULT_BASE_IS_MOOF: u32 = 0x02_0000;
+    w.boxed(b"traf", |w| {
+        w.full_box(b"tfhd", 0, DEFAULT_BASE_IS_MOOF, |w| w.u32(track)); // 8.8.7: track_ID
+        w.full_box(b"tfdt", 1, 0, |w| w.u64(time)); // 8.8.12: baseMediaDecodeTime
+        w.full_box(b"trun", 0, flags, |w| trun.iter().for_each(|&field| w.u32(field))); // 8.8.8
     });
 }
 

@@ -1,6 +1,7 @@
 //! Laws that hold for any bytes, as functions that panic where one is broken: for tests and fuzz targets.
 
 use super::reader::{self, Found, fields_before_children};
+use super::recording::{Extent, Index, extent};
 
 /// Walking any bytes comes to an end, and what is found nests: side by side, the boxes of a level are what
 /// the boxes around them hold, and those of the top are all of `data`.
@@ -25,6 +26,25 @@ pub fn walk(data: &[u8]) {
             return;
         }
         around = level().flat_map(children).copied().collect();
+    }
+}
+
+/// A file that a crash left, of any bytes, has an index after its repair, which ends where its fragments begin; and nothing behind that
+/// is changed.
+pub fn repair(data: &[u8]) {
+    let Extent::Open(head_bytes) = extent(data) else {
+        return;
+    };
+    let mut index = Index::default();
+    let mut rest = &data[head_bytes..];
+    while let Some(bytes) = index.add(rest, rest.len() as u64) {
+        rest = &rest[bytes as usize..];
+    }
+    let mut head = data[..head_bytes].to_vec();
+    if let Some(sidx_at) = index.close(&mut head) {
+        assert_eq!(extent(&head), Extent::Closed);
+        let size = u32::from_be_bytes([0, 1, 2, 3].map(|at| head[sidx_at + at]));
+        assert_eq!(sidx_at + size as usize, head_bytes);
     }
 }
 

@@ -29,12 +29,16 @@ mod fragment;
 mod init;
 pub mod laws;
 pub mod reader;
+mod recording;
+mod samples;
 mod sound;
 mod timeline;
 mod track;
 
 pub use fragment::{Fragment, HEAD_BYTES, MAX_PAYLOAD_BYTES, MOOF_BYTES, TooLarge};
 pub use init::Init;
+pub use recording::{Extent, Index, Origin, extent, head};
+pub use samples::Samples;
 pub use sound::{FRAME_SAMPLES, SoundFormat, SoundFrame};
 pub use timeline::{Span, Timeline};
 pub use track::{SOUND_TRACK, TIMESCALE, VIDEO_TRACK};

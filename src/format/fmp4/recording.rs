@@ -1,0 +1,240 @@
+//! A file that fragments are appended to: what stands before them, and its index.
+//!
+//! ```text
+//! ftyp, moov    as every player gets them; the durations are unknown at first
+//! uuid          ours: which camera, and when
+//! free          room for the index
+//! moof mdat …   fragments that count from 0, each with a group of pictures and the sound beside it
+//! ```
+//!
+//! At its end the file's durations are set, and the end of `free` becomes a `sidx`. That has to end where the first moof begins: with
+//! any byte between them, Chromium reads the whole file before it shows a picture. Firefox knows the length by the durations.
+
+use super::boxes::Writer;
+use super::init::{Init, SYNC_SAMPLE};
+use super::sound::FRAME_SAMPLES;
+use super::track::{TIMESCALE, VIDEO_TRACK};
+
+/// The usertype of our uuid box (11.1).
+const USERTYPE: [u8; 16] = *b"\xf4\x4d\x70\x34\x5e\x1c\x4b\x07\x9a\x52\x72\x65\x63\x6f\x72\x64";
+/// Of a sidx of version 1 without references (8.16.3).
+const SIDX_BYTES: usize = 40;
+const REFERENCE_BYTES: usize = 12;
+
+/// What our own box says of a file.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// The camera's name.
+    pub camera: &'a str,
+    /// A number by chance for each time that the program runs: media times of one run count from one instant.
+    pub run: u64,
+    /// That of the fragments.
+    pub epoch: u32,
+    /// The media time that is 0 in this file, in 1/90000 s.
+    pub media_90k: u64,
+    /// When the first picture was captured: Unix time in microseconds, as the clock then was.
+    pub wall_us: u64,
+    /// That clock could be believed.
+    pub synced: bool,
+}
+
+/// What a file begins with; in its index there will be room for so many references.
+pub fn head(init: &Init, origin: &Origin<'_>, references: usize) -> Vec<u8> {
+    let mut w = Writer::with_capacity(8192);
+    w.bytes(init.bytes(true));
+    w.boxed(b"uuid", |w| {
+        w.bytes(&USERTYPE);
+        w.u8(0); // version
+        w.u8(origin.synced.into());
+        w.u16(0); // reserved
+        w.u32(origin.epoch);
+        w.u64(origin.run);
+        w.u64(origin.media_90k);
+        w.u64(origin.wall_us);
+        w.bytes(origin.camera.as_bytes());
+    });
+    w.boxed(b"free", |w| {
+        w.bytes(&vec![0; SIDX_BYTES + REFERENCE_BYTES * references]);
+    });
+    w.into_bytes()
+}
+
+/// Type and size of the box at the beginning of these bytes; `None` if it is cut short within these, or has a size that none of ours has.
+fn box_at(bytes: &[u8]) -> Option<(&[u8; 4], usize)> {
+    let (size, rest) = bytes.split_first_chunk()?;
+    let size = u32::from_be_bytes(*size) as usize;
+    Some((rest.first_chunk()?, size)).filter(|_| size >= 8)
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+/// The extent of a file's head in its first bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Fragments begin here, and there is no index yet.
+    Open(usize),
+    /// There is one.
+    Closed,
+    /// It is no recording of ours, or not all of its head is there.
+    Foreign,
+}
+
+/// Looks at a file's first bytes.
+pub fn extent(bytes: &[u8]) -> Extent {
+    let mut at = 0;
+    for kind in [b"ftyp", b"moov", b"uuid", b"free"] {
+        match bytes.get(at..).and_then(box_at) {
+            Some((found, size)) if found == kind => at = at.saturating_add(size),
+            _ => return Extent::Foreign,
+        }
+    }
+    match bytes.get(at..).and_then(box_at) {
+        Some((b"sidx", _)) => Extent::Closed,
+        _ if at > bytes.len() => Extent::Foreign,
+        _ => Extent::Open(at),
+    }
+}
+
+/// What is in a file, and where: grows with each fragment.
+#[derive(Debug, Default)]
+pub struct Index {
+    /// Bytes from a fragment on that begins with a key frame, and its time.
+    references: Vec<(u32, u64)>,
+    /// Where the video ends, and the sound, each in its own timescale.
+    ends: [u64; 2],
+}
+
+impl Index {
+    /// Adds the fragment that begins with these bytes, at least up to its payload, and gives its size; `None` if there is none that
+    /// may stand here, or it has more than `most` bytes. (The first one begins with a key frame.)
+    pub fn add(&mut self, bytes: &[u8], most: u64) -> Option<u64> {
+        let (_, moof_bytes) = box_at(bytes).filter(|(kind, _)| *kind == b"moof")?;
+        let (_, mdat_bytes) = box_at(bytes.get(moof_bytes..)?).filter(|(kind, _)| *kind == b"mdat")?;
+        let size = Some(moof_bytes as u64 + mdat_bytes as u64).filter(|size| *size <= most)?;
+        // As they stand in what `Samples` writes: an mfhd, and a traf for each track.
+        let (mut ends, mut start, mut at) = (self.ends, None, 24);
+        while at < moof_bytes {
+            let (_, traf_bytes) = box_at(bytes.get(at..moof_bytes)?).filter(|(kind, _)| *kind == b"traf")?;
+            let traf = bytes.get(at..at.checked_add(traf_bytes)?)?;
+            let time = u64::from(u32_at(traf, 36)?) << 32 | u64::from(u32_at(traf, 40)?);
+            if u32_at(traf, 20)? == VIDEO_TRACK {
+                let durations = traf
+                    .get(64..)?
+                    .chunks_exact(12)
+                    .filter_map(|sample| u32_at(sample, 0));
+                ends[0] = time.checked_add(durations.map(u64::from).sum())?;
+                start = Some(time)
+                    .filter(|_| u32_at(traf, 72) == Some(SYNC_SAMPLE))
+                    .or(start);
+            } else {
+                ends[1] = time.checked_add(u64::from(u32_at(traf, 56)?) * u64::from(FRAME_SAMPLES))?;
+            }
+            at += traf_bytes;
+        }
+        if let Some(time) = start {
+            self.references.push((0, time));
+        }
+        let (bytes, _) = self.references.last_mut()?;
+        *bytes = bytes.saturating_add(size as u32);
+        self.ends = ends;
+        Some(size)
+    }
+
+    /// The time from the first picture to the end of the last one, in 1/90000 s.
+    pub fn duration_90k(&self) -> u64 {
+        self.ends[0].saturating_sub(self.references.first().map_or(0, |(_, time)| *time))
+    }
+
+    /// Puts the durations and the index into a file's head, which ends with its `free`. Gives where the index begins: it has to be on
+    /// the disk before the bytes in front of it are, which say that it is there. `None` if this is no such head.
+    pub fn close(&self, head: &mut [u8]) -> Option<usize> {
+        let Extent::Open(end) = extent(head) else {
+            return None;
+        };
+        set_durations(head, 0, &self.ends, &mut 0);
+        let free_at = free_at(head)?;
+        let room = (end - free_at).checked_sub(8 + SIDX_BYTES)? / REFERENCE_BYTES;
+        let sidx = self.sidx(room);
+        let sidx_at = end - sidx.len();
+        head[sidx_at..end].copy_from_slice(&sidx);
+        head[free_at..free_at + 4].copy_from_slice(&((sidx_at - free_at) as u32).to_be_bytes());
+        Some(sidx_at)
+    }
+
+    /// 8.16.3, version 1. What there is no room for is of the last reference.
+    fn sidx(&self, room: usize) -> Vec<u8> {
+        let mut w = Writer::with_capacity(SIDX_BYTES + REFERENCE_BYTES * room);
+        let listed = &self.references[..self.references.len().min(room)];
+        w.full_box(b"sidx", 1, 0, |w| {
+            w.u32(VIDEO_TRACK); // reference_ID
+            w.u32(TIMESCALE);
+            w.u64(listed.first().map_or(0, |(_, time)| *time)); // earliest_presentation_time
+            w.u64(0); // first_offset
+            w.u16(0); // reserved
+            w.u16(listed.len() as u16);
+            for (n, (bytes, time)) in listed.iter().enumerate() {
+                let (mut bytes, mut end) = (*bytes, self.ends[0]);
+                if let Some((_, next)) = listed.get(n + 1) {
+                    end = *next;
+                } else {
+                    let rest = self.references[n + 1..].iter();
+                    bytes = rest.fold(bytes, |sum, (bytes, _)| sum.saturating_add(*bytes));
+                }
+                w.u32(bytes.min(u32::MAX >> 1)); // reference_type media, referenced_size
+                w.u32(end.saturating_sub(*time) as u32); // subsegment_duration
+                w.u32(0x9000_0000); // starts_with_SAP, SAP_type 1
+            }
+        });
+        w.into_bytes()
+    }
+}
+
+/// Where the last box of a head begins.
+fn free_at(head: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        match box_at(head.get(at..)?)? {
+            (b"free", _) => return Some(at),
+            (_, size) => at = at.checked_add(size)?,
+        }
+    }
+}
+
+/// The boxes with durations in them, each in the one before it.
+const NESTED: [&[u8; 4]; 3] = [b"moov", b"trak", b"mdia"];
+
+/// Sets the durations in these boxes, so deep in [`NESTED`], and in those in them; `track` counts the tracks.
+fn set_durations(boxes: &mut [u8], depth: usize, ends: &[u64; 2], track: &mut usize) {
+    // The sound ends with the video, but for some milliseconds. All ones would mean "unknown".
+    let movie_90k = (ends[0].min(u64::from(u32::MAX) - 1) as u32).to_be_bytes();
+    let mut rest = boxes;
+    while let Some((kind, size)) = box_at(rest) {
+        let kind = *kind;
+        let Some((whole, after)) = rest.split_at_mut_checked(size) else {
+            return;
+        };
+        if NESTED.get(depth).is_some_and(|nested| **nested == kind) {
+            set_durations(&mut whole[8..], depth + 1, ends, track);
+            *track += usize::from(kind == *b"trak");
+        }
+        match &kind {
+            b"mvhd" => put(whole, 24, &movie_90k),
+            b"tkhd" => put(whole, 28, &movie_90k),
+            b"mdhd" => put(whole, 32, &ends[(*track).min(1)].to_be_bytes()),
+            _ => {}
+        }
+        rest = after;
+    }
+}
+
+fn put(bytes: &mut [u8], at: usize, field: &[u8]) {
+    if let Some(place) = bytes.get_mut(at..at + field.len()) {
+        place.copy_from_slice(field);
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/recording.rs"]
+mod tests;

@@ -1,0 +1,143 @@
+//! Samples of both tracks on their way into one fragment of a file. A client is sent each frame in a fragment of its own; in a file a
+//! fragment is a group of pictures, so that its index names each: FFmpeg leaves out all that the index does not name once it has
+//! looked for a time.
+
+use super::boxes::Writer;
+use super::fragment::{DATA_OFFSET, Fragment, SAMPLE_DURATION, SAMPLE_SIZE, traf};
+use super::init::{NON_SYNC_SAMPLE, SYNC_SAMPLE};
+use super::sound::FRAME_SAMPLES;
+use super::track::{SOUND_TRACK, VIDEO_TRACK};
+
+const SAMPLE_FLAGS: u32 = 0x400;
+/// Of a traf, up to what its trun says of its samples.
+const TRAF_BYTES: usize = 64;
+/// What a trun says of a frame: its duration, its size, its flags. Of sound, it says the sizes.
+const VIDEO_FIELDS: usize = 3;
+
+/// What there is of one track.
+#[derive(Debug, Default)]
+struct Gathered {
+    /// In the track's timescale: the first sample, and where the last one ends.
+    begin: u64,
+    end: u64,
+    fields: Vec<u32>,
+    payload: Vec<u8>,
+}
+
+/// The samples, with times that count from the file's zero.
+#[derive(Debug, Default)]
+pub struct Samples {
+    video: Gathered,
+    sound: Gathered,
+}
+
+impl Samples {
+    /// Adds those of a fragment of the ring.
+    pub fn add(&mut self, fragment: &Fragment, base_90k: u64) {
+        let time = fragment.time_from(base_90k);
+        if !fragment.is_sound() {
+            self.stretch(time);
+        }
+        let track = if fragment.is_sound() {
+            &mut self.sound
+        } else {
+            &mut self.video
+        };
+        if track.fields.is_empty() {
+            (track.begin, track.end) = (time, time);
+        }
+        if fragment.is_sound() {
+            for size in fragment.frame_sizes().chunks_exact(4) {
+                track
+                    .fields
+                    .extend(size.first_chunk().map(|size| u32::from_be_bytes(*size)));
+                track.end += u64::from(FRAME_SAMPLES);
+            }
+        } else {
+            let flags = if fragment.is_start() {
+                SYNC_SAMPLE
+            } else {
+                NON_SYNC_SAMPLE
+            };
+            track
+                .fields
+                .extend([fragment.duration_90k, fragment.payload().len() as u32, flags]);
+            track.end = time + u64::from(fragment.duration_90k);
+        }
+        track.payload.extend_from_slice(fragment.payload());
+    }
+
+    /// Has the last frame last up to that time, at which the next one begins.
+    pub fn stretch(&mut self, time: u64) {
+        let longer = time.saturating_sub(self.video.end);
+        let at = self.video.fields.len().checked_sub(VIDEO_FIELDS);
+        if let Some(duration) = at.and_then(|at| self.video.fields.get_mut(at)) {
+            *duration = duration.saturating_add(longer as u32);
+            self.video.end += longer;
+        }
+    }
+
+    /// True if this fragment can stand in the same one: sound has to go on where it ended.
+    pub fn takes(&self, fragment: &Fragment, base_90k: u64) -> bool {
+        !fragment.is_sound() || self.sound.fields.is_empty() || self.sound.end == fragment.time_from(base_90k)
+    }
+
+    /// The time from the first frame to the end of the last one, in 1/90000 s.
+    pub fn duration_90k(&self) -> u64 {
+        self.video.end - self.video.begin
+    }
+
+    /// True if a player can begin with it.
+    pub fn begins_with_start(&self) -> bool {
+        self.video.fields.get(VIDEO_FIELDS - 1) == Some(&SYNC_SAMPLE)
+    }
+
+    /// Bytes of the samples.
+    pub fn payload_bytes(&self) -> usize {
+        self.video.payload.len() + self.sound.payload.len()
+    }
+
+    /// The fragment: its head, and the two parts of its payload.
+    pub fn fragment(&self, sequence: u32) -> (Vec<u8>, [&[u8]; 2]) {
+        let tracks = [
+            (
+                VIDEO_TRACK,
+                &self.video,
+                DATA_OFFSET | SAMPLE_DURATION | SAMPLE_SIZE | SAMPLE_FLAGS,
+                VIDEO_FIELDS,
+            ),
+            (SOUND_TRACK, &self.sound, DATA_OFFSET | SAMPLE_SIZE, 1),
+        ];
+        let tracks = tracks.iter().filter(|(_, track, ..)| !track.fields.is_empty());
+        let trafs: usize = tracks
+            .clone()
+            .map(|(_, track, ..)| TRAF_BYTES + 4 * track.fields.len())
+            .sum();
+        // Box and mfhd in front, and the header of the mdat behind.
+        let head_bytes = 8 + 16 + trafs + 8;
+        let mut w = Writer::with_capacity(head_bytes);
+        let mut offset = head_bytes;
+        w.boxed(b"moof", |w| {
+            w.full_box(b"mfhd", 0, 0, |w| w.u32(sequence)); // 8.8.5
+            for (id, track, flags, fields) in tracks {
+                let mut trun = vec![(track.fields.len() / fields) as u32, offset as u32]; // sample_count, data_offset
+                trun.extend_from_slice(&track.fields);
+                traf(w, *id, track.begin, *flags, &trun);
+                offset += track.payload.len();
+            }
+        });
+        w.u32((8 + self.payload_bytes()) as u32);
+        w.bytes(b"mdat");
+        (w.into_bytes(), [&self.video.payload, &self.sound.payload])
+    }
+
+    /// Forgets all of them; what memory they took is kept, but for what is above so many bytes.
+    pub fn clear(&mut self, keep_bytes: usize) {
+        for track in [&mut self.video, &mut self.sound] {
+            track.fields.clear();
+            track.payload.clear();
+            track.payload.shrink_to(keep_bytes);
+        }
+        (self.video.begin, self.video.end) = (0, 0);
+    }
+}
