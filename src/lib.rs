@@ -27,6 +27,7 @@ pub mod notify;
 pub mod people;
 pub mod ptz;
 pub mod pump;
+pub mod record;
 pub mod request;
 pub mod ring;
 pub mod sandbox;

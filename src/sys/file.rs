@@ -1,8 +1,11 @@
-//! What std::fs leaves out: opening a device without waiting, a folder as a list, a file that is whole or not there, the two
-//! halves of a device number.
+//! What std::fs leaves out: opening a device without waiting, a folder as a list, a file that is whole or not there, one that goes
+//! to its disk evenly, the two halves of a device number.
 
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+use nix::sys::statvfs::statvfs;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -61,6 +64,59 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::rename(&new, path)
 }
 
+/// Opens a file to read and write, which a group may read; a `new` one must not be there. What is a link is refused, as it may lead
+/// anywhere.
+///
+/// # Errors
+/// Those of open(2).
+pub fn open_own(path: &Path, new: bool) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(new)
+        .mode(0o640)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)
+}
+
+/// Has the kernel begin to write these bytes to the disk, without waiting for it: left alone, it gathers them for half a minute and
+/// writes them all at once.
+pub fn begin_writing(file: &File, from: u64, bytes: u64) {
+    // SAFETY: the call takes numbers only. It is an offer: who has to know syncs the file.
+    _ = unsafe {
+        libc::sync_file_range(
+            file.as_raw_fd(),
+            from as _,
+            bytes as _,
+            libc::SYNC_FILE_RANGE_WRITE,
+        )
+    };
+}
+
+/// Has the kernel keep no copy in memory of what is on the disk: what nobody reads soon would push out what somebody does.
+pub fn forget(file: &File) {
+    _ = posix_fadvise(file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
+}
+
+/// Puts the names in a folder on the disk.
+///
+/// # Errors
+/// Those of open(2) and fsync(2).
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// The bytes on a folder's disk: those that are free for this program, and all.
+///
+/// # Errors
+/// Those of statvfs(3).
+#[allow(clippy::unnecessary_cast)] // they have 32 bits where the machine has
+pub fn room(folder: &Path) -> io::Result<(u64, u64)> {
+    let disk = statvfs(folder)?;
+    let bytes = |blocks| blocks as u64 * disk.fragment_size() as u64;
+    Ok((bytes(disk.blocks_available()), bytes(disk.blocks())))
+}
+
 /// Major and minor number of a device number, which `MetadataExt` gives as `dev()` and `rdev()` (makedev(3)).
 pub fn major_minor(device: u64) -> (u32, u32) {
     (libc::major(device), libc::minor(device))
@@ -70,6 +126,27 @@ pub fn major_minor(device: u64) -> (u32, u32) {
 mod tests {
     use super::*;
     use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn a_link_is_not_followed_and_what_is_there_is_not_new() {
+        let folder = std::env::temp_dir().join(format!("fmp4streamer-file-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (file, link) = (folder.join("a"), folder.join("b"));
+        open_own(&file, true).unwrap().write_all(b"a").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert_eq!(
+            open_own(&file, true).unwrap_err().kind(),
+            ErrorKind::AlreadyExists
+        );
+        assert!(open_own(&link, false).is_err());
+        let mut text = String::new();
+        open_own(&file, false).unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "a");
+        sync_folder(&folder).unwrap();
+        let (free, all) = room(&folder).unwrap();
+        assert!(free <= all && all > 0);
+        fs::remove_dir_all(&folder).unwrap();
+    }
 
     #[test]
     fn the_null_device_is_1_3() {

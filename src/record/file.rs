@@ -1,0 +1,235 @@
+//! A file that is being recorded: it gathers a group of pictures before it writes them, syncs them now and then, and gets its index at
+//! the end. What a crash left is given one later.
+
+use crate::format::fmp4::{Extent, Fragment, Index, Origin, Samples, extent, head};
+use crate::sys::file::{begin_writing, forget, open_own, sync_folder};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+/// A fragment is written once it has so many bytes, ...
+const FRAGMENT_BYTES: usize = 1 << 20;
+/// ... or once there was nothing written for so long, even if its group of pictures goes on. ...
+const FRAGMENT_US: u64 = 4_000_000;
+/// Else it ends before a key frame, if it is at least so long.
+const FRAGMENT_90K: u64 = 90_000;
+/// What is older than this is on the disk. Each time, the disk has to write what it knows of its files, too, which wears a card more
+/// than the video does.
+const SYNC_US: u64 = 10_000_000;
+/// The heads of a file, with its index, and of a fragment have no more, or they are not ours.
+const HEAD_BYTES: usize = 64 << 10;
+
+/// A file that fragments are appended to.
+#[derive(Debug)]
+pub struct RecordingFile {
+    file: File,
+    head_bytes: usize,
+    index: Index,
+    /// What is to be written yet, and when there was something written before.
+    samples: Samples,
+    written_us: u64,
+    written_bytes: u64,
+    synced_us: u64,
+    /// The number of the last fragment.
+    sequence: u32,
+    /// The time that is 0 in this file, and that of its first picture.
+    base_90k: u64,
+    since_90k: u64,
+}
+
+impl RecordingFile {
+    /// Makes a new file for fragments from that picture on, with room for an index of so many references. The origin's media time is
+    /// filled in.
+    ///
+    /// # Errors
+    /// Those of open(2), with `AlreadyExists` if there is such a file, write(2) and fsync(2).
+    pub fn create(
+        path: &Path,
+        first: &Fragment,
+        origin: Origin<'_>,
+        references: usize,
+        now_us: u64,
+    ) -> io::Result<RecordingFile> {
+        let base_90k = match first.init.sound {
+            Some(format) => format.zero_90k(first.time_90k),
+            None => first.time_90k,
+        };
+        let origin = Origin {
+            media_90k: base_90k,
+            epoch: first.epoch,
+            ..origin
+        };
+        let head = head(&first.init, &origin, references);
+        let file = open_own(path, true)?;
+        // Its name is on the disk no sooner than its head is.
+        let written = file.write_all_at(&head, 0).and_then(|()| file.sync_data());
+        let written = written.and_then(|()| path.parent().map_or(Ok(()), sync_folder));
+        written.inspect_err(|_| _ = fs::remove_file(path))?;
+        Ok(RecordingFile {
+            file,
+            head_bytes: head.len(),
+            index: Index::default(),
+            samples: Samples::default(),
+            written_us: now_us,
+            written_bytes: head.len() as u64,
+            synced_us: now_us,
+            sequence: 0,
+            base_90k,
+            since_90k: first.time_90k,
+        })
+    }
+
+    /// Adds a fragment of the ring, and writes what it is no part of. Sound from before the first picture is left out.
+    ///
+    /// # Errors
+    /// Those of write(2). It is not added then, and can be tried again.
+    pub fn push(&mut self, fragment: &Fragment, now_us: u64) -> io::Result<()> {
+        if fragment.time_90k < self.since_90k {
+            return Ok(());
+        }
+        let samples = &mut self.samples;
+        let may_end = samples.duration_90k() >= FRAGMENT_90K || !samples.begins_with_start();
+        let is_new_group = fragment.is_start() && may_end;
+        if is_new_group {
+            samples.stretch(fragment.time_90k.saturating_sub(self.base_90k));
+        }
+        if is_new_group
+            || samples.payload_bytes() >= FRAGMENT_BYTES
+            || !samples.takes(fragment, self.base_90k)
+        {
+            self.write(now_us)?;
+        }
+        self.samples.add(fragment, self.base_90k);
+        Ok(())
+    }
+
+    /// Bytes of the file, with those that wait.
+    pub fn bytes(&self) -> u64 {
+        self.written_bytes + self.samples.payload_bytes() as u64
+    }
+
+    /// Writes and syncs what is due by now.
+    ///
+    /// # Errors
+    /// Those of write(2) and fdatasync(2). It can be tried again: nothing is lost or written twice.
+    pub fn write_due(&mut self, now_us: u64) -> io::Result<()> {
+        if now_us.saturating_sub(self.written_us) >= FRAGMENT_US {
+            self.write(now_us)?;
+        }
+        if now_us.saturating_sub(self.synced_us) >= SYNC_US {
+            self.file.sync_data()?;
+            forget(&self.file);
+            self.synced_us = now_us;
+        }
+        Ok(())
+    }
+
+    /// Writes all that waits, as one fragment.
+    fn write(&mut self, now_us: u64) -> io::Result<()> {
+        if self.samples.payload_bytes() > 0 {
+            let (head, [video, sound]) = self.samples.fragment(self.sequence + 1);
+            let mut end = self.written_bytes;
+            for part in [&head, video, sound] {
+                self.file.write_all_at(part, end)?;
+                end += part.len() as u64;
+            }
+            begin_writing(&self.file, self.written_bytes, end - self.written_bytes);
+            self.index.add(&head, u64::MAX);
+            self.samples.clear(FRAGMENT_BYTES);
+            (self.sequence, self.written_bytes) = (self.sequence + 1, end);
+        }
+        self.written_us = now_us;
+        Ok(())
+    }
+
+    /// Writes what waits, and the index. Gives the size of the file.
+    ///
+    /// # Errors
+    /// Those of write(2) and fdatasync(2). Then the file is to be repaired.
+    pub fn close(mut self) -> io::Result<u64> {
+        self.write(0)?;
+        let mut head = vec![0; self.head_bytes];
+        self.file.read_exact_at(&mut head, 0)?;
+        finish(&self.file, &mut head, &self.index)?;
+        Ok(self.written_bytes)
+    }
+}
+
+/// Writes the index, and then what says that it is there, so that at no moment a crash leaves a file that says so and has none.
+fn finish(file: &File, head: &mut [u8], index: &Index) -> io::Result<()> {
+    let Some(index_at) = index.close(head) else {
+        return Ok(());
+    };
+    file.write_all_at(&head[index_at..], index_at as u64)?;
+    file.sync_data()?;
+    file.write_all_at(&head[..index_at], 0)?;
+    file.sync_data()?;
+    forget(file);
+    Ok(())
+}
+
+/// Gives a file that was left without an index one, and cuts off what is no whole fragment. One without a picture is removed; what is
+/// no recording is left alone. True if something was done.
+///
+/// # Errors
+/// Those of open(2), read(2), write(2), ftruncate(2), unlink(2).
+pub fn repair(path: &Path) -> io::Result<bool> {
+    let file = open_own(path, false)?;
+    let size = file.metadata()?.len();
+    let mut head = vec![0; HEAD_BYTES.min(size as usize)];
+    file.read_exact_at(&mut head, 0)?;
+    let head_bytes = match extent(&head) {
+        Extent::Open(bytes) => bytes,
+        Extent::Foreign if size == 0 => 0,
+        _ => return Ok(false),
+    };
+    let size = size_without_zeros(&file, size)?;
+    let (mut index, mut end) = (Index::default(), head_bytes as u64);
+    loop {
+        let rest = size.saturating_sub(end);
+        let Some(whole) = index.add(&begin_of_fragment(&file, end, rest)?, rest) else {
+            break;
+        };
+        end += whole;
+    }
+    if end == head_bytes as u64 {
+        fs::remove_file(path)?;
+    } else {
+        file.set_len(end)?;
+        finish(&file, &mut head[..head_bytes], &index)?;
+    }
+    Ok(true)
+}
+
+/// The bytes of a fragment up to its payload, where so many are left; none if it has more.
+fn begin_of_fragment(file: &File, at: u64, rest: u64) -> io::Result<Vec<u8>> {
+    let mut moof_bytes = [0; 4];
+    if rest >= 8 {
+        file.read_exact_at(&mut moof_bytes, at)?;
+    }
+    let bytes = u64::from(u32::from_be_bytes(moof_bytes)) + 8;
+    let is_there = bytes <= rest.min(HEAD_BYTES as u64);
+    let mut begin = vec![0; if is_there { bytes as usize } else { 0 }];
+    file.read_exact_at(&mut begin, at)?;
+    Ok(begin)
+}
+
+/// The size of a file without zeros at its end: a disk may know the length of what was written and not have its bytes. Neither a NAL
+/// unit nor an AAC frame ends with a zero.
+fn size_without_zeros(file: &File, mut size: u64) -> io::Result<u64> {
+    let mut block = [0; 4096];
+    while size > 0 {
+        let block = &mut block[..size.min(4096) as usize];
+        file.read_exact_at(block, size - block.len() as u64)?;
+        match block.iter().rposition(|byte| *byte != 0) {
+            Some(last) => return Ok(size - (block.len() - 1 - last) as u64),
+            None => size -= block.len() as u64,
+        }
+    }
+    Ok(0)
+}
+
+#[cfg(test)]
+#[path = "tests/file.rs"]
+mod tests;
