@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// The day that many days after 1970-01-01: year, month from 1, day from 1.
-fn civil(days: u64) -> (u64, u64, u64) {
+pub fn civil(days: u64) -> (u64, u64, u64) {
     // Years that begin in March have their odd day at the end; 400 of them have 146097 days, whatever the first. The
     // year 0 began so 719468 days before 1970.
     let days = days + 719_468;
@@ -17,6 +17,16 @@ fn civil(days: u64) -> (u64, u64, u64) {
         0..10 => (era * 400 + year, month + 3, day),
         _ => (era * 400 + year + 1, month - 9, day),
     }
+}
+
+/// How many days that day is after 1970-01-01; month and day as [`civil`] has them, where others are days nearby.
+pub fn days(year: u64, month: u64, day: u64) -> u64 {
+    let (year, month) = match month {
+        3.. => (year, month - 3),
+        _ => (year.saturating_sub(1), month + 9),
+    };
+    let before = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day;
+    before.saturating_sub(719_469)
 }
 
 /// A Unix time in seconds, shown as HTTP has it (RFC 9110, 5.6.7, IMF-fixdate): "Sat, 28 Nov 2026 16:45:00 GMT".
@@ -89,5 +99,9 @@ mod tests {
         // Every day to the year 2400 comes after the one before it.
         let day = |days: u64| UtcDate(days * 86_400_000).to_string();
         assert!((1..157_000).all(|days| day(days - 1) < day(days)));
+        for number in 0..157_000 {
+            let (year, month, day) = civil(number);
+            assert_eq!(days(year, month, day), number);
+        }
     }
 }

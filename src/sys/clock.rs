@@ -33,20 +33,30 @@ pub fn unix_offset_us() -> i64 {
 /// The local time of day: hours, minutes, seconds (60 in a leap second), milliseconds.
 pub fn wall_clock() -> (u32, u32, u32, u32) {
     let now = unix();
-    let seconds = now.as_secs() as _;
-    let mut local = MaybeUninit::<libc::tm>::zeroed();
-    // SAFETY: both pointers are to live, aligned memory of the right type, and localtime_r(3) keeps neither.
-    // It may read TZ from the environment, which this program never changes.
-    unsafe { libc::localtime_r(&seconds, local.as_mut_ptr()) };
-    // SAFETY: should nothing have been written, zeros are a valid `tm`: integers, and a pointer nobody
-    // follows.
-    let local = unsafe { local.assume_init() };
+    let local = local(now.as_secs());
     (
         local.tm_hour as u32,
         local.tm_min as u32,
         local.tm_sec as u32,
         now.subsec_millis(),
     )
+}
+
+/// How far the local time is ahead of UTC at that Unix time, in seconds.
+#[allow(clippy::unnecessary_cast)] // it has 32 bits where the machine has
+pub fn ahead_of_utc_s(unix_s: u64) -> i64 {
+    local(unix_s).tm_gmtoff as i64
+}
+
+fn local(unix_s: u64) -> libc::tm {
+    let seconds = unix_s as _;
+    let mut local = MaybeUninit::<libc::tm>::zeroed();
+    // SAFETY: both pointers are to live, aligned memory of the right type, and localtime_r(3) keeps neither.
+    // It may read TZ from the environment, which this program never changes.
+    unsafe { libc::localtime_r(&seconds, local.as_mut_ptr()) };
+    // SAFETY: should nothing have been written, zeros are a valid `tm`: integers, and a pointer nobody
+    // follows.
+    unsafe { local.assume_init() }
 }
 
 #[cfg(test)]
