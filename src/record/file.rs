@@ -14,8 +14,8 @@ const FRAGMENT_BYTES: usize = 1 << 20;
 const FRAGMENT_US: u64 = 4_000_000;
 /// Else it ends before a key frame, if it is at least so long.
 const FRAGMENT_90K: u64 = 90_000;
-/// What is older than this is on the disk. Each time, the disk has to write what it knows of its files, too, which wears a card more
-/// than the video does.
+/// What was written is on the disk after so long. Each time, the disk has to write what it knows of its files, too, which wears a card
+/// more than the video does.
 const SYNC_US: u64 = 10_000_000;
 /// The heads of a file, with its index, and of a fragment have no more, or they are not ours.
 const HEAD_BYTES: usize = 64 << 10;
@@ -176,8 +176,13 @@ fn finish(file: &File, head: &mut [u8], index: &Index) -> io::Result<()> {
 /// Those of open(2), read(2), write(2), ftruncate(2), unlink(2).
 pub fn repair(path: &Path) -> io::Result<bool> {
     let file = open_own(path, false)?;
-    let size = file.metadata()?.len();
-    let mut head = vec![0; HEAD_BYTES.min(size as usize)];
+    let about = file.metadata()?;
+    let size = if about.is_file() {
+        about.len()
+    } else {
+        return Ok(false);
+    };
+    let mut head = vec![0; size.min(HEAD_BYTES as u64) as usize];
     file.read_exact_at(&mut head, 0)?;
     let head_bytes = match extent(&head) {
         Extent::Open(bytes) => bytes,
@@ -232,4 +237,4 @@ fn size_without_zeros(file: &File, mut size: u64) -> io::Result<u64> {
 
 #[cfg(test)]
 #[path = "tests/file.rs"]
-mod tests;
+pub(super) mod tests;

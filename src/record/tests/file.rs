@@ -6,7 +6,7 @@ use crate::support::random::Random;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-const ORIGIN: Origin<'_> = Origin {
+pub(in super::super) const ORIGIN: Origin<'_> = Origin {
     camera: "yard",
     run: 1,
     epoch: 0,
@@ -15,13 +15,13 @@ const ORIGIN: Origin<'_> = Origin {
     synced: false,
 };
 
-struct Rig {
-    folder: PathBuf,
-    init: Arc<Init>,
+pub(in super::super) struct Rig {
+    pub folder: PathBuf,
+    pub init: Arc<Init>,
 }
 
 impl Rig {
-    fn new(name: &str) -> Rig {
+    pub fn new(name: &str) -> Rig {
         let folder = std::env::temp_dir().join(format!("fmp4streamer-record-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let sps = hex("6764001eacb201407b6022000003000200000300791e2c5c90");
@@ -40,7 +40,7 @@ impl Rig {
     }
 
     /// Three seconds from a time that is no whole number of samples on: ten pictures a second, and sound.
-    fn fragments(&self, bytes: usize) -> Vec<Fragment> {
+    pub fn fragments(&self, bytes: usize) -> Vec<Fragment> {
         let mut fragments = Vec::new();
         for n in 0..30 {
             let payload = vec![0x65; bytes];

@@ -1,0 +1,173 @@
+//! The folder of all recordings: a folder for each camera, with one for each day.
+
+use super::file::{RecordingFile, repair};
+use super::janitor::{Disk, Limits, Recording, superfluous};
+use super::name::Name;
+use crate::sys::file::{entries, room, sync_folder};
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A crash leaves the newest file without its index, and the clock may have been set back since: the files of so many days are looked at.
+const LOOKED_AT_DAYS: usize = 2;
+
+/// The recordings of all cameras, on one disk.
+#[derive(Debug)]
+pub struct Archive {
+    root: PathBuf,
+    limits: Limits,
+    /// Those that are being recorded: camera and name. While it is held, nobody else tidies up.
+    open: Mutex<Vec<(String, Name)>>,
+}
+
+impl Archive {
+    /// The recordings in this folder.
+    pub fn new(root: PathBuf, limits: Limits) -> Archive {
+        Archive {
+            root,
+            limits,
+            open: Mutex::default(),
+        }
+    }
+
+    /// Has a new file made at the first free name from this one on, with the folders that it needs. It is open until
+    /// [`closed`](Self::closed) is called.
+    ///
+    /// # Errors
+    /// Those of mkdir(2) and fsync(2), and of `make`, but that there is such a file already.
+    pub fn create(
+        &self,
+        camera: &str,
+        mut name: Name,
+        make: &dyn Fn(&Path) -> io::Result<RecordingFile>,
+    ) -> io::Result<(Name, RecordingFile)> {
+        let mut open = self.open();
+        let folder = self.root.join(camera);
+        make_folder(&folder)?;
+        loop {
+            let path = folder.join(name.to_string());
+            path.parent().map_or(Ok(()), make_folder)?;
+            match (make(&path), name.next()) {
+                (Err(e), Some(next)) if e.kind() == ErrorKind::AlreadyExists => name = next,
+                (made, _) => {
+                    let file = made?;
+                    open.push((camera.into(), name));
+                    return Ok((name, file));
+                }
+            }
+        }
+    }
+
+    /// A file that was made is recorded no longer.
+    pub fn closed(&self, camera: &str, name: Name) {
+        self.open()
+            .retain(|(other, open)| other != camera || *open != name);
+    }
+
+    /// Gives the newest files of a camera their index, if a crash left them without. None of them may be open. Gives how many.
+    ///
+    /// # Errors
+    /// Those of [`repair`]: the first one, after all were looked at.
+    pub fn repair(&self, camera: &str) -> io::Result<usize> {
+        let folder = self.root.join(camera);
+        let mut names = Vec::new();
+        names_in(&folder, &mut |name, _| names.push(name));
+        let (mut before, mut repaired, mut result) = (u64::MAX, 0, Ok(()));
+        for _ in 0..LOOKED_AT_DAYS {
+            let days = names.iter().map(Name::day).filter(|day| *day < before);
+            let Some(newest) = days.max() else { break };
+            before = newest;
+            for name in names.iter().filter(|name| name.day() == newest) {
+                match repair(&folder.join(name.to_string())) {
+                    Ok(was_open) => repaired += usize::from(was_open),
+                    Err(e) => result = result.and(Err(e)),
+                }
+            }
+        }
+        result.map(|()| repaired)
+    }
+
+    /// Deletes what is above the limits; `now_s` is Unix time in seconds where the clock can be believed. Gives how many went.
+    ///
+    /// # Errors
+    /// Those of statvfs(3) and unlink(2): the first one, after all were tried.
+    pub fn tidy(&self, now_s: Option<u64>) -> io::Result<usize> {
+        let open = self.open();
+        let (free, all) = room(&self.root)?;
+        let cameras = entries(&self.root);
+        let mut recordings = Vec::new();
+        for (number, camera) in cameras.iter().enumerate() {
+            let is_it = |(name, _): &&(String, Name)| camera.file_name() == Some(OsStr::new(name));
+            names_in(camera, &mut |name, bytes| {
+                recordings.push(Recording {
+                    camera: number,
+                    name,
+                    bytes,
+                    is_open: open.iter().filter(is_it).any(|(_, open)| *open == name),
+                });
+            });
+        }
+        let numbers = superfluous(&recordings, &self.limits, Disk { free, all }, now_s);
+        let mut result = Ok(numbers.len());
+        for number in &numbers {
+            let Recording { camera, name, .. } = recordings[*number];
+            let path = cameras[camera].join(name.to_string());
+            match fs::remove_file(&path) {
+                Err(e) if e.kind() != ErrorKind::NotFound => result = result.and(Err(e)),
+                _ => {}
+            }
+            // A day goes with its last recording; one that has others, or what is not ours, stays.
+            _ = path.parent().map(fs::remove_dir);
+        }
+        result
+    }
+
+    fn open(&self) -> MutexGuard<'_, Vec<(String, Name)>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes a folder, if it is not there; the one that it is in has to be.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    match fs::create_dir(folder) {
+        // What a link leads to would not be among the recordings.
+        Err(e) if e.kind() == ErrorKind::AlreadyExists && !is_folder(folder) => {
+            Err(ErrorKind::NotADirectory.into())
+        }
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
+        made => made.and_then(|()| folder.parent().map_or(Ok(()), sync_folder)),
+    }
+}
+
+fn is_folder(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|about| about.is_dir())
+}
+
+/// The names and sizes of a camera's recordings. What is a link, or has another name, is none.
+fn names_in(camera: &Path, found: &mut dyn FnMut(Name, u64)) {
+    if !is_folder(camera) {
+        return;
+    }
+    for day in entries(camera).iter().filter(|day| is_folder(day)) {
+        for file in entries(day) {
+            let text = |path: &Path| Some(path.file_name()?.to_str()?.to_owned());
+            let (Some(folder), Some(name)) = (text(day), text(&file)) else {
+                continue;
+            };
+            let Some(name) = Name::parse(&folder, &name) else {
+                continue;
+            };
+            if let Ok(about) = fs::symlink_metadata(&file).map(|about| (about.is_file(), about.len())) {
+                if about.0 {
+                    found(name, about.1);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/archive.rs"]
+mod tests;
