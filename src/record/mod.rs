@@ -4,8 +4,10 @@ mod archive;
 mod file;
 mod janitor;
 mod name;
+mod segment;
 
 pub use archive::Archive;
 pub use file::{RecordingFile, repair};
 pub use janitor::Limits;
 pub use name::Name;
+pub use segment::{SEGMENT_S, Segment, WallClock};
