@@ -305,6 +305,7 @@ fn limits(settings: &config::Server) -> Limits {
         join_max: settings.join_max,
         join_max_bytes: settings.join_max_bytes,
         max_senders: process::processors(),
+        hold: Duration::ZERO,
     }
 }
 

@@ -507,6 +507,7 @@ mod tests {
         join_max: Duration::ZERO,
         join_max_bytes: 0,
         max_senders: 1,
+        hold: Duration::ZERO,
     };
 
     #[test]

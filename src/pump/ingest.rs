@@ -455,6 +455,7 @@ mod tests {
         join_max: Duration::from_secs(600),
         join_max_bytes: 10_000_000,
         max_senders: 1,
+        hold: Duration::ZERO,
     };
 
     fn stream() -> Stream {

@@ -365,6 +365,7 @@ mod tests {
         join_max: Duration::from_secs(4),
         join_max_bytes: 1_000_000,
         max_senders: 1,
+        hold: Duration::ZERO,
     };
 
     fn new_stream() -> Arc<Stream> {

@@ -61,6 +61,13 @@ impl<'a> Follower<'a> {
         Follower::made(ring, live, None)
     }
 
+    /// A follower that pulls, and may be late by [`Limits::hold`](super::fragments::Limits::hold): for a disk that is slow at times.
+    pub fn patient(ring: &'a Ring) -> Follower<'a> {
+        let mut follower = Follower::new(ring, false);
+        follower.position.patient = true;
+        follower
+    }
+
     /// A follower that other threads may send for, by its sink, while its own waits. It starts as one that pulls does.
     pub fn shared(ring: &'a Ring, live: bool, sink: Arc<dyn Sink>) -> Follower<'a> {
         Follower::made(ring, live, Some(Shared { slot: None, sink }))

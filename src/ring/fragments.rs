@@ -11,6 +11,8 @@ use std::time::Duration;
 pub struct Limits {
     /// A follower whose next fragment has waited longer than this jumps.
     pub max_age: Duration,
+    /// A patient follower jumps only after so long: all fragments are kept for it, as far as their bytes allow.
+    pub hold: Duration,
     /// A group of pictures longer than this is not given to a newcomer.
     pub join_max: Duration,
     /// A group of pictures larger than this is not given to a newcomer.
@@ -81,6 +83,8 @@ pub(super) struct Position {
     waiting: bool,
     /// It has not had anything yet: the limits for newcomers hold.
     newcomer: bool,
+    /// Its fragments may wait longer than those of others.
+    pub patient: bool,
     /// When it (re)started.
     started_us: u64,
 }
@@ -156,7 +160,7 @@ impl Fragments {
         while let Some(oldest) = self.entries.front() {
             let is_in = |start: Option<u64>| start.is_some_and(|start| self.first >= start);
             let age_us = now_us.saturating_sub(oldest.pushed_us);
-            let of_use = if is_in(self.refresh) {
+            let of_use = if is_in(self.refresh) || age_us < micros(self.limits.hold) {
                 true
             } else if is_in(self.start) {
                 age_us.min(self.group_us) <= micros(self.limits.keep())
@@ -219,6 +223,7 @@ impl Fragments {
             pictures: 0,
             waiting: true,
             newcomer: true,
+            patient: false,
             started_us: now_us,
         }
     }
@@ -257,7 +262,12 @@ impl Fragments {
             let behind = match next {
                 Some(entry) => {
                     let since_us = entry.pushed_us.max(position.started_us);
-                    now_us.saturating_sub(since_us) > micros(self.limits.max_age)
+                    let hold = if position.patient {
+                        self.limits.hold
+                    } else {
+                        Duration::ZERO
+                    };
+                    now_us.saturating_sub(since_us) > micros(self.limits.max_age.max(hold))
                 }
                 None => position.next < self.first,
             };
@@ -290,6 +300,7 @@ impl Fragments {
                 waiting: false,
                 newcomer: false,
                 started_us: now_us,
+                ..*position
             };
         }
         if batch.first != position.next || batch.fragments.is_empty() {

@@ -15,6 +15,7 @@ pub(in crate::ring) const LIMITS: Limits = Limits {
     join_max: Duration::from_secs(4),
     join_max_bytes: 100_000,
     max_senders: 2,
+    hold: Duration::ZERO,
 };
 
 pub(in crate::ring) const MONO: SoundFormat = SoundFormat {
@@ -270,6 +271,29 @@ fn who_lags_jumps_to_the_newest_key_frame() {
     assert_eq!(rig.take(&mut position).0, [0]);
     rig.play("pp..........Kp.Kp");
     assert_eq!(rig.take(&mut position), (vec![5, 6], 4));
+}
+
+/// A disk that is slow for three seconds, and one that is for longer.
+#[test]
+fn who_is_patient_jumps_later() {
+    let hold = Duration::from_secs(3);
+    let mut rig = Rig::new(Limits { hold, ..LIMITS });
+    rig.play("K");
+    let mut positions = [rig.newcomer(false), rig.newcomer(false)];
+    positions[1].patient = true;
+    for position in &mut positions {
+        assert_eq!(rig.take(position).0, [0]);
+    }
+    rig.play("p..........Kp..........Kp.........");
+    let [hasty, patient] = &mut positions;
+    assert_eq!(rig.take(hasty), (vec![4, 5], 3));
+    assert_eq!(rig.take(patient), (vec![1, 2, 3, 4, 5], 0), "of three groups");
+    rig.play("p..........Kp....................Kp");
+    assert_eq!(rig.take(patient), (vec![9, 10], 3), "more than that");
+    rig.play(&"p.".repeat(100));
+    assert!(rig.take(patient).1 > 0);
+    rig.play(&"K.".repeat(100));
+    assert_eq!(rig.fragments.entries.len(), 30, "as many as are younger");
 }
 
 #[test]
