@@ -20,7 +20,7 @@ const RENAMED: [(&str, &str); 11] = [
 /// kernels of different ages disagree on the rest.
 pub fn letters(name: &str) -> String {
     name.chars()
-        .filter(|c| c.is_alphanumeric())
+        .filter(|c| c.is_ascii_alphanumeric())
         .map(|c| c.to_ascii_lowercase())
         .collect()
 }

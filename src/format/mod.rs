@@ -19,6 +19,7 @@ pub mod mac;
 pub mod password;
 pub mod prometheus;
 pub mod raw;
+pub mod search;
 pub mod time;
 pub mod url;
 pub mod usb;

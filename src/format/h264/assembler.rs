@@ -14,17 +14,16 @@
 //! [`Chunk::Gap`] says so.
 
 use super::habit::{Closed, Habit, Quiet, Writes};
-use super::nal;
+use super::nal::{self, START_CODE};
 use crate::format::chunk::Chunk;
 use crate::format::growing::Growing;
-use memchr::memmem::Finder;
+use crate::format::search::find;
 use std::mem;
 
 /// The longest access unit, in bytes. The largest picture of level 5.2, 36864 macroblocks of 384 bytes, has 7 MB
 /// at the least compression allowed (MinCR 2, Table A-1); real ones are under 1 MB.
 pub const MAX_UNIT_BYTES: usize = 8 << 20;
 
-pub(super) const START_CODE: [u8; 3] = [0, 0, 1];
 /// nal_unit_type of slice data partition A, which holds the slice header.
 const PARTITION_A: u8 = 2;
 /// nal_unit_type of a prefix NAL unit.
@@ -53,7 +52,6 @@ pub struct Assembler {
     now_us: u64,
     dropped_bytes: u64,
     limit_bytes: usize,
-    start_code: Finder<'static>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -149,7 +147,6 @@ impl Assembler {
             now_us: 0,
             dropped_bytes: 0,
             limit_bytes,
-            start_code: Finder::new(&START_CODE),
         }
     }
 
@@ -181,7 +178,7 @@ impl Assembler {
         let seen_empty = mem::take(&mut self.seen_empty);
         self.unit.writes.resume(now_us, seen_empty);
         let mut begun = false;
-        while let Some(found) = self.start_code.find(&self.bytes.held()[self.searched..]) {
+        while let Some(found) = find(&self.bytes.held()[self.searched..], &START_CODE) {
             let at = self.searched + found;
             let Some(class) = Class::of(&self.bytes.held()[at + START_CODE.len()..]) else {
                 self.searched = at;

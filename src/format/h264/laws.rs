@@ -1,7 +1,7 @@
 //! Laws that hold for any bytes, as functions that panic where one is broken: for tests and fuzz targets.
 
-use super::assembler::{Assembler, MAX_UNIT_BYTES, START_CODE};
-use super::nal::nal_units;
+use super::assembler::{Assembler, MAX_UNIT_BYTES};
+use super::nal::{START_CODE, nal_units};
 use super::reorder::without_reordering;
 use super::sps::Sps;
 use crate::format::chunk::Chunk;

@@ -1,6 +1,6 @@
 //! NAL units: their types (H.264 clause 7.4.1, table 7-1) and their places in a byte stream (annex B).
 
-use memchr::memmem::Finder;
+use crate::format::search::find;
 
 /// A slice of a picture that is no IDR.
 pub const SLICE: u8 = 1;
@@ -31,7 +31,8 @@ pub(super) fn is_reference(nal: &[u8]) -> bool {
     nal.first().is_some_and(|header| header & 0x60 != 0)
 }
 
-const START_CODE_PREFIX: &[u8] = &[0, 0, 1];
+/// start_code_prefix_one_3bytes
+pub(super) const START_CODE: [u8; 3] = [0, 0, 1];
 
 /// The NAL units of a byte stream as annex B.1 has it: each from behind a start code prefix (00 00 01) to
 /// before the zeros that precede the next one. What stands before the first prefix belongs to none; empty
@@ -39,13 +40,8 @@ const START_CODE_PREFIX: &[u8] = &[0, 0, 1];
 ///
 /// Three zeros that no start code follows are not allowed in a stream; they stay where they are.
 pub fn nal_units(annex_b: &[u8]) -> NalUnits<'_> {
-    // The needle is searched whole, with vector instructions where there are any: in coded slices it is so
-    // rare that this runs at the speed of memory. A search for zeros alone would stop every 256 bytes.
-    let finder = Finder::new(START_CODE_PREFIX);
-    let rest = finder
-        .find(annex_b)
-        .and_then(|at| annex_b.get(at + START_CODE_PREFIX.len()..));
-    NalUnits { rest, finder }
+    let rest = find(annex_b, &START_CODE).and_then(|at| annex_b.get(at + START_CODE.len()..));
+    NalUnits { rest }
 }
 
 /// Iterates over the NAL units of a byte stream; made by [`nal_units`].
@@ -53,7 +49,6 @@ pub fn nal_units(annex_b: &[u8]) -> NalUnits<'_> {
 pub struct NalUnits<'a> {
     /// Begins behind a start code prefix.
     rest: Option<&'a [u8]>,
-    finder: Finder<'static>,
 }
 
 impl<'a> Iterator for NalUnits<'a> {
@@ -63,9 +58,9 @@ impl<'a> Iterator for NalUnits<'a> {
         while let Some(rest) = self.rest {
             let mut unit = rest;
             self.rest = None;
-            if let Some((before, from)) = self.finder.find(rest).and_then(|at| rest.split_at_checked(at)) {
+            if let Some((before, from)) = find(rest, &START_CODE).and_then(|at| rest.split_at_checked(at)) {
                 unit = before;
-                self.rest = from.get(START_CODE_PREFIX.len()..);
+                self.rest = from.get(START_CODE.len()..);
             }
             // trailing_zero_8bits, or the next start code's zero_byte: no NAL unit ends in a zero (7.4.1).
             while let [before @ .., 0] = unit {

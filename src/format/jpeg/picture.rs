@@ -4,7 +4,7 @@ use super::coded;
 use super::markers::{APP0, APP4, BEGINNING, EOI, MARKER_BYTES, Marker, SOI, SOS, next};
 use super::tables::TABLES;
 use super::walk::{MOST_STRAY_BYTES, Step, Walk};
-use memchr::memmem;
+use crate::format::search::find;
 
 /// What is wrong with a picture that has no EOI, and is not known to be whole without it.
 pub(super) const NO_END: &str = "it has no end";
@@ -33,7 +33,7 @@ impl<'a> Picture<'a> {
     pub fn parse(data: &'a [u8]) -> Result<Picture<'a>, &'static str> {
         let mut data = data;
         if !data.starts_with(&[0xff, SOI]) {
-            let stray = memmem::find(data.get(..MOST_STRAY_BYTES).unwrap_or(data), &BEGINNING);
+            let stray = find(data.get(..MOST_STRAY_BYTES).unwrap_or(data), &BEGINNING);
             data = data.get(stray.unwrap_or(0)..).unwrap_or_default();
         }
         let mut walk = Walk::default();

@@ -5,7 +5,7 @@ use super::picture::{NO_END, Picture};
 use super::walk::{Step, Walk};
 use crate::format::chunk::Chunk;
 use crate::format::growing::Growing;
-use memchr::memmem;
+use crate::format::search::find;
 
 /// The longest picture, in bytes. The largest that webcams give (4K at high quality) have a few million.
 pub const MAX_PICTURE_BYTES: usize = 16 << 20;
@@ -28,7 +28,6 @@ pub struct Splitter {
     fault: Option<&'static str>,
     dropped_bytes: u64,
     limit_bytes: usize,
-    beginning: memmem::Finder<'static>,
 }
 
 impl Default for Splitter {
@@ -49,7 +48,6 @@ impl Splitter {
             fault: None,
             dropped_bytes: 0,
             limit_bytes,
-            beginning: memmem::Finder::new(&BEGINNING),
         }
     }
 
@@ -90,7 +88,7 @@ impl Splitter {
         loop {
             let held = self.bytes.held();
             let Some(walk) = &mut self.walk else {
-                let found = self.beginning.find(held);
+                let found = find(held, &BEGINNING);
                 // What may be the beginning of one is kept.
                 let skipped = found.unwrap_or(held.len().saturating_sub(BEGINNING.len() - 1));
                 self.drop_bytes(skipped);

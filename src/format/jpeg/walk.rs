@@ -6,7 +6,8 @@ use super::markers::{
     next,
 };
 use super::segments::is_application;
-use memchr::{memchr, memmem};
+use crate::format::search::find;
+use memchr::memchr;
 
 /// Stray bytes among a picture's segments. Decoders pass over them; where there are more, something is missing.
 pub const MOST_STRAY_BYTES: usize = 16;
@@ -226,8 +227,13 @@ fn is_sound(marker: u8, segment: &[u8]) -> bool {
 /// True if a picture begins in these bytes, by the marker of its first segment. In tables, the three bytes of
 /// [`BEGINNING`] alone are possible.
 fn has_beginning(bytes: &[u8]) -> bool {
-    memmem::find_iter(bytes, &BEGINNING).any(|at| {
-        let marker = bytes.get(at + BEGINNING.len());
-        marker.is_some_and(|&marker| matches!(marker, SOF0..=SOF15 | DQT | DRI) || is_application(marker))
-    })
+    let mut rest = bytes;
+    while let Some(behind) = find(rest, &BEGINNING).and_then(|at| rest.get(at + BEGINNING.len()..)) {
+        match behind {
+            [SOF0..=SOF15 | DQT | DRI, ..] => return true,
+            [marker, ..] if is_application(*marker) => return true,
+            _ => rest = behind,
+        }
+    }
+    false
 }

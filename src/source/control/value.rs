@@ -17,7 +17,7 @@ pub(super) const LISTED_MAX: usize = 1024;
 pub(super) fn config_name(name: &str) -> String {
     let mut out = String::new();
     for c in name.chars().filter(|c| !",&(.)".contains(*c)) {
-        let c = if c.is_alphanumeric() {
+        let c = if c.is_ascii_alphanumeric() {
             c.to_ascii_lowercase()
         } else {
             '_'

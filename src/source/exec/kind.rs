@@ -1,6 +1,7 @@
 //! What a command's output is where it is neither H.264 in the byte stream format nor JPEG pictures, by how it begins.
 
 use crate::format::jpeg;
+use crate::format::search::find;
 
 /// Bytes of the output's beginning that are looked at: packets of MPEG-TS, H.265's parameter sets, rows of MPEG-2, even if
 /// it begins within a picture.
@@ -22,12 +23,7 @@ pub(super) fn other_kind(head: &[u8]) -> Option<&'static str> {
         // With a time before each packet, as Blu-ray discs have it.
         [_, _, _, _, TS_SYNC, ..] if head.get(2 * 4 + TS_PACKET) == Some(&TS_SYNC) => "MPEG-TS",
         // In a JPEG picture, whatever stands before it, anything may be found: JFIF alone has what H.265 calls a slice.
-        _ if head
-            .windows(jpeg::BEGINNING.len())
-            .any(|bytes| bytes == jpeg::BEGINNING) =>
-        {
-            return None;
-        }
+        _ if find(head, &jpeg::BEGINNING).is_some() => return None,
         _ if is_joined_ts(head) => "MPEG-TS",
         _ if has_lengths(head) => {
             "H.264 with lengths instead of start codes (AVC), of which ffmpeg makes a byte stream by -bsf:v h264_mp4toannexb \
