@@ -8,6 +8,7 @@ use crate::config::Setting;
 use crate::error::{Error, Result};
 use crate::format::{Codec, app4};
 use crate::log_verbose;
+use crate::sys;
 use crate::sys::poll::{self, readable};
 use crate::sys::v4l2::{self, Control, FourCc, Queue, ctrl};
 use std::os::fd::BorrowedFd;
@@ -68,7 +69,10 @@ pub fn open(wanted: &CaptureConfig<'_>, warned: &mut Vec<String>) -> Result<V4l2
     let mut queue = queue.map_err(|e| device.failed("can't get buffers", e))?;
     if let Some(Err(errno)) = encoder.as_ref().map(|encoder| encoder.commit(&device.file)) {
         let path = wanted.path.display();
-        log_verbose!("{path}: the H.264 settings are not taken again: {}", errno.desc());
+        log_verbose!(
+            "{path}: the H.264 settings are not taken again: {}",
+            sys::words(errno)
+        );
     }
     queue
         .start()

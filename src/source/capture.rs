@@ -143,7 +143,7 @@ impl CaptureNode {
         };
         if signal_fps.is_none() {
             if let Err(errno) = v4l2::set_interval(file, kind, interval) {
-                log_verbose!("{path}: the frame rate can't be set: {}", errno.desc());
+                log_verbose!("{path}: the frame rate can't be set: {}", sys::words(errno));
             }
         }
         let layout = v4l2::get_layout(file, kind).map_err(|e| device.failed("can't get the format", e))?;
@@ -427,7 +427,7 @@ impl Capture {
     pub fn lost(&self, errno: Errno) -> Error {
         let why = match errno {
             Errno::ENODEV => UNPLUGGED.into(),
-            errno => format!("its driver gave up ({}); it is opened again", errno.desc()),
+            errno => format!("its driver gave up ({}); it is opened again", sys::words(errno)),
         };
         Error::new(self.device.path.display(), "camera lost", why).absent(gone(errno))
     }

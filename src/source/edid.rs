@@ -1,8 +1,8 @@
 //! What an HDMI input tells its source of itself: a display's EDID (VESA E-EDID 1.3, CTA-861).
 
 use crate::config::{Camera, Edid};
-use crate::sys::Errno;
 use crate::sys::v4l2;
+use crate::sys::{self, Errno};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -93,7 +93,7 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
             }
             _ => "",
         };
-        format!("{} can't be read: {}{hint}", path.display(), errno.desc())
+        format!("{} can't be read: {}{hint}", path.display(), sys::words(errno))
     })?;
     parse(&bytes).ok_or_else(|| {
         format!(
@@ -123,7 +123,7 @@ pub(super) fn tell(file: &File, input: u32, edid: &Edid) -> Result<(), String> {
     v4l2::set_edid(file, input, &wanted).map_err(|errno| match errno {
         Errno::ENOTTY => "this device has none to set".to_owned(),
         Errno::E2BIG => "this device has no room for so many blocks".to_owned(),
-        errno => format!("it can't be set: {}", errno.desc()),
+        errno => format!("it can't be set: {}", sys::words(errno)),
     })
 }
 

@@ -10,8 +10,8 @@ use super::node::{gone, start_failure};
 use crate::config::{InputKeys, Standard};
 use crate::error::{Error, Result};
 use crate::log_verbose;
-use crate::sys::Errno;
 use crate::sys::v4l2::{self, Fraction, Input, Timings, status};
+use crate::sys::{self, Errno};
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -97,7 +97,7 @@ pub(super) fn tune(
     };
     // Before the signal is looked at, so that no change goes unseen between the two.
     if let (true, Err(errno)) = (has_signal, v4l2::subscribe_source_change(file, input.index)) {
-        log_verbose!("{}: it reports no changes: {}", path.display(), errno.desc());
+        log_verbose!("{}: it reports no changes: {}", path.display(), sys::words(errno));
     }
     let form = if has_timings {
         if let Some(Err(why)) = keys.edid.as_ref().map(|edid| edid::tell(file, input.index, edid)) {
@@ -253,8 +253,12 @@ fn tune_analogue(
         }
         match v4l2::set_standard(file, bits) {
             Err(Errno::EBUSY) => return Err(failed(file, path, "the signal's standard", Errno::EBUSY)),
-            Err(errno) if wanted.is_some() => warn_of("standard", errno.desc()),
-            Err(errno) => log_verbose!("{}: can't set the standard: {}", path.display(), errno.desc()),
+            Err(errno) if wanted.is_some() => warn_of("standard", &sys::words(errno)),
+            Err(errno) => log_verbose!(
+                "{}: can't set the standard: {}",
+                path.display(),
+                sys::words(errno)
+            ),
             Ok(()) => {}
         }
         Ok(())

@@ -3,7 +3,7 @@
 use super::formats;
 use crate::error::{Error, Result};
 use crate::sys::v4l2::{self, BufferKind, Capabilities, FourCc, OfferedFormat, cap};
-use crate::sys::{Errno, file};
+use crate::sys::{self, Errno, file};
 use std::fs::{self, File};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
@@ -30,15 +30,15 @@ pub(super) fn open_device(path: &Path) -> Result<(File, Capabilities)> {
             Errno::EACCES | Errno::EPERM => no_permission(path),
             Errno::EBUSY => busy(fs::metadata(path).map_or(0, |m| m.rdev())),
             Errno::ENXIO | Errno::ENODEV => "there is no device behind this node now; waiting for it".into(),
-            errno => errno.desc().into(),
+            errno => sys::words(errno),
         };
         Error::new(path.display(), "can't open it", why).absent(gone(errno))
     })?;
     let capabilities = v4l2::query_capabilities(&file).map_err(|errno| {
         let why = if errno == Errno::ENOTTY {
-            "it is not a video device"
+            "it is not a video device".into()
         } else {
-            errno.desc()
+            sys::words(errno)
         };
         Error::new(path.display(), "not a camera", why).absent(gone(errno))
     })?;
@@ -122,7 +122,7 @@ pub(super) fn start_failure(errno: Errno, device: u64) -> String {
         Errno::ENOTTY if cfg!(target_pointer_width = "32") => {
             "its driver has no mmap interface, or this 32-bit kernel is older than Linux 5.6".into()
         }
-        errno => errno.desc().into(),
+        errno => sys::words(errno),
     }
 }
 

@@ -11,6 +11,7 @@ use super::{control, lookup, rpicam};
 use crate::config::{Camera, CaptureFormat, ChainKeys, DeviceName, MicName, Rpicam, SourceKind};
 use crate::error::{Error, Result};
 use crate::log_verbose;
+use crate::sys;
 use crate::sys::v4l2::FourCc;
 use std::path::{Path, PathBuf};
 
@@ -162,6 +163,6 @@ pub fn watch(kind: &SourceKind) -> Option<Watch> {
     };
     let watch = Watch::new(Path::new(lookup::DEV), path);
     watch
-        .inspect_err(|errno| log_verbose!("/dev: can't be watched: {}", errno.desc()))
+        .inspect_err(|errno| log_verbose!("/dev: can't be watched: {}", sys::words(*errno)))
         .ok()
 }

@@ -21,9 +21,9 @@ use crate::config::{Camera, PRESENT_INPUT};
 use crate::error::{Error, Parts, Result};
 use crate::format::h264::nal::{self, nal_units, unit_type};
 use crate::format::{Codec, jpeg};
-use crate::sys::Errno;
 use crate::sys::event::Event;
 use crate::sys::v4l2::FourCc;
+use crate::sys::{self, Errno};
 use std::env::consts::ARCH;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -89,7 +89,7 @@ fn create(file: &str) -> Result<File> {
 
 fn not_written(file: &str, e: &io::Error) -> Error {
     let errno = Errno::from_raw(e.raw_os_error().unwrap_or(0));
-    Error::new(file, "can't write it", errno.desc())
+    Error::new(file, "can't write it", sys::words(errno))
 }
 
 /// Writes two seconds of the stream that the program would serve of a camera; gives its path.
@@ -128,7 +128,7 @@ fn record(file: &str, camera: &Camera) -> Result<String> {
 
 /// Gives `take` the frames of an open source until it returns false, or `limit` is over.
 fn watch(source: &mut dyn Source, limit: Duration, take: &mut dyn FnMut(Frame<'_>) -> bool) -> Result<()> {
-    let never = Event::new().map_err(|errno| Error::new("fmp4streamer", "can't wait", errno.desc()))?;
+    let never = Event::new().map_err(|errno| Error::new("fmp4streamer", "can't wait", sys::words(errno)))?;
     let begun = Instant::now();
     let mut more = true;
     source.request_key_frame();

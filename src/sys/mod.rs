@@ -22,4 +22,4 @@ pub mod usage;
 pub mod uvc;
 pub mod v4l2;
 
-pub use errno::{Errno, Result};
+pub use errno::{Errno, Result, words};

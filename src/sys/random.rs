@@ -1,6 +1,7 @@
 //! Random bytes of the kernel (getrandom(2)).
 
-use super::{Errno, Result};
+use super::Errno;
+use std::io::Result;
 
 /// Bytes that nobody can guess.
 ///
@@ -20,7 +21,7 @@ pub fn bytes<const COUNT: usize>() -> Result<[u8; COUNT]> {
         match Errno::result(written) {
             Ok(_) => return Ok(bytes),
             Err(Errno::EINTR) => {}
-            Err(e) => return Err(e),
+            Err(e) => return Err(e.into()),
         }
     }
 }

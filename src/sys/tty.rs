@@ -1,6 +1,5 @@
 //! A line from whoever sits at the terminal, without showing it.
 
-use super::Result;
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use std::io::{self, BufRead, IsTerminal, StdinLock};
 
@@ -16,7 +15,7 @@ impl Hidden {
     ///
     /// # Errors
     /// Those of tcsetattr(3).
-    pub fn begin() -> Result<Hidden> {
+    pub fn begin() -> io::Result<Hidden> {
         let input = io::stdin().lock();
         let mut before = None;
         if input.is_terminal() {

@@ -4,6 +4,7 @@ use super::served::{config, health, serve};
 use super::support::{Dir, Server, decode, have, until};
 use super::viewer::{Clip, Viewer};
 use super::*;
+use fmp4streamer::sys::{self, Errno};
 use std::os::unix::process::CommandExt;
 
 /// A plugged camera of 10 frames a second, a server of it that never sleeps, and somebody who watches.
@@ -313,10 +314,9 @@ fn ioctls_that_fail_once() {
     // _IOWR is direction 3 and _IOW is 1; sizes of struct v4l2_buffer (64-bit), v4l2_requestbuffers and int.
     let (qbuf, dqbuf) = (request(3, 88, 15), request(3, 88, 17));
     let (reqbufs, streamon) = (request(3, 20, 8), request(1, 4, 18));
-    let (broken, invalid) = (
-        "its driver gave up (I/O error)",
-        "its driver gave up (Invalid argument)",
-    );
+    let gave_up = |errno| format!("its driver gave up ({})", sys::words(errno));
+    let (broken, invalid) = (gave_up(Errno::EIO), gave_up(Errno::EINVAL));
+    let (broken, invalid) = (broken.as_str(), invalid.as_str());
     for (request, errno) in [(dqbuf, libc::EIO), (qbuf, libc::EINVAL)] {
         fail(request, errno);
         recovers(&scene.viewer);

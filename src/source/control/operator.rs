@@ -7,10 +7,10 @@ use super::value::{Item, Value, config_name, parse, show};
 use crate::controls::{self, Wish, is_auto, same};
 use crate::log_verbose;
 use crate::source::node::open_device;
-use crate::sys::Errno;
 use crate::sys::poll::{PollFd, PollFlags};
 use crate::sys::uvc::{self, ControlId, Query};
 use crate::sys::v4l2::{self, Control, ctrl};
+use crate::sys::{self, Errno};
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
@@ -359,7 +359,7 @@ pub fn is_set_at_opening(name: &str) -> bool {
 }
 
 fn refused(errno: Errno) -> String {
-    format!("not set: the camera's unit refuses it ({})", errno.desc())
+    format!("not set: the camera's unit refuses it ({})", sys::words(errno))
 }
 
 /// The fields of a camera's extension units.

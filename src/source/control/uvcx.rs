@@ -8,8 +8,8 @@ use super::unit::{Answers, CONFIG_PROBE, Field, H264, HINTS, KINDS, UnitKind, st
 use super::value::{self, Value, describe, no_such, show};
 use crate::config::Setting;
 use crate::config::keys::STREAM_MUX;
-use crate::sys::Errno;
 use crate::sys::uvc::{self, ControlId, Query};
+use crate::sys::{self, Errno};
 use std::fmt::{self, Write};
 use std::fs::File;
 
@@ -278,7 +278,7 @@ impl Report<'_> {
     }
 
     fn refused(&mut self, settings: &[&Setting], errno: Errno) {
-        let why = errno.desc();
+        let why = sys::words(errno);
         self.all(
             settings,
             format_args!("not set: the camera's unit refuses it ({why})"),
@@ -300,7 +300,7 @@ pub(super) fn list(file: &File) -> String {
                     out.push_str(&entry(kind, &answers, field));
                 }
             }
-            Err(errno) => _ = write!(out, "\n# It does not answer: {}.\n", errno.desc()),
+            Err(errno) => _ = write!(out, "\n# It does not answer: {}.\n", sys::words(errno)),
         }
     }
     out

@@ -5,8 +5,8 @@ use super::value::{
     Item, LISTED_MAX, Parsed, Value, config_name, describe, element_bytes, find, parse, show, unknown,
 };
 use crate::config::Setting;
-use crate::sys::Errno;
 use crate::sys::v4l2::{self, Control, ctrl};
+use crate::sys::{self, Errno};
 use std::fmt::Write as _;
 use std::fs::File;
 
@@ -132,7 +132,7 @@ pub(super) fn write(
         _ if control.flags & ctrl::FLAG_INACTIVE != 0 => {
             "not set: another control (such as an automatic mode) is in charge of it".into()
         }
-        _ => format!("not set: the camera refuses it ({})", errno.desc()),
+        _ => format!("not set: the camera refuses it ({})", sys::words(errno)),
     })
 }
 

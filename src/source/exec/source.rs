@@ -12,6 +12,7 @@ use crate::log_verbose;
 use crate::source::frame::{Drops, Frame, Signal, Source, SourceInfo};
 use crate::source::history::History;
 use crate::source::patience::Patience;
+use crate::sys;
 use crate::sys::clock::monotonic_us;
 use crate::sys::command::{Command, Exit, PipeRead};
 use crate::sys::load::Load;
@@ -278,8 +279,13 @@ impl Exec {
             } else {
                 &mut files[..2]
             };
-            poll(open, Some(until.saturating_duration_since(now)))
-                .map_err(|e| Error::new(&self.info.description, "can't wait for its output", e))?;
+            poll(open, Some(until.saturating_duration_since(now))).map_err(|errno| {
+                Error::new(
+                    &self.info.description,
+                    "can't wait for its output",
+                    sys::words(errno),
+                )
+            })?;
             let [woken, stdout, stderr] = files.map(|file| is_ready(&file));
             let mut gave = false;
             if stderr {

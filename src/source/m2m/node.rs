@@ -7,8 +7,8 @@ use crate::log_verbose;
 use crate::source::control::apply_v4l2;
 use crate::source::formats;
 use crate::source::node::{gone, m2m_kind, open_device, start_failure};
-use crate::sys::Errno;
 use crate::sys::v4l2::{self, BufferKind, Format, FourCc, Fraction, Layout, ctrl, field};
+use crate::sys::{self, Errno};
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -148,7 +148,7 @@ pub(super) fn set_defaults(node: &CodecNode, (width, height): (u32, u32), interv
                 "{}: {} = {value}: {}",
                 node.path.display(),
                 control.name,
-                errno.desc()
+                sys::words(errno)
             );
         }
     }

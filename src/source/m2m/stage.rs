@@ -130,7 +130,7 @@ impl Stage {
             log_verbose!(
                 "{}: reports no changes of size: {}",
                 node.path.display(),
-                errno.desc()
+                sys::words(errno)
             );
         }
         let mut stage = Stage::new(node, feed)?;
@@ -159,7 +159,11 @@ impl Stage {
         let input = raw_input(&node, source, fourcc)?;
         let output = node.kind.output();
         if let Err(errno) = v4l2::set_interval(&node.file, output, interval) {
-            log_verbose!("{}: takes no frame rate: {}", node.path.display(), errno.desc());
+            log_verbose!(
+                "{}: takes no frame rate: {}",
+                node.path.display(),
+                sys::words(errno)
+            );
         }
         let mut stage = Stage::new(
             node,
@@ -418,7 +422,7 @@ impl Stage {
         let why = format!(
             "the {} gave up ({}); it is opened again",
             self.node.what,
-            errno.desc()
+            sys::words(errno)
         );
         Error::new(self.node.path.display(), "camera lost", why).absent(gone(errno))
     }
@@ -444,5 +448,5 @@ fn imported(
         queue.start()?;
         Ok(queue)
     };
-    tried().map_err(|errno: Errno| format!("no shared memory (DMABUF): {}", errno.desc()))
+    tried().map_err(|errno: Errno| format!("no shared memory (DMABUF): {}", sys::words(errno)))
 }

@@ -87,11 +87,11 @@ fn open_device(path: &Path) -> Result<(File, Choice)> {
             errno if gone(errno) => UNPLUGGED.into(),
             Errno::EACCES | Errno::EPERM => no_permission(path),
             Errno::EBUSY => busy(path),
-            errno => errno.desc().into(),
+            errno => sys::words(errno),
         };
         failed(why, errno)
     })?;
-    offer(&opened, &Wish::default()).map_err(|errno| failed(errno.desc().into(), errno))?;
+    offer(&opened, &Wish::default()).map_err(|errno| failed(sys::words(errno), errno))?;
     let choice = choose(&|wish| offer(&opened, wish)).ok_or_else(|| {
         let why = "it gives no samples of 16, 24 or 32 bits at a rate that can be coded (48, 44.1, 32, 24, 16 or 8 kHz)";
         failed(why.into(), Errno::UnknownErrno)
@@ -209,6 +209,10 @@ impl AsFd for Microphone {
 }
 
 fn failed(path: &Path, tried: &str, errno: Errno) -> Error {
-    let why = if gone(errno) { UNPLUGGED } else { errno.desc() };
+    let why = if gone(errno) {
+        UNPLUGGED.into()
+    } else {
+        sys::words(errno)
+    };
     Error::new(path.display(), tried, why).absent(gone(errno))
 }

@@ -6,6 +6,7 @@ use super::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::format::Codec;
 use crate::source::frame::{Frame, Signal, Source, SourceInfo};
+use crate::sys;
 use crate::sys::clock;
 use crate::sys::poll::{poll, readable};
 use std::os::fd::BorrowedFd;
@@ -119,8 +120,9 @@ impl Source for Pattern {
             .map_or(frame_us, |beep| frame_us.min(beep.due_us()));
         let due = Duration::from_micros(due_us.saturating_sub(clock::monotonic_us()));
         if !due.is_zero() {
-            poll(&mut [readable(wake)], Some(due.min(timeout)))
-                .map_err(|errno| Error::new("test picture", "can't wait for the next frame", errno.desc()))?;
+            poll(&mut [readable(wake)], Some(due.min(timeout))).map_err(|errno| {
+                Error::new("test picture", "can't wait for the next frame", sys::words(errno))
+            })?;
         }
         let now_us = clock::monotonic_us();
         if let Some(captured_us) = self.schedule.take(now_us) {

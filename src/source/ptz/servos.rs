@@ -107,7 +107,7 @@ fn why(errno: Errno, path: &Path, address: u8) -> String {
         Errno::EBUSY => format!("a driver of the kernel has address {address:#04x}"),
         Errno::ETIMEDOUT => "the bus is stuck: look at the cable and at the power of the servos".into(),
         Errno::ENOTTY => "it is no I2C bus".into(),
-        errno => errno.desc().into(),
+        errno => sys::words(errno),
     }
 }
 

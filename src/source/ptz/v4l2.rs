@@ -233,7 +233,7 @@ impl CameraHead {
     }
 
     fn failed(&self, axis: usize, errno: sys::Errno) -> Error {
-        failed(&self.path.display(), Some(axis), &errno.desc())
+        failed(&self.path.display(), Some(axis), &sys::words(errno))
     }
 }
 
