@@ -3,6 +3,7 @@
 use super::model::{Camera, Config};
 use super::nearest::nearest;
 use super::source::{Setting, SourceKind};
+use crate::format::Codec;
 
 /// The controls that most cameras and encoders have, by the names that the kernel's V4L2 gives them (v4l2-ctrls-defs.c),
 /// some of them older. They are for hints alone: only the device knows which it has. The fields of a UVC unit (`uvcx_`) are
@@ -106,7 +107,10 @@ impl Camera {
             true => format!("stops {} s after the last viewer leaves", self.linger.as_secs()),
             false => "runs even while nobody watches".into(),
         });
-        lines.extend(self.mic.iter().map(|mic| format!("has sound: {mic}")));
+        lines.extend(self.mic.iter().map(|mic| match self.source.codec_hint() {
+            Some(Codec::Jpeg) => format!("does not open {mic}: JPEG pictures have no sound"),
+            _ => format!("has sound: {mic}"),
+        }));
         if let Some(url) = &self.event_url {
             lines.push(format!("events are sent to {}", url.authority));
         }

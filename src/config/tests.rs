@@ -1010,6 +1010,13 @@ camera0: players turn it by 90 degrees
 camera0: runs even while nobody watches
 "
     );
+    for (format, line) in [
+        ("auto", "camera0: has sound: hw:1"),
+        ("MJPG", "camera0: does not open hw:1: JPEG pictures have no sound"),
+    ] {
+        let config = parse(&format!("[/dev/video0]\nmic = hw:1\ncapture_format = {format}\n"));
+        assert!(config.describe().contains(line), "{}", config.describe());
+    }
     assert!(
         Config::for_test()
             .describe()

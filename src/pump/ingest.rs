@@ -6,7 +6,7 @@ use crate::format::fmp4::{Fragment, Init, SoundFrame, Timeline};
 use crate::format::h264::{AccessUnit, Reader, Refused, Sps};
 use crate::format::{Codec, jpeg};
 use crate::ring::Picture;
-use crate::source::{Drops, Frame, Signal, SourceInfo};
+use crate::source::{Drops, Frame, Pipeline, Signal, SourceInfo};
 use crate::stream::{Condition, Losses, Stream};
 use crate::sys::clock;
 use std::mem;
@@ -71,6 +71,8 @@ struct Open {
     refused: Option<Refused>,
     /// Nothing went into a ring yet.
     first: bool,
+    /// What it gives, or, before the first frame, is known to give.
+    codec: Option<Codec>,
 }
 
 /// What came since a time.
@@ -81,8 +83,9 @@ struct Measured {
 }
 
 impl Open {
-    fn new(info: SourceInfo, losses: Losses, now: Instant) -> Open {
+    fn new(info: SourceInfo, codec: Option<Codec>, losses: Losses, now: Instant) -> Open {
         Open {
+            codec,
             info,
             reader: Reader::new(),
             needs_key: true,
@@ -117,7 +120,7 @@ impl<'a> Ingest<'a> {
             sets: Sets::default(),
             epoch: 0,
             is_known: false,
-            open: Open::new(SourceInfo::default(), Losses::default(), Instant::now()),
+            open: Open::new(SourceInfo::default(), None, Losses::default(), Instant::now()),
         }
     }
 
@@ -125,7 +128,14 @@ impl<'a> Ingest<'a> {
     pub fn open(&mut self, info: SourceInfo, now: Instant) {
         self.timeline.restart(info.fps);
         self.stream.ring.set_sound(info.sound);
-        self.open = Open::new(info, self.stream.state().losses, now);
+        let state = self.stream.state();
+        let codec = match info.pipeline {
+            Some(Pipeline::Jpeg) => Some(Codec::Jpeg),
+            Some(_) => Some(Codec::H264),
+            // As the config says, or as it was before.
+            None => state.codec,
+        };
+        self.open = Open::new(info, codec, state.losses, now);
         self.stream.publish(|state| state.patience = Duration::ZERO);
     }
 
@@ -151,6 +161,11 @@ impl<'a> Ingest<'a> {
     /// True once the open source gave something.
     pub fn gave_frames(&self) -> bool {
         !self.open.first
+    }
+
+    /// True if its pictures are JPEG, as far as is known.
+    pub fn gives_jpeg(&self) -> bool {
+        self.open.codec == Some(Codec::Jpeg)
     }
 
     /// True while what comes can't be decoded for want of a key frame, after frames were lost.
@@ -290,6 +305,7 @@ impl<'a> Ingest<'a> {
     fn publish(&mut self, came: &Came<'_>, report: &mut Report<'_>) {
         self.open.measured.frames += 1;
         self.open.measured.bytes += came.bytes;
+        self.open.codec = Some(came.codec);
         let first = mem::take(&mut self.open.first);
         let before_us = self.open.captured_us.replace(came.captured_us);
         let interval_us = before_us.map(|before_us| came.captured_us.saturating_sub(before_us));

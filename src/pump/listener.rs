@@ -7,9 +7,10 @@ use crate::source::mic::{Heard, Microphone, Sound};
 use crate::stream::Stream;
 use crate::sys::event::Event;
 use crate::{log_info, log_warning, threads};
+use std::mem;
 use std::os::fd::AsFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
 
 const STACK_BYTES: usize = 256 * 1024;
 /// Bits a second, for one channel and for two.
@@ -20,13 +21,15 @@ pub(super) fn name(camera: &Camera) -> Option<&MicName> {
     camera.mic.as_ref().filter(|name| **name != MicName::Test)
 }
 
-/// A thread that listens, until this is dropped. It closes the microphone then, and nobody waits for that: a driver may hang.
+/// A thread that listens, until this is dropped. It closes the microphone then, and the pump does not wait for that: a driver
+/// may hang.
 pub(super) struct Listener {
     stop: Arc<Stop>,
     stream: Arc<Stream>,
 }
 
-struct Stop {
+/// Says to a listener's thread that it ends. The thread has one of it for as long as it may have the microphone.
+pub(super) struct Stop {
     stopped: AtomicBool,
     event: Event,
 }
@@ -40,8 +43,14 @@ impl Drop for Listener {
 }
 
 impl Listener {
-    /// Listens to the microphone that the config has for the camera; None if it has none.
-    pub fn start(stream: &Arc<Stream>, camera: &Camera) -> Option<Listener> {
+    /// Listens to the microphone that the config has for the camera, unless there are JPEG pictures; None if it has none. `last`
+    /// is the listener before this one, which may not have closed the microphone yet.
+    pub fn start(
+        stream: &Arc<Stream>,
+        camera: &Camera,
+        is_jpeg: bool,
+        last: &mut Weak<Stop>,
+    ) -> Option<Listener> {
         let name = name(camera)?.clone();
         let stop = Arc::new(Stop {
             stopped: AtomicBool::new(false),
@@ -51,8 +60,14 @@ impl Listener {
             stop: Arc::clone(&stop),
             stream: Arc::clone(stream),
         };
+        if is_jpeg {
+            let why = format!("{name}: not opened: JPEG pictures have no sound");
+            stream.publish(|state| state.mic = [String::new(), why]);
+            return Some(listener);
+        }
         let (stream, gain_db) = (Arc::clone(stream), camera.mic_gain);
-        let run = Box::new(move || run(&stream, name, gain_db, &stop));
+        let last = mem::replace(last, Arc::downgrade(&stop));
+        let run = Box::new(move || run(&stream, name, gain_db, &last, &stop));
         match threads::spawn("mic", STACK_BYTES, run) {
             Ok(_) => Some(listener),
             Err(e) => {
@@ -93,7 +108,7 @@ impl Coder {
     }
 }
 
-fn run(stream: &Stream, name: MicName, gain_db: i8, stop: &Stop) {
+fn run(stream: &Stream, name: MicName, gain_db: i8, last: &Weak<Stop>, stop: &Stop) {
     let mut sound = Sound::new(name, gain_db);
     // What was declared goes on, be it as silence.
     let declared = stream.ring.sound();
@@ -101,9 +116,18 @@ fn run(stream: &Stream, name: MicName, gain_db: i8, stop: &Stop) {
     if let Some(coder) = &coder {
         sound.begin(coder.format.rate, coder.format.channels.into());
     }
+    // What was said of the microphone is taken back when the listener is dropped, and then it stays so.
+    let publish = |mic: [String; 2]| {
+        stream.publish(|state| {
+            if !stop.stopped.load(Relaxed) {
+                state.mic = mic;
+            }
+        });
+    };
     let mut told = String::new();
     while !stop.stopped.load(Relaxed) {
-        sound.poll(stop.event.as_fd(), &mut |heard| match heard {
+        let may_open = last.strong_count() == 0;
+        sound.poll(stop.event.as_fd(), may_open, &mut |heard| match heard {
             Heard::Opened(microphone) => {
                 let Microphone {
                     rate,
@@ -118,7 +142,7 @@ fn run(stream: &Stream, name: MicName, gain_db: i8, stop: &Stop) {
                     stream.ring.set_sound(coder.as_ref().map(|coder| coder.format));
                 }
                 told.clear();
-                stream.publish(|state| state.mic = [words.clone(), String::new()]);
+                publish([words.clone(), String::new()]);
                 log_info!("{}: its microphone is heard: {words}", stream.name);
             }
             Heard::Frame(samples, time_us) => {
@@ -130,10 +154,74 @@ fn run(stream: &Stream, name: MicName, gain_db: i8, stop: &Stop) {
                 let why = e.for_clients();
                 if why != told {
                     log_warning!("{}: {e}", stream.name);
-                    stream.publish(|state| state.mic = [String::new(), why.clone()]);
+                    publish([String::new(), why.clone()]);
                     told = why;
                 }
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::ring::Limits;
+    use std::thread;
+    use std::time::Duration;
+
+    const LIMITS: Limits = Limits {
+        max_age: Duration::from_secs(1),
+        join_max: Duration::from_secs(4),
+        join_max_bytes: 1_000_000,
+        max_senders: 1,
+        hold: Duration::ZERO,
+    };
+
+    fn start(is_jpeg: bool, last: &mut Weak<Stop>) -> (Arc<Stream>, Listener) {
+        let stream = Arc::new(Stream::new("camera0", LIMITS).unwrap());
+        let config = Config::parse(b"[/dev/video0]\nmic = hw:no-such-card\n", "f", &[]).unwrap();
+        let listener = Listener::start(&stream, &config.cameras[0], is_jpeg, last).unwrap();
+        (stream, listener)
+    }
+
+    fn why_comes(stream: &Stream) -> bool {
+        (0..600).any(|_| {
+            thread::sleep(Duration::from_millis(100));
+            stream.state().mic[1].contains("hw:no-such-card: no such microphone")
+        })
+    }
+
+    #[test]
+    fn a_microphone_beside_jpeg_pictures_is_left_alone() {
+        let mut last = Weak::new();
+        let (stream, listener) = start(true, &mut last);
+        assert_eq!(
+            stream.state().mic,
+            ["", "hw:no-such-card: not opened: JPEG pictures have no sound"]
+        );
+        assert_eq!(last.strong_count(), 0);
+        drop(listener);
+        assert_eq!(stream.state().mic, ["", ""]);
+    }
+
+    #[test]
+    fn one_waits_until_the_last_has_closed_the_microphone() {
+        let held = Arc::new(Stop {
+            stopped: AtomicBool::new(true),
+            event: Event::new().unwrap(),
+        });
+        let mut last = Arc::downgrade(&held);
+        let (stream, listener) = start(false, &mut last);
+        thread::sleep(Duration::from_millis(200));
+        assert_eq!(stream.state().mic, ["", ""]);
+        drop(held);
+        assert!(why_comes(&stream));
+
+        // The next one waits for its thread in the same way.
+        assert!(last.strong_count() > 0);
+        drop(listener);
+        let (stream, _listener) = start(false, &mut last);
+        assert!(why_comes(&stream));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::controls;
 use super::ingest::Ingest;
-use super::listener::{self, Listener};
+use super::listener::{self, Listener, Stop};
 use super::report::Report;
 use super::retry::{ABSENT_RETRY, DEVICE_RETRY, Loss, Retry, SETTLE_RETRY, Wait};
 use super::update::{Change, PendingConfig};
@@ -17,7 +17,7 @@ use crate::sys::usage;
 use std::mem;
 use std::os::fd::AsFd;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -63,6 +63,8 @@ struct Pump<'a> {
     report: Report<'a>,
     retry: Retry,
     history: History,
+    /// The last listener, while it may have the microphone.
+    listener: Weak<Stop>,
     /// When it began with this source.
     started: Instant,
     unwatched_since: Option<Instant>,
@@ -78,6 +80,7 @@ impl<'a> Pump<'a> {
             report: Report::new(stream),
             retry: Retry::new(camera.source.is_command()),
             history: History::default(),
+            listener: Weak::new(),
             started: Instant::now(),
             unwatched_since: None,
         }
@@ -296,7 +299,8 @@ impl<'a> Pump<'a> {
         self.stream.ptz.camera_is(info.node.as_deref());
         self.ingest.open(info, looked);
         controls::opened(self.stream, source);
-        let _listener = Listener::start(self.stream, &self.camera);
+        let mut is_jpeg = self.ingest.gives_jpeg();
+        let mut listener = Listener::start(self.stream, &self.camera, is_jpeg, &mut self.listener);
         let (mut key_asked, mut key_requested) = (None::<Instant>, false);
         loop {
             self.stream.heartbeat(FRAME_WAIT);
@@ -310,6 +314,12 @@ impl<'a> Pump<'a> {
             }
             if let Err(e) = polled {
                 return Close::Lost(e);
+            }
+            // What a command gives, its first picture shows.
+            if is_jpeg != self.ingest.gives_jpeg() {
+                is_jpeg = !is_jpeg;
+                drop(listener);
+                listener = Listener::start(self.stream, &self.camera, is_jpeg, &mut self.listener);
             }
             self.stream.drain_wakes();
             if self.stream.stopping() {

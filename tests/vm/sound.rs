@@ -84,7 +84,7 @@ impl Listener {
                 frames,
                 rate,
             } = self;
-            sound.poll(wake.as_fd(), &mut |heard| match heard {
+            sound.poll(wake.as_fd(), true, &mut |heard| match heard {
                 Heard::Opened(microphone) => {
                     *rate = microphone.rate.into();
                     news.push(format!("opened: {}", microphone.words));

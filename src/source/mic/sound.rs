@@ -66,13 +66,14 @@ impl Sound {
         self.frame.resize(FRAME * channels, 0);
     }
 
-    /// Waits for the microphone, or for what can be read at `wake`, and hands over what came.
-    pub fn poll(&mut self, wake: BorrowedFd<'_>, sink: &mut dyn FnMut(Heard<'_>)) {
+    /// Waits for the microphone, or for what can be read at `wake`, and hands over what came. Unless it `may_open` the
+    /// microphone, there is silence.
+    pub fn poll(&mut self, wake: BorrowedFd<'_>, may_open: bool, sink: &mut dyn FnMut(Heard<'_>)) {
         let now_us = monotonic_us();
         let most_us = match (&self.microphone, &self.servo) {
             (Some(_), _) => STALL_US,
-            (None, Some(_)) => SILENCE_US,
-            (None, None) => self.retry_at_us.saturating_sub(now_us),
+            (None, None) if may_open => self.retry_at_us.saturating_sub(now_us),
+            (None, _) => SILENCE_US,
         };
         let mut files = vec![readable(wake)];
         files.extend(
@@ -83,7 +84,7 @@ impl Sound {
         // Where it fails, the microphone tells why.
         _ = poll(&mut files, Some(Duration::from_micros(most_us)));
         let now_us = monotonic_us();
-        if let Err(e) = self.listen(now_us, sink) {
+        if let Err(e) = self.listen(now_us, may_open, sink) {
             self.microphone = None;
             self.retry_at_us = now_us + RETRY_US;
             sink(Heard::Lost(e));
@@ -98,9 +99,9 @@ impl Sound {
         }
     }
 
-    fn listen(&mut self, now_us: u64, sink: &mut dyn FnMut(Heard<'_>)) -> Result<()> {
+    fn listen(&mut self, now_us: u64, may_open: bool, sink: &mut dyn FnMut(Heard<'_>)) -> Result<()> {
         let Some(microphone) = &mut self.microphone else {
-            if now_us >= self.retry_at_us {
+            if may_open && now_us >= self.retry_at_us {
                 let microphone = Microphone::open(&cards::find(&self.name)?, self.gain_db)?;
                 sink(Heard::Opened(&microphone));
                 let goes_on = |servo: &Servo| servo.fits(microphone.rate, microphone.channels);
@@ -147,8 +148,10 @@ mod tests {
         wake.raise();
         let mut sound = Sound::new(MicName::parse("hw:no-such-card").unwrap(), 0);
         let mut heard = Vec::new();
+        sound.poll(wake.as_fd(), false, &mut |what| heard.push(format!("{what:?}")));
+        assert_eq!(heard, [""; 0]);
         for _ in 0..10 {
-            sound.poll(wake.as_fd(), &mut |what| heard.push(format!("{what:?}")));
+            sound.poll(wake.as_fd(), true, &mut |what| heard.push(format!("{what:?}")));
         }
         // The next try is a second later.
         assert_eq!(heard.len(), 1, "{heard:?}");
