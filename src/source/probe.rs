@@ -1,4 +1,4 @@
-//! `--probe` and `-L`: what this machine and its video devices can do, what is in the way, and a config to paste.
+//! `--probe` and `-L`: what this machine, its video devices and microphones can do, what is in the way, and a config to paste.
 //!
 //! Devices are opened and asked; nothing is set on them, and a stream that runs on one goes on.
 
@@ -12,7 +12,7 @@ use super::open::{Any, find_any};
 use super::pipeline::Pipeline;
 use super::ranked::insert_ranked;
 use super::select::Candidate;
-use super::{control, rpicam};
+use super::{control, mic, rpicam};
 use crate::config::{Camera, ChainKeys, Rpicam};
 use crate::sys::v4l2::{Capabilities, FourCc};
 use std::env::consts::ARCH;
@@ -26,6 +26,8 @@ pub(super) const SIZES: [(u32, u32); 3] = [(1920, 1080), (1280, 720), (640, 480)
 /// The highest that is put there for pictures that take many times the network of H.264, or that an encoder has to take
 /// at 30 a second: as much as the smallest Raspberry Pi can.
 const MOST_LINES: u32 = 720;
+/// The rank of JPEG pictures: H.264 goes before them.
+const JPEG_RANK: u8 = 2;
 /// A camera that gives so many frames a second is not slow.
 const FPS: [u32; 2] = [30, 25];
 /// Buffers between a camera and an encoder, on both of its sides, with a decoder before it.
@@ -38,6 +40,7 @@ pub fn report() -> String {
     let mut report = Report::new(&seen, Path::new(DEV), megabytes(&meminfo, "CmaTotal"));
     report.machine(&meminfo);
     report.nodes();
+    report.microphones(mic::listing());
     report.end()
 }
 
@@ -51,6 +54,7 @@ struct Report<'a> {
     text: String,
     troubles: Vec<String>,
     sections: Vec<Section<'a>>,
+    microphones: Vec<mic::Listed>,
 }
 
 /// A section of the config to paste.
@@ -104,6 +108,7 @@ impl<'a> Report<'a> {
             text: String::new(),
             troubles: Vec::new(),
             sections: Vec::new(),
+            microphones: Vec::new(),
         }
     }
 
@@ -272,7 +277,7 @@ impl<'a> Report<'a> {
                      the # away before [exec {number}] and its command, and its own section out."
                 ));
                 _ = write!(section, "\n#[exec {number}]\n#command = {command}");
-                Some((2, section))
+                Some((JPEG_RANK, section))
             }
         }
     }
@@ -325,6 +330,14 @@ impl<'a> Report<'a> {
         Some((usual, None))
     }
 
+    fn microphones(&mut self, found: Vec<mic::Listed>) {
+        for mic in &found {
+            self.text.push_str("#\n");
+            mic.lines.iter().for_each(|line| self.say(format_args!("{line}")));
+        }
+        self.microphones = found;
+    }
+
     fn end(mut self) -> String {
         if self.seen.is_empty() {
             self.trouble(format_args!(
@@ -341,9 +354,15 @@ impl<'a> Report<'a> {
         for trouble in troubles {
             self.say(format_args!("- {trouble}"));
         }
+        let cameras: Vec<&str> = self.sections.iter().map(|section| section.bus).collect();
         // The first one is what is served at the old addresses.
         let mut sections = Vec::new();
-        for section in self.sections {
+        for mut section in self.sections {
+            // JPEG pictures have no sound.
+            let mic = mic::beside(&self.microphones, section.bus, &cameras);
+            if let Some(mic) = mic.filter(|_| section.rank != JPEG_RANK) {
+                section.text.extend(["\n#mic = ", &mic.name]);
+            }
             insert_ranked(&mut sections, section, |section| section.rank);
         }
         for Section { text, .. } in sections {

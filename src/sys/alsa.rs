@@ -162,6 +162,15 @@ impl SampleFormat {
         SampleFormat::S16,
     ];
 
+    /// The bits of a sample that count.
+    pub fn bits(self) -> u32 {
+        match self {
+            SampleFormat::S16 => 16,
+            SampleFormat::S24 | SampleFormat::S24Packed => 24,
+            SampleFormat::S32 => 32,
+        }
+    }
+
     /// The bytes of a sample.
     pub fn bytes(self) -> usize {
         match self {

@@ -20,6 +20,8 @@ pub struct Card {
     pub name: String,
     /// The USB device that it is, or is a part of.
     pub usb: Option<UsbId>,
+    /// Where that is plugged in: "usb-0000:01:00.0-1.2", which is what V4L2 has for bus_info; empty for others.
+    pub bus: String,
     /// The numbers of its devices that capture; one at least.
     pub devices: Vec<u32>,
 }
@@ -70,7 +72,8 @@ fn capture_device(name: &str) -> Option<(u32, u32)> {
     Some((card.parse().ok()?, device.parse().ok()?))
 }
 
-/// Reads /proc/asound/cards: of each card a line with number, short name in brackets, driver and long name, and another one.
+/// Reads /proc/asound/cards: of each card a line with number, short name in brackets, driver and long name, and another one,
+/// with the place of a USB device.
 fn read(text: &str) -> Vec<Card> {
     let card = |line: &str| {
         let (head, names) = line.split_once("]:")?;
@@ -82,10 +85,22 @@ fn read(text: &str) -> Vec<Card> {
             // The device's own text: control characters could play tricks on a terminal.
             name: name.trim().chars().filter(|c| !c.is_control()).collect(),
             usb: None,
+            bus: String::new(),
             devices: Vec::new(),
         })
     };
-    text.lines().filter_map(card).collect()
+    let mut cards: Vec<Card> = Vec::new();
+    for line in text.lines() {
+        let place = line
+            .rsplit_once(" at usb-")
+            .and_then(|(_, at)| at.split(',').next());
+        match (card(line), cards.last_mut(), place) {
+            (Some(card), ..) => cards.push(card),
+            (None, Some(card), Some(place)) => card.bus = ["usb-", place].concat(),
+            _ => {}
+        }
+    }
+    cards
 }
 
 /// The node of the microphone that a name means at this moment.
@@ -96,7 +111,7 @@ pub fn find(name: &MicName) -> Result<PathBuf> {
     resolve(name, &cards())
 }
 
-fn resolve(name: &MicName, cards: &[Card]) -> Result<PathBuf> {
+pub(super) fn resolve(name: &MicName, cards: &[Card]) -> Result<PathBuf> {
     let words = |card: &Card| format!("card:{} (hw:{})", card.name, card.id);
     let list = |cards: &mut dyn Iterator<Item = &Card>| cards.map(words).collect::<Vec<_>>().join(", ");
     let device = match name {
@@ -124,7 +139,7 @@ fn resolve(name: &MicName, cards: &[Card]) -> Result<PathBuf> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     const CARDS: &str = " 0 [Loopback       ]: Loopback - Loopback
@@ -135,7 +150,7 @@ mod tests {
                       HD Pro Webcam C920 at usb-0000:01:00.0-1.3, high speed
 ";
 
-    fn cards() -> Vec<Card> {
+    pub fn cards() -> Vec<Card> {
         let mut cards = read(CARDS);
         for (card, devices) in cards.iter_mut().zip([vec![0, 1], vec![0], vec![2]]) {
             card.devices = devices;
@@ -165,6 +180,8 @@ mod tests {
             wanted.map(|(number, id, name)| (number, id.into(), name.into()))
         );
         assert_eq!(read("--- no soundcards ---\n"), []);
+        let places: Vec<_> = read(CARDS).into_iter().map(|c| c.bus).collect();
+        assert_eq!(places, ["", "usb-0000:01:00.0-1.2", "usb-0000:01:00.0-1.3"]);
         assert_eq!(capture_device("pcmC10D2c"), Some((10, 2)));
         for other in ["pcmC10D2p", "controlC1", "pcmCxD0c", "timer"] {
             assert_eq!(capture_device(other), None);

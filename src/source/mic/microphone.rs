@@ -78,7 +78,7 @@ fn choose(offer: &dyn Fn(&Wish) -> sys::Result<Offer>) -> Option<Choice> {
 ///
 /// # Errors
 /// It is not there, not allowed, busy (and by whom), or can't be used.
-fn open_device(path: &Path) -> Result<(File, Choice)> {
+fn open_device(path: &Path) -> Result<(File, Offer, Choice)> {
     let failed =
         |why: String, errno| Error::new(path.display(), "can't use the microphone", why).absent(gone(errno));
     let opened = file::open_device(path).map_err(|e| {
@@ -91,12 +91,42 @@ fn open_device(path: &Path) -> Result<(File, Choice)> {
         };
         failed(why, errno)
     })?;
-    offer(&opened, &Wish::default()).map_err(|errno| failed(sys::words(errno), errno))?;
+    let offered = offer(&opened, &Wish::default()).map_err(|errno| failed(sys::words(errno), errno))?;
     let choice = choose(&|wish| offer(&opened, wish)).ok_or_else(|| {
         let why = "it gives no samples of 16, 24 or 32 bits at a rate that can be coded (48, 44.1, 32, 24, 16 or 8 kHz)";
         failed(why.into(), Errno::UnknownErrno)
     })?;
-    Ok((opened, choice))
+    Ok((opened, offered, choice))
+}
+
+/// What a sound device offers, and what it would capture in, in a sentence.
+///
+/// # Errors
+/// Those of [`Microphone::open`].
+pub fn offers(path: &Path) -> Result<String> {
+    let (
+        _,
+        Offer {
+            formats,
+            channels,
+            rate,
+        },
+        choice,
+    ) = open_device(path)?;
+    let span = |[least, most]: [u32; 2]| match least == most {
+        true => least.to_string(),
+        false => format!("{least} to {most}"),
+    };
+    let mut bits: Vec<String> = formats
+        .iter()
+        .rev()
+        .map(|format| format.bits().to_string())
+        .collect();
+    bits.dedup();
+    let (rate, channels, bits, words) = (span(rate), span(channels), bits.join(", "), choice.words());
+    Ok(format!(
+        "It offers {rate} Hz (channels: {channels}; bits: {bits}), and would capture {words}."
+    ))
 }
 
 /// The words for a device that is open already.
@@ -116,11 +146,7 @@ impl Choice {
             channels,
             format,
         } = self;
-        let bits = match format {
-            SampleFormat::S16 => 16,
-            SampleFormat::S24 | SampleFormat::S24Packed => 24,
-            SampleFormat::S32 => 32,
-        };
+        let bits = format.bits();
         let channels = match channels {
             1 => "mono".into(),
             2 => "stereo".into(),
@@ -136,7 +162,7 @@ impl Microphone {
     /// # Errors
     /// It is not there, not allowed, busy (and by whom), or can't be used.
     pub fn open(path: &Path, gain_db: i8) -> Result<Microphone> {
-        let (file, choice) = open_device(path)?;
+        let (file, _, choice) = open_device(path)?;
         let words = choice.words();
         let Choice {
             format,

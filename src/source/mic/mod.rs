@@ -2,10 +2,12 @@
 
 mod cards;
 mod convert;
+mod listing;
 mod microphone;
 mod resample;
 mod servo;
 mod sound;
 
+pub use listing::{Listed, beside, listing};
 pub use microphone::Microphone;
 pub use sound::{Heard, Sound};

@@ -44,6 +44,15 @@ fn the_report_is_a_config() {
     let dev = Folder::new("report");
     let mut report = Report::new(&all, &dev.0, 64);
     report.nodes();
+    let mic = |name: &str, bus: &str| mic::Listed {
+        name: name.into(),
+        bus: bus.into(),
+        lines: [
+            "/dev/snd/pcmC1D0c: microphone".into(),
+            "It offers 48000 Hz.".into(),
+        ],
+    };
+    report.microphones(vec![mic("usb:046d:082d:A", "usb-1"), mic("hw:Device", "usb-2")]);
     let text = report.end();
     let mut entries = text.split("#\n").skip(1);
     for (node, words) in all.iter().zip(expect) {
@@ -72,9 +81,14 @@ fn the_report_is_a_config() {
         "\n# It may also be named [card:C920].\n",
         "\n# - /dev/video8: can't open it: no permission\n",
         "\n#[exec video3]\n#command = ffmpeg ",
+        "\n[usb:046d:082d:A]\n#mic = usb:046d:082d:A\n",
+        "\n[/dev/video2]\n#mic = hw:Device\n",
+        "\n#\n# /dev/snd/pcmC1D0c: microphone\n# It offers 48000 Hz.\n#\n",
     ] {
         assert!(text.contains(words), "{words}: {text}");
     }
+    // JPEG pictures have no sound.
+    assert_eq!(text.matches("\n#mic = ").count(), 4);
 }
 
 #[test]
