@@ -108,13 +108,25 @@ fn camera(samples: &HashMap<String, f64>, name: &str, more: &str) -> f64 {
 #[test]
 fn numbers_are_there_in_every_state_and_tell_the_truth() {
     let server = Server::with_config(
-        "[test]\nname = yard\nlinger_s = 0\n[exec gone]\nname = gone\nauto_sleep = no\ncommand = exit 1\n",
+        "[test]\nname = yard\nlinger_s = 0\n[exec gone]\nname = gone\nauto_sleep = no\ncommand = exit 1\n\
+         [exec deaf]\nname = deaf\nauto_sleep = no\nmic = hw:no-such-card\ncommand = exec sleep 100\n",
     );
-    until("one camera sleeps, the other is lost", || {
-        let samples = metrics(&server);
-        let gone = samples["fmp4streamer_camera_state{camera=\"gone\",state=\"lost\"}"];
-        camera(&samples, "camera_state", ",state=\"asleep\"") == 1.0 && gone == 1.0
-    });
+    until(
+        "one camera sleeps, one is lost, and one has no microphone",
+        || {
+            let samples = metrics(&server);
+            let heard = |name| {
+                samples.get(&format!(
+                    "fmp4streamer_camera_microphone_heard{{camera=\"{name}\"}}"
+                ))
+            };
+            if heard("deaf") != Some(&0.0) || heard("yard").is_some() {
+                return false;
+            }
+            let gone = samples["fmp4streamer_camera_state{camera=\"gone\",state=\"lost\"}"];
+            camera(&samples, "camera_state", ",state=\"asleep\"") == 1.0 && gone == 1.0
+        },
+    );
     let asleep = metrics(&server);
     let opens = |samples| camera(samples, "camera_opens_total", "");
     assert_eq!(opens(&asleep), opens(&metrics(&server)), "a look wakes nobody");
@@ -141,7 +153,7 @@ fn numbers_are_there_in_every_state_and_tell_the_truth() {
     assert_eq!(camera(&live, "viewer_lag_seconds_count", ""), 0.0);
     assert!(live["process_threads"] >= 4.0 && live["process_resident_memory_bytes"] > 100_000.0);
 
-    // The other camera's loss, which nobody is told of.
+    // What happened at the lost one, of which nobody is told.
     let of_gone = |name: &str, more: &str| live[&format!("fmp4streamer_{name}{{camera=\"gone\"{more}}}")];
     assert_eq!(
         (of_gone("events_total", ""), camera(&live, "events_total", "")),
@@ -180,13 +192,17 @@ fn the_alerts_of_the_recipes_are_about_series_that_there_are() {
     let (_, behind) = recipes.split_once("```yaml\ngroups:\n").unwrap();
     let rules = behind.split_once("```").unwrap().0;
     check(&["rules", "/dev/stdin"], &format!("groups:\n{rules}"));
-    let server = Server::with_config("[test]\n");
-    let samples = metrics(&server);
+    let server =
+        Server::with_config("[exec]\nauto_sleep = no\nmic = hw:no-such-card\ncommand = exec sleep 100\n");
     let names = rules.split("fmp4streamer_").skip(1);
-    let names: Vec<&str> = names.map(|rest| rest.split(['{', '[']).next().unwrap()).collect();
-    assert_eq!(names.len(), 3);
+    let names: Vec<&str> = names
+        .map(|rest| rest.split(['{', '[', ')']).next().unwrap())
+        .collect();
+    assert_eq!(names.len(), 4);
     for name in names {
         let series = format!("fmp4streamer_{name}{{");
-        assert!(samples.keys().any(|key| key.starts_with(&series)), "{series}");
+        until(&series, || {
+            metrics(&server).keys().any(|key| key.starts_with(&series))
+        });
     }
 }

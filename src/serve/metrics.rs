@@ -188,6 +188,15 @@ fn of_cameras(text: &mut Text, cameras: &[Camera<'_>]) {
         let at = clock::unix().saturating_sub(camera.state.last_frame?.elapsed());
         Some(at.as_millis() as u64)
     });
+    let heard = (
+        "camera_microphone_heard",
+        Gauge,
+        "1 while its microphone is heard, 0 while there is silence instead.",
+    );
+    each(text, cameras, heard, 0, &|camera| {
+        let [words, why] = &camera.state.mic;
+        (!words.is_empty() || !why.is_empty()).then(|| u64::from(why.is_empty()))
+    });
     let times: [(&str, &str, Times); 2] = [
         ("frame_interval_seconds", "From capture to capture.", |stream| {
             &stream.intervals
