@@ -120,6 +120,11 @@ pub struct Server {
 }
 
 impl Server {
+    /// The CPU time that it took so far, in seconds.
+    pub fn cpu_seconds(&self) -> Result<f64> {
+        Ok(usage(&self.process)?.0)
+    }
+
     /// Ends it; gives what it said after its address.
     pub fn stop(mut self) -> String {
         let words = self.words.take();
@@ -184,12 +189,14 @@ pub fn feeder(writer: &str) -> Result<String> {
 
 /// Starts the program by a command that its arguments go behind; `source` is the command that is its camera, `people` sections
 /// of users.
-pub fn start_by(mut command: Command, source: &str, people: &str) -> Result<Server> {
+pub fn start_by(command: Command, source: &str, people: &str) -> Result<Server> {
+    start_with(command, &format!("[exec]\ncommand = {source}\n{people}"))
+}
+
+/// Starts the program with these sections.
+pub fn start_with(mut command: Command, sections: &str) -> Result<Server> {
     let config = std::env::temp_dir().join(format!("fmp4streamer-bench-{}.conf", std::process::id()));
-    std::fs::write(
-        &config,
-        format!("[server]\nmax_clients = 600\n[exec]\ncommand = {source}\n{people}"),
-    )?;
+    std::fs::write(&config, format!("[server]\nmax_clients = 600\n{sections}"))?;
     command.arg("-c").arg(&config).args(["--listen", "127.0.0.1:0"]);
     let server = start(command);
     std::fs::remove_file(&config)?;

@@ -10,6 +10,8 @@
 //!   that alone.
 //! - People: CPU of viewers with sessions against viewers without; ages, and the wait of a user, while a thousand wrong
 //!   passwords a second come. `cargo bench -- people` prints that alone.
+//! - Sound: CPU of viewers with sound against viewers who asked for none, and of the encoder. `cargo bench -- sound` prints that
+//!   alone.
 //! - `cargo bench -- ratios` alone: the fan-out's ratio for a hundred clients, several times over, and the median.
 //! - `cargo bench -- writers` alone: the age by how a frame is cut into writes, for a quiet machine; `busy-writers` makes
 //!   it a busy one.
@@ -18,6 +20,7 @@ mod fanout;
 mod feed;
 mod people;
 mod share;
+mod sound;
 mod writers;
 
 use fmp4streamer::format::fmp4::{Fragment, Init, Timeline};
@@ -39,6 +42,7 @@ fn main() {
         Some("ratios") => fanout::ratios(),
         Some("share") => share::print(),
         Some("people") => people::print(),
+        Some("sound") => sound::print(),
         Some("floor") => fanout::floor(),
         _ => {
             split();
@@ -46,6 +50,7 @@ fn main() {
             fanout::table();
             share::print();
             people::print();
+            sound::print();
         }
     }
 }
