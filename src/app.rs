@@ -305,7 +305,11 @@ fn limits(settings: &config::Server) -> Limits {
         join_max: settings.join_max,
         join_max_bytes: settings.join_max_bytes,
         max_senders: process::processors(),
-        hold: Duration::ZERO,
+        // A clip begins with the key frame before.
+        hold: match settings.clip {
+            Duration::ZERO => Duration::ZERO,
+            clip => clip + settings.join_max,
+        },
     }
 }
 

@@ -1,6 +1,8 @@
 //! The table of keys: it drives the reading, the errors, and what `fmp4streamer.conf.dist` and the README
 //! must say.
 
+pub use super::key::{Doc, Key, doc};
+
 use super::device::DeviceName;
 use super::mic::MicName;
 use super::model::{Draft, Sandbox};
@@ -15,40 +17,6 @@ use super::values::{
 use crate::format::password::PasswordHash;
 use crate::format::url::Url;
 use std::time::Duration;
-
-/// One key.
-pub struct Key {
-    /// The sections in which it may stand.
-    pub scope: Scope,
-    /// In lower case.
-    pub name: &'static str,
-    /// As it would stand in the file.
-    pub default: &'static str,
-    /// Its meaning, in whole sentences.
-    pub doc: Doc,
-    /// The values that `set` takes, as it follows "allowed: ".
-    pub allowed: &'static str,
-    /// Puts a value in its place.
-    pub set: fn(&mut Draft, &str) -> Result<(), Refused>,
-}
-
-/// What a text is that the tests alone read, to compare it with a file of the docs: nothing, in the program.
-#[cfg(test)]
-pub type Doc = &'static str;
-/// The same in the program.
-#[cfg(not(test))]
-pub struct Doc;
-
-/// Makes one.
-#[cfg(test)]
-pub const fn doc(text: &'static str) -> Doc {
-    text
-}
-/// Makes one.
-#[cfg(not(test))]
-pub const fn doc(_text: &'static str) -> Doc {
-    Doc
-}
 
 /// The field of a USB camera's H.264 unit that makes it put H.264 into its JPEG pictures.
 pub const STREAM_MUX: &str = "uvcx_h264_stream_mux";
@@ -170,6 +138,20 @@ pub static KEYS: &[Key] = &[
         allowed: "a whole number from 1 to 64",
         set: |draft, text| {
             draft.server.join_max_bytes = within::<usize>(text, 1..=64)? * 1_000_000;
+            Ok(())
+        },
+    },
+    Key {
+        scope: Scope::Server,
+        name: "clip_s",
+        default: "0",
+        doc: doc(
+            "How many seconds of each camera's video are kept in memory, for /clip.mp4?before=10: as many as \
+              have room in twice join_max_mb. A camera that sleeps has none (auto_sleep). 0: what new viewers need.",
+        ),
+        allowed: "a whole number from 0 to 300",
+        set: |draft, text| {
+            draft.server.clip = Duration::from_secs(within(text, 0..=300)?);
             Ok(())
         },
     },

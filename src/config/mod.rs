@@ -4,6 +4,7 @@
 mod describe;
 mod device;
 mod ini;
+mod key;
 pub mod keys;
 pub mod laws;
 mod load;

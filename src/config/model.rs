@@ -49,6 +49,8 @@ pub struct Server {
     pub join_max: Duration,
     /// The largest group that a newcomer is sent at once, in bytes, 1..=64 million.
     pub join_max_bytes: usize,
+    /// How much of each camera's video is kept in memory, up to 300 s.
+    pub clip: Duration,
     /// Further names allowed in `Host`, in lower case, without port; `*` is any.
     pub hosts: Vec<String>,
     /// Origins beside 'self' for CSP's frame-ancestors, fit to be put into the header as they are.
@@ -87,6 +89,7 @@ impl Default for Server {
             max_age: Duration::from_millis(1000),
             join_max: Duration::from_secs(4),
             join_max_bytes: 4_000_000,
+            clip: Duration::ZERO,
             hosts: Vec::new(),
             frame_ancestors: Vec::new(),
             cors_origins: Vec::new(),

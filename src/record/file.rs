@@ -1,19 +1,15 @@
 //! A file that is being recorded: it gathers a group of pictures before it writes them, syncs them now and then, and gets its index at
 //! the end. What a crash left is given one later.
 
-use crate::format::fmp4::{Extent, Fragment, Index, Origin, Samples, extent, head};
+use crate::format::fmp4::{Extent, FRAGMENT_BYTES, Fragment, Index, Origin, Samples, extent, head};
 use crate::sys::file::{begin_writing, forget, open_own, sync_folder};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// A fragment is written once it has so many bytes, ...
-const FRAGMENT_BYTES: usize = 1 << 20;
-/// ... or once there was nothing written for so long, even if its group of pictures goes on. ...
+/// A fragment is written once there was nothing written for so long, even if its group of pictures goes on.
 const FRAGMENT_US: u64 = 4_000_000;
-/// Else it ends before a key frame, if it is at least so long.
-const FRAGMENT_90K: u64 = 90_000;
 /// What was written is on the disk after so long. Each time, the disk has to write what it knows of its files, too, which wears a card
 /// more than the video does.
 const SYNC_US: u64 = 10_000_000;
@@ -51,10 +47,7 @@ impl RecordingFile {
         references: usize,
         now_us: u64,
     ) -> io::Result<RecordingFile> {
-        let base_90k = match first.init.sound {
-            Some(format) => format.zero_90k(first.time_90k),
-            None => first.time_90k,
-        };
+        let base_90k = first.zero_90k();
         let origin = Origin {
             media_90k: base_90k,
             epoch: first.epoch,
@@ -88,16 +81,7 @@ impl RecordingFile {
         if fragment.time_90k < self.since_90k {
             return Ok(());
         }
-        let samples = &mut self.samples;
-        let may_end = samples.duration_90k() >= FRAGMENT_90K || !samples.begins_with_start();
-        let is_new_group = fragment.is_start() && may_end;
-        if is_new_group {
-            samples.stretch(fragment.time_90k.saturating_sub(self.base_90k));
-        }
-        if is_new_group
-            || samples.payload_bytes() >= FRAGMENT_BYTES
-            || !samples.takes(fragment, self.base_90k)
-        {
+        if self.samples.end_before(fragment, self.base_90k) {
             self.write(now_us)?;
         }
         self.samples.add(fragment, self.base_90k);

@@ -68,6 +68,16 @@ impl<'a> Follower<'a> {
         follower
     }
 
+    /// A patient follower that begins in the past, as far as it is held: with the newest start from before that time, of CLOCK_MONOTONIC
+    /// in microseconds.
+    pub fn since(ring: &'a Ring, since_us: u64) -> Follower<'a> {
+        let mut follower = Follower::new(ring, false);
+        let state = ring.lock();
+        follower.position = state.fragments.since(since_us, clock::monotonic_us());
+        drop(state);
+        follower
+    }
+
     /// A follower that other threads may send for, by its sink, while its own waits. It starts as one that pulls does.
     pub fn shared(ring: &'a Ring, live: bool, sink: Arc<dyn Sink>) -> Follower<'a> {
         Follower::made(ring, live, Some(Shared { slot: None, sink }))

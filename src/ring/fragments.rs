@@ -228,6 +228,29 @@ impl Fragments {
         }
     }
 
+    /// The position of a patient follower that begins with the newest start that was pushed by `since_us`, or the oldest one after it
+    /// from which on nothing is missing.
+    pub fn since(&self, since_us: u64, now_us: u64) -> Position {
+        let mut position = Position {
+            patient: true,
+            ..self.newcomer(false, now_us)
+        };
+        let mut number = self.start.unwrap_or_default();
+        let epoch = self.get(number).map(|entry| entry.fragment.epoch);
+        while let Some(entry) = self.get(number).filter(|it| Some(it.fragment.epoch) == epoch) {
+            let is_start = entry.fragment.is_start();
+            if is_start {
+                (position.next, position.pictures) = (number, entry.pictures);
+                (position.waiting, position.newcomer) = (false, false);
+            }
+            if is_start && entry.pushed_us <= since_us || entry.fragment.after_loss || number == 0 {
+                break;
+            }
+            number -= 1;
+        }
+        position
+    }
+
     /// True if everything was given to a follower that is there.
     pub fn is_at_end(&self, position: &Position) -> bool {
         position.next >= self.end()

@@ -244,8 +244,7 @@ impl<'a> Exchange<'a> {
     /// then.
     pub fn begin_stream(&self) -> Result<(), Answer> {
         if self.head.resumes {
-            let text =
-                "This stream has no end, and its beginning is now; what was saved of it can't be continued";
+            let text = "What is sent begins anew each time; what was saved of it can't be continued";
             return Err(Answer::text("416 Range Not Satisfiable", text));
         }
         self.place.set(Some(self.shared.take_place(&self.camera.stream)?));

@@ -202,10 +202,10 @@ impl Numbers {
     /// time, or up to a millisecond before it where that is no whole number in the sound's timescale.
     pub fn begin<'a>(&mut self, picture: &'a Fragment) -> &'a [u8] {
         let init = &picture.init;
-        let zero_90k = match init.sound {
+        let zero_90k = match self.with_sound {
             _ if self.camera_times => 0,
-            Some(format) if self.with_sound => format.zero_90k(picture.time_90k),
-            _ => picture.time_90k,
+            true => picture.zero_90k(),
+            false => picture.time_90k,
         };
         let base_90k = self.start.as_ref().map_or(zero_90k, |(_, base)| *base);
         self.start = Some((Arc::clone(init), base_90k));

@@ -3,6 +3,7 @@
 mod access;
 mod answer;
 mod client;
+mod clip;
 mod connection;
 mod controls;
 mod crowd;

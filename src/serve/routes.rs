@@ -5,7 +5,9 @@ use super::access::Origins;
 use super::answer::Answer;
 use super::exchange::{Ending, Exchange};
 use super::head::{Head, Method};
-use super::{controls, events, hls, links, login, metrics, mjpeg, mp4, pages, ptz, snapshot, status, ws};
+use super::{
+    clip, controls, events, hls, links, login, metrics, mjpeg, mp4, pages, ptz, snapshot, status, ws,
+};
 use crate::config::Role;
 use crate::config::keys::{Doc, doc};
 use crate::stream::Codec;
@@ -132,6 +134,16 @@ const ROUTES: &[Route] = &[
         origins: Origins::Tags,
         serve: snapshot::mp4,
         about: Some(doc("the same of a camera with H.264")),
+        ..ROUTE
+    },
+    Route {
+        paths: &["/clip.mp4"],
+        gives: Some(Codec::H264),
+        origins: Origins::Tags,
+        serve: clip::serve,
+        about: Some(doc(
+            "the last seconds, and the next ones: `?before=10&for=20` ([clips](#clips))",
+        )),
         ..ROUTE
     },
     Route {

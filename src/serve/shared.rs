@@ -48,6 +48,8 @@ pub struct Shared {
     pub started: Instant,
     pub counters: Arc<Counters>,
     pub places: Places,
+    /// Those among the clips.
+    pub clips: Places,
     /// Files that may be open.
     open_files: usize,
     pub connections: Arc<Connections>,
@@ -90,6 +92,7 @@ impl Shared {
             started: Instant::now(),
             counters: Arc::default(),
             places: Places::default(),
+            clips: Places::default(),
             open_files,
             connections: Arc::default(),
             inputs: Arc::default(),

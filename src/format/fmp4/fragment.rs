@@ -201,6 +201,15 @@ impl Fragment {
         head[DURATION_AT..DURATION_AT + 4].copy_from_slice(&duration_90k.to_be_bytes());
     }
 
+    /// The media time that is 0 in a file that begins with this frame: its own, or up to a millisecond before it where that is no whole
+    /// number in the sound's timescale.
+    pub fn zero_90k(&self) -> u64 {
+        match self.init.sound {
+            Some(format) => format.zero_90k(self.time_90k),
+            None => self.time_90k,
+        }
+    }
+
     /// Where the next frame begins, unless there is a silence between.
     pub fn end_90k(&self) -> u64 {
         self.time_90k + u64::from(self.duration_90k)

@@ -38,7 +38,7 @@ mod track;
 pub use fragment::{Fragment, HEAD_BYTES, MAX_PAYLOAD_BYTES, MOOF_BYTES, TooLarge};
 pub use init::Init;
 pub use recording::{Extent, Index, Origin, extent, head};
-pub use samples::Samples;
+pub use samples::{FRAGMENT_BYTES, Samples};
 pub use sound::{FRAME_SAMPLES, SoundFormat, SoundFrame};
 pub use timeline::{Span, Timeline};
 pub use track::{SOUND_TRACK, TIMESCALE, VIDEO_TRACK};

@@ -8,6 +8,11 @@ use super::init::{NON_SYNC_SAMPLE, SYNC_SAMPLE};
 use super::sound::FRAME_SAMPLES;
 use super::track::{SOUND_TRACK, VIDEO_TRACK};
 
+/// A fragment of a file ends once its samples have so many bytes.
+pub const FRAGMENT_BYTES: usize = 1 << 20;
+/// Else it ends before a key frame, if it is at least so long.
+const FRAGMENT_90K: u64 = 90_000;
+
 const SAMPLE_FLAGS: u32 = 0x400;
 /// Of a traf, up to what its trun says of its samples.
 const TRAF_BYTES: usize = 64;
@@ -68,7 +73,7 @@ impl Samples {
     }
 
     /// Has the last frame last up to that time, at which the next one begins.
-    pub fn stretch(&mut self, time: u64) {
+    fn stretch(&mut self, time: u64) {
         let longer = time.saturating_sub(self.video.end);
         let at = self.video.fields.len().checked_sub(VIDEO_FIELDS);
         if let Some(duration) = at.and_then(|at| self.video.fields.get_mut(at)) {
@@ -77,18 +82,29 @@ impl Samples {
         }
     }
 
-    /// True if this fragment can stand in the same one: sound has to go on where it ended.
-    pub fn takes(&self, fragment: &Fragment, base_90k: u64) -> bool {
-        !fragment.is_sound() || self.sound.fields.is_empty() || self.sound.end == fragment.time_from(base_90k)
+    /// True if the fragment of the file ends before this one of the ring. Its last frame lasts up to a picture that begins another.
+    pub fn end_before(&mut self, fragment: &Fragment, base_90k: u64) -> bool {
+        let time = fragment.time_from(base_90k);
+        if fragment.is_sound() {
+            // Sound has to go on where it ended.
+            return !self.sound.fields.is_empty() && self.sound.end != time
+                || self.payload_bytes() >= FRAGMENT_BYTES;
+        }
+        let may_end = self.duration_90k() >= FRAGMENT_90K || !self.begins_with_start();
+        let is_new_group = fragment.is_start() && may_end;
+        if is_new_group {
+            self.stretch(time);
+        }
+        is_new_group || self.payload_bytes() >= FRAGMENT_BYTES
     }
 
     /// The time from the first frame to the end of the last one, in 1/90000 s.
-    pub fn duration_90k(&self) -> u64 {
+    pub(super) fn duration_90k(&self) -> u64 {
         self.video.end - self.video.begin
     }
 
     /// True if a player can begin with it.
-    pub fn begins_with_start(&self) -> bool {
+    fn begins_with_start(&self) -> bool {
         self.video.fields.get(VIDEO_FIELDS - 1) == Some(&SYNC_SAMPLE)
     }
 

@@ -532,3 +532,33 @@ fn sound_makes_no_group_longer() {
     }
     assert!(!rig.fragments.too_long_to_join());
 }
+
+#[test]
+fn a_clip_begins_in_the_past_as_far_as_nothing_is_missing() {
+    let hold = Duration::from_secs(5);
+    let mut rig = Rig::new(Limits { hold, ..LIMITS });
+    let taken_since = |rig: &mut Rig, age_us| {
+        let mut position = rig.fragments.since(rig.now_us.saturating_sub(age_us), rig.now_us);
+        rig.take(&mut position).0
+    };
+    assert_eq!(taken_since(&mut rig, 0), []);
+    rig.play("ppK.........p");
+    assert_eq!(taken_since(&mut rig, 0), [2, 3], "at once, as any newcomer");
+    rig.play(".........Kp.........Kp.........");
+    assert_eq!(taken_since(&mut rig, 0), [6, 7]);
+    assert_eq!(taken_since(&mut rig, 1_500_000), [4, 5, 6, 7]);
+    assert_eq!(taken_since(&mut rig, 2_500_000), [2, 3, 4, 5, 6, 7]);
+    assert_eq!(
+        taken_since(&mut rig, 4_000_000),
+        [2, 3, 4, 5, 6, 7],
+        "there is no more"
+    );
+    // It may take it slowly, and goes on with what comes.
+    let mut position = rig.fragments.since(0, rig.now_us);
+    assert_eq!(rig.take(&mut position).0, [2, 3, 4, 5, 6, 7]);
+    rig.play("K....................p");
+    assert_eq!(rig.take(&mut position), (vec![8, 9], 0));
+
+    rig.fragments.begin_epoch();
+    assert_eq!(taken_since(&mut rig, 4_000_000), [], "of an older epoch");
+}

@@ -44,7 +44,6 @@ fn sound(init: &Arc<Init>, samples: u64, count: usize) -> Fragment {
 fn joined(fragments: &[Fragment]) -> Vec<u8> {
     let mut samples = Samples::default();
     for fragment in fragments {
-        assert!(samples.takes(fragment, 0));
         samples.add(fragment, 0);
     }
     let (head, [video, sound]) = samples.fragment(7);
@@ -93,23 +92,24 @@ fn a_group_is_one_fragment_in_which_nothing_is_missing() {
 
     let mut samples = Samples::default();
     assert!(
-        samples.takes(&fragments[4], 0),
+        !samples.end_before(&fragments[4], 0),
         "the first sound may begin anywhere"
     );
     samples.add(&fragments[4], 0);
-    assert!(!samples.takes(&sound(&init, 9999, 1), 0));
-    assert!(samples.takes(&sound(&init, 4800 + 4096, 1), 0));
-    assert!(!samples.begins_with_start());
-    samples.add(&fragments[0], 0);
-    assert_eq!(
-        (samples.begins_with_start(), samples.duration_90k()),
-        (true, 3000)
-    );
-    samples.stretch(15_000);
-    samples.stretch(14_000);
+    assert!(samples.end_before(&sound(&init, 9999, 1), 0));
+    assert!(!samples.end_before(&sound(&init, 4800 + 4096, 1), 0));
+    // It begins with no key frame, and lasts up to this one.
+    samples.add(&fragments[2], 0);
+    assert!(samples.end_before(&picture(&init, true, 18_000), 0));
     assert_eq!(samples.duration_90k(), 6000);
     samples.clear(0);
     assert_eq!((samples.payload_bytes(), samples.duration_90k()), (0, 0));
+    // A group that begins with one goes on for a second.
+    samples.add(&picture(&init, true, 0), 0);
+    assert!(!samples.end_before(&picture(&init, true, 89_000), 0));
+    samples.add(&picture(&init, false, 87_000), 0);
+    assert!(!samples.end_before(&picture(&init, false, 99_000), 0));
+    assert!(samples.end_before(&picture(&init, true, 90_000), 0));
 }
 
 /// A group in one fragment, and one in two. With sound.
