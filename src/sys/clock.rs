@@ -1,7 +1,9 @@
 //! The two clocks: the one that frames are timed by, and the one on the wall.
 
 use nix::time::{ClockId, clock_gettime};
+use std::fs;
 use std::mem::MaybeUninit;
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// CLOCK_MONOTONIC in microseconds: what V4L2 drivers stamp their frames with
@@ -28,6 +30,25 @@ pub fn unix_offset_us() -> i64 {
     };
     // A thread can be held up between the two clocks, and not each time.
     (0..3).map(offset).min().map_or(0, |(_, offset_us)| offset_us)
+}
+
+/// True if the wall clock can be believed: somebody says that it is synchronized, or it was set from a clock with a battery, and it is
+/// later than this was written.
+pub fn is_set() -> bool {
+    const WRITTEN_S: u64 = 1_795_910_400;
+    // struct __kernel_old_timex (linux/timex.h) is of words of this width; zeros ask for nothing to be changed (adjtimex(2)).
+    const WORDS: usize = 32;
+    const STATUS: usize = 5;
+    let by_kernel = || {
+        let mut state: [libc::c_long; WORDS] = [0; WORDS];
+        // SAFETY: the pointer is to live memory of that size, or a larger one, which the call fills and does not keep.
+        let answer = unsafe { libc::syscall(libc::SYS_adjtimex, state.as_mut_ptr()) };
+        answer >= 0 && state[STATUS] & libc::c_long::from(libc::STA_UNSYNC) == 0
+    };
+    // systemd-timesyncd's, as its unit may have the call above refused (ProtectClock=); and the kernel's word for its start.
+    let by_system = || Path::new("/run/systemd/timesync/synchronized").exists();
+    let by_battery = || fs::read("/sys/class/rtc/rtc0/hctosys").is_ok_and(|text| text.starts_with(b"1"));
+    unix().as_secs() > WRITTEN_S && (by_system() || by_battery() || by_kernel())
 }
 
 /// The local time of day: hours, minutes, seconds (60 in a leap second), milliseconds.

@@ -1,6 +1,7 @@
 //! What std::fs leaves out: opening a device without waiting, a folder as a list, a file that is whole or not there, one that goes
 //! to its disk evenly, the two halves of a device number.
 
+use super::errno::Errno;
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use nix::sys::statvfs::statvfs;
 use std::fs::{self, File, OpenOptions};
@@ -104,6 +105,17 @@ pub fn forget(file: &File) {
 /// Those of open(2) and fsync(2).
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
+}
+
+/// Takes the lock of a file, which is held for as long as it is open (flock(2)).
+///
+/// # Errors
+/// `WouldBlock` if somebody else has it.
+pub fn lock(file: &File) -> io::Result<()> {
+    // SAFETY: takes numbers, gives a number.
+    let locked = unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) };
+    Errno::result(locked)?;
+    Ok(())
 }
 
 /// The bytes on a folder's disk: those that are free for this program, and all.

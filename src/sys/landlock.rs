@@ -19,6 +19,8 @@ pub enum Access {
     Device,
     /// Read them, and make, write and remove them.
     Keep,
+    /// The same, in folders that are made and removed, too.
+    Record,
 }
 
 /// struct landlock_ruleset_attr.
@@ -56,8 +58,12 @@ const RULE_NET_PORT: c_long = 2;
 const WRITE_FILE: u64 = 1 << 1;
 const READ_FILE: u64 = 1 << 2;
 const READ_DIR: u64 = 1 << 3;
+const REMOVE_DIR: u64 = 1 << 4;
 const REMOVE_FILE: u64 = 1 << 5;
+const MAKE_DIR: u64 = 1 << 7;
 const MAKE_REG: u64 = 1 << 8;
+/// From one folder to another. Version 1 does not allow it to anybody.
+const REFER: u64 = 1 << 13;
 const TRUNCATE: u64 = 1 << 14;
 const IOCTL_DEV: u64 = 1 << 15;
 /// The rights that a version knows, from 1 on: reading, writing, running, making, deleting; linking elsewhere; cutting
@@ -114,9 +120,11 @@ pub fn restrict(folders: &[(&Path, Access)], ports: &[u16]) -> io::Result<()> {
     let ruleset = c_long::from(ruleset.as_raw_fd());
     for (folder, access) in folders {
         let Ok(file) = open_path(folder) else { continue };
+        let keep = READ_FILE | READ_DIR | WRITE_FILE | REMOVE_FILE | MAKE_REG | TRUNCATE;
         let rights = match access {
             Access::Read => READ_FILE | READ_DIR,
-            Access::Keep => READ_FILE | READ_DIR | WRITE_FILE | REMOVE_FILE | MAKE_REG | TRUNCATE,
+            Access::Keep => keep,
+            Access::Record => keep | MAKE_DIR | REMOVE_DIR | REFER,
             Access::Device => READ_FILE | READ_DIR | WRITE_FILE | IOCTL_DEV,
         };
         let rule = PathBeneath {

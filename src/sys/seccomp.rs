@@ -34,6 +34,11 @@ const CALLS: &[c_long] = &[
     libc::SYS_unlinkat,
     libc::SYS_renameat2,
     libc::SYS_fsync,
+    libc::SYS_fdatasync,
+    libc::SYS_flock,
+    libc::SYS_pread64,
+    libc::SYS_pwrite64,
+    libc::SYS_mkdirat,
     libc::SYS_ppoll,
     libc::SYS_epoll_create1,
     libc::SYS_epoll_ctl,
@@ -87,6 +92,7 @@ const CALLS: &[c_long] = &[
     libc::SYS_exit_group,
     // time and chance
     libc::SYS_clock_gettime,
+    libc::SYS_adjtimex,
     libc::SYS_clock_nanosleep,
     libc::SYS_nanosleep,
     libc::SYS_getrandom,
@@ -101,6 +107,8 @@ const OLDER: &[c_long] = &[
     libc::SYS_readlink,
     libc::SYS_unlink,
     libc::SYS_rename,
+    libc::SYS_mkdir,
+    libc::SYS_rmdir,
     libc::SYS_stat,
     libc::SYS_lstat,
     libc::SYS_fstat,
@@ -110,12 +118,20 @@ const OLDER: &[c_long] = &[libc::SYS_fstat];
 
 /// Calls for the same things whose names depend on the width of a number.
 #[cfg(target_pointer_width = "64")]
-const BY_WIDTH: &[c_long] = &[libc::SYS_mmap, libc::SYS_fcntl, libc::SYS_newfstatat];
+const BY_WIDTH: &[c_long] = &[
+    libc::SYS_mmap,
+    libc::SYS_fcntl,
+    libc::SYS_newfstatat,
+    libc::SYS_statfs,
+    libc::SYS_ftruncate,
+];
 #[cfg(target_pointer_width = "32")]
 const BY_WIDTH: &[c_long] = &[
     libc::SYS_mmap2,
     libc::SYS_fcntl64,
     libc::SYS_fstatat64,
+    libc::SYS_statfs64,
+    libc::SYS_ftruncate64,
     libc::SYS_fstat64,
     libc::SYS_stat64,
     libc::SYS_lstat64,
@@ -128,6 +144,12 @@ const BY_WIDTH: &[c_long] = &[
     414,
     422,
 ];
+
+/// Calls whose numbers of 64 bits stand elsewhere among ARM's arguments.
+#[cfg(target_arch = "arm")]
+const BY_MACHINE: &[c_long] = &[libc::SYS_arm_fadvise64_64, libc::SYS_arm_sync_file_range];
+#[cfg(not(target_arch = "arm"))]
+const BY_MACHINE: &[c_long] = &[libc::SYS_fadvise64, libc::SYS_sync_file_range];
 
 /// Calls of only one of the C libraries. Where there are recv(2) and send(2), glibc makes these, and musl the longer ones.
 #[cfg(all(target_env = "gnu", target_arch = "arm"))]
@@ -220,7 +242,7 @@ fn program(named: &[c_long], ways_out: bool, sockets: bool) -> Vec<sock_filter> 
 /// The kernel's: EINVAL if it has no such filters; Unsupported on a machine whose calls are not known here.
 pub fn restrict(may_connect: bool) -> io::Result<()> {
     let more = if may_connect { CONNECTING } else { &[] };
-    let named = [CALLS, OLDER, BY_WIDTH, BY_LIBRARY, more].concat();
+    let named = [CALLS, OLDER, BY_WIDTH, BY_MACHINE, BY_LIBRARY, more].concat();
     enter(program(&named, false, may_connect))
 }
 
