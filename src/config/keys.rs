@@ -9,6 +9,7 @@ use super::model::{Draft, Sandbox};
 use super::nearest::nearest;
 use super::pan_tilt::{HeadKind, degrees, i2c_address, presets, pulses};
 use super::people::Role;
+use super::record_keys::{DIR, DONE_COMMAND, KEEP_DAYS, KEEP_FREE, MAX_GB, RECORD};
 use super::scope::{ALL, Scope};
 use super::source::{CaptureFormat, ChainKeys, Edid, InputKeys, Memory, SourceKind, Standard};
 use super::values::{
@@ -277,6 +278,10 @@ pub static KEYS: &[Key] = &[
             Ok(())
         },
     },
+    DIR,
+    MAX_GB,
+    KEEP_FREE,
+    KEEP_DAYS,
     Key {
         scope: Scope::Camera,
         name: "name",
@@ -417,6 +422,8 @@ pub static KEYS: &[Key] = &[
             Ok(())
         },
     },
+    RECORD,
+    DONE_COMMAND,
     Key {
         scope: Scope::Camera,
         name: "mic",

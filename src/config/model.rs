@@ -9,6 +9,7 @@ use crate::format::password::PasswordHash;
 use crate::format::url::Url;
 use std::mem;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// All that the program is told to do.
@@ -65,6 +66,44 @@ pub struct Server {
     pub controls: bool,
     /// Cameras are also turned by the address that the first programs of this kind had.
     pub historical_orient: bool,
+    /// Where recordings are, and how long.
+    pub archive: Archive,
+}
+
+/// The folder of all recordings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Archive {
+    /// Its path; empty for the one of the service manager.
+    pub dir: PathBuf,
+    /// The most that they take, in billions of bytes, 1..=1000000.
+    pub max_gb: u32,
+    /// The part of the disk that is kept free, in percent, 0..=90.
+    pub keep_free: u32,
+    /// The days that they are kept; 0 is as long as there is room.
+    pub keep_days: u32,
+}
+
+impl Default for Archive {
+    fn default() -> Archive {
+        Archive {
+            dir: PathBuf::new(),
+            max_gb: 20,
+            keep_free: 10,
+            keep_days: 0,
+        }
+    }
+}
+
+/// What is recorded of a camera.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Record {
+    /// Nothing.
+    #[default]
+    No,
+    /// All.
+    Always,
+    /// What is around events.
+    Events,
 }
 
 /// How much the program gives up when it starts, so that a hole in it is of less use.
@@ -97,6 +136,7 @@ impl Default for Server {
             sandbox: Sandbox::Auto,
             controls: false,
             historical_orient: false,
+            archive: Archive::default(),
         }
     }
 }
@@ -142,6 +182,10 @@ pub struct Camera {
     pub event_url: Option<Url>,
     /// The shell command that is run at each of its events; empty if none is.
     pub event_command: String,
+    /// What is recorded of it.
+    pub record: Record,
+    /// The shell command that is run with each finished recording; empty if none is.
+    pub record_done_command: String,
     /// What is to be heard beside it.
     pub mic: Option<MicName>,
     /// How much louder that is made, -20..=60 dB.
@@ -164,6 +208,8 @@ impl Default for Camera {
             linger: Duration::from_secs(5),
             event_url: None,
             event_command: String::new(),
+            record: Record::No,
+            record_done_command: String::new(),
             mic: None,
             mic_gain: 0,
             pan_tilt: Box::default(),

@@ -1,0 +1,100 @@
+//! The keys of recording.
+
+use super::key::{Key, doc};
+use super::model::Record;
+use super::scope::Scope;
+use super::values::{Refused, known, one_line, within};
+
+pub(super) const DIR: Key = Key {
+    scope: Scope::Server,
+    name: "record_dir",
+    default: "",
+    doc: doc(
+        "The folder for recordings, with a folder for each camera and day in it. It needs a file .fmp4streamer (touch makes one), \
+          without which nothing is recorded: where a disk is not mounted, recordings would fill the one below. Empty: recordings in \
+          the folder that the service manager gives, /var/lib/fmp4streamer/recordings.",
+    ),
+    allowed: "nothing, or a path from / on",
+    set: |draft, text| {
+        draft.server.archive.dir = text.into();
+        known((text.is_empty() || text.starts_with('/')).then_some(()))
+    },
+};
+
+pub(super) const MAX_GB: Key = Key {
+    scope: Scope::Server,
+    name: "record_max_gb",
+    default: "20",
+    doc: doc(
+        "How many gigabytes (billions of bytes) recordings may take together. Then the oldest are deleted.",
+    ),
+    allowed: "a whole number from 1 to 1000000",
+    set: |draft, text| {
+        draft.server.archive.max_gb = within(text, 1..=1_000_000)?;
+        Ok(())
+    },
+};
+
+pub(super) const KEEP_FREE: Key = Key {
+    scope: Scope::Server,
+    name: "record_keep_free",
+    default: "10",
+    doc: doc(
+        "How many percent of the disk are kept free: the oldest recordings are deleted for it, and if others fill half of it, recording stops.",
+    ),
+    allowed: "a whole number from 0 to 90",
+    set: |draft, text| {
+        draft.server.archive.keep_free = within(text, 0..=90)?;
+        Ok(())
+    },
+};
+
+pub(super) const KEEP_DAYS: Key = Key {
+    scope: Scope::Server,
+    name: "record_keep_days",
+    default: "0",
+    doc: doc(
+        "After how many days recordings are deleted, though there is room, at most a tenth of all at a time and only while the clock \
+          can be believed. 0: never.",
+    ),
+    allowed: "a whole number from 0 to 36500",
+    set: |draft, text| {
+        draft.server.archive.keep_days = within(text, 0..=36_500)?;
+        Ok(())
+    },
+};
+
+pub(super) const RECORD: Key = Key {
+    scope: Scope::Camera,
+    name: "record",
+    default: "no",
+    doc: doc(
+        "Whether this camera is recorded, with its sound: always, or only around events, from clip_s before (10 seconds, if \
+          that is 0) to 10 seconds after. It is awake for it. This needs H.264.",
+    ),
+    allowed: "no, always or events",
+    set: |draft, text| {
+        draft.camera.record = match text {
+            "no" => Record::No,
+            "always" => Record::Always,
+            "events" => Record::Events,
+            _ => return Err(Refused::NotAllowed),
+        };
+        Ok(())
+    },
+};
+
+pub(super) const DONE_COMMAND: Key = Key {
+    scope: Scope::Camera,
+    name: "record_done_command",
+    default: "",
+    doc: doc(
+        "A shell command that is run with each finished recording of this camera, one after the other and for an hour at most. The \
+          environment has FILE (its path) and CAMERA. As with event_command, the program can't shut itself in then.",
+    ),
+    allowed: "nothing, or a command for sh",
+    set: |draft, text| {
+        draft.camera.record_done_command = one_line(text);
+        Ok(())
+    },
+};
