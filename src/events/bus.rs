@@ -3,6 +3,7 @@
 use super::event::Event;
 use crate::format::url::Url;
 use crate::sys::clock;
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -54,6 +55,8 @@ pub enum Way {
     Url(Url),
     /// This shell command.
     Command(String),
+    /// This shell command, of finished recordings alone.
+    Recorded(String),
 }
 
 impl Way {
@@ -63,7 +66,7 @@ impl Way {
     fn index(&self) -> usize {
         match self {
             Way::Url(_) => 0,
-            Way::Command(_) => 1,
+            Way::Command(_) | Way::Recorded(_) => 1,
         }
     }
 }
@@ -95,6 +98,19 @@ pub struct Counts {
 }
 
 impl Inner {
+    /// Puts it into the outboxes of its camera: those for recordings, or the others.
+    fn post(&mut self, event: &Arc<Event>, is_recording: bool) {
+        for at in 0..self.outboxes.len() {
+            let outbox = &mut self.outboxes[at];
+            let Recipient { camera, way } = &outbox.recipient;
+            let is_for = *camera == event.camera && matches!(way, Way::Recorded(_)) == is_recording;
+            let way = way.index();
+            if is_for && push(&mut outbox.waiting, event, WAITING) {
+                self.counts(&event.camera).outcomes[way][Outcome::Dropped as usize] += 1;
+            }
+        }
+    }
+
     fn counts(&mut self, camera: &str) -> &mut Counts {
         let known = self.counts.iter().position(|counts| counts.camera == camera);
         let at = known.unwrap_or_else(|| {
@@ -120,16 +136,17 @@ impl Events {
         inner.newest = number;
         let event = Arc::new(Event::new(number, (camera, kind, state), began, why, at_ms));
         inner.counts(camera).events += 1;
-        for at in 0..inner.outboxes.len() {
-            let outbox = &mut inner.outboxes[at];
-            if outbox.recipient.camera == camera && push(&mut outbox.waiting, &event, WAITING) {
-                let way = outbox.recipient.way.index();
-                inner.counts(camera).outcomes[way][Outcome::Dropped as usize] += 1;
-            }
-        }
+        inner.post(&event, false);
         push(&mut inner.kept, &event, KEPT);
         self.news.notify_all();
         number
+    }
+
+    /// Has those told who want each finished recording of a camera. It is nobody else's news.
+    pub fn recorded(&self, camera: &str, file: &Path) {
+        let mut inner = self.lock();
+        inner.post(&Arc::new(Event::recorded(camera, file)), true);
+        self.news.notify_all();
     }
 
     /// The number of the newest event; 0 before the first.

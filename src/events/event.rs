@@ -2,13 +2,17 @@
 
 use crate::format::json::Object;
 use crate::format::time::UtcDate;
+use std::path::Path;
 
 /// The kind of a camera's loss: it begins when there is no picture to be had, and ends when there is again.
 pub const LOST: &str = "lost";
 /// The kind that says that a client found no place.
 pub const FULL: &str = "full";
 /// The kinds that the program itself finds out, which nobody else can mark.
-pub const OWN: [&str; 2] = [LOST, FULL];
+pub const OWN: [&str; 3] = [LOST, FULL, RECORDED];
+
+/// What a finished recording is; only `record_done_command` is told of it.
+pub(super) const RECORDED: &str = "recorded";
 
 /// The state of what begins and has an end.
 pub const START: &str = "start";
@@ -31,7 +35,7 @@ pub struct Event {
     pub kind: String,
     /// [`START`], [`END`] or [`MARK`].
     pub state: &'static str,
-    /// All of it as JSON.
+    /// All of it as JSON; of a recording, its path.
     pub text: String,
 }
 
@@ -59,6 +63,19 @@ impl Event {
             kind: kind.into(),
             state,
             text,
+        }
+    }
+}
+
+impl Event {
+    /// That a recording is finished.
+    pub(super) fn recorded(camera: &str, file: &Path) -> Event {
+        Event {
+            number: 0,
+            camera: camera.into(),
+            kind: RECORDED.into(),
+            state: END,
+            text: file.to_string_lossy().into(),
         }
     }
 }

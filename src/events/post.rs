@@ -35,7 +35,12 @@ pub fn change_recipients(events: &Arc<Events>, cameras: &[Camera]) -> Result<()>
     for camera in cameras {
         let url = camera.event_url.clone().map(Way::Url);
         let command = Some(camera.event_command.clone()).filter(|line| !line.is_empty());
-        for way in url.into_iter().chain(command.map(Way::Command)) {
+        let recorded = Some(camera.record_done_command.clone()).filter(|line| !line.is_empty());
+        let commands = command
+            .map(Way::Command)
+            .into_iter()
+            .chain(recorded.map(Way::Recorded));
+        for way in url.into_iter().chain(commands) {
             recipients.push(Recipient {
                 camera: camera.name.clone(),
                 way,
@@ -57,7 +62,9 @@ fn tell(events: &Events, number: u64, recipient: &Recipient) {
     while let Some(event) = events.take(number) {
         let is_told = match &recipient.way {
             Way::Url(url) => send(events, number, url, &event, &mut trouble),
-            Way::Command(line) => run(line, &event).map_err(|e| trouble.say(&event, &e)).is_ok(),
+            Way::Command(line) | Way::Recorded(line) => {
+                run(line, &event).map_err(|e| trouble.say(&event, &e)).is_ok()
+            }
         };
         let outcome = match is_told {
             true => Outcome::Delivered,

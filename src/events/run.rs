@@ -1,6 +1,6 @@
 //! The command that is run at an event.
 
-use super::event::Event;
+use super::event::{Event, RECORDED};
 use crate::error::{Error, Result};
 use crate::sys::command::{Command, Exit, PipeRead};
 use std::thread;
@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 /// A command has so long; then it is ended.
 const LIMIT: Duration = Duration::from_secs(30);
+/// The same of one that gets a recording, which it may have to send far.
+const RECORDED_LIMIT: Duration = Duration::from_secs(3600);
 /// It is looked at so often.
 const LOOK: Duration = Duration::from_millis(20);
 /// Reads in one look.
@@ -21,20 +23,23 @@ const SAID_BYTES: usize = 500;
 /// # Errors
 /// It can't be started, does not end in time, or says by its end that it did not do what it is for.
 pub(super) fn run(line: &str, event: &Event) -> Result<()> {
-    let failed = |why: &dyn std::fmt::Display| {
-        Error::new("event_command", format_args!("failed at {:?}", event.kind), why)
+    let (key, file, limit) = match event.kind == RECORDED {
+        true => ("record_done_command", &*event.text, RECORDED_LIMIT),
+        false => ("event_command", "", LIMIT),
     };
+    let failed =
+        |why: &dyn std::fmt::Display| Error::new(key, format_args!("failed at {:?}", event.kind), why);
     let variables = [
         ("CAMERA", &*event.camera),
         ("EVENT", &event.kind),
         ("STATE", event.state),
-        ("FILE", ""),
+        ("FILE", file),
     ];
     // What it writes is for nobody; what it complains of is for the log.
     let line = format!("exec >/dev/null\n{line}");
     let command = Command::start("/bin/sh", &["-c", &line], &variables);
     let mut command = command.map_err(|e| failed(&e))?;
-    let deadline = Instant::now() + LIMIT;
+    let deadline = Instant::now() + limit;
     let mut said = Vec::new();
     let exit = loop {
         let exit = command.exit(Duration::ZERO);
@@ -52,7 +57,7 @@ pub(super) fn run(line: &str, event: &Event) -> Result<()> {
             None if Instant::now() >= deadline => {
                 return Err(failed(&format_args!(
                     "it did not end within {} s",
-                    LIMIT.as_secs()
+                    limit.as_secs()
                 )));
             }
             None => thread::sleep(LOOK),
