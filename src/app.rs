@@ -1,17 +1,19 @@
 //! The program at work: starts what the config asks for, reads the config again at SIGHUP, reports its
 //! state to the service manager, and ends in order.
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, Record};
 use crate::controls::{Kept, Mailbox};
 use crate::error::{Error, Result, start_log};
 use crate::events::{self, Events};
 use crate::notify::Notify;
 use crate::people::{Keys, People};
 use crate::pump::{self, PendingConfig};
+use crate::record::{self, Archive, PATIENCE};
 use crate::ring::Limits;
 use crate::sandbox::Entered;
 use crate::serve::{self, Server};
 use crate::stream::{Condition, Stream};
+use crate::sys::clock;
 use crate::sys::process::{self, Request, Signals};
 use crate::sys::sock;
 use crate::{log_info, log_warning, sandbox, source, threads};
@@ -28,10 +30,16 @@ use std::time::{Duration, Instant};
 const CLIENTS_END: Duration = Duration::from_millis(400);
 /// How long a driver has, at the same time, to let its device go.
 const PUMP_END: Duration = Duration::from_millis(500);
+/// How long a disk has, after that, to take the rest of what is recorded.
+const RECORDER_END: Duration = Duration::from_secs(5);
 /// The stack of a pump: what std gives a thread by default.
 const PUMP_STACK_BYTES: usize = 2 << 20;
 /// The stack of a mover, which does little.
 const MOVER_STACK_BYTES: usize = 256 << 10;
+/// That of a recorder.
+const RECORDER_STACK_BYTES: usize = 256 << 10;
+/// Before an event there are so many seconds, where the config asks for no more.
+const BEFORE_EVENTS: Duration = Duration::from_secs(10);
 
 /// Runs until SIGTERM or SIGINT. `read_again` reads the config anew, from the file that it was read from.
 ///
@@ -73,20 +81,26 @@ pub fn run(
         &sock::addresses(),
     );
     let mut notify = Notify::new();
+    let archive = archive(&config, state_folder.as_deref())?.map(Arc::new);
+    let records = archive.as_ref().map_or(Vec::new(), |archive| archive.folders());
     // What is needed but once is done; and all threads are to be in it.
-    let sandbox = sandbox::enter(&config, state_folder.as_deref(), &|camera| {
+    let sandbox = sandbox::enter(&config, state_folder.as_deref(), &records, &|camera| {
         source::runs_commands(&camera.source)
     })?;
     start_log(verbose);
 
     let cameras = &config.cameras;
-    let limits = limits(settings);
     let events = Arc::new(Events::default());
     let kept = Arc::new(kept(state_folder.as_deref()));
     let mut streams = Vec::new();
     for camera in cameras {
         let controls = Mailbox::new(Arc::clone(&kept));
-        let stream = Stream::with(&camera.name, limits, Arc::clone(&events), controls)?;
+        let stream = Stream::with(
+            &camera.name,
+            limits(settings, camera),
+            Arc::clone(&events),
+            controls,
+        )?;
         streams.push(Arc::new(stream));
     }
     log_info!("fmp4streamer {}: open {urls}", env!("CARGO_PKG_VERSION"));
@@ -102,25 +116,34 @@ pub fn run(
         log_info!("each camera has its own page: {}", places.join("  "));
     }
     events::change_recipients(&events, cameras)?;
-    let mut pumps = Vec::new();
+    let (mut pumps, mut recorders) = (Vec::new(), Vec::new());
+    let run = clock::unix().as_micros() as u64;
     let mut running_cameras = Vec::new();
     for (stream, camera) in streams.iter().cloned().zip(cameras) {
         let pending = Arc::new(PendingConfig::new());
         running_cameras.push((Arc::clone(&stream), Arc::clone(&pending)));
-        let mut thread = |name, stack_bytes, run| {
+        let thread = |name, stack_bytes, run| {
             let thread = threads::spawn(name, stack_bytes, run);
-            let thread = thread.map_err(|e| Error::new("fmp4streamer", "can't make a thread", e))?;
-            pumps.push(thread);
-            Ok::<_, Error>(())
+            thread.map_err(|e| Error::new("fmp4streamer", "can't make a thread", e))
         };
+        if let Some(archive) = archive.clone().filter(|_| camera.record != Record::No) {
+            let plan = record::Plan {
+                before_events: (camera.record == Record::Events).then(|| before_events(settings)),
+                stagger_s: recorders.len() as u64 * record::SEGMENT_S / cameras.len() as u64,
+                run,
+            };
+            let stream = Arc::clone(&stream);
+            let run = Box::new(move || record::record(&stream, &archive, plan));
+            recorders.push(thread("recorder", RECORDER_STACK_BYTES, run)?);
+        }
         if source::ptz::moves(camera) {
             let (stream, camera) = (Arc::clone(&stream), camera.clone());
             let run = Box::new(move || pump::mover::run(&stream, &camera));
-            thread("mover", MOVER_STACK_BYTES, run)?;
+            pumps.push(thread("mover", MOVER_STACK_BYTES, run)?);
         }
         let camera = camera.clone();
         let run = Box::new(move || pump::run(&stream, &camera, &pending));
-        thread("pump", PUMP_STACK_BYTES, run)?;
+        pumps.push(thread("pump", PUMP_STACK_BYTES, run)?);
     }
     // The clients come last, so that they leave the threads that the cameras need.
     let about = (own_names, sandbox.words.clone());
@@ -132,13 +155,14 @@ pub fn run(
         open_files,
         streams.clone(),
     );
-    let server = server.inspect_err(|_| end(&streams, &pumps, None))?;
+    let server = server.inspect_err(|_| end(&streams, &pumps, &recorders, None))?;
     let mut running = Running {
         config,
         server,
         cameras: running_cameras,
         sandbox,
         events,
+        archive,
     };
 
     notify.ready();
@@ -165,13 +189,18 @@ pub fn run(
         }
     };
     notify.stopping();
-    end(&streams, &pumps, Some(running.server));
+    end(&streams, &pumps, &recorders, Some(running.server));
     log_info!("ended by {signal}");
     Ok(())
 }
 
-/// Ends the cameras' streams and with them their pumps, and the server.
-fn end(streams: &[Arc<Stream>], pumps: &[JoinHandle<()>], server: Option<Server>) {
+/// Ends the cameras' streams and with them their pumps and recorders, and the server.
+fn end(
+    streams: &[Arc<Stream>],
+    pumps: &[JoinHandle<()>],
+    recorders: &[JoinHandle<()>],
+    server: Option<Server>,
+) {
     let deadline = Instant::now() + PUMP_END;
     for stream in streams {
         stream.stop();
@@ -180,8 +209,10 @@ fn end(streams: &[Arc<Stream>], pumps: &[JoinHandle<()>], server: Option<Server>
         server.stop(CLIENTS_END);
     }
     // A driver that hangs has its thread hang. It ends with the program.
-    while !pumps.iter().all(JoinHandle::is_finished) && Instant::now() < deadline {
-        thread::sleep(Duration::from_millis(5));
+    for (threads, deadline) in [(pumps, deadline), (recorders, deadline + RECORDER_END)] {
+        while !threads.iter().all(JoinHandle::is_finished) && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 
@@ -197,6 +228,8 @@ struct Running {
     sandbox: Entered,
     /// What happens at the cameras.
     events: Arc<Events>,
+    /// Where recordings are.
+    archive: Option<Arc<Archive>>,
 }
 
 impl Running {
@@ -224,6 +257,7 @@ impl Running {
             (old.port == new.port, "port"),
             (old.priority == new.priority, "priority"),
             (old.sandbox == new.sandbox, "sandbox"),
+            (old.archive.dir == new.archive.dir, "record_dir"),
         ] {
             if !same {
                 restart.push(key.into());
@@ -234,11 +268,18 @@ impl Running {
             port: old.port,
             priority: old.priority,
             sandbox: old.sandbox,
+            archive: config::Archive {
+                dir: old.archive.dir.clone(),
+                ..new.archive
+            },
             ..new
         };
         if *old != new || self.config.people != people {
-            for (stream, _) in &self.cameras {
-                stream.ring.set_limits(limits(&new));
+            for ((stream, _), camera) in self.cameras.iter().zip(&self.config.cameras) {
+                stream.ring.set_limits(limits(&new, camera));
+            }
+            if let Some(archive) = &self.archive {
+                archive.change_limits(of_archive(&new.archive));
             }
             self.server.change(new.clone(), people.clone());
             (self.config.server, self.config.people) = (new, people);
@@ -264,6 +305,9 @@ impl Running {
             if self.sandbox.is_too_narrow_for(new, runs_commands) {
                 restart.push(format!("[{}]", new.section));
                 continue;
+            }
+            if old.record != new.record {
+                restart.push(format!("record of [{}]", new.section));
             }
             if old.pan_tilt != new.pan_tilt {
                 restart.push(format!("pan and tilt of [{}]", new.section));
@@ -298,17 +342,60 @@ fn kept(folder: Option<&Path>) -> Kept {
     })
 }
 
-/// The limits of the rings, as the config has them.
-fn limits(settings: &config::Server) -> Limits {
+/// The folder of recordings, where one is to be had.
+fn archive(config: &Config, state_folder: Option<&Path>) -> Result<Option<Archive>> {
+    let settings = &config.server.archive;
+    let is_used = config.cameras.iter().any(|camera| camera.record != Record::No);
+    let mut root = settings.dir.clone();
+    if root.as_os_str().is_empty() {
+        let Some(folder) = state_folder else {
+            let why =
+                "no service manager gives a folder; name one, such as record_dir = /mnt/disk/recordings";
+            let none = is_used.then(|| Error::new("record_dir", "is not set", why));
+            return none.map_or(Ok(None), Err);
+        };
+        root = folder.join("recordings");
+        let made = if is_used { record::prepare(&root) } else { Ok(()) };
+        if let Err(e) = made {
+            log_warning!("{}: can't be made: {e}", root.display());
+        }
+    }
+    Ok(Some(Archive::new(root, of_archive(settings))))
+}
+
+/// What bounds the recordings, as the config has it.
+fn of_archive(settings: &config::Archive) -> record::Limits {
+    record::Limits {
+        max_bytes: u64::from(settings.max_gb) * 1_000_000_000,
+        keep_free: settings.keep_free.into(),
+        keep_days: settings.keep_days.into(),
+    }
+}
+
+/// How long before an event its recording begins.
+fn before_events(settings: &config::Server) -> Duration {
+    match settings.clip {
+        Duration::ZERO => BEFORE_EVENTS,
+        clip => clip,
+    }
+}
+
+/// The limits of a camera's ring, as the config has them.
+fn limits(settings: &config::Server, camera: &config::Camera) -> Limits {
+    let clip = match camera.record {
+        Record::Events => before_events(settings),
+        _ => settings.clip,
+    };
     Limits {
         max_age: settings.max_age,
         join_max: settings.join_max,
         join_max_bytes: settings.join_max_bytes,
         max_senders: process::processors(),
-        // A clip begins with the key frame before.
-        hold: match settings.clip {
-            Duration::ZERO => Duration::ZERO,
-            clip => clip + settings.join_max,
+        hold: match camera.record {
+            // A clip begins with the key frame before.
+            _ if !clip.is_zero() => clip + settings.join_max + PATIENCE,
+            Record::No => Duration::ZERO,
+            _ => PATIENCE,
         },
     }
 }

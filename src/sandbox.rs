@@ -38,14 +38,14 @@ pub struct Entered {
 impl Entered {
     /// True if what this camera has needs more than was left: a restart.
     pub fn is_too_narrow_for(&self, camera: &Camera, runs_commands: bool) -> bool {
-        let runs_commands = runs_commands || !camera.event_command.is_empty();
+        let runs_commands = runs_commands || has_command(camera).is_some();
         let port = camera.event_url.as_ref().map(|url| url.port);
         let is_closed = |port: u16| self.ports.as_ref().is_some_and(|open| !open.contains(&port));
         self.no_commands && runs_commands || port.is_some_and(is_closed)
     }
 }
 
-/// Gives up what this config has no use for, but for the folder in which state is kept. To be called before any thread is
+/// Gives up what this config has no use for, but for the folder in which state is kept, and those for recordings. To be called before any thread is
 /// made.
 ///
 /// # Errors
@@ -53,6 +53,7 @@ impl Entered {
 pub fn enter(
     config: &Config,
     state: Option<&Path>,
+    records: &[PathBuf],
     runs_commands: &dyn Fn(&Camera) -> bool,
 ) -> Result<Entered> {
     let is_off = |words: String| {
@@ -68,10 +69,16 @@ pub fn enter(
     }
     let strict = |why: &dyn std::fmt::Display| Error::new("sandbox = strict", "can't be used", why);
     let mut cameras = config.cameras.iter();
-    let command = cameras.find(|camera| runs_commands(camera) || !camera.event_command.is_empty());
+    let command = cameras.find(|camera| runs_commands(camera) || has_command(camera).is_some());
     if let Some(camera) = command {
         let why = match camera.source {
-            _ if !runs_commands(camera) => format!("[{}] has an event_command", camera.section),
+            _ if !runs_commands(camera) => {
+                format!(
+                    "[{}] has {}",
+                    camera.section,
+                    has_command(camera).unwrap_or_default()
+                )
+            }
             SourceKind::Auto => "the camera may be the Raspberry Pi's own, through rpicam-vid".into(),
             _ => format!("[{}] is a command", camera.section),
         };
@@ -109,6 +116,9 @@ pub fn enter(
         all.push((folder, Access::Read));
     }
     all.extend(state.map(|folder| (folder, Access::Keep)));
+    for folder in records {
+        all.push((folder, Access::Record));
+    }
     let files = process::renounce_privileges().and_then(|()| landlock::restrict(&all, &ports));
     let words = match &files {
         Ok(()) => LANDLOCK,
@@ -136,6 +146,15 @@ pub fn enter(
         no_commands,
         ports: no_commands.then_some(ports),
     })
+}
+
+/// The key of a camera by which commands are run, whatever its source is.
+fn has_command(camera: &Camera) -> Option<&'static str> {
+    match (&*camera.event_command, &*camera.record_done_command) {
+        ("", "") => None,
+        ("", _) => Some("a record_done_command"),
+        _ => Some("an event_command"),
+    }
 }
 
 /// Adds the folders in which a file may be found again when somebody has changed it: where it stands, and where the file

@@ -1,7 +1,6 @@
 //! One camera's stream, between its pump and its readers.
 //!
-//! The pump writes the state and takes the requests; the readers read the state and make requests. Neither waits for the
-//! other.
+//! The pump writes the state and takes the requests; the readers read the state and make requests. Neither waits for the other.
 
 use crate::controls::Mailbox;
 use crate::error::{Error, Result};
@@ -85,6 +84,8 @@ pub struct State {
     pub signal: String,
     /// What the microphone captures in, and the reason why there is none now; empty if there is nothing to say.
     pub mic: [String; 2],
+    /// What the recorder does ("recording", "waiting" or "stopped"; empty if there is none), and the reason why it is stopped.
+    pub recorder: (&'static str, String),
     /// How far players are to turn the picture, in degrees clockwise. In H.264's init segment, too.
     pub rotation: u16,
     /// The H.264 stream's own description; kept over sleep and loss.
@@ -363,9 +364,8 @@ impl Stream {
     /// Has pages sent this JSON text: all that is to be known, as one that comes late gets the newest alone. An empty one takes it back.
     pub fn tell(&self, topic: Topic, text: &str) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let (serial, newest) = &mut told[topic as usize];
-        *serial += 1;
-        *newest = text.into();
+        let serial = told[topic as usize].0 + 1;
+        told[topic as usize] = (serial, text.into());
         drop(told);
         self.notify_viewers();
     }

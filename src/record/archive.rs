@@ -3,23 +3,41 @@
 use super::file::{RecordingFile, repair};
 use super::janitor::{Disk, Limits, Recording, superfluous};
 use super::name::Name;
-use crate::sys::file::{entries, room, sync_folder};
+use crate::sys::file::{entries, lock, open_own, room, sync_folder};
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A crash leaves the newest file without its index, and the clock may have been set back since: the files of so many days are looked at.
 const LOOKED_AT_DAYS: usize = 2;
+/// A file in the folder, without which it is none for recordings: where its disk is not mounted, they would fill the one below. Who
+/// records holds a lock on it.
+pub const MARKER: &str = ".fmp4streamer";
+
+/// Makes the folder for recordings that is the program's own, with its marker. (Any other one somebody has to make, who knows its disk.)
+///
+/// # Errors
+/// Those of mkdir(2) and open(2).
+pub fn prepare(root: &Path) -> io::Result<()> {
+    make_folder(root)?;
+    match open_own(&root.join(MARKER), true) {
+        Err(e) if e.kind() != ErrorKind::AlreadyExists => Err(e),
+        _ => Ok(()),
+    }
+}
 
 /// The recordings of all cameras, on one disk.
 #[derive(Debug)]
 pub struct Archive {
     root: PathBuf,
-    limits: Limits,
+    limits: Mutex<Limits>,
     /// Those that are being recorded: camera and name. While it is held, nobody else tidies up.
     open: Mutex<Vec<(String, Name)>>,
+    /// The marker of the folder that was entered.
+    marker: Mutex<Option<File>>,
 }
 
 impl Archive {
@@ -27,8 +45,64 @@ impl Archive {
     pub fn new(root: PathBuf, limits: Limits) -> Archive {
         Archive {
             root,
-            limits,
+            limits: Mutex::new(limits),
             open: Mutex::default(),
+            marker: Mutex::default(),
+        }
+    }
+
+    /// Has other limits hold from now on.
+    pub fn change_limits(&self, limits: Limits) {
+        *own(&self.limits) = limits;
+    }
+
+    /// The folders that have to be open to the program for it: the one of the recordings, and the one in which its disk is mounted, which
+    /// may happen later or once more.
+    pub fn folders(&self) -> Vec<PathBuf> {
+        let mut folders = vec![self.root.clone()];
+        let device = |path: &Path| fs::metadata(path).map(|about| about.dev()).ok();
+        let is_mounted = self.root.join(MARKER).exists();
+        for path in self.root.ancestors() {
+            let (Some(here), Some(parent)) = (device(path), path.parent()) else {
+                continue;
+            };
+            if !is_mounted || Some(here) != device(parent) {
+                // All of the machine's files are too much.
+                folders.extend(parent.parent().map(|_| parent.to_owned()));
+                break;
+            }
+        }
+        folders
+    }
+
+    /// Where a recording is.
+    pub fn path(&self, camera: &str, name: Name) -> PathBuf {
+        self.root.join(camera).join(name.to_string())
+    }
+
+    /// Sees to it that this is a folder for recordings, and that nobody else records into it.
+    ///
+    /// # Errors
+    /// Those of open(2), with `NotFound` if its marker is not there; `WouldBlock` if somebody else has it.
+    pub fn enter(&self) -> io::Result<()> {
+        let path = self.root.join(MARKER);
+        let mut marker = own(&self.marker);
+        let is = |about: fs::Metadata| (about.dev(), about.ino());
+        let known = marker.as_ref().and_then(|file| file.metadata().ok()).map(is);
+        // Another disk may have been mounted there.
+        if known != Some(is(fs::symlink_metadata(&path)?)) {
+            *marker = None;
+            let file = open_own(&path, false)?;
+            lock(&file)?;
+            *marker = Some(file);
+        }
+        Ok(())
+    }
+
+    /// Lets go of the folder, unless there is something open in it, so that its disk can be unmounted.
+    pub fn leave(&self) {
+        if own(&self.open).is_empty() {
+            *own(&self.marker) = None;
         }
     }
 
@@ -43,7 +117,7 @@ impl Archive {
         mut name: Name,
         make: &dyn Fn(&Path) -> io::Result<RecordingFile>,
     ) -> io::Result<(Name, RecordingFile)> {
-        let mut open = self.open();
+        let mut open = own(&self.open);
         let folder = self.root.join(camera);
         make_folder(&folder)?;
         loop {
@@ -62,8 +136,31 @@ impl Archive {
 
     /// A file that was made is recorded no longer.
     pub fn closed(&self, camera: &str, name: Name) {
-        self.open()
-            .retain(|(other, open)| other != camera || *open != name);
+        own(&self.open).retain(|(other, open)| other != camera || *open != name);
+    }
+
+    /// Gives a recording the first free name from that one on.
+    ///
+    /// # Errors
+    /// Those of mkdir(2), rename(2) and fsync(2).
+    pub fn rename(&self, camera: &str, old: Name, mut new: Name) -> io::Result<()> {
+        let open = own(&self.open);
+        let from = self.path(camera, old);
+        loop {
+            let to = self.path(camera, new);
+            match new.next() {
+                Some(next) if fs::symlink_metadata(&to).is_ok() => new = next,
+                _ => {
+                    let folders = [to.parent(), from.parent()];
+                    folders[0].map_or(Ok(()), make_folder)?;
+                    fs::rename(&from, &to)?;
+                    folders.into_iter().flatten().try_for_each(sync_folder)?;
+                    _ = folders[1].map(fs::remove_dir);
+                    drop(open);
+                    return Ok(());
+                }
+            }
+        }
     }
 
     /// Gives the newest files of a camera their index, if a crash left them without. None of them may be open. Gives how many.
@@ -92,9 +189,11 @@ impl Archive {
     /// Deletes what is above the limits; `now_s` is Unix time in seconds where the clock can be believed. Gives how many went.
     ///
     /// # Errors
-    /// Those of statvfs(3) and unlink(2): the first one, after all were tried.
+    /// Those of statvfs(3) and unlink(2): the first one, after all were tried. `StorageFull` if not even half of what is to be kept free
+    /// is: others fill the disk, which is not to be made worse.
     pub fn tidy(&self, now_s: Option<u64>) -> io::Result<usize> {
-        let open = self.open();
+        let open = own(&self.open);
+        let limits = *own(&self.limits);
         let (free, all) = room(&self.root)?;
         let cameras = entries(&self.root);
         let mut recordings = Vec::new();
@@ -109,10 +208,14 @@ impl Archive {
                 });
             });
         }
-        let numbers = superfluous(&recordings, &self.limits, Disk { free, all }, now_s);
+        let numbers = superfluous(&recordings, &limits, Disk { free, all }, now_s);
         let mut result = Ok(numbers.len());
+        let mut free = free;
         for number in &numbers {
-            let Recording { camera, name, .. } = recordings[*number];
+            let Recording {
+                camera, name, bytes, ..
+            } = recordings[*number];
+            free += bytes;
             let path = cameras[camera].join(name.to_string());
             match fs::remove_file(&path) {
                 Err(e) if e.kind() != ErrorKind::NotFound => result = result.and(Err(e)),
@@ -121,12 +224,15 @@ impl Archive {
             // A day goes with its last recording; one that has others, or what is not ours, stays.
             _ = path.parent().map(fs::remove_dir);
         }
+        if free < all / 200 * limits.keep_free {
+            result = result.and(Err(ErrorKind::StorageFull.into()));
+        }
         result
     }
+}
 
-    fn open(&self) -> MutexGuard<'_, Vec<(String, Name)>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn own<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Makes a folder, if it is not there; the one that it is in has to be.

@@ -127,16 +127,22 @@ impl RecordingFile {
         Ok(())
     }
 
-    /// Writes what waits, and the index. Gives the size of the file.
+    /// Writes what waits, and the index, for which there is room also on a disk that is full. Gives the size of the file.
     ///
     /// # Errors
     /// Those of write(2) and fdatasync(2). Then the file is to be repaired.
     pub fn close(mut self) -> io::Result<u64> {
-        self.write(0)?;
+        let written = self.write(0);
+        if written.is_err() {
+            if self.sequence == 0 {
+                return written.map(|()| 0);
+            }
+            self.file.set_len(self.written_bytes)?;
+        }
         let mut head = vec![0; self.head_bytes];
         self.file.read_exact_at(&mut head, 0)?;
         finish(&self.file, &mut head, &self.index)?;
-        Ok(self.written_bytes)
+        written.map(|()| self.written_bytes)
     }
 }
 

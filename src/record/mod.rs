@@ -4,10 +4,12 @@ mod archive;
 mod file;
 mod janitor;
 mod name;
+mod recorder;
 mod segment;
 
-pub use archive::Archive;
+pub use archive::{Archive, MARKER, prepare};
 pub use file::{RecordingFile, repair};
 pub use janitor::Limits;
 pub use name::Name;
+pub use recorder::{PATIENCE, Plan, record};
 pub use segment::{SEGMENT_S, Segment, WallClock};

@@ -228,6 +228,16 @@ fn of_cameras(text: &mut Text, cameras: &[Camera<'_>]) {
             text.histogram(&[("camera", camera.name()), ("stage", stage)], ages);
         }
     }
+    let recorder = ("recorder_up", Gauge, "1 while the recorder can record.");
+    each(text, cameras, recorder, 0, &|camera| {
+        let word = camera.state.recorder.0;
+        (!word.is_empty()).then(|| (word != "stopped").into())
+    });
+    let recorded = ("recorded_bytes_total", Counter, "Bytes recorded.");
+    each(text, cameras, recorded, 0, &|camera| {
+        let sent = camera.sent.iter().find(|sent| sent.protocol == "file");
+        sent.map(|sent| sent.bytes)
+    });
     let bytes = ("ring_bytes", Gauge, "Memory that holds the newest frames.");
     each(text, cameras, bytes, 0, &|camera| {
         let stream = &camera.side.stream;

@@ -44,6 +44,9 @@ fn remark(state: &State) -> String {
             "waiting for the next picture; the last one is {} s old",
             age.as_secs()
         ),
+        None if state.why.is_empty() && !state.recorder.1.is_empty() => {
+            format!("recording is stopped: {}", state.recorder.1)
+        }
         None => state.why.clone(),
     }
 }
@@ -155,6 +158,8 @@ fn of_camera(camera: &CameraSide) -> String {
         .text("chain_why", &state.chain_why)
         .text("mic", &state.mic[0])
         .text("mic_why", &state.mic[1])
+        .text("recorder", state.recorder.0)
+        .text("recorder_why", &state.recorder.1)
         .text("state", state.condition.word())
         .text("reason", &trouble.clone().unwrap_or_else(|| remark(&state)))
         .member(

@@ -1,0 +1,426 @@
+//! The recorder of one camera: follows its ring, and writes what comes into one file after the other. Whatever its disk does, it waits
+//! and tries again, and nobody else waits for it.
+
+use super::archive::{Archive, MARKER};
+use super::file::RecordingFile;
+use super::name::Name;
+use super::segment::{SEGMENT_S, Segment, WallClock};
+use crate::events::{END, OWN, START};
+use crate::format::Codec;
+use crate::format::fmp4::{Fragment, Origin};
+use crate::ring::{Follower, Next};
+use crate::stream::{Stream, Watching, Who};
+use crate::sys::clock;
+use crate::{log_info, log_warning};
+use std::io::{self, ErrorKind};
+use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// It looks into the ring so often, and not at each picture.
+const LOOK: Duration = Duration::from_millis(500);
+/// How long a ring is to hold what its recorder has not taken yet: a card may stop for seconds to tidy up.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+/// After a failure the next try is so much later.
+const RETRY_US: u64 = 10_000_000;
+/// What is above the limits is deleted so often, and after each file.
+const TIDY_US: u64 = 60_000_000;
+/// A file ends where nothing comes for so long.
+const SILENCE_US: u64 = 10_000_000;
+/// The recording of an event goes on for so long after its last sign.
+const AFTER_US: u64 = 10_000_000;
+/// Files of an earlier, wrong time that get their right names once it is known; what is above that keeps its name.
+const MOST_MISDATED: usize = 1000;
+/// Room in a file's index: a group of pictures in a file is a second long, or longer.
+const REFERENCES: usize = SEGMENT_S as usize + 32;
+
+/// What one camera's recorder is to do.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// Record around events alone, from so long before them on.
+    pub before_events: Option<Duration>,
+    /// See [`Segment::new`].
+    pub stagger_s: u64,
+    /// See [`Origin::run`].
+    pub run: u64,
+}
+
+/// Records until the stream is stopped. A panic, which is a fault of this program, costs it a while.
+pub fn record(stream: &Stream, archive: &Archive, plan: Plan) {
+    let mut seen = stream.events.newest();
+    loop {
+        let worked = panic::catch_unwind(AssertUnwindSafe(|| {
+            let mut recorder = Recorder::new(stream, archive, plan);
+            while let Some(events) = stream.events.after(seen, LOOK) {
+                for event in events {
+                    seen = event.number;
+                    if event.camera == stream.name {
+                        recorder.note(&event.kind, event.state);
+                    }
+                }
+                recorder.turn();
+            }
+            // What is in the ring yet.
+            recorder.turn();
+            recorder.close()
+        }));
+        match worked {
+            Ok(Ok(())) => return,
+            Ok(Err(e)) => return log_warning!("{}: the last recording has no end: {e}", stream.name),
+            Err(_) => stream.publish(|state| {
+                let why = "a fault of this program; please report it, with the log";
+                state.recorder = ("stopped", why.into());
+            }),
+        }
+        if stream
+            .events
+            .after(u64::MAX, Duration::from_micros(RETRY_US))
+            .is_none()
+        {
+            return;
+        }
+    }
+}
+
+/// A file that is being recorded.
+struct Writing {
+    file: RecordingFile,
+    name: Name,
+    segment: Segment,
+    /// When its first picture was captured.
+    captured_us: u64,
+    /// When something was put into it last.
+    pushed_us: u64,
+}
+
+struct Recorder<'a> {
+    stream: &'a Stream,
+    archive: &'a Archive,
+    plan: Plan,
+    /// The camera is awake while it is.
+    watching: Option<Watching<'a>>,
+    follower: Option<Follower<'a>>,
+    writing: Option<Writing>,
+    /// Bytes of the files that are closed.
+    written_bytes: u64,
+    /// The folder is there, and nobody else's.
+    entered: bool,
+    /// There may be files without an index.
+    needs_repair: bool,
+    tidied_us: u64,
+    retry_us: u64,
+    /// Up to then pictures are recorded, where only events are.
+    until_us: u64,
+    /// All before was recorded.
+    ended_us: u64,
+    /// The files that were named by a clock that could not be believed, and when their first pictures were captured.
+    misdated: Vec<(Name, u64)>,
+}
+
+impl<'a> Recorder<'a> {
+    fn new(stream: &'a Stream, archive: &'a Archive, plan: Plan) -> Recorder<'a> {
+        Recorder {
+            stream,
+            archive,
+            plan,
+            watching: None,
+            follower: None,
+            writing: None,
+            written_bytes: 0,
+            entered: false,
+            needs_repair: true,
+            tidied_us: 0,
+            retry_us: 0,
+            until_us: 0,
+            ended_us: 0,
+            misdated: Vec::new(),
+        }
+    }
+
+    /// Something happened at the camera.
+    fn note(&mut self, kind: &str, state: &str) {
+        if OWN.contains(&kind) {
+            return;
+        }
+        self.until_us = match state {
+            START => u64::MAX,
+            END => clock::monotonic_us() + AFTER_US,
+            _ => self.until_us.max(clock::monotonic_us() + AFTER_US),
+        };
+    }
+
+    /// Does what there is to do by now.
+    fn turn(&mut self) {
+        let now_us = clock::monotonic_us();
+        if now_us < self.retry_us {
+            return;
+        }
+        if self.stream.codec() == Some(Codec::Jpeg) {
+            self.watching = None;
+            return self.say(
+                "stopped",
+                "recording needs H.264, and this camera gives JPEG pictures",
+            );
+        }
+        let stream = self.stream;
+        let watch = || stream.watch(Who::Local("recorder"), "file");
+        self.watching.get_or_insert_with(watch);
+        if let Err(e) = self.work(now_us) {
+            // Its index has room of its own, also where there is none for pictures.
+            _ = self.close();
+            (self.follower, self.entered) = (None, false);
+            self.retry_us = now_us + RETRY_US;
+            self.archive.leave();
+            self.say("stopped", &why(&e));
+        }
+        if let Some(watching) = &self.watching {
+            let open_bytes = self.writing.as_ref().map_or(0, |it| it.file.bytes());
+            watching
+                .viewer
+                .bytes
+                .store(self.written_bytes + open_bytes, Relaxed);
+        }
+    }
+
+    fn work(&mut self, now_us: u64) -> io::Result<()> {
+        let now_s = clock::unix().as_secs();
+        let wall = WallClock {
+            offset_us: clock::unix_offset_us(),
+            ahead_min: clock::ahead_of_utc_s(now_s) / 60,
+        };
+        let is_set = clock::is_set();
+        if !self.entered {
+            self.archive.enter()?;
+            (self.entered, self.tidied_us) = (true, 0);
+        }
+        if std::mem::take(&mut self.needs_repair) {
+            match self.archive.repair(&self.stream.name) {
+                Ok(0) => {}
+                Ok(files) => log_info!("{}: recordings repaired: {files}", self.stream.name),
+                Err(e) => log_warning!("{}: a recording can't be repaired: {e}", self.stream.name),
+            }
+        }
+        if self.tidied_us == 0 || now_us >= self.tidied_us + TIDY_US {
+            self.archive.tidy(is_set.then_some(now_s))?;
+            self.tidied_us = now_us;
+        }
+        let before = self.plan.before_events;
+        if before.is_some() && now_us >= self.until_us && self.writing.is_none() {
+            self.follower = None;
+        } else {
+            self.pull(now_us, wall, is_set)?;
+        }
+        if is_set {
+            self.rename(wall);
+        }
+        let what = if self.writing.is_some() {
+            "recording"
+        } else {
+            "waiting"
+        };
+        self.say(what, "");
+        Ok(())
+    }
+
+    /// Takes all that the ring has.
+    fn pull(&mut self, now_us: u64, wall: WallClock, is_set: bool) -> io::Result<()> {
+        let ring = &self.stream.ring;
+        let mut follower = self
+            .follower
+            .take()
+            .unwrap_or_else(|| match self.plan.before_events {
+                Some(before) => Follower::since(ring, now_us.saturating_sub(before.as_micros() as u64)),
+                None => Follower::patient(ring),
+            });
+        loop {
+            match follower.next(Duration::ZERO) {
+                Next::Batch(batch) => {
+                    if batch.needs_key_frame {
+                        self.stream.request_key_frame();
+                    }
+                    if batch.skipped > 0 {
+                        self.skipped(batch.skipped)?;
+                    }
+                    for fragment in &batch.fragments {
+                        if !self.take(fragment, wall, is_set)? {
+                            return Ok(());
+                        }
+                    }
+                }
+                Next::Notified => {}
+                _ => break,
+            }
+        }
+        if let Some(writing) = &mut self.writing {
+            with_room(self.archive, &mut || writing.file.write_due(now_us))?;
+            // The camera is away: what comes after it is another file.
+            if now_us >= writing.pushed_us + SILENCE_US {
+                self.close()?;
+            }
+        }
+        self.follower = Some(follower);
+        Ok(())
+    }
+
+    /// Some pictures were not there any more: a file has no holes.
+    fn skipped(&mut self, pictures: u64) -> io::Result<()> {
+        if self.writing.is_some() {
+            log_warning!(
+                "{}: the disk is too slow: {pictures} pictures are not recorded",
+                self.stream.name
+            );
+        }
+        if let Some(watching) = &self.watching {
+            watching.viewer.skipped.fetch_add(pictures, Relaxed);
+        }
+        self.close()
+    }
+
+    /// Puts a fragment into its file; false if nothing from there on is to be recorded.
+    fn take(&mut self, fragment: &Fragment, wall: WallClock, is_set: bool) -> io::Result<bool> {
+        let now_us = clock::monotonic_us();
+        let is_start = fragment.is_start() && !fragment.is_sound();
+        let is_over = self.plan.before_events.is_some() && is_start && fragment.captured_us > self.until_us;
+        if let Some(writing) = &mut self.writing {
+            if is_over || !writing.segment.takes(fragment, writing.file.bytes(), wall) {
+                self.close()?;
+                self.ended_us = fragment.captured_us;
+            }
+        }
+        if is_over {
+            return Ok(false);
+        }
+        if self.writing.is_none() {
+            if !is_start || fragment.captured_us < self.ended_us {
+                return Ok(true);
+            }
+            self.open(fragment, wall, is_set, now_us)?;
+        }
+        if let Some(writing) = &mut self.writing {
+            with_room(self.archive, &mut || writing.file.push(fragment, now_us))?;
+            writing.pushed_us = now_us;
+        }
+        Ok(true)
+    }
+
+    fn open(&mut self, first: &Fragment, wall: WallClock, is_set: bool, now_us: u64) -> io::Result<()> {
+        let origin = Origin {
+            camera: &self.stream.name,
+            run: self.plan.run,
+            epoch: first.epoch,
+            media_90k: first.time_90k,
+            wall_us: first.captured_us.saturating_add_signed(wall.offset_us),
+            synced: is_set,
+        };
+        let name = Name {
+            start_s: wall.unix_s(first),
+            ahead_min: wall.ahead_min,
+            copy: 1,
+            synced: is_set,
+        };
+        // Its disk may be another one by now, or none.
+        self.archive.enter()?;
+        let make = |path: &Path| RecordingFile::create(path, first, origin, REFERENCES, now_us);
+        let mut made = None;
+        with_room(self.archive, &mut || {
+            made = Some(self.archive.create(&self.stream.name, name, &make)?);
+            Ok(())
+        })?;
+        self.writing = made.map(|(name, file)| Writing {
+            file,
+            name,
+            segment: Segment::new(first, wall, self.plan.stagger_s),
+            captured_us: first.captured_us,
+            pushed_us: now_us,
+        });
+        Ok(())
+    }
+
+    /// Ends the file that is open, if one is.
+    fn close(&mut self) -> io::Result<()> {
+        let Some(writing) = self.writing.take() else {
+            return Ok(());
+        };
+        let closed = writing.file.close();
+        let camera = &self.stream.name;
+        self.archive.closed(camera, writing.name);
+        self.needs_repair |= closed.is_err();
+        self.written_bytes += closed?;
+        if !writing.name.synced && self.misdated.len() < MOST_MISDATED {
+            self.misdated.push((writing.name, writing.captured_us));
+        }
+        self.tidied_us = 0;
+        self.stream
+            .events
+            .recorded(camera, &self.archive.path(camera, writing.name));
+        Ok(())
+    }
+
+    /// Gives what was recorded before the clock was set the names that it would have had.
+    fn rename(&mut self, wall: WallClock) {
+        for (old, captured_us) in std::mem::take(&mut self.misdated) {
+            let start_us = captured_us.saturating_add_signed(wall.offset_us);
+            let name = Name {
+                start_s: start_us / 1_000_000,
+                ahead_min: wall.ahead_min,
+                copy: 1,
+                synced: true,
+            };
+            if let Err(e) = self.archive.rename(&self.stream.name, old, name) {
+                log_warning!("{}: {old} can't be renamed {name}: {e}", self.stream.name);
+            }
+        }
+    }
+
+    /// Has everybody know how it goes.
+    fn say(&self, what: &'static str, why: &str) {
+        let mut is_news = false;
+        self.stream.publish(|state| {
+            is_news = (state.recorder.0, &*state.recorder.1) != (what, why);
+            if is_news {
+                state.recorder = (what, why.into());
+            }
+        });
+        match why {
+            _ if !is_news => {}
+            "" => log_info!("{}: recorder: {what}", self.stream.name),
+            _ => log_warning!("{}: recorder: {what}: {why}", self.stream.name),
+        }
+    }
+}
+
+/// Does what fails for want of room once more, after the oldest recordings had to make some.
+fn with_room(archive: &Archive, act: &mut dyn FnMut() -> io::Result<()>) -> io::Result<()> {
+    match act() {
+        Err(e) if e.kind() == ErrorKind::StorageFull => {
+            archive.tidy(None)?;
+            act()
+        }
+        done => done,
+    }
+}
+
+/// What is wrong, and the way out.
+fn why(e: &io::Error) -> String {
+    let known = match e.kind() {
+        ErrorKind::StorageFull => "the disk is full, and there is nothing older to delete",
+        ErrorKind::QuotaExceeded => "the quota of the disk is used up",
+        ErrorKind::ReadOnlyFilesystem => "the disk is read-only; dmesg says why",
+        ErrorKind::NotFound => {
+            return format!(
+                "record_dir has no file {MARKER}: is its disk mounted? In a new folder, make one with touch"
+            );
+        }
+        ErrorKind::WouldBlock => "another program records into record_dir",
+        ErrorKind::PermissionDenied => {
+            "record_dir may not be written; it has to belong to the program's user"
+        }
+        _ => return e.to_string(),
+    };
+    known.into()
+}
+
+#[cfg(test)]
+#[path = "tests/recorder.rs"]
+mod tests;

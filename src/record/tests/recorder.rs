@@ -1,0 +1,237 @@
+use super::super::archive::prepare;
+use super::super::file::tests::Rig;
+use super::super::janitor::Limits;
+use super::*;
+use crate::events::MARK;
+use crate::format::fmp4::reader::walk;
+use crate::format::fmp4::{Init, Span};
+use crate::format::h264::{AccessUnit, Refresh};
+use crate::ring;
+use crate::sys::file::entries;
+use std::fs;
+use std::sync::Arc;
+
+const LIMITS: Limits = Limits {
+    max_bytes: u64::MAX,
+    keep_free: 0,
+    keep_days: 0,
+};
+const PLAN: Plan = Plan {
+    before_events: None,
+    stagger_s: 0,
+    run: 7,
+};
+
+struct Camera {
+    rig: Rig,
+    init: Arc<Init>,
+    stream: Stream,
+    archive: Archive,
+}
+
+impl Camera {
+    fn new(name: &str) -> Camera {
+        let rig = Rig::new(name);
+        prepare(&rig.folder).unwrap();
+        let limits = ring::Limits {
+            max_age: Duration::from_secs(1),
+            hold: Duration::from_secs(60),
+            join_max: Duration::from_secs(4),
+            join_max_bytes: 1_000_000,
+            max_senders: 1,
+        };
+        Camera {
+            init: Arc::new(Init::new(Arc::clone(&rig.init.parameters), 0, None)),
+            stream: Stream::new("yard", limits).unwrap(),
+            archive: Archive::new(rig.folder.clone(), LIMITS),
+            rig,
+        }
+    }
+
+    fn recorder(&self, plan: Plan) -> Recorder<'_> {
+        Recorder::new(&self.stream, &self.archive, plan)
+    }
+
+    /// A picture so many tenths of a second after the first one; each tenth is a key frame.
+    fn picture(&self, n: u64, captured_us: u64) -> Fragment {
+        let unit = AccessUnit {
+            nals: vec![&[0x65, 1]],
+            key: n % 10 == 0,
+            refresh: Refresh::default(),
+        };
+        let span = Span {
+            time_90k: 1_000_001 + n * 9000,
+            duration_90k: 9000,
+        };
+        Fragment::new(Arc::clone(&self.init), &unit, span, captured_us, 0).unwrap()
+    }
+
+    /// The names of the recordings, each with its media time and its duration.
+    fn files(&self) -> Vec<(String, u64, u64)> {
+        let mut files = Vec::new();
+        for file in entries(&self.rig.folder.join("yard"))
+            .iter()
+            .flat_map(|day| entries(day))
+        {
+            let bytes = fs::read(&file).unwrap();
+            let boxes = walk(&bytes).unwrap();
+            let u64_in = |path: &str, at: usize| {
+                let body = boxes.iter().find(|found| found.path == path).unwrap().body;
+                u64::from_be_bytes(body[at..at + 8].try_into().unwrap())
+            };
+            let name = file.strip_prefix(self.rig.folder.join("yard")).unwrap();
+            files.push((
+                name.to_str().unwrap().to_owned(),
+                u64_in("uuid", 32),
+                u64_in("moov/trak/mdia/mdhd", 24),
+            ));
+        }
+        files.sort_by_key(|(_, media_90k, _)| *media_90k);
+        files
+    }
+}
+
+/// An hour and three seconds are found to be missing twenty seconds after the start, and another one later.
+#[test]
+fn a_clock_that_is_set_begins_a_file_and_names_what_was_before() {
+    let camera = Camera::new("set-clock");
+    let mut recorder = camera.recorder(PLAN);
+    let mut wall = WallClock {
+        offset_us: 1_795_870_980_000_000,
+        ahead_min: 60,
+    };
+    for n in 0..400 {
+        if n == 195 || n == 300 {
+            wall.offset_us += 3_603_000_000;
+        }
+        let picture = camera.picture(n, n * 100_000);
+        assert!(recorder.take(&picture, wall, n >= 195).unwrap());
+        if n >= 195 {
+            recorder.rename(wall);
+        }
+    }
+    recorder.close().unwrap();
+    let files = camera.files();
+    let names: Vec<&str> = files.iter().map(|(name, ..)| &**name).collect();
+    assert_eq!(
+        names,
+        [
+            "2026-11-28/15-03-03+0100.mp4",
+            "2026-11-28/15-03-23+0100.mp4",
+            "2026-11-28/16-03-36+0100.mp4"
+        ]
+    );
+    // What the one ends with is what the next one begins with.
+    for pair in files.windows(2) {
+        assert_eq!(pair[0].1 + pair[0].2, pair[1].1);
+    }
+    assert_eq!(
+        files.iter().map(|(_, _, duration)| duration).sum::<u64>(),
+        400 * 9000
+    );
+}
+
+#[test]
+fn of_events_there_is_what_was_before_and_nothing_twice() {
+    let camera = Camera::new("events");
+    let before_events = Some(Duration::from_secs(10));
+    let mut recorder = camera.recorder(Plan {
+        before_events,
+        ..PLAN
+    });
+    let now_us = clock::monotonic_us();
+    let push = |pictures: std::ops::Range<u64>| {
+        for n in pictures {
+            let captured_us = (now_us + n * 100_000).saturating_sub(5_000_000);
+            camera.stream.ring.push(Arc::new(camera.picture(n, captured_us)));
+        }
+    };
+    push(0..45);
+    recorder.turn();
+    assert_eq!(
+        (camera.files(), camera.stream.state().recorder.0),
+        (vec![], "waiting")
+    );
+    recorder.note("lost", START);
+    recorder.turn();
+    assert!(recorder.writing.is_none(), "that is no reason");
+    recorder.note("door", MARK);
+    recorder.turn();
+    assert_eq!(camera.stream.state().recorder.0, "recording");
+    // It is over a moment later, in the middle of a group.
+    recorder.until_us = now_us + 200_000;
+    push(45..75);
+    recorder.turn();
+    let durations = |camera: &Camera| {
+        camera
+            .files()
+            .iter()
+            .map(|(_, _, it)| it / 9000)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(durations(&camera), [60]);
+    recorder.until_us = 0;
+    recorder.turn();
+    recorder.note("motion", START);
+    push(75..95);
+    recorder.turn();
+    assert_eq!(recorder.until_us, u64::MAX);
+    recorder.note("motion", END);
+    assert!(recorder.until_us < u64::MAX);
+    recorder.close().unwrap();
+    assert_eq!(durations(&camera), [60, 35]);
+    let files = camera.files();
+    assert_eq!(files[0].1 + files[0].2, files[1].1);
+}
+
+#[test]
+fn what_fails_has_a_reason_and_is_tried_again() {
+    let camera = Camera::new("reasons");
+    let state = |recorder: &mut Recorder<'_>| {
+        recorder.retry_us = 0;
+        recorder.turn();
+        camera.stream.state().recorder
+    };
+    let mut recorder = camera.recorder(PLAN);
+    let marker = camera.rig.folder.join(MARKER);
+    fs::remove_file(&marker).unwrap();
+    let (what, why) = state(&mut recorder);
+    assert!(what == "stopped" && why.contains("is its disk mounted?"), "{why}");
+    assert!(recorder.retry_us > clock::monotonic_us());
+    prepare(&camera.rig.folder).unwrap();
+    let other = Archive::new(camera.rig.folder.clone(), LIMITS);
+    other.enter().unwrap();
+    let (what, why) = state(&mut recorder);
+    assert!(what == "stopped" && why.contains("another program"), "{why}");
+    other.leave();
+    assert_eq!(state(&mut recorder), ("waiting", String::new()));
+    camera.stream.ring.push(Arc::new(camera.picture(0, 0)));
+    assert_eq!(state(&mut recorder), ("recording", String::new()));
+
+    // Its disk is gone, and what there is now is no place for recordings.
+    fs::remove_file(&marker).unwrap();
+    recorder.close().unwrap();
+    camera.stream.ring.push(Arc::new(camera.picture(10, 1)));
+    assert_eq!(state(&mut recorder).0, "stopped");
+    prepare(&camera.rig.folder).unwrap();
+    camera.stream.ring.push(Arc::new(camera.picture(20, 2)));
+    assert_eq!(state(&mut recorder).0, "recording");
+    // Others fill it.
+    camera.archive.change_limits(Limits {
+        keep_free: 10_000,
+        ..LIMITS
+    });
+    recorder.tidied_us = 0;
+    let (what, why) = state(&mut recorder);
+    assert!(what == "stopped" && why.contains("the disk is full"), "{why}");
+    assert_eq!(
+        camera.files().len(),
+        1,
+        "the other one had to go, and this one has an end"
+    );
+
+    camera.stream.publish(|state| state.codec = Some(Codec::Jpeg));
+    let (what, why) = state(&mut recorder);
+    assert!(what == "stopped" && why.contains("needs H.264"), "{why}");
+    assert_eq!(camera.stream.viewer_count(), 0);
+}

@@ -1,0 +1,218 @@
+//! The recorder of a program that runs: what it leaves on its disk, whatever happens to the two.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use support::{Dir, Server, have, run, skip, until};
+
+/// The config of a camera that is recorded into that folder, with more in [server] and in the camera's section.
+fn config(folder: &Path, server: &str, camera: &str) -> String {
+    let folder = folder.display();
+    format!(
+        "[server]\nsandbox = strict\nrecord_dir = {folder}\nrecord_keep_free = 0\n{server}\n\
+         [test]\nname = yard\nmic = test\n{camera}\n"
+    )
+}
+
+/// A folder for recordings.
+fn folder(dir: &Dir) -> PathBuf {
+    let folder = dir.file("recordings");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join(".fmp4streamer"), "").unwrap();
+    folder
+}
+
+/// The recordings, the oldest first.
+fn recordings(folder: &Path) -> Vec<PathBuf> {
+    let within = |folder: &Path| -> Vec<PathBuf> {
+        let found = fs::read_dir(folder).into_iter().flatten();
+        found.map(|entry| entry.unwrap().path()).collect()
+    };
+    let mut files: Vec<PathBuf> = within(&folder.join("yard"))
+        .iter()
+        .flat_map(|day| within(day))
+        .collect();
+    files.sort();
+    files
+}
+
+fn bytes(folder: &Path) -> u64 {
+    let files = recordings(folder);
+    files.iter().map(|file| file.metadata().unwrap().len()).sum()
+}
+
+/// Plays to its end, with picture and sound; gives its seconds.
+fn plays(file: &Path) -> f64 {
+    let file = file.to_str().unwrap();
+    let decoded = run(
+        "ffmpeg",
+        &["-v", "warning", "-xerror", "-i", file, "-f", "null", "-"],
+    );
+    assert!(decoded.status.success(), "{file}");
+    assert_eq!(String::from_utf8_lossy(&decoded.stderr), "", "{file}");
+    let show = "-v error -show_entries stream=codec_name:format=duration -of csv=p=0";
+    let probed = run(
+        "ffprobe",
+        &[&show.split(' ').collect::<Vec<_>>()[..], &[file]].concat(),
+    );
+    let probed = String::from_utf8(probed.stdout).unwrap();
+    let lines: Vec<&str> = probed.lines().collect();
+    assert_eq!(lines[..2], ["h264", "aac"], "{file}");
+    lines[2].parse().unwrap()
+}
+
+/// Whether it has its index: a player need not read all of it to look for a time.
+fn has_index(file: &Path) -> bool {
+    fs::read(file).unwrap()[..16384]
+        .windows(4)
+        .any(|kind| kind == b"sidx")
+}
+
+#[test]
+fn what_a_kill_left_is_repaired_at_the_next_start() {
+    if !have("ffmpeg") || !have("ffprobe") {
+        return;
+    }
+    let dir = Dir::new();
+    let folder = folder(&dir);
+    let foreign = folder.join("yard/2026-11-28/notes.mp4");
+    fs::create_dir_all(foreign.parent().unwrap()).unwrap();
+    fs::write(&foreign, "mine").unwrap();
+    let config = config(&folder, "", "record = always");
+    let start = || Server::with_config(&config);
+
+    let mut killed = start();
+    until("something is recorded", || {
+        recordings(&folder).len() == 2 && bytes(&folder) > 150_000
+    });
+    assert_eq!(killed.camera("recorder"), "recording");
+    // Another program is told.
+    let second = start();
+    until("it is told", || second.camera("recorder") == "stopped");
+    assert_eq!(
+        second.camera("recorder_why"),
+        "another program records into record_dir"
+    );
+    assert_eq!(second.camera("state"), "live");
+    assert!(
+        second
+            .get("/metrics")
+            .contains("recorder_up{camera=\"yard\"} 0\n")
+    );
+    drop(second);
+    killed.process.kill().unwrap();
+    killed.wait();
+    let left = recordings(&folder)
+        .into_iter()
+        .find(|file| *file != foreign)
+        .unwrap();
+    assert!(!has_index(&left));
+
+    let mut ended = start();
+    until("it is recorded again", || recordings(&folder).len() == 3);
+    until("it is told", || {
+        ended.log().contains("yard: recordings repaired: 1\n")
+    });
+    assert!(has_index(&left));
+    until("there is a second of it", || {
+        ended.camera("recorder") == "recording" && ended.camera("bytes_sent") != "0"
+    });
+    ended.signal("-TERM");
+    assert!(ended.wait().success());
+    let files = recordings(&folder);
+    for file in files.iter().filter(|file| **file != foreign) {
+        assert!(has_index(file), "{file:?}");
+        assert!(plays(file) > 0.0);
+    }
+    assert_eq!(fs::read_to_string(&foreign).unwrap(), "mine");
+}
+
+#[test]
+fn a_mark_has_what_was_before_it_recorded_and_a_command_gets_the_file() {
+    if !have("ffmpeg") || !have("ffprobe") || !have("curl") {
+        return;
+    }
+    let dir = Dir::new();
+    let folder = folder(&dir);
+    let got = dir.file("got");
+    let camera = format!(
+        "record = events\nrecord_done_command = echo $CAMERA $FILE >>{}",
+        got.display()
+    );
+    let config = config(&folder, "", &camera).replace("strict", "auto");
+    let server = Server::with_config(&format!("[anonymous]\nrole = control\n{config}"));
+    until("there are some seconds", || {
+        server.camera("recorder") == "waiting" && server.number("frames") > 200
+    });
+    assert!(recordings(&folder).is_empty());
+    let mark = [
+        "-s",
+        "-d",
+        r#"{"kind":"door"}"#,
+        "-H",
+        "Content-Type: application/json",
+        &server.url("/yard/events"),
+    ];
+    assert!(run("curl", &mark).status.success());
+    until("it is recorded", || server.camera("recorder") == "recording");
+    until("the command has it", || {
+        fs::read_to_string(&got).is_ok_and(|text| text.ends_with('\n'))
+    });
+    let files = recordings(&folder);
+    let line = fs::read_to_string(&got).unwrap();
+    assert_eq!(line, format!("yard {}\n", files[0].display()));
+    // Ten seconds after, and what there was before.
+    let seconds = plays(&files[0]);
+    assert!((14.0..25.0).contains(&seconds), "{seconds}");
+    assert_eq!(files.len(), 1);
+    until("it waits for the next", || server.camera("recorder") == "waiting");
+}
+
+/// In a mount namespace of its own, in which there is a disk of two megabytes.
+#[test]
+fn a_full_disk_costs_recordings_and_nothing_else() {
+    if !have("unshare") || !have("ffmpeg") || !have("ffprobe") {
+        return;
+    }
+    let dir = Dir::new();
+    let folder = dir.file("disk");
+    fs::create_dir(&folder).unwrap();
+    let mount = format!(
+        "mount -t tmpfs -o size=2m disk {0} && touch {0}/.fmp4streamer && exec \"$@\"",
+        folder.display()
+    );
+    let apart = ["--map-root-user", "--mount", "sh", "-c", &mount, "sh"];
+    if !run("unshare", &[&apart[..], &["true"]].concat()).status.success() {
+        return skip("mount namespaces are not allowed here");
+    }
+    let mut program = Command::new("unshare");
+    program.args(apart).arg(Server::PROGRAM).stdin(Stdio::null());
+    let server = Server::with_config_as(program, &config(&folder, "", "record = always"));
+    let inside = PathBuf::from(format!("/proc/{}/root{}", server.process.id(), folder.display()));
+    until("something is recorded", || bytes(&inside) > 100_000);
+    // Somebody else takes the rest.
+    let other = inside.join("other");
+    _ = fs::write(&other, vec![1; 2 << 20]);
+    until("it is told", || server.camera("recorder") == "stopped");
+    let why = server.camera("recorder_why");
+    assert!(why.starts_with("the disk is full"), "{why}");
+    assert_eq!(
+        (server.camera("state"), server.camera("healthy")),
+        ("live".into(), "true".into())
+    );
+    assert!(
+        server
+            .get("/healthz")
+            .contains("recording is stopped: the disk is full")
+    );
+    let files = recordings(&inside);
+    assert!(has_index(&files[0]) && plays(&files[0]) > 1.0);
+
+    fs::remove_file(&other).unwrap();
+    until("it goes on", || server.camera("recorder") == "recording");
+    assert!(recordings(&inside).len() > files.len());
+}
