@@ -10,8 +10,9 @@ use crate::people::{Keys, People};
 use crate::pump::{self, PendingConfig};
 use crate::record::{self, Archive, PATIENCE};
 use crate::ring::Limits;
+use crate::rtsp::RTSP;
 use crate::sandbox::Entered;
-use crate::serve::{self, Server};
+use crate::serve::{self, HTTP, Protocol, Server};
 use crate::stream::{Condition, Stream};
 use crate::sys::clock;
 use crate::sys::process::{self, Request, Signals};
@@ -258,6 +259,8 @@ impl Running {
             (old.priority == new.priority, "priority"),
             (old.sandbox == new.sandbox, "sandbox"),
             (old.archive.dir == new.archive.dir, "record_dir"),
+            (old.rtsp == new.rtsp, "rtsp"),
+            (old.rtsp_port == new.rtsp_port, "rtsp_port"),
         ] {
             if !same {
                 restart.push(key.into());
@@ -272,6 +275,8 @@ impl Running {
                 dir: old.archive.dir.clone(),
                 ..new.archive
             },
+            rtsp: old.rtsp,
+            rtsp_port: old.rtsp_port,
             ..new
         };
         if *old != new || self.config.people != people {
@@ -400,14 +405,28 @@ fn limits(settings: &config::Server, camera: &config::Camera) -> Limits {
     }
 }
 
-/// The sockets that the service manager opened, or else our own.
-fn listeners(settings: &config::Server) -> Result<Vec<TcpListener>> {
+/// The sockets that the service manager opened, or else our own. Of the former, RTSP's is that of its port.
+fn listeners(settings: &config::Server) -> Result<Vec<(Protocol, TcpListener)>> {
     let inherited = sock::inherited();
-    let mut listeners = inherited.map_err(|e| Error::new("LISTEN_FDS", "can't use a socket of it", e))?;
-    if listeners.is_empty() {
-        listeners.push(serve::bind(settings.listen, settings.port)?);
-    } else {
+    let inherited = inherited.map_err(|e| Error::new("LISTEN_FDS", "can't use a socket of it", e))?;
+    let protocol = |listener: &TcpListener| match listener.local_addr() {
+        Ok(address) if settings.rtsp && address.port() == settings.rtsp_port => RTSP,
+        _ => HTTP,
+    };
+    let mut listeners: Vec<_> = inherited.into_iter().map(|it| (protocol(&it), it)).collect();
+    let has =
+        |listeners: &[(Protocol, TcpListener)], scheme| listeners.iter().any(|(it, _)| it.scheme == scheme);
+    if has(&listeners, HTTP.scheme) {
         log_info!("listens where its socket unit says");
+    } else {
+        let way_out = "--listen or `port =`";
+        listeners.push((HTTP, serve::bind(settings.listen, settings.port, way_out)?));
+    }
+    if settings.rtsp && !has(&listeners, RTSP.scheme) {
+        listeners.push((
+            RTSP,
+            serve::bind(settings.listen, settings.rtsp_port, "`rtsp_port =`")?,
+        ));
     }
     Ok(listeners)
 }
@@ -446,15 +465,15 @@ fn state(running: &Running, patience: Duration) -> (String, bool) {
     (words, (any_live || !any_hangs) && running.server.accepts())
 }
 
-/// The addresses of the page, one for each address of this machine.
-fn urls(listeners: &[TcpListener], own_name: &str) -> Result<String> {
+/// The addresses of the page and of RTSP, each for each address of this machine.
+fn urls(listeners: &[(Protocol, TcpListener)], own_name: &str) -> Result<String> {
     let mut urls = String::new();
-    let mut add = |place: fmt::Arguments<'_>| {
-        let between = if urls.is_empty() { "" } else { "  " };
-        // Writing to a String can't fail.
-        _ = write!(urls, "{between}http://{place}/");
-    };
-    for listener in listeners {
+    for (protocol, listener) in listeners {
+        let mut add = |place: fmt::Arguments<'_>| {
+            let between = if urls.is_empty() { "" } else { "  " };
+            // Writing to a String can't fail.
+            _ = write!(urls, "{between}{}://{place}/", protocol.scheme);
+        };
         let address = listener.local_addr();
         let address = address.map_err(|e| Error::new("listen", "no address", e))?;
         let port = address.port();

@@ -30,6 +30,7 @@ pub mod pump;
 pub mod record;
 pub mod request;
 pub mod ring;
+pub mod rtsp;
 pub mod sandbox;
 pub mod serve;
 pub mod source;

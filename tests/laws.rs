@@ -152,6 +152,16 @@ fn config_file() {
 }
 
 #[test]
+fn rtsp() {
+    hold("rtsp", format::rtsp::laws::rtsp);
+}
+
+#[test]
+fn rtp() {
+    hold("rtp", format::rtp::laws::rtp);
+}
+
+#[test]
 fn websocket() {
     hold("websocket", format::ws::laws::websocket);
 }

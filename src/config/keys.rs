@@ -278,6 +278,31 @@ pub static KEYS: &[Key] = &[
             Ok(())
         },
     },
+    Key {
+        scope: Scope::Server,
+        name: "rtsp",
+        default: "no",
+        doc: doc(
+            "Whether the cameras are also served by RTSP, for recorders and programs that speak nothing else: at \
+              rtsp://HOST:8554/NAME, or without a name if there is one camera alone.",
+        ),
+        allowed: "yes or no",
+        set: |draft, text| {
+            draft.server.rtsp = known(switch(text))?;
+            Ok(())
+        },
+    },
+    Key {
+        scope: Scope::Server,
+        name: "rtsp_port",
+        default: "8554",
+        doc: doc("The TCP port of RTSP. 0: any free port, which the log then names."),
+        allowed: "a whole number from 0 to 65535",
+        set: |draft, text| {
+            draft.server.rtsp_port = within(text, 0..=u16::MAX.into())?;
+            Ok(())
+        },
+    },
     DIR,
     MAX_GB,
     KEEP_FREE,

@@ -66,6 +66,10 @@ pub struct Server {
     pub controls: bool,
     /// Cameras are also turned by the address that the first programs of this kind had.
     pub historical_orient: bool,
+    /// The TCP port of RTSP, where it is served; 0 is any free one.
+    pub rtsp_port: u16,
+    /// Whether it is.
+    pub rtsp: bool,
     /// Where recordings are, and how long.
     pub archive: Archive,
 }
@@ -136,6 +140,8 @@ impl Default for Server {
             sandbox: Sandbox::Auto,
             controls: false,
             historical_orient: false,
+            rtsp_port: 8554,
+            rtsp: false,
             archive: Archive::default(),
         }
     }

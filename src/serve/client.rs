@@ -24,31 +24,76 @@ const HEAD_TIME: Duration = Duration::from_secs(10);
 /// A connection may wait this long for its next request.
 const IDLE_TIME: Duration = Duration::from_secs(30);
 
-/// Answers one client until it leaves.
-pub fn serve(connection: &Arc<Connection>, shared: &Shared) {
+/// What is spoken at a listening socket.
+#[derive(Clone, Copy)]
+pub struct Protocol {
+    /// Its name in addresses.
+    pub scheme: &'static str,
+    /// Its name and version, as answers begin with them.
+    pub version: [u8; 8],
+    /// Answers one client until it leaves.
+    pub converse: fn(&Arc<Connection>, &Shared) -> io::Result<Ending>,
+}
+
+/// HTTP.
+pub const HTTP: Protocol = Protocol {
+    scheme: "http",
+    version: *b"HTTP/1.1",
+    converse,
+};
+
+/// Answers one client until it leaves. Where the connection ends with an answer, the client has had the time to read it.
+pub fn serve(connection: &Arc<Connection>, shared: &Shared, protocol: Protocol) {
     if let Err(e) = connection.socket.set_nodelay(true) {
         log_verbose!("client {}: {e}", connection.address);
         return;
     }
     // Where this fails, the place of one who vanishes is free again much later, and that is all.
     _ = sock::notice_vanished(&connection.socket);
-    let mut received = Vec::new();
-    let mut ending = exchange(connection, shared, &mut received, true);
-    while ending == Ending::Kept {
-        connection.enter(Phase::Idle);
-        shared.rest();
-        ending = exchange(connection, shared, &mut received, false);
-    }
+    let ending = match (protocol.converse)(connection, shared) {
+        Ok(ending) => {
+            if matches!(
+                ending,
+                Ending::Answered | Ending::Refused | Ending::StreamEnded | Ending::Closed
+            ) {
+                connection.linger();
+            }
+            ending
+        }
+        Err(e) if matches!(e.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock) => {
+            shared.counters.stuck.fetch_add(1, Relaxed);
+            connection.reset_on_close();
+            Ending::Stuck
+        }
+        Err(_) => Ending::Left,
+    };
     log_verbose!("client {}: {ending}", connection.address);
     shared.rest();
 }
 
-/// Reads one request and answers it. Where the connection ends with it, the client has had the time to read the answer.
-fn exchange(connection: &Arc<Connection>, shared: &Shared, received: &mut Vec<u8>, first: bool) -> Ending {
+/// Answers one request after the other.
+fn converse(connection: &Arc<Connection>, shared: &Shared) -> io::Result<Ending> {
+    let mut received = Vec::new();
+    let mut ending = exchange(connection, shared, &mut received, true)?;
+    while ending == Ending::Kept {
+        connection.enter(Phase::Idle);
+        shared.rest();
+        ending = exchange(connection, shared, &mut received, false)?;
+    }
+    Ok(ending)
+}
+
+/// Reads one request and answers it.
+fn exchange(
+    connection: &Arc<Connection>,
+    shared: &Shared,
+    received: &mut Vec<u8>,
+    first: bool,
+) -> io::Result<Ending> {
     let head = match read_head(connection, received, first) {
         Incoming::Head(head) => head,
-        Incoming::Ended => return Ending::Left,
-        Incoming::TimedOut if !first && received.is_empty() => return Ending::Idle,
+        Incoming::Ended => return Ok(Ending::Left),
+        Incoming::TimedOut if !first && received.is_empty() => return Ok(Ending::Idle),
         Incoming::TimedOut => {
             let late = Answer::text("408 Request Timeout", "The request was not whole in time");
             return refuse(connection, shared, &late);
@@ -90,29 +135,12 @@ fn exchange(connection: &Arc<Connection>, shared: &Shared, received: &mut Vec<u8
         received,
         place: Cell::default(),
     };
-    let answered = match access.check(&head, origins, own_address) {
+    match access.check(&head, origins, own_address) {
         Ok(()) => answer(exchange, route, target.link),
         Err(forbidden) => {
             shared.counters.forbidden.fetch_add(1, Relaxed);
             exchange.send(&forbidden)
         }
-    };
-    match answered {
-        Ok(ending) => {
-            if matches!(
-                ending,
-                Ending::Answered | Ending::Refused | Ending::StreamEnded | Ending::Closed
-            ) {
-                connection.linger();
-            }
-            ending
-        }
-        Err(e) if matches!(e.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock) => {
-            shared.counters.stuck.fetch_add(1, Relaxed);
-            connection.reset_on_close();
-            Ending::Stuck
-        }
-        Err(_) => Ending::Left,
     }
 }
 
@@ -191,13 +219,12 @@ fn strip<'a>(path: &'a str, front: &str) -> Option<&'a str> {
 }
 
 /// Answers where there is no good head.
-fn refuse(connection: &Connection, shared: &Shared, answer: &Answer) -> Ending {
+fn refuse(connection: &Connection, shared: &Shared, answer: &Answer) -> io::Result<Ending> {
     shared.counters.bad_requests.fetch_add(1, Relaxed);
     let mut bytes = answer.head(shared.access.default_headers(), false);
     bytes.extend_from_slice(&answer.body);
-    _ = connection.write(&bytes);
-    connection.linger();
-    Ending::Refused
+    connection.write(&bytes)?;
+    Ok(Ending::Refused)
 }
 
 fn answer_to_bad(bad: Bad) -> Answer {

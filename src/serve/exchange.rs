@@ -97,13 +97,7 @@ impl<'a> Exchange<'a> {
             let first = self.shared.cameras.iter().find(|camera| sees(camera));
             self.camera = first.unwrap_or(self.camera);
         }
-        let grant = Arc::new(grant);
-        self.connection.note_grant(&grant);
-        // Who was let in before a change, and noted after it, was missed by what ended the others.
-        if !self.shared.people.still_allows(&grant) {
-            self.connection.shut_down();
-        }
-        self.grant = Some(grant);
+        self.grant = Some(self.shared.note_grant(self.connection, grant));
     }
 
     /// True if the client asks for the head of an answer alone.

@@ -1,6 +1,6 @@
 //! The listening sockets, the thread that accepts clients there, and who has to make room for them.
 
-use super::client;
+use super::client::{self, HTTP, Protocol};
 use super::connection::Connection;
 use super::crowd::{Present, who_leaves};
 use super::places::{BACKLOG, STACK_BYTES};
@@ -30,11 +30,11 @@ const LEAVE_TIME: Duration = Duration::from_millis(500);
 /// ... with a look so often.
 const LEAVE_LOOK: Duration = Duration::from_millis(2);
 
-/// Binds the socket to listen on: at one address, or at all of them.
+/// Binds the socket to listen on: at one address, or at all of them. `way_out`: where another port can be chosen.
 ///
 /// # Errors
 /// The address is not this machine's, or is taken, or needs a privilege.
-pub fn bind(listen: Option<IpAddr>, port: u16) -> Result<TcpListener> {
+pub fn bind(listen: Option<IpAddr>, port: u16, way_out: &str) -> Result<TcpListener> {
     let bound = match listen {
         Some(ip) => TcpListener::bind((ip, port)),
         // One socket takes both families, but for a kernel without IPv6.
@@ -42,9 +42,9 @@ pub fn bind(listen: Option<IpAddr>, port: u16) -> Result<TcpListener> {
     };
     bound.map_err(|e| {
         let why = match e.kind() {
-            io::ErrorKind::AddrInUse => format!(
-                "another program has port {port}; stop it, or choose another port with --listen or `port =`"
-            ),
+            io::ErrorKind::AddrInUse => {
+                format!("another program has port {port}; stop it, or choose another port with {way_out}")
+            }
             io::ErrorKind::PermissionDenied => {
                 format!("port {port} needs a privilege; choose one above 1023")
             }
@@ -70,7 +70,7 @@ impl Server {
     /// # Errors
     /// No thread or file descriptor is to be had.
     pub fn start(
-        listeners: Vec<TcpListener>,
+        listeners: Vec<(Protocol, TcpListener)>,
         settings: config::Server,
         people: People,
         (own_names, sandbox): (Vec<String>, String),
@@ -87,7 +87,7 @@ impl Server {
         }
         let shared = Arc::new(Mutex::new(Arc::new(shared)));
         let cannot = |e: io::Error| Error::new("server", "can't start", e);
-        for listener in &listeners {
+        for (_, listener) in &listeners {
             listener.set_nonblocking(true).map_err(cannot)?;
             sock::set_backlog(listener, BACKLOG).map_err(cannot)?;
         }
@@ -134,11 +134,12 @@ fn current(shared: &Mutex<Arc<Shared>>) -> Arc<Shared> {
 }
 
 /// Accepts connections until the other end of `stopped` is closed.
-fn accept(listeners: &[TcpListener], stopped: &UnixStream, shared: &Mutex<Arc<Shared>>) {
+fn accept(listeners: &[(Protocol, TcpListener)], stopped: &UnixStream, shared: &Mutex<Arc<Shared>>) {
     let mut number = 0;
     // A file that is given up where no more can be opened, so that clients are told.
     let mut spare = stopped.try_clone().ok();
-    let files = listeners.iter().map(AsFd::as_fd).chain([stopped.as_fd()]);
+    let files = listeners.iter().map(|(_, listener)| listener.as_fd());
+    let files = files.chain([stopped.as_fd()]);
     let mut files: Vec<PollFd<'_>> = files.map(readable).collect();
     let mut refused = Refused::default();
     loop {
@@ -148,11 +149,13 @@ fn accept(listeners: &[TcpListener], stopped: &UnixStream, shared: &Mutex<Arc<Sh
         if files.last().is_some_and(is_ready) {
             return;
         }
-        for (listener, _) in listeners.iter().zip(&files).filter(|(_, file)| is_ready(file)) {
+        let ready = listeners.iter().zip(&files).filter(|(_, file)| is_ready(file));
+        for ((protocol, listener), _) in ready {
             match listener.accept() {
                 Ok((socket, address)) => {
                     number += 1;
-                    admit(socket, address, number, &current(shared), &mut refused);
+                    let client = (socket, address, *protocol);
+                    admit(client, number, &current(shared), &mut refused);
                 }
                 Err(e)
                     if matches!(
@@ -168,7 +171,7 @@ fn accept(listeners: &[TcpListener], stopped: &UnixStream, shared: &Mutex<Arc<Sh
                         refused.clear();
                         drop(spare.take());
                         if let Ok((socket, _)) = listener.accept() {
-                            refuse(socket, &current(shared), &mut refused);
+                            refuse(socket, *protocol, &current(shared), &mut refused);
                         }
                     }
                     thread::sleep(TROUBLE_REST);
@@ -179,11 +182,16 @@ fn accept(listeners: &[TcpListener], stopped: &UnixStream, shared: &Mutex<Arc<Sh
 }
 
 /// Gives a new connection its thread, or turns it away.
-fn admit(socket: TcpStream, address: SocketAddr, number: u64, shared: &Arc<Shared>, refused: &mut Refused) {
+fn admit(
+    (socket, address, protocol): (TcpStream, SocketAddr, Protocol),
+    number: u64,
+    shared: &Arc<Shared>,
+    refused: &mut Refused,
+) {
     let address = SocketAddr::new(address.ip().to_canonical(), address.port());
     log_verbose!("client {address} connects");
     if !has_room(address.ip(), shared) {
-        return refuse(socket, shared, refused);
+        return refuse(socket, protocol, shared, refused);
     }
     let connection = Arc::new(Connection::new(number, socket, address));
     shared.connections().push(Arc::clone(&connection));
@@ -192,11 +200,11 @@ fn admit(socket: TcpStream, address: SocketAddr, number: u64, shared: &Arc<Share
         number,
     };
     let its_own = Arc::clone(&connection);
-    let serve = Box::new(move || client::serve(&its_own, &leaving.shared));
+    let serve = Box::new(move || client::serve(&its_own, &leaving.shared, protocol));
     if let Err(e) = threads::spawn("client", STACK_BYTES, serve) {
         log_trouble(format_args!("can't make a thread for client {address}: {e}"));
         if let Some(connection) = Arc::into_inner(connection) {
-            refuse(connection.socket, shared, refused);
+            refuse(connection.socket, protocol, shared, refused);
         }
         // The next one finds a thread.
         make_room(shared, Some(address.ip()));
@@ -229,9 +237,9 @@ fn log_trouble(what: std::fmt::Arguments<'_>) {
 }
 
 /// Turns a client away, as there are too many.
-fn refuse(socket: TcpStream, shared: &Shared, refused: &mut Refused) {
+fn refuse(socket: TcpStream, protocol: Protocol, shared: &Shared, refused: &mut Refused) {
     shared.counters.refused.fetch_add(1, Relaxed);
-    refused.turn_away(socket, "Too many clients; try again in a while");
+    refused.turn_away(socket, protocol.version, "Too many clients; try again in a while");
 }
 
 /// Takes a connection off the list when its thread ends, however it ends.
@@ -266,7 +274,11 @@ pub fn refuse_all(listeners: &[TcpListener]) {
     let mut refused = Refused::default();
     for listener in listeners.iter().filter(|it| it.set_nonblocking(true).is_ok()) {
         while let Ok((socket, _)) = listener.accept() {
-            refused.turn_away(socket, "The config has a mistake; the log says which");
+            refused.turn_away(
+                socket,
+                HTTP.version,
+                "The config has a mistake; the log says which",
+            );
         }
     }
     if refused.time_left().is_some() {

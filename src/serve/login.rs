@@ -106,7 +106,7 @@ fn page(status: &'static str, words: &str) -> Answer {
 }
 
 /// One line in the log for each wrong password, with all that it takes to lock an address out.
-fn note(denial: &Denial, from: IpAddr) {
+pub fn note(denial: &Denial, from: IpAddr) {
     if let Denial::Wrong(name) = denial {
         log_warning!("login failed from {from} as {name:?}");
     }

@@ -14,7 +14,7 @@ use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// The protocols that have their samples whether anybody uses them or not: series do not come and go.
-const PROTOCOLS: [&str; 4] = ["hls", "mjpeg", "mp4", "ws"];
+const PROTOCOLS: [&str; 5] = ["hls", "mjpeg", "mp4", "rtsp", "ws"];
 
 type Count<T> = fn(&T) -> u64;
 type Times = fn(&Stream) -> &Histogram;

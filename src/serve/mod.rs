@@ -30,6 +30,14 @@ mod snapshot;
 mod status;
 mod ws;
 
+pub use client::{HTTP, Protocol};
+// What other protocols do alike.
+pub(crate) use connection::{Connection, Phase, READS};
+pub(crate) use exchange::Ending;
 pub use listener::{Server, bind, refuse_all};
+pub(crate) use live::{LiveSink, SendBuffer, Wire};
+pub(crate) use login::note as note_denial;
 pub use own_names::own_names;
+pub(crate) use places::Place;
 pub use routes::{reserved_names, table_for_developers};
+pub(crate) use shared::Shared;

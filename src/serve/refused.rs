@@ -28,10 +28,14 @@ impl Drop for Told {
 }
 
 impl Refused {
-    /// Tells a client why, without waiting for its request.
-    pub fn turn_away(&mut self, socket: TcpStream, why: &str) {
+    /// Tells a client why, in the protocol of this version, without waiting for its request.
+    pub fn turn_away(&mut self, socket: TcpStream, version: [u8; 8], why: &str) {
         let answer = Answer::text("503 Service Unavailable", why).with("Retry-After: 5\r\n");
-        let answer = [&answer.head("", false)[..], &answer.body].concat();
+        let mut answer = [&answer.head("", false)[..], &answer.body].concat();
+        answer
+            .iter_mut()
+            .zip(version)
+            .for_each(|(byte, of_version)| *byte = of_version);
         _ = socket.set_nonblocking(true);
         _ = (&socket).write(&answer);
         _ = socket.shutdown(Shutdown::Write);

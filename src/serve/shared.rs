@@ -126,6 +126,17 @@ impl Shared {
         }
     }
 
+    /// Notes what is allowed to the request that this connection brought.
+    pub fn note_grant(&self, connection: &Connection, grant: Grant) -> Arc<Grant> {
+        let grant = Arc::new(grant);
+        connection.note_grant(&grant);
+        // Who was let in before a change, and noted after it, was missed by what ended the others.
+        if !self.people.still_allows(&grant) {
+            connection.shut_down();
+        }
+        grant
+    }
+
     /// Ends the connections of who was sent something, and may no longer have it.
     pub fn end_what_is_not_allowed(&self) {
         for connection in self.connections().iter() {

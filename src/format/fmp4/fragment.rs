@@ -160,7 +160,7 @@ impl Fragment {
     }
 
     /// Its time in its track's timescale, counted from `base_90k`.
-    pub(super) fn time_from(&self, base_90k: u64) -> u64 {
+    pub fn time_from(&self, base_90k: u64) -> u64 {
         match (self.sound, &self.init.sound) {
             (Some(samples), Some(format)) => samples.saturating_sub(format.samples(base_90k, TIMESCALE)),
             _ => self.time_90k.saturating_sub(base_90k),
@@ -228,6 +228,18 @@ impl Fragment {
             let (nal, after) = after.split_at_checked(u32::from_be_bytes(*length) as usize)?;
             rest = after;
             Some(nal)
+        })
+    }
+
+    /// The AAC frames of sound; a frame has none.
+    pub fn sound_frames(&self) -> impl Iterator<Item = &[u8]> {
+        let sizes = self.sound.map_or(&[][..], |_| self.frame_sizes());
+        let mut rest = self.payload();
+        sizes.chunks_exact(4).map_while(move |size| {
+            let size = size.iter().fold(0, |size, byte| size << 8 | usize::from(*byte));
+            let (frame, after) = rest.split_at_checked(size)?;
+            rest = after;
+            Some(frame)
         })
     }
 

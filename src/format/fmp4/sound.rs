@@ -179,6 +179,8 @@ pub(super) mod tests {
             data: data.to_vec(),
         });
         let fragment = Fragment::sound(init(), &frames, 48_008, 0).unwrap();
+        let found = fragment.sound_frames();
+        assert!(found.eq(frames.iter().map(|frame| &frame.data[..])));
         let zero_90k = MONO.zero_90k(1000);
         assert_eq!(zero_90k, 990, "15 ticks of one are 8 of the other");
         let mut bytes = Vec::new();

@@ -1,0 +1,122 @@
+//! A client that plays: its thread follows the ring, and answers what comes in between.
+
+use super::session::{Session, Then};
+use super::wire::Rtp;
+use crate::ring::{Follower, Next, Sink};
+use crate::serve::{Ending, LiveSink, Phase, READS};
+use crate::stream::{Codec, Condition, Stream};
+use crate::sys::clock;
+use crate::sys::sock::{self, Input};
+use std::io;
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// While no picture comes, the client is sent reports so often: go2rtc gives up after five seconds without a byte.
+const QUIET: Duration = Duration::from_secs(2);
+/// A camera that gives nothing may stay away for so long. Then the client is to notice.
+const LOST_US: u64 = 15_000_000;
+/// A pause may be so long.
+const PAUSE_US: u64 = 60_000_000;
+
+/// Sends the stream until the client leaves or the stream ends.
+///
+/// # Errors
+/// `TimedOut` or `WouldBlock` if the client does not take it; others if it has left.
+pub fn serve(session: &mut Session<'_>) -> io::Result<Ending> {
+    let connection = session.connection;
+    let Some(camera) = &session.camera else {
+        return Ok(Ending::Refused);
+    };
+    connection.enter(Phase::Stream);
+    connection.keep_unsent_low();
+    let stream = camera.stream;
+    let now_us = clock::monotonic_us();
+    let wire = Rtp {
+        tracks: mem::take(&mut session.tracks),
+        init: Arc::clone(&camera.init),
+        cname: session.id.as_bytes().first_chunk().copied().unwrap_or_default(),
+        is_paused: false,
+        waits: true,
+        since_90k: 0,
+        sent_us: now_us,
+        reported_us: now_us,
+        is_over: false,
+    };
+    let sink = LiveSink::new(connection, stream, &camera.watching, wire);
+    // From the next key frame on: what has been since the last one would stay between camera and player as a delay.
+    let mut follower = Follower::shared(&stream.ring, true, Arc::clone(&sink) as Arc<dyn Sink>);
+    let (called, wake) = (Arc::clone(stream), follower.wake());
+    let call = Box::new(move || called.ring.call(&wake));
+    let epoll = session.shared.inputs.epoll(&session.shared.connections);
+    _ = epoll.and_then(|epoll| connection.call_on_input(epoll, call));
+    stream.request_key_frame();
+    let mut room = Vec::new();
+    // Other requests may have come with the one that had it play.
+    let mut ending = look(session, stream, &sink)?;
+    loop {
+        if let Some(ending) = ending {
+            return Ok(ending);
+        }
+        match follower.next(QUIET) {
+            Next::Batch(batch) => {
+                sink.try_send(batch, &mut room);
+                sink.flush()?;
+            }
+            Next::Blocked => sink.flush()?,
+            Next::TimedOut | Next::Called => ending = look(session, stream, &sink)?,
+            Next::Notified => {}
+            Next::Broken => return Err(io::Error::other("a fault of this program")),
+            Next::Closed => return Ok(Ending::StreamEnded),
+        }
+        if sink.with_wire(|wire| wire.is_over) {
+            return Ok(Ending::StreamEnded);
+        }
+    }
+}
+
+/// Answers what the client has sent, sends reports where there was nothing else for a while, and says whether it ends.
+fn look(session: &mut Session<'_>, stream: &Stream, sink: &LiveSink<Rtp>) -> io::Result<Option<Ending>> {
+    let connection = session.connection;
+    let mut buffer = [0; 4096];
+    for _ in 0..READS {
+        while let Some((answer, then)) = session.answer() {
+            sink.write(answer.as_bytes())?;
+            match then {
+                Then::Next => {}
+                Then::End => return Ok(Some(Ending::Answered)),
+                Then::Play | Then::Pause => {
+                    sink.with_wire(|wire| wire.pause(then == Then::Pause));
+                    stream.request_key_frame();
+                }
+            }
+        }
+        match sock::read_now(&connection.socket, &mut buffer) {
+            Input::Bytes(bytes) => session.reader.take(&buffer[..bytes]),
+            Input::Nothing => break,
+            Input::Ended => return Ok(Some(Ending::Left)),
+        }
+    }
+    connection.looked();
+    let now_us = clock::monotonic_us();
+    let (sent_us, is_paused) = sink.with_wire(|wire| (wire.sent_us, wire.is_paused));
+    let quiet_us = now_us.saturating_sub(sent_us);
+    if is_paused && quiet_us >= PAUSE_US {
+        return Ok(Some(Ending::Idle));
+    }
+    if !is_paused && quiet_us >= LOST_US && is_away(stream) {
+        return Ok(Some(Ending::StreamEnded));
+    }
+    if quiet_us >= QUIET.as_micros() as u64 {
+        let mut reports = Vec::new();
+        sink.with_wire(|wire| wire.report(now_us, &mut reports));
+        sink.write(&reports)?;
+    }
+    Ok(None)
+}
+
+/// True if the camera gives nothing that could be sent.
+fn is_away(stream: &Stream) -> bool {
+    let state = stream.state();
+    state.condition != Condition::Live || state.codec == Some(Codec::Jpeg)
+}

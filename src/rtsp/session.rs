@@ -1,0 +1,285 @@
+//! What there is between one client and us, and the answers to its requests.
+
+use crate::format::fmp4::{Init, TIMESCALE};
+use crate::format::rtp::Track;
+use crate::format::rtsp::{self, Reader, Request, Target};
+use crate::format::sdp;
+use crate::log_verbose;
+use crate::people::{Credentials, Denial};
+use crate::ring::{Follower, Next};
+use crate::serve::{Connection, Place, Shared, note_denial};
+use crate::stream::{Codec, Condition, Stream, Watching, Who};
+use crate::sys::random;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+/// A camera that wakes up has this long to say what it gives: some clients wait for five seconds, ...
+const WAKE_TIME: Duration = Duration::from_secs(4);
+/// ... and one that was lost when the client came has so long to be found again.
+const LOST_TIME: Duration = Duration::from_secs(1);
+/// A look whether the camera has woken up, at least so often.
+const WAKE_LOOK: Duration = Duration::from_millis(250);
+
+const OK: &str = "200 OK";
+const NOT_FOUND: &str = "404 Not Found";
+const UNAVAILABLE: &str = "503 Service Unavailable";
+const NO_SESSION: &str = "454 Session Not Found";
+const NOT_NOW: &str = "455 Method Not Valid in This State";
+/// Some clients send GET_PARAMETER, which keeps connections alive, only where it is named.
+const METHODS: &str = "OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, TEARDOWN, GET_PARAMETER, SET_PARAMETER";
+
+/// What a request leads to, beside its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// Nothing.
+    Next,
+    /// The stream begins, or goes on.
+    Play,
+    /// The stream pauses.
+    Pause,
+    /// The connection ends.
+    End,
+}
+
+/// What there is between one client and us.
+pub struct Session<'a> {
+    pub connection: &'a Arc<Connection>,
+    pub shared: &'a Shared,
+    pub reader: Reader,
+    /// What the client names its session by.
+    pub id: String,
+    pub camera: Option<Chosen<'a>>,
+    /// What is set up; the stream takes it when it begins.
+    pub tracks: Vec<Track>,
+    pub place: Option<Place>,
+}
+
+/// The camera that a client was told of. It is awake while this lives.
+pub struct Chosen<'a> {
+    pub stream: &'a Arc<Stream>,
+    pub watching: Watching<'a>,
+    /// What the client was told.
+    pub init: Arc<Init>,
+}
+
+/// An answer, before the request's own number is put into it.
+struct Reply {
+    status: &'static str,
+    /// Header lines, each with its end.
+    fields: String,
+    body: String,
+    then: Then,
+}
+
+impl Reply {
+    /// One of a status and these header lines alone.
+    fn new(status: &'static str, fields: &str) -> Reply {
+        Reply {
+            status,
+            fields: fields.into(),
+            body: String::new(),
+            then: Then::Next,
+        }
+    }
+}
+
+impl<'a> Session<'a> {
+    /// One that begins.
+    ///
+    /// # Errors
+    /// There are no random bytes.
+    pub fn new(connection: &'a Arc<Connection>, shared: &'a Shared) -> io::Result<Session<'a>> {
+        Ok(Session {
+            connection,
+            shared,
+            reader: Reader::default(),
+            id: format!("{:016X}", u64::from_be_bytes(random::bytes()?)),
+            camera: None,
+            tracks: Vec::new(),
+            place: None,
+        })
+    }
+
+    /// Answers the next request, if one is there.
+    pub fn answer(&mut self) -> Option<(String, Then)> {
+        let request = match self.reader.request() {
+            Ok(request) => request?,
+            Err(status) => {
+                self.shared.counters.bad_requests.fetch_add(1, Relaxed);
+                return Some((format!("RTSP/1.0 {status}\r\n\r\n"), Then::End));
+            }
+        };
+        self.shared.counters.requests.fetch_add(1, Relaxed);
+        // An address may have a password or a token in it.
+        log_verbose!("client {}: {:?}", self.connection.address, request.method());
+        let reply = self.reply(&request).unwrap_or_else(|refusal| refusal);
+        let answer = request.answer(reply.status, &reply.fields, &reply.body);
+        Some((answer, reply.then))
+    }
+
+    /// True once the stream has begun.
+    fn plays(&self) -> bool {
+        self.place.is_some()
+    }
+
+    /// The answer to a request, good or bad.
+    fn reply(&mut self, request: &Request) -> Result<Reply, Reply> {
+        let (is_set_up, method) = (self.plays() || !self.tracks.is_empty(), request.method());
+        // go2rtc asks every camera for a way to speak to it, and does without.
+        let required = request.field("Require").filter(|it| !it.contains("backchannel"));
+        if let Some(feature) = required {
+            let fields = format!("Unsupported: {feature}\r\n");
+            return Err(Reply::new("551 Option not supported", &fields));
+        }
+        let id = request.field("Session").and_then(|it| it.split(';').next());
+        let names_it = id == Some(&self.id);
+        // The first track makes the session.
+        let may_set_up = !is_set_up || names_it || id.is_none();
+        let mut reply = Reply::new(OK, "");
+        if is_set_up {
+            reply.fields = format!("Session: {}\r\n", self.id);
+        }
+        match method {
+            "OPTIONS" => reply.fields += &format!("Public: {METHODS}\r\n"),
+            "GET_PARAMETER" | "SET_PARAMETER" => {}
+            "TEARDOWN" => reply.then = Then::End,
+            "DESCRIBE" if !is_set_up => return self.describe(request),
+            "SETUP" if !self.plays() && may_set_up => return self.set_up(request),
+            "SETUP" | "PLAY" | "PAUSE" if is_set_up && !names_it => {
+                return Err(Reply::new(NO_SESSION, ""));
+            }
+            "PLAY" if is_set_up => {
+                if self.place.is_none() {
+                    self.place = Some(self.take_place()?);
+                }
+                reply.fields += "Range: npt=0.000-\r\n";
+                reply.then = Then::Play;
+            }
+            "PAUSE" if is_set_up => reply.then = Then::Pause,
+            "DESCRIBE" | "SETUP" | "PLAY" | "PAUSE" => return Err(Reply::new(NOT_NOW, "")),
+            _ => {
+                let status = match method {
+                    "ANNOUNCE" | "RECORD" => "405 Method Not Allowed",
+                    _ => "501 Not Implemented",
+                };
+                return Err(Reply::new(status, &format!("Allow: {METHODS}\r\n")));
+            }
+        }
+        Ok(reply)
+    }
+
+    fn take_place(&self) -> Result<Place, Reply> {
+        let stream = self.camera.as_ref().map(|camera| camera.stream);
+        let place = stream.and_then(|stream| self.shared.take_place(stream).ok());
+        place.ok_or_else(|| Reply::new(UNAVAILABLE, "Retry-After: 5\r\n"))
+    }
+
+    /// Tells what the camera gives.
+    fn describe(&mut self, request: &Request) -> Result<Reply, Reply> {
+        let camera = self.choose(request, &rtsp::target(request.url()))?;
+        let url = request.url().trim_end_matches('/');
+        let fields = format!("Content-Type: application/sdp\r\nContent-Base: {url}/\r\n");
+        Ok(Reply {
+            body: sdp::describe(&camera.stream.name, &camera.init),
+            ..Reply::new(OK, &fields)
+        })
+    }
+
+    /// Sets a track up: that of the number in the address, or after DESCRIBE the video. (VLC without live555 asks for a whole
+    /// address before anything else, and plays nothing if that is granted.)
+    fn set_up(&mut self, request: &Request) -> Result<Reply, Reply> {
+        let target = rtsp::target(request.url());
+        let Some(channels) = rtsp::interleaved(request.field("Transport").unwrap_or_default()) else {
+            return Err(Reply::new("461 Unsupported Transport", ""));
+        };
+        // Some clients lose the query of the address, and with it the token, so what the connection was told of counts.
+        let camera = match &self.camera {
+            Some(camera) => camera,
+            None if target.track.is_none() => return Err(Reply::new(NOT_FOUND, "")),
+            None => self.choose(request, &target)?,
+        };
+        let number = target.track.unwrap_or(0);
+        let rate = match (number, camera.init.sound) {
+            (0, _) => TIMESCALE,
+            (1, Some(format)) => format.rate,
+            _ => return Err(Reply::new(NOT_FOUND, "")),
+        };
+        let free = 2 * number as u8;
+        let channels = channels.unwrap_or([free, free + 1]);
+        let is_sound = number == 1;
+        let is_taken = |track: &Track| {
+            track.is_sound == is_sound || track.channels.iter().any(|channel| channels.contains(channel))
+        };
+        if self.tracks.iter().any(is_taken) || channels[0] == channels[1] {
+            return Err(Reply::new("400 Bad Request", ""));
+        }
+        let random = random::bytes().map_err(|_| Reply::new(UNAVAILABLE, ""))?;
+        let track = Track::new(is_sound, rate, channels, random);
+        let ([rtp, rtcp], ssrc) = (channels, track.ssrc);
+        self.tracks.push(track);
+        // No `timeout` that needs more than the connection itself; but some clients reconnect each minute without one.
+        let fields = format!(
+            "Session: {};timeout=60\r\nTransport: RTP/AVP/TCP;unicast;interleaved={rtp}-{rtcp};ssrc={ssrc:08X}\r\n",
+            self.id
+        );
+        Ok(Reply::new(OK, &fields))
+    }
+
+    /// Wakes the camera of an address up, if the client may see it, and waits until it is known what it gives.
+    fn choose(&mut self, request: &Request, target: &Target<'_>) -> Result<&Chosen<'a>, Reply> {
+        let stream = self.admit(request, target)?;
+        let watching = stream.watch(Who::Net(self.connection.address), "rtsp");
+        let begun = Instant::now();
+        let mut follower = Follower::new(&stream.ring, true);
+        let init = loop {
+            let state = stream.state();
+            let is_lost = matches!(state.condition, Condition::Lost | Condition::Refused);
+            if state.codec == Some(Codec::Jpeg) {
+                return Err(Reply::new("501 Not Implemented", ""));
+            }
+            if let Some(init) = state.init.filter(|_| !is_lost) {
+                break init;
+            }
+            let limit = if is_lost { LOST_TIME } else { WAKE_TIME };
+            let left = limit.saturating_sub(begun.elapsed());
+            if left.is_zero() || matches!(follower.next(left.min(WAKE_LOOK)), Next::Closed) {
+                return Err(Reply::new(UNAVAILABLE, "Retry-After: 2\r\n"));
+            }
+        };
+        Ok(self.camera.insert(Chosen {
+            stream,
+            watching,
+            init,
+        }))
+    }
+
+    /// The camera of an address, if the client may see it; the only one is meant by whatever name: some recorders keep none.
+    fn admit(&self, request: &Request, target: &Target<'_>) -> Result<&'a Arc<Stream>, Reply> {
+        let (shared, from) = (self.shared, self.connection.address.ip());
+        let credentials = Credentials {
+            link: target.token,
+            authorization: request.field("Authorization"),
+            session: None,
+        };
+        let grant = shared.people.admit(&credentials, from).map_err(|denial| {
+            note_denial(&denial, from);
+            match denial {
+                Denial::Unknown | Denial::Wrong(_) => Reply::new(
+                    "401 Unauthorized",
+                    "WWW-Authenticate: Basic realm=\"fmp4streamer\"\r\n",
+                ),
+                Denial::Link => Reply::new("403 Forbidden", ""),
+                Denial::Wait(_) | Denial::Busy => Reply::new(UNAVAILABLE, "Retry-After: 5\r\n"),
+            }
+        })?;
+        let streams = shared.cameras.iter().map(|camera| &camera.stream);
+        let mut seen = streams.filter(|stream| grant.rights().include(&stream.name));
+        let named = seen.clone().find(|stream| stream.name == target.name);
+        let only = seen.next().filter(|_| seen.next().is_none());
+        let stream = named.or(only).ok_or_else(|| Reply::new(NOT_FOUND, ""))?;
+        shared.note_grant(self.connection, grant);
+        Ok(stream)
+    }
+}

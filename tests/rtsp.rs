@@ -1,0 +1,800 @@
+//! RTSP by its own client, which looks at each byte, and by real ones: ffmpeg and GStreamer.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use nix::sys::socket::{setsockopt, sockopt};
+use nix::time::{ClockId, clock_gettime};
+use std::collections::VecDeque;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use support::{Dir, PATIENCE, Server, children, have, numbers_in_gray, run, skip, until, x264};
+
+const SERVER: &str = "[server]\nrtsp = yes\nrtsp_port = 0\nmax_age_ms = 60000\n";
+
+/// With these further lines.
+fn server(lines: &str) -> Server {
+    Server::with_config(&format!("{SERVER}{lines}"))
+}
+
+fn test_picture() -> Server {
+    server("[test]\nwidth = 320\nheight = 240\n")
+}
+
+/// Where it serves RTSP: host and port.
+fn place(server: &Server) -> String {
+    let log = server.log();
+    let (_, place) = log.split_once("rtsp://").expect("RTSP is served");
+    place.split('/').next().unwrap().to_string()
+}
+
+/// What a client gets between two of its answers.
+struct Frame {
+    channel: u8,
+    bytes: Vec<u8>,
+}
+
+/// A picture as a receiver puts it together.
+struct Picture {
+    timestamp: u32,
+    nal_units: Vec<Vec<u8>>,
+}
+
+impl Picture {
+    fn types(&self) -> Vec<u8> {
+        self.nal_units.iter().map(|unit| unit[0] & 31).collect()
+    }
+
+    fn slices(&self) -> Vec<&[u8]> {
+        let units = self.nal_units.iter().map(Vec::as_slice);
+        units.filter(|unit| matches!(unit[0] & 31, 1 | 5)).collect()
+    }
+}
+
+/// The wall clock of a report, in microseconds of Unix time, and the timestamp that it is for.
+#[derive(Debug, Clone, Copy)]
+struct Report {
+    unix_us: i64,
+    timestamp: u32,
+}
+
+struct Client {
+    socket: TcpStream,
+    received: VecDeque<u8>,
+    frames: VecDeque<Frame>,
+    url: String,
+    /// Further lines of each request.
+    fields: String,
+    requests: u32,
+    session: String,
+    sequences: [Option<u16>; 2],
+    reports: [Vec<Report>; 2],
+    sounds: Vec<Vec<u8>>,
+}
+
+impl Client {
+    fn new(server: &Server, path: &str) -> Client {
+        let place = place(server);
+        let socket = TcpStream::connect(&place).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.set_nodelay(true).unwrap();
+        Client {
+            socket,
+            received: VecDeque::new(),
+            frames: VecDeque::new(),
+            url: format!("rtsp://{place}{path}"),
+            fields: String::new(),
+            requests: 0,
+            session: String::new(),
+            sequences: [None; 2],
+            reports: Default::default(),
+            sounds: Vec::new(),
+        }
+    }
+
+    /// One that plays so many tracks.
+    fn playing(server: &Server, path: &str, tracks: usize) -> Client {
+        let mut client = Client::new(server, path);
+        client.play(tracks);
+        client
+    }
+
+    fn play(&mut self, tracks: usize) {
+        assert!(self.ask("DESCRIBE", "", "").starts_with("RTSP/1.0 200 OK\r\n"));
+        for track in 0..tracks {
+            self.set_up(track);
+        }
+        let answer = self.ask("PLAY", "/", "Range: npt=0.000-\r\n");
+        assert!(answer.starts_with("RTSP/1.0 200 OK\r\n"), "{answer}");
+    }
+
+    fn set_up(&mut self, track: usize) {
+        let channels = format!("{}-{}", 2 * track, 2 * track + 1);
+        let transport = format!("Transport: RTP/AVP/TCP;unicast;interleaved={channels}\r\n");
+        let answer = self.ask("SETUP", &format!("/trackID={track}"), &transport);
+        assert!(
+            answer.contains(&format!("interleaved={channels};ssrc=")),
+            "{answer}"
+        );
+        let (_, session) = answer.split_once("Session: ").unwrap();
+        self.session = session.split(';').next().unwrap().to_string();
+        assert_eq!(self.session.len(), 16);
+    }
+
+    fn request(&mut self, method: &str, suffix: &str, fields: &str) -> String {
+        self.requests += 1;
+        let session = match &*self.session {
+            "" => String::new(),
+            id => format!("Session: {id}\r\n"),
+        };
+        format!(
+            "{method} {}{suffix} RTSP/1.0\r\ncseq: {}\r\n{session}{}{fields}\r\n",
+            self.url, self.requests, self.fields
+        )
+    }
+
+    /// The answer, of which `CSeq` is the request's.
+    fn ask(&mut self, method: &str, suffix: &str, fields: &str) -> String {
+        let request = self.request(method, suffix, fields);
+        self.socket.write_all(request.as_bytes()).unwrap();
+        let answer = self.answer().expect("an answer");
+        let cseq = format!("\r\nCSeq: {}\r\n", self.requests);
+        assert!(answer.contains(&cseq), "{answer}");
+        answer
+    }
+
+    fn status(&mut self, method: &str, suffix: &str, fields: &str) -> String {
+        let answer = self.ask(method, suffix, fields);
+        answer["RTSP/1.0 ".len()..][..3].to_string()
+    }
+
+    /// So many bytes more; false at the end.
+    fn receive(&mut self, bytes: usize) -> bool {
+        let mut buffer = [0; 4096];
+        while self.received.len() < bytes {
+            match self.socket.read(&mut buffer) {
+                Ok(0) => return false,
+                Ok(read) => self.received.extend(&buffer[..read]),
+                Err(e) if e.kind() == std::io::ErrorKind::ConnectionReset => return false,
+                Err(e) => panic!("nothing came: {e}"),
+            }
+        }
+        true
+    }
+
+    /// Passes over nothing: what does not begin with an answer begins with a whole frame.
+    fn next_frame(&mut self) -> Option<Frame> {
+        if !self.receive(4) {
+            return None;
+        }
+        assert_eq!(self.received[0], b'$', "no frame begins here");
+        let length = usize::from(u16::from_be_bytes([self.received[2], self.received[3]]));
+        if !self.receive(4 + length) {
+            return None;
+        }
+        let bytes: Vec<u8> = self.received.drain(..4 + length).collect();
+        Some(Frame {
+            channel: bytes[1],
+            bytes: bytes[4..].to_vec(),
+        })
+    }
+
+    fn answer(&mut self) -> Option<String> {
+        while self.receive(1) && self.received[0] == b'$' {
+            let frame = self.next_frame()?;
+            self.frames.push_back(frame);
+        }
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            if !self.receive(1) {
+                return None;
+            }
+            head.extend(self.received.pop_front());
+        }
+        let mut answer = String::from_utf8(head).unwrap();
+        assert!(answer.starts_with("RTSP/1.0 "), "{answer}");
+        if let Some((_, length)) = answer.split_once("Content-Length: ") {
+            let length: usize = length.split('\r').next().unwrap().parse().unwrap();
+            assert!(self.receive(length));
+            let body: Vec<u8> = self.received.drain(..length).collect();
+            answer.push_str(&String::from_utf8(body).unwrap());
+        }
+        Some(answer)
+    }
+
+    /// Takes a frame: a report, sound, or a packet of the picture, which is given.
+    fn packet(&mut self) -> Option<Vec<u8>> {
+        loop {
+            let frame = self.frames.pop_front().or_else(|| self.next_frame())?;
+            let (track, bytes) = (usize::from(frame.channel / 2), frame.bytes);
+            let word = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+            if frame.channel % 2 == 1 {
+                assert_eq!((bytes.len(), word(0), bytes[29]), (56, 0x80c8_0006, 202));
+                self.reports[track].push(Report {
+                    unix_us: (i64::from(word(8)) - 2_208_988_800) * 1_000_000
+                        + ((i64::from(word(12)) * 1_000_000) >> 32),
+                    timestamp: word(16),
+                });
+                continue;
+            }
+            assert!(bytes.len() <= 1460 && bytes[0] == 0x80);
+            let sequence = u16::from_be_bytes([bytes[2], bytes[3]]);
+            if let Some(before) = self.sequences[track].replace(sequence) {
+                assert_eq!(sequence, before.wrapping_add(1), "a packet is missing");
+            }
+            if track == 0 {
+                assert_eq!(bytes[1] & 0x7f, 96);
+                return Some(bytes);
+            }
+            assert_eq!(bytes[1], 0x80 | 97);
+            assert_eq!(
+                usize::from(u16::from_be_bytes([bytes[14], bytes[15]]) >> 3),
+                bytes.len() - 16
+            );
+            self.sounds.push(bytes[16..].to_vec());
+        }
+    }
+
+    fn picture(&mut self) -> Option<Picture> {
+        let mut picture = Picture {
+            timestamp: 0,
+            nal_units: Vec::new(),
+        };
+        loop {
+            let packet = self.packet()?;
+            let timestamp = u32::from_be_bytes(packet[4..8].try_into().unwrap());
+            if picture.nal_units.is_empty() {
+                picture.timestamp = timestamp;
+            }
+            assert_eq!(picture.timestamp, timestamp);
+            match packet[12] & 31 {
+                28 => {
+                    if packet[13] & 0x80 != 0 {
+                        let header = packet[12] & 0xe0 | packet[13] & 31;
+                        picture.nal_units.push(vec![header]);
+                    }
+                    picture.nal_units.last_mut().unwrap().extend(&packet[14..]);
+                }
+                _ => picture.nal_units.push(packet[12..].to_vec()),
+            }
+            if packet[1] & 0x80 != 0 {
+                return Some(picture);
+            }
+        }
+    }
+
+    fn pictures(&mut self, count: usize) -> Vec<Picture> {
+        (0..count)
+            .map(|_| self.picture().expect("the stream goes on"))
+            .collect()
+    }
+}
+
+fn assert_no_gap(numbers: &[u32]) {
+    assert!(numbers.len() >= 50, "{} pictures", numbers.len());
+    assert!(
+        numbers.windows(2).all(|pair| pair[1] == pair[0] + 1),
+        "{numbers:?}"
+    );
+}
+
+#[test]
+fn ffmpeg_gets_every_picture_and_takes_tcp_if_it_is_not_told_to() {
+    if !have("ffmpeg") {
+        return;
+    }
+    let server = test_picture();
+    for transport in [&["-rtsp_transport", "tcp"][..], &[]] {
+        let url = format!("rtsp://{}/camera0", place(&server));
+        let output = "-frames:v 60 -fps_mode passthrough -f rawvideo -pix_fmt gray -";
+        let output: Vec<&str> = output.split(' ').collect();
+        let arguments = [&["-v", "error"], transport, &["-i", &url], &output].concat();
+        let played = run("ffmpeg", &arguments);
+        let said = String::from_utf8_lossy(&played.stderr);
+        let others = said
+            .lines()
+            .filter(|line| !line.contains("461 Unsupported Transport"));
+        assert_eq!(others.collect::<Vec<_>>(), [""; 0]);
+        assert_no_gap(&numbers_in_gray(&played.stdout, 320, 240));
+    }
+}
+
+#[test]
+fn gstreamer_gets_every_picture() {
+    if !have("gst-launch-1.0") {
+        return;
+    }
+    let needed = ["rtspsrc", "rtph264depay", "avdec_h264"];
+    let lacks = |element: &&str| !run("gst-inspect-1.0", &[element]).status.success();
+    if let Some(element) = needed.into_iter().find(lacks) {
+        return skip(&format!("GStreamer has no {element}"));
+    }
+    let server = test_picture();
+    let file = server.dir.file("gray");
+    let pipeline = format!(
+        "rtspsrc location=rtsp://{}/ ! rtph264depay ! h264parse ! avdec_h264 ! videoconvert ! \
+         video/x-raw,format=GRAY8 ! identity eos-after=61 ! filesink location={}",
+        place(&server),
+        file.display()
+    );
+    let played = run("gst-launch-1.0", &pipeline.split(' ').collect::<Vec<_>>());
+    assert!(
+        played.status.success(),
+        "{}",
+        String::from_utf8_lossy(&played.stderr)
+    );
+    assert_no_gap(&numbers_in_gray(&std::fs::read(file).unwrap(), 320, 240));
+}
+
+/// Both tracks in one file, in step: ffmpeg puts them together by the reports.
+#[test]
+fn sound_goes_with_the_picture() {
+    let server = server("[test]\nmic = test\nwidth = 320\nheight = 240\n");
+    let mut client = Client::playing(&server, "/", 2);
+    let pictures = client.pictures(60);
+    assert!(client.sounds.len() > 60, "{} AAC frames", client.sounds.len());
+    let (video, sound) = (client.reports[0][0], client.reports[1][0]);
+    let apart_us = (video.unix_us - sound.unix_us).abs();
+    assert!(apart_us < 1_000_000, "{video:?} {sound:?}");
+    assert_eq!(video.timestamp, pictures[0].timestamp);
+    if !have("ffmpeg") {
+        return;
+    }
+    let file = server.dir.file("both.mp4");
+    let url = format!("rtsp://{}/", place(&server));
+    let arguments = [
+        "-v",
+        "error",
+        "-rtsp_transport",
+        "tcp",
+        "-i",
+        &url,
+        "-t",
+        "2",
+        "-c",
+        "copy",
+    ];
+    let recorded = run("ffmpeg", &[&arguments[..], &[file.to_str().unwrap()]].concat());
+    assert!(
+        recorded.status.success(),
+        "{}",
+        String::from_utf8_lossy(&recorded.stderr)
+    );
+    let show = [
+        "-v",
+        "error",
+        "-show_entries",
+        "stream=codec_name,start_time",
+        "-of",
+        "csv=p=0",
+    ];
+    let shown = run("ffprobe", &[&show[..], &[file.to_str().unwrap()]].concat());
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    let starts: Vec<(&str, f64)> = shown
+        .lines()
+        .map(|line| line.split_once(',').unwrap())
+        .map(|(codec, start)| (codec, start.parse().unwrap()))
+        .collect();
+    assert_eq!(
+        (starts.len(), starts[0].0, starts[1].0),
+        (2, "h264", "aac"),
+        "{shown}"
+    );
+    assert!((starts[0].1 - starts[1].1).abs() < 0.2, "{shown}");
+}
+
+/// The same bytes as MP4 has them, and by the reports the very time of their capture.
+#[test]
+fn slices_are_those_of_mp4_and_reports_say_when_they_were_captured() {
+    let server = test_picture();
+    let mut mp4 = server.follow("?times=camera");
+    let mut client = Client::playing(&server, "/", 1);
+    let place = server.address;
+    let asked = thread::spawn(move || {
+        let known = |_| {
+            let mut socket = TcpStream::connect(place).unwrap();
+            socket.write_all(b"GET /status HTTP/1.0\r\n\r\n").unwrap();
+            let mut status = String::new();
+            socket.read_to_string(&mut status).unwrap();
+            let number = |name: &str| {
+                let (_, rest) = status.split_once(&format!("\"{name}\":")).expect(name);
+                let digits = rest.trim_start().split(|c: char| !c.is_ascii_digit());
+                digits.into_iter().next().unwrap().parse::<i64>().unwrap()
+            };
+            thread::sleep(Duration::from_millis(20));
+            (number("media_90k"), number("captured_us"))
+        };
+        (0..50).map(known).collect::<Vec<(i64, i64)>>()
+    });
+    let pictures = client.pictures(90);
+    let known = asked.join().unwrap();
+    assert_eq!(pictures[0].types(), [7, 8, 5], "it begins with a key frame");
+    let report = client.reports[0][0];
+    let monotonic = clock_gettime(ClockId::CLOCK_MONOTONIC).unwrap();
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let offset_us = unix.as_micros() as i64 - (monotonic.tv_sec() * 1_000_000 + monotonic.tv_nsec() / 1000);
+
+    let mut compared = 0;
+    let mut at = 0;
+    while at < pictures.len() {
+        let fragment = mp4.next_fragment().unwrap();
+        let units = fragment.nal_units();
+        let slices: Vec<&[u8]> = units
+            .into_iter()
+            .filter(|unit| matches!(unit[0] & 31, 1 | 5))
+            .collect();
+        let picture = &pictures[at];
+        if at == 0 && slices != picture.slices() {
+            continue; // before the RTSP client began
+        }
+        assert!(slices == picture.slices(), "picture {at} differs");
+        at += 1;
+        for (_, captured_us) in known
+            .iter()
+            .filter(|(media_90k, _)| *media_90k == fragment.time() as i64)
+        {
+            let since = i64::from(picture.timestamp.wrapping_sub(report.timestamp) as i32);
+            let by_report_us = report.unix_us + since * 100 / 9;
+            let off_us = by_report_us - (captured_us + offset_us);
+            assert!(off_us.abs() < 1000, "{off_us} µs off");
+            compared += 1;
+        }
+    }
+    assert!(compared > 5, "{compared} pictures are known by their capture");
+}
+
+/// A byte at a time; then all at once, among other things.
+#[test]
+fn requests_may_be_cut_anywhere() {
+    let server = test_picture();
+    let mut client = Client::new(&server, "/camera0");
+    let mut all = Vec::new();
+    for (method, suffix, fields) in [
+        ("OPTIONS", "", ""),
+        (
+            "DESCRIBE",
+            "",
+            "Accept: application/sdp\r\nRequire: www.onvif.org/ver20/backchannel\r\n",
+        ),
+        (
+            "SETUP",
+            "/trackID=0",
+            "Transport: RTP/AVP;unicast;client_port=1-2,RTP/AVP/TCP;interleaved=0-1\r\n",
+        ),
+        ("GET_PARAMETER", "", "Content-Length: 3\r\n"),
+    ] {
+        all.extend(client.request(method, suffix, fields).bytes());
+    }
+    all.extend(b"a:b$\x01\0\x05ab$cd\r\n\r\n");
+    for byte in &all {
+        client.socket.write_all(&[*byte]).unwrap();
+    }
+    let statuses = |client: &mut Client| {
+        (0..4)
+            .map(|_| {
+                let answer = client.answer().unwrap();
+                let fields = answer
+                    .lines()
+                    .filter(|line| line.starts_with("Public") || line.starts_with("m="));
+                format!("{} {}", &answer[9..12], fields.collect::<String>())
+            })
+            .collect::<Vec<_>>()
+    };
+    let expected = [
+        "200 Public: OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, TEARDOWN, GET_PARAMETER, SET_PARAMETER",
+        "200 m=video 0 RTP/AVP 96",
+        "200 ",
+        "200 ",
+    ];
+    assert_eq!(statuses(&mut client), expected);
+    assert_eq!(client.status("TEARDOWN", "", ""), "200");
+    assert!(client.answer().is_none(), "the connection ends");
+
+    let mut client = Client::new(&server, "/camera0");
+    client.socket.write_all(&all).unwrap();
+    assert_eq!(statuses(&mut client), expected);
+}
+
+#[test]
+fn what_is_not_served_is_said_so() {
+    let server = server("[test a]\nname = a\n[test b]\nname = b\n");
+    let tcp = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n";
+    let mut client = Client::new(&server, "/a");
+    for (method, suffix, fields, status) in [
+        ("SETUP", "", tcp, "404"),
+        ("DESCRIBE", "x", "", "404"),
+        ("PLAY", "", "", "455"),
+        ("PAUSE", "", "", "455"),
+        ("ANNOUNCE", "", "", "405"),
+        ("RECORD", "", "", "405"),
+        ("REDIRECT", "", "", "501"),
+        ("DESCRIBE", "", "Require: play.scale\r\n", "551"),
+        (
+            "DESCRIBE",
+            "",
+            "Require: www.onvif.org/ver20/backchannel\r\n",
+            "200",
+        ),
+        (
+            "SETUP",
+            "/trackID=0",
+            "Transport: RTP/AVP;unicast;client_port=5000-5001\r\n",
+            "461",
+        ),
+        ("SETUP", "/trackID=0", "Transport: RTP/AVP;multicast\r\n", "461"),
+        ("SETUP", "/trackID=0", "", "461"),
+        (
+            "SETUP",
+            "/trackID=0",
+            "Transport: RTP/AVP/TCP;interleaved=3-3\r\n",
+            "400",
+        ),
+        ("SETUP", "/trackID=1", tcp, "404"),
+        ("SETUP", "/trackID=0", tcp, "200"),
+        ("SETUP", "/trackID=0", tcp, "400"),
+        ("PLAY", "", "", "454"),
+        ("PLAY", "", "Session: 0000000000000000\r\n", "454"),
+        ("DESCRIBE", "", "", "455"),
+        ("OPTIONS", "", "", "200"),
+        ("SET_PARAMETER", "", "", "200"),
+        ("TEARDOWN", "", "", "200"),
+    ] {
+        assert_eq!(
+            client.status(method, suffix, fields),
+            status,
+            "{method} {suffix} {fields}"
+        );
+    }
+    for (bytes, status) in [
+        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "RTSP/1.0 400"),
+        ("OPTIONS * RTSP/2.0\r\nCSeq: 1\r\n\r\n", "RTSP/1.0 505"),
+    ] {
+        let mut client = Client::new(&server, "");
+        client.socket.write_all(bytes.as_bytes()).unwrap();
+        assert!(client.answer().unwrap().starts_with(status));
+        assert!(client.answer().is_none(), "the connection ends");
+    }
+    // Of several cameras none is meant without a name.
+    assert_eq!(Client::new(&server, "/").status("DESCRIBE", "", ""), "404");
+    for path in ["/b", "/b/", "/b/trackID=0", "/b?x=1", "/b/more"] {
+        let mut client = Client::new(&server, path);
+        let sdp = client.ask("DESCRIBE", "", "");
+        let base = format!("Content-Base: {}/\r\n", client.url.trim_end_matches('/'));
+        assert!(sdp.contains("s=b\r\n") && sdp.contains(&base), "{sdp}");
+    }
+}
+
+#[test]
+fn a_pause_ends_with_a_key_frame_and_no_packet_is_missing() {
+    let server = test_picture();
+    let mut client = Client::playing(&server, "/", 1);
+    let before = client.pictures(3).pop().unwrap();
+    assert_eq!(client.status("GET_PARAMETER", "", ""), "200");
+    assert_eq!(client.status("SETUP", "/trackID=0", ""), "455");
+    assert_eq!(client.status("PAUSE", "", ""), "200");
+    while client.frames.pop_front().is_some() {}
+    client.sequences = [None; 2];
+    thread::sleep(Duration::from_millis(300));
+    assert_eq!(client.status("PLAY", "", ""), "200");
+    let after = client.picture().unwrap();
+    assert_eq!(after.types(), [7, 8, 5]);
+    assert!(after.timestamp.wrapping_sub(before.timestamp) < 10 * 90_000);
+    client.pictures(5);
+    assert_eq!(client.status("TEARDOWN", "", ""), "200");
+}
+
+/// Who does not read for a while is sent whole pictures only, from a key frame on, and others do not notice.
+#[test]
+fn a_stalled_reader_goes_on_with_a_key_frame() {
+    let server = Server::with_config(
+        "[server]\nrtsp = yes\nrtsp_port = 0\nmax_age_ms = 300\n[test]\nwidth = 1280\nheight = 720\n",
+    );
+    let mut client = Client::new(&server, "/");
+    setsockopt(&client.socket, sockopt::RcvBuf, &4096).unwrap();
+    client.play(1);
+    let mut last = client.pictures(3).pop().unwrap();
+    thread::sleep(Duration::from_secs(3));
+    let skips = (0..600).find(|_| {
+        let next = client.picture().expect("the stream goes on");
+        let step = next.timestamp.wrapping_sub(last.timestamp);
+        last = next;
+        step > 45_000 && last.types()[0] == 7
+    });
+    assert!(skips.is_some(), "no jump to a key frame");
+    client.pictures(5);
+}
+
+/// The reports go on for a while, so that nobody takes the connection for dead; then it ends, so that recorders notice.
+#[test]
+fn a_lost_camera_s_clients_are_told_in_the_end() {
+    let dir = Dir::new();
+    if !have("ffmpeg") || !have("python3") {
+        return;
+    }
+    let (file, gone) = (dir.file("in.h264"), dir.file("gone"));
+    x264(
+        "testsrc2=size=320x240:rate=30",
+        90,
+        "keyint=15:min-keyint=15:scenecut=0",
+        &file,
+    );
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools/replay.py");
+    let server = server(&format!(
+        "[exec]\ncommand = test -e {gone} && exit 1; touch {gone}; exec python3 {script} {file} 30 units\n",
+        gone = gone.display(),
+        file = file.display(),
+    ));
+    let mut client = Client::playing(&server, "/", 1);
+    client.pictures(20);
+    let command = children(server.process.id()).pop().unwrap().to_string();
+    assert!(run("kill", &["-9", &command]).status.success());
+    let lost = Instant::now();
+    client.reports[0].clear();
+    while client.picture().is_some() {}
+    let after = lost.elapsed();
+    assert!(after >= Duration::from_secs(12), "{after:?}");
+    let reports = &client.reports[0];
+    assert!(reports.len() >= 5, "{reports:?}");
+    // Its time has gone on with the clock's.
+    let (first, last) = (reports[0], reports[reports.len() - 1]);
+    let by_wall_us = last.unix_us - first.unix_us;
+    let by_rtp_us = i64::from(last.timestamp.wrapping_sub(first.timestamp)) * 100 / 9;
+    assert!((by_wall_us - by_rtp_us).abs() < 1000, "{first:?} {last:?}");
+    assert_eq!(Client::new(&server, "/").status("DESCRIBE", "", ""), "503");
+}
+
+#[test]
+fn another_size_ends_the_connection_and_is_told_to_who_comes_again() {
+    let server = test_picture();
+    let mut client = Client::playing(&server, "/", 1);
+    let told = |client: &mut Client| {
+        let sdp = client.ask("DESCRIBE", "", "");
+        sdp.split("sprop-parameter-sets=")
+            .nth(1)
+            .expect("sprop")
+            .lines()
+            .next()
+            .unwrap()
+            .to_string()
+    };
+    let before = told(&mut Client::new(&server, "/"));
+    client.pictures(3);
+    server.dir.write(
+        "test.conf",
+        format!("{SERVER}[test]\nwidth = 640\nheight = 480\n"),
+    );
+    server.signal("-HUP");
+    while client.picture().is_some() {}
+    assert_ne!(told(&mut Client::new(&server, "/")), before);
+    Client::playing(&server, "/", 1).pictures(3);
+}
+
+/// The places are those of HTTP, and so is who may take them.
+#[test]
+fn who_finds_no_place_is_told_so() {
+    let server = server("[test]\n");
+    server
+        .dir
+        .write("test.conf", format!("{SERVER}max_clients = 1\n[test]\n"));
+    server.signal("-HUP");
+    until("it is taken over", || {
+        server.log().contains("the config is taken over")
+    });
+    let mut client = Client::playing(&server, "/", 1);
+    client.pictures(1);
+    let mut second = Client::new(&server, "/");
+    second.ask("DESCRIBE", "", "");
+    second.set_up(0);
+    assert_eq!(second.status("PLAY", "", ""), "503");
+    assert!(server.get("/stream.mp4").starts_with("HTTP/1.1 503"));
+    assert!(server.get("/status").contains("\"rtsp\""));
+    drop(client);
+    until("the place is free", || second.status("PLAY", "", "") == "200");
+    second.pictures(1);
+}
+
+/// `ben`, whose password is `geheim`.
+const BEN: &str =
+    "password = pbkdf2-sha256$1000$AQEBAQEBAQEBAQEBAQEBAQ==$/jzpo4hvJ/wEDb3kcIX27ohyPXWqsn1ak6MhdU2pGg0=";
+const BEN_BASIC: &str = "Authorization: Basic YmVuOmdlaGVpbQ==\r\n";
+
+#[test]
+fn people_and_links_are_those_of_http() {
+    let config = format!(
+        "{SERVER}[test]\nname = yard\nwidth = 320\nheight = 240\n[test b]\nname = door\n[user ben]\n{BEN}\nrole = admin\n\
+         [user anna]\n{BEN}\ncameras = yard\n"
+    );
+    let server = Server::with_config(&config);
+    let mut client = Client::new(&server, "/yard");
+    assert_eq!(client.status("OPTIONS", "", ""), "200");
+    let challenge = client.ask("DESCRIBE", "", "");
+    assert!(challenge.starts_with("RTSP/1.0 401 "));
+    assert!(
+        challenge.contains("\r\nWWW-Authenticate: Basic realm=\"fmp4streamer\"\r\n"),
+        "{challenge}"
+    );
+    let tcp = "Transport: RTP/AVP/TCP;interleaved=0-1\r\n";
+    assert_eq!(client.status("SETUP", "/trackID=0", tcp), "401");
+    assert_eq!(
+        client.status("DESCRIBE", "", "Authorization: Basic YmVuOmZhbHNjaA==\r\n"),
+        "401"
+    );
+    until("it is in the log", || {
+        server.log().contains("login failed from 127.0.0.1 as \"ben\"")
+    });
+    assert_eq!(client.status("DESCRIBE", "", BEN_BASIC), "200");
+    // What was allowed to the connection is enough for the rest.
+    client.set_up(0);
+    assert_eq!(client.status("PLAY", "", ""), "200");
+    client.pictures(1);
+
+    // A camera that one may not see is not there.
+    let anna = "Authorization: Basic YW5uYTpnZWhlaW0=\r\n";
+    assert_eq!(Client::new(&server, "/yard").status("DESCRIBE", "", anna), "200");
+    let only = Client::new(&server, "/door").ask("DESCRIBE", "", anna);
+    assert!(
+        only.contains("s=yard\r\n"),
+        "the only one that there is for her: {only}"
+    );
+
+    let body = "{}";
+    let made = server.ask(&format!(
+        "POST /yard/links HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{BEN_BASIC}\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    ));
+    let token = made.split("/t/").nth(1).expect(&made).split('/').next().unwrap();
+    let mut linked = Client::playing(&server, &format!("/yard?token={token}"), 1);
+    linked.pictures(1);
+    let bad = format!("/yard?token={}x", &token[..token.len() - 2]);
+    assert_eq!(Client::new(&server, &bad).status("DESCRIBE", "", ""), "403");
+
+    if have("ffmpeg") {
+        for (user, good) in [("ben:geheim@", true), ("ben:wrong@", false)] {
+            let url = format!("rtsp://{user}{}/yard", place(&server));
+            let arguments = [
+                "-v",
+                "error",
+                "-rtsp_transport",
+                "tcp",
+                "-i",
+                &url,
+                "-frames:v",
+                "1",
+                "-f",
+                "null",
+                "-",
+            ];
+            let played = run("ffmpeg", &arguments);
+            assert_eq!(
+                played.status.success(),
+                good,
+                "{}",
+                String::from_utf8_lossy(&played.stderr)
+            );
+        }
+    }
+    // Who may no longer have it is sent nothing more.
+    server.dir.write(
+        "test.conf",
+        config.split("[user ben]").next().unwrap().to_string() + "[user anna]\n" + BEN,
+    );
+    server.signal("-HUP");
+    while client.picture().is_some() {}
+}
+
+/// A client that vanishes in the middle of anything costs nothing.
+#[test]
+fn clients_that_leave_are_forgotten() {
+    let server = test_picture();
+    for _ in 0..20 {
+        let mut client = Client::playing(&server, "/", 1);
+        client.pictures(1);
+        let half = client.request("PAUSE", "", "");
+        client.socket.write_all(&half.as_bytes()[..20]).unwrap();
+    }
+    until("all are gone", || server.number("clients") == 0);
+}
