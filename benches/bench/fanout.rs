@@ -20,6 +20,9 @@ const MEASURE: Duration = Duration::from_secs(8);
 pub const MP4: &str = "GET /stream.mp4 HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const WS: &str = "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+/// Followed by PLAY, which needs to know the session.
+const RTSP: &str =
+    "SETUP rtsp://localhost/trackID=0 RTSP/1.0\r\nCSeq: 1\r\nTransport: RTP/AVP/TCP;interleaved=0-1\r\n\r\n";
 
 /// What one run shows.
 pub struct Run {
@@ -45,6 +48,7 @@ pub fn table() {
             ("floor", start_floor as fn() -> Result<Server>, MP4),
             ("mp4", start_ours, MP4),
             ("ws", start_ours, WS),
+            ("rtsp", start_rtsp, RTSP),
         ] {
             match server().and_then(|server| measure(&server, clients, request)) {
                 Ok(run) => {
@@ -89,11 +93,15 @@ pub fn ratios() {
     println!(
         "\nCPU time for 100 clients by the floor's, {TIMES} times, and the median (lost: frames at all of them):"
     );
-    let mut all = [("mp4", MP4, Vec::new(), 0), ("ws", WS, Vec::new(), 0)];
+    let mut all = [
+        ("mp4", start_ours as fn() -> Result<Server>, MP4, Vec::new(), 0),
+        ("ws", start_ours, WS, Vec::new(), 0),
+        ("rtsp", start_rtsp, RTSP, Vec::new(), 0),
+    ];
     for _ in 0..TIMES {
         let floor = start_floor().and_then(|server| measure(&server, 100, MP4));
-        for (name, request, ratios, lost) in &mut all {
-            let ours = start_ours().and_then(|server| measure(&server, 100, request));
+        for (name, server, request, ratios, lost) in &mut all {
+            let ours = server().and_then(|server| measure(&server, 100, request));
             match (&floor, ours) {
                 (Ok(floor), Ok(ours)) => {
                     ratios.push(ours.cpu_percent / floor.cpu_percent);
@@ -104,7 +112,7 @@ pub fn ratios() {
             }
         }
     }
-    for (name, _, mut ratios, lost) in all {
+    for (name, _, _, mut ratios, lost) in all {
         ratios.sort_by(f64::total_cmp);
         let median = ratios.get(ratios.len() / 2).copied().unwrap_or(f64::NAN);
         let words: Vec<_> = ratios.iter().map(|ratio| format!("{ratio:.2}")).collect();
@@ -115,6 +123,8 @@ pub fn ratios() {
 pub struct Server {
     process: Child,
     pub address: String,
+    /// Where it serves RTSP; empty if it does not.
+    rtsp_address: String,
     /// Reads what it says further.
     words: Option<JoinHandle<String>>,
 }
@@ -150,10 +160,14 @@ fn start(mut command: Command) -> Result<Server> {
         .process_group(0)
         .spawn()?;
     let mut lines = BufReader::new(process.stderr.take().ok_or("no stderr")?).lines();
-    let address = loop {
+    let place = |line: &str, scheme: &str| {
+        let (_, rest) = line.split_once(scheme)?;
+        Some(rest.split('/').next()?.to_string())
+    };
+    let (address, rtsp_address) = loop {
         let line = lines.next().ok_or("it said no address")??;
-        if let Some((_, rest)) = line.split_once("http://") {
-            break rest.split('/').next().unwrap_or_default().to_string();
+        if let Some(address) = place(&line, "http://") {
+            break (address, place(&line, "rtsp://").unwrap_or_default());
         }
     };
     let read = move || {
@@ -165,12 +179,23 @@ fn start(mut command: Command) -> Result<Server> {
     Ok(Server {
         process,
         address,
+        rtsp_address,
         words: Some(std::thread::spawn(read)),
     })
 }
 
 fn start_ours() -> Result<Server> {
     start_server("aud-after")
+}
+
+/// The same, to be asked by RTSP.
+fn start_rtsp() -> Result<Server> {
+    let command = Command::new(env!("CARGO_BIN_EXE_fmp4streamer"));
+    let feeder = feeder("aud-after")?;
+    let sections = format!("rtsp = yes\nrtsp_port = 0\n[exec]\ncommand = {feeder}\n");
+    let mut server = start_with(command, &sections)?;
+    server.address = std::mem::take(&mut server.rtsp_address);
+    Ok(server)
 }
 
 pub fn start_server(writer: &str) -> Result<Server> {
@@ -243,13 +268,32 @@ fn measure(server: &Server, count: usize, request: &str) -> Result<Run> {
     measure_after(server, count, request, SETTLE)
 }
 
+/// Connects, and asks for the stream.
+fn ask(server: &Server, request: &str) -> Result<TcpStream> {
+    let mut socket = TcpStream::connect(&server.address)?;
+    socket.write_all(request.as_bytes())?;
+    if request == RTSP {
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            socket.read_exact(&mut byte)?;
+            answer.extend(byte);
+        }
+        let answer = String::from_utf8(answer)?;
+        let (_, session) = answer.split_once("Session: ").ok_or("no session")?;
+        let session = session.split(';').next().unwrap_or_default();
+        let play = format!("PLAY rtsp://localhost/ RTSP/1.0\r\nCSeq: 2\r\nSession: {session}\r\n\r\n");
+        socket.write_all(play.as_bytes())?;
+    }
+    Ok(socket)
+}
+
 /// Measures once the stream has run for the time `settle`.
 pub fn measure_after(server: &Server, count: usize, request: &str, settle: Duration) -> Result<Run> {
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     let mut clients = Vec::new();
     for index in 0..count {
-        let mut socket = TcpStream::connect(&server.address)?;
-        socket.write_all(request.as_bytes())?;
+        let socket = ask(server, request)?;
         socket.set_nonblocking(true)?;
         epoll.add(&socket, EpollEvent::new(EpollFlags::EPOLLIN, index as u64))?;
         clients.push(Client {
@@ -307,8 +351,7 @@ pub fn measure_after(server: &Server, count: usize, request: &str, settle: Durat
     let (cpu, rss_mb) = usage(&server.process)?;
     // The ring is warm now: how long does a newcomer wait?
     let connect = Instant::now();
-    let mut newcomer = TcpStream::connect(&server.address)?;
-    newcomer.write_all(request.as_bytes())?;
+    let mut newcomer = ask(server, request)?;
     let mut got = Vec::new();
     while finder.find(&got).is_none() {
         let read = newcomer.read(&mut buffer)?;
