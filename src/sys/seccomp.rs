@@ -145,9 +145,10 @@ const BY_WIDTH: &[c_long] = &[
     422,
 ];
 
-/// Calls whose numbers of 64 bits stand elsewhere among ARM's arguments.
+/// Calls whose numbers of 64 bits stand elsewhere among ARM's arguments, where they are arm_fadvise64_64 and arm_sync_file_range
+/// (linux/arch/arm/tools/syscall.tbl).
 #[cfg(target_arch = "arm")]
-const BY_MACHINE: &[c_long] = &[libc::SYS_arm_fadvise64_64, libc::SYS_arm_sync_file_range];
+const BY_MACHINE: &[c_long] = &[270, 341];
 #[cfg(not(target_arch = "arm"))]
 const BY_MACHINE: &[c_long] = &[libc::SYS_fadvise64, libc::SYS_sync_file_range];
 
