@@ -52,6 +52,8 @@ var words = {
 	actions: {
 		pause: 'Pause',
 		play: 'Play',
+		mute: 'Mute',
+		unmute: 'Unmute',
 		save: 'Save',
 		full: 'Full screen',
 		small: 'Exit full',
@@ -73,6 +75,8 @@ var words = {
 	player: 'Player',
 	drawer: 'Settings and facts',
 	picture: 'Live video',
+	volume: 'Volume',
+	level: 'Level of the sound',
 	close: 'Close',
 	key: '# – key: #',
 	resetZoom: 'Zoom #× – show all of the picture',

@@ -23,6 +23,7 @@
  * @property {() => void} begin A new link comes, whose times begin at zero again.
  * @property {(bytes: Uint8Array) => void} init Takes ftyp and moov.
  * @property {(frame: Frame) => void} fragment Takes one frame.
+ * @property {(bytes: Uint8Array) => void} [sound] Takes a fragment of sound.
  * @property {() => void} [seekToEdge] Jumps to the newest picture.
  * @property {() => void} stop Ends it for good.
  */
@@ -51,6 +52,7 @@
  * @property {(host: Host) => Link} link
  * @property {(host: Host) => Engine} [engine] Missing where the link's own tag shows the picture.
  * @property {boolean} [jpeg] Also for a camera of JPEG pictures.
+ * @property {boolean} [sound] The camera can be heard.
  * @property {() => unknown} can Tells whether the browser has what it takes.
  */
 
@@ -131,8 +133,8 @@
 /**
  * Chooses the path.
  * @typedef {object} Paths
- * @property {(jpeg?: boolean) => string} choose Gives the first that the browser can take, and that is for such a
- *     camera. The last one is not asked.
+ * @property {(jpeg?: boolean, sound?: boolean) => string} choose Gives the first that the browser can take, that is for
+ *     such a camera and has sound, if it can be had. The last one is not asked.
  * @property {() => void} forgive A picture showed, or the failure was not the path's fault.
  * @property {() => boolean} strike It did not open, or ended without a picture from a live camera. Gives whether it did
  *     so too often.
@@ -192,6 +194,7 @@
  *     Gives how far it is zoomed now.
  * @property {(factor: number) => void} onZoom Told of each change; the panel sets it.
  * @property {() => Look} look
+ * @property {(part?: { sound?: boolean, volume?: number }) => void} hear Has the <video> as loud as this viewer wants it.
  * @property {() => boolean} turn Turns by a quarter. Gives whether it is turned now.
  * @property {() => boolean} mirror Gives whether it is mirrored now.
  * @property {() => boolean} toggleEdges Gives whether they show now.
@@ -200,11 +203,13 @@
  */
 
 /**
- * How a viewer wants to see this camera: kept in the browser.
+ * How a viewer wants to see and hear this camera: kept in the browser.
  * @typedef {object} Look
  * @property {number} turn Quarters, clockwise.
  * @property {1 | -1} flip -1 is mirrored.
  * @property {boolean} grid
+ * @property {boolean} sound It is to be heard.
+ * @property {number} volume 0 to 1.
  */
 
 /**
@@ -233,12 +238,14 @@
  * @property {() => void} tick Looks for what no event tells.
  * @property {() => void} pause Pauses, or goes on.
  * @property {() => void} resume Ends a pause, or starts what the browser did not start.
+ * @property {(sound: boolean) => void} setSound Has the camera heard, or no longer.
  * @property {() => void} onVisibility The page is hidden, or seen again.
  * @property {() => boolean} leaveCanvas Goes on to a path with a <video>, if another element shows the picture. Gives
  *     whether it had to.
  * @property {(isImage: boolean) => number} turns Quarter turns clockwise that the page has to make.
  * @property {() => Account} describe
  * @property {(type: string, listener: (message: any) => void) => void} onMessage Tells of the server's texts of this type.
+ *     `sound`: of each init segment and fragment of sound.
  * @property {() => Record<string, string | number | null | undefined>} stats
  */
 

@@ -4,9 +4,12 @@ import { cut, join } from './mp4.js';
 
 /** @import { Host, Link } from './contract.js' */
 
+// What nobody hears is not sent.
+const query = host => host.view.look().sound ? '' : 'audio=0';
+
 /** @param {Host} host @returns {Link} */
 export function socketLink(host) {
-	const socket = new WebSocket(new URL('ws?audio=0', document.baseURI).href.replace(/^http/, 'ws'));
+	const socket = new WebSocket(new URL('ws?' + query(host), document.baseURI).href.replace(/^http/, 'ws'));
 	socket.binaryType = 'arraybuffer';
 	let unopened = true;
 	socket.onopen = () => {
@@ -47,7 +50,7 @@ async function readAnswer(host, address, closed, why, read) {
 export function fetchLink(host) {
 	const quit = new AbortController(), closed = quit.signal;
 	// In the camera's media time, of which /status tells.
-	readAnswer(host, 'stream.mp4?times=camera&audio=0', closed, 'the stream ended', async body => {
+	readAnswer(host, 'stream.mp4?times=camera&' + query(host), closed, 'the stream ended', async body => {
 		const reader = body.getReader();
 		for (let rest = new Uint8Array(), piece; !(piece = await reader.read()).done;) {
 			const data = cut(join([rest, piece.value]));

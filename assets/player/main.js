@@ -8,7 +8,7 @@ import { createView } from './view.js';
 const TICK_MS = 250;
 
 const asked = new URLSearchParams(location.search);
-const view = createView(isImage => session.turns(isImage));
+const view = createView(isImage => session.turns(isImage), asked.has('bare'));
 const session = createSession(view, asked.get('path'), () => panel.render());
 const panel = createPanel(session, view, asked.has('bare'));
 

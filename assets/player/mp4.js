@@ -3,6 +3,7 @@
 const TIMESCALE = 90000;
 /** Bytes of fields before the boxes in a box. @type {Record<string, number>} */
 const FIELDS = { stsd: 8, avc1: 78 }; // 8.5.2, 12.1.3
+export const AAC = 'mp4a.40.2';
 
 const viewOf = bytes => new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 
@@ -40,14 +41,18 @@ export function find(bytes, path) {
 	return found;
 }
 
-/** Reads an init segment: codec string, avcC, quarter turns clockwise. @param {Uint8Array} bytes */
+/**
+ * Reads an init segment: the video's codec string, avcC and quarter turns clockwise, and whether there is sound.
+ * @param {Uint8Array} bytes
+ */
 export function readInit(bytes) {
 	const avcC = find(bytes, 'moov/trak/mdia/minf/stbl/stsd/avc1/avcC'), description = bytes.slice(avcC.begin, avcC.end);
-	const view = viewOf(bytes), matrix = matrixAt(bytes);
+	const view = viewOf(bytes), matrix = matrixAt(bytes), { begin, end } = find(bytes, 'moov');
 	return {
 		codec: 'avc1.' + [1, 2, 3].map(i => (description[i] + 256).toString(16).slice(1)).join(''),
 		description,
 		turn: Math.atan2(view.getInt32(matrix + 4), view.getInt32(matrix)) / Math.PI * 2, // of its b and a
+		sound: [...boxes(bytes, begin, end)].filter(({ type }) => type === 'trak').length > 1,
 	};
 }
 
@@ -60,6 +65,9 @@ export function straighten(bytes) {
 	bytes.fill(0, matrix, matrix + 32);
 	bytes[matrix + 1] = bytes[matrix + 17] = 1; // 16.16
 }
+
+/** Tells a fragment of sound from a picture: by its track_ID (8.8.7). @param {Uint8Array} bytes */
+export const isSound = bytes => viewOf(bytes).getUint32(find(bytes, 'moof/traf/tfhd').begin + 4) > 1;
 
 /** Reads a fragment of one frame; times in seconds. @param {Uint8Array} bytes */
 export function readFragment(bytes) {

@@ -1,6 +1,6 @@
 // An engine: fragments into a <video>, by Media Source Extensions.
 
-import { join, readInit, straighten } from './mp4.js';
+import { AAC, join, readInit, straighten } from './mp4.js';
 import { createPace } from './pace.js';
 
 /** @import { Engine, Host } from './contract.js' */
@@ -15,13 +15,15 @@ export const mediaSource = () => window.MediaSource || window['ManagedMediaSourc
 
 /** @param {Host} host @returns {Engine} */
 export function mse(host) {
-	const { view: { video }, counters } = host, webkit = isWebKit();
+	const { view, view: { video }, counters } = host, webkit = isWebKit();
 	const Source = mediaSource();
-	const source = new Source(), pace = createPace(webkit ? 0.05 : 0.015); // in WebKit a change of speed is a seek
+	// In WebKit a change of speed is a seek.
+	const source = new Source(), pace = createPace(webkit ? 0.05 : 0.015, view.look().sound);
 	const queue = []; // bytes, and their type
 	/** @type {SourceBuffer | undefined} */
 	let buffer;
 	let bufferType = '', nextType = ''; // of what is in the buffer; of what comes now
+	let hasSound = false;
 	const keys = []; // times of the key frames in the buffer
 	let offset = 0; // of this link's zero on the video's time line
 	let begins = true; // with the next fragment
@@ -83,6 +85,7 @@ export function mse(host) {
 		setRate(pace.normal(now()));
 		const to = pace.seek(range, video.currentTime, self.step, now());
 		if (to !== null) {
+			view.keepStill(); // while it seeks it could not
 			counters.seeks++;
 			video.currentTime = to;
 		}
@@ -106,7 +109,12 @@ export function mse(host) {
 	source.onsourceopen = video.onseeked = append;
 	video.onerror = () => host.onBroken(video.error?.message ?? '');
 	video.onwaiting = () => {
-		if (pace.hasBegun() && !video.seeking) pace.onStarved();
+		if (!pace.hasBegun() || video.seeking) return;
+		pace.onStarved();
+		if (!hasSound || !('chrome' in window)) return;
+		// It wants twice as much sound each time that it ran out, until it seeks.
+		counters.seeks++;
+		video.currentTime += 0;
 	};
 	if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(onFrame);
 	else video.ontimeupdate = () => host.onShown(video.currentTime - offset, now());
@@ -125,8 +133,11 @@ export function mse(host) {
 			begins = true;
 		},
 		init(bytes) {
-			const { codec, turn } = readInit(bytes);
-			nextType = `video/mp4; codecs="${codec}"`;
+			const { codec, turn, sound } = readInit(bytes);
+			// A buffer's tracks stay as many as they were.
+			if (nextType && hasSound !== sound) return host.onBroken('the sound came or went');
+			hasSound = sound;
+			nextType = `video/mp4; codecs="${codec}${sound ? ',' + AAC : ''}"`;
 			if (webkit) { // its MSE leaves the turn out: the page turns
 				straighten(bytes);
 				self.turn = turn;
@@ -135,7 +146,8 @@ export function mse(host) {
 			else host.nextPath(`no decoder for ${nextType}`);
 		},
 		fragment(frame) {
-			const left = end - video.currentTime;
+			// With sound both have to be there, and that comes later.
+			const left = (hasSound && newestRange()?.[1] || end) - video.currentTime;
 			self.step = frame.step;
 			if (begins) offset = (end && end + 1) - frame.time;
 			begins = false;
@@ -146,6 +158,11 @@ export function mse(host) {
 			if (!pace.hasBegun()) return;
 			const still = video.seeking || video.paused;
 			setRate(still ? pace.normal(now()) : pace.rate(left, video.playbackRate, now()));
+		},
+		sound(bytes) {
+			if (!hasSound) return;
+			queue.push({ bytes, type: nextType });
+			append();
 		},
 		stop() {
 			stopped = true;

@@ -1,16 +1,23 @@
 // How fast a <video> plays to stay with the data, and when it jumps there. Pure.
 
-const MARGIN_S = 0.01; // left to play when the next frame comes
-const MARGIN_STEP_S = 0.005; // added each time that it was too little
+const ALONE = {
+	margin_s: 0.01, // left to play when the next frame comes
+	step_s: 0.005, // added each time that it was too little
+	start_s: 0, // more at a jump
+	far_s: 0.25, // an excess to jump over
+	memory: 25, // judgements for which what was added lasts
+};
+// Chromium plays no sound before it has 0.2 s of it. Then it and Firefox take about 0.1 s ahead, and what they miss is heard.
+const WITH_SOUND = { margin_s: 0.1, step_s: 0.03, start_s: 0.2, far_s: 1, memory: 250 };
 const MAX_MARGIN_S = 0.3;
 const FAST = 1.1; // the rate that plays off an excess
-const FAR_S = 0.25; // an excess to jump over
 const SETTLE_MS = 1000; // from one change to the next
 const SEEK_MS = 400; // for which a seek counts as new
 
 /** `slop_s` beyond the margin are tolerated. @returns {import('./contract.js').Pace} */
-export function createPace(slop_s) {
-	let margin = MARGIN_S;
+export function createPace(slop_s, withSound = false) {
+	const { margin_s, step_s, start_s, far_s, memory } = withSound ? WITH_SOUND : ALONE;
+	let margin = margin_s;
 	let least = Infinity, judgeAt = 0; // left to play since the last change; when to judge it
 	let seekedAt = 0; // on this link
 
@@ -32,7 +39,7 @@ export function createPace(slop_s) {
 		hasBegun: () => seekedAt > 0,
 
 		onStarved() {
-			margin = Math.min(margin + MARGIN_STEP_S, MAX_MARGIN_S);
+			margin = Math.min(margin + step_s, MAX_MARGIN_S);
 		},
 
 		// The least excess since the last change is played off in one go.
@@ -40,7 +47,7 @@ export function createPace(slop_s) {
 			least = Math.min(least, left);
 			if (now < judgeAt) return rate;
 			const excess = least - margin;
-			margin += (MARGIN_S - margin) / 25; // a bad minute is forgotten in the next
+			margin += (margin_s - margin) / memory; // a bad minute is forgotten in the next
 			const slow = rate > 1 || excess < slop_s;
 			judgeAfter(slow ? SETTLE_MS : 1000 * excess / (FAST - 1), now);
 			return slow ? 1 : FAST;
@@ -50,13 +57,13 @@ export function createPace(slop_s) {
 			const behind = end - at - step - margin;
 			if (!seekedAt || behind < -1) return true;
 			// Before the newest range lies what the camera or the network lost.
-			if (at < start - 0.01 && (starved || behind > FAR_S)) return true;
-			return behind > FAR_S && now > seekedAt + SETTLE_MS;
+			if (at < start - 0.01 && (starved || behind > far_s)) return true;
+			return behind > far_s && now > seekedAt + SETTLE_MS;
 		},
 
 		seek([start, end], at, step, now) {
 			seekedAt = now;
-			const to = Math.max(start, end - step - margin);
+			const to = Math.max(start, end - step - margin - start_s);
 			return at < start || Math.abs(to - at) > slop_s ? to : null;
 		},
 

@@ -6,15 +6,17 @@ import { addFingers } from './fingers.js';
 import { createInfo } from './info.js';
 import { button, byId, fill, icon, make, setText } from './make.js';
 import { createMove } from './move.js';
+import { AAC } from './mp4.js';
 import { ask } from './server.js';
 import { createShare } from './share.js';
+import { createSound } from './sound.js';
 
 /** @import { Session, View } from './contract.js' */
 
 const LEARN_MS = 5000; // for which an answer is new enough
 const IDLE_MS = 4000; // until the buttons fade
 const KEYS = {
-	pause: 'p', save: 's', full: 'f', turn: 't', mirror: 'm', grid: 'g', centre: 'c', edges: 'e', window: 'w',
+	pause: 'p', mute: 'm', save: 's', full: 'f', turn: 't', mirror: 'h', grid: 'g', centre: 'c', edges: 'e', window: 'w',
 	picture: 'r', controls: 'o', move: 'v', link: 'l', info: 'i',
 };
 
@@ -40,11 +42,13 @@ export function createPanel(session, view, bare) {
 		if (bare) return;
 		const isPaused = word === 'paused';
 		relabel('pause', isPaused ? 'play' : 'pause');
+		relabel('mute', video.muted ? 'unmute' : 'mute');
+		sound.element.hidden = buttons.mute.hidden || video.muted;
 		info.sample();
 		const isLive = word === 'live';
 		if (isLive && !wasLive) {
 			if (performance.now() - learntAt > LEARN_MS) learn();
-			else if (!title) learnWho();
+			else learnWho(); // it was not open yet
 		}
 		wasLive = isLive;
 	}
@@ -68,6 +72,9 @@ export function createPanel(session, view, bare) {
 	/** @type {Record<string, () => unknown>} Each gives whether it is on, if it can be. */
 	const actions = {
 		pause: session.pause,
+		mute() {
+			if (!buttons.mute.hidden) session.setSound(video.muted);
+		},
 		save: () => view.save(name || 'camera'),
 		full: fullScreen,
 		turn: view.turn,
@@ -77,7 +84,7 @@ export function createPanel(session, view, bare) {
 		edges: view.toggleEdges,
 		window: pictureInPicture,
 	};
-	const inBar = ['pause', 'save', 'full'];
+	const inBar = ['pause', 'mute', 'save', 'full'];
 
 	const keys = {
 		'+': () => view.zoom(1.25),
@@ -122,7 +129,7 @@ export function createPanel(session, view, bare) {
 
 	// ---- The drawer
 
-	const info = createInfo(session, view, keyTexts()), share = createShare();
+	const info = createInfo(session, view, keyTexts()), share = createShare(), sound = createSound(session, view);
 	const controls = createControls(session, so => offer('controls', so));
 	const move = createMove(session, so => offer('move', so));
 	const tabs = { picture: { panel: make('div', { className: 'choices' }) }, controls, move, link: share, info };
@@ -164,8 +171,9 @@ export function createPanel(session, view, bare) {
 	async function learnWho() {
 		try {
 			const status = await ask('status');
-			const { source } = status.cameras[0];
+			const { source, codecs } = status.cameras[0];
 			name = status.cameras[0].name;
+			buttons.mute.hidden = !codecs?.includes(AAC);
 			const isNamed = location.pathname.endsWith(`/${name}/`), start = isNamed ? '../' : './';
 			const { cameras } = isNamed ? await ask('../status') : status;
 			// The only camera, to which the config gives no name, is known by its own as soon as it is open.
@@ -221,6 +229,8 @@ export function createPanel(session, view, bare) {
 	function begin() {
 		if (!document.pictureInPictureEnabled) delete actions.window;
 		for (const name in actions) (inBar.includes(name) ? byId('bar') : tabs.picture.panel).append(addAction(name));
+		buttons.mute.hidden = true;
+		buttons.mute.after(sound.element);
 		for (const name in tabs) byId('bar').append(addButton(name, words.tabs[name], () => toggle(name)));
 		onDrawer('');
 		byId('bar').setAttribute('aria-label', words.player);

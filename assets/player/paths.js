@@ -8,17 +8,21 @@ import { webcodecs } from './webcodecs.js';
 
 const MAX_STRIKES = 2; // failures in a row that may be chance
 
-/** The best comes first. `jpeg`: those for a camera of JPEG pictures; a WebSocket says what it is. @type {Record<string, Path>} */
+/**
+ * The best comes first. `jpeg`: those for a camera of JPEG pictures; a WebSocket says what it is. `sound`: those that have it.
+ * @type {Record<string, Path>}
+ */
 export const PATHS = {
 	// The least late, but secure origins only; WebKit draws slowly.
 	webcodecs: { link: socketLink, engine: webcodecs, jpeg: true, can: () => !isWebKit() && 'VideoDecoder' in window },
-	ws: { link: socketLink, engine: mse, jpeg: true, can: mediaSource },
-	fetch: { link: fetchLink, engine: mse, can: mediaSource },
+	ws: { link: socketLink, engine: mse, jpeg: true, sound: true, can: mediaSource },
+	fetch: { link: fetchLink, engine: mse, sound: true, can: mediaSource },
 	hls: {
 		link: host => tagLink(host, 'stream.m3u8', host.view.video),
+		sound: true,
 		can: () => document.createElement('video').canPlayType('application/vnd.apple.mpegurl'),
 	},
-	video: { link: host => tagLink(host, 'stream.mp4', host.view.video), can: () => true },
+	video: { link: host => tagLink(host, 'stream.mp4', host.view.video), sound: true, can: () => true },
 	mjpeg: { link: host => tagLink(host, 'stream.mjpeg', host.view.image), jpeg: true, can: () => true },
 };
 
@@ -26,15 +30,16 @@ export const PATHS = {
 export function createPaths(table, wanted) {
 	const names = Object.keys(table), all = wanted && names.includes(wanted) ? [wanted] : names;
 	const reasons = new Set();
-	let left = all, strikes = 0;
+	let left = all, chosen = '', strikes = 0;
 
 	return {
 		reasons: () => [...reasons],
 		isExhausted: () => !left.length,
 
-		choose(jpeg) {
-			while (left.length > 1 && !(table[left[0]].can() && (!jpeg || table[left[0]].jpeg))) left = left.slice(1);
-			return left[0];
+		choose(jpeg, sound) {
+			const can = name => (!jpeg || table[name].jpeg) && table[name].can();
+			chosen = left.find(name => (!sound || table[name].sound) && can(name)) ?? left.find(can) ?? left[left.length - 1];
+			return chosen;
 		},
 
 		forgive() {
@@ -49,7 +54,7 @@ export function createPaths(table, wanted) {
 		skip(why) {
 			reasons.add(why);
 			strikes = 0;
-			left = left.slice(1);
+			left = left.filter((name, at) => at > left.indexOf(chosen) || name !== chosen && table[name].can());
 		},
 
 		restart() {

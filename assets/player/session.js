@@ -1,7 +1,7 @@
 // One viewing: keeps a path going while somebody looks, and says how things stand.
 
 import { createClock } from './clock.js';
-import { firstType, promiseAtOnce, readFragment } from './mp4.js';
+import { firstType, isSound, promiseAtOnce, readFragment } from './mp4.js';
 import { PATHS, createPaths, retryDelay } from './paths.js';
 import { Refusal, ask } from './server.js';
 
@@ -12,6 +12,7 @@ const SILENCE_MS = 4000; // without a word
 const STALL_MS = 1500; // of such silence before the viewer is told
 const WAITING_MS = 3000; // after the last picture
 const FROZEN_MS = 6000; // with data, without a picture
+const CHANGE_MS = 1000; // from one path to another, for which the picture stands still
 const LATE_S = 4; // behind the quickest of a link: a proxy holds it back, ...
 const LATE_MS = 1500; // ... if it lasts
 const POLL_MS = 3000; // between two /status
@@ -41,10 +42,10 @@ export function createSession(view, path, render) {
 	let denial = null;
 	/** @type {Record<string, (message: any) => void>} */
 	const listeners = {};
-	let autoplayBlocked = false;
+	let autoplayBlocked = false, soundBlocked = false; // by the browser, until somebody touches the page
 	let engineWorks = false; // it has shown a picture, on whichever link
 	let forJpeg = false; // the link was chosen for a camera of JPEG pictures
-	let lastPoll = 0, lastPing = 0, lostAt = 0, lateSince = 0, lastShown = 0; // times
+	let lastPoll = 0, lastPing = 0, lostAt = 0, lateSince = 0, lastShown = 0, changedAt = -Infinity; // times
 	let retryTimer = 0, hiddenTimer = 0;
 
 	// ---- Links come and go
@@ -52,7 +53,7 @@ export function createSession(view, path, render) {
 	function connect() {
 		const { dataset } = document.documentElement;
 		forJpeg = camera?.codec === 'mjpeg';
-		const name = paths.choose(forJpeg);
+		const name = paths.choose(forJpeg, view.look().sound);
 		if (dataset.path !== name) dropEngine();
 		dataset.path = name;
 		firstData = lastFragment = lateSince = 0;
@@ -148,9 +149,8 @@ export function createSession(view, path, render) {
 		if (camera?.captured_us && camera.media_90k) clock.onCapture(camera.captured_us, camera.media_90k);
 		const isJpeg = camera?.codec === 'mjpeg';
 		if (!camera?.codec || forJpeg === isJpeg) return;
-		if (forJpeg) paths.restart();
 		forJpeg = isJpeg;
-		if (paths.choose(isJpeg) === document.documentElement.dataset.path) return;
+		if (paths.choose(isJpeg, view.look().sound) === document.documentElement.dataset.path) return;
 		disconnect();
 		connect();
 	}
@@ -160,7 +160,12 @@ export function createSession(view, path, render) {
 	function onData(bytes) {
 		lastData = now();
 		counters.bytes += bytes.length;
-		if (firstType(bytes) === 'ftyp') return engine?.init(bytes);
+		const isInit = firstType(bytes) === 'ftyp';
+		if (isInit || isSound(bytes)) {
+			if (isInit) engine?.init(bytes);
+			else engine?.sound?.(bytes);
+			return listeners.sound?.(bytes);
+		}
 		lastFragment = lastData;
 		firstData = firstData || lastData;
 		const frame = readFragment(bytes);
@@ -210,7 +215,32 @@ export function createSession(view, path, render) {
 	}
 
 	function play() {
-		video.play().then(() => false, error => error.name === 'NotAllowedError').then(so => { autoplayBlocked = so; });
+		video.play().then(() => false, error => error.name === 'NotAllowedError').then(so => {
+			autoplayBlocked = so && video.muted;
+			if (!so || autoplayBlocked) return;
+			soundBlocked = video.muted = true;
+			play();
+		});
+	}
+
+	// Somebody has touched the page: the browser lets it be heard.
+	function onTouch() {
+		if (!soundBlocked || navigator.userActivation?.hasBeenActive === false) return;
+		soundBlocked = false;
+		view.hear();
+	}
+
+	function setSound(sound) {
+		soundBlocked = false;
+		const isOther = sound !== view.look().sound; // and not what the browser did not let be heard
+		view.hear({ sound });
+		if (isOther && link && engine) {
+			changedAt = now();
+			dropEngine();
+			connect();
+			if (sound) play(); // within the viewer's touch
+		}
+		render();
 	}
 
 	// ---- What no event tells
@@ -265,22 +295,23 @@ export function createSession(view, path, render) {
 	function onVisibility() {
 		clearTimeout(hiddenTimer);
 		if (document.hidden && !document.pictureInPictureElement) {
-			hiddenTimer = setTimeout(setSuspended, HIDDEN_MS, 'hidden', true);
+			if (video.muted) hiddenTimer = setTimeout(setSuspended, HIDDEN_MS, 'hidden', true);
 		} else {
 			firstData = 0;
-			if (link) engine?.seekToEdge?.();
+			if (link && video.muted) engine?.seekToEdge?.(); // a jump would be heard
 			setSuspended('hidden', false);
 		}
 	}
 
 	// By the browser's own buttons.
 	video.onpause = () => {
-		if (link && engine && !autoplayBlocked && !document.hidden) pause();
+		if (link && engine?.picture === video && !autoplayBlocked && !document.hidden) pause();
 	};
 	video.onplay = () => {
 		if (isPaused()) pause();
 	};
 	video.addEventListener('leavepictureinpicture', onVisibility);
+	for (const type of ['click', 'keyup']) addEventListener(type, onTouch); // after the button's own
 
 	view.restore().then(age_ms => {
 		if (age_ms && !lastShown) lastShown = now() - age_ms;
@@ -317,7 +348,7 @@ export function createSession(view, path, render) {
 		const signal = /: (no signal|signal not supported)/.exec(reason ?? '');
 		if (state !== 'live') return [state, signal?.[1] ?? state, reason];
 		if (autoplayBlocked) return ['blocked'];
-		if (!shown) return ['connecting', 'loading'];
+		if (!shown && now() > changedAt + CHANGE_MS) return ['connecting', 'loading'];
 		if (isSilent(STALL_MS)) return ['stalled'];
 		const waits = !jpegLink && lastFragment && now() - lastFragment > WAITING_MS;
 		return ['live', waits ? 'waiting' : 'live', reason];
@@ -337,7 +368,7 @@ export function createSession(view, path, render) {
 		view, counters, sendLag, onData, onMessage, onShown, onEnd, onBroken, nextPath, setSuspended, play,
 	};
 	return {
-		reconnect, tick, pause, onVisibility, describe, stats,
+		reconnect, tick, pause, setSound, onVisibility, describe, stats,
 
 		resume: () => isPaused() ? pause() : play(),
 

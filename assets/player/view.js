@@ -13,10 +13,13 @@ const LOOK_KEY = 'fmp4streamer ' + location.pathname.replace(/\/t\/[^/]{20,}/, '
 /** How this viewer wants to see this camera. Some browsers keep nothing. @returns {Look} */
 function readLook() {
 	try {
-		const { turn, flip, grid } = JSON.parse(localStorage[LOOK_KEY]);
-		return { turn: turn & 3, flip: flip < 0 ? -1 : 1, grid: grid === true };
+		const { turn, flip, grid, sound, volume } = JSON.parse(localStorage[LOOK_KEY]);
+		return {
+			turn: turn & 3, flip: flip < 0 ? -1 : 1, grid: grid === true, sound: sound === true,
+			volume: volume >= 0 && volume <= 1 ? Number(volume) : 1,
+		};
 	} catch {
-		return { turn: 0, flip: 1, grid: false };
+		return { turn: 0, flip: 1, grid: false, sound: false, volume: 1 };
 	}
 }
 
@@ -24,17 +27,18 @@ const STILL_KEY = LOOK_KEY + ' still'; // of this tab alone
 const STILL_WIDTH = 480;
 const newCanvas = () => document.createElement('canvas');
 
-/** @returns {View} */
-export function createView(turnsOf) {
+/** `mute`: whatever was heard here before. @returns {View} */
+export function createView(turnsOf, mute) {
 	const stage = byId('stage'), frame = byId('frame');
 	const video = document.createElement('video'), image = document.createElement('img');
-	Object.assign(video, { muted: true, autoplay: true, playsInline: true });
+	Object.assign(video, { autoplay: true, playsInline: true });
 	const still = frame.appendChild(newCanvas()); // the last picture
 	const edges = frame.appendChild(newCanvas());
 	edges.className = 'edges';
 	/** @type {Picture} */
 	let picture = video;
 	const look = readLook();
+	if (mute) look.sound = false;
 	let scale = 1, x = 0, y = 0;
 	let edgesTimer = 0, isRestored = false;
 
@@ -185,10 +189,17 @@ export function createView(turnsOf) {
 		layout();
 	}
 
+	function hear(part) {
+		if (part) change(part);
+		video.muted = !look.sound;
+		video.volume = look.volume;
+	}
+
+	hear();
 	video.onresize = layout;
 	/** @type {View} */
 	const self = {
-		stage, video, image, size, show, keepStill, toggleEdges, save, store, restore, layout, move, zoom,
+		stage, video, image, size, show, keepStill, toggleEdges, save, store, restore, layout, move, zoom, hear,
 
 		onZoom() {},
 

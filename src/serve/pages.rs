@@ -78,6 +78,7 @@ const ASSETS: &[Asset] = &[
     text!("player/server.js", JAVASCRIPT),
     text!("player/session.js", JAVASCRIPT),
     text!("player/share.js", JAVASCRIPT),
+    text!("player/sound.js", JAVASCRIPT),
     text!("player/view.js", JAVASCRIPT),
     text!("player/webcodecs.js", JAVASCRIPT),
     text!("overview.css", CSS),

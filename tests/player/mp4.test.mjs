@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { boxes, cut, find, firstType, join, promiseAtOnce, readFragment, readInit, straighten } from '../../assets/player/mp4.js';
+import { boxes, cut, find, firstType, isSound, join, promiseAtOnce, readFragment, readInit, straighten } from '../../assets/player/mp4.js';
 
 const seed = name => new Uint8Array(readFileSync(new URL(`../../fuzz/seeds/fmp4_walk/${name}`, import.meta.url)));
 /** The program's own test picture: an init segment and two fragments. */
@@ -16,9 +16,9 @@ const box = (type, ...content) => {
 const types = (bytes, ...range) => [...boxes(bytes, ...range)].map(({ type }) => type);
 
 /** A fragment of one frame; `before` stands before the tfdt. */
-function fragment({ time = [0, 0], flags = 0, duration = 3000, payload = [], before = [] } = {}) {
+function fragment({ track = 1, time = [0, 0], flags = 0, duration = 3000, payload = [], before = [] } = {}) {
 	return new Uint8Array([
-		...box('moof', box('mfhd', u32(0), u32(1)), box('traf', box('tfhd', u32(0x20000), u32(1)), before,
+		...box('moof', box('mfhd', u32(0), u32(1)), box('traf', box('tfhd', u32(0x20000), u32(track)), before,
 			box('tfdt', u32(0x1000000), u32(time[0]), u32(time[1])),
 			box('trun', u32(0x305), u32(1), u32(100), u32(flags), u32(duration), u32(payload.length)))),
 		...box('mdat', payload),
@@ -61,6 +61,16 @@ test('the init segment says codec, avcC and turn', () => {
 	const { begin, end } = find(stream, 'moov/trak/mdia/minf/stbl/stsd/avc1/avcC');
 	assert.equal(description.length, end - begin);
 	assert.equal(turn, 0);
+});
+
+test('a second track is the sound, and a fragment says of which it is', () => {
+	assert.equal(readInit(stream).sound, false);
+	const { begin, end } = find(stream, 'moov'), [, video] = boxes(stream, begin, end);
+	const track = stream.slice(video.begin - 8, video.end), both = join([stream.slice(0, end), track]);
+	both.set(u32(end - begin + 8 + track.length), begin - 8);
+	assert.deepEqual(readInit(both), { ...readInit(stream), sound: true });
+	assert.equal(isSound(fragment()), false);
+	assert.equal(isSound(fragment({ track: 2 })), true);
 });
 
 test('the matrix says the turn, and straightening takes it out', () => {

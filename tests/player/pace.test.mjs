@@ -78,6 +78,20 @@ test('the least that was left counts', () => {
 	assert.equal(play(pace, 0.2, 1, 1533, 2100), 1);
 });
 
+test('with sound it begins where the browser has some of it, and plays the rest off', () => {
+	const pace = createPace(0.015, true), to = pace.seek([0, 1], 0, STEP, 1000);
+	assert.ok(Math.abs(1 - STEP - 0.1 - 0.2 - to) < 1e-9, String(to));
+	assert.equal(pace.mustSeek([0, 10], 9, STEP, false, 5000), false);
+	assert.equal(pace.mustSeek([0, 10], 8.8, STEP, false, 5000), true);
+	pace.normal(1000);
+	assert.equal(play(pace, 0.3, 1, 1000, 2034), 1.1);
+	// What was too little once is so again.
+	pace.onStarved();
+	play(pace, 0.1, 1, 5000, 35_000);
+	const margin = 1 - STEP - 0.2 - pace.seek([0, 1], 0, STEP, 1000);
+	assert.ok(margin > 0.125 && margin < 0.13, String(margin));
+});
+
 test('the margin grows when the picture starves, to a limit, and shrinks again', () => {
 	const target = pace => 1 - STEP - pace.seek([0, 1], 0, STEP, 1000);
 	const pace = begun();

@@ -21,6 +21,20 @@ test('a camera of JPEG pictures is for some of them', () => {
 	assert.deepEqual(Object.keys(PATHS).filter(name => PATHS[name].jpeg), ['webcodecs', 'ws', 'mjpeg']);
 });
 
+test('one with sound is taken while the camera is to be heard, and the best one again', () => {
+	const sound = { sound: true, can: () => true };
+	const paths = createPaths({ a: yes, b: no, c: sound, d: sound, e: { jpeg: true, can: () => true } }, null);
+	assert.deepEqual([paths.choose(false, false), paths.choose(false, true), paths.choose(false, false)], ['a', 'c', 'a']);
+	// A camera of JPEG pictures has none.
+	assert.equal(paths.choose(true, true), 'e');
+	assert.equal(paths.choose(false, true), 'c');
+	paths.skip('no WebSocket gets through');
+	assert.deepEqual([paths.choose(false, false), paths.choose(false, true)], ['a', 'd']);
+	paths.skip('it does not play');
+	assert.equal(paths.choose(false, true), 'a', 'better a picture than nothing');
+	assert.deepEqual(Object.keys(PATHS).filter(name => PATHS[name].sound), ['ws', 'fetch', 'hls', 'video']);
+});
+
 test('one that is asked for is taken alone, if there is such a one', () => {
 	const paths = createPaths({ a: yes, b: no }, 'b');
 	assert.equal(paths.choose(), 'b');
@@ -31,6 +45,7 @@ test('one that is asked for is taken alone, if there is such a one', () => {
 
 test('the third failure without a picture is one too many', () => {
 	const paths = createPaths({ a: yes, b: yes }, null);
+	assert.equal(paths.choose(), 'a');
 	assert.deepEqual([paths.strike(), paths.strike(), paths.strike()], [false, false, true]);
 	paths.skip('no WebSocket gets through');
 	assert.equal(paths.choose(), 'b');
@@ -47,9 +62,10 @@ test('a picture, and a server that is away, wipe the failures out', () => {
 
 test('reasons are told once each', () => {
 	const paths = createPaths({ a: yes, b: yes, c: yes }, null);
-	paths.skip('no decoder');
-	paths.skip('no decoder');
-	paths.skip('no picture comes');
+	for (const why of ['no decoder', 'no decoder', 'no picture comes']) {
+		paths.choose();
+		paths.skip(why);
+	}
 	assert.deepEqual(paths.reasons(), ['no decoder', 'no picture comes']);
 	assert.equal(paths.isExhausted(), true);
 	paths.restart();
