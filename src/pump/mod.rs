@@ -3,9 +3,9 @@
 //! It stops the source while nobody watches, and opens it again whenever it is lost, for ever.
 
 mod controls;
+mod course;
 mod ingest;
 mod listener;
-mod motion;
 pub mod mover;
 mod report;
 mod retry;

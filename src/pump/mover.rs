@@ -1,6 +1,6 @@
 //! The mover: turns one camera as its clients wish, and lets it rest. While nothing moves it costs nothing.
 
-use super::motion::Motion;
+use super::course::Course;
 use crate::config::{Camera, HeadKind};
 use crate::error::Error;
 use crate::format::json::Object;
@@ -25,7 +25,7 @@ pub fn run(stream: &Stream, camera: &Camera) {
         stream,
         camera,
         head: None,
-        motions: [None, None, None],
+        courses: [None, None, None],
         view: View::default(),
         told: None,
         openings: 0,
@@ -48,7 +48,7 @@ struct Mover<'a> {
     camera: &'a Camera,
     /// What turns the camera, while it answers.
     head: Option<Held>,
-    motions: [Option<Motion>; 3],
+    courses: [Option<Course>; 3],
     /// What is known, as clients see it.
     view: View,
     /// When they were told last.
@@ -136,7 +136,7 @@ impl Mover<'_> {
     }
 
     fn is_moving(&self) -> bool {
-        self.motions.iter().flatten().any(Motion::is_moving)
+        self.courses.iter().flatten().any(Course::is_moving)
     }
 
     /// Looks for what turns the camera, which nothing moves by.
@@ -155,8 +155,8 @@ impl Mover<'_> {
                 if self.view.state != State::Ready {
                     log_info!("{name}: turned by {}", head.name());
                 }
-                for (motion, axis) in self.motions.iter_mut().zip(axes) {
-                    *motion = axis.map(|axis| Motion::new(axis, pace));
+                for (course, axis) in self.courses.iter_mut().zip(axes) {
+                    *course = axis.map(|axis| Course::new(axis, pace));
                 }
                 self.view.presets = heads::presets(keys);
                 self.head = Some(held);
@@ -172,13 +172,13 @@ impl Mover<'_> {
     }
 
     fn take(&mut self, wishes: Wishes) {
-        for (motion, wish) in self.motions.iter_mut().zip(wishes.axes) {
-            let Some(motion) = motion else { continue };
+        for (course, wish) in self.courses.iter_mut().zip(wishes.axes) {
+            let Some(course) = course else { continue };
             if wishes.stop {
-                motion.stop();
+                course.stop();
             }
             if let Some(wish) = wish {
-                motion.take(wish);
+                course.take(wish);
             }
         }
     }
@@ -187,10 +187,10 @@ impl Mover<'_> {
         let Some(Held(head)) = &mut self.head else {
             return Ok(());
         };
-        for (index, motion) in self.motions.iter_mut().enumerate() {
-            let Some(motion) = motion else { continue };
-            if let Some(act) = motion.step(now, since) {
-                motion.done(head.act(index, act)?);
+        for (index, course) in self.courses.iter_mut().enumerate() {
+            let Some(course) = course else { continue };
+            if let Some(act) = course.step(now, since) {
+                course.done(head.act(index, act)?);
             }
         }
         Ok(())
@@ -199,9 +199,9 @@ impl Mover<'_> {
     /// What turns the camera does not answer.
     fn lose(&mut self, why: String) {
         self.head = None;
-        for motion in self.motions.iter_mut().flatten() {
-            *motion = Motion::new(motion.axis, None);
-            motion.stop();
+        for course in self.courses.iter_mut().flatten() {
+            *course = Course::new(course.axis, None);
+            course.stop();
         }
         if self.view.reason != why {
             log_warning!("{}: {why}", self.stream.name);
@@ -214,8 +214,8 @@ impl Mover<'_> {
     fn publish(&mut self, now: Instant) {
         let was_moving = self.view.moving;
         self.view.moving = self.is_moving();
-        for (known, motion) in self.view.axes.iter_mut().zip(&self.motions) {
-            *known = motion.as_ref().map(|motion| motion.axis);
+        for (known, course) in self.view.axes.iter_mut().zip(&self.courses) {
+            *known = course.as_ref().map(|course| course.axis);
         }
         let soon = self.told.is_some_and(|told| now < told + TELL_EVERY);
         let is_due = !soon || !self.view.moving || !was_moving;

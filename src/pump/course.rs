@@ -11,7 +11,7 @@ const STEP_MAX: Duration = Duration::from_millis(40);
 
 /// One axis on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Motion {
+pub(super) struct Course {
     /// The axis as it is known, with its target.
     pub axis: Axis,
     /// Where it was sent last.
@@ -24,9 +24,9 @@ pub(super) struct Motion {
     pace: Option<i32>,
 }
 
-impl Motion {
-    pub fn new(axis: Axis, pace: Option<i32>) -> Motion {
-        Motion {
+impl Course {
+    pub fn new(axis: Axis, pace: Option<i32>) -> Course {
+        Course {
             axis,
             at: axis.value,
             once: None,
@@ -126,7 +126,7 @@ mod tests {
 
     const TICK: Duration = Duration::from_millis(20);
 
-    fn motion(kind: Kind, value: Option<i32>, pace: Option<i32>) -> Motion {
+    fn course(kind: Kind, value: Option<i32>, pace: Option<i32>) -> Course {
         let axis = Axis {
             kind,
             min: -90_000,
@@ -136,20 +136,20 @@ mod tests {
             value,
             target: None,
         };
-        Motion::new(axis, pace)
+        Course::new(axis, pace)
     }
 
     /// Runs it for so many steps; what it did.
-    fn run(motion: &mut Motion, start: Instant, steps: u32) -> Vec<Act> {
+    fn run(course: &mut Course, start: Instant, steps: u32) -> Vec<Act> {
         let mut acts = Vec::new();
         for step in 0..steps {
-            if let Some(act) = motion.step(start + TICK * step, TICK) {
+            if let Some(act) = course.step(start + TICK * step, TICK) {
                 acts.push(act);
                 let place = match act {
                     Act::To(place) => Some(place),
                     _ => None,
                 };
-                motion.done(place);
+                course.done(place);
             }
         }
         acts
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn a_target_is_reached_at_the_pace_and_followed() {
         let start = Instant::now();
-        let mut pan = motion(Kind::Absolute, Some(0), Some(90_000));
+        let mut pan = course(Kind::Absolute, Some(0), Some(90_000));
         pan.take(Wish::To(5000));
         // 1.8 degrees each 20 ms.
         assert_eq!(run(&mut pan, start, 5), [1800, 3600, 5000].map(Act::To));
@@ -176,16 +176,16 @@ mod tests {
     #[test]
     fn from_an_unknown_place_it_goes_at_once() {
         let start = Instant::now();
-        let mut pan = motion(Kind::Absolute, None, Some(90_000));
+        let mut pan = course(Kind::Absolute, None, Some(90_000));
         assert_eq!(run(&mut pan, start, 5), []);
         pan.take(Wish::To(40_000));
         assert_eq!(run(&mut pan, start, 5), [Act::To(40_000)]);
         // So does a camera, whatever is known.
-        let mut pan = motion(Kind::Absolute, Some(0), None);
+        let mut pan = course(Kind::Absolute, Some(0), None);
         pan.take(Wish::To(40_000));
         assert_eq!(run(&mut pan, start, 5), [Act::To(40_000)]);
         // Being there is nothing to do; but it may be limp.
-        let mut pan = motion(Kind::Absolute, None, Some(90_000));
+        let mut pan = course(Kind::Absolute, None, Some(90_000));
         pan.take(Wish::Speed(1000, start + TICK));
         assert_eq!(pan.step(start, TICK), Some(Act::To(0)));
     }
@@ -194,7 +194,7 @@ mod tests {
     fn the_dead_man_ends_what_turns() {
         let start = Instant::now();
         let until = start + Duration::from_millis(500);
-        let mut pan = motion(Kind::Absolute, Some(0), Some(45_000));
+        let mut pan = course(Kind::Absolute, Some(0), Some(45_000));
         pan.take(Wish::Speed(-500, until));
         let acts = run(&mut pan, start, 100);
         // 0.45 degrees each 20 ms, for half a second.
@@ -204,7 +204,7 @@ mod tests {
         pan.take(Wish::Speed(-1000, start + Duration::from_secs(9)));
         assert_eq!(run(&mut pan, start, 400).last(), Some(&Act::To(-90_000)));
 
-        let mut tilt = motion(Kind::Speed, None, None);
+        let mut tilt = course(Kind::Speed, None, None);
         tilt.take(Wish::Speed(300, until));
         assert_eq!(run(&mut tilt, start, 20), [Act::Speed(300)]);
         assert!(tilt.is_moving());
@@ -221,12 +221,12 @@ mod tests {
     #[test]
     fn a_stop_leaves_it_where_it_is() {
         let start = Instant::now();
-        let mut pan = motion(Kind::Absolute, Some(0), Some(90_000));
+        let mut pan = course(Kind::Absolute, Some(0), Some(90_000));
         pan.take(Wish::To(90_000));
         run(&mut pan, start, 2);
         pan.stop();
         assert_eq!((run(&mut pan, start, 2), pan.axis.value), (vec![], Some(3600)));
-        let mut step = motion(Kind::Relative, None, None);
+        let mut step = course(Kind::Relative, None, None);
         step.take(Wish::By(5000));
         assert_eq!(run(&mut step, start, 3), [Act::By(5000)]);
         step.take(Wish::Home);
@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn a_camera_with_coarse_steps_is_turned_at_a_speed() {
         let start = Instant::now();
-        let mut pan = motion(Kind::Absolute, Some(0), None);
+        let mut pan = course(Kind::Absolute, Some(0), None);
         (pan.axis.min, pan.axis.max) = (-10_000, 10_000);
         pan.take(Wish::Speed(1000, start + Duration::from_secs(1)));
         // It says that it is still where it was until a whole degree is full.
