@@ -23,6 +23,7 @@ pub mod error;
 pub mod events;
 pub mod format;
 pub mod health;
+pub mod motion;
 pub mod notify;
 pub mod people;
 pub mod ptz;

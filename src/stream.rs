@@ -8,6 +8,7 @@ use crate::events::{END, Events, LOST, START};
 pub use crate::format::Codec;
 use crate::format::fmp4::Init;
 use crate::format::prometheus::Histogram;
+use crate::motion::Motion;
 use crate::ptz::Ptz;
 use crate::ring::{Limits, Pictures, Ring};
 use std::fmt;
@@ -36,24 +37,12 @@ pub enum Condition {
 }
 
 impl Condition {
-    /// All conditions.
-    pub const ALL: [Condition; 5] = [
-        Condition::Starting,
-        Condition::Live,
-        Condition::Asleep,
-        Condition::Lost,
-        Condition::Refused,
-    ];
+    /// The words for the conditions, in their order.
+    pub const WORDS: [&str; 5] = ["starting", "live", "asleep", "lost", "refused"];
 
     /// The word in /status and in the log.
     pub fn word(self) -> &'static str {
-        match self {
-            Condition::Starting => "starting",
-            Condition::Live => "live",
-            Condition::Asleep => "asleep",
-            Condition::Lost => "lost",
-            Condition::Refused => "refused",
-        }
+        Condition::WORDS[self as usize]
     }
 }
 
@@ -259,6 +248,8 @@ pub struct Stream {
     pub ptz: Ptz,
     /// What is asked of its controls.
     pub controls: Mailbox,
+    /// What moves before it.
+    pub motion: Motion,
     /// The times between captures.
     pub intervals: Histogram,
     /// The times from capture to ring.
@@ -304,6 +295,7 @@ impl Stream {
             events,
             ptz: Ptz::default(),
             controls,
+            motion: Motion::default(),
             intervals: Histogram::default(),
             pushed_ages: Histogram::default(),
             sent_ages: Histogram::default(),

@@ -739,3 +739,36 @@ fn mqtt_is_a_recipe() {
         server.log()
     );
 }
+
+#[test]
+fn motion_is_told_of_a_camera_that_nobody_watches() {
+    let dir = Dir::new();
+    let rest = std::fs::read("tests/fixtures/ffmpeg/ffmpeg_mjpeg_default_tables.jpg").unwrap();
+    // A comment makes it larger, as something that comes into view does.
+    let moved = [&rest[..2], b"\xff\xfe\0\x42", &[b'x'; 64], &rest[2..]].concat();
+    let (rest, moved) = (dir.write("rest.jpg", rest), dir.write("moved.jpg", moved));
+    let go = dir.file("go");
+    let server = Server::with_config(&format!(
+        "[exec x]\nname = yard\nmotion = yes\nmotion_gap_s = 1\n\
+         command = while :; do if [ -e {} ]; then cat {}; else cat {}; fi; sleep 0.05; done\n",
+        go.display(),
+        moved.display(),
+        rest.display()
+    ));
+    let mut listener = Listener::new(&server, "/yard/events", "");
+    let motion = || server.status_after("\"motion\":", "state");
+    until("what is usual is known", || motion() == "rest");
+    std::fs::write(&go, "").unwrap();
+    let start = listener.next().unwrap();
+    assert_eq!((&*start.kind, start.member("state")), ("motion", "start"));
+    assert_eq!(motion(), "motion");
+    assert!(
+        server
+            .get("/metrics")
+            .contains("fmp4streamer_motion{camera=\"yard\"} 1\n")
+    );
+    std::fs::remove_file(&go).unwrap();
+    let end = listener.next().unwrap();
+    assert_eq!((&*end.kind, end.member("state")), ("motion", "end"));
+    assert_eq!(end.member("id"), start.member("id"));
+}

@@ -103,7 +103,7 @@ impl Camera {
         if self.rotation != 0 {
             lines.push(format!("players turn it by {} degrees", self.rotation));
         }
-        lines.push(match self.auto_sleep {
+        lines.push(match self.auto_sleep && !self.motion {
             true => format!("stops {} s after the last viewer leaves", self.linger.as_secs()),
             false => "runs even while nobody watches".into(),
         });
@@ -111,6 +111,9 @@ impl Camera {
             Some(Codec::Jpeg) => format!("does not open {mic}: JPEG pictures have no sound"),
             _ => format!("has sound: {mic}"),
         }));
+        if self.motion {
+            lines.push("events tell of motion".into());
+        }
         if let Some(url) = &self.event_url {
             lines.push(format!("events are sent to {}", url.authority));
         }

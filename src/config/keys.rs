@@ -482,6 +482,45 @@ pub static KEYS: &[Key] = &[
     },
     Key {
         scope: Scope::Camera,
+        name: "motion",
+        default: "no",
+        doc: doc(
+            "Whether events tell when something moves before the camera, which does not sleep then. It is found by the sizes of its \
+              pictures, so that it costs next to nothing; /status says how good those are for that. An encoder of this machine is \
+              told not to code noise (h264_minimum_qp_value = 26), unless its section says otherwise.",
+        ),
+        allowed: "yes or no",
+        set: |draft, text| {
+            draft.camera.motion = known(switch(text))?;
+            Ok(())
+        },
+    },
+    Key {
+        scope: Scope::Camera,
+        name: "motion_threshold",
+        default: "6",
+        doc: doc(
+            "How far the size has to be from what is usual, in units of how far it usually is. /status shows the score.",
+        ),
+        allowed: "a whole number from 2 to 1000",
+        set: |draft, text| {
+            draft.camera.motion_threshold = within(text, 2..=1000)?;
+            Ok(())
+        },
+    },
+    Key {
+        scope: Scope::Camera,
+        name: "motion_gap_s",
+        default: "5",
+        doc: doc("Motion has ended after so many seconds of rest."),
+        allowed: "a whole number from 1 to 3600",
+        set: |draft, text| {
+            draft.camera.motion_gap = Duration::from_secs(within(text, 1..=3600)?);
+            Ok(())
+        },
+    },
+    Key {
+        scope: Scope::Camera,
         name: "pan_tilt",
         default: "camera",
         doc: doc(

@@ -196,6 +196,12 @@ pub struct Camera {
     pub mic: Option<MicName>,
     /// How much louder that is made, -20..=60 dB.
     pub mic_gain: i8,
+    /// True if events tell of motion.
+    pub motion: bool,
+    /// The score from which something moves, 2..=1000.
+    pub motion_threshold: u16,
+    /// The time of rest after which motion has ended, 1..=3600 s.
+    pub motion_gap: Duration,
     /// What turns it.
     pub pan_tilt: Box<PanTilt>,
 }
@@ -218,6 +224,9 @@ impl Default for Camera {
             record_done_command: String::new(),
             mic: None,
             mic_gain: 0,
+            motion: false,
+            motion_threshold: 6,
+            motion_gap: Duration::from_secs(5),
             pan_tilt: Box::default(),
         }
     }

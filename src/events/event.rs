@@ -8,6 +8,8 @@ use std::path::Path;
 pub const LOST: &str = "lost";
 /// The kind that says that a client found no place.
 pub const FULL: &str = "full";
+/// The kind of motion before the camera. It may also be a mark of somebody else's sensor.
+pub const MOTION: &str = "motion";
 /// The kinds that the program itself finds out, which nobody else can mark.
 pub const OWN: [&str; 3] = [LOST, FULL, RECORDED];
 

@@ -6,5 +6,5 @@ mod post;
 mod run;
 
 pub use bus::{Counts, Events, Outcome, Way};
-pub use event::{END, Event, FULL, LOST, MARK, OWN, START, is_kind};
+pub use event::{END, Event, FULL, LOST, MARK, MOTION, OWN, START, is_kind};
 pub use post::change_recipients;

@@ -234,6 +234,9 @@ impl Thread {
 
     fn set_all(&mut self, mut wishes: Vec<(String, Wish)>) -> Vec<(String, String)> {
         let stream = Arc::clone(&self.stream);
+        if !wishes.is_empty() {
+            stream.motion.disturb();
+        }
         let mut resets = Vec::new();
         for (name, wish) in &mut wishes {
             if *wish == Wish::Reset {

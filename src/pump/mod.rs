@@ -12,6 +12,7 @@ mod retry;
 mod run;
 mod sets;
 mod update;
+mod watcher;
 
 pub use run::run;
 pub use update::PendingConfig;

@@ -95,6 +95,7 @@ impl Mover<'_> {
                     self.lose(e.to_string());
                     continue;
                 }
+                self.stream.motion.disturb();
                 self.publish(now);
             } else if wished {
                 // That nothing moves now.

@@ -6,6 +6,7 @@ use super::listener::{self, Listener, Stop};
 use super::report::Report;
 use super::retry::{ABSENT_RETRY, DEVICE_RETRY, Loss, Retry, SETTLE_RETRY, Wait};
 use super::update::{Change, PendingConfig};
+use super::watcher;
 use crate::config::Camera;
 use crate::error::Error;
 use crate::format::h264::Refused;
@@ -48,7 +49,7 @@ enum Close {
 pub fn run(stream: &Arc<Stream>, camera: &Camera, pending: &PendingConfig) {
     let mut pump = Pump::new(stream, camera, pending);
     pump.report.config(camera);
-    controls::take_config(stream, camera);
+    pump.take_config();
     while !stream.stopping() {
         stream.heartbeat(Duration::ZERO);
         pump.survive(Pump::turn);
@@ -84,6 +85,19 @@ impl<'a> Pump<'a> {
             started: Instant::now(),
             unwatched_since: None,
         }
+    }
+
+    /// Hands over what of the config is for others.
+    fn take_config(&self) {
+        controls::take_config(self.stream, &self.camera);
+        let Camera {
+            motion,
+            motion_threshold,
+            motion_gap,
+            ..
+        } = self.camera;
+        let motion = motion.then_some((motion_threshold, motion_gap));
+        self.stream.motion.want(motion);
     }
 
     /// Takes a turn. What stays of a pump whose turn ended in a panic is good for the next: its source is closed, and its
@@ -156,9 +170,10 @@ impl<'a> Pump<'a> {
             return true;
         };
         let old = mem::replace(&mut self.camera, new);
-        controls::take_config(self.stream, &self.camera);
+        self.take_config();
         let goes_on = match Change::between(&old, &self.camera) {
             Change::Controls(changed) => {
+                self.stream.motion.disturb();
                 changed.is_empty() || source.is_none_or(|source| source.set_controls(&changed))
             }
             Change::Source => {
@@ -179,7 +194,8 @@ impl<'a> Pump<'a> {
 
     /// True if nobody has watched for long enough.
     fn may_sleep(&mut self, now: Instant) -> bool {
-        if !self.camera.auto_sleep || self.stream.viewer_count() > 0 {
+        let may_sleep = self.camera.auto_sleep && !self.camera.motion;
+        if !may_sleep || self.stream.viewer_count() > 0 {
             self.unwatched_since = None;
             return false;
         }
@@ -299,6 +315,7 @@ impl<'a> Pump<'a> {
         self.stream.ptz.camera_is(info.node.as_deref());
         self.ingest.open(info, looked);
         controls::opened(self.stream, source);
+        watcher::start(self.stream);
         let mut is_jpeg = self.ingest.gives_jpeg();
         let mut listener = Listener::start(self.stream, &self.camera, is_jpeg, &mut self.listener);
         let (mut key_asked, mut key_requested) = (None::<Instant>, false);

@@ -68,6 +68,8 @@ fn opened_by(camera: &Camera) -> Camera {
         pan_tilt: Box::default(),
         event_url: None,
         event_command: String::new(),
+        motion_threshold: 0,
+        motion_gap: Duration::ZERO,
         ..camera.clone()
     };
     if let Some(settings) = camera.source.settings_mut() {

@@ -29,6 +29,21 @@ const REASONS: [(&str, Count<Losses>); 6] = [
     ("unreadable", |losses| losses.unreadable),
 ];
 
+/// What is known of motion, in the order of [`Motion::numbers`](crate::motion::Motion::numbers), with the digits behind the point.
+const MOTION: [(&str, &str, usize); 3] = [
+    ("motion", "1 while something moves.", 0),
+    (
+        "motion_score",
+        "How far the size of pictures is from what is usual.",
+        2,
+    ),
+    (
+        "motion_blind",
+        "1 where motion can't be found in such pictures.",
+        0,
+    ),
+];
+
 /// A camera as it is at this moment.
 struct Camera<'a> {
     side: &'a CameraSide,
@@ -137,9 +152,9 @@ fn of_cameras(text: &mut Text, cameras: &[Camera<'_>]) {
     use Kind::{Counter, Gauge};
     text.family("camera_state", Gauge, "1 for the state that the camera is in.");
     for camera in cameras {
-        for condition in Condition::ALL {
-            let labels = [("camera", camera.name()), ("state", condition.word())];
-            text.sample(&labels, &u8::from(camera.state.condition == condition));
+        for word in Condition::WORDS {
+            let labels = [("camera", camera.name()), ("state", word)];
+            text.sample(&labels, &u8::from(camera.state.condition.word() == word));
         }
     }
     let counts: [(&str, &str, Count<State>); 5] = [
@@ -294,6 +309,11 @@ fn of_viewers(text: &mut Text, cameras: &[Camera<'_>]) {
 fn of_events(text: &mut Text, cameras: &[Camera<'_>]) {
     let events = ("events_total", Kind::Counter, "Events.");
     each(text, cameras, events, 0, &|camera| Some(camera.counts.events));
+    for (index, (name, help, digits)) in MOTION.into_iter().enumerate() {
+        each(text, cameras, (name, Kind::Gauge, help), digits, &|camera| {
+            camera.side.stream.motion.numbers().map(|numbers| numbers[index])
+        });
+    }
     text.family(
         "event_deliveries_total",
         Kind::Counter,

@@ -3,7 +3,7 @@
 use super::answer::Answer;
 use super::exchange::{Ending, Exchange};
 use super::shared::CameraSide;
-use crate::format::json::{Object, array, decimal};
+use crate::format::json::{Object, array, decimal, or_null};
 use crate::stream::{Codec, Condition, State, Viewer};
 use crate::sys::clock;
 use std::io;
@@ -168,6 +168,7 @@ fn of_camera(camera: &CameraSide) -> String {
         )
         .member("healthy", trouble.is_none())
         .member("placeholder", state.placeholder)
+        .member("motion", or_null(stream.motion.describe()))
         .text_or_null("codec", state.codec.map(Codec::word))
         .member("rotation", state.rotation)
         .text_or_null("codecs", codecs.as_deref())

@@ -66,6 +66,8 @@ pub struct ChainConfig<'a> {
     pub encoder_input: Option<FourCc>,
     /// Controls of the encoder; they are set after our own defaults.
     pub encoder_controls: &'a [Setting],
+    /// One of these defaults is a floor under the encoder's quantization, so that it does not code noise.
+    pub qp_floor: bool,
     /// From the camera to the next device. (JPEG pictures are always copied to a decoder: what it can't take is mended
     /// before that.)
     pub camera_transfer: Transfer,
@@ -78,6 +80,7 @@ struct Plan {
     path: PathBuf,
     interval: Fraction,
     settings: Vec<Setting>,
+    qp_floor: bool,
     transfer: Transfer,
 }
 
@@ -139,6 +142,7 @@ pub fn open(wanted: &ChainConfig<'_>, warned: &mut Vec<String>) -> Result<Chain>
                 path: wanted.encoder.to_owned(),
                 interval,
                 settings: wanted.encoder_controls.to_vec(),
+                qp_floor: wanted.qp_floor,
                 transfer: wanted.decoder_transfer,
             };
             let encoder = link(&mut decoder, encoder, &plan, warn)?;
@@ -152,8 +156,9 @@ pub fn open(wanted: &ChainConfig<'_>, warned: &mut Vec<String>) -> Result<Chain>
                 visible: (format.width, format.height),
             };
             let named = wanted.encoder_input.unwrap_or(format.fourcc);
+            let defaults = (interval, wanted.qp_floor);
             let settings = wanted.encoder_controls;
-            let mut encoder = Stage::encoder(encoder, (&source, named), interval, settings, warn)?;
+            let mut encoder = Stage::encoder(encoder, (&source, named), defaults, settings, warn)?;
             let end = (&device.file, device.kind);
             let queue = encoder.source_queue(end, wanted.camera_transfer.no_copy(), warn);
             (encoder, None, queue)
@@ -224,7 +229,8 @@ fn raw_between(decoder: &CodecNode, encoder: &CodecNode, wanted: Option<FourCc>)
 fn link(decoder: &mut Stage, encoder: CodecNode, plan: &Plan, warn: &mut dyn FnMut(String)) -> Result<Stage> {
     let source = decoder.raw()?;
     let named = source.layout.format.fourcc;
-    let mut encoder = Stage::encoder(encoder, (&source, named), plan.interval, &plan.settings, warn)?;
+    let defaults = (plan.interval, plan.qp_floor);
+    let mut encoder = Stage::encoder(encoder, (&source, named), defaults, &plan.settings, warn)?;
     let end = (&decoder.node.file, decoder.node.kind);
     let queue = encoder.source_queue(end, plan.transfer.no_copy(), warn);
     decoder.give_into(queue.map_err(|e| decoder.node.no_buffers(e))?);

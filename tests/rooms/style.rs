@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 pub const MAX_LINES: usize = 500;
 
 /// Files with a limit of their own: tables, which are read by the row, and main.rs, which is to stay thin.
-const OTHER_MAX_LINES: &[(&str, usize)] = &[("src/config/keys.rs", 1200), ("src/main.rs", 150)];
+const OTHER_MAX_LINES: &[(&str, usize)] = &[("src/config/keys.rs", 1250), ("src/main.rs", 150)];
 
 /// What is wrong with the layout of one file, each as "file:line: rule". `names` are all files.
 pub fn offences(file: &str, source: &str, names: &BTreeSet<&str>) -> Vec<String> {

@@ -82,6 +82,7 @@ fn wanted<'a>(path: &'a Path, (width, height): (u32, u32), input: FourCc) -> cha
         encoder: Path::new(ENCODER),
         encoder_input: None,
         encoder_controls: &[],
+        qp_floor: false,
         camera_transfer: Transfer::Auto,
         decoder_transfer: Transfer::Auto,
     }

@@ -14,6 +14,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+/// The least quantization at which an encoder leaves the noise of a scene at rest alone, by what is measured of x264: at 20, which is
+/// the Raspberry Pi's own least, bits that are left go into noise.
+const QP_FLOOR: i64 = 26;
+
 /// Raw pictures as a device has them in memory.
 #[derive(Debug, Clone, Copy)]
 pub struct Raw {
@@ -126,8 +130,15 @@ impl CodecNode {
 }
 
 /// Sets what makes a good live stream, as far as the encoder has it: parameter sets with each key frame, one of these about every
-/// second, no frames that lean on later ones, and bits enough for the size and rate.
-pub(super) fn set_defaults(node: &CodecNode, (width, height): (u32, u32), interval: Fraction) {
+/// second, no frames that lean on later ones, and bits enough for the size and rate; and, where asked for, a floor under the
+/// quantization.
+pub(super) fn set_defaults(
+    node: &CodecNode,
+    (width, height): (u32, u32),
+    interval: Fraction,
+    qp_floor: bool,
+) {
+    let floor = qp_floor.then_some((ctrl::H264_MIN_QP, QP_FLOOR));
     let fps = i64::from(interval.denominator / interval.numerator.max(1)).max(1);
     let bitrate = 500_000 + i64::from(width) * i64::from(height) * fps / 10;
     for (id, value) in [
@@ -138,7 +149,10 @@ pub(super) fn set_defaults(node: &CodecNode, (width, height): (u32, u32), interv
         (ctrl::GOP_SIZE, fps),
         (ctrl::H264_I_PERIOD, fps),
         (ctrl::BITRATE, bitrate),
-    ] {
+    ]
+    .into_iter()
+    .chain(floor)
+    {
         let Ok(control) = v4l2::query_control(&node.file, id) else {
             continue;
         };

@@ -143,11 +143,11 @@ impl Stage {
     pub fn encoder(
         node: CodecNode,
         (source, fourcc): (&Raw, FourCc),
-        interval: Fraction,
+        (interval, qp_floor): (Fraction, bool),
         settings: &[Setting],
         warn: &mut dyn FnMut(String),
     ) -> Result<Stage> {
-        set_defaults(&node, source.visible, interval);
+        set_defaults(&node, source.visible, interval, qp_floor);
         node.apply(settings, warn);
         let mut coded = Layout::new(Format {
             width: source.visible.0,

@@ -58,6 +58,8 @@ pub const HEADER_MODE: u32 = 0x0099_09d8;
 pub const REPEAT_SEQ_HEADER: u32 = 0x0099_09e2;
 /// `V4L2_CID_MPEG_VIDEO_FORCE_KEY_FRAME`, a button: the next frame is a key frame.
 pub const FORCE_KEY_FRAME: u32 = 0x0099_09e5;
+/// `V4L2_CID_MPEG_VIDEO_H264_MIN_QP`: the least quantization that the rate control may choose, 0 to 51.
+pub const H264_MIN_QP: u32 = 0x0099_0a61;
 /// `V4L2_CID_MPEG_VIDEO_H264_I_PERIOD`: frames from one intra picture to the next.
 pub const H264_I_PERIOD: u32 = 0x0099_0a66;
 /// `V4L2_CID_MPEG_VIDEO_PREPEND_SPSPPS_TO_IDR`: the other name of [`REPEAT_SEQ_HEADER`].

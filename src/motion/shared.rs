@@ -1,0 +1,138 @@
+//! One camera's detector, between the thread that gives it pictures, what disturbs it, and clients.
+
+use super::detector::{Detector, Quality, Sample};
+use crate::format::json::{Object, decimal};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// One camera's detector.
+#[derive(Default)]
+pub struct Motion(Mutex<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    /// The threshold in hundredths, and the milliseconds of rest after which motion has ended; None if nobody wants to know.
+    wanted: Option<(i32, i32)>,
+    /// A thread gives it pictures.
+    runs: bool,
+    detector: Detector,
+}
+
+/// What is known after a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// Something moves.
+    pub moves: bool,
+    /// Why nothing can be found in such pictures; empty if something can.
+    pub blind: &'static str,
+}
+
+impl Inner {
+    fn found(&self) -> Found {
+        let blind = match self.detector.quality {
+            Quality::Unknown | Quality::Good | Quality::Poor => "",
+            Quality::Noise => {
+                "pictures of a scene at rest are as large as those of one that moves: a constant bitrate, much noise, or a scene \
+                 that never rests. An encoder that has a least quantization (h264_minimum_qp_value) can leave noise alone"
+            }
+            Quality::Keys => "there are no P pictures with key pictures between them",
+            Quality::Varies => "the quality of its JPEG pictures changes all the time",
+        };
+        Found {
+            moves: self.detector.moves,
+            blind,
+        }
+    }
+}
+
+impl Motion {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has it look for motion with this threshold, which ends after so long a rest; or not any more.
+    pub fn want(&self, wanted: Option<(u16, Duration)>) {
+        let hundredths =
+            |(threshold, gap): (u16, Duration)| (i32::from(threshold) * 100, gap.as_millis() as i32);
+        self.lock().wanted = wanted.map(hundredths);
+    }
+
+    /// True if somebody wants to know.
+    pub fn is_wanted(&self) -> bool {
+        self.lock().wanted.is_some()
+    }
+
+    /// True for who is to be the thread that gives it pictures: somebody wants to know, and there is none.
+    pub fn begin(&self) -> bool {
+        let mut inner = self.lock();
+        let begins = inner.wanted.is_some() && !inner.runs;
+        inner.runs |= begins;
+        begins
+    }
+
+    /// That thread has ended.
+    pub fn end(&self) {
+        let mut inner = self.lock();
+        inner.runs = false;
+        inner.detector = Detector::default();
+    }
+
+    /// The view is another one now, or there was none for a while: what was usual is so no more.
+    pub fn disturb(&self) {
+        self.lock().detector.restart();
+    }
+
+    /// Takes the next picture.
+    pub fn take(&self, sample: Sample) -> Found {
+        let mut inner = self.lock();
+        if let Some((threshold, gap_ms)) = inner.wanted {
+            inner.detector.take(sample, threshold, gap_ms);
+        }
+        inner.found()
+    }
+
+    /// Whether something moves, the score in hundredths, and whether nothing can be found; None if nobody wants to know.
+    pub fn numbers(&self) -> Option<[u64; 3]> {
+        let inner = self.lock();
+        let detector = &inner.detector;
+        inner.wanted?;
+        Some([
+            detector.moves.into(),
+            detector.score.max(0) as u64,
+            detector.quality.is_blind().into(),
+        ])
+    }
+
+    /// All of it, as JSON.
+    pub fn describe(&self) -> Option<String> {
+        let inner = self.lock();
+        let (threshold, _) = inner.wanted?;
+        let detector = &inner.detector;
+        let state = match detector.moves {
+            _ if detector.quality.is_blind() => "blind",
+            _ if detector.learns() => "learning",
+            true => "motion",
+            false => "rest",
+        };
+        let quality = match detector.quality {
+            Quality::Unknown => "unknown",
+            Quality::Good => "good",
+            Quality::Poor => "poor",
+            _ => "blind",
+        };
+        let by = if detector.jpeg {
+            "JPEG pictures"
+        } else {
+            "P pictures"
+        };
+        let json = Object::new()
+            .text("state", state)
+            .member("score", decimal(detector.score.max(0) as u64, 2))
+            .member("threshold", threshold / 100)
+            .text("quality", quality)
+            .text("by", by)
+            .text("why", inner.found().blind)
+            .end();
+        Some(json)
+    }
+}

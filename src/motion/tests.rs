@@ -1,0 +1,320 @@
+//! What the detector says of the scenes in tests/fixtures/motion, which tests/motion/scenes.py made.
+
+use super::Motion;
+use super::detector::{Detector, Kind, OCTAVE, Quality, Sample, log2, median};
+use std::time::Duration;
+
+const THRESHOLD: i32 = 600;
+const GAP_MS: i32 = 5000;
+
+/// A scene by an encoder, with its frames a second.
+fn scene(name: &str) -> Vec<Sample> {
+    let path = format!(
+        "{}/tests/fixtures/motion/{name}.sizes",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
+    let fps = if name.ends_with("dusk") || name.ends_with("night") {
+        5
+    } else {
+        15
+    };
+    let (mut samples, mut sizes) = (Vec::new(), [0i64; 2]);
+    let (mut number, mut shift) = (0u64, 0);
+    for byte in bytes {
+        number |= u64::from(byte & 0x7f) << shift;
+        shift += 7;
+        if byte & 0x80 != 0 {
+            continue;
+        }
+        let (key, zigzag) = (number & 1, (number >> 1) as i64);
+        let size = &mut sizes[key as usize];
+        *size += (zigzag >> 1) ^ -(zigzag & 1);
+        samples.push(Sample {
+            captured_us: 7_000_000 + samples.len() as u64 * 1_000_000 / fps,
+            kind: match key {
+                _ if name.starts_with("mjpeg") => Kind::Jpeg(1),
+                1 => Kind::Key,
+                _ => Kind::P,
+            },
+            bytes: usize::try_from(*size).unwrap(),
+        });
+        (number, shift) = (0, 0);
+    }
+    samples
+}
+
+/// When something begins to move and when that ends, in milliseconds of the scene; and how good the stream is.
+fn events(samples: &[Sample]) -> (Vec<u64>, Quality) {
+    let mut detector = Detector::default();
+    let mut events = Vec::new();
+    for sample in samples {
+        let before = detector.moves;
+        detector.take(*sample, THRESHOLD, GAP_MS);
+        if detector.moves != before {
+            events.push(sample.captured_us / 1000 - 7000);
+        }
+    }
+    (events, detector.quality)
+}
+
+/// A box of 1.5 % of the picture is there from 25 s to 30 s, one of 0.15 % from 45 s to 50 s, and the light changes at 65.4 s and
+/// 75.4 s, in the scenes of a day.
+#[test]
+fn what_moves_is_found_where_it_can_be() {
+    use Quality::{Good, Noise};
+    // Each event with the latest time at which it has to have begun.
+    let large: &[(u64, u64)] = &[(25_000, 600)];
+    let late: &[(u64, u64)] = &[(25_000, 1500)];
+    let both: &[(u64, u64)] = &[(25_000, 600), (45_000, 1500)];
+    for (name, begun, quality) in [
+        ("crf-n1-day", both, Good),
+        ("qmin-n1-day", both, Good),
+        ("qmin-n3-day", late, Good),
+        ("qmin-n8-day", &[], Noise),
+        ("mjpeg-n1-day", large, Good),
+        ("mjpeg-n3-day", large, Good),
+        ("mjpeg-n8-day", &[], Good),
+        ("cbr-n1-day", &[], Noise),
+        ("cbr-n3-day", &[], Noise),
+        ("vbr-n1-day", &[], Noise),
+        ("qmin-n1-dusk", &[], Good),
+        ("mjpeg-n1-dusk", &[], Good),
+        ("qmin-n1-night", &[], Noise),
+        ("qmin-n1-flicker", &[], Noise),
+        ("mjpeg-n1-flicker", &[], Good),
+        ("qmin-n1-shake", &[], Good),
+        ("mjpeg-n1-shake", &[], Good),
+        ("qmin-n1-storm", &[], Good),
+    ] {
+        let (events, found) = events(&scene(name));
+        assert_eq!(
+            (events.len(), found),
+            (begun.len() * 2, quality),
+            "{name}: {events:?}"
+        );
+        for (event, (at, latest)) in events.chunks(2).zip(begun) {
+            let [start, end] = [event[0].wrapping_sub(*at), event[1].wrapping_sub(at + 5000)];
+            // The gap, and what makes it begin again: what is left is mended by a key picture or two.
+            assert!(start <= *latest, "{name}: {events:?}");
+            assert!((4800..=8000).contains(&end), "{name}: {events:?}");
+        }
+    }
+}
+
+#[test]
+fn other_sizes_of_the_same_scene_are_the_same() {
+    for name in ["crf-n1-day", "qmin-n3-day", "mjpeg-n1-day", "qmin-n1-dusk"] {
+        let samples = scene(name);
+        for factor in [2, 3, 10] {
+            let scaled = samples.iter().map(|sample| Sample {
+                bytes: sample.bytes * factor,
+                ..*sample
+            });
+            assert_eq!(
+                events(&scaled.collect::<Vec<_>>()),
+                events(&samples),
+                "{name} x {factor}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_picture_that_is_lost_changes_little() {
+    for name in ["crf-n1-day", "qmin-n1-day", "mjpeg-n1-day"] {
+        let samples = scene(name);
+        let (whole, _) = events(&samples);
+        // Those about the beginning, and some of those before.
+        for lost in (0..360).step_by(40).chain(360..390) {
+            let mut samples = samples[..450].to_vec();
+            samples.remove(lost);
+            let (start, _) = events(&samples);
+            assert!(
+                start[0].abs_diff(whole[0]) <= 200,
+                "{name} without {lost}: {start:?}"
+            );
+        }
+    }
+}
+
+/// The pictures of a scene that is at rest but for the time from `from_ms` to `to_ms`.
+fn simple(kind: Kind, from_ms: u64, to_ms: u64, until_ms: u64) -> Vec<Sample> {
+    let every = (0..until_ms).step_by(100);
+    every
+        .map(|ms| Sample {
+            captured_us: ms * 1000,
+            kind: match kind {
+                Kind::P if ms % 1000 == 0 => Kind::Key,
+                kind => kind,
+            },
+            bytes: match (ms % 1000, kind) {
+                (0, Kind::P) => 50_000,
+                _ if (from_ms..to_ms).contains(&ms) => 800,
+                _ => 100 + ms as usize % 3,
+            },
+        })
+        .collect()
+}
+
+#[test]
+fn what_disturbs_is_no_motion() {
+    let samples = simple(Kind::P, 20_000, 30_000, 30_000);
+    let start = |disturbed_ms: u64| {
+        let mut detector = Detector::default();
+        let mut starts = samples.iter().filter(|sample| {
+            if sample.captured_us == disturbed_ms * 1000 {
+                detector.restart();
+            }
+            detector.take(**sample, THRESHOLD, GAP_MS);
+            detector.moves
+        });
+        starts.next().map(|sample| sample.captured_us / 1000)
+    };
+    let undisturbed = start(0).unwrap();
+    assert!((20_100..20_600).contains(&undisturbed), "{undisturbed}");
+    // What was to be seen at the end of the silence is what is usual.
+    assert_eq!(start(20_000), None);
+    let late = start(15_000).unwrap();
+    assert!(late >= 22_000, "at {late} it still learns");
+    assert_eq!(start(10_000), Some(undisturbed));
+}
+
+#[test]
+fn a_gap_is_a_start() {
+    for jump_us in [2_500_000, 1_000_000_000, 0u64.wrapping_sub(19_000_000)] {
+        let mut samples = simple(Kind::P, 20_000, 30_000, 30_000);
+        for sample in &mut samples[200..] {
+            sample.captured_us = sample.captured_us.wrapping_add(jump_us);
+        }
+        assert_eq!(events_of(&samples), 0, "{jump_us}");
+    }
+    // Pictures may come at once, too.
+    let mut samples = simple(Kind::P, 20_000, 30_000, 30_000);
+    samples.iter_mut().for_each(|sample| sample.captured_us = 1);
+    assert_eq!(events_of(&samples), 0);
+}
+
+fn events_of(samples: &[Sample]) -> usize {
+    let mut detector = Detector::default();
+    let moves = samples.iter().filter(|sample| {
+        detector.take(**sample, THRESHOLD, GAP_MS);
+        detector.moves
+    });
+    moves.count()
+}
+
+#[test]
+fn a_light_is_told_from_what_moves_by_its_end() {
+    // As large as key pictures, at once.
+    let with = |light_ms: std::ops::Range<u64>| {
+        let mut samples = simple(Kind::P, 0, 0, 40_000);
+        for sample in &mut samples {
+            if light_ms.contains(&(sample.captured_us / 1000)) {
+                sample.bytes = 40_000;
+            }
+        }
+        events_of(&samples)
+    };
+    assert_eq!(with(20_000..21_500), 0);
+    assert!(with(20_000..23_000) > 0);
+}
+
+#[test]
+fn what_stays_is_usual_after_some_minutes() {
+    let samples = simple(Kind::Jpeg(1), 60_000, 900_000, 900_000);
+    let (first, last) = {
+        let mut detector = Detector::default();
+        let mut moving = samples.iter().filter(|sample| {
+            detector.take(**sample, THRESHOLD, GAP_MS);
+            detector.moves
+        });
+        (
+            moving.next().unwrap().captured_us,
+            moving.last().unwrap().captured_us,
+        )
+    };
+    assert_eq!(first / 1_000_000, 60);
+    assert!((300..600).contains(&(last / 1_000_000)), "{last}");
+}
+
+#[test]
+fn streams_in_which_nothing_shows_are_named() {
+    let quality = |kinds: &dyn Fn(u64) -> Kind| {
+        let mut detector = Detector::default();
+        for mut sample in simple(Kind::Jpeg(1), 20_000, 22_000, 30_000) {
+            sample.kind = kinds(sample.captured_us / 100_000);
+            detector.take(sample, THRESHOLD, GAP_MS);
+            assert!(!detector.moves || detector.quality == Quality::Good);
+        }
+        detector.quality
+    };
+    for (what, found) in [
+        ("key pictures alone", quality(&|_| Kind::Key)),
+        (
+            "every other one",
+            quality(&|n| [Kind::Key, Kind::P][n as usize % 2]),
+        ),
+        ("no key picture", quality(&|_| Kind::P)),
+    ] {
+        assert_eq!(found, Quality::Keys, "{what}");
+    }
+    assert_eq!(quality(&|n| Kind::Jpeg(n as u32)), Quality::Varies);
+    // Somebody moved the control of the quality, and it stays there.
+    assert_eq!(quality(&|n| Kind::Jpeg(n.min(50) as u32)), Quality::Good);
+}
+
+#[test]
+fn numbers_are_right() {
+    let octaves = |bytes: usize| f64::from(log2(bytes)) / f64::from(OCTAVE);
+    for bytes in [1, 2, 3, 100, 26_860, 65_535, 65_536, 1 << 26, u32::MAX as usize] {
+        let off = octaves(bytes) - (bytes as f64).log2();
+        assert!(off.abs() < 0.0001, "{bytes}: {off}");
+    }
+    assert_eq!(log2(0), 0);
+    for (numbers, middle) in [
+        (&[5][..], 5),
+        (&[2, 1], 2),
+        (&[3, 1, 2], 2),
+        (&[7, 7, 7, 1], 7),
+        (&[4, 9, 4, 0, i32::MAX], 4),
+        (&[0; 120], 0),
+    ] {
+        assert_eq!(median(numbers), middle, "{numbers:?}");
+    }
+}
+
+#[test]
+fn clients_are_told_as_long_as_somebody_wants_to_know() {
+    let motion = Motion::default();
+    assert!((motion.describe(), motion.numbers(), motion.begin()) == (None, None, false));
+    motion.want(Some((6, Duration::from_secs(5))));
+    assert_eq!((motion.begin(), motion.begin()), (true, false), "one thread");
+    let text = |motion: &Motion| motion.describe().unwrap();
+    assert_eq!(
+        text(&motion),
+        r#"{"state":"learning","score":0.00,"threshold":6,"quality":"unknown","by":"P pictures","why":""}"#
+    );
+    for sample in simple(Kind::P, 20_000, 25_000, 25_000) {
+        motion.take(sample);
+    }
+    assert!(
+        text(&motion).starts_with(r#"{"state":"motion","score":"#),
+        "{}",
+        text(&motion)
+    );
+    assert_eq!(
+        motion.numbers().map(|[moves, _, blind]| [moves, blind]),
+        Some([1, 0])
+    );
+    motion.disturb();
+    assert!(
+        text(&motion).starts_with(r#"{"state":"learning","#),
+        "{}",
+        text(&motion)
+    );
+    motion.want(None);
+    assert_eq!(motion.describe(), None);
+    motion.end();
+    assert!(!motion.begin());
+}
