@@ -50,7 +50,37 @@ mod support {
 
 #[cfg(test)]
 mod tests {
+    use std::hint::black_box;
+    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
     use std::thread;
+
+    /// Through functions that end otherwise than by it, with and without something to drop.
+    #[inline(never)]
+    fn calls(levels: u32, dropped: &AtomicU32) -> u32 {
+        struct Counted<'a>(&'a AtomicU32);
+        impl Drop for Counted<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_add(1, Relaxed);
+            }
+        }
+        assert!(black_box(levels) > 0, "on purpose");
+        if levels % 2 == 0 {
+            return black_box(calls(levels - 1, dropped)) + 1;
+        }
+        let counted = Counted(dropped);
+        let mut below = black_box([levels; 40]);
+        below[1] = calls(black_box(levels) - 1, counted.0);
+        black_box(below)[1] + 1
+    }
+
+    #[test]
+    fn a_panic_costs_one_thread_and_drops_what_was_there() {
+        let dropped = AtomicU32::new(0);
+        thread::scope(|scope| {
+            assert!(scope.spawn(|| calls(10, &dropped)).join().is_err());
+        });
+        assert_eq!(dropped.load(Relaxed), 5);
+    }
 
     /// Also in a static program for ARM, whose unwinder is another one.
     #[test]
