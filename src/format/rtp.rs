@@ -182,6 +182,12 @@ impl Track {
         report[42..58].copy_from_slice(cname);
         report
     }
+
+    /// A receiver report about nothing (RFC 3550, 6.4.2).
+    pub fn empty_report(&self) -> [u8; 12] {
+        let [a, b, c, d] = self.ssrc.to_be_bytes();
+        [b'$', self.channels[1], 0, 8, 0x80, 201, 0, 1, a, b, c, d]
+    }
 }
 
 /// Says that it is the last packet of its frame (RFC 3550, 5.1).

@@ -15,13 +15,13 @@ pub const RTSP: Protocol = Protocol {
     converse,
 };
 
-/// A client that does not play yet has this long for its next request.
-const REQUEST_TIME: Duration = Duration::from_secs(10);
+/// A client has so long for all that comes before PLAY: one that has a camera described keeps it awake.
+const BEFORE_PLAY: Duration = Duration::from_secs(10);
 
 /// Answers one client until it leaves.
 fn converse(connection: &Arc<Connection>, shared: &Shared) -> io::Result<Ending> {
     let mut session = Session::new(connection, shared)?;
-    let mut deadline = Instant::now() + REQUEST_TIME;
+    let deadline = Instant::now() + BEFORE_PLAY;
     let mut buffer = [0; 2048];
     loop {
         while let Some((answer, then)) = session.answer() {
@@ -29,7 +29,7 @@ fn converse(connection: &Arc<Connection>, shared: &Shared) -> io::Result<Ending>
             match then {
                 Then::End => return Ok(Ending::Answered),
                 Then::Play => return play::serve(&mut session),
-                Then::Next | Then::Pause => deadline = Instant::now() + REQUEST_TIME,
+                Then::Next | Then::Pause => {}
             }
         }
         let left = deadline.saturating_duration_since(Instant::now());

@@ -86,8 +86,9 @@ fn look(session: &mut Session<'_>, stream: &Stream, sink: &LiveSink<Rtp>) -> io:
                 Then::Next => {}
                 Then::End => return Ok(Some(Ending::Answered)),
                 Then::Play | Then::Pause => {
-                    sink.with_wire(|wire| wire.pause(then == Then::Pause));
-                    stream.request_key_frame();
+                    if sink.with_wire(|wire| wire.pause(then == Then::Pause)) {
+                        stream.request_key_frame();
+                    }
                 }
             }
         }

@@ -5,7 +5,7 @@ use crate::format::rtp::Track;
 use crate::format::rtsp::{self, Reader, Request, Target};
 use crate::format::sdp;
 use crate::log_verbose;
-use crate::people::{Credentials, Denial};
+use crate::people::{Credentials, Denial, Grant};
 use crate::ring::{Follower, Next};
 use crate::serve::{Connection, Place, Shared, note_denial};
 use crate::stream::{Codec, Condition, Stream, Watching, Who};
@@ -229,6 +229,7 @@ impl<'a> Session<'a> {
 
     /// Wakes the camera of an address up, if the client may see it, and waits until it is known what it gives.
     fn choose(&mut self, request: &Request, target: &Target<'_>) -> Result<&Chosen<'a>, Reply> {
+        self.camera = None;
         let stream = self.admit(request, target)?;
         let watching = stream.watch(Who::Net(self.connection.address), "rtsp");
         let begun = Instant::now();
@@ -255,7 +256,8 @@ impl<'a> Session<'a> {
         }))
     }
 
-    /// The camera of an address, if the client may see it; the only one is meant by whatever name: some recorders keep none.
+    /// The camera of an address, if the client may see it. Where there is but one it is meant by whatever name, as some recorders keep
+    /// none; and without a name, the only one that the client may see.
     fn admit(&self, request: &Request, target: &Target<'_>) -> Result<&'a Arc<Stream>, Reply> {
         let (shared, from) = (self.shared, self.connection.address.ip());
         let credentials = Credentials {
@@ -263,13 +265,14 @@ impl<'a> Session<'a> {
             authorization: request.field("Authorization"),
             session: None,
         };
+        let log_in = || {
+            let challenge = "WWW-Authenticate: Basic realm=\"fmp4streamer\"\r\n";
+            Reply::new("401 Unauthorized", challenge)
+        };
         let grant = shared.people.admit(&credentials, from).map_err(|denial| {
             note_denial(&denial, from);
             match denial {
-                Denial::Unknown | Denial::Wrong(_) => Reply::new(
-                    "401 Unauthorized",
-                    "WWW-Authenticate: Basic realm=\"fmp4streamer\"\r\n",
-                ),
+                Denial::Unknown | Denial::Wrong(_) => log_in(),
                 Denial::Link => Reply::new("403 Forbidden", ""),
                 Denial::Wait(_) | Denial::Busy => Reply::new(UNAVAILABLE, "Retry-After: 5\r\n"),
             }
@@ -277,8 +280,13 @@ impl<'a> Session<'a> {
         let streams = shared.cameras.iter().map(|camera| &camera.stream);
         let mut seen = streams.filter(|stream| grant.rights().include(&stream.name));
         let named = seen.clone().find(|stream| stream.name == target.name);
-        let only = seen.next().filter(|_| seen.next().is_none());
-        let stream = named.or(only).ok_or_else(|| Reply::new(NOT_FOUND, ""))?;
+        let is_any = target.name.is_empty() || shared.cameras.len() == 1;
+        let only = seen.next().filter(|_| is_any && seen.next().is_none());
+        let stream = named.or(only).ok_or_else(|| match &grant {
+            // Players tell who they are once they are asked.
+            Grant::Anybody(_) if !shared.people.are_all_welcome() => log_in(),
+            _ => Reply::new(NOT_FOUND, ""),
+        })?;
         shared.note_grant(self.connection, grant);
         Ok(stream)
     }

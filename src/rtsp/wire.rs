@@ -33,16 +33,22 @@ pub struct Rtp {
 }
 
 impl Rtp {
-    /// Begins a pause, or goes on with a picture that can be begun with.
-    pub fn pause(&mut self, is_paused: bool) {
-        (self.is_paused, self.waits) = (is_paused, true);
+    /// Begins a pause, or goes on with a picture that can be begun with; true if it goes on.
+    pub fn pause(&mut self, is_paused: bool) -> bool {
+        let is_other = self.is_paused != is_paused;
+        self.is_paused = is_paused;
+        self.waits |= is_other;
+        is_other && !is_paused
     }
 
-    /// Appends the report of each track that has begun, for that moment.
+    /// Appends each track's report for that moment; that of one that has not begun says nothing but that the connection lives.
     pub fn report(&mut self, at_us: u64, out: &mut Vec<u8>) {
         let offset_us = clock::unix_offset_us();
-        for track in self.tracks.iter().filter(|track| track.captured_us() > 0) {
-            out.extend_from_slice(&track.report(at_us, offset_us, &self.cname));
+        for track in &self.tracks {
+            match track.captured_us() {
+                0 => out.extend_from_slice(&track.empty_report()),
+                _ => out.extend_from_slice(&track.report(at_us, offset_us, &self.cname)),
+            }
         }
     }
 }
@@ -114,7 +120,7 @@ impl Rtp {
                 track.sound(frame, packets);
             }
         } else {
-            // The very moment of the capture: what players show smoothly by the ring's time, they do by themselves.
+            // The very moment of the capture, not the ring's time, which is smoothed.
             track.begin(fragment.captured_us * 9 / 100, fragment.captured_us);
             let parameters = &fragment.init.parameters;
             let sets = [&parameters.sps].into_iter().chain(&parameters.pps);
