@@ -347,21 +347,21 @@ fn kept(folder: Option<&Path>) -> Kept {
     })
 }
 
-/// The folder of recordings, where one is to be had.
+/// The folder of recordings, if there are to be any.
 fn archive(config: &Config, state_folder: Option<&Path>) -> Result<Option<Archive>> {
     let settings = &config.server.archive;
-    let is_used = config.cameras.iter().any(|camera| camera.record != Record::No);
+    if config.cameras.iter().all(|camera| camera.record == Record::No) {
+        return Ok(None);
+    }
     let mut root = settings.dir.clone();
     if root.as_os_str().is_empty() {
         let Some(folder) = state_folder else {
             let why =
                 "no service manager gives a folder; name one, such as record_dir = /mnt/disk/recordings";
-            let none = is_used.then(|| Error::new("record_dir", "is not set", why));
-            return none.map_or(Ok(None), Err);
+            return Err(Error::new("record_dir", "is not set", why));
         };
         root = folder.join("recordings");
-        let made = if is_used { record::prepare(&root) } else { Ok(()) };
-        if let Err(e) = made {
+        if let Err(e) = record::prepare(&root) {
             log_warning!("{}: can't be made: {e}", root.display());
         }
     }

@@ -54,7 +54,7 @@ pub(super) const KEEP_DAYS: Key = Key {
     name: "record_keep_days",
     default: "0",
     doc: doc(
-        "After how many days recordings are deleted, though there is room, at most a tenth of all at a time and only while the clock \
+        "After how many days recordings are deleted, though there is room, at most a tenth of all in an hour and only while the clock \
           can be believed. 0: never.",
     ),
     allowed: "a whole number from 0 to 36500",
@@ -89,8 +89,9 @@ pub(super) const DONE_COMMAND: Key = Key {
     name: "record_done_command",
     default: "",
     doc: doc(
-        "A shell command that is run with each finished recording of this camera, one after the other and for an hour at most. The \
-          environment has FILE (its path) and CAMERA. As with event_command, the program can't shut itself in then.",
+        "A shell command that is run with each recording of this camera when it ends (not with one that a crash or the program's own end \
+          cut short), one after the other and for an hour at most. The environment has FILE (its path) and CAMERA. As with \
+          event_command, the program can't shut itself in then.",
     ),
     allowed: "nothing, or a command for sh",
     set: |draft, text| {

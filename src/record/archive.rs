@@ -3,16 +3,21 @@
 use super::file::{RecordingFile, repair};
 use super::janitor::{Disk, Limits, Recording, superfluous};
 use super::name::Name;
+use crate::log_warning;
+use crate::sys::clock;
 use crate::sys::file::{entries, lock, open_own, room, sync_folder};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A crash leaves the newest file without its index, and the clock may have been set back since: the files of so many days are looked at.
 const LOOKED_AT_DAYS: usize = 2;
+/// By their age recordings are deleted so often, a part of them each time, so that a clock that is wrong for once costs no more.
+const AGE_US: u64 = 3600 * 1_000_000;
 /// A file in the folder, without which it is none for recordings: where its disk is not mounted, they would fill the one below. Who
 /// records holds a lock on it.
 pub const MARKER: &str = ".fmp4streamer";
@@ -38,6 +43,8 @@ pub struct Archive {
     open: Mutex<Vec<(String, Name)>>,
     /// The marker of the folder that was entered.
     marker: Mutex<Option<File>>,
+    /// When recordings were deleted by their age last (CLOCK_MONOTONIC).
+    aged_us: AtomicU64,
 }
 
 impl Archive {
@@ -48,6 +55,7 @@ impl Archive {
             limits: Mutex::new(limits),
             open: Mutex::default(),
             marker: Mutex::default(),
+            aged_us: AtomicU64::new(0),
         }
     }
 
@@ -186,14 +194,20 @@ impl Archive {
         result.map(|()| repaired)
     }
 
-    /// Deletes what is above the limits; `now_s` is Unix time in seconds where the clock can be believed. Gives how many went.
+    /// Deletes what is above the limits, and by its age only once an hour; `now_s` is Unix time in seconds where the clock can be
+    /// believed. If the disk `is_full`, a hundredth of it is to be free at least. Gives how many went. Of what can't be deleted the log
+    /// tells.
     ///
     /// # Errors
-    /// Those of statvfs(3) and unlink(2): the first one, after all were tried. `StorageFull` if not even half of what is to be kept free
-    /// is: others fill the disk, which is not to be made worse.
-    pub fn tidy(&self, now_s: Option<u64>) -> io::Result<usize> {
+    /// Those of statvfs(3). `StorageFull` if not even half of what is to be kept free is: others fill the disk, which is not to be made
+    /// worse.
+    pub fn tidy(&self, now_s: Option<u64>, is_full: bool) -> io::Result<usize> {
         let open = own(&self.open);
-        let limits = *own(&self.limits);
+        let mut limits = *own(&self.limits);
+        limits.keep_free = limits.keep_free.max(is_full.into());
+        let now_us = clock::monotonic_us();
+        let aged_us = self.aged_us.load(Relaxed);
+        let now_s = now_s.filter(|_| aged_us == 0 || now_us >= aged_us + AGE_US);
         let (free, all) = room(&self.root)?;
         let cameras = entries(&self.root);
         let mut recordings = Vec::new();
@@ -209,25 +223,28 @@ impl Archive {
             });
         }
         let numbers = superfluous(&recordings, &limits, Disk { free, all }, now_s);
-        let mut result = Ok(numbers.len());
-        let mut free = free;
+        if now_s.is_some() && !numbers.is_empty() {
+            self.aged_us.store(now_us, Relaxed);
+        }
+        let (mut free, mut deleted) = (free, 0);
         for number in &numbers {
             let Recording {
                 camera, name, bytes, ..
             } = recordings[*number];
-            free += bytes;
             let path = cameras[camera].join(name.to_string());
-            match fs::remove_file(&path) {
-                Err(e) if e.kind() != ErrorKind::NotFound => result = result.and(Err(e)),
-                _ => {}
+            if let Err(e) = fs::remove_file(&path) {
+                // Others may still make room.
+                log_warning!("{}: can't be deleted: {e}", path.display());
+                continue;
             }
+            (free, deleted) = (free + bytes, deleted + 1);
             // A day goes with its last recording; one that has others, or what is not ours, stays.
             _ = path.parent().map(fs::remove_dir);
         }
         if free < all / 200 * limits.keep_free {
-            result = result.and(Err(ErrorKind::StorageFull.into()));
+            return Err(ErrorKind::StorageFull.into());
         }
-        result
+        Ok(deleted)
     }
 }
 

@@ -55,7 +55,9 @@ pub fn superfluous(recordings: &[Recording], limits: &Limits, disk: Disk, now_s:
             break;
         };
         let it = &recordings[oldest];
+        // A date of which nobody knew whether it is right says nothing of its age.
         let is_old = limits.keep_days > 0
+            && it.name.synced
             && now_s.is_some_and(|now_s| it.name.start_s < now_s.saturating_sub(limits.keep_days * DAY_S))
             && (it.bytes <= by_age || deleted.is_empty());
         if bytes > limits.max_bytes || free < keep_free {
@@ -177,6 +179,19 @@ mod tests {
             ..NO_LIMITS
         };
         assert_eq!(superfluous(&recordings, &limits, EMPTY, None), [3, 1, 0]);
+    }
+
+    #[test]
+    fn a_date_of_which_nobody_knows_whether_it_is_right_is_no_age() {
+        let mut one = recording((100, 10));
+        one.name.synced = false;
+        let limits = Limits {
+            keep_days: 30,
+            ..NO_LIMITS
+        };
+        assert!(superfluous(&[one], &limits, EMPTY, Some(NOW_S)).is_empty());
+        one.name.synced = true;
+        assert_eq!(superfluous(&[one], &limits, EMPTY, Some(NOW_S)), [0]);
     }
 
     /// A clock that jumps by years costs a tenth a time, and not all.

@@ -108,11 +108,13 @@ struct Recorder<'a> {
     entered: bool,
     /// There may be files without an index.
     needs_repair: bool,
+    /// The camera gave JPEG pictures when it was awake last.
+    gave_jpeg: bool,
     tidied_us: u64,
     retry_us: u64,
     /// Up to then pictures are recorded, where only events are.
     until_us: u64,
-    /// All before was recorded.
+    /// What was captured before was recorded.
     ended_us: u64,
     /// The files that were named by a clock that could not be believed, and when their first pictures were captured.
     misdated: Vec<(Name, u64)>,
@@ -130,6 +132,7 @@ impl<'a> Recorder<'a> {
             written_bytes: 0,
             entered: false,
             needs_repair: true,
+            gave_jpeg: false,
             tidied_us: 0,
             retry_us: 0,
             until_us: 0,
@@ -156,12 +159,16 @@ impl<'a> Recorder<'a> {
         if now_us < self.retry_us {
             return;
         }
-        if self.stream.codec() == Some(Codec::Jpeg) {
-            self.watching = None;
-            return self.say(
-                "stopped",
-                "recording needs H.264, and this camera gives JPEG pictures",
-            );
+        match self.stream.codec() {
+            Some(Codec::Jpeg) => {
+                _ = self.close();
+                (self.watching, self.follower, self.gave_jpeg) = (None, None, true);
+                let why = "recording needs H.264, and this camera gives JPEG pictures";
+                return self.say("stopped", why);
+            }
+            // It sleeps now, and would be woken for nothing.
+            None if self.gave_jpeg => return,
+            _ => self.gave_jpeg = false,
         }
         let stream = self.stream;
         let watch = || stream.watch(Who::Local("recorder"), "file");
@@ -201,8 +208,11 @@ impl<'a> Recorder<'a> {
                 Err(e) => log_warning!("{}: a recording can't be repaired: {e}", self.stream.name),
             }
         }
+        if is_set {
+            self.rename(wall);
+        }
         if self.tidied_us == 0 || now_us >= self.tidied_us + TIDY_US {
-            self.archive.tidy(is_set.then_some(now_s))?;
+            self.archive.tidy(is_set.then_some(now_s), false)?;
             self.tidied_us = now_us;
         }
         let before = self.plan.before_events;
@@ -210,9 +220,6 @@ impl<'a> Recorder<'a> {
             self.follower = None;
         } else {
             self.pull(now_us, wall, is_set)?;
-        }
-        if is_set {
-            self.rename(wall);
         }
         let what = if self.writing.is_some() {
             "recording"
@@ -226,13 +233,13 @@ impl<'a> Recorder<'a> {
     /// Takes all that the ring has.
     fn pull(&mut self, now_us: u64, wall: WallClock, is_set: bool) -> io::Result<()> {
         let ring = &self.stream.ring;
-        let mut follower = self
-            .follower
-            .take()
-            .unwrap_or_else(|| match self.plan.before_events {
+        let mut follower = self.follower.take().unwrap_or_else(|| {
+            self.stream.request_key_frame();
+            match self.plan.before_events {
                 Some(before) => Follower::since(ring, now_us.saturating_sub(before.as_micros() as u64)),
                 None => Follower::patient(ring),
-            });
+            }
+        });
         loop {
             match follower.next(Duration::ZERO) {
                 Next::Batch(batch) => {
@@ -285,7 +292,6 @@ impl<'a> Recorder<'a> {
         if let Some(writing) = &mut self.writing {
             if is_over || !writing.segment.takes(fragment, writing.file.bytes(), wall) {
                 self.close()?;
-                self.ended_us = fragment.captured_us;
             }
         }
         if is_over {
@@ -300,6 +306,13 @@ impl<'a> Recorder<'a> {
         if let Some(writing) = &mut self.writing {
             with_room(self.archive, &mut || writing.file.push(fragment, now_us))?;
             writing.pushed_us = now_us;
+            if !fragment.is_sound() {
+                self.ended_us = fragment.captured_us + 1;
+            }
+            // It ends with the next key frame, which may be far.
+            if writing.segment.is_due() {
+                self.stream.request_key_frame();
+            }
         }
         Ok(true)
     }
@@ -394,7 +407,7 @@ impl<'a> Recorder<'a> {
 fn with_room(archive: &Archive, act: &mut dyn FnMut() -> io::Result<()>) -> io::Result<()> {
     match act() {
         Err(e) if e.kind() == ErrorKind::StorageFull => {
-            archive.tidy(None)?;
+            archive.tidy(None, true)?;
             act()
         }
         done => done,
@@ -406,7 +419,9 @@ fn why(e: &io::Error) -> String {
     let known = match e.kind() {
         ErrorKind::StorageFull => "the disk is full, and there is nothing older to delete",
         ErrorKind::QuotaExceeded => "the quota of the disk is used up",
-        ErrorKind::ReadOnlyFilesystem => "the disk is read-only; dmesg says why",
+        ErrorKind::ReadOnlyFilesystem => {
+            "the disk is read-only (dmesg says why), or closed to the service (ReadWritePaths= in its unit)"
+        }
         ErrorKind::NotFound => {
             return format!(
                 "record_dir has no file {MARKER}: is its disk mounted? In a new folder, make one with touch"

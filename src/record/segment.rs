@@ -44,6 +44,8 @@ pub struct Segment {
     ends_s: u64,
     /// Where its last picture ends.
     end_90k: u64,
+    /// It is long enough.
+    is_due: bool,
 }
 
 impl Segment {
@@ -59,7 +61,13 @@ impl Segment {
             day: clock.day(begin_s),
             ends_s: (multiple_s + SEGMENT_S).saturating_sub(stagger_s),
             end_90k: first.end_90k(),
+            is_due: false,
         }
+    }
+
+    /// Whether the file ends with the next key frame.
+    pub fn is_due(&self) -> bool {
+        self.is_due
     }
 
     /// True if this fragment goes into the file, which has so many bytes; false if the file ends before it. The next file begins with a
@@ -68,11 +76,11 @@ impl Segment {
         let is_other = fragment.epoch != self.epoch || !self.init.serves(&fragment.init);
         let gap_90k = fragment.time_90k.saturating_sub(self.end_90k);
         let unix_s = clock.unix_s(fragment);
-        let is_due = unix_s >= self.ends_s
+        self.is_due = unix_s >= self.ends_s
             || clock.day(unix_s) != self.day
             || clock.offset_us.abs_diff(self.clock.offset_us) > CLOCK_STEP_US
             || bytes >= MOST_BYTES;
-        if is_other || gap_90k > LONGEST_GAP_90K || is_due && fragment.is_start() {
+        if is_other || gap_90k > LONGEST_GAP_90K || self.is_due && fragment.is_start() {
             return false;
         }
         if !fragment.is_sound() {

@@ -54,11 +54,11 @@ fn a_file_is_made_at_the_first_free_name_and_is_not_deleted_while_it_is_open() {
             "yard/2026-11-28/14-05-00+0100.mp4"
         ]
     );
-    assert_eq!(archive.tidy(None).unwrap(), 0);
+    assert_eq!(archive.tidy(None, false).unwrap(), 0);
     archive.closed("door", names[1]);
-    assert_eq!(archive.tidy(None).unwrap(), 0, "that of another camera");
+    assert_eq!(archive.tidy(None, false).unwrap(), 0, "that of another camera");
     archive.closed("yard", names[1]);
-    assert_eq!(archive.tidy(None).unwrap(), 1);
+    assert_eq!(archive.tidy(None, false).unwrap(), 1);
     assert_eq!(
         files(&rig)[2..],
         [
@@ -109,8 +109,12 @@ fn what_is_foreign_stays_and_an_empty_day_goes() {
         let refused = archive(&rig, 0).create(camera, wanted, &make).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::NotADirectory);
     }
-    assert_eq!(archive(&rig, 30).tidy(None).unwrap(), 0, "they count as nothing");
-    assert_eq!(archive(&rig, 0).tidy(None).unwrap(), 3);
+    assert_eq!(
+        archive(&rig, 30).tidy(None, false).unwrap(),
+        0,
+        "they count as nothing"
+    );
+    assert_eq!(archive(&rig, 0).tidy(None, false).unwrap(), 3);
     let gone = [
         "door/2026-11-27",
         "door/2026-11-27/12-00-00+0100~.mp4",
@@ -128,6 +132,26 @@ fn what_is_foreign_stays_and_an_empty_day_goes() {
         .collect();
     assert_eq!(after, stays);
     assert_eq!(fs::read(theirs.join("00-00-00+0000.mp4")).unwrap(), b"theirs");
+}
+
+#[test]
+fn by_age_they_are_deleted_once_an_hour() {
+    let rig = Rig::new("age");
+    let archive = archive(&rig, u64::MAX);
+    let limits = *own(&archive.limits);
+    archive.change_limits(Limits {
+        keep_days: 1,
+        ..limits
+    });
+    let first = &rig.fragments(40)[0];
+    let make = |path: &Path| RecordingFile::create(path, first, ORIGIN, 10, 0);
+    for _ in 0..3 {
+        let wanted = name("2026-11-20/12-00-00+0000.mp4");
+        let (name, _) = archive.create("yard", wanted, &make).unwrap();
+        archive.closed("yard", name);
+    }
+    assert_eq!(archive.tidy(Some(u64::MAX), false).unwrap(), 1);
+    assert_eq!(archive.tidy(Some(u64::MAX), false).unwrap(), 0);
 }
 
 #[test]

@@ -234,4 +234,11 @@ fn what_fails_has_a_reason_and_is_tried_again() {
     let (what, why) = state(&mut recorder);
     assert!(what == "stopped" && why.contains("needs H.264"), "{why}");
     assert_eq!(camera.stream.viewer_count(), 0);
+    // It sleeps, as nobody else watches: it is not woken to say so again.
+    camera.stream.publish(|state| state.codec = None);
+    assert_eq!(state(&mut recorder).0, "stopped");
+    assert_eq!(camera.stream.viewer_count(), 0);
+    camera.stream.publish(|state| state.codec = Some(Codec::H264));
+    assert!(!state(&mut recorder).1.contains("H.264"));
+    assert_eq!(camera.stream.viewer_count(), 1);
 }
