@@ -9,6 +9,7 @@ use nix::time::{ClockId, clock_gettime};
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::process::Output;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use support::{Dir, PATIENCE, Server, children, have, numbers_in_gray, run, skip, until, x264};
@@ -286,18 +287,28 @@ fn assert_no_gap(numbers: &[u32]) {
     );
 }
 
+/// By RTSP alone over its connection.
+const TCP: &[&str] = &["-rtsp_transport", "tcp"];
+
+/// Has ffmpeg play what is at that address; `output` are its words for what becomes of it.
+fn ffmpeg(transport: &[&str], url: &str, output: &str) -> Output {
+    let output: Vec<&str> = output.split(' ').collect();
+    run(
+        "ffmpeg",
+        &[&["-v", "error"], transport, &["-i", url], &output].concat(),
+    )
+}
+
 #[test]
 fn ffmpeg_gets_every_picture_and_takes_tcp_if_it_is_not_told_to() {
     if !have("ffmpeg") {
         return;
     }
     let server = test_picture();
-    for transport in [&["-rtsp_transport", "tcp"][..], &[]] {
+    for transport in [TCP, &[]] {
         let url = format!("rtsp://{}/camera0", place(&server));
         let output = "-frames:v 60 -fps_mode passthrough -f rawvideo -pix_fmt gray -";
-        let output: Vec<&str> = output.split(' ').collect();
-        let arguments = [&["-v", "error"], transport, &["-i", &url], &output].concat();
-        let played = run("ffmpeg", &arguments);
+        let played = ffmpeg(transport, &url, output);
         let said = String::from_utf8_lossy(&played.stderr);
         let others = said
             .lines()
@@ -350,19 +361,7 @@ fn sound_goes_with_the_picture() {
     }
     let file = server.dir.file("both.mp4");
     let url = format!("rtsp://{}/", place(&server));
-    let arguments = [
-        "-v",
-        "error",
-        "-rtsp_transport",
-        "tcp",
-        "-i",
-        &url,
-        "-t",
-        "2",
-        "-c",
-        "copy",
-    ];
-    let recorded = run("ffmpeg", &[&arguments[..], &[file.to_str().unwrap()]].concat());
+    let recorded = ffmpeg(TCP, &url, &format!("-t 2 -c copy {}", file.display()));
     assert!(
         recorded.status.success(),
         "{}",
@@ -762,20 +761,7 @@ fn people_and_links_are_those_of_http() {
     if have("ffmpeg") {
         for (user, good) in [("ben:geheim@", true), ("ben:wrong@", false)] {
             let url = format!("rtsp://{user}{}/yard", place(&server));
-            let arguments = [
-                "-v",
-                "error",
-                "-rtsp_transport",
-                "tcp",
-                "-i",
-                &url,
-                "-frames:v",
-                "1",
-                "-f",
-                "null",
-                "-",
-            ];
-            let played = run("ffmpeg", &arguments);
+            let played = ffmpeg(TCP, &url, "-frames:v 1 -f null -");
             assert_eq!(
                 played.status.success(),
                 good,
