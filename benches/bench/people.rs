@@ -2,7 +2,7 @@
 //! passwords a second. The program has one processor there, as a Raspberry Pi Zero has.
 
 use crate::fanout::{self, MP4, Result, Run, Server};
-use fmp4streamer::format::password::{ITERATIONS, PasswordHash};
+use fmp4streamer::format::password::{ITERATIONS, Password};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, socket};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -69,7 +69,7 @@ fn start(command: Command, people: &str) -> Result<Server> {
 
 /// Of as many iterations as `--password` makes.
 fn user() -> String {
-    let hash = PasswordHash::new("right", [1; 16], ITERATIONS);
+    let hash = Password::new("right", [1; 16], ITERATIONS);
     format!("[user anna]\npassword = {hash}\n")
 }
 

@@ -265,6 +265,10 @@ impl<'a> Expander<'a> {
     fn append(&mut self, section: &Section, entry: &Entry, depth: usize, out: &mut String) -> Result<()> {
         let place = format!("{}:{}", self.file, entry.line);
         let fail = |tried: String, why: &str| Err(Error::new(&place, tried, why));
+        let shown = |text: &str| match &*entry.key {
+            "password" => "(password)".into(),
+            _ => shown(text),
+        };
         // One more than its length, so that empty values cost something too.
         let Some(left) = self.bytes_left.checked_sub(entry.value.len() + 1) else {
             return fail(

@@ -15,7 +15,7 @@ use super::source::{CaptureFormat, ChainKeys, Edid, InputKeys, Memory, SourceKin
 use super::values::{
     Refused, address, is_fourcc, is_host, is_name, known, list, one_line, origin, sent_origin, switch, within,
 };
-use crate::format::password::PasswordHash;
+use crate::format::password::Password;
 use crate::format::url::Url;
 use std::time::Duration;
 
@@ -1074,11 +1074,15 @@ pub static KEYS: &[Key] = &[
         scope: Scope::User,
         name: "password",
         default: "",
-        doc: doc("What is kept of the user's password: the line that \"fmp4streamer --password\" makes."),
-        allowed: "a line that fmp4streamer --password made",
+        doc: doc(
+            "What is kept of the user's password: the line that \"fmp4streamer --password\" makes. Or \"plain:\" and \
+             the password, for what logs in by a digest, which no hash can check; whoever can read this file has it \
+             then, so keep it from others (chmod 640), and use it nowhere else.",
+        ),
+        allowed: "a line that fmp4streamer --password made, or plain:PASSWORD",
         set: |draft, text| {
-            let clear = "this is no line of fmp4streamer --password; a password does not stand in the config as it is";
-            draft.password = Some(PasswordHash::parse(text).ok_or(Refused::Secret(clear))?);
+            let other = "this is no line of fmp4streamer --password, and not plain:PASSWORD";
+            draft.password = Some(Password::parse(text).ok_or(Refused::Secret(other))?);
             Ok(())
         },
     },

@@ -47,17 +47,28 @@ impl Config {
 
     /// None if there is no such file.
     fn load_file(path: &str, is_named: bool, reserved: &[&str]) -> Result<Option<Config>> {
-        let mut bytes = Vec::new();
+        let (mut bytes, mut mode) = (Vec::new(), 0);
         // One byte more than a config may have, so that a longer file is told from one that just fits.
         let limit = ini::MAX_BYTES as u64 + 1;
         let read = File::open(path).and_then(|file| {
             if !is_named && path == DEFAULT_FILES[0] {
                 check_owner(path, &file)?;
             }
+            mode = file.metadata()?.mode();
             file.take(limit).read_to_end(&mut bytes)
         });
         match read {
-            Ok(_) => Self::parse(&bytes, path, reserved).map(Some),
+            Ok(_) => {
+                let mut config = Self::parse(&bytes, path, reserved)?;
+                let mut users = config.people.users.iter();
+                if mode & 0o004 != 0 && users.any(|user| user.password.plain().is_some()) {
+                    config.notices.push(format!(
+                        "{path}: everybody on this machine can read it, and a password in it: chmod 640 {path}, and chgrp to a \
+                         group of the service's, such as video"
+                    ));
+                }
+                Ok(Some(config))
+            }
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
             Err(e) if e.kind() == ErrorKind::IsADirectory => {
                 let why = "it is a directory; -c needs a file, such as /etc/fmp4streamer.conf";

@@ -5,7 +5,7 @@ use super::mic::MicName;
 use super::pan_tilt::PanTilt;
 use super::people::{People, Rights};
 use super::source::{Setting, SourceKind};
-use crate::format::password::PasswordHash;
+use crate::format::password::Password;
 use crate::format::url::Url;
 use std::mem;
 use std::net::IpAddr;
@@ -257,6 +257,6 @@ pub struct Draft {
     /// If it is `[anonymous]` or a user's.
     pub rights: Rights,
     /// If it is a user's.
-    pub password: Option<PasswordHash>,
+    pub password: Option<Password>,
     pub(super) notices: Vec<String>,
 }

@@ -1,6 +1,6 @@
 //! Who may do what, as the `[user NAME]` and `[anonymous]` sections say.
 
-use crate::format::password::PasswordHash;
+use crate::format::password::Password;
 
 /// What somebody may do; each role may do what those before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -50,7 +50,7 @@ pub struct User {
     /// The name to log in by.
     pub name: String,
     /// What is kept of the password.
-    pub password: PasswordHash,
+    pub password: Password,
     /// What the user may do.
     pub rights: Rights,
 }

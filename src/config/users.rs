@@ -115,6 +115,10 @@ mod tests {
                 "anybody else who reaches the port: view (all cameras)"
             ]
         );
+        assert_eq!(people.users[0].password.plain(), None);
+        let plain = parse("[user anna]\npassword = plain:gar sonst%%").unwrap();
+        assert_eq!(plain.people.users[0].password.plain(), Some("gar sonst%"));
+        assert!(!format!("{:?} {}", plain.people, plain.describe()).contains("sonst"));
         let config = parse("[user anna]\nPASSWORD").unwrap();
         assert_eq!(config.cameras.len(), 1);
         assert_eq!(
@@ -138,9 +142,22 @@ mod tests {
             ),
             (
                 "[user a]\npassword = hunter2",
-                "f:2: password: this is no line of fmp4streamer --password",
+                "f:2: password: this is no line of fmp4streamer --password, and not plain:PASSWORD",
             ),
             ("[user a]\npassword =", "f:2: password: this is no line of"),
+            ("[user a]\npassword = plain:", "and not plain:PASSWORD"),
+            (
+                "[user a]\npassword = plain:hunter2\n  hunter2",
+                "f:2: password: this is",
+            ),
+            (
+                "[user a]\npassword = plain:hunter2%",
+                "f:2: a lone % in (password)",
+            ),
+            (
+                "[user a]\npassword = plain:hunter2%(hunter2)s",
+                "there is no key (password)",
+            ),
             (
                 "[user a]\nPASSWORD\nrole = root",
                 "f:3: role = root: allowed: view, control or admin",

@@ -1,10 +1,12 @@
-//! Passwords as the config has them: `pbkdf2-sha256$ITERATIONS$SALT$HASH`, salt and hash in base64 (RFC 8018, 5.2).
+//! Passwords as the config has them: `pbkdf2-sha256$ITERATIONS$SALT$HASH`, salt and hash in base64 (RFC 8018, 5.2); or
+//! `plain:PASSWORD`, as the digests of RTSP and ONVIF can't be checked by a hash.
 
 use super::{base64, mac};
 use hmac_sha256::Hash;
 use std::fmt;
+use std::hint::black_box;
 
-/// The length of a salt that [`PasswordHash::new`] takes, in bytes (RFC 8018, 4.1 asks for 8).
+/// The length of a salt that [`Password::new`] takes, in bytes (RFC 8018, 4.1 asks for 8).
 pub const SALT_BYTES: usize = 16;
 /// Iterations of a new hash: half a second or so of a Raspberry Pi Zero. Many are of use to those alone whose config was
 /// read by others; guessing at the door is slowed down otherwise.
@@ -15,38 +17,50 @@ const ALLOWED_ITERATIONS: std::ops::RangeInclusive<u32> = 1_000..=10_000_000;
 pub const MAX_PASSWORD_BYTES: usize = 256;
 
 const SCHEME: &str = "pbkdf2-sha256";
+const PLAIN: &str = "plain:";
 /// SHA-256 works on blocks of this size (FIPS 180-4, 1).
 const BLOCK_BYTES: usize = 64;
 
 /// What is kept of a password.
 #[derive(Clone, PartialEq, Eq)]
-pub struct PasswordHash {
+pub struct Password {
     iterations: u32,
     salt: Vec<u8>,
+    /// Of a password that is there itself: its SHA-256.
     hash: [u8; mac::MAC_BYTES],
+    plain: Option<String>,
 }
 
-impl PasswordHash {
+impl Password {
     /// Hashes a password.
-    pub fn new(password: &str, salt: [u8; SALT_BYTES], iterations: u32) -> PasswordHash {
-        PasswordHash {
+    pub fn new(password: &str, salt: [u8; SALT_BYTES], iterations: u32) -> Password {
+        Password {
             iterations,
             salt: salt.into(),
             hash: pbkdf2(password.as_bytes(), &salt, iterations),
+            plain: None,
         }
     }
 
     /// What no password has, and what takes as long as any to find that out.
-    pub fn nobodys() -> PasswordHash {
-        PasswordHash {
+    pub fn nobodys() -> Password {
+        Password {
             iterations: ITERATIONS,
             salt: vec![0; SALT_BYTES],
             hash: [0; mac::MAC_BYTES],
+            plain: None,
         }
     }
 
-    /// Reads what [`fmt::Display`] writes; `None` for all else, such as a password in clear.
-    pub fn parse(text: &str) -> Option<PasswordHash> {
+    /// Reads what [`fmt::Display`] writes, or `plain:` and a password; `None` for all else, such as a password alone.
+    pub fn parse(text: &str) -> Option<Password> {
+        if let Some(plain) = text.strip_prefix(PLAIN) {
+            return is_allowed(plain).then(|| Password {
+                hash: Hash::hash(plain.as_bytes()),
+                plain: Some(plain.into()),
+                ..Password::nobodys()
+            });
+        }
         let mut parts = text.split('$');
         let (SCHEME, Some(iterations), Some(salt), Some(hash), None) = (
             parts.next()?,
@@ -61,22 +75,42 @@ impl PasswordHash {
         let salt = base64::decode(salt)?;
         let hash = base64::decode(hash)?.try_into().ok()?;
         let good = ALLOWED_ITERATIONS.contains(&iterations) && (8..=64).contains(&salt.len());
-        good.then_some(PasswordHash {
+        good.then_some(Password {
             iterations,
             salt,
             hash,
+            plain: None,
         })
     }
 
-    /// True if this is the password. It takes as long if it is not.
+    /// True if this is the password. It takes as long if it is not, and as long as [`Password::nobodys`] if it stands in the
+    /// config itself: who guesses can't tell.
     pub fn is_of(&self, password: &str) -> bool {
-        let hash = pbkdf2(password.as_bytes(), &self.salt, self.iterations);
+        let mut hash = black_box(pbkdf2(password.as_bytes(), &self.salt, self.iterations));
+        if self.plain.is_some() {
+            hash = Hash::hash(password.as_bytes());
+        }
         mac::is_same(&hash, &self.hash)
+    }
+
+    /// The password itself, where the config has it. It never leaves the program.
+    pub fn plain(&self) -> Option<&str> {
+        self.plain.as_deref()
+    }
+
+    /// What another password has another one of.
+    pub fn hash(&self) -> &[u8] {
+        &self.hash
     }
 }
 
-/// The line for the config.
-impl fmt::Display for PasswordHash {
+/// True if it can be one.
+pub fn is_allowed(password: &str) -> bool {
+    (1..=MAX_PASSWORD_BYTES).contains(&password.len()) && !password.contains(char::is_control)
+}
+
+/// The line for the config, of one that was hashed.
+impl fmt::Display for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (salt, hash) = (base64::encode(&self.salt), base64::encode(&self.hash));
         write!(f, "{SCHEME}${}${salt}${hash}", self.iterations)
@@ -84,7 +118,7 @@ impl fmt::Display for PasswordHash {
 }
 
 /// It stands in types that are printed in tests and logs.
-impl fmt::Debug for PasswordHash {
+impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("(password)")
     }
@@ -126,7 +160,7 @@ fn pbkdf2(password: &[u8], salt: &[u8], iterations: u32) -> [u8; mac::MAC_BYTES]
 
 #[cfg(test)]
 mod tests {
-    use super::{PasswordHash, pbkdf2};
+    use super::{Password, pbkdf2};
 
     fn hex(bytes: &[u8]) -> String {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -150,10 +184,10 @@ mod tests {
 
     #[test]
     fn a_hash_knows_its_password() {
-        let hash = PasswordHash::new("geheim", [7; 16], 1_000);
+        let hash = Password::new("geheim", [7; 16], 1_000);
         let text = hash.to_string();
         assert!(text.starts_with("pbkdf2-sha256$1000$BwcHBwcHBwcHBwcHBwcHBw==$"));
-        let read = PasswordHash::parse(&text).unwrap();
+        let read = Password::parse(&text).unwrap();
         assert_eq!(read, hash);
         assert!(read.is_of("geheim"));
         for other in ["Geheim", "geheim ", ""] {
@@ -163,8 +197,26 @@ mod tests {
     }
 
     #[test]
+    fn a_plain_one_is_known_and_is_not_shown() {
+        let plain = Password::parse("plain: ge:he%im$").unwrap();
+        assert_eq!(plain.plain(), Some(" ge:he%im$"));
+        assert!(plain.is_of(" ge:he%im$"));
+        for other in ["", "ge:he%im$", " ge:he%im$ "] {
+            assert!(!plain.is_of(other), "{other:?}");
+        }
+        assert!(!format!("{plain:?} {plain}").contains("he%"));
+        assert_ne!(plain.hash(), Password::parse("plain:other").unwrap().hash());
+        let (most, more) = ("x".repeat(256), "x".repeat(257));
+        assert!(Password::parse(&format!("plain:{most}")).is_some_and(|it| it.is_of(&most)));
+        for bad in ["", "a\nb", "\0", &more] {
+            assert!(Password::parse(&format!("plain:{bad}")).is_none(), "{bad:?}");
+        }
+        assert!(Password::parse("Plain:x").is_none());
+    }
+
+    #[test]
     fn only_whole_hashes_are_read() {
-        let good = PasswordHash::new("a", [1; 16], 1_000).to_string();
+        let good = Password::new("a", [1; 16], 1_000).to_string();
         let parts: Vec<&str> = good.split('$').collect();
         for text in [
             "",
@@ -181,7 +233,7 @@ mod tests {
             &good.replace(parts[2], ""),
             &good.replace(parts[2], "AQ=="),
         ] {
-            assert!(PasswordHash::parse(text).is_none(), "{text}");
+            assert!(Password::parse(text).is_none(), "{text}");
         }
     }
 }

@@ -4,7 +4,7 @@ use super::keys::KEY_BYTES;
 use super::link::Link;
 use super::session;
 use crate::config::{Rights, User};
-use crate::format::password::PasswordHash;
+use crate::format::password::Password;
 
 /// Of a link and of a session, made of `data`: what is made is read as what it was made of, under its own key alone, and not
 /// with a bit changed; and no other text is read as one, `data` included.
@@ -36,7 +36,7 @@ pub fn token(data: &[u8]) {
 
     let users = [User {
         name: name.clone(),
-        password: PasswordHash::nobodys(),
+        password: Password::nobodys(),
         rights: Rights::default(),
     }];
     let value = session::issue(&key, &users[0], expiry);

@@ -1,7 +1,7 @@
 //! Asks for a new password, for `--password`.
 
 use crate::error::{Error, Result};
-use crate::format::password::{ITERATIONS, MAX_PASSWORD_BYTES, PasswordHash};
+use crate::format::password::{ITERATIONS, MAX_PASSWORD_BYTES, Password, is_allowed};
 use crate::sys::random;
 use crate::sys::tty::Hidden;
 use std::fmt::Display;
@@ -18,7 +18,7 @@ pub fn ask() -> Result<String> {
     if input.is_terminal() && line(&mut input, "The same again: ")? != password {
         return Err(error(TRIED, "the two differ; nothing was made"));
     }
-    if password.is_empty() || password.len() > MAX_PASSWORD_BYTES || password.contains(char::is_control) {
+    if !is_allowed(&password) {
         let allowed = format!(
             "allowed: 1 to {MAX_PASSWORD_BYTES} bytes without control characters, such as four random words"
         );
@@ -27,7 +27,7 @@ pub fn ask() -> Result<String> {
     let salt = random::bytes().map_err(|e| error("no random bytes", e))?;
     Ok(format!(
         "password = {}",
-        PasswordHash::new(&password, salt, ITERATIONS)
+        Password::new(&password, salt, ITERATIONS)
     ))
 }
 

@@ -6,7 +6,7 @@ use super::link::Link;
 use super::session;
 use crate::config::{self, Rights, Role, User};
 use crate::error::Result;
-use crate::format::password::{MAX_PASSWORD_BYTES, PasswordHash};
+use crate::format::password::{MAX_PASSWORD_BYTES, Password};
 use crate::format::{base64, basic, mac};
 use crate::sys::clock;
 use std::net::IpAddr;
@@ -83,7 +83,7 @@ pub enum Denial {
 pub struct People {
     terms: RwLock<Arc<Terms>>,
     /// Belongs to nobody: a name that there is not takes as long as one that there is.
-    nobody: PasswordHash,
+    nobody: Password,
     /// Signs what is remembered, for this run alone.
     memory_key: [u8; KEY_BYTES],
     state: Mutex<State>,
@@ -133,7 +133,7 @@ impl People {
     pub fn new(config: config::People, keys: Keys) -> Result<People> {
         Ok(People {
             terms: RwLock::new(Arc::new(Terms { config, keys })),
-            nobody: PasswordHash::nobodys(),
+            nobody: Password::nobodys(),
             memory_key: new_key()?,
             state: Mutex::default(),
             turn: Condvar::new(),
@@ -335,7 +335,7 @@ fn believed(now: u64) -> Option<u64> {
 mod tests {
     use super::{BUILT, Link, believed, session};
     use crate::config::User;
-    use crate::format::password::PasswordHash;
+    use crate::format::password::Password;
 
     /// What has an end is no link then, as nobody knows whether it has ended; who has logged in stays.
     #[test]
@@ -347,7 +347,7 @@ mod tests {
         };
         let users = [User {
             name: "anna".into(),
-            password: PasswordHash::nobodys(),
+            password: Password::nobodys(),
             rights: Default::default(),
         }];
         let session = session::issue(&key, &users[0], BUILT + 1000);

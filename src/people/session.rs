@@ -36,13 +36,12 @@ pub fn check<'a>(
 }
 
 fn code(key: &[u8; KEY_BYTES], user: &User, expiry: u64) -> [u8; mac::MAC_BYTES] {
-    let password = user.password.to_string();
     mac::of(
         key,
         &[
             b"session",
             user.name.as_bytes(),
-            password.as_bytes(),
+            user.password.hash(),
             &expiry.to_be_bytes(),
         ],
     )

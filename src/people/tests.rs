@@ -4,7 +4,7 @@ use super::registry::{Credentials, Denial, Grant, People};
 use super::session;
 use crate::config::{self, Rights, Role, User};
 use crate::format::base64;
-use crate::format::password::PasswordHash;
+use crate::format::password::Password;
 use std::net::{IpAddr, Ipv4Addr};
 use std::thread;
 
@@ -13,7 +13,7 @@ const FROM: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 fn user(name: &str, password: &str, role: Role) -> User {
     User {
         name: name.into(),
-        password: PasswordHash::new(password, [7; 16], 1_000),
+        password: Password::new(password, [7; 16], 1_000),
         rights: Rights {
             role,
             cameras: Vec::new(),
@@ -174,7 +174,7 @@ fn sessions_end_with_their_time_and_their_password() {
     }
     let other = Keys::load(None).unwrap();
     assert!(session::check(&other.session, &users, &value, Some(1)).is_none());
-    users[0].password = PasswordHash::new("new", [7; 16], 1_000);
+    users[0].password = Password::new("new", [7; 16], 1_000);
     assert_eq!(check(&users, &value, Some(1)), None);
     users.remove(0);
     assert_eq!(check(&users, &value, Some(1)), None);

@@ -207,6 +207,48 @@ fn passwords_open_what_the_user_may_see() {
 }
 
 #[test]
+fn a_plain_password_logs_in_and_stays_in_its_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = Dir::new();
+    let file = dir.write("f.conf", config().replace(BEN, "password = plain:geheim"));
+    let check = || {
+        let mut program = Command::new(Server::PROGRAM);
+        let said = program.args(["--check", "-c"]).arg(&file).output().unwrap();
+        String::from_utf8([said.stdout, said.stderr].concat()).unwrap()
+    };
+    let set_mode = |mode| std::fs::set_permissions(&file, PermissionsExt::from_mode(mode)).unwrap();
+    set_mode(0o644);
+    let warned = check();
+    assert!(
+        warned.contains("f.conf: everybody on this machine can read it") && warned.contains("chmod 640"),
+        "{warned}"
+    );
+    set_mode(0o640);
+    let checked = check();
+    assert!(
+        !checked.contains("chmod") && !format!("{warned}{checked}").contains("geheim"),
+        "{checked}"
+    );
+    let server = Server::with_file(&file);
+    assert_eq!(code(&server, "GET", "/yard/stream.mp4", BEN_BASIC), "200");
+    assert_eq!(code(&server, "GET", "/door/stream.mp4", BEN_BASIC), "404");
+    let cookie = log_in(&server, "user=ben&password=geheim");
+    assert_eq!(code(&server, "GET", "/status", &cookie), "200");
+    for wrong in ["", "x", "geheim2", "plain%3Ageheim"] {
+        let said = answer(
+            &server,
+            "POST",
+            "/login",
+            "",
+            &format!("user=ben&password={wrong}"),
+        );
+        assert!(said.starts_with("HTTP/1.1 401 "), "{wrong}: {said}");
+    }
+    let status = answer(&server, "GET", "/status", BEN_BASIC, "");
+    assert!(!format!("{status}{}", server.log()).contains("geheim"));
+}
+
+#[test]
 fn what_only_one_may_see_is_kept_by_no_cache_for_others() {
     let server = Server::with_config(&config());
     let playlist = answer(&server, "GET", "/yard/stream.m3u8", BEN_BASIC, "");
