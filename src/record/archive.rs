@@ -114,6 +114,38 @@ impl Archive {
         }
     }
 
+    /// Where all of them are.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where those of a camera are, in folders by their days.
+    pub(super) fn folder(&self, camera: &str) -> PathBuf {
+        self.root.join(camera)
+    }
+
+    /// Deletes a recording.
+    ///
+    /// # Errors
+    /// Those of unlink(2), with `NotFound` where there is none of that name; `ResourceBusy` if it is being recorded.
+    pub fn delete(&self, camera: &str, name: Name) -> io::Result<()> {
+        let open = own(&self.open);
+        if open.iter().any(|(other, open)| other == camera && *open == name) {
+            return Err(ErrorKind::ResourceBusy.into());
+        }
+        let camera = self.folder(camera);
+        let path = camera.join(name.to_string());
+        match path.parent() {
+            Some(day) if is_folder(&camera) && is_folder(day) => {
+                fs::remove_file(&path)?;
+                // A day goes with its last recording.
+                _ = fs::remove_dir(day);
+                Ok(())
+            }
+            _ => Err(ErrorKind::NotFound.into()),
+        }
+    }
+
     /// Has a new file made at the first free name from this one on, with the folders that it needs. It is open until
     /// [`closed`](Self::closed) is called.
     ///

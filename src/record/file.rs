@@ -198,7 +198,7 @@ pub fn repair(path: &Path) -> io::Result<bool> {
 }
 
 /// The bytes of a fragment up to its payload, where so many are left; none if it has more.
-fn begin_of_fragment(file: &File, at: u64, rest: u64) -> io::Result<Vec<u8>> {
+pub(super) fn begin_of_fragment(file: &File, at: u64, rest: u64) -> io::Result<Vec<u8>> {
     let mut moof_bytes = [0; 4];
     if rest >= 8 {
         file.read_exact_at(&mut moof_bytes, at)?;

@@ -3,6 +3,7 @@
 mod archive;
 mod file;
 mod janitor;
+pub mod library;
 mod name;
 mod recorder;
 mod segment;

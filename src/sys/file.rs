@@ -2,7 +2,8 @@
 //! to its disk evenly, the two halves of a device number.
 
 use super::errno::Errno;
-use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+use nix::fcntl::{OFlag, PosixFadviseAdvice, openat, posix_fadvise};
+use nix::sys::stat::Mode;
 use nix::sys::statvfs::statvfs;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -78,6 +79,22 @@ pub fn open_own(path: &Path, new: bool) -> io::Result<File> {
         .mode(0o640)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
         .open(path)
+}
+
+/// Opens a file to read that is below a folder, in others or at once. A link among these names is refused, as it may lead anywhere, and what
+/// is no file.
+///
+/// # Errors
+/// Those of open(2), with `NotFound` for what is no file.
+pub fn open_below(folder: &Path, names: &[&str]) -> io::Result<File> {
+    let mut file = File::open(folder)?;
+    for name in names {
+        // What it is turns out behind it: a folder is none in which nothing can be opened, and a file is none for the last name.
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        file = openat(&file, *name, flags, Mode::empty())?.into();
+    }
+    let is_file = file.metadata()?.is_file();
+    is_file.then_some(file).ok_or(ErrorKind::NotFound.into())
 }
 
 /// Has the kernel begin to write these bytes to the disk, without waiting for it: left alone, it gathers them for half a minute and

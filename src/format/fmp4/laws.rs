@@ -1,7 +1,7 @@
 //! Laws that hold for any bytes, as functions that panic where one is broken: for tests and fuzz targets.
 
 use super::reader::{self, Found, fields_before_children};
-use super::recording::{Extent, Index, extent};
+use super::recording::{Extent, Index, about, extent};
 
 /// Walking any bytes comes to an end, and what is found nests: side by side, the boxes of a level are what
 /// the boxes around them hold, and those of the top are all of `data`.
@@ -41,7 +41,9 @@ pub fn repair(data: &[u8]) {
         rest = &rest[bytes as usize..];
     }
     let mut head = data[..head_bytes].to_vec();
+    assert!(about(&head).is_none_or(|about| about.head_bytes == head_bytes));
     if let Some(sidx_at) = index.close(&mut head) {
+        assert!(about(&head).is_none_or(|about| about.index.is_some()));
         assert_eq!(extent(&head), Extent::Closed);
         let size = u32::from_be_bytes([0, 1, 2, 3].map(|at| head[sidx_at + at]));
         assert_eq!(sidx_at + size as usize, head_bytes);

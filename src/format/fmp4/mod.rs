@@ -37,7 +37,7 @@ mod track;
 
 pub use fragment::{Fragment, HEAD_BYTES, MAX_PAYLOAD_BYTES, MOOF_BYTES, TooLarge};
 pub use init::Init;
-pub use recording::{Extent, Index, Origin, extent, head};
+pub use recording::{About, Extent, Index, Origin, about, extent, head};
 pub use samples::{FRAGMENT_BYTES, Samples};
 pub use sound::{FRAME_SAMPLES, SoundFormat, SoundFrame};
 pub use timeline::{Span, Timeline};

@@ -97,6 +97,50 @@ pub fn extent(bytes: &[u8]) -> Extent {
     }
 }
 
+/// What a file's head says of it.
+#[derive(Debug)]
+pub struct About {
+    /// Bytes of ftyp and moov.
+    pub init_bytes: usize,
+    /// Its fragments begin there.
+    pub head_bytes: usize,
+    /// See [`Origin`].
+    pub run: u64,
+    /// See [`Origin`].
+    pub media_90k: u64,
+    /// See [`Origin`].
+    pub wall_us: u64,
+    /// `None` while it is being recorded.
+    pub index: Option<Index>,
+}
+
+/// Reads a file's first bytes; `None` if it is no recording of ours, or not all of its head is there.
+pub fn about(bytes: &[u8]) -> Option<About> {
+    let mut head_bytes = match extent(bytes) {
+        Extent::Foreign => return None,
+        _ => free_at(bytes)?,
+    };
+    let (_, ftyp_bytes) = box_at(bytes)?;
+    let (_, moov_bytes) = box_at(bytes.get(ftyp_bytes..)?)?;
+    let init_bytes = ftyp_bytes + moov_bytes;
+    let u64_at = |at| Some(u64::from_be_bytes(*bytes.get(init_bytes + at..)?.first_chunk()?));
+    let (_, free_bytes) = box_at(bytes.get(head_bytes..)?)?;
+    head_bytes += free_bytes;
+    let mut index = None;
+    if let Some((b"sidx", size)) = bytes.get(head_bytes..).and_then(box_at) {
+        index = Some(Index::read(bytes.get(head_bytes..)?.get(..size)?)?);
+        head_bytes += size;
+    }
+    Some(About {
+        init_bytes,
+        head_bytes,
+        run: u64_at(32)?,
+        media_90k: u64_at(40)?,
+        wall_us: u64_at(48)?,
+        index,
+    })
+}
+
 /// What is in a file, and where: grows with each fragment.
 #[derive(Debug, Default)]
 pub struct Index {
@@ -161,6 +205,26 @@ impl Index {
         head[sidx_at..end].copy_from_slice(&sidx);
         head[free_at..free_at + 4].copy_from_slice(&((sidx_at - free_at) as u32).to_be_bytes());
         Some(sidx_at)
+    }
+
+    /// Reads a `sidx` of ours.
+    fn read(sidx: &[u8]) -> Option<Index> {
+        let mut index = Index::default();
+        let mut time = u64::from(u32_at(sidx, 20)?) << 32 | u64::from(u32_at(sidx, 24)?);
+        for reference in sidx.get(SIDX_BYTES..)?.chunks_exact(REFERENCE_BYTES) {
+            index.references.push((u32_at(reference, 0)?, time));
+            time = time.checked_add(u32_at(reference, 4)?.into())?;
+        }
+        index.ends[0] = time;
+        Some(index)
+    }
+
+    /// Of each group of pictures, its bytes and how long it is, in 1/90000 s.
+    pub fn groups(&self) -> impl Iterator<Item = (u32, u64)> {
+        self.references.iter().enumerate().map(|(n, (bytes, time))| {
+            let end = self.references.get(n + 1).map_or(self.ends[0], |(_, next)| *next);
+            (*bytes, end.saturating_sub(*time))
+        })
     }
 
     /// 8.16.3, version 1. What there is no room for is of the last reference.

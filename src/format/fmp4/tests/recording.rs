@@ -159,6 +159,20 @@ fn an_index_ends_where_the_fragments_begin_and_says_where_the_groups_are() {
     ];
     assert_eq!(u32s(sidx.body), expected.concat());
 
+    // Who looks into it finds the same.
+    let found = about(&file[..head_bytes]).unwrap();
+    assert_eq!(
+        (found.init_bytes, found.head_bytes, found.run),
+        (init.bytes(true).len(), head_bytes, ORIGIN.run)
+    );
+    assert_eq!(
+        (found.media_90k, found.wall_us),
+        (ORIGIN.media_90k, ORIGIN.wall_us)
+    );
+    let listed: Vec<(u32, u64)> = found.index.unwrap().groups().collect();
+    assert_eq!(listed, groups.map(|bytes| (bytes, 90_000)));
+    assert!((0..head_bytes).all(|end| about(&file[..end]).is_none_or(|found| found.index.is_none())));
+
     let field = |path: &str, at: usize| u32s(&find(&file, path).unwrap()[at..])[0];
     assert_eq!(
         (field("moov/mvhd", 16), field("moov/trak/tkhd", 20)),
