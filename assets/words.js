@@ -46,6 +46,10 @@ var words = {
 		403: 'You may not watch this camera',
 		404: 'This camera is not here any more',
 	},
+	recorded: 'From #, # min',
+	pressToPlay: 'Press a time to play it',
+	noRecordings: 'There are no recordings',
+	deleteRecording: 'Delete the recording #?',
 	age: 'Last picture: # ago',
 
 	/** @type {Record<string, string>} */

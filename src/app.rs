@@ -155,6 +155,7 @@ pub fn run(
         about,
         open_files,
         streams.clone(),
+        archive.clone(),
     );
     let server = server.inspect_err(|_| end(&streams, &pumps, &recorders, None))?;
     let mut running = Running {

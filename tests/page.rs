@@ -172,7 +172,15 @@ fn all_modules_are_told_to_the_browser_at_once() {
 #[test]
 fn who_takes_gzip_gets_the_same_packed() {
     let server = Server::test_picture(&[]);
-    let others = ["/index.html", "/manifest.json", "/overview.css", "/overview.js"].map(String::from);
+    let others = [
+        "/index.html",
+        "/manifest.json",
+        "/overview.css",
+        "/overview.js",
+        "/recordings.css",
+        "/recordings.js",
+    ]
+    .map(String::from);
     for path in parts().into_iter().chain(others) {
         let file = if path == "/" { "/index.html" } else { &path };
         let content = spared(&std::fs::read_to_string(format!("{}{file}", assets().display())).unwrap());

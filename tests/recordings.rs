@@ -7,7 +7,7 @@ mod support;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, SystemTime};
-use support::{Server, decode, have, run, until};
+use support::{Dir, Server, decode, have, run, until};
 
 /// The head and the body of an answer.
 fn get(server: &Server, path: &str) -> (String, Vec<u8>) {
@@ -91,7 +91,7 @@ fn a_clip_of_what_was_before_and_of_what_comes() {
 
     // One that has ended already.
     let (head, older) = get(&server, "/clip.mp4?before=3&for=-2");
-    assert!(head.starts_with("HTTP/1.1 200"));
+    assert_eq!(status(&head), "200");
     assert!(seconds(&server, &older) > 0.0);
 
     let (head, body) = get(&server, "/clip.mp4?before=1&for=1");
@@ -130,4 +130,207 @@ fn a_camera_that_sleeps_remembers_nothing() {
     // It is woken up for what comes.
     let (_, body) = get(&server, "/clip.mp4?for=1");
     assert!(boxes(&unchunked(&body)).contains(&&b"mdat"[..]));
+}
+
+/// The answer to a request with more fields.
+fn ask(server: &Server, method: &str, path: &str, fields: &str) -> (String, Vec<u8>) {
+    let request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{fields}\r\n");
+    read(&mut server.send(request.as_bytes()))
+}
+
+fn text(server: &Server, path: &str) -> String {
+    let (head, body) = get(server, path);
+    assert!(head.starts_with("HTTP/1.1 200"), "{path}: {head}");
+    String::from_utf8(body).unwrap()
+}
+
+/// The values of this member in a list, as they stand there.
+fn members(list: &str, name: &str) -> Vec<String> {
+    let name = format!("\"{name}\":");
+    let values = list.split(&name).skip(1);
+    values
+        .map(|rest| {
+            rest[..rest.find([',', '}']).unwrap()]
+                .trim_matches('"')
+                .to_string()
+        })
+        .collect()
+}
+
+fn status(head: &str) -> &str {
+    head.split(' ').nth(1).unwrap()
+}
+
+/// Her password is secret:a.
+const ANNA: &str =
+    "password = pbkdf2-sha256$1000$AQEBAQEBAQEBAQEBAQEBAQ==$tpvxVCv9hLiME3SNhpBDvUuQSqxOHrAk/yHi2W2h40A=";
+const ANNA_BASIC: &str = "Authorization: Basic YW5uYTpzZWNyZXQ6YQ==";
+
+#[test]
+fn what_was_recorded_is_listed_played_and_deleted() {
+    if !have("ffmpeg") || !have("ffprobe") {
+        return;
+    }
+    let dir = Dir::new();
+    let folder = dir.file("recordings");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join(".fmp4streamer"), "").unwrap();
+    let config = |more: &str| {
+        format!(
+            "[server]\nsandbox = strict\nrecord_dir = {}\nrecord_keep_free = 0\n[test]\nname = yard\nrecord = always\n{more}\n[anonymous]\n[user anna]\n{ANNA}\nrole = admin\n",
+            folder.display()
+        )
+    };
+    let until_recorded = |server: &Server, files: usize| {
+        until("a few seconds are recorded", || {
+            let seconds = members(&list_of(server), "seconds");
+            seconds.len() == files && seconds[files - 1].parse::<f64>().unwrap() > 4.0
+        });
+    };
+    // Two files that are closed, the first one of which has sound, and one that is not.
+    for (n, more) in [(1, "mic = test"), (2, "")] {
+        let mut server = Server::with_config(&config(more));
+        until_recorded(&server, n);
+        server.signal("-TERM");
+        server.wait();
+    }
+    let server = Server::with_config(&config(""));
+    until_recorded(&server, 3);
+    let listed = list_of(&server);
+    let names = members(&listed, "name");
+    let seconds: Vec<f64> = members(&listed, "seconds")
+        .iter()
+        .map(|it| it.parse().unwrap())
+        .collect();
+    let gaps: Vec<f64> = members(&listed, "gap")
+        .iter()
+        .map(|it| it.parse().unwrap())
+        .collect();
+    assert!(gaps[0] == 0.0 && gaps[1] > 0.1 && gaps[2] > 0.1, "{listed}");
+    let path = format!("/yard/recordings/{}", names[0]);
+    let file = std::fs::read(folder.join("yard").join(&names[0])).unwrap();
+    assert_eq!(members(&listed, "bytes")[0], file.len().to_string());
+
+    // The file, and parts of it.
+    let (head, whole) = get(&server, &path);
+    assert_eq!((status(&head), &whole), ("200", &file));
+    let tag = field(&head, "ETag").unwrap().to_string();
+    for (fields, code, range) in [
+        ("Range: bytes=0-\r\n", "206", 0..file.len()),
+        ("Range: bytes=100-199\r\n", "206", 100..200),
+        ("Range: bytes=-100\r\n", "206", file.len() - 100..file.len()),
+        (
+            &*format!("Range: bytes=100-199\r\nIf-Range: {tag}\r\n"),
+            "206",
+            100..200,
+        ),
+        (
+            "Range: bytes=100-199\r\nIf-Range: \"other\"\r\n",
+            "200",
+            0..file.len(),
+        ),
+        ("Range: bytes=1-2,4-5\r\n", "200", 0..file.len()),
+        ("Range: bytes=999999999-\r\n", "416", 0..0),
+        (&*format!("If-None-Match: {tag}\r\n"), "304", 0..0),
+    ] {
+        let (head, body) = ask(&server, "GET", &path, fields);
+        assert_eq!(status(&head), code, "{fields}");
+        if code == "206" {
+            let content = format!("bytes {}-{}/{}", range.start, range.end - 1, file.len());
+            assert_eq!(field(&head, "Content-Range"), Some(&*content));
+        }
+        if code != "416" {
+            assert_eq!(body, file[range], "{fields}");
+        }
+    }
+    let (head, body) = ask(&server, "HEAD", &path, "Range: bytes=100-199\r\n");
+    assert_eq!(
+        (status(&head), field(&head, "Content-Length"), body.len()),
+        ("206", Some("100"), 0)
+    );
+
+    // Nothing else is ever opened.
+    let outside = dir.write("outside.mp4", "secret");
+    let today = day_of(&server);
+    let day = folder.join("yard").join(&today);
+    std::os::unix::fs::symlink(&outside, day.join("00-00-00+0000.mp4")).unwrap();
+    std::os::unix::fs::symlink(&day, folder.join("yard/2001-01-01")).unwrap();
+    let file_name = names[0].split('/').nth(1).unwrap();
+    for path in [
+        format!("{today}/00-00-00+0000.mp4"),
+        format!("2001-01-01/{file_name}"),
+        "../../outside.mp4".into(),
+        "..%2f..%2foutside.mp4".into(),
+        "2026-11-28/../../../outside.mp4".into(),
+        ".fmp4streamer".into(),
+        String::new(),
+    ] {
+        let (head, _) = get(&server, &format!("/yard/recordings/{path}"));
+        assert!(["404", "503"].contains(&status(&head)), "{path}: {head}");
+    }
+    assert_eq!(list_of_day(&server, "../../yard"), "[]");
+
+    // A playlist of all, which ffmpeg and our own eyes take.
+    let playlist = text(&server, &format!("/yard/recordings.m3u8?day={}", today));
+    assert_eq!(playlist.matches("#EXT-X-MAP").count(), 3, "{playlist}");
+    assert_eq!(playlist.matches("#EXT-X-DISCONTINUITY").count(), 2);
+    let lengths = playlist.lines().filter_map(|line| line.strip_prefix("#EXTINF:"));
+    let length: f64 = lengths
+        .map(|it| it.trim_end_matches(',').parse::<f64>().unwrap())
+        .sum();
+    let sum: f64 = seconds[..2].iter().sum();
+    assert!(length > sum + 1.0, "{playlist}");
+    let played = run(
+        "ffmpeg",
+        &[
+            "-v",
+            "error",
+            "-xerror",
+            "-i",
+            &server.url(&format!("/yard/recordings.m3u8?day={}", today)),
+            "-map",
+            "0:v",
+            "-f",
+            "null",
+            "-",
+        ],
+    );
+    assert!(
+        played.status.success(),
+        "{}",
+        String::from_utf8_lossy(&played.stderr)
+    );
+
+    // What is not being recorded can be deleted, and is not there any more.
+    let delete = |name: &str| {
+        let path = format!("/yard/recordings/delete/{name}");
+        ask(
+            &server,
+            "POST",
+            &path,
+            &format!("{ANNA_BASIC}\r\nContent-Length: 0\r\n"),
+        )
+        .0
+    };
+    assert_eq!(status(&delete(&names[2])), "409");
+    assert_eq!(status(&delete(&names[0])), "204");
+    assert_eq!(status(&delete(&names[0])), "404");
+    assert_eq!(status(&delete("2001-01-01/00-00-00+0000.mp4")), "404");
+    assert_eq!(status(&get(&server, &path).0), "404");
+    assert_eq!(members(&list_of(&server), "name"), names[1..]);
+}
+
+/// The newest day of which there is something.
+fn day_of(server: &Server) -> String {
+    let days = text(server, "/yard/recordings/days");
+    let newest = days.trim().trim_matches(['[', ']']).rsplit(',').next().unwrap();
+    newest.trim_matches('"').to_string()
+}
+
+fn list_of(server: &Server) -> String {
+    list_of_day(server, &day_of(server))
+}
+
+fn list_of_day(server: &Server, day: &str) -> String {
+    text(server, &format!("/yard/recordings?day={day}"))
 }

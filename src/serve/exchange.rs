@@ -241,9 +241,18 @@ impl<'a> Exchange<'a> {
             let text = "What is sent begins anew each time; what was saved of it can't be continued";
             return Err(Answer::text("416 Range Not Satisfiable", text));
         }
+        self.take_place()?;
+        self.connection.keep_unsent_low();
+        Ok(())
+    }
+
+    /// Takes a place for what takes long to send, for as long as the exchange lasts.
+    ///
+    /// # Errors
+    /// The answer where no place is left.
+    pub fn take_place(&self) -> Result<(), Answer> {
         self.place.set(Some(self.shared.take_place(&self.camera.stream)?));
         self.connection.enter(Phase::Stream);
-        self.connection.keep_unsent_low();
         Ok(())
     }
 

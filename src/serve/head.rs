@@ -70,6 +70,10 @@ pub struct Head {
     pub last_event: Option<u64>,
     /// The client has the beginning, and asks for the rest (RFC 9110, 14.2), whatever came in between.
     pub resumes: bool,
+    /// Range (RFC 9110, 14.2), if sent.
+    pub range: Option<String>,
+    /// If-Range (RFC 9110, 13.1.5), if sent: the range is of what has this entity tag.
+    pub if_range: Option<String>,
     /// The connection may be used again after a finite answer.
     pub keep_alive: bool,
     /// Authorization (RFC 9110, 11.6.2), if sent.
@@ -203,7 +207,6 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
     let mut navigates = false;
     let mut to_frame = false;
     let mut close = false;
-    let mut if_range = false;
     for field in request.headers.iter() {
         let value = std::str::from_utf8(field.value).map(str::trim).ok();
         let text = || value.map(str::to_string);
@@ -259,8 +262,8 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
                 upgrade.protocol = upgrade.protocol.take().or(first.map(str::to_string));
             }
             "last-event-id" => head.last_event = value.and_then(|number| number.parse().ok()),
-            "range" => head.resumes = value.is_some_and(asks_for_rest),
-            "if-range" => if_range = true,
+            "range" => head.range = text(),
+            "if-range" => head.if_range = text(),
             "content-length" if value == Some("0") => {}
             name @ ("content-length" | "transfer-encoding") => {
                 // A body may be left unread. Its bytes are not to be read as the next request.
@@ -295,7 +298,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
     }
     head.takes_gzip = takes_gzip(&codings);
     // 13.1.5: all of it where the client's part is out of date, as it always is here.
-    head.resumes &= !if_range;
+    head.resumes = head.if_range.is_none() && head.range.as_deref().is_some_and(asks_for_rest);
     head.cross_site = cross_site && !navigates;
     head.framed = cross_site && navigates && to_frame;
     // RFC 9112, 9.3: close goes before keep-alive, wherever it stands.

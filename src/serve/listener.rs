@@ -9,6 +9,7 @@ use super::shared::Shared;
 use crate::config;
 use crate::error::{Error, OnceASecond, Result};
 use crate::people::People;
+use crate::record::Archive;
 use crate::stream::Stream;
 use crate::sys::poll::{PollFd, is_ready, poll, readable};
 use crate::sys::sock;
@@ -76,8 +77,11 @@ impl Server {
         (own_names, sandbox): (Vec<String>, String),
         open_files: usize,
         streams: Vec<Arc<Stream>>,
+        archive: Option<Arc<Archive>>,
     ) -> Result<Server> {
-        let shared = Shared::new(settings, people, &own_names, &sandbox, open_files, streams);
+        let shared = Shared::new(
+            settings, people, &own_names, &sandbox, open_files, streams, archive,
+        );
         let (most, _) = shared.most_connections();
         if most < shared.wanted_connections() {
             log_warning!(

@@ -23,6 +23,7 @@ mod own_names;
 mod pages;
 mod places;
 mod ptz;
+mod recordings;
 mod refused;
 mod routes;
 mod shared;

@@ -55,6 +55,7 @@ macro_rules! picture {
 }
 
 const PAGE: Asset = text!("index.html", HTML);
+const RECORDINGS: Asset = text!("recordings.html", HTML);
 
 /// All files but the pages themselves.
 const ASSETS: &[Asset] = &[
@@ -83,6 +84,8 @@ const ASSETS: &[Asset] = &[
     text!("player/webcodecs.js", JAVASCRIPT),
     text!("overview.css", CSS),
     text!("overview.js", JAVASCRIPT),
+    text!("recordings.css", CSS),
+    text!("recordings.js", JAVASCRIPT),
     text!("manifest.json", "application/manifest+json"),
     picture!("/logo.png", "logo.png"),
     picture!("/apple-touch-icon.png", "logo.png"),
@@ -120,6 +123,14 @@ pub fn start(exchange: &Exchange<'_>) -> io::Result<Ending> {
 /// Those of [`start`].
 pub fn page(exchange: &Exchange<'_>) -> io::Result<Ending> {
     exchange.send(&PAGE.answer(exchange.head).with(PAGE_POLICY))
+}
+
+/// Sends the page of what the camera recorded.
+///
+/// # Errors
+/// Those of [`start`].
+pub fn recordings(exchange: &Exchange<'_>) -> io::Result<Ending> {
+    exchange.send(&RECORDINGS.answer(exchange.head).with(PAGE_POLICY))
 }
 
 /// Sends one of the files that the pages consist of.

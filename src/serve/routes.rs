@@ -6,7 +6,8 @@ use super::answer::Answer;
 use super::exchange::{Ending, Exchange};
 use super::head::{Head, Method};
 use super::{
-    clip, controls, events, hls, links, login, metrics, mjpeg, mp4, pages, ptz, snapshot, status, ws,
+    clip, controls, events, hls, links, login, metrics, mjpeg, mp4, pages, ptz, recordings, snapshot, status,
+    ws,
 };
 use crate::config::Role;
 use crate::config::keys::{Doc, doc};
@@ -144,6 +145,31 @@ const ROUTES: &[Route] = &[
         about: Some(doc(
             "the last seconds, and the next ones: `?before=10&for=20` ([clips](#clips))",
         )),
+        ..ROUTE
+    },
+    Route {
+        paths: &["/recordings"],
+        serve: recordings::serve,
+        about: Some(doc(
+            "the page of what was recorded; `?day=2026-11-28` is a list of that day, as JSON ([looking back](#looking-back))",
+        )),
+        ..ROUTE
+    },
+    Route {
+        paths: &["/recordings.m3u8"],
+        serve: recordings::playlist,
+        ..ROUTE
+    },
+    Route {
+        paths: &["/recordings/delete/*"],
+        methods: &[(Method::Post, Some(Role::Admin))],
+        serve: recordings::delete,
+        ..ROUTE
+    },
+    Route {
+        paths: &["/recordings/*"],
+        origins: Origins::Tags,
+        serve: recordings::file,
         ..ROUTE
     },
     Route {
@@ -552,6 +578,7 @@ mod tests {
                 "metrics",
                 "player",
                 "ptz",
+                "recordings",
                 "snapshot",
                 "status",
                 "stream",

@@ -9,6 +9,7 @@ use super::places::{CONNECTIONS_A_VIEWER, FILES_A_CAMERA, MOST_LEAVING, OWN_FILE
 use crate::config::{self, Role};
 use crate::events::{FULL, MARK};
 use crate::people::{Grant, People};
+use crate::record::Archive;
 use crate::stream::Stream;
 use crate::sys::usage;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -45,6 +46,8 @@ pub struct Shared {
     pub cameras: Arc<[Arc<CameraSide>]>,
     /// What the program has given up, in words.
     pub sandbox: Arc<str>,
+    /// What the cameras recorded, if there is a folder for it.
+    pub archive: Option<Arc<Archive>>,
     pub started: Instant,
     pub counters: Arc<Counters>,
     pub places: Places,
@@ -73,6 +76,7 @@ impl Shared {
         sandbox: &str,
         open_files: usize,
         streams: Vec<Arc<Stream>>,
+        archive: Option<Arc<Archive>>,
     ) -> Shared {
         let several = streams.len() > 1;
         let side = |stream: Arc<Stream>| {
@@ -89,6 +93,7 @@ impl Shared {
             settings,
             cameras: streams.into_iter().map(side).collect(),
             sandbox: sandbox.into(),
+            archive,
             started: Instant::now(),
             counters: Arc::default(),
             places: Places::default(),

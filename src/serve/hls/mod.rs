@@ -14,3 +14,4 @@ mod terms;
 mod window;
 
 pub use answers::{file, media, multivariant};
+pub use session::PLAYLIST_TYPE;

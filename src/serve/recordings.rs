@@ -1,0 +1,323 @@
+//! What a camera recorded: lists for scripts and the page, the files, and a playlist of a day that leads into them.
+
+use super::answer::{Answer, NO_CACHE, NO_STORE, Rejection};
+use super::connection::Phase;
+use super::exchange::{Ending, Exchange};
+use super::hls::PLAYLIST_TYPE;
+use super::pages;
+use crate::format::json::{Object, array, decimal, quote};
+use crate::format::time::UtcDate;
+use crate::record::{Archive, Name, library};
+use std::fmt::Write;
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileExt, MetadataExt};
+
+const JSON: &str = "application/json";
+const VIDEO: &str = "video/mp4";
+/// So much of a file is sent at a time.
+const PIECE_BYTES: u64 = 64 << 10;
+/// Groups of pictures are joined in a playlist up to so much: one that names each has megabytes for a day.
+const SEGMENT_90K: u64 = 6 * 90_000;
+
+/// What is recorded stands below this path.
+pub const FILES: &str = "/recordings/";
+/// In front of what is to be deleted.
+pub const DELETE: &str = "/recordings/delete/";
+
+/// Sends the page, or with `?day=2026-11-28` what there is of that day.
+///
+/// # Errors
+/// `TimedOut` or `WouldBlock` if the client does not take it; others if it has left.
+pub fn serve(exchange: &Exchange<'_>) -> io::Result<Ending> {
+    match exchange.head.asked("day") {
+        None => pages::recordings(exchange),
+        Some(day) => exchange.end(list(exchange, day)),
+    }
+}
+
+fn list(exchange: &Exchange<'_>, day: &str) -> Result<Answer, Rejection> {
+    let mut listed = Vec::new();
+    each(exchange, day, &mut |name, found| {
+        let mut object = Object::new();
+        object
+            .text("name", &name.to_string())
+            .member("start", decimal(found.start_us / 1000, 3))
+            .member("seconds", decimal(found.duration_90k / 90, 3))
+            .member("bytes", found.bytes)
+            .member("gap", decimal(found.gap_90k / 90, 3));
+        listed.push(object.end());
+    })?;
+    Ok(json(array(&listed)))
+}
+
+fn json(text: String) -> Answer {
+    Answer::fresh(JSON, text.into_bytes())
+}
+
+/// Sends a recording, or a part of it; or the days of which there are any.
+///
+/// # Errors
+/// Those of [`serve`].
+pub fn file(exchange: &Exchange<'_>) -> io::Result<Ending> {
+    let path = exchange.path.strip_prefix(FILES).unwrap_or_default();
+    let outcome = archive(exchange).and_then(|archive| {
+        let camera = &exchange.camera.stream.name;
+        if path == "days" {
+            let days = library::days(archive, camera);
+            return Ok(Err(json(array(
+                &days.iter().map(|day| quote(day)).collect::<Vec<_>>(),
+            ))));
+        }
+        let file = library::open(archive, camera, name(path)?).map_err(refused)?;
+        Ok(Ok(file))
+    });
+    match outcome {
+        Ok(Ok(file)) => send_file(exchange, &file),
+        Ok(Err(answer)) => exchange.send(&answer),
+        Err(rejection) => exchange.end(Err(rejection)),
+    }
+}
+
+/// Deletes a recording.
+///
+/// # Errors
+/// Those of [`serve`].
+pub fn delete(exchange: &Exchange<'_>) -> io::Result<Ending> {
+    let path = exchange.path.strip_prefix(DELETE).unwrap_or_default();
+    exchange.end(archive(exchange).and_then(|archive| {
+        let deleted = archive.delete(&exchange.camera.stream.name, name(path)?);
+        deleted.map_err(refused).map(|()| Answer::no_content())
+    }))
+}
+
+fn archive<'a>(exchange: &'a Exchange<'_>) -> Result<&'a Archive, Rejection> {
+    exchange.shared.archive.as_deref().ok_or_else(|| {
+        let text = "This camera does not record; record = always in its section of the config has it do so";
+        Answer::text("404 Not Found", text).into()
+    })
+}
+
+fn name(path: &str) -> Result<Name, Rejection> {
+    let name = path
+        .split_once('/')
+        .and_then(|(day, file)| Name::parse(day, file));
+    name.ok_or_else(|| refused(ErrorKind::NotFound.into()))
+}
+
+fn refused(e: io::Error) -> Rejection {
+    match e.kind() {
+        ErrorKind::ResourceBusy => Answer::text("409 Conflict", "It is being recorded"),
+        // It may have been deleted to make room.
+        ErrorKind::NotFound => Answer::text("404 Not Found", "There is no such recording, or no longer"),
+        _ => Answer::text(
+            "503 Service Unavailable",
+            format!("The recording can't be used: {}", e.kind()),
+        ),
+    }
+    .into()
+}
+
+/// What is known of a recording.
+struct Found {
+    start_us: u64,
+    duration_90k: u64,
+    bytes: u64,
+    /// What is missing between it and the one before it on that day.
+    gap_90k: u64,
+    init_bytes: usize,
+    head_bytes: usize,
+    /// Bytes and duration of each group of pictures.
+    groups: Vec<(u32, u64)>,
+}
+
+/// Looks at each recording of a day, in their order. What can't be read is left out.
+fn each(exchange: &Exchange<'_>, day: &str, found: &mut dyn FnMut(Name, &Found)) -> Result<(), Rejection> {
+    let (archive, camera) = (archive(exchange)?, &exchange.camera.stream.name);
+    // The run of the one before, and its end: media time, and Unix time.
+    let mut before = None;
+    for name in library::of_day(archive, camera, day) {
+        let look = |file: File| Ok((library::look_into(&file)?, file.metadata()?.len()));
+        let Ok(((about, index), bytes)) = library::open(archive, camera, name).and_then(look) else {
+            continue;
+        };
+        let duration_90k = index.duration_90k();
+        let gap_90k = match before {
+            Some((run, end_90k, _)) if run == about.run => about.media_90k.saturating_sub(end_90k),
+            Some((_, _, end_us)) => about.wall_us.saturating_sub(end_us) * 9 / 100,
+            None => 0,
+        };
+        let end_us = about.wall_us + duration_90k * 100 / 9;
+        before = Some((about.run, about.media_90k + duration_90k, end_us));
+        let about = Found {
+            start_us: about.wall_us,
+            duration_90k,
+            bytes,
+            gap_90k,
+            init_bytes: about.init_bytes,
+            head_bytes: about.head_bytes,
+            groups: index.groups().collect(),
+        };
+        found(name, &about);
+    }
+    Ok(())
+}
+
+/// Sends `?day=2026-11-28` as a playlist (RFC 8216) with byte ranges of the files.
+///
+/// # Errors
+/// Those of [`serve`].
+pub fn playlist(exchange: &Exchange<'_>) -> io::Result<Ending> {
+    let day = exchange.head.asked("day").unwrap_or_default();
+    let (mut text, mut longest_90k) = (String::new(), SEGMENT_90K);
+    let played = each(exchange, day, &mut |name, found| {
+        if !text.is_empty() {
+            text.push_str("#EXT-X-DISCONTINUITY\n");
+        }
+        // Writing to a String can't fail.
+        _ = write!(
+            text,
+            "#EXT-X-MAP:URI=\"recordings/{name}\",BYTERANGE=\"{}@0\"\n#EXT-X-PROGRAM-DATE-TIME:{}\n",
+            found.init_bytes,
+            UtcDate(found.start_us / 1000)
+        );
+        let (mut at, mut bytes, mut duration_90k) = (found.head_bytes as u64, 0, 0);
+        for (n, (group_bytes, group_90k)) in found.groups.iter().enumerate() {
+            bytes += u64::from(*group_bytes);
+            duration_90k += group_90k;
+            let next_90k = found.groups.get(n + 1).map_or(SEGMENT_90K, |(_, next)| *next);
+            if duration_90k + next_90k > SEGMENT_90K {
+                longest_90k = longest_90k.max(duration_90k);
+                let seconds = decimal(duration_90k / 90, 3);
+                _ = writeln!(
+                    text,
+                    "#EXTINF:{seconds},\n#EXT-X-BYTERANGE:{bytes}@{at}\nrecordings/{name}"
+                );
+                at += bytes;
+                (bytes, duration_90k) = (0, 0);
+            }
+        }
+    });
+    exchange.end(played.map(|()| {
+        let target_s = longest_90k.div_ceil(90_000);
+        let text = format!(
+            "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{target_s}\n#EXT-X-PLAYLIST-TYPE:VOD\n\
+             #EXT-X-INDEPENDENT-SEGMENTS\n{text}#EXT-X-ENDLIST\n"
+        );
+        Answer::new(PLAYLIST_TYPE, NO_STORE, text.into_bytes())
+    }))
+}
+
+/// Sends a file, or the part of it that is asked for (RFC 9110, 14).
+fn send_file(exchange: &Exchange<'_>, file: &File) -> io::Result<Ending> {
+    let about = file.metadata()?;
+    let (head, size) = (exchange.head, about.len());
+    let tag = format!("\"{size:x}-{:x}-{:x}\"", about.mtime(), about.mtime_nsec());
+    let fields = format!("ETag: {tag}\r\nAccept-Ranges: bytes\r\n");
+    if head.has(&tag) {
+        return exchange.send(&Answer::not_modified(NO_CACHE).with(&fields));
+    }
+    let is_current = head.if_range.as_ref().is_none_or(|it| *it == tag);
+    let range = head.range.as_deref().filter(|_| is_current);
+    let answer = Answer::new(VIDEO, exchange.cache(NO_CACHE), Vec::new()).with(&fields);
+    let (answer, from, to) = match range.map(|range| part(range, size)) {
+        Some(Range::Part(from, to)) => {
+            let line = format!("Content-Range: bytes {from}-{}/{size}\r\n", to - 1);
+            (answer.with_status("206 Partial Content").with(&line), from, to)
+        }
+        Some(Range::Outside) => {
+            let answer = Answer::text("416 Range Not Satisfiable", "The recording is not so long");
+            return exchange.send(&answer.with(&format!("Content-Range: bytes */{size}\r\n")));
+        }
+        _ => (answer, 0, size),
+    };
+    if let Err(full) = exchange.take_place() {
+        return exchange.send(&full);
+    }
+    let length = (to - from) as usize;
+    let begin = answer.head_of(length, &exchange.security_headers, head.keep_alive);
+    exchange.connection.write(&begin)?;
+    let mut at = if exchange.is_head() { to } else { from };
+    let mut piece = vec![0; PIECE_BYTES as usize];
+    while at < to {
+        let piece = &mut piece[..(to - at).min(PIECE_BYTES) as usize];
+        // One that fails, or that was cut off, ends the connection: no less than was promised is taken for all of it.
+        file.read_exact_at(piece, at)?;
+        exchange.connection.write(piece)?;
+        at += piece.len() as u64;
+    }
+    exchange.connection.enter(Phase::Answer);
+    Ok(exchange.answered())
+}
+
+/// What a client asks for of a file.
+#[derive(Debug, PartialEq, Eq)]
+enum Range {
+    /// From one byte up to another one, which is no part of it.
+    Part(u64, u64),
+    /// What is not there.
+    Outside,
+    /// What is not understood, or more than one part: it gets all.
+    All,
+}
+
+/// Reads the field Range (RFC 9110, 14.1.2), for a file of that size.
+fn part(range: &str, size: u64) -> Range {
+    let numbers = range
+        .strip_prefix("bytes=")
+        .and_then(|range| range.trim().split_once('-'));
+    let Some((first, last)) = numbers else {
+        return Range::All;
+    };
+    let (first, last) = match (first.parse::<u64>(), last.parse::<u64>()) {
+        (Ok(first), Ok(last)) if first <= last => (first, last.saturating_add(1).min(size)),
+        (Ok(first), Err(_)) if last.is_empty() => (first, size),
+        (Err(_), Ok(last)) if first.is_empty() => (
+            if last == 0 {
+                size
+            } else {
+                size.saturating_sub(last)
+            },
+            size,
+        ),
+        _ => return Range::All,
+    };
+    if first < size {
+        Range::Part(first, last)
+    } else {
+        Range::Outside
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Range, part};
+
+    #[test]
+    fn ranges() {
+        for (range, expected) in [
+            ("bytes=0-", Range::Part(0, 100)),
+            ("bytes=0-0", Range::Part(0, 1)),
+            ("bytes=10-19", Range::Part(10, 20)),
+            ("bytes=99-", Range::Part(99, 100)),
+            ("bytes=90-1000", Range::Part(90, 100)),
+            ("bytes=-1", Range::Part(99, 100)),
+            ("bytes=-1000", Range::Part(0, 100)),
+            ("bytes=0-18446744073709551615", Range::Part(0, 100)),
+            ("bytes=100-", Range::Outside),
+            ("bytes=100-200", Range::Outside),
+            ("bytes=-0", Range::Outside),
+            ("bytes=5-4", Range::All),
+            ("bytes=-", Range::All),
+            ("bytes=", Range::All),
+            ("bytes=0-1,5-6", Range::All),
+            ("bytes=a-b", Range::All),
+            ("bytes=1-b", Range::All),
+            ("lines=0-1", Range::All),
+            ("bytes=18446744073709551616-", Range::All),
+        ] {
+            assert_eq!(part(range, 100), expected, "{range}");
+        }
+        assert_eq!(part("bytes=0-", 0), Range::Outside);
+    }
+}
