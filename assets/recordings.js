@@ -5,6 +5,8 @@ import { ask, reasonOf } from './player/server.js';
 import { byId, fill, make, setText } from './player/make.js';
 
 const HOUR_S = 3600;
+/** So long are the day and the slash that a name begins with. */
+const DAY = 11;
 /** So much is loaded beyond what is shown, and kept behind it. */
 const AHEAD_S = 20, BEHIND_S = 60;
 /** A gap that is no longer is passed over: sound and picture of a file don't end as one. */
@@ -208,7 +210,7 @@ async function list() {
 	byId('hours').replaceChildren();
 	const lines = new Map();
 	recordings = listed.map(({ name, seconds }) => {
-		const [hours, minutes, s] = name.split('/')[1].split('-').map(part => parseInt(part));
+		const [hours, minutes, s] = name.slice(DAY).split('-').map(part => parseInt(part));
 		return { name, begin: hours * HOUR_S + minutes * 60 + s, seconds, buttons: [] };
 	});
 	for (const recording of recordings) draw(recording, lines);
@@ -231,7 +233,7 @@ byId('hours').onkeydown = event => {
 
 remove.onclick = () => {
 	if (!shown || !confirm(fill(words.deleteRecording, shown.name))) return;
-	ask('recordings/delete/' + shown.name, {}).then(list).catch(fail);
+	ask(url(shown) + '?delete', {}).then(list).catch(fail);
 };
 
 days.onchange = () => list().catch(fail);

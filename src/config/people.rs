@@ -8,6 +8,8 @@ pub enum Role {
     /// To watch.
     #[default]
     View,
+    /// To look back as well: every user may, and a view link does not. It stands in no config.
+    User,
     /// To change and to turn the camera.
     Control,
     /// To keep changes, and to give links away.
@@ -15,13 +17,14 @@ pub enum Role {
 }
 
 impl Role {
-    /// All roles.
+    /// All roles that the config gives.
     pub const ALL: [Role; 3] = [Role::View, Role::Control, Role::Admin];
 
     /// The role as the config names it.
     pub fn word(self) -> &'static str {
         match self {
             Role::View => "view",
+            Role::User => "user",
             Role::Control => "control",
             Role::Admin => "admin",
         }

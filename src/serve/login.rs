@@ -44,7 +44,12 @@ pub fn admit(
         note(&denial, from);
         denied(head, &denial, credentials.session.is_some())
     })?;
-    if grant.rights().role >= role {
+    let is_user = match grant {
+        Grant::User(_) => true,
+        Grant::Anybody(_) => shared.people.are_all_welcome(),
+        Grant::Link(..) => false,
+    };
+    if grant.rights().role >= role || role == Role::User && is_user {
         return Ok(grant);
     }
     // Somebody who has not said who it is may be asked.

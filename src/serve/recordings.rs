@@ -3,6 +3,7 @@
 use super::answer::{Answer, NO_CACHE, NO_STORE, Rejection};
 use super::connection::Phase;
 use super::exchange::{Ending, Exchange};
+use super::head::Method;
 use super::hls::PLAYLIST_TYPE;
 use super::pages;
 use crate::format::json::{Object, array, decimal, quote};
@@ -21,9 +22,7 @@ const PIECE_BYTES: u64 = 64 << 10;
 const SEGMENT_90K: u64 = 6 * 90_000;
 
 /// What is recorded stands below this path.
-pub const FILES: &str = "/recordings/";
-/// In front of what is to be deleted.
-pub const DELETE: &str = "/recordings/delete/";
+const FILES: &str = "/recordings/";
 
 /// Sends the page, or with `?day=2026-11-28` what there is of that day.
 ///
@@ -55,12 +54,15 @@ fn json(text: String) -> Answer {
     Answer::fresh(JSON, text.into_bytes())
 }
 
-/// Sends a recording, or a part of it; or the days of which there are any.
+/// Sends a recording, or a part of it; or the days of which there are any. With POST it deletes one.
 ///
 /// # Errors
 /// Those of [`serve`].
 pub fn file(exchange: &Exchange<'_>) -> io::Result<Ending> {
     let path = exchange.path.strip_prefix(FILES).unwrap_or_default();
+    if exchange.head.method == Method::Post {
+        return exchange.end(delete(exchange, path));
+    }
     let outcome = archive(exchange).and_then(|archive| {
         let camera = &exchange.camera.stream.name;
         if path == "days" {
@@ -79,19 +81,19 @@ pub fn file(exchange: &Exchange<'_>) -> io::Result<Ending> {
     }
 }
 
-/// Deletes a recording.
-///
-/// # Errors
-/// Those of [`serve`].
-pub fn delete(exchange: &Exchange<'_>) -> io::Result<Ending> {
-    let path = exchange.path.strip_prefix(DELETE).unwrap_or_default();
-    exchange.end(archive(exchange).and_then(|archive| {
-        let deleted = archive.delete(&exchange.camera.stream.name, name(path)?);
-        deleted.map_err(refused).map(|()| Answer::no_content())
-    }))
+fn delete(exchange: &Exchange<'_>, path: &str) -> Result<Answer, Rejection> {
+    if exchange.head.query != "delete" {
+        return Err(Answer::text("400 Bad Request", "?delete has a recording deleted").into());
+    }
+    let deleted = archive(exchange)?.delete(&exchange.camera.stream.name, name(path)?);
+    deleted.map_err(refused).map(|()| Answer::no_content())
 }
 
-fn archive<'a>(exchange: &'a Exchange<'_>) -> Result<&'a Archive, Rejection> {
+/// Where the camera's recordings are.
+///
+/// # Errors
+/// The answer where there are none.
+pub fn archive<'a>(exchange: &'a Exchange<'_>) -> Result<&'a Archive, Rejection> {
     exchange.shared.archive.as_deref().ok_or_else(|| {
         let text = "This camera does not record; record = always in its section of the config has it do so";
         Answer::text("404 Not Found", text).into()
@@ -105,7 +107,8 @@ fn name(path: &str) -> Result<Name, Rejection> {
     name.ok_or_else(|| refused(ErrorKind::NotFound.into()))
 }
 
-fn refused(e: io::Error) -> Rejection {
+/// The answer where a recording can't be used.
+pub fn refused(e: io::Error) -> Rejection {
     match e.kind() {
         ErrorKind::ResourceBusy => Answer::text("409 Conflict", "It is being recorded"),
         // It may have been deleted to make room.
@@ -208,16 +211,36 @@ pub fn playlist(exchange: &Exchange<'_>) -> io::Result<Ending> {
     }))
 }
 
-/// Sends a file, or the part of it that is asked for (RFC 9110, 14).
+/// Sends a file, or the part of it that is asked for.
 fn send_file(exchange: &Exchange<'_>, file: &File) -> io::Result<Ending> {
     let about = file.metadata()?;
-    let (head, size) = (exchange.head, about.len());
-    let tag = format!("\"{size:x}-{:x}-{:x}\"", about.mtime(), about.mtime_nsec());
+    let tag = format!(
+        "\"{:x}-{:x}-{:x}\"",
+        about.len(),
+        about.mtime(),
+        about.mtime_nsec()
+    );
+    send(exchange, &tag, about.len(), &mut |from, to| {
+        copy(exchange, file, from, to)
+    })
+}
+
+/// Sends what has so many bytes, or the part of it that is asked for (RFC 9110, 14): `write` sends the bytes from one up to another one.
+///
+/// # Errors
+/// Those of [`serve`] and of `write`: no less than was promised is taken for all of it, as the connection ends.
+pub fn send(
+    exchange: &Exchange<'_>,
+    tag: &str,
+    size: u64,
+    write: &mut dyn FnMut(u64, u64) -> io::Result<()>,
+) -> io::Result<Ending> {
+    let head = exchange.head;
     let fields = format!("ETag: {tag}\r\nAccept-Ranges: bytes\r\n");
-    if head.has(&tag) {
+    if head.has(tag) {
         return exchange.send(&Answer::not_modified(NO_CACHE).with(&fields));
     }
-    let is_current = head.if_range.as_ref().is_none_or(|it| *it == tag);
+    let is_current = head.if_range.as_ref().is_none_or(|it| it == tag);
     let range = head.range.as_deref().filter(|_| is_current);
     let answer = Answer::new(VIDEO, exchange.cache(NO_CACHE), Vec::new()).with(&fields);
     let (answer, from, to) = match range.map(|range| part(range, size)) {
@@ -237,17 +260,26 @@ fn send_file(exchange: &Exchange<'_>, file: &File) -> io::Result<Ending> {
     let length = (to - from) as usize;
     let begin = answer.head_of(length, &exchange.security_headers, head.keep_alive);
     exchange.connection.write(&begin)?;
-    let mut at = if exchange.is_head() { to } else { from };
-    let mut piece = vec![0; PIECE_BYTES as usize];
+    if !exchange.is_head() {
+        write(from, to)?;
+    }
+    exchange.connection.enter(Phase::Answer);
+    Ok(exchange.answered())
+}
+
+/// Sends the bytes of a file from one up to another one.
+///
+/// # Errors
+/// Those of [`serve`] and of read(2).
+pub fn copy(exchange: &Exchange<'_>, file: &File, from: u64, to: u64) -> io::Result<()> {
+    let (mut at, mut piece) = (from, vec![0; PIECE_BYTES as usize]);
     while at < to {
         let piece = &mut piece[..(to - at).min(PIECE_BYTES) as usize];
-        // One that fails, or that was cut off, ends the connection: no less than was promised is taken for all of it.
         file.read_exact_at(piece, at)?;
         exchange.connection.write(piece)?;
         at += piece.len() as u64;
     }
-    exchange.connection.enter(Phase::Answer);
-    Ok(exchange.answered())
+    Ok(())
 }
 
 /// What a client asks for of a file.

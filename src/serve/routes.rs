@@ -6,8 +6,8 @@ use super::answer::Answer;
 use super::exchange::{Ending, Exchange};
 use super::head::{Head, Method};
 use super::{
-    clip, controls, events, hls, links, login, metrics, mjpeg, mp4, pages, ptz, recordings, snapshot, status,
-    ws,
+    clip, controls, events, hls, links, login, metrics, mjpeg, mp4, pages, ptz, recordings, snapshot,
+    status, ws,
 };
 use crate::config::Role;
 use crate::config::keys::{Doc, doc};
@@ -39,6 +39,9 @@ pub const LINK: &str = "/t/";
 const ACTION: &str = "action";
 
 const READ: &[(Method, Option<Role>)] = &[(Method::Get, Some(Role::View)), (Method::Head, Some(Role::View))];
+/// What was recorded: a view link is for what is seen now.
+const LOOK_BACK: &[(Method, Option<Role>)] =
+    &[(Method::Get, Some(Role::User)), (Method::Head, Some(Role::User))];
 /// What is read by who may watch, and changed by who may do more.
 const OPERATE: &[(Method, Option<Role>)] = &[
     (Method::Get, Some(Role::View)),
@@ -149,6 +152,7 @@ const ROUTES: &[Route] = &[
     },
     Route {
         paths: &["/recordings"],
+        methods: LOOK_BACK,
         serve: recordings::serve,
         about: Some(doc(
             "the page of what was recorded; `?day=2026-11-28` is a list of that day, as JSON ([looking back](#looking-back))",
@@ -157,17 +161,17 @@ const ROUTES: &[Route] = &[
     },
     Route {
         paths: &["/recordings.m3u8"],
+        methods: LOOK_BACK,
         serve: recordings::playlist,
         ..ROUTE
     },
     Route {
-        paths: &["/recordings/delete/*"],
-        methods: &[(Method::Post, Some(Role::Admin))],
-        serve: recordings::delete,
-        ..ROUTE
-    },
-    Route {
         paths: &["/recordings/*"],
+        methods: &[
+            (Method::Get, Some(Role::User)),
+            (Method::Head, Some(Role::User)),
+            (Method::Post, Some(Role::Admin)),
+        ],
         origins: Origins::Tags,
         serve: recordings::file,
         ..ROUTE
