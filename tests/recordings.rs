@@ -6,6 +6,7 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 use support::{Dir, Server, decode, have, run, until};
 
@@ -56,16 +57,17 @@ fn boxes(file: &[u8]) -> Vec<&[u8]> {
     kinds
 }
 
-/// The seconds from the first picture to the end of the last.
-fn seconds(server: &Server, file: &[u8]) -> f64 {
+/// The seconds from the first picture to the end of the last, and how many there are; all of it is decoded without a word.
+fn play(server: &Server, file: &[u8]) -> (f64, u64) {
     let path = server.dir.write("clip.mp4", file);
-    assert!(decode(&path) > 0);
+    let pictures = decode(&path);
     let probe = "-v warning -show_entries format=duration -of csv=p=0"
         .split(' ')
         .collect::<Vec<_>>();
     let probe = run("ffprobe", &[&probe[..], &[path.to_str().unwrap()]].concat());
     assert_eq!(String::from_utf8_lossy(&probe.stderr), "");
-    String::from_utf8(probe.stdout).unwrap().trim().parse().unwrap()
+    let seconds = String::from_utf8(probe.stdout).unwrap();
+    (seconds.trim().parse().unwrap(), pictures)
 }
 
 #[test]
@@ -87,18 +89,18 @@ fn a_clip_of_what_was_before_and_of_what_comes() {
     assert_eq!(field(&head, "Content-Length").unwrap(), file.len().to_string());
     let kinds: [&[u8]; 6] = [b"ftyp", b"moov", b"uuid", b"free", b"sidx", b"moof"];
     assert_eq!(boxes(&file)[..6], kinds);
-    assert!(seconds(&server, &file) > 1.0);
+    assert!(play(&server, &file).0 > 1.0);
 
     // One that has ended already.
     let (head, older) = get(&server, "/clip.mp4?before=3&for=-2");
     assert_eq!(status(&head), "200");
-    assert!(seconds(&server, &older) > 0.0);
+    assert!(play(&server, &older).0 > 0.0);
 
     let (head, body) = get(&server, "/clip.mp4?before=1&for=1");
     assert_eq!(field(&head, "Content-Length"), None);
     let file = unchunked(&body);
     assert_eq!(boxes(&file)[..2], kinds[..2]);
-    assert!(seconds(&server, &file) > 1.0);
+    assert!(play(&server, &file).0 > 1.0);
 
     // One that is taken slowly, and what else is refused.
     let mut slow: Vec<TcpStream> = (0..4)
@@ -301,6 +303,8 @@ fn what_was_recorded_is_listed_played_and_deleted() {
         String::from_utf8_lossy(&played.stderr)
     );
 
+    clips(&server, &folder.join("yard"), &names[..2]);
+
     // What is not being recorded can be deleted, and is not there any more.
     let delete = |name: &str| {
         let path = format!("/yard/recordings/{name}?delete");
@@ -312,12 +316,111 @@ fn what_was_recorded_is_listed_played_and_deleted() {
         )
         .0
     };
-    assert_eq!(status(&delete(&names[2])), "409");
+    let now = members(&list_of(&server), "name").pop().unwrap();
+    assert_eq!(status(&delete(&now)), "409");
     assert_eq!(status(&delete(&names[0])), "204");
     assert_eq!(status(&delete(&names[0])), "404");
     assert_eq!(status(&delete("2001-01-01/00-00-00+0000.mp4")), "404");
     assert_eq!(status(&get(&server, &path).0), "404");
-    assert_eq!(members(&list_of(&server), "name"), names[1..]);
+    assert_eq!(members(&list_of(&server), "name")[..2], names[1..]);
+}
+
+/// When 2001-01-02 ends, in UTC.
+const MIDNIGHT_S: u64 = 978_480_000;
+const HZ: f64 = 90_000.0;
+
+/// Puts a closed recording there three times: from five seconds before midnight on, one after the other, as if the pictures had gone on or
+/// as if the program had been started anew. Gives its seconds.
+fn copies(folder: &Path, file: &[u8], day_s: u64, is_one_run: bool) -> f64 {
+    let place = |kind: &[u8]| file.windows(4).position(|it| it == kind).unwrap() - 4;
+    let (uuid, mvhd) = (place(b"uuid"), place(b"mvhd"));
+    let duration_90k = u64::from(u32::from_be_bytes(file[mvhd + 24..mvhd + 28].try_into().unwrap()));
+    for n in 0..3 {
+        let mut copy = file.to_vec();
+        let wall_us = (MIDNIGHT_S + day_s - 5) * 1_000_000 + n * duration_90k * 100 / 9;
+        let run = if is_one_run { 1 } else { n };
+        for (at, value) in [(32, run), (40, n * duration_90k), (48, wall_us)] {
+            copy[uuid + at..uuid + at + 8].copy_from_slice(&value.to_be_bytes());
+        }
+        let s = wall_us / 1_000_000 + 86_400 - MIDNIGHT_S;
+        let name = format!(
+            "2001-01-{:02}/{:02}-{:02}-{:02}+0000.mp4",
+            2 + s / 86_400,
+            s / 3600 % 24,
+            s / 60 % 60,
+            s % 60
+        );
+        let path = folder.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, copy).unwrap();
+    }
+    duration_90k as f64 / HZ
+}
+
+/// Clips across three files and midnight.
+fn clips(server: &Server, folder: &Path, names: &[String]) {
+    let files: Vec<Vec<u8>> = names
+        .iter()
+        .map(|name| std::fs::read(folder.join(name)).unwrap())
+        .collect();
+    // The first one has sound.
+    for (file, day_s, is_one_run) in [(&files[1], 0, true), (&files[0], 10 * 86_400, false)] {
+        let length = copies(folder, file, day_s, is_one_run);
+        let all = 3 * play(server, file).1;
+        let midnight_s = MIDNIGHT_S + day_s;
+        let clip = |from_s: u64, to_s: u64| {
+            let path = format!("/yard/clip.mp4?from={from_s}&to={to_s}");
+            let (head, body) = get(server, &path);
+            assert_eq!(status(&head), "200", "{path}: {head}");
+            assert_eq!(field(&head, "Content-Length").unwrap(), body.len().to_string());
+            (path, field(&head, "ETag").unwrap().to_string(), body)
+        };
+        let (path, tag, body) = clip(midnight_s - 5, midnight_s + 60);
+        // The tables are in front. The size of mdat has 64 bits.
+        let place = |kind: &[u8]| body.windows(4).position(|it| it == kind);
+        assert!(place(b"moov") < place(b"co64") && place(b"co64") < place(b"mdat"));
+        let (found, pictures) = play(server, &body);
+        assert_eq!(pictures, all, "{path}");
+        let expected = 3.0 * length + if is_one_run { 0.0 } else { 0.2 };
+        // Sound may end behind the picture.
+        let off = if is_one_run { 0.002 } else { 0.15 };
+        assert!((found - expected).abs() < off, "{path}: {found} {expected}");
+
+        // The same bytes, whichever are asked for.
+        let size = body.len();
+        for (from, to) in [(0, 10), (100, size / 2), (size / 3, size), (size - 1, size)] {
+            let fields = format!("Range: bytes={from}-{}\r\nIf-Range: {tag}\r\n", to - 1);
+            let (head, part) = ask(server, "GET", &path, &fields);
+            assert_eq!(
+                (status(&head), &part[..]),
+                ("206", &body[from..to]),
+                "{path} {fields}"
+            );
+        }
+
+        // From key frame to key frame, by times of any form.
+        let (_, _, one) = clip(midnight_s - 4, midnight_s - 3);
+        let (found, pictures) = play(server, &one);
+        assert!(found < length && pictures < all / 3, "{found}");
+        let day = if day_s == 0 { "02" } else { "12" };
+        let iso = |time: &str| format!("2001-01-{day}T{time}");
+        let path = format!(
+            "/yard/clip.mp4?from={}&to={}",
+            iso("23:59:56Z"),
+            iso("23:59:57.000+00:00")
+        );
+        assert!(get(server, &path).1 == one, "{path}");
+    }
+    for (query, code) in [
+        ("from=1&to=2", "404"),
+        ("from=2&to=1", "400"),
+        ("from=1&to=3602", "400"),
+        ("from=1", "400"),
+        ("from=yesterday&to=2", "400"),
+    ] {
+        let (head, _) = get(server, &format!("/yard/clip.mp4?{query}"));
+        assert_eq!(status(&head), code, "{query}");
+    }
 }
 
 /// The newest day of which there is something.

@@ -1,6 +1,7 @@
 //! Recordings: a camera's fragments in files, which a crash leaves whole, and which never fill a disk.
 
 mod archive;
+pub mod cut;
 mod file;
 mod janitor;
 pub mod library;

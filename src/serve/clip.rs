@@ -3,6 +3,7 @@
 use super::answer::{Answer, NO_STORE};
 use super::connection::LOOK_EVERY;
 use super::exchange::{Ending, Exchange};
+use super::places::Place;
 use super::snapshot;
 use crate::format::fmp4::{FRAGMENT_BYTES, Fragment, Index, Init, Origin, Samples, head};
 use crate::ring::{Follower, Next};
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 const TYPE: &str = "video/mp4";
 /// No clip goes on for longer.
-const MOST_S: i64 = 3600;
+pub const MOST_S: i64 = 3600;
 /// Without `before`.
 const BEFORE_S: i64 = 10;
 /// So many are sent at a time: each may hold all that was in a ring, for as long as its client takes.
@@ -43,10 +44,9 @@ pub fn serve(exchange: &Exchange<'_>) -> io::Result<Ending> {
     if let Err(full) = exchange.begin_stream() {
         return exchange.send_last(&full, Ending::Refused);
     }
-    let Some(_clip) = exchange.shared.clips.take(MOST_CLIPS) else {
-        let text = format!("{MOST_CLIPS} clips are being sent, and no more at a time; try again in a while");
-        let full = Answer::text("503 Service Unavailable", text).with("Retry-After: 5\r\n");
-        return exchange.send_last(&full, Ending::Refused);
+    let _clip = match take_place(exchange) {
+        Ok(place) => place,
+        Err(full) => return exchange.send_last(&full, Ending::Refused),
     };
     let stream = &exchange.camera.stream;
     let _watching = stream.watch(Who::Net(exchange.connection.address), "clip");
@@ -70,6 +70,18 @@ pub fn serve(exchange: &Exchange<'_>) -> io::Result<Ending> {
         true => clip.send(exchange),
         false => clip.follow(exchange, &mut follower),
     }
+}
+
+/// Takes one of the places for clips.
+///
+/// # Errors
+/// The answer where none is left.
+pub fn take_place(exchange: &Exchange<'_>) -> Result<Place, Answer> {
+    let place = exchange.shared.clips.take(MOST_CLIPS);
+    place.ok_or_else(|| {
+        let text = format!("{MOST_CLIPS} clips are being sent, and no more at a time; try again in a while");
+        Answer::text("503 Service Unavailable", text).with("Retry-After: 5\r\n")
+    })
 }
 
 /// What is to be sent yet.
@@ -187,7 +199,10 @@ impl Clip {
 }
 
 /// Writes so little at a time that a slow client takes each in time.
-fn write(exchange: &Exchange<'_>, parts: &[&[u8]]) -> io::Result<()> {
+///
+/// # Errors
+/// Those of [`serve`].
+pub fn write(exchange: &Exchange<'_>, parts: &[&[u8]]) -> io::Result<()> {
     let mut pieces = parts.iter().flat_map(|part| part.chunks(PIECE_BYTES));
     pieces.try_for_each(|piece| exchange.connection.write(piece))
 }

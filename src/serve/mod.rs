@@ -7,6 +7,7 @@ mod clip;
 mod connection;
 mod controls;
 mod crowd;
+mod cut;
 mod events;
 mod exchange;
 pub mod head;

@@ -108,7 +108,7 @@ fn name(path: &str) -> Result<Name, Rejection> {
 }
 
 /// The answer where a recording can't be used.
-pub fn refused(e: io::Error) -> Rejection {
+fn refused(e: io::Error) -> Rejection {
     match e.kind() {
         ErrorKind::ResourceBusy => Answer::text("409 Conflict", "It is being recorded"),
         // It may have been deleted to make room.

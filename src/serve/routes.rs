@@ -6,7 +6,7 @@ use super::answer::Answer;
 use super::exchange::{Ending, Exchange};
 use super::head::{Head, Method};
 use super::{
-    clip, controls, events, hls, links, login, metrics, mjpeg, mp4, pages, ptz, recordings, snapshot,
+    clip, controls, cut, events, hls, links, login, metrics, mjpeg, mp4, pages, ptz, recordings, snapshot,
     status, ws,
 };
 use crate::config::Role;
@@ -18,7 +18,7 @@ use std::{io, iter};
 /// An address and who answers there.
 pub struct Route {
     /// Paths below the root, or below a camera's name; the first one is that of the docs. `/*` at the end stands for
-    /// whatever follows, `?NAME=VALUE` for this in the query, be it followed by a camera's number.
+    /// whatever follows, `?NAME=VALUE` for this in the query, be it followed by a camera's number, `?NAME=` for any value.
     paths: &'static [&'static str],
     /// The methods beside OPTIONS, each with the role that it needs; `None` is open to everybody.
     methods: &'static [(Method, Option<Role>)],
@@ -148,6 +148,13 @@ const ROUTES: &[Route] = &[
         about: Some(doc(
             "the last seconds, and the next ones: `?before=10&for=20` ([clips](#clips))",
         )),
+        ..ROUTE
+    },
+    Route {
+        paths: &["/clip.mp4?from="],
+        methods: LOOK_BACK,
+        origins: Origins::Tags,
+        serve: cut::serve,
         ..ROUTE
     },
     Route {
@@ -362,9 +369,9 @@ fn find(path: &str, head: &Head) -> Option<&'static Route> {
 
 fn matches(pattern: &str, path: &str, head: &Head) -> bool {
     if let Some((exactly, query)) = pattern.split_once('?') {
-        let is_asked = |(name, value)| {
+        let is_asked = |(name, value): (&str, &str)| {
             let asked = head.asked(name).and_then(|asked| asked.strip_prefix(value));
-            asked.is_some_and(|number| number.is_empty() || is_camera_number(number))
+            asked.is_some_and(|number| value.is_empty() || number.is_empty() || is_camera_number(number))
         };
         return path == exactly && query.split_once('=').is_some_and(is_asked);
     }
@@ -504,6 +511,9 @@ mod tests {
             ("HEAD /hls/a/b.m4s", "/hls/*"),
             ("GET /snapshot", "/snapshot.jpg"),
             ("GET /snapshot.mp4", "/snapshot.mp4"),
+            ("GET /clip.mp4?before=10", "/clip.mp4"),
+            ("GET /clip.mp4?to=2&from=1", "/clip.mp4?from="),
+            ("GET /clip.mp4?from=", "/clip.mp4?from="),
             ("GET /ws", "/ws"),
             ("GET /status", "/status"),
             ("GET /healthz", "/healthz"),

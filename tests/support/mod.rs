@@ -615,7 +615,7 @@ pub fn x264(source: &str, frames: u32, parameters: &str, file: &Path) {
     film(source, frames, &options, file);
 }
 
-/// ffmpeg decodes the whole file without a word of complaint; gives the number of frames.
+/// ffmpeg decodes the whole file without a word of complaint; gives the number of its pictures.
 pub fn decode(file: &Path) -> u64 {
     let file = file.to_str().unwrap();
     let decoded = run(
@@ -647,6 +647,8 @@ pub fn decode(file: &Path) -> u64 {
             "-v",
             "warning",
             "-count_frames",
+            "-select_streams",
+            "v",
             "-show_entries",
             "stream=nb_read_frames",
             "-of",

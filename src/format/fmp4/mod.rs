@@ -28,6 +28,7 @@ mod bursts;
 mod fragment;
 mod init;
 pub mod laws;
+mod movie;
 pub mod reader;
 mod recording;
 mod samples;
@@ -37,7 +38,8 @@ mod track;
 
 pub use fragment::{Fragment, HEAD_BYTES, MAX_PAYLOAD_BYTES, MOOF_BYTES, TooLarge};
 pub use init::Init;
-pub use recording::{About, Extent, Index, Origin, about, extent, head};
+pub use movie::{Movie, shift};
+pub use recording::{About, Extent, Index, Origin, about, extent, forget_durations, head};
 pub use samples::{FRAGMENT_BYTES, Samples};
 pub use sound::{FRAME_SAMPLES, SoundFormat, SoundFrame};
 pub use timeline::{Span, Timeline};

@@ -105,7 +105,9 @@ fn walk_into<'a>(
 /// Bytes of a box's own fields before the boxes in it; None: it holds no boxes.
 pub(super) fn fields_before_children(kind: &[u8; 4]) -> Option<usize> {
     match kind {
-        b"moov" | b"trak" | b"mdia" | b"minf" | b"dinf" | b"stbl" | b"mvex" | b"moof" | b"traf" => Some(0),
+        b"moov" | b"trak" | b"edts" | b"mdia" | b"minf" | b"dinf" | b"stbl" | b"mvex" | b"moof" | b"traf" => {
+            Some(0)
+        }
         b"stsd" | b"dref" => Some(8), // version and flags, entry_count
         b"avc1" => Some(78),          // VisualSampleEntry, 12.1.3.2
         b"mp4a" => Some(28),          // AudioSampleEntry, 12.2.3.2

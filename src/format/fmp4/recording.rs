@@ -60,13 +60,13 @@ pub fn head(init: &Init, origin: &Origin<'_>, references: usize) -> Vec<u8> {
 }
 
 /// Type and size of the box at the beginning of these bytes; `None` if it is cut short within these, or has a size that none of ours has.
-fn box_at(bytes: &[u8]) -> Option<(&[u8; 4], usize)> {
+pub(super) fn box_at(bytes: &[u8]) -> Option<(&[u8; 4], usize)> {
     let (size, rest) = bytes.split_first_chunk()?;
     let size = u32::from_be_bytes(*size) as usize;
     Some((rest.first_chunk()?, size)).filter(|_| size >= 8)
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
@@ -186,9 +186,14 @@ impl Index {
         Some(size)
     }
 
+    /// When the first picture begins, in 1/90000 s.
+    pub fn begin_90k(&self) -> u64 {
+        self.references.first().map_or(0, |(_, time)| *time)
+    }
+
     /// The time from the first picture to the end of the last one, in 1/90000 s.
     pub fn duration_90k(&self) -> u64 {
-        self.ends[0].saturating_sub(self.references.first().map_or(0, |(_, time)| *time))
+        self.ends[0].saturating_sub(self.begin_90k())
     }
 
     /// Puts the durations and the index into a file's head, which ends with its `free`. Gives where the index begins: it has to be on
@@ -255,6 +260,11 @@ impl Index {
     }
 }
 
+/// Forgets the durations in a file's ftyp and moov, so that those of two files can be compared.
+pub fn forget_durations(init: &mut [u8]) {
+    set_durations(init, 0, &[0; 2], &mut 0);
+}
+
 /// Where the last box of a head begins.
 fn free_at(head: &[u8]) -> Option<usize> {
     let mut at = 0;
@@ -270,7 +280,7 @@ fn free_at(head: &[u8]) -> Option<usize> {
 const NESTED: [&[u8; 4]; 3] = [b"moov", b"trak", b"mdia"];
 
 /// Sets the durations in these boxes, so deep in [`NESTED`], and in those in them; `track` counts the tracks.
-fn set_durations(boxes: &mut [u8], depth: usize, ends: &[u64; 2], track: &mut usize) {
+pub(super) fn set_durations(boxes: &mut [u8], depth: usize, ends: &[u64; 2], track: &mut usize) {
     // The sound ends with the video, but for some milliseconds. All ones would mean "unknown".
     let movie_90k = (ends[0].min(u64::from(u32::MAX) - 1) as u32).to_be_bytes();
     let mut rest = boxes;

@@ -1,0 +1,157 @@
+use super::super::file::tests::{ORIGIN, Rig};
+use super::super::janitor::Limits;
+use super::super::name::Name;
+use super::super::{Archive, RecordingFile};
+use super::*;
+use crate::format::fmp4::{Fragment, Origin, reader::find};
+use std::fs;
+
+/// Ten seconds before midnight, in UTC.
+const BEGIN_S: u64 = 1_795_910_390;
+
+struct Camera {
+    rig: Rig,
+    archive: Archive,
+}
+
+impl Camera {
+    fn new(name: &str) -> Camera {
+        let rig = Rig::new(name);
+        let limits = Limits {
+            max_bytes: u64::MAX,
+            keep_free: 0,
+            keep_days: 0,
+        };
+        let archive = Archive::new(rig.folder.clone(), limits);
+        Camera { rig, archive }
+    }
+
+    /// Records three seconds, so long after the begin.
+    fn record(&self, after_s: u64, run: u64, closed: bool) -> Name {
+        let start_s = BEGIN_S + after_s;
+        let name = Name {
+            start_s,
+            ahead_min: 0,
+            copy: 1,
+            synced: true,
+        };
+        let fragments: Vec<Fragment> = self.rig.fragments(4000);
+        let origin = Origin {
+            run,
+            wall_us: start_s * 1_000_000,
+            ..ORIGIN
+        };
+        let make = |path: &std::path::Path| RecordingFile::create(path, &fragments[0], origin, 10, 0);
+        let (name, mut file) = self.archive.create("yard", name, &make).unwrap();
+        fragments
+            .iter()
+            .for_each(|fragment| file.push(fragment, 0).unwrap());
+        if closed {
+            file.close().unwrap();
+        } else {
+            file.write_due(u64::MAX / 2).unwrap();
+        }
+        self.archive.closed("yard", name);
+        if run == 0 {
+            // As if the media time had gone on.
+            let path = self.rig.folder.join("yard").join(name.to_string());
+            let mut bytes = fs::read(&path).unwrap();
+            let at = bytes.windows(4).position(|kind| kind == b"uuid").unwrap() + 36;
+            bytes[at..at + 8].copy_from_slice(&(after_s * 90_000).to_be_bytes());
+            fs::write(&path, bytes).unwrap();
+        }
+        name
+    }
+
+    fn find(&self, from_s: u64, to_s: u64) -> Cut {
+        let ms = |s| (BEGIN_S + s) * 1000;
+        Cut::find(&self.archive, "yard", ms(from_s), ms(to_s))
+    }
+}
+
+/// When the key frames of a movie are shown, and when it ends, in 1/90000 s.
+fn times(cut: &Cut) -> (Vec<u64>, u64) {
+    let mut head = cut.head();
+    // The mdat goes on in the parts.
+    head.truncate(head.len() - 16);
+    let words = |name: &str| -> Vec<u64> {
+        let body = find(&head, &format!("moov/trak/mdia/minf/stbl/{name}")).unwrap();
+        let words = body[8..].chunks_exact(4);
+        words
+            .map(|it| u32::from_be_bytes(it.try_into().unwrap()).into())
+            .collect()
+    };
+    let mut begins = vec![0];
+    for pair in words("stts").chunks_exact(2) {
+        for _ in 0..pair[0] {
+            begins.push(begins[begins.len() - 1] + pair[1]);
+        }
+    }
+    let keys = words("stss").iter().map(|n| begins[*n as usize - 1]).collect();
+    (keys, begins[begins.len() - 1])
+}
+
+#[test]
+fn a_cut_goes_on_through_files_and_midnight() {
+    let camera = Camera::new("cut-files");
+    let names = [
+        camera.record(0, 0, true),
+        camera.record(3, 0, true),
+        camera.record(10, 1, true),
+        camera.record(13, 2, false),
+    ];
+    assert_ne!(names[1].day(), names[2].day());
+    let named = |cut: &Cut| -> Vec<Name> { cut.parts.iter().map(|part| part.name).collect() };
+
+    let all = camera.find(0, 3600);
+    assert_eq!(named(&all), names);
+    // The time between files of one run is kept, another gap is left out.
+    let second = 90_000;
+    let gap = GAP_90K;
+    let expected = [0, 1, 2, 3, 4, 5].map(|n| n * second);
+    let later = [6, 7, 8].map(|n| n * second + gap);
+    let last = [9, 10, 11].map(|n| n * second + 2 * gap);
+    let expected = [&expected[..], &later, &last].concat();
+    assert_eq!(times(&all), (expected, 12 * second + 2 * gap));
+    assert_eq!(all.start_us, BEGIN_S * 1_000_000);
+
+    // From key frame to key frame.
+    let some = camera.find(1, 4);
+    assert_eq!(named(&some), names[..2]);
+    assert_eq!(times(&some), ([0, 1, 2].map(|n| n * second).to_vec(), 3 * second));
+    assert_eq!(some.start_us, (BEGIN_S + 1) * 1_000_000);
+    assert_eq!(named(&camera.find(7, 9)), []);
+    assert_eq!(named(&camera.find(9, 11)), names[2..3]);
+    assert_eq!(named(&camera.find(12, 3600)), names[2..]);
+    assert_eq!(named(&camera.find(16, 3600)), []);
+    assert!(camera.find(4, 5).parts[0].bytes < camera.find(3, 5).parts[0].bytes);
+}
+
+#[test]
+fn a_cut_ends_where_other_pictures_begin() {
+    let mut camera = Camera::new("cut-others");
+    let first = camera.record(0, 0, true);
+    let parameters = std::sync::Arc::clone(&camera.rig.init.parameters);
+    camera.rig.init = std::sync::Arc::new(crate::format::fmp4::Init::new(
+        parameters,
+        90,
+        camera.rig.init.sound,
+    ));
+    let other = camera.record(3, 0, true);
+    camera.record(6, 0, true);
+    let cut = camera.find(0, 10);
+    assert_eq!(
+        cut.parts.iter().map(|part| part.name).collect::<Vec<_>>(),
+        [first]
+    );
+    assert_eq!(camera.find(4, 10).parts.len(), 2);
+    assert_eq!(camera.find(4, 10).parts[0].name, other);
+    // One that is gone is left out, and one that is none.
+    fs::remove_file(camera.rig.folder.join("yard").join(first.to_string())).unwrap();
+    let foreign = Name {
+        start_s: BEGIN_S + 5,
+        ..other
+    };
+    fs::write(camera.rig.folder.join("yard").join(foreign.to_string()), "mine").unwrap();
+    assert_eq!(camera.find(0, 10).parts.len(), 2);
+}

@@ -1,0 +1,121 @@
+//! `/clip.mp4?from=…&to=…`: what was recorded between two times, across files, as one movie.
+
+use super::answer::{Answer, Rejection};
+use super::clip::{self, MOST_S};
+use super::exchange::{Ending, Exchange};
+use super::recordings::{archive, copy, send};
+use crate::record::cut::Cut;
+use crate::record::{Archive, Name, library};
+use std::io;
+
+/// Sends it. All of it is known before the first byte, so that it has a length, and what is left of a download can be asked for.
+///
+/// # Errors
+/// `TimedOut` or `WouldBlock` if the client does not take it; others if it has left, or a recording is gone meanwhile.
+pub fn serve(exchange: &Exchange<'_>) -> io::Result<Ending> {
+    let _clip = match clip::take_place(exchange) {
+        Ok(place) => place,
+        Err(full) => return exchange.send(&full),
+    };
+    match archive(exchange).and_then(|archive| find(exchange, archive)) {
+        Ok((archive, cut)) => {
+            let head = cut.head();
+            let size = head.len() as u64 + cut.bytes();
+            let tag = format!("\"{size:x}-{:x}\"", cut.start_us);
+            send(exchange, &tag, size, &mut |from, to| {
+                // What of the next so many bytes is asked for.
+                let mut at = 0;
+                let mut next = |bytes: u64| {
+                    let within = |place: u64| place.saturating_sub(at).min(bytes);
+                    let asked = (within(from), within(to));
+                    at += bytes;
+                    asked
+                };
+                let (from, to) = next(head.len() as u64);
+                clip::write(exchange, &[&head[from as usize..to as usize]])?;
+                for part in &cut.parts {
+                    let (from, to) = next(part.bytes);
+                    if from < to {
+                        let file = library::open(archive, &exchange.camera.stream.name, part.name)?;
+                        copy(exchange, &file, part.at + from, part.at + to)?;
+                    }
+                }
+                Ok(())
+            })
+        }
+        Err(rejection) => exchange.end(Err(rejection)),
+    }
+}
+
+/// What is asked for.
+fn find<'a>(exchange: &Exchange<'_>, archive: &'a Archive) -> Result<(&'a Archive, Cut), Rejection> {
+    let time = |name| exchange.head.asked(name).and_then(unix_ms);
+    let times = time("from").zip(time("to"));
+    let times = times.filter(|(from, to)| from < to && to - from <= MOST_S as u64 * 1000);
+    let Some((from_ms, to_ms)) = times else {
+        let text = "from= and to= take times like 2026-11-28T14:05:00+01:00 or Unix time in seconds, an hour apart at most";
+        return Err(Answer::text("400 Bad Request", text).into());
+    };
+    let cut = Cut::find(archive, &exchange.camera.stream.name, from_ms, to_ms);
+    if cut.parts.is_empty() {
+        return Err(Answer::text("404 Not Found", "Nothing was recorded then, or it is deleted").into());
+    }
+    Ok((archive, cut))
+}
+
+/// Reads Unix time in seconds, or a time as ISO 8601 has it, with its offset: Unix time in milliseconds.
+fn unix_ms(text: &str) -> Option<u64> {
+    let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
+    let rest = rest.strip_prefix('.').unwrap_or_default();
+    let fraction = &rest[..rest.bytes().take_while(u8::is_ascii_digit).count()];
+    let digits = fraction.bytes().zip([100, 10, 1]);
+    let ms: u64 = digits.map(|(digit, value)| u64::from(digit - b'0') * value).sum();
+    let Some((day, time)) = whole.split_once('T') else {
+        // Far beyond what names of recordings can say.
+        let s: u64 = whole.parse().ok()?;
+        return (s < 1 << 40 && rest == fraction).then(|| s * 1000 + ms);
+    };
+    let (clock, offset) = time.split_at_checked(8)?;
+    let offset = [offset, &rest[fraction.len()..]].concat().replace(':', "");
+    // A plus stands in an address as it is, or coded.
+    let offset = offset.replace("%2B", "+").replace("%2b", "+");
+    let offset = if offset == "Z" { "+0000" } else { &offset };
+    // The names of recordings have the same parts, and are read strictly.
+    let name = Name::parse(day, &format!("{}{offset}.mp4", clock.replace(':', "-")))?;
+    Some(name.start_s * 1000 + ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unix_ms;
+
+    #[test]
+    fn times() {
+        for (text, expected) in [
+            ("1795871100", Some(1_795_871_100_000)),
+            ("1795871100.25", Some(1_795_871_100_250)),
+            ("1795871100.9999", Some(1_795_871_100_999)),
+            ("1795871100.", Some(1_795_871_100_000)),
+            ("1795871100.x", None),
+            ("1795871100..1", None),
+            ("0", Some(0)),
+            ("2026-11-28T14:05:00+01:00", Some(1_795_871_100_000)),
+            ("2026-11-28T14:05:00%2B01:00", Some(1_795_871_100_000)),
+            ("2026-11-28T14:05:00.999+0100", Some(1_795_871_100_999)),
+            ("2026-11-28T13:05:00Z", Some(1_795_871_100_000)),
+            ("2026-11-28T13:05:00.070Z", Some(1_795_871_100_070)),
+            ("2026-11-28T03:35:00-09:30", Some(1_795_871_100_000)),
+            ("2026-11-28T13:05:00", None),
+            ("2026-11-28", None),
+            ("2026-11-28T13:05Z", None),
+            ("2026-11-31T13:05:00Z", None),
+            ("2026-11-28T13:05:0é", None),
+            ("18446744073709551615", None),
+            ("-1", None),
+            ("now", None),
+            ("", None),
+        ] {
+            assert_eq!(unix_ms(text), expected, "{text}");
+        }
+    }
+}
