@@ -13,7 +13,7 @@ const AHEAD_S = 20, BEHIND_S = 60;
 const GAP_S = 0.4;
 const SOUND = [0x6d, 0x70, 0x34, 0x61]; // mp4a
 
-/** @typedef {{ name: string, begin: number, seconds: number, buttons: HTMLElement[] }} Recording */
+/** `start` is Unix time, `begin` counts from midnight. @typedef {{ name: string, start: number, begin: number, seconds: number, buttons: HTMLElement[] }} Recording */
 /** @typedef {{ url: string, mapBytes: number, offset: number, begin: number, seconds: number, bytes: number, at: number }} Segment */
 
 const video = /** @type {HTMLVideoElement} */ (byId('video'));
@@ -35,10 +35,16 @@ const tell = text => setText(byId('now'), text);
 const fail = error => tell(reasonOf(error));
 const url = recording => 'recordings/' + recording.name;
 
+/** Of a recording as a file that every player can jump in. @param {Recording} recording */
+function movie({ start, seconds }) {
+	// The times are cut off: that much later is in no other recording.
+	return `clip.mp4?from=${(start + 0.001).toFixed(3)}&to=${(start + seconds).toFixed(3)}`;
+}
+
 /** Reads the playlist of a day (RFC 8216). @param {string} text @returns {Segment[]} */
 function parse(text) {
 	const segments = [];
-	let map, total = 0, offset = 0, seconds = 0, range = [0, 0];
+	let map = 0, total = 0, offset = 0, seconds = 0, range = [0, 0];
 	for (const line of text.split('\n')) {
 		const [, name, value] = /^#(?:EXT-X-)?([A-Z-]+):(.*)/.exec(line) ?? [];
 		if (name === 'MAP') [map, offset] = [parseInt(value.split('BYTERANGE="')[1]), total];
@@ -155,8 +161,8 @@ async function play(recording, seconds) {
 		video.currentTime = first.begin + seconds;
 		await video.play();
 	} catch (error) {
-		// Another one was pressed meanwhile.
-		if (error.name !== 'AbortError') fail(error);
+		// Another one was pressed meanwhile, or the list took so long that the browser wants the video's own button pressed.
+		if (error.name !== 'AbortError' && error.name !== 'NotAllowedError') fail(error);
 	}
 }
 
@@ -170,7 +176,8 @@ async function show() {
 		shown?.buttons.forEach(button => button.removeAttribute('aria-current'));
 		recording.buttons.forEach(button => button.setAttribute('aria-current', 'true'));
 		shown = recording;
-		save.href = url(recording);
+		save.href = movie(recording);
+		save.download = `${recording.name.slice(0, DAY - 1)} ${recording.name.slice(DAY)}`;
 		save.hidden = remove.hidden = false;
 	}
 	tell(clock(recording.begin + time - seen.offset));
@@ -209,9 +216,9 @@ async function list() {
 	save.hidden = remove.hidden = true;
 	byId('hours').replaceChildren();
 	const lines = new Map();
-	recordings = listed.map(({ name, seconds }) => {
+	recordings = listed.map(({ name, start, seconds }) => {
 		const [hours, minutes, s] = name.slice(DAY).split('-').map(part => parseInt(part));
-		return { name, begin: hours * HOUR_S + minutes * 60 + s, seconds, buttons: [] };
+		return { name, start, begin: hours * HOUR_S + minutes * 60 + s, seconds, buttons: [] };
 	});
 	for (const recording of recordings) draw(recording, lines);
 	const first = recordings[0]?.buttons[0];

@@ -46,6 +46,7 @@ var words = {
 		403: 'You may not watch this camera',
 		404: 'This camera is not here any more',
 	},
+	recordings: 'Recordings',
 	recorded: 'From #, # min',
 	pressToPlay: 'Press a time to play it',
 	noRecordings: 'There are no recordings',

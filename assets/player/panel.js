@@ -171,7 +171,7 @@ export function createPanel(session, view, bare) {
 	async function learnWho() {
 		try {
 			const status = await ask('status');
-			const { source, codecs } = status.cameras[0];
+			const { source, codecs, recorder } = status.cameras[0];
 			name = status.cameras[0].name;
 			buttons.mute.hidden = !codecs?.includes(AAC);
 			const isNamed = location.pathname.endsWith(`/${name}/`), start = isNamed ? '../' : './';
@@ -181,6 +181,7 @@ export function createPanel(session, view, bare) {
 			setText(byId('name'), title || name);
 			document.title = fill(words.title, title || name);
 			Object.assign(byId('back'), { href: start, hidden: cameras.length < 2 });
+			byId('past').hidden = !recorder || isLink();
 			showUser(status);
 			share.learn(status);
 			offer('link', status.login && !isLink());
@@ -242,6 +243,7 @@ export function createPanel(session, view, bare) {
 		offer('info', true);
 		for (const name of ['controls', 'move', 'link']) offer(name, false);
 		byId('back').append(icon('back'), make('span', {}, words.cameras));
+		byId('past').append(icon('past'), make('span', {}, words.recordings));
 		zoom.onclick = () => view.zoom(0);
 		view.onZoom = scale => {
 			zoom.hidden = scale === 1;
