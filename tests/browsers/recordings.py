@@ -1,0 +1,104 @@
+"""The page of what a camera recorded."""
+import contextlib
+import json
+import shutil
+import urllib.request
+
+from driver import OUT, check, wait_for
+from panel import finds_no_fault, focused, press
+from rig import Server
+
+PATIENCE_S = 60
+CAMERA = "[test]\nname = yard\nwidth = 320\nheight = 240\nfps = 10\nrecord = always\n"
+PLAYING = "const video = document.getElementById('video'); return !video.paused && video.currentTime > arguments[0]"
+
+
+def listed(server):
+    with urllib.request.urlopen(server.url("recordings/days", "127.0.0.1"), timeout=20) as answer:
+        days = json.load(answer)
+    found = []
+    for day in days:
+        with urllib.request.urlopen(server.url(f"recordings?day={day}", "127.0.0.1"), timeout=20) as answer:
+            found += json.load(answer)
+    return found
+
+
+@contextlib.contextmanager
+def recorded(name):
+    """The program with two recordings, of which it goes on with the second."""
+    folder = OUT / f"{name}-recordings"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    (folder / ".fmp4streamer").touch()
+    with Server(name, CAMERA, f"record_dir = {folder}\nrecord_keep_free = 0") as server:
+        for files in 1, 2:
+            wait_for("seconds are recorded", PATIENCE_S, lambda: len(listed(server)) == files and listed(server)[-1]["seconds"] > 2.5)
+            if files == 1:
+                server.stop()
+                server.start()
+                wait_for("it listens", PATIENCE_S, server.answers)
+        yield server
+
+
+def open_page(browser, server):
+    browser.open(server.url("recordings", browser.host))
+    wait_for("recordings are shown", PATIENCE_S, lambda: browser.run(
+        "return document.querySelectorAll('#hours button').length >= 2"))
+
+
+def current(browser):
+    """The number of the recording that is shown to be seen."""
+    return browser.run("return [...document.querySelectorAll('#hours button')].findIndex(it => it.ariaCurrent)")
+
+
+def what_was_recorded_plays(browser):
+    with recorded(f"{browser.name}-recordings") as server:
+        open_page(browser, server)
+        # Muted, it may play though no finger pressed it.
+        browser.run("document.getElementById('video').muted = true; document.querySelector('#hours button').click()")
+        wait_for("it plays", PATIENCE_S, lambda: browser.run(PLAYING, 1))
+        check(current(browser) == 0, "another one is shown to be seen")
+        (OUT / f"{browser.name}-recordings.png").write_bytes(browser.screenshot())
+        # On into the next one.
+        wait_for("the next one", PATIENCE_S, lambda: current(browser) == 1)
+        at = browser.run("return document.getElementById('video').currentTime")
+        wait_for("it goes on", PATIENCE_S, lambda: browser.run(PLAYING, at + 1))
+
+        # The file to take away is one in which this browser can jump.
+        browser.run("""
+            const video = window.taken = document.createElement('video');
+            video.muted = true;
+            video.src = document.getElementById('save').href;
+            video.onloadedmetadata = () => video.currentTime = video.duration * 0.8;""")
+        wait_for("the download is sought in", PATIENCE_S, lambda: browser.run(
+            "return taken.duration > 2.4 && !taken.seeking && taken.readyState >= 2 && taken.currentTime > 1.9"))
+        errors = browser.errors()
+        check(not errors, f"on the console: {errors}")
+
+
+def recordings_are_reached_by_finger_and_key(browser):
+    with recorded(f"{browser.name}-recordings-phone") as server:
+        browser.devtools("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=2, mobile=True)
+        browser.devtools("Emulation.setTouchEmulationEnabled", enabled=True)
+        try:
+            open_page(browser, server)
+            finds_no_fault(browser, "recordings")
+            place = browser.run("const { left, top, width, height } = document.querySelector('#hours button').getBoundingClientRect();"
+                                "return { x: left + width / 2, y: top + height / 2 }")
+            browser.devtools("Input.dispatchTouchEvent", type="touchStart", touchPoints=[place])
+            browser.devtools("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+            wait_for("it plays", PATIENCE_S, lambda: browser.run(PLAYING, 0))
+            finds_no_fault(browser, "one of them")
+            (OUT / f"{browser.name}-recordings-phone.png").write_bytes(browser.screenshot())
+            wide = browser.run("return document.documentElement.scrollWidth")
+            check(wide <= 390, f"{wide} wide, on a screen 390 wide")
+
+            open_page(browser, server)
+            wait_for("the first one is reached", PATIENCE_S,
+                     lambda: press(browser, "Tab") or focused(browser).startswith("From"))
+            press(browser, "ArrowRight")
+            press(browser, "Enter")
+            wait_for("the second one", PATIENCE_S, lambda: current(browser) == 1 and browser.run(PLAYING, 0))
+        finally:
+            browser.devtools("Emulation.setTouchEmulationEnabled", enabled=False)
+            browser.devtools("Emulation.clearDeviceMetricsOverride")
