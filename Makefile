@@ -5,6 +5,7 @@
 # make fuzz    60 s of fuzzing for each target (needs a nightly Rust)
 # make browsers   how late the picture is in each browser, by each path; MINUTES=20: does that grow?
 # make audio-quality   our AAC encoder beside others: speech by PESQ, claps by what is heard before them
+# make sync    a test of minutes: does the sound stay with the picture, by each way to record it? MINUTES=20
 # make soak    clients coming and going and cameras unplugged: does anything grow? MINUTES=20
 # make dist    the static binaries for every board, tried out, in dist/
 # make deb     Debian packages of them, in dist/
@@ -23,7 +24,7 @@ UNITS    = $(patsubst systemd/%,$(SYSTEMD)/system/%,$(wildcard systemd/*.*)) \
            $(patsubst systemd/%,$(SYSTEMD)/%,$(wildcard systemd/user/*))
 CONFIG   = $(DESTDIR)/etc/fmp4streamer.conf
 
-.PHONY: run build test check bench browsers audio-quality fuzz soak dist deb install uninstall
+.PHONY: run build test check bench browsers audio-quality fuzz sync soak dist deb install uninstall
 
 run: build
 	target/release/fmp4streamer $(ARGS)
@@ -55,6 +56,10 @@ audio-quality:
 fuzz:
 	@tests/need run
 	@fuzz/run
+
+sync:
+	@tests/need test
+	MINUTES=$(or $(MINUTES),20) cargo test --locked --test sound -- --show-output each_way
 
 soak: build
 	@tests/soak $(MINUTES)

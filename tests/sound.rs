@@ -7,6 +7,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
+use support::recorders::{decode, length, record as record_all};
 use support::{Dir, Server, Stream, have, numbers_in_pictures, run};
 
 const CONFIG: &str = "[server]\nlisten = 127.0.0.1\nport = 0\nmax_age_ms = 60000\n\
@@ -44,29 +45,11 @@ fn packets(file: &str) -> [Vec<Packet>; 2] {
 }
 
 /// Where the beeps begin, in seconds of media time.
-fn beeps(file: &str) -> Vec<f64> {
-    // Its time stamps are kept: what is missing is filled with silence, up to the first, too.
-    let arguments = [
-        "-v",
-        "warning",
-        "-i",
-        file,
-        "-map",
-        "0:a",
-        "-af",
-        "aresample=async=1:first_pts=0",
-    ];
-    let output = run(
-        "ffmpeg",
-        &[&arguments[..], &["-f", "s16le", "-ac", "1", "-ar", "48000", "-"]].concat(),
-    );
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-    let samples = output.stdout.chunks_exact(2);
-    let loud = samples.map(|pair| i16::from_le_bytes([pair[0], pair[1]]).unsigned_abs() > 2000);
+fn beeps(sound: &[i16]) -> Vec<f64> {
     let mut beeps = Vec::new();
     let mut quiet = usize::MAX;
-    for (at, is_loud) in loud.enumerate() {
-        if is_loud {
+    for (at, sample) in sound.iter().enumerate() {
+        if sample.unsigned_abs() > 2000 {
             // Half a second of silence is before each; before the first one there may be less.
             if quiet > 4800 && at > 2400 {
                 beeps.push(at as f64 / 48_000.0);
@@ -82,7 +65,7 @@ fn beeps(file: &str) -> Vec<f64> {
 /// Where the picture's seconds begin. One that a busy machine drew late has its place before its capture (and lasts longer):
 /// it is left out.
 fn seconds(file: &str, packets: &[Packet]) -> Vec<f64> {
-    let numbers = numbers_in_pictures(file, 320, 240);
+    let numbers = numbers_in_pictures(file, 320);
     assert_eq!(numbers.len(), packets.len());
     let begins = numbers.iter().zip(packets);
     let is_second = |number: u32| u64::from(number) % FPS == 0;
@@ -93,15 +76,8 @@ fn seconds(file: &str, packets: &[Packet]) -> Vec<f64> {
 /// Every reader takes it, both tracks go on without a step back, and each beep begins with a second of the picture. Gives
 /// the time of the first picture.
 fn assert_in_step(file: &Path) -> i64 {
+    let decoded = decode(file);
     let file = file.to_str().unwrap();
-    // Not in frames of a rate that it guesses.
-    let exact = "-fps_mode passthrough -enc_time_base:v 1:90000 -f null -";
-    let arguments = ["-v", "warning", "-xerror", "-i", file]
-        .into_iter()
-        .chain(exact.split(' '));
-    let decoded = run("ffmpeg", &arguments.collect::<Vec<_>>());
-    assert!(decoded.status.success());
-    assert_eq!(String::from_utf8_lossy(&decoded.stderr), "");
     let [video, sound] = packets(file);
     for track in [&video, &sound] {
         assert!(track.windows(2).all(|pair| pair[0].dts < pair[1].dts));
@@ -109,18 +85,30 @@ fn assert_in_step(file: &Path) -> i64 {
     // Nothing is from before the first picture. An AAC frame is 1024 samples.
     let begin = sound[0].dts - video[0].dts * 8 / 15;
     assert!((0..4096).contains(&begin), "{begin}");
-    assert!(
-        sound
-            .windows(2)
-            .all(|pair| pair[1].dts - pair[0].dts == 1024 && pair[0].duration == 1024)
-    );
+    // Without a hole, but where the source itself paused for over a second, as the test picture does on a busy machine.
+    let apart = sound.windows(2).map(|pair| pair[1].dts - pair[0].dts);
+    let holes: Vec<(usize, i64)> = apart.enumerate().filter(|(_, apart)| *apart != 1024).collect();
+    assert!(holes.iter().all(|(_, apart)| *apart > 48_000), "{holes:?}");
+    assert!(sound.iter().all(|frame| frame.duration == 1024));
 
-    let (beeps, seconds) = (beeps(file), seconds(file, &video));
-    let heard = |second: f64| beeps.iter().any(|beep| (beep - second).abs() <= 0.02);
+    let (beeps, seconds) = (beeps(&decoded), seconds(file, &video));
+    let off = |second: f64| {
+        let nearest = beeps.iter().map(|beep| beep - second);
+        nearest.min_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap()
+    };
     let end = beeps.last().copied().unwrap_or_default();
-    let inner: Vec<f64> = seconds.into_iter().filter(|at| *at > 0.2 && *at < end).collect();
-    assert!(inner.len() >= 3, "{inner:?} {beeps:?}");
-    assert!(inner.iter().all(|second| heard(*second)), "{inner:?} {beeps:?}");
+    let inner = seconds.into_iter().filter(|at| *at > 0.2 && *at < end);
+    let offs: Vec<f64> = inner.map(off).collect();
+    assert!(offs.len() >= 3, "{offs:?} {beeps:?}");
+    let most_ms = |offs: &[f64]| offs.iter().fold(0.0, |most: f64, off| most.max(off.abs())) * 1e3;
+    println!(
+        "{file}: of {} beeps, the first ten are off by {:.1} ms at most, the last ten by {:.1} ms; {} holes",
+        offs.len(),
+        most_ms(&offs[..offs.len().min(10)]),
+        most_ms(&offs[offs.len().saturating_sub(10)..]),
+        holes.len()
+    );
+    assert!(most_ms(&offs) <= 20.0, "{offs:?}");
     video[0].dts
 }
 
@@ -263,25 +251,16 @@ fn hls_has_both_tracks_and_the_video_alone() {
         assert!(!video.is_empty());
         assert_eq!(sound.is_empty(), tracks == 1);
     }
+}
 
-    // The segments behind their init segment are a file.
-    let mut urls = Vec::new();
-    support::until("there are some segments", || {
-        let playlist = server.get("/streaminf.m3u8");
-        let named = |line: &str| line.split('"').nth(1).unwrap().to_string();
-        let map = playlist
-            .lines()
-            .find(|line| line.starts_with("#EXT-X-MAP"))
-            .map(named);
-        let segments = playlist.lines().filter(|line| line.starts_with("hls/"));
-        urls = map.into_iter().chain(segments.map(str::to_string)).collect();
-        urls.len() > 6
-    });
-    let urls: Vec<String> = urls.iter().map(|url| server.url(&format!("/{url}"))).collect();
-    let arguments: Vec<&str> = ["-s", "-f"]
-        .into_iter()
-        .chain(urls.iter().map(String::as_str))
-        .collect();
-    let file = dir.write("segments.mp4", run("curl", &arguments).stdout);
-    assert_in_step(&file);
+/// For so many MINUTES, if that is set (make sync): the offset does not grow.
+#[test]
+fn each_way_has_both_in_step() {
+    if !have("ffmpeg") || !have("ffprobe") {
+        return;
+    }
+    let dir = Dir::new();
+    for file in record_all(&server(), length(8), &dir) {
+        assert_in_step(&file);
+    }
 }

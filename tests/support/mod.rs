@@ -6,6 +6,8 @@ pub mod adts;
 pub mod hex;
 pub mod pictures;
 pub mod random;
+pub mod recorders;
+pub mod websocket;
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, socket};
 use std::fmt::Write as _;
@@ -669,24 +671,16 @@ pub fn decode(file: &Path) -> u64 {
 }
 
 /// The frame numbers in the pictures of a recording of the test picture, in their order.
-pub fn numbers_in_pictures(file: &str, width: usize, height: usize) -> Vec<u32> {
-    let raw = run(
-        "ffmpeg",
-        &[
-            "-v",
-            "error",
-            "-i",
-            file,
-            "-fps_mode",
-            "passthrough",
-            "-f",
-            "rawvideo",
-            "-pix_fmt",
-            "gray",
-            "-",
-        ],
-    );
-    numbers_in_gray(&raw.stdout, width, height)
+pub fn numbers_in_pictures(file: &str, width: usize) -> Vec<u32> {
+    // Their row of blocks alone: all of a long film's pictures would not fit into memory.
+    let row = (width / 40) & !1;
+    let crop = format!("crop={width}:{row}:0:0");
+    let raw = "-fps_mode passthrough -f rawvideo -pix_fmt gray -";
+    let arguments = ["-v", "error", "-i", file, "-vf", &crop]
+        .into_iter()
+        .chain(raw.split(' '));
+    let raw = run("ffmpeg", &arguments.collect::<Vec<_>>());
+    numbers_in_gray(&raw.stdout, width, row)
 }
 
 /// The same of what is decoded, a byte a pixel.
