@@ -192,6 +192,11 @@ fn basic() {
 }
 
 #[test]
+fn digest() {
+    hold("digest", format::digest::laws::digest);
+}
+
+#[test]
 fn form() {
     hold("form", format::form::laws::form);
 }

@@ -318,15 +318,23 @@ fn ffmpeg_gets_every_picture_and_takes_tcp_if_it_is_not_told_to() {
     }
 }
 
+/// True if GStreamer is there, with these elements.
+fn has_gstreamer(elements: &[&str]) -> bool {
+    let lacks = |element: &&&str| !run("gst-inspect-1.0", &[**element]).status.success();
+    if !have("gst-launch-1.0") {
+        return false;
+    }
+    let lacking = elements.iter().find(lacks);
+    if let Some(element) = lacking {
+        skip(&format!("GStreamer has no {element}"));
+    }
+    lacking.is_none()
+}
+
 #[test]
 fn gstreamer_gets_every_picture() {
-    if !have("gst-launch-1.0") {
+    if !has_gstreamer(&["rtspsrc", "rtph264depay", "avdec_h264"]) {
         return;
-    }
-    let needed = ["rtspsrc", "rtph264depay", "avdec_h264"];
-    let lacks = |element: &&str| !run("gst-inspect-1.0", &[element]).status.success();
-    if let Some(element) = needed.into_iter().find(lacks) {
-        return skip(&format!("GStreamer has no {element}"));
     }
     let server = test_picture();
     let file = server.dir.file("gray");
@@ -777,6 +785,61 @@ fn people_and_links_are_those_of_http() {
     );
     server.signal("-HUP");
     while client.picture().is_some() {}
+}
+
+/// Players choose the digest where it is offered: so who has no plain password does not get in there by them.
+#[test]
+fn players_log_in_by_a_digest() {
+    let server = server(&format!(
+        "[test]\nwidth = 320\nheight = 240\n[user anna]\npassword = plain:ge heim\n[user ben]\n{BEN}\n"
+    ));
+    let mut client = Client::new(&server, "/");
+    assert_eq!(client.status("OPTIONS", "", ""), "200");
+    let challenge = client.ask("DESCRIBE", "", "");
+    let (digest, basic) = challenge
+        .split_once("WWW-Authenticate: Basic realm=")
+        .expect(&challenge);
+    assert!(
+        digest.contains("\r\nWWW-Authenticate: Digest realm=\"fmp4streamer\", nonce=\"")
+            && !basic.contains("nonce"),
+        "{challenge}"
+    );
+    assert!(!challenge.contains("stale"), "{challenge}");
+    assert_eq!(client.status("DESCRIBE", "", BEN_BASIC), "200");
+    let address = place(&server);
+    for (user, password, good) in [
+        ("anna", "ge heim", true),
+        ("anna", "geheim", false),
+        ("ben", "geheim", false),
+    ] {
+        if have("ffmpeg") {
+            let url = format!("rtsp://{user}:{}@{address}/", password.replace(' ', "%20"));
+            let played = ffmpeg(TCP, &url, "-frames:v 1 -f null -");
+            let said = String::from_utf8_lossy(&played.stderr);
+            assert_eq!(played.status.success(), good, "{user}: {said}");
+        }
+        if has_gstreamer(&["rtspsrc", "rtph264depay"]) {
+            let (user, password) = (format!("user-id={user}"), format!("user-pw={password}"));
+            let pipeline = "protocols=tcp ! rtph264depay ! identity eos-after=2 ! fakesink".split(' ');
+            let source = [
+                "-q",
+                "rtspsrc",
+                &format!("location=rtsp://{address}/"),
+                &user,
+                &password,
+            ];
+            let played = run(
+                "gst-launch-1.0",
+                &source.into_iter().chain(pipeline).collect::<Vec<_>>(),
+            );
+            let said = String::from_utf8_lossy(&played.stderr);
+            assert_eq!(played.status.success(), good, "{user}: {said}");
+        }
+    }
+    until("it is in the log", || {
+        server.log().contains("login failed from 127.0.0.1 as \"anna\"")
+    });
+    assert!(!server.log().contains("heim"), "{}", server.log());
 }
 
 /// Players give a password once they are asked for it; so where some cameras are for anybody, they are asked at the others.

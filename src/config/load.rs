@@ -195,6 +195,17 @@ impl Config {
                 ..Rights::default()
             });
         }
+        let (plain, hashed): (Vec<_>, Vec<_>) = people
+            .users
+            .iter()
+            .partition(|user| user.password.plain().is_some());
+        if let (true, [with, ..], [without, ..]) = (server.rtsp, &*plain, &*hashed) {
+            notices.push(format!(
+                "[user {}]: most RTSP clients log in by a digest where they can, as they do for [user {}]; so this password has to be plain:, \
+                 too",
+                without.name, with.name
+            ));
+        }
         let mut config = Config {
             file: Some(file.into()),
             cameras,

@@ -119,6 +119,15 @@ mod tests {
         let plain = parse("[user anna]\npassword = plain:gar sonst%%").unwrap();
         assert_eq!(plain.people.users[0].password.plain(), Some("gar sonst%"));
         assert!(!format!("{:?} {}", plain.people, plain.describe()).contains("sonst"));
+        assert_eq!(plain.notices, [""; 0]);
+        let mixed = "[server]\nrtsp = yes\n[user anna]\npassword = plain:x\n[user ben]\nPASSWORD";
+        let [notice] = &*parse(mixed).unwrap().notices else {
+            panic!("a warning");
+        };
+        assert!(
+            notice.starts_with("[user ben]: ") && notice.contains("[user anna]"),
+            "{notice}"
+        );
         let config = parse("[user anna]\nPASSWORD").unwrap();
         assert_eq!(config.cameras.len(), 1);
         assert_eq!(

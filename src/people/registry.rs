@@ -6,6 +6,7 @@ use super::link::Link;
 use super::session;
 use crate::config::{self, Rights, Role, User};
 use crate::error::Result;
+use crate::format::digest::Digest;
 use crate::format::password::{MAX_PASSWORD_BYTES, Password};
 use crate::format::{base64, basic, mac};
 use crate::sys::clock;
@@ -24,6 +25,9 @@ const REMEMBERED: usize = 64;
 /// This program was written after that moment (Unix time): a clock that says otherwise can't be believed.
 const BUILT: u64 = 1_767_225_600;
 
+/// The challenge of a digest can be answered for so long, in seconds. Some clients keep the first one, and do not ask again.
+const NONCE_S: u64 = 12 * 3600;
+
 /// What somebody brings.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Credentials<'a> {
@@ -33,6 +37,8 @@ pub struct Credentials<'a> {
     pub authorization: Option<&'a str>,
     /// The session's cookie.
     pub session: Option<&'a str>,
+    /// The request's method, where a digest is taken, in which it is.
+    pub method: Option<&'a str>,
 }
 
 /// What somebody may do, and by what it is known.
@@ -71,6 +77,8 @@ pub enum Denial {
     Unknown,
     /// There is no such user, or the password is another one. The name, for the log.
     Wrong(String),
+    /// The password is right, but the challenge that was answered is an old one.
+    Stale,
     /// After wrong passwords this address has to wait.
     Wait(Duration),
     /// Too many passwords are being tried.
@@ -164,6 +172,13 @@ impl People {
             return terms.by_link(token).ok_or(Denial::Link);
         }
         if let Some(field) = credentials.authorization.filter(|_| !users.is_empty()) {
+            if let Some((digest, method)) = Digest::parse(field).zip(credentials.method) {
+                let user = self.by_plain(users, digest.user(), from, &|plain| digest.is_of(plain, method))?;
+                return match self.is_fresh(digest.nonce()) {
+                    true => Ok(Grant::User(user.clone())),
+                    false => Err(Denial::Stale),
+                };
+            }
             let (name, password) = basic::parse(field).ok_or(Denial::Unknown)?;
             let user = self.by_password(&terms, &name, &password, from)?;
             return Ok(Grant::User(user.clone()));
@@ -177,6 +192,19 @@ impl People {
             .rights_of_others()
             .map(Grant::Anybody)
             .ok_or(Denial::Unknown)
+    }
+
+    /// The header line that asks for a digest (RFC 2617, 3.2.1), if there is a user whom it is of use to. Some clients read its fields
+    /// in this order alone. `is_stale`: they need not ask their user again.
+    pub fn challenge(&self, is_stale: bool) -> String {
+        let terms = self.terms();
+        let mut users = terms.config.users.iter();
+        if users.all(|user| user.password.plain().is_none()) {
+            return String::new();
+        }
+        let nonce = self.nonce(clock::monotonic_us() / 1_000_000 + NONCE_S);
+        let stale = if is_stale { ", stale=TRUE" } else { "" };
+        format!("WWW-Authenticate: Digest realm=\"fmp4streamer\", nonce=\"{nonce}\"{stale}\r\n")
     }
 
     /// True if what was allowed is allowed still.
@@ -225,6 +253,45 @@ impl People {
 
     fn terms(&self) -> Arc<Terms> {
         Arc::clone(&self.terms.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What is signed in a challenge, so that nothing has to be kept of it: when it ends, by this machine's clock.
+    fn nonce(&self, end_s: u64) -> String {
+        let code = mac::of(&self.memory_key, &[b"nonce", &end_s.to_be_bytes()]);
+        format!("{end_s}.{}", base64::encode_url(&code[..16]))
+    }
+
+    fn is_fresh(&self, nonce: &str) -> bool {
+        let end_s = nonce.split('.').next().and_then(|end_s| end_s.parse().ok());
+        // All of it, as a number can be written in several ways.
+        end_s.is_some_and(|end_s| {
+            clock::monotonic_us() / 1_000_000 < end_s
+                && mac::is_same(nonce.as_bytes(), self.nonce(end_s).as_bytes())
+        })
+    }
+
+    /// The user of that name, if `is_right` says so of the password that the config has.
+    fn by_plain<'a>(
+        &self,
+        users: &'a [User],
+        name: &str,
+        from: IpAddr,
+        is_right: &dyn Fn(&str) -> bool,
+    ) -> std::result::Result<&'a User, Denial> {
+        if let Some(left) = self.lock().guesses.pause(from, Instant::now()) {
+            return Err(Denial::Wait(left));
+        }
+        let user = users.iter().find(|user| user.name == name);
+        let plain = user.and_then(|user| user.password.plain());
+        // Also for a name that there is not, which takes as long then.
+        let right = is_right(plain.unwrap_or_default());
+        let user = user.filter(|_| right && plain.is_some());
+        let mut state = self.lock();
+        match user {
+            Some(_) => state.guesses.succeeded(from),
+            None => state.guesses.failed(from, Instant::now()),
+        }
+        user.ok_or_else(|| Denial::Wrong(name.into()))
     }
 
     fn by_password<'a>(

@@ -3,8 +3,8 @@ use super::link::Link;
 use super::registry::{Credentials, Denial, Grant, People};
 use super::session;
 use crate::config::{self, Rights, Role, User};
-use crate::format::base64;
 use crate::format::password::Password;
+use crate::format::{base64, md5};
 use std::net::{IpAddr, Ipv4Addr};
 use std::thread;
 
@@ -58,7 +58,7 @@ fn without_users_all_may_watch() {
     let credentials = Credentials {
         authorization: Some("Basic nonsense"),
         session: Some("1.2.3"),
-        link: None,
+        ..Credentials::default()
     };
     let grant = people.admit(&credentials, FROM).unwrap();
     assert_eq!(grant, Grant::Anybody(Rights::default()));
@@ -266,4 +266,74 @@ fn what_changes_holds_at_once_and_for_all() {
     people.change(config::People::default());
     assert!(people.are_all_welcome());
     assert_eq!(by_basic(&people, &field), Ok(None));
+}
+
+/// The field that answers a challenge as a client does.
+fn digest(challenge: &str, name: &str, password: &str, method: &str) -> String {
+    let nonce = challenge.split("nonce=\"").nth(1).expect(challenge);
+    let nonce = nonce.split('"').next().unwrap();
+    let secret = md5::hex(&format!("{name}:fmp4streamer:{password}"));
+    let request = md5::hex(&format!("{method}:rtsp://host/yard"));
+    let response = md5::hex(&format!("{secret}:{nonce}:{request}"));
+    format!(
+        "Digest username=\"{name}\", realm=\"fmp4streamer\", nonce=\"{nonce}\", uri=\"rtsp://host/yard\", \
+         response=\"{response}\""
+    )
+}
+
+#[test]
+fn a_digest_is_asked_for_where_there_is_a_plain_password() {
+    let mut config = config();
+    assert_eq!(people(config.clone()).challenge(false), "");
+    config.users.push(User {
+        password: Password::parse("plain:offen").unwrap(),
+        ..user("carl", "", Role::View)
+    });
+    let registry = people(config.clone());
+    let challenge = registry.challenge(false);
+    let admit = |field: &str, method| {
+        let credentials = Credentials {
+            authorization: Some(field),
+            method,
+            ..Credentials::default()
+        };
+        let grant = registry.admit(&credentials, FROM);
+        grant.map(|grant| grant.user().map(str::to_string))
+    };
+    let carl = Ok(Some("carl".to_string()));
+    let good = digest(&challenge, "carl", "offen", "PLAY");
+    assert_eq!(admit(&good, Some("PLAY")), carl);
+    // The same challenge may be answered again, and Basic is taken, too.
+    assert_eq!(admit(&good, Some("PLAY")), carl);
+    assert_eq!(admit(&basic("carl", "offen"), Some("PLAY")), carl);
+    let wrong = |name: &str| Err(Denial::Wrong(name.into()));
+    assert_eq!(admit(&good, Some("SETUP")), wrong("carl"));
+    for (name, password) in [("carl", ""), ("ben", "geheim"), ("nobody", "")] {
+        let field = digest(&challenge, name, password, "PLAY");
+        assert_eq!(admit(&field, Some("PLAY")), wrong(name));
+    }
+    assert_eq!(admit(&good, Some("PLAY")), carl);
+    // One of another run, and those whose end is not what was signed.
+    let other = people(config).challenge(true);
+    assert!(other.ends_with(", stale=TRUE\r\n"), "{other}");
+    let nonce = challenge.split("nonce=\"").nth(1).unwrap();
+    for old in [
+        &other,
+        "nonce=\"\"",
+        "nonce=\"1.x\"",
+        &format!("nonce=\"9{nonce}"),
+        &format!("nonce=\"0{nonce}"),
+    ] {
+        let field = digest(old, "carl", "offen", "PLAY");
+        assert_eq!(admit(&field, Some("PLAY")), Err(Denial::Stale), "{old}");
+    }
+    assert_eq!(admit(&good, None), Err(Denial::Unknown), "HTTP takes none");
+    // Who guesses waits.
+    for _ in 0..5 {
+        assert_eq!(
+            admit(&digest(&challenge, "carl", "x", "PLAY"), Some("PLAY")),
+            wrong("carl")
+        );
+    }
+    assert!(matches!(admit(&good, Some("PLAY")), Err(Denial::Wait(_))));
 }

@@ -264,15 +264,18 @@ impl<'a> Session<'a> {
             link: target.token,
             authorization: request.field("Authorization"),
             session: None,
+            method: Some(request.method()),
         };
-        let log_in = || {
-            let challenge = "WWW-Authenticate: Basic realm=\"fmp4streamer\"\r\n";
-            Reply::new("401 Unauthorized", challenge)
+        // Of two, some clients take the first one.
+        let log_in = |is_stale| {
+            let basic = "WWW-Authenticate: Basic realm=\"fmp4streamer\"\r\n";
+            Reply::new("401 Unauthorized", &(shared.people.challenge(is_stale) + basic))
         };
         let grant = shared.people.admit(&credentials, from).map_err(|denial| {
             note_denial(&denial, from);
             match denial {
-                Denial::Unknown | Denial::Wrong(_) => log_in(),
+                Denial::Unknown | Denial::Wrong(_) => log_in(false),
+                Denial::Stale => log_in(true),
                 Denial::Link => Reply::new("403 Forbidden", ""),
                 Denial::Wait(_) | Denial::Busy => Reply::new(UNAVAILABLE, "Retry-After: 5\r\n"),
             }
@@ -284,7 +287,7 @@ impl<'a> Session<'a> {
         let only = seen.next().filter(|_| is_any && seen.next().is_none());
         let stream = named.or(only).ok_or_else(|| match &grant {
             // Players tell who they are once they are asked.
-            Grant::Anybody(_) if !shared.people.are_all_welcome() => log_in(),
+            Grant::Anybody(_) if !shared.people.are_all_welcome() => log_in(false),
             _ => Reply::new(NOT_FOUND, ""),
         })?;
         shared.note_grant(self.connection, grant);

@@ -39,6 +39,7 @@ pub fn admit(
         link,
         authorization: head.authorization.as_deref(),
         session: head.cookie(&cookie),
+        method: None,
     };
     let grant = shared.people.admit(&credentials, from).map_err(|denial| {
         note(&denial, from);
@@ -62,7 +63,7 @@ pub fn admit(
 /// The answer to somebody who may do nothing. `by_form`: a session was brought, so it is somebody who knows the login page.
 fn denied(head: &Head, denial: &Denial, by_form: bool) -> Answer {
     let (status, words) = match denial {
-        Denial::Unknown => ("401 Unauthorized", String::new()),
+        Denial::Unknown | Denial::Stale => ("401 Unauthorized", String::new()),
         Denial::Wrong(_) => ("401 Unauthorized", "The name or the password is wrong.".into()),
         Denial::Wait(left) => {
             let seconds = left.as_secs() + 1;
