@@ -221,7 +221,10 @@ async function list() {
 		return { name, start, begin: hours * HOUR_S + minutes * 60 + s, seconds, buttons: [] };
 	});
 	for (const recording of recordings) draw(recording, lines);
-	const first = recordings[0]?.buttons[0];
+	const first = recordings[0]?.buttons[0], lapse = /** @type {HTMLAnchorElement} */ (byId('lapse'));
+	lapse.href = `clip.mp4?day=${days.value}`;
+	lapse.download = `${days.value}.mp4`;
+	lapse.hidden = !first;
 	if (first) first.tabIndex = 0;
 	tell(first ? words.pressToPlay : words.noRecordings);
 }

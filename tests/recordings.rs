@@ -411,12 +411,21 @@ fn clips(server: &Server, folder: &Path, names: &[String]) {
         );
         assert!(get(server, &path).1 == one, "{path}");
     }
+    // A picture of each second, which can be shown by itself.
+    let (head, lapse) = get(server, "/yard/clip.mp4?day=2001-01-02&step=1");
+    assert_eq!(status(&head), "200", "{head}");
+    let (found, pictures) = play(server, &lapse);
+    assert!(pictures > 4, "{pictures}");
+    assert!((found - pictures as f64 / 25.0).abs() < 0.001, "{found}");
     for (query, code) in [
         ("from=1&to=2", "404"),
         ("from=2&to=1", "400"),
         ("from=1&to=3602", "400"),
         ("from=1", "400"),
         ("from=yesterday&to=2", "400"),
+        ("day=2001-01-01", "404"),
+        ("day=2001-01-02&step=0", "400"),
+        ("day=2001-01-02&step=x", "400"),
     ] {
         let (head, _) = get(server, &format!("/yard/clip.mp4?{query}"));
         assert_eq!(status(&head), code, "{query}");

@@ -4,7 +4,8 @@ use super::archive::Archive;
 use super::file::begin_of_fragment;
 use super::library::{days, look_into, of_day, open};
 use super::name::Name;
-use crate::format::fmp4::{Index, Movie, forget_durations, shift};
+use crate::format::fmp4::{About, Index, Movie, forget_durations, shift};
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 
@@ -52,6 +53,69 @@ impl Cut {
         cut
     }
 
+    /// A time-lapse of a day: the first key frame of every so many seconds, up to where the pictures are coded in another way.
+    pub fn lapse(archive: &Archive, camera: &str, day: &str, step_s: u64) -> Cut {
+        let (mut cut, mut next_us) = (Cut::default(), 0);
+        for name in of_day(archive, camera, day) {
+            let added = cut.add_pictures(archive, camera, name, step_s * 1_000_000, &mut next_us);
+            if added.ok() == Some(false) {
+                break;
+            }
+        }
+        cut
+    }
+
+    /// Adds one picture of each step, from that time on, out of a file; false if its pictures are coded in another way.
+    fn add_pictures(
+        &mut self,
+        archive: &Archive,
+        camera: &str,
+        name: Name,
+        step_us: u64,
+        next_us: &mut u64,
+    ) -> io::Result<bool> {
+        let Some((file, about, index)) = self.open(archive, camera, name)? else {
+            return Ok(false);
+        };
+        let (mut at, mut wall_us) = (about.head_bytes as u64, about.wall_us);
+        for (bytes, group_90k) in index.groups() {
+            if wall_us >= *next_us {
+                let begin = begin_of_fragment(&file, at, bytes.into())?;
+                let picture = self.movie.add_picture(&begin);
+                let (offset, bytes) = picture.ok_or(ErrorKind::InvalidData)?;
+                if self.parts.is_empty() {
+                    self.start_us = wall_us;
+                }
+                let at = at + offset;
+                self.parts.push(Part { name, at, bytes });
+                *next_us = (wall_us / step_us + 1).saturating_mul(step_us);
+            }
+            at += u64::from(bytes);
+            wall_us = wall_us.saturating_add(group_90k.saturating_mul(100) / 9);
+        }
+        Ok(true)
+    }
+
+    /// Opens a file; `None` if its pictures are coded in another way.
+    fn open(
+        &mut self,
+        archive: &Archive,
+        camera: &str,
+        name: Name,
+    ) -> io::Result<Option<(File, About, Index)>> {
+        let file = open(archive, camera, name)?;
+        let (about, index) = look_into(&file)?;
+        let mut init = vec![0; about.init_bytes];
+        file.read_exact_at(&mut init, 0)?;
+        forget_durations(&mut init);
+        if self.parts.is_empty() {
+            self.init = init;
+        } else if self.init != init {
+            return Ok(None);
+        }
+        Ok(Some((file, about, index)))
+    }
+
     /// Adds what belongs to it of a file; false if its pictures are coded in another way.
     fn add(
         &mut self,
@@ -61,14 +125,9 @@ impl Cut {
         from_us: u64,
         to_us: u64,
     ) -> io::Result<bool> {
-        let file = open(archive, camera, name)?;
-        let (about, index) = look_into(&file)?;
-        let mut init = vec![0; about.init_bytes];
-        file.read_exact_at(&mut init, 0)?;
-        forget_durations(&mut init);
-        if !self.parts.is_empty() && init != self.init {
+        let Some((file, about, index)) = self.open(archive, camera, name)? else {
             return Ok(false);
-        }
+        };
         let (mut next_at, mut time_90k) = (about.head_bytes as u64, index.begin_90k());
         let mut wall_us = about.wall_us;
         // Where what belongs to it begins, and where it ends.
@@ -91,7 +150,7 @@ impl Cut {
         let media_90k = |time_90k: u64| about.media_90k.saturating_add(time_90k);
         let zero_90k = match self.end {
             None => {
-                (self.start_us, self.init) = (begin_us, init);
+                self.start_us = begin_us;
                 0
             }
             // The same pictures went on, or nearly so: what there is of time between them is kept.

@@ -1,12 +1,19 @@
-//! `/clip.mp4?from=…&to=…`: what was recorded between two times, across files, as one movie.
+//! `/clip.mp4?from=…&to=…`: what was recorded between two times, across files, as one movie; or with `?day=` a time-lapse of a day.
 
 use super::answer::{Answer, Rejection};
 use super::clip::{self, MOST_S};
 use super::exchange::{Ending, Exchange};
+use super::head::Head;
 use super::recordings::{archive, copy, send};
 use crate::record::cut::Cut;
 use crate::record::{Archive, Name, library};
 use std::io;
+use std::ops::RangeInclusive;
+
+/// The seconds of the day between two pictures of a time-lapse.
+const STEPS_S: RangeInclusive<u64> = 1..=3600;
+/// Without `step`: a day is shown in a minute.
+const STEP_S: u64 = 60;
 
 /// Sends it. All of it is known before the first byte, so that it has a length, and what is left of a download can be asked for.
 ///
@@ -49,18 +56,36 @@ pub fn serve(exchange: &Exchange<'_>) -> io::Result<Ending> {
 
 /// What is asked for.
 fn find<'a>(exchange: &Exchange<'_>, archive: &'a Archive) -> Result<(&'a Archive, Cut), Rejection> {
-    let time = |name| exchange.head.asked(name).and_then(unix_ms);
-    let times = time("from").zip(time("to"));
-    let times = times.filter(|(from, to)| from < to && to - from <= MOST_S as u64 * 1000);
-    let Some((from_ms, to_ms)) = times else {
-        let text = "from= and to= take times like 2026-11-28T14:05:00+01:00 or Unix time in seconds, an hour apart at most";
-        return Err(Answer::text("400 Bad Request", text).into());
+    let (head, camera) = (exchange.head, &exchange.camera.stream.name);
+    let cut = match head.asked("day") {
+        Some(day) => {
+            let step_s = head.asked("step").map_or(Ok(STEP_S), str::parse);
+            let Some(step_s) = step_s.ok().filter(|s| STEPS_S.contains(s)) else {
+                let text = "step= takes a whole number of seconds, from 1 to 3600";
+                return Err(Answer::text("400 Bad Request", text).into());
+            };
+            Cut::lapse(archive, camera, day, step_s)
+        }
+        None => {
+            let (from_ms, to_ms) = times(head)?;
+            Cut::find(archive, camera, from_ms, to_ms)
+        }
     };
-    let cut = Cut::find(archive, &exchange.camera.stream.name, from_ms, to_ms);
     if cut.parts.is_empty() {
         return Err(Answer::text("404 Not Found", "Nothing was recorded then, or it is deleted").into());
     }
     Ok((archive, cut))
+}
+
+/// The times that are asked for, in milliseconds.
+fn times(head: &Head) -> Result<(u64, u64), Rejection> {
+    let time = |name| head.asked(name).and_then(unix_ms);
+    let times = time("from").zip(time("to"));
+    let times = times.filter(|(from, to)| from < to && to - from <= MOST_S as u64 * 1000);
+    times.ok_or_else(|| {
+        let text = "from= and to= take times like 2026-11-28T14:05:00+01:00 or Unix time in seconds, an hour apart at most";
+        Answer::text("400 Bad Request", text).into()
+    })
 }
 
 /// Reads Unix time in seconds, or a time as ISO 8601 has it, with its offset: Unix time in milliseconds.

@@ -151,7 +151,7 @@ const ROUTES: &[Route] = &[
         ..ROUTE
     },
     Route {
-        paths: &["/clip.mp4?from="],
+        paths: &["/clip.mp4?from=", "/clip.mp4?day="],
         methods: LOOK_BACK,
         origins: Origins::Tags,
         serve: cut::serve,
@@ -514,6 +514,7 @@ mod tests {
             ("GET /clip.mp4?before=10", "/clip.mp4"),
             ("GET /clip.mp4?to=2&from=1", "/clip.mp4?from="),
             ("GET /clip.mp4?from=", "/clip.mp4?from="),
+            ("GET /clip.mp4?day=2026-11-28&step=10", "/clip.mp4?from="),
             ("GET /ws", "/ws"),
             ("GET /status", "/status"),
             ("GET /healthz", "/healthz"),

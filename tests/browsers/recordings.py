@@ -72,6 +72,11 @@ def what_was_recorded_plays(browser):
             video.onloadedmetadata = () => video.currentTime = video.duration * 0.8;""")
         wait_for("the download is sought in", PATIENCE_S, lambda: browser.run(
             "return taken.duration > 2.4 && !taken.seeking && taken.readyState >= 2 && taken.currentTime > 1.9"))
+        browser.run("""
+            taken.src = document.getElementById('lapse').href + '&step=1';
+            taken.onloadedmetadata = () => taken.currentTime = 0.1;""")
+        wait_for("the time-lapse, too", PATIENCE_S, lambda: browser.run(
+            "return taken.duration < 2 && !taken.seeking && taken.readyState >= 2 && taken.currentTime > 0"))
         errors = browser.errors()
         check(not errors, f"on the console: {errors}")
 

@@ -31,6 +31,9 @@ fn traf_at(moof: &[u8], at: usize) -> Option<(usize, u64, &[u8])> {
 /// Where the first track's part is in a moof that `Samples` wrote.
 const TRAFS_AT: usize = 24;
 
+/// How long each picture of a time-lapse is shown: 25 a second.
+const LAPSE_90K: u32 = TIMESCALE / 25;
+
 /// The samples of a track.
 #[derive(Debug, Default)]
 struct Table {
@@ -142,14 +145,26 @@ impl Movie {
         }
     }
 
-    /// All that stands before so many bytes of fragments, made from the beginning of their file.
-    pub fn head(&self, init: &[u8], fragment_bytes: u64) -> Vec<u8> {
+    /// Adds the first picture of a fragment behind the others, as one of a time-lapse. Gives where it is in the fragment, and its bytes; `None`
+    /// if there is none.
+    pub fn add_picture(&mut self, moof: &[u8]) -> Option<(u64, u64)> {
+        // The video's part is the first one.
+        let (_, _, traf) = traf_at(moof, TRAFS_AT).filter(|(track, ..)| *track == 0)?;
+        let (at, size) = (u32_at(traf, 60)?, u32_at(traf, 68)?);
+        let table = &mut self.tables[0];
+        // All of them are key frames, for which there need be no table.
+        table.add(table.end, LAPSE_90K, size, table.end_at);
+        Some((at.into(), size.into()))
+    }
+
+    /// All that stands before so many bytes of samples, made from the beginning of their file.
+    pub fn head(&self, init: &[u8], payload_bytes: u64) -> Vec<u8> {
         let make = |base| {
             let mut w = Writer::with_capacity(init.len());
             self.rewrite(&mut w, init, base, &mut 0);
             w.u32(1); // The size follows.
             w.bytes(b"mdat");
-            w.u64(16 + fragment_bytes);
+            w.u64(16 + payload_bytes);
             w.into_bytes()
         };
         // Where the fragments begin changes none of the sizes.
@@ -169,6 +184,7 @@ impl Movie {
             let table = &self.tables[(*track).min(1)];
             match kind {
                 b"mvex" | b"stts" | b"stsc" | b"stsz" | b"stco" => {}
+                b"trak" if table.sizes.is_empty() => *track += 1,
                 b"moov" | b"trak" | b"mdia" | b"minf" | b"stbl" => {
                     w.boxed(kind, |w| self.rewrite(w, &whole[8..], base, track));
                     *track += usize::from(kind == b"trak");

@@ -155,3 +155,60 @@ fn a_cut_ends_where_other_pictures_begin() {
     fs::write(camera.rig.folder.join("yard").join(foreign.to_string()), "mine").unwrap();
     assert_eq!(camera.find(0, 10).parts.len(), 2);
 }
+
+#[test]
+fn a_time_lapse_has_a_key_frame_of_each_step() {
+    let camera = Camera::new("cut-lapse");
+    let names = [camera.record(0, 0, true), camera.record(3, 1, false)];
+    // Key frames are a second apart.
+    for (step_s, numbers) in [
+        (1, &[0, 1, 2, 3, 4, 5][..]),
+        (2, &[0, 2, 4]),
+        (5, &[0, 5]),
+        (60, &[0]),
+    ] {
+        let lapse = Cut::lapse(&camera.archive, "yard", "2026-11-28", step_s);
+        let mut head = lapse.head();
+        let base = head.len() as u64;
+        head.truncate(head.len() - 16);
+        let body = |name: &str| find(&head, &format!("moov/trak/mdia/minf/stbl/{name}")).unwrap();
+        let words = |name: &str| -> Vec<u64> {
+            let words = body(name)[4..].chunks_exact(4);
+            words
+                .map(|it| u32::from_be_bytes(it.try_into().unwrap()).into())
+                .collect()
+        };
+        let pictures = numbers.len() as u64;
+        assert_eq!(words("stts"), [1, pictures, 3600], "{step_s}");
+        assert_eq!(words("co64"), [1, 0, base]);
+        assert_eq!(words("stsc"), [1, 1, pictures, 1]);
+        assert!(
+            find(&head, "moov/trak/mdia/minf/stbl/stss").is_none(),
+            "all are key frames"
+        );
+        assert!(
+            words("stsz")[2..]
+                .iter()
+                .copied()
+                .eq(lapse.parts.iter().map(|part| part.bytes))
+        );
+        for (part, number) in lapse.parts.iter().zip(numbers) {
+            assert_eq!(part.name, names[number / 3]);
+            // The length of its first NAL unit, and then an IDR picture or what goes before it.
+            let file = open(&camera.archive, "yard", part.name).unwrap();
+            let mut begin = [0; 5];
+            file.read_exact_at(&mut begin, part.at).unwrap();
+            assert!([5, 6, 7].contains(&(begin[4] & 31)), "{begin:?}");
+        }
+        assert_eq!(
+            find(&head, "moov/trak/mdia/hdlr").map(|_| head.windows(4).filter(|it| it == b"trak").count()),
+            Some(1)
+        );
+    }
+    assert!(
+        Cut::lapse(&camera.archive, "yard", "2026-11-27", 1)
+            .parts
+            .is_empty()
+    );
+    assert!(Cut::lapse(&camera.archive, "yard", "../yard", 1).parts.is_empty());
+}
