@@ -6,20 +6,26 @@ const ALONE = {
 	start_s: 0, // more at a jump
 	far_s: 0.25, // an excess to jump over
 	memory: 25, // judgements for which what was added lasts
+	settle_ms: 1000, // from one change to the next
 };
-// Chromium plays no sound before it has 0.2 s of it. Then it and Firefox take about 0.1 s ahead, and what they miss is heard.
-const WITH_SOUND = { margin_s: 0.1, step_s: 0.03, start_s: 0.2, far_s: 1, memory: 250 };
+// Chromium plays no sound before it has 0.2 s of it. Then it and Firefox take about 0.1 s ahead, and what they miss is heard,
+// as is each change of speed.
+const WITH_SOUND = { margin_s: 0.1, step_s: 0.03, start_s: 0.2, far_s: 1, memory: 80, settle_ms: 3000 };
 const MAX_MARGIN_S = 0.3;
 const FAST = 1.1; // the rate that plays off an excess
-const SETTLE_MS = 1000; // from one change to the next
+const SEEK_AGAIN_MS = 1000;
 const SEEK_MS = 400; // for which a seek counts as new
 
-/** `slop_s` beyond the margin are tolerated. @returns {import('./contract.js').Pace} */
-export function createPace(slop_s, withSound = false) {
-	const { margin_s, step_s, start_s, far_s, memory } = withSound ? WITH_SOUND : ALONE;
+/**
+ * `slop_s` beyond the margin are tolerated. `jumps`: it plays at one speed, with sound from the first.
+ * @returns {import('./contract.js').Pace}
+ */
+export function createPace(slop_s, withSound = false, jumps = false) {
+	const { margin_s, step_s, start_s, far_s, memory, settle_ms } = withSound ? WITH_SOUND : ALONE;
 	let margin = margin_s;
 	let least = Infinity, judgeAt = 0; // left to play since the last change; when to judge it
 	let seekedAt = 0; // on this link
+	let isLate = false; // so that it jumps
 
 	function judgeAfter(ms, now) {
 		least = Infinity;
@@ -28,7 +34,7 @@ export function createPace(slop_s, withSound = false) {
 
 	return {
 		normal(now) {
-			judgeAfter(SETTLE_MS, now);
+			judgeAfter(settle_ms, now);
 			return 1;
 		},
 
@@ -49,21 +55,23 @@ export function createPace(slop_s, withSound = false) {
 			const excess = least - margin;
 			margin += (margin_s - margin) / memory; // a bad minute is forgotten in the next
 			const slow = rate > 1 || excess < slop_s;
-			judgeAfter(slow ? SETTLE_MS : 1000 * excess / (FAST - 1), now);
-			return slow ? 1 : FAST;
+			isLate = jumps && !slow;
+			judgeAfter(slow || jumps ? settle_ms : 1000 * excess / (FAST - 1), now);
+			return slow || jumps ? 1 : FAST;
 		},
 
 		mustSeek([start, end], at, step, starved, now) {
 			const behind = end - at - step - margin;
-			if (!seekedAt || behind < -1) return true;
+			if (!seekedAt || isLate || behind < -1) return true;
 			// Before the newest range lies what the camera or the network lost.
 			if (at < start - 0.01 && (starved || behind > far_s)) return true;
-			return behind > far_s && now > seekedAt + SETTLE_MS;
+			return behind > far_s && now > seekedAt + SEEK_AGAIN_MS;
 		},
 
 		seek([start, end], at, step, now) {
 			seekedAt = now;
-			const to = Math.max(start, end - step - margin - start_s);
+			isLate = false;
+			const to = Math.max(start, end - step - margin - (jumps ? 0 : start_s));
 			return at < start || Math.abs(to - at) > slop_s ? to : null;
 		},
 

@@ -84,12 +84,26 @@ test('with sound it begins where the browser has some of it, and plays the rest 
 	assert.equal(pace.mustSeek([0, 10], 9, STEP, false, 5000), false);
 	assert.equal(pace.mustSeek([0, 10], 8.8, STEP, false, 5000), true);
 	pace.normal(1000);
-	assert.equal(play(pace, 0.3, 1, 1000, 2034), 1.1);
+	assert.equal(play(pace, 0.3, 1, 1000, 4000), 1);
+	assert.equal(play(pace, 0.3, 1, 4000, 4034), 1.1);
 	// What was too little once is so again.
 	pace.onStarved();
-	play(pace, 0.1, 1, 5000, 35_000);
+	play(pace, 0.1, 1, 7000, 37_000);
 	const margin = 1 - STEP - 0.2 - pace.seek([0, 1], 0, STEP, 1000);
 	assert.ok(margin > 0.125 && margin < 0.13, String(margin));
+});
+
+test('with sound of one speed it jumps over what is too much, once', () => {
+	const pace = createPace(0.1, true, true), range = [0, 1], late = 1 - STEP - 0.1 - 0.15;
+	const to = pace.seek(range, 0, STEP, 1000);
+	assert.ok(Math.abs(1 - STEP - 0.1 - to) < 1e-9, String(to));
+	pace.normal(1000);
+	assert.equal(play(pace, 0.25, 1, 1000, 4000), 1);
+	assert.equal(pace.mustSeek(range, late, STEP, false, 4000), false);
+	assert.equal(play(pace, 0.25, 1, 4000, 4034), 1);
+	assert.equal(pace.mustSeek(range, late, STEP, false, 4034), true);
+	assert.ok(Math.abs(pace.seek(range, late, STEP, 4034) - to) < 1e-9);
+	assert.equal(pace.mustSeek(range, to, STEP, false, 4067), false);
 });
 
 test('the margin grows when the picture starves, to a limit, and shrinks again', () => {
