@@ -24,6 +24,7 @@ import panel
 import people
 import recordings
 import rotation
+import sound
 import tags
 from driver import OUT, Chromium, Firefox, Skip, WebKit
 from rig import Server
@@ -51,7 +52,8 @@ MAIN = EVERYWHERE + [
     foreign.hls_js_plays_hls,
     foreign.hls_js_plays_low_latency_hls, foreign.jmuxer_plays, foreign.broadway_plays,
     tags.pages_of_the_machine_show_pictures, tags.pages_of_the_machine_show_video, tags.listed_pages_show_pictures,
-    tags.strangers_do_not_read_pictures, recordings.what_was_recorded_plays, people.the_login_form_works_without_javascript]
+    tags.strangers_do_not_read_pictures, recordings.what_was_recorded_plays, sound.sound_is_heard_when_it_is_wanted,
+    people.the_login_form_works_without_javascript]
 CHECKS = {
     Chromium: MAIN + [rotation.rotation_is_shown_by_hls, page.the_page_fits_a_phone, page.the_manifest_is_valid,
                       jpeg.an_engine_without_h264_shows_jpeg_pictures, page.two_pages_of_eight_frames_play,
@@ -60,7 +62,8 @@ CHECKS = {
                       panel.the_camera_turns_while_a_key_is_held, panel.a_picture_is_saved_as_it_is_seen,
                       panel.a_camera_without_a_name_is_known_by_its_own,
                       panel.who_may_not_watch_is_told, panel.what_is_at_hand_fades, panel.fingers_zoom_and_come_back,
-                      recordings.recordings_are_reached_by_finger_and_key, operate.the_page_operates_a_camera],
+                      recordings.recordings_are_reached_by_finger_and_key,
+                      sound.the_best_path_is_left_for_sound_and_taken_again, operate.the_page_operates_a_camera],
     Firefox: MAIN,
     WebKit: EVERYWHERE,
 }

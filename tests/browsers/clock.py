@@ -118,7 +118,7 @@ class Clock:
         while self.on:
             connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=15)
             try:
-                connection.request("GET", "/stream.mp4")
+                connection.request("GET", "/stream.mp4?audio=0")
                 self.socket = connection.sock
                 answer = connection.getresponse()
                 if answer.status == 200:

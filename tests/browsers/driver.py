@@ -19,6 +19,8 @@ import time
 import urllib.error
 import urllib.request
 
+from loudspeaker import Loudspeaker
+
 HOST = "cam.test"
 OUT = pathlib.Path(__file__).resolve().parents[2] / "target" / "browsers"
 SIZE = 1280, 900
@@ -86,6 +88,11 @@ def end(process):
             pass
     process.kill()      # does nothing to one that has ended
     process.wait()
+
+
+def pressed(key):
+    """The actions of WebDriver for it."""
+    return [{"type": "key", "id": "keys", "actions": [{"type": kind, "value": key} for kind in ("keyDown", "keyUp")]}]
 
 
 class Browser:
@@ -169,6 +176,14 @@ class WebDriver(Browser):
         """Scripts run in this frame of the page from now on, or with None in the page itself."""
         self.call("POST", "/frame", {"id": number})
 
+    def click(self, selector):
+        """As a person does, who may be asked to by the browser before it lets a page be heard."""
+        found = self.call("POST", "/element", {"using": "css selector", "value": selector})
+        self.call("POST", f"/element/{next(iter(found.values()))}/click", {})
+
+    def press(self, key):
+        self.call("POST", "/actions", {"actions": pressed(key)})
+
     def quit(self):
         try:
             self.call("DELETE", "")
@@ -193,7 +208,10 @@ class Chromium(WebDriver):
 
     def begin(self):
         needs("chromium", "chromedriver")
-        driver = self.start("chromedriver", "--port=0", stdout=subprocess.PIPE, text=True)
+        self.loudspeaker = Loudspeaker(self.profile, self.log)
+        self.processes += self.loudspeaker.processes
+        driver = self.start("chromedriver", "--port=0", stdout=subprocess.PIPE, text=True,
+                            env=os.environ | self.loudspeaker.environment)
         while not (port := re.search(r"successfully on port (\d+)", line := driver.stdout.readline())):
             check(line, "chromedriver ended")
         threading.Thread(target=driver.stdout.read, daemon=True).start()
@@ -283,11 +301,13 @@ class Firefox(Browser):
             for key, value in self.preferences.items():
                 file.write(f"user_pref({json.dumps(key)}, {json.dumps(value)});\n")
         self.log = open(OUT / "firefox.log", "wb")
+        self.loudspeaker = Loudspeaker(self.profile, self.log)
         self.process = subprocess.Popen(
             [binary, "--headless", "--no-remote", "--marionette", "--remote-allow-system-access",
              "--profile", self.profile], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
             env=os.environ | {
-                "MOZ_HEADLESS_WIDTH": str(SIZE[0]), "MOZ_HEADLESS_HEIGHT": str(SIZE[1]), "HOME": self.profile})
+                "MOZ_HEADLESS_WIDTH": str(SIZE[0]), "MOZ_HEADLESS_HEIGHT": str(SIZE[1]), "HOME": self.profile
+            } | self.loudspeaker.environment)
         try:
             self.begin()
         except BaseException:
@@ -328,6 +348,13 @@ class Firefox(Browser):
 
     def screenshot(self):
         return base64.b64decode(self.call("WebDriver:TakeScreenshot", full=False)["value"])
+
+    def click(self, selector):
+        found = self.call("WebDriver:FindElement", using="css selector", value=selector)["value"]
+        self.call("WebDriver:ElementClick", id=next(iter(found.values())))
+
+    def press(self, key):
+        self.call("WebDriver:PerformActions", actions=pressed(key))
 
     def cover(self):
         """Puts another tab before the page: it is hidden then."""
@@ -373,6 +400,7 @@ class Firefox(Browser):
         self.end()
 
     def end(self):
-        end(self.process)
+        for process in [self.process] + self.loudspeaker.processes:
+            end(process)
         self.log.close()
         shutil.rmtree(self.profile, ignore_errors=True)
