@@ -11,6 +11,8 @@ const DAY = 11;
 const AHEAD_S = 20, BEHIND_S = 60;
 /** A gap that is no longer is passed over: sound and picture of a file don't end as one. */
 const GAP_S = 0.4;
+/** What is dragged over less is pressed. */
+const DRAGGED_PX = 10;
 const SOUND = [0x6d, 0x70, 0x34, 0x61]; // mp4a
 
 /** `start` is Unix time, `begin` counts from midnight. @typedef {{ name: string, start: number, begin: number, seconds: number, buttons: HTMLElement[] }} Recording */
@@ -19,7 +21,7 @@ const SOUND = [0x6d, 0x70, 0x34, 0x61]; // mp4a
 const video = /** @type {HTMLVideoElement} */ (byId('video'));
 const days = /** @type {HTMLSelectElement} */ (byId('day'));
 const save = /** @type {HTMLAnchorElement} */ (byId('save'));
-const remove = byId('delete');
+const remove = byId('delete'), hours = byId('hours');
 
 /** @type {Recording[]} */
 let recordings = [];
@@ -28,6 +30,13 @@ let playlist;
 let isLoaded = false;
 /** @type {Recording | undefined} */
 let shown;
+/** The lines of the hours. @type {Map<number, HTMLElement>} */
+const lines = new Map();
+/** Where a clip that is cut out begins and ends, counted from midnight. @type {number[] | undefined} */
+let chosen;
+/** From where keys choose it. @type {HTMLElement | undefined} */
+let anchor;
+let isDragged = false;
 
 const two = number => String(number).padStart(2, '0');
 const clock = s => [s / HOUR_S, s / 60 % 60, s % 60].map(part => two(Math.floor(part))).join(':');
@@ -35,10 +44,11 @@ const tell = text => setText(byId('now'), text);
 const fail = error => tell(reasonOf(error));
 const url = recording => 'recordings/' + recording.name;
 
-/** Of a recording as a file that every player can jump in. @param {Recording} recording */
-function movie({ start, seconds }) {
-	// The times are cut off: that much later is in no other recording.
-	return `clip.mp4?from=${(start + 0.001).toFixed(3)}&to=${(start + seconds).toFixed(3)}`;
+/** Offers what lies between two Unix times as a file that every player can jump in. @param {number} from @param {number} to @param {string} name */
+function offer(from, to, name) {
+	save.href = `clip.mp4?from=${from.toFixed(3)}&to=${to.toFixed(3)}`;
+	save.download = name;
+	save.hidden = false;
 }
 
 /** Reads the playlist of a day (RFC 8216). @param {string} text @returns {Segment[]} */
@@ -176,33 +186,74 @@ async function show() {
 		shown?.buttons.forEach(button => button.removeAttribute('aria-current'));
 		recording.buttons.forEach(button => button.setAttribute('aria-current', 'true'));
 		shown = recording;
-		save.href = movie(recording);
-		save.download = `${recording.name.slice(0, DAY - 1)} ${recording.name.slice(DAY)}`;
-		save.hidden = remove.hidden = false;
+		if (!chosen) offerShown();
 	}
-	tell(clock(recording.begin + time - seen.offset));
+	if (!chosen) tell(clock(recording.begin + time - seen.offset));
 }
 
-/** Draws the pieces of a recording, one in each hour that it touches. @param {Recording} recording @param {Map<number, Node>} lines */
-function draw(recording, lines) {
-	const end = recording.begin + recording.seconds;
-	for (let at = recording.begin; at < end;) {
-		const hour = Math.floor(at / HOUR_S), to = Math.min(end, (hour + 1) * HOUR_S), seconds = to - at, from = at - recording.begin;
-		if (!lines.has(hour)) {
-			const line = make('div');
-			byId('hours').append(make('span', {}, two(hour % 24)), line);
-			lines.set(hour, line);
-		}
-		const button = make('button', {
-			type: 'button', tabIndex: -1, 'aria-label': fill(words.recorded, clock(at), Math.ceil(seconds / 60)),
-			onclick: event => play(recording, from + (event.detail ? seconds * event.offsetX / button.offsetWidth : 0)),
-		});
-		button.style.left = at % HOUR_S / HOUR_S * 100 + '%';
-		button.style.width = seconds / HOUR_S * 100 + '%';
-		lines.get(hour)?.appendChild(button);
-		recording.buttons.push(button);
+function offerShown() {
+	if (!shown) return;
+	const { name, start, seconds } = shown;
+	// The times are cut off: that much later is in no other recording.
+	offer(start + 0.001, start + seconds, `${name.slice(0, DAY - 1)} ${name.slice(DAY)}`);
+	remove.hidden = false;
+}
+
+/** Draws pieces from one time to another one, one in each hour that is touched. @param {(at: number, seconds: number) => HTMLElement} piece */
+function draw(begin, end, piece) {
+	for (let at = begin; at < end;) {
+		const hour = Math.floor(at / HOUR_S), to = Math.min(end, (hour + 1) * HOUR_S), { style } = piece(at, to - at);
+		style.left = at % HOUR_S / HOUR_S * 100 + '%';
+		style.width = (to - at) / HOUR_S * 100 + '%';
 		at = to;
 	}
+}
+
+/** The line of the hour of that time. */
+function lineOf(at) {
+	const hour = Math.floor(at / HOUR_S);
+	const line = lines.get(hour) ?? make('div');
+	if (!lines.has(hour)) {
+		hours.append(make('span', {}, two(hour % 24)), line);
+		lines.set(hour, line);
+	}
+	return line;
+}
+
+/** @param {Recording} recording */
+const drawRecording = recording => draw(recording.begin, recording.begin + recording.seconds, (at, seconds) => {
+	const button = make('button', {
+		type: 'button', tabIndex: -1, 'aria-label': fill(words.recorded, clock(at), Math.ceil(seconds / 60)),
+		onclick: event => {
+			choose();
+			play(recording, at - recording.begin + (event.detail ? seconds * event.offsetX / button.offsetWidth : 0));
+		},
+	});
+	lineOf(at).append(button);
+	recording.buttons.push(button);
+	return button;
+});
+
+/** Unix time of a time of the day, by the recording in which it is, or which is before it. */
+function unix(time) {
+	const { start, begin } = recordings.filter(it => it.begin <= time).pop() ?? recordings[0];
+	return start + time - begin;
+}
+
+/** Offers a clip, an hour at most, or without times what is shown. */
+function choose(...times) {
+	document.querySelectorAll('mark').forEach(mark => mark.remove());
+	chosen = times.length ? times.sort((a, b) => a - b) : undefined;
+	if (!chosen) return offerShown();
+	const [from, last] = chosen, to = Math.min(last, from + HOUR_S);
+	draw(from, to, at => {
+		const mark = make('mark');
+		lines.get(Math.floor(at / HOUR_S))?.append(mark);
+		return mark;
+	});
+	offer(unix(from), unix(to), `${days.value} ${clock(from).replace(/:/g, '-')}.mp4`);
+	remove.hidden = true;
+	tell(fill(words.clip, clock(from), clock(to)));
 }
 
 /** Shows the day that is chosen. */
@@ -214,13 +265,14 @@ async function list() {
 	video.removeAttribute('src');
 	video.load();
 	save.hidden = remove.hidden = true;
-	byId('hours').replaceChildren();
-	const lines = new Map();
+	hours.replaceChildren();
+	lines.clear();
+	chosen = anchor = undefined;
 	recordings = listed.map(({ name, start, seconds }) => {
 		const [hours, minutes, s] = name.slice(DAY).split('-').map(part => parseInt(part));
 		return { name, start, begin: hours * HOUR_S + minutes * 60 + s, seconds, buttons: [] };
 	});
-	for (const recording of recordings) draw(recording, lines);
+	recordings.forEach(drawRecording);
 	const first = recordings[0]?.buttons[0], lapse = /** @type {HTMLAnchorElement} */ (byId('lapse'));
 	lapse.href = `clip.mp4?day=${days.value}`;
 	lapse.download = `${days.value}.mp4`;
@@ -229,13 +281,44 @@ async function list() {
 	tell(first ? words.pressToPlay : words.noRecordings);
 }
 
-// One of the buttons is reached by Tab, the others from it.
-byId('hours').onkeydown = event => {
+/** The time of day where a pointer is. @param {PointerEvent} event */
+function timeAt({ clientX, clientY }) {
+	for (const [hour, line] of lines) {
+		const { left, width, bottom } = line.getBoundingClientRect();
+		if (clientY < bottom) return (hour + Math.max(0, Math.min(0.9999, (clientX - left) / width))) * HOUR_S;
+	}
+}
+
+// What is dragged over becomes a clip.
+hours.onpointerdown = down => {
+	if (!down.isPrimary || down.button) return;
+	const from = timeAt(down);
+	isDragged = false;
+	hours.onpointermove = event => {
+		if (!event.buttons) return;
+		isDragged ||= Math.hypot(event.clientX - down.clientX, event.clientY - down.clientY) > DRAGGED_PX;
+		const to = timeAt(event);
+		if (isDragged && from !== undefined && to !== undefined) choose(from, to);
+	};
+};
+// What was dragged is not pressed as well.
+hours.addEventListener('click', event => {
+	if (isDragged && event.detail) event.stopPropagation();
+}, { capture: true });
+
+// One of the buttons is reached by Tab, the others from it; with Shift, they become a clip.
+hours.onkeydown = event => {
 	const buttons = recordings.flatMap(recording => recording.buttons), at = buttons.indexOf(/** @type {any} */ (event.target));
 	const to = { ArrowLeft: at - 1, ArrowUp: at - 1, ArrowRight: at + 1, ArrowDown: at + 1, Home: 0, End: buttons.length - 1 }[event.key];
 	const button = to === undefined ? undefined : buttons[to];
 	if (!button) return;
 	event.preventDefault();
+	if (event.shiftKey) {
+		const all = [anchor ??= buttons[at], button].flatMap(it => recordings.filter(({ buttons }) => buttons.includes(it)));
+		choose(Math.min(...all.map(it => it.begin)), Math.max(...all.map(it => it.begin + it.seconds)));
+	} else {
+		anchor = undefined;
+	}
 	buttons[at].tabIndex = -1;
 	button.tabIndex = 0;
 	button.focus();

@@ -12,6 +12,16 @@ PATIENCE_S = 60
 CAMERA = "[test]\nname = yard\nwidth = 320\nheight = 240\nfps = 10\nrecord = always\n"
 PLAYING = "const video = document.getElementById('video'); return !video.paused && video.currentTime > arguments[0]"
 
+# A clip of more than one recording, which is there.
+CLIP = """
+    const { searchParams } = new URL(document.getElementById('save').href);
+    const request = new XMLHttpRequest();
+    request.open('HEAD', document.getElementById('save').href, false);
+    request.send();
+    const seconds = searchParams.get('to') - searchParams.get('from');
+    const marks = document.querySelectorAll('mark').length;
+    return request.status === 200 && seconds > 5 && marks ? 'clip' : `${request.status}, ${seconds} s, ${marks} marks`"""
+
 
 def listed(server):
     with urllib.request.urlopen(server.url("recordings/days", "127.0.0.1"), timeout=20) as answer:
@@ -93,6 +103,11 @@ def recordings_are_reached_by_finger_and_key(browser):
             browser.devtools("Input.dispatchTouchEvent", type="touchStart", touchPoints=[place])
             browser.devtools("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
             wait_for("it plays", PATIENCE_S, lambda: browser.run(PLAYING, 0))
+            # Over both: an hour is 340 wide.
+            for kind, x in ("touchStart", -30), ("touchMove", 0), ("touchMove", 30), ("touchEnd", None):
+                points = [] if x is None else [{"x": place["x"] + x, "y": place["y"]}]
+                browser.devtools("Input.dispatchTouchEvent", type=kind, touchPoints=points)
+            check((found := browser.run(CLIP)) == "clip", f"no clip of what was dragged over: {found}")
             finds_no_fault(browser, "one of them")
             (OUT / f"{browser.name}-recordings-phone.png").write_bytes(browser.screenshot())
             wide = browser.run("return document.documentElement.scrollWidth")
@@ -101,7 +116,8 @@ def recordings_are_reached_by_finger_and_key(browser):
             open_page(browser, server)
             wait_for("the first one is reached", PATIENCE_S,
                      lambda: press(browser, "Tab") or focused(browser).startswith("From"))
-            press(browser, "ArrowRight")
+            press(browser, "ArrowRight", shift=True)
+            check((found := browser.run(CLIP)) == "clip", f"no clip of what keys chose: {found}")
             press(browser, "Enter")
             wait_for("the second one", PATIENCE_S, lambda: current(browser) == 1 and browser.run(PLAYING, 0))
         finally:
