@@ -262,6 +262,7 @@ impl Running {
             (old.archive.dir == new.archive.dir, "record_dir"),
             (old.rtsp == new.rtsp, "rtsp"),
             (old.rtsp_port == new.rtsp_port, "rtsp_port"),
+            (old.rtsp_udp == new.rtsp_udp, "rtsp_udp"),
         ] {
             if !same {
                 restart.push(key.into());
@@ -278,6 +279,7 @@ impl Running {
             },
             rtsp: old.rtsp,
             rtsp_port: old.rtsp_port,
+            rtsp_udp: old.rtsp_udp,
             ..new
         };
         if *old != new || self.config.people != people {

@@ -105,8 +105,9 @@ pub fn enter(
         }
         ports.extend(camera.event_url.as_ref().map(|url| url.port));
     }
-    let may_connect = !ports.is_empty();
-    if may_connect {
+    let has_urls = !ports.is_empty();
+    let may_connect = has_urls || config.server.rtsp && config.server.rtsp_udp;
+    if has_urls {
         // What says who knows names is often a link, and the port for long answers is theirs.
         add_folders("/etc/resolv.conf".as_ref(), &mut folders);
         ports.push(DNS_PORT);
@@ -133,7 +134,8 @@ pub fn enter(
         let ways = seccomp::close_ways_out(may_connect).inspect_err(|e| log_info!("sandbox: seccomp: {e}"));
         let more = match may_connect {
             _ if ways.is_err() => "",
-            true => ", sockets for event_url alone",
+            true if has_urls => ", sockets for event_url alone",
+            true => ", sockets for rtsp_udp alone",
             false => ", no new sockets",
         };
         (more, files.is_ok() || ways.is_ok())

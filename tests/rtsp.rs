@@ -8,7 +8,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use nix::time::{ClockId, clock_gettime};
 use std::collections::VecDeque;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket};
 use std::process::Output;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -23,6 +23,10 @@ fn server(lines: &str) -> Server {
 
 fn test_picture() -> Server {
     server("[test]\nwidth = 320\nheight = 240\n")
+}
+
+fn udp_picture() -> Server {
+    server("rtsp_udp = yes\n[test]\nwidth = 320\nheight = 240\n")
 }
 
 /// Where it serves RTSP: host and port.
@@ -226,7 +230,7 @@ impl Client {
                 });
                 continue;
             }
-            assert!(bytes.len() <= 1460 && bytes[0] == 0x80);
+            assert!(bytes.len() <= 1452 && bytes[0] == 0x80);
             let sequence = u16::from_be_bytes([bytes[2], bytes[3]]);
             if let Some(before) = self.sequences[track].replace(sequence) {
                 assert_eq!(sequence, before.wrapping_add(1), "a packet is missing");
@@ -289,6 +293,8 @@ fn assert_no_gap(numbers: &[u32]) {
 
 /// By RTSP alone over its connection.
 const TCP: &[&str] = &["-rtsp_transport", "tcp"];
+/// By datagrams alone.
+const UDP: &[&str] = &["-rtsp_transport", "udp"];
 
 /// Has ffmpeg play what is at that address; `output` are its words for what becomes of it.
 fn ffmpeg(transport: &[&str], url: &str, output: &str) -> Output {
@@ -304,9 +310,9 @@ fn ffmpeg_gets_every_picture_and_takes_tcp_if_it_is_not_told_to() {
     if !have("ffmpeg") {
         return;
     }
-    let server = test_picture();
-    for transport in [TCP, &[]] {
-        let url = format!("rtsp://{}/camera0", place(&server));
+    let (by_tcp, by_udp) = (test_picture(), udp_picture());
+    for (server, transport) in [(&by_tcp, TCP), (&by_tcp, &[]), (&by_udp, UDP)] {
+        let url = format!("rtsp://{}/camera0", place(server));
         let output = "-frames:v 60 -fps_mode passthrough -f rawvideo -pix_fmt gray -";
         let played = ffmpeg(transport, &url, output);
         let said = String::from_utf8_lossy(&played.stderr);
@@ -336,21 +342,91 @@ fn gstreamer_gets_every_picture() {
     if !has_gstreamer(&["rtspsrc", "rtph264depay", "avdec_h264"]) {
         return;
     }
-    let server = test_picture();
-    let file = server.dir.file("gray");
-    let pipeline = format!(
-        "rtspsrc location=rtsp://{}/ ! rtph264depay ! h264parse ! avdec_h264 ! videoconvert ! \
-         video/x-raw,format=GRAY8 ! identity eos-after=61 ! filesink location={}",
-        place(&server),
+    for (server, protocols) in [(test_picture(), "udp+tcp"), (udp_picture(), "udp")] {
+        let file = server.dir.file("gray");
+        let pipeline = format!(
+            "rtspsrc location=rtsp://{}/ protocols={protocols} ! rtph264depay ! h264parse ! avdec_h264 ! videoconvert ! \
+             video/x-raw,format=GRAY8 ! identity eos-after=61 ! filesink location={}",
+            place(&server),
+            file.display()
+        );
+        let played = run("gst-launch-1.0", &pipeline.split(' ').collect::<Vec<_>>());
+        let said = String::from_utf8_lossy(&played.stderr);
+        assert!(played.status.success(), "{said}");
+        assert_no_gap(&numbers_in_gray(&std::fs::read(file).unwrap(), 320, 240));
+    }
+}
+
+/// Large pictures go in several bursts. Nothing is sent to whom the client names, and nothing of a stranger's is heard.
+#[test]
+fn datagrams_go_to_the_client_alone_and_none_is_missing() {
+    if !have("ffmpeg") || !have("python3") {
+        return;
+    }
+    let dir = Dir::new();
+    let file = dir.file("in.h264");
+    let noise = "testsrc2=size=640x480:rate=10,noise=alls=90:allf=t";
+    x264(noise, 60, "keyint=10:min-keyint=10:scenecut=0:qp=12", &file);
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools/replay.py");
+    let server = server(&format!(
+        "rtsp_udp = yes\n[exec]\ncommand = exec python3 {script} {} 10 units\n",
         file.display()
+    ));
+    let mut client = Client::new(&server, "/");
+    let sockets: Vec<UdpSocket> = (0..100)
+        .map(|at| 30000 + 2 * at)
+        .find_map(|port| {
+            let pair = [port, port + 1].map(|port| UdpSocket::bind(("127.0.0.1", port)));
+            pair.into_iter().collect::<Result<_, _>>().ok()
+        })
+        .expect("two ports in a row");
+    let port = sockets[0].local_addr().unwrap().port();
+    for socket in &sockets {
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        setsockopt(socket, sockopt::RcvBuf, &(4 << 20)).unwrap();
+    }
+    assert_eq!(client.status("DESCRIBE", "", ""), "200");
+    let transport = format!(
+        "Transport: RTP/AVP;unicast;destination=192.0.2.1;client_port={port}-{}\r\n",
+        port + 1
     );
-    let played = run("gst-launch-1.0", &pipeline.split(' ').collect::<Vec<_>>());
-    assert!(
-        played.status.success(),
-        "{}",
-        String::from_utf8_lossy(&played.stderr)
-    );
-    assert_no_gap(&numbers_in_gray(&std::fs::read(file).unwrap(), 320, 240));
+    let answer = client.ask("SETUP", "/trackID=0", &transport);
+    let (_, session) = answer.split_once("Session: ").expect(&answer);
+    client.session = session.split(';').next().unwrap().to_string();
+    let (_, own) = answer
+        .split_once(&format!(
+            "RTP/AVP;unicast;client_port={port}-{};server_port=",
+            port + 1
+        ))
+        .expect(&answer);
+    let own = own.split(';').next().unwrap().split_once('-').unwrap();
+    let own: (u16, u16) = (own.0.parse().unwrap(), own.1.parse().unwrap());
+    assert!(own.0 % 2 == 0 && own.1 == own.0 + 1, "{own:?}");
+    let tcp = "Transport: RTP/AVP/TCP;interleaved=2-3\r\n";
+    assert_eq!(client.status("SETUP", "/trackID=0", tcp), "400");
+    assert_eq!(client.status("PLAY", "", ""), "200");
+    let mut buffer = [0; 2048];
+    let (mut last, mut pictures, mut most, mut packets) = (None, 0, 0, 0);
+    while pictures < 20 {
+        let (bytes, from) = sockets[0].recv_from(&mut buffer).unwrap();
+        assert_eq!((from.port(), buffer[0]), (own.0, 0x80));
+        assert!(bytes <= 1452, "{bytes}");
+        let sequence = u16::from_be_bytes([buffer[2], buffer[3]]);
+        if let Some(before) = last.replace(sequence) {
+            assert_eq!(sequence, u16::wrapping_add(before, 1), "a packet is missing");
+        }
+        packets += 1;
+        if buffer[1] & 0x80 != 0 {
+            (pictures, most, packets) = (pictures + 1, most.max(packets), 0);
+        }
+    }
+    assert!(most > 100, "{most} packets in the largest picture");
+    let (bytes, from) = sockets[1].recv_from(&mut buffer).unwrap();
+    assert_eq!((bytes, from.port(), buffer[1]), (56, own.1, 200));
+    // The connection is for requests alone.
+    assert_eq!(client.status("GET_PARAMETER", "", ""), "200");
+    assert!(client.frames.is_empty());
+    assert_eq!(client.status("TEARDOWN", "", ""), "200");
 }
 
 /// Both tracks in one file, in step: ffmpeg puts them together by the reports.
@@ -404,6 +480,8 @@ fn slices_are_those_of_mp4_and_reports_say_when_they_were_captured() {
     let server = test_picture();
     let mut mp4 = server.follow("?times=camera");
     let mut client = Client::playing(&server, "/", 1);
+    // Before the first one the status knows of none.
+    let mut pictures = client.pictures(1);
     let place = server.address;
     let asked = thread::spawn(move || {
         let known = |_| {
@@ -421,7 +499,7 @@ fn slices_are_those_of_mp4_and_reports_say_when_they_were_captured() {
         };
         (0..50).map(known).collect::<Vec<(i64, i64)>>()
     });
-    let pictures = client.pictures(90);
+    pictures.extend(client.pictures(89));
     let known = asked.join().unwrap();
     assert_eq!(pictures[0].types(), [7, 8, 5], "it begins with a key frame");
     let report = client.reports[0][0];

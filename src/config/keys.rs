@@ -303,6 +303,20 @@ pub static KEYS: &[Key] = &[
             Ok(())
         },
     },
+    Key {
+        scope: Scope::Server,
+        name: "rtsp_udp",
+        default: "no",
+        doc: doc(
+            "Whether RTSP also sends by UDP, to ports that the client names, which firewalls on the way have to let \
+              through: for the few recorders that can do nothing else.",
+        ),
+        allowed: "yes or no",
+        set: |draft, text| {
+            draft.server.rtsp_udp = known(switch(text))?;
+            Ok(())
+        },
+    },
     DIR,
     MAX_GB,
     KEEP_FREE,

@@ -70,6 +70,8 @@ pub struct Server {
     pub rtsp_port: u16,
     /// Whether it is.
     pub rtsp: bool,
+    /// Whether its pictures may also go by UDP.
+    pub rtsp_udp: bool,
     /// Where recordings are, and how long.
     pub archive: Archive,
 }
@@ -142,6 +144,7 @@ impl Default for Server {
             historical_orient: false,
             rtsp_port: 8554,
             rtsp: false,
+            rtsp_udp: false,
             archive: Archive::default(),
         }
     }

@@ -2,8 +2,8 @@
 
 use super::h264::nal;
 
-/// An RTP packet has this many bytes at most, so that others can pass it on over Ethernet as it is.
-const PACKET_BYTES: usize = 1460;
+/// An RTP packet has this many bytes at most, so that it goes over Ethernet in one datagram, of IPv6 too.
+const PACKET_BYTES: usize = 1452;
 /// RTP's header (RFC 3550, 5.1) without what we never send.
 const HEADER_BYTES: usize = 12;
 const PAYLOAD_BYTES: usize = PACKET_BYTES - HEADER_BYTES;
@@ -111,7 +111,7 @@ impl Track {
         }
     }
 
-    /// Adds the packet of an AAC frame (RFC 3640, 3.3.6). One of more than 1,444 bytes, which are rare, makes it longer than
+    /// Adds the packet of an AAC frame (RFC 3640, 3.3.6). One of more than 1,436 bytes, which are rare, makes it longer than
     /// others: the connection takes it.
     pub fn sound<'a>(&mut self, frame: &'a [u8], out: &mut Vec<Packet<'a>>) {
         // One AU header of 16 bits: 13 of them are the size.
@@ -294,11 +294,11 @@ mod tests {
             .iter()
             .map(|packet| (packet.head_bytes, packet.payload.len()))
             .collect();
-        assert_eq!(shown, [(16, 2), (18, 1446), (18, 1446), (18, 107), (16, 1448)]);
+        assert_eq!(shown, [(16, 2), (18, 1438), (18, 1438), (18, 123), (16, 1440)]);
         assert_eq!(
             packets[1].head[..18],
             [
-                b'$', 0, 5, 180, 0x80, 96, 0, 0, 0, 0, 0, 2, 1, 2, 3, 4, 0x7c, 0x85
+                b'$', 0, 5, 172, 0x80, 96, 0, 0, 0, 0, 0, 2, 1, 2, 3, 4, 0x7c, 0x85
             ]
         );
         assert_eq!(packets[3].head[16..18], [0x7c, 0x45]);

@@ -138,33 +138,52 @@ pub fn target(url: &str) -> Target<'_> {
     }
 }
 
-/// Finds the one way of sending that there is in a Transport field (12.39), which may list several: over the connection itself.
-/// Gives the two channels, for RTP and RTCP, if the client has chosen some.
-pub fn interleaved(field: &str) -> Option<Option<[u8; 2]>> {
+/// How a track is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// Over the connection itself; on these channels, for RTP and RTCP, if the client has chosen some.
+    Interleaved(Option<[u8; 2]>),
+    /// By UDP, to these ports of the client.
+    Udp([u16; 2]),
+}
+
+/// Finds the first way of sending that there is in a Transport field (12.39), which may list several. `udp`: that is one, too.
+pub fn transport(field: &str, udp: bool) -> Option<Transport> {
     field.split(',').find_map(|way| {
         let mut parts = way.split(';').map(str::trim);
-        if !parts.next()?.eq_ignore_ascii_case("RTP/AVP/TCP") {
+        let protocol = parts.next()?.to_ascii_uppercase();
+        let is_udp = protocol != "RTP/AVP/TCP";
+        if is_udp && !(udp && ["RTP/AVP", "RTP/AVP/UDP"].contains(&&*protocol)) {
             return None;
         }
-        let mut channels = None;
-        for (name, value) in parts.filter_map(|part| part.split_once('=')) {
-            if name.eq_ignore_ascii_case("interleaved") {
+        let wanted = if is_udp { "client_port" } else { "interleaved" };
+        let mut pair = None;
+        for part in parts {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            if name.eq_ignore_ascii_case(wanted) {
                 let (rtp, rtcp) = value.split_once('-').unwrap_or((value, ""));
-                let rtp = rtp.parse().ok()?;
-                channels = Some([rtp, rtcp.parse().unwrap_or(rtp ^ 1)]);
-            } else if name.eq_ignore_ascii_case("mode")
-                && !value.trim_matches('"').eq_ignore_ascii_case("play")
+                let rtp: u16 = rtp.parse().ok()?;
+                pair = Some([rtp, rtcp.parse().unwrap_or(rtp ^ 1)]);
+            } else if name.eq_ignore_ascii_case("multicast")
+                || name.eq_ignore_ascii_case("mode") && !value.trim_matches('"').eq_ignore_ascii_case("play")
             {
                 return None;
             }
         }
-        Some(channels)
+        match pair {
+            _ if is_udp => pair.filter(|ports| !ports.contains(&0)).map(Transport::Udp),
+            None => Some(Transport::Interleaved(None)),
+            Some([rtp, rtcp]) => {
+                let channels = [rtp.try_into().ok()?, rtcp.try_into().ok()?];
+                Some(Transport::Interleaved(Some(channels)))
+            }
+        }
     })
 }
 
 /// What must hold whatever the bytes are; for fuzzing and for tests.
 pub mod laws {
-    use super::{Reader, Request, interleaved, target};
+    use super::{Reader, Request, target, transport};
 
     fn read(pieces: &mut dyn Iterator<Item = &[u8]>) -> (Vec<Request>, Option<&'static str>) {
         let (mut reader, mut requests) = (Reader::default(), Vec::new());
@@ -193,7 +212,7 @@ pub mod laws {
             assert!(
                 !target.name.contains(['/', '?']) && target.token.is_none_or(|it| !it.contains(['/', '&']))
             );
-            _ = interleaved(request.field("Transport").unwrap_or_default());
+            _ = transport(request.field("Transport").unwrap_or_default(), true);
         }
     }
 }
@@ -288,26 +307,40 @@ mod tests {
     }
 
     #[test]
-    fn the_way_over_the_connection_is_found() {
-        for (field, found) in [
-            ("RTP/AVP/TCP;unicast;interleaved=0-1", Some(Some([0, 1]))),
-            ("RTP/AVP/TCP;interleaved=4", Some(Some([4, 5]))),
+    fn the_first_way_that_there_is_is_found() {
+        let tcp = |channels| Some(Transport::Interleaved(channels));
+        let udp = |ports| Some(Transport::Udp(ports));
+        let list = "MP2T/H2221/UDP;unicast, RTP/AVP;unicast;client_port=1-2,rtp/avp/tcp; interleaved=2-3";
+        for (field, by_tcp, with_udp) in [
+            (
+                "RTP/AVP/TCP;unicast;interleaved=0-1",
+                tcp(Some([0, 1])),
+                tcp(Some([0, 1])),
+            ),
+            ("RTP/AVP/TCP;interleaved=4", tcp(Some([4, 5])), tcp(Some([4, 5]))),
             (
                 "RTP/AVP/TCP;interleaved=255;mode=\"PLAY\"",
-                Some(Some([255, 254])),
+                tcp(Some([255, 254])),
+                tcp(Some([255, 254])),
             ),
-            ("RTP/AVP/TCP;unicast", Some(None)),
+            ("RTP/AVP/TCP;unicast", tcp(None), tcp(None)),
+            (list, tcp(Some([2, 3])), udp([1, 2])),
+            ("RTP/AVP;unicast;client_port=5000-5001", None, udp([5000, 5001])),
             (
-                "MP2T/H2221/UDP;unicast, RTP/AVP;unicast;client_port=1-2,rtp/avp/tcp; interleaved=2-3",
-                Some(Some([2, 3])),
+                "RTP/AVP/UDP;client_port=5000;destination=192.0.2.1",
+                None,
+                udp([5000, 5001]),
             ),
-            ("RTP/AVP;unicast;client_port=5000-5001", None),
-            ("RTP/AVP/UDP;multicast", None),
-            ("RTP/AVP/TCP;interleaved=256-257", None),
-            ("RTP/AVP/TCP;interleaved=0-1;mode=record", None),
-            ("", None),
+            ("RTP/AVP/UDP;multicast;client_port=5000-5001", None, None),
+            ("RTP/AVP;unicast", None, None),
+            ("RTP/AVP;client_port=0-1", None, None),
+            ("RTP/AVP;client_port=65536-65537", None, None),
+            ("RTP/AVP/TCP;interleaved=256-257", None, None),
+            ("RTP/AVP/TCP;interleaved=0-1;mode=record", None, None),
+            ("", None, None),
         ] {
-            assert_eq!(interleaved(field), found, "{field}");
+            assert_eq!(transport(field, false), by_tcp, "{field}");
+            assert_eq!(transport(field, true), with_udp, "{field}");
         }
     }
 }

@@ -3,6 +3,7 @@
 mod client;
 mod play;
 mod session;
+mod udp;
 mod wire;
 
 pub use client::RTSP;

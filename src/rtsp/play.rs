@@ -10,12 +10,14 @@ use crate::sys::sock::{self, Input};
 use std::io;
 use std::mem;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// While no picture comes, the client is sent reports so often: go2rtc gives up after five seconds without a byte.
 const QUIET: Duration = Duration::from_secs(2);
 /// A camera that gives nothing may stay away for so long. Then the client is to notice.
 const LOST_US: u64 = 15_000_000;
+/// A client that is sent datagrams, of which nobody tells whether they arrive, is gone after so long without a word.
+const SILENCE: Duration = Duration::from_secs(60);
 /// A pause may be so long.
 const PAUSE_US: u64 = 60_000_000;
 
@@ -34,6 +36,7 @@ pub fn serve(session: &mut Session<'_>) -> io::Result<Ending> {
     let now_us = clock::monotonic_us();
     let wire = Rtp {
         tracks: mem::take(&mut session.tracks),
+        udp: mem::take(&mut session.udp),
         init: Arc::clone(&camera.init),
         cname: session.id.as_bytes().first_chunk().copied().unwrap_or_default(),
         is_paused: false,
@@ -52,19 +55,21 @@ pub fn serve(session: &mut Session<'_>) -> io::Result<Ending> {
     _ = epoll.and_then(|epoll| connection.call_on_input(epoll, call));
     stream.request_key_frame();
     let mut room = Vec::new();
+    let mut looked = Instant::now();
     // Other requests may have come with the one that had it play.
     let mut ending = look(session, stream, &sink)?;
     loop {
         if let Some(ending) = ending {
             return Ok(ending);
         }
+        let mut is_due = looked.elapsed() >= QUIET;
         match follower.next(QUIET) {
             Next::Batch(batch) => {
                 sink.try_send(batch, &mut room);
-                sink.flush()?;
+                flush(&sink)?;
             }
-            Next::Blocked => sink.flush()?,
-            Next::TimedOut | Next::Called => ending = look(session, stream, &sink)?,
+            Next::Blocked => flush(&sink)?,
+            Next::TimedOut | Next::Called => is_due = true,
             Next::Notified => {}
             Next::Broken => return Err(io::Error::other("a fault of this program")),
             Next::Closed => return Ok(Ending::StreamEnded),
@@ -72,7 +77,17 @@ pub fn serve(session: &mut Session<'_>) -> io::Result<Ending> {
         if sink.with_wire(|wire| wire.is_over) {
             return Ok(Ending::StreamEnded);
         }
+        if is_due {
+            ending = look(session, stream, &sink)?;
+            looked = Instant::now();
+        }
     }
+}
+
+/// Sends what did not go at once, and waits for it.
+fn flush(sink: &LiveSink<Rtp>) -> io::Result<()> {
+    sink.with_wire(|wire| wire.udp.send(true));
+    sink.flush()
 }
 
 /// Answers what the client has sent, sends reports where there was nothing else for a while, and says whether it ends.
@@ -93,12 +108,22 @@ fn look(session: &mut Session<'_>, stream: &Stream, sink: &LiveSink<Rtp>) -> io:
             }
         }
         match sock::read_now(&connection.socket, &mut buffer) {
-            Input::Bytes(bytes) => session.reader.take(&buffer[..bytes]),
+            Input::Bytes(bytes) => {
+                session.heard = Instant::now();
+                session.reader.take(&buffer[..bytes]);
+            }
             Input::Nothing => break,
             Input::Ended => return Ok(Some(Ending::Left)),
         }
     }
     connection.looked();
+    let (is_udp, has_heard) = sink.with_wire(|wire| (wire.udp.is_used(), wire.udp.has_heard()));
+    if has_heard {
+        session.heard = Instant::now();
+    }
+    if is_udp && session.heard.elapsed() >= SILENCE {
+        return Ok(Some(Ending::Idle));
+    }
     let now_us = clock::monotonic_us();
     let (sent_us, is_paused) = sink.with_wire(|wire| (wire.sent_us, wire.is_paused));
     let quiet_us = now_us.saturating_sub(sent_us);
@@ -110,7 +135,10 @@ fn look(session: &mut Session<'_>, stream: &Stream, sink: &LiveSink<Rtp>) -> io:
     }
     if quiet_us >= QUIET.as_micros() as u64 {
         let mut reports = Vec::new();
-        sink.with_wire(|wire| wire.report(now_us, &mut reports));
+        sink.with_wire(|wire| {
+            wire.report(now_us, &mut reports);
+            wire.divert(&mut reports);
+        });
         sink.write(&reports)?;
     }
     Ok(None)

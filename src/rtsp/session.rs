@@ -1,8 +1,9 @@
 //! What there is between one client and us, and the answers to its requests.
 
+use super::udp::Udp;
 use crate::format::fmp4::{Init, TIMESCALE};
 use crate::format::rtp::Track;
-use crate::format::rtsp::{self, Reader, Request, Target};
+use crate::format::rtsp::{self, Reader, Request, Target, Transport};
 use crate::format::sdp;
 use crate::log_verbose;
 use crate::people::{Credentials, Denial, Grant};
@@ -53,6 +54,10 @@ pub struct Session<'a> {
     pub camera: Option<Chosen<'a>>,
     /// What is set up; the stream takes it when it begins.
     pub tracks: Vec<Track>,
+    /// What is set up of them by UDP.
+    pub udp: Udp,
+    /// When something last came from the client, once it plays.
+    pub heard: Instant,
     pub place: Option<Place>,
 }
 
@@ -98,6 +103,8 @@ impl<'a> Session<'a> {
             id: format!("{:016X}", u64::from_be_bytes(random::bytes()?)),
             camera: None,
             tracks: Vec::new(),
+            udp: Udp::default(),
+            heard: Instant::now(),
             place: None,
         })
     }
@@ -191,9 +198,9 @@ impl<'a> Session<'a> {
     /// address before anything else, and plays nothing if that is granted.)
     fn set_up(&mut self, request: &Request) -> Result<Reply, Reply> {
         let target = rtsp::target(request.url());
-        let Some(channels) = rtsp::interleaved(request.field("Transport").unwrap_or_default()) else {
-            return Err(Reply::new("461 Unsupported Transport", ""));
-        };
+        let (udp, field) = (self.shared.settings.rtsp_udp, request.field("Transport"));
+        let unsupported = || Reply::new("461 Unsupported Transport", "");
+        let transport = rtsp::transport(field.unwrap_or_default(), udp).ok_or_else(unsupported)?;
         // Some clients lose the query of the address, and with it the token, so what the connection was told of counts.
         let camera = match &self.camera {
             Some(camera) => camera,
@@ -206,22 +213,40 @@ impl<'a> Session<'a> {
             (1, Some(format)) => format.rate,
             _ => return Err(Reply::new(NOT_FOUND, "")),
         };
-        let free = 2 * number as u8;
-        let channels = channels.unwrap_or([free, free + 1]);
+        let (is_udp, wanted) = match transport {
+            Transport::Interleaved(channels) => (false, channels),
+            Transport::Udp(_) => (true, None),
+        };
+        let free = 2 * self.tracks.len() as u8;
+        let channels = wanted.unwrap_or([free, free + 1]);
         let is_sound = number == 1;
         let is_taken = |track: &Track| {
             track.is_sound == is_sound || track.channels.iter().any(|channel| channels.contains(channel))
         };
-        if self.tracks.iter().any(is_taken) || channels[0] == channels[1] {
+        let is_mixed = !self.tracks.is_empty() && self.udp.is_used() != is_udp;
+        if self.tracks.iter().any(is_taken) || channels[0] == channels[1] || is_mixed {
             return Err(Reply::new("400 Bad Request", ""));
         }
         let random = random::bytes().map_err(|_| Reply::new(UNAVAILABLE, ""))?;
         let track = Track::new(is_sound, rate, channels, random);
         let ([rtp, rtcp], ssrc) = (channels, track.ssrc);
+        let way = match transport {
+            Transport::Interleaved(_) => format!("/TCP;unicast;interleaved={rtp}-{rtcp}"),
+            Transport::Udp(ports) => {
+                let own = self
+                    .udp
+                    .open(&self.connection.socket, ports)
+                    .map_err(|_| unsupported())?;
+                format!(
+                    ";unicast;client_port={}-{};server_port={}-{}",
+                    ports[0], ports[1], own[0], own[1]
+                )
+            }
+        };
         self.tracks.push(track);
         // No `timeout` that needs more than the connection itself; but some clients reconnect each minute without one.
         let fields = format!(
-            "Session: {};timeout=60\r\nTransport: RTP/AVP/TCP;unicast;interleaved={rtp}-{rtcp};ssrc={ssrc:08X}\r\n",
+            "Session: {};timeout=60\r\nTransport: RTP/AVP{way};ssrc={ssrc:08X}\r\n",
             self.id
         );
         Ok(Reply::new(OK, &fields))

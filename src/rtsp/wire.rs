@@ -1,5 +1,6 @@
 //! What one client is sent of a ring: packets of the tracks that it has set up, and when their frames were captured.
 
+use super::udp::Udp;
 use crate::format::fmp4::{FRAME_SAMPLES, Fragment, Init};
 use crate::format::h264::nal;
 use crate::format::rtp::{CNAME_BYTES, Packet, Track};
@@ -16,6 +17,8 @@ const REPORT_EVERY_US: u64 = 5_000_000;
 /// The tracks of one client.
 pub struct Rtp {
     pub tracks: Vec<Track>,
+    /// Where the client did not ask for them over the connection.
+    pub udp: Udp,
     /// What the client was told of.
     pub init: Arc<Init>,
     /// By this name the client knows that its tracks belong together.
@@ -49,6 +52,14 @@ impl Rtp {
                 0 => out.extend_from_slice(&track.empty_report()),
                 _ => out.extend_from_slice(&track.report(at_us, offset_us, &self.cname)),
             }
+        }
+    }
+
+    /// Sends what was put together for the connection as datagrams, if they are used.
+    pub fn divert(&mut self, framed: &mut Vec<u8>) {
+        if self.udp.is_used() {
+            self.udp.waiting.append(framed);
+            self.udp.send(false);
         }
     }
 }
@@ -85,14 +96,14 @@ impl Wire for Rtp {
             }
             self.add(fragment, is_start, batch.made_us, (&mut packets, room));
             if !fragment.is_sound() {
-                bytes += send(&mut packets, socket, buffer, room);
+                bytes += self.send_packets(&mut packets, socket, buffer, room);
             }
         }
-        bytes + send(&mut packets, socket, buffer, room)
+        bytes + self.send_packets(&mut packets, socket, buffer, room)
     }
 
     fn is_over(&self) -> bool {
-        self.is_over
+        self.is_over || !self.udp.waiting.is_empty()
     }
 }
 
@@ -134,25 +145,35 @@ impl Rtp {
             self.report(fragment.captured_us, reports);
         }
     }
-}
 
-/// Sends the reports and the packets, and leaves none.
-fn send(
-    packets: &mut Vec<Packet<'_>>,
-    socket: &TcpStream,
-    buffer: &mut SendBuffer,
-    reports: &mut Vec<u8>,
-) -> u64 {
-    if packets.is_empty() {
-        return 0;
+    /// Sends the reports and the packets, and leaves none.
+    fn send_packets(
+        &mut self,
+        packets: &mut Vec<Packet<'_>>,
+        socket: &TcpStream,
+        buffer: &mut SendBuffer,
+        reports: &mut Vec<u8>,
+    ) -> u64 {
+        if packets.is_empty() {
+            return 0;
+        }
+        if self.udp.is_used() {
+            for slice in packets.iter().flat_map(Packet::slices) {
+                reports.extend_from_slice(slice);
+            }
+            let bytes = reports.len() as u64;
+            self.divert(reports);
+            packets.clear();
+            return bytes;
+        }
+        let mut slices = Vec::with_capacity(1 + 2 * packets.len());
+        slices.push(IoSlice::new(reports));
+        for packet in packets.iter() {
+            slices.extend(packet.slices().map(IoSlice::new));
+        }
+        let bytes = buffer.send(socket, &slices);
+        packets.clear();
+        reports.clear();
+        bytes
     }
-    let mut slices = Vec::with_capacity(1 + 2 * packets.len());
-    slices.push(IoSlice::new(reports));
-    for packet in packets.iter() {
-        slices.extend(packet.slices().map(IoSlice::new));
-    }
-    let bytes = buffer.send(socket, &slices);
-    packets.clear();
-    reports.clear();
-    bytes
 }

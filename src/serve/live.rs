@@ -68,7 +68,7 @@ pub trait Wire: Send {
     fn send(&mut self, batch: &Batch, socket: &TcpStream, buffer: &mut SendBuffer, room: &mut Vec<u8>)
     -> u64;
 
-    /// True if what comes now can't be sent on this wire.
+    /// True if the client's own thread is to see to it: what comes now can't be sent on this wire, or waits for it.
     fn is_over(&self) -> bool {
         false
     }

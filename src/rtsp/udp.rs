@@ -1,0 +1,111 @@
+//! The datagrams of a client that asked for UDP: its sockets, and what waits to be sent by them.
+
+use crate::serve::READS;
+use crate::sys::sock::{self, Input};
+use std::io::{self, ErrorKind, IoSlice};
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::thread;
+use std::time::Duration;
+
+/// So many go in a row: a receiver's buffer holds about a hundred until it looks.
+const BURST: usize = 64;
+/// Then it has so long.
+const PAUSE: Duration = Duration::from_millis(1);
+/// One that the network does not take in that time is lost, as any may be.
+const SEND_TIME: Duration = Duration::from_millis(100);
+/// Tries to find two ports in a row.
+const TRIES: u32 = 16;
+
+/// The ways of one client's tracks.
+#[derive(Default)]
+pub struct Udp {
+    /// Each is the socket of the channel of its number: RTP's and RTCP's of one track after the other.
+    pub sockets: Vec<UdpSocket>,
+    /// As the connection would be sent it: `$`, channel, length, and a datagram.
+    pub waiting: Vec<u8>,
+}
+
+impl Udp {
+    /// Opens a way from two ports of this machine to those of the client, for RTP and RTCP. Gives the former: an even one and
+    /// the next (RFC 3550, 11). Only this client can send to them.
+    ///
+    /// # Errors
+    /// The kernel's: there are no files or ports left.
+    pub fn open(&mut self, connection: &TcpStream, ports: [u16; 2]) -> io::Result<[u16; 2]> {
+        let mut own = without_mapping(connection.local_addr()?);
+        let mut client = without_mapping(connection.peer_addr()?);
+        for _ in 0..TRIES {
+            own.set_port(0);
+            let any = UdpSocket::bind(own)?;
+            let port = any.local_addr()?.port();
+            own.set_port(port ^ 1);
+            let Ok(next) = UdpSocket::bind(own) else {
+                continue;
+            };
+            let pair = if port % 2 == 0 { [any, next] } else { [next, any] };
+            for (socket, port) in pair.iter().zip(ports) {
+                client.set_port(port);
+                socket.connect(client)?;
+                socket.set_write_timeout(Some(SEND_TIME))?;
+            }
+            self.sockets.extend(pair);
+            return Ok([port & !1, port | 1]);
+        }
+        Err(ErrorKind::AddrInUse.into())
+    }
+
+    /// True if the client asked for it.
+    pub fn is_used(&self) -> bool {
+        !self.sockets.is_empty()
+    }
+
+    /// Sends what waits: what goes at once, or if `all`, everything.
+    pub fn send(&mut self, all: bool) {
+        let (mut sent, mut datagrams) = (0, 0);
+        while let [_, channel, high, low, rest @ ..] = &self.waiting[sent..] {
+            let bytes = usize::from(u16::from_be_bytes([*high, *low]));
+            let socket = self.sockets.get(usize::from(*channel));
+            let Some((socket, datagram)) = socket.zip(rest.get(..bytes)) else {
+                break;
+            };
+            if datagrams % BURST == BURST - 1 {
+                if !all {
+                    break;
+                }
+                thread::sleep(PAUSE);
+            }
+            let send = || match all {
+                true => socket.send(datagram),
+                false => sock::send_now(socket, &[IoSlice::new(datagram)]),
+            };
+            // An error may be that of an earlier one, which nobody took there (ICMP): then this one was not sent.
+            if matches!(send().or_else(|_| send()), Ok(0)) {
+                break;
+            }
+            (sent, datagrams) = (sent + 4 + bytes, datagrams + 1);
+        }
+        self.waiting.drain(..sent);
+    }
+
+    /// True if the client has sent something, whatever it is, since the last call.
+    pub fn has_heard(&self) -> bool {
+        let mut heard = false;
+        for socket in &self.sockets {
+            for _ in 0..READS {
+                match sock::read_now(socket, &mut [0; 64]) {
+                    Input::Bytes(_) => heard = true,
+                    Input::Nothing | Input::Ended => break,
+                }
+            }
+        }
+        heard
+    }
+}
+
+/// IPv4's address by itself, which a listener of both families shows as one of IPv6.
+fn without_mapping(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        IpAddr::V4(v4) => (v4, address.port()).into(),
+        IpAddr::V6(_) => address,
+    }
+}
