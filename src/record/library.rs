@@ -8,6 +8,7 @@ use crate::sys::file::{entries, open_below};
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 /// What is in front of a recording's fragments has no more.
 const HEAD_BYTES: u64 = 16 << 10;
@@ -16,16 +17,18 @@ const HEAD_BYTES: u64 = 16 << 10;
 pub fn days(archive: &Archive, camera: &str) -> Vec<String> {
     let mut days = Vec::new();
     for path in entries(&archive.folder(camera)) {
-        let day = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default();
+        let day = last_of(&path);
         if is_day(day) {
             days.push(day.to_owned());
         }
     }
     days.sort_unstable();
     days
+}
+
+fn last_of(path: &Path) -> &str {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.unwrap_or_default()
 }
 
 /// True if it is the name of a day's folder.
@@ -39,11 +42,7 @@ pub fn of_day(archive: &Archive, camera: &str, day: &str) -> Vec<Name> {
     // What comes from a client is a day before it is a path.
     if is_day(day) {
         for path in entries(&archive.folder(camera).join(day)) {
-            let file = path
-                .file_name()
-                .and_then(|name| name.to_str())
-                .unwrap_or_default();
-            names.extend(Name::parse(day, file));
+            names.extend(Name::parse(day, last_of(&path)));
         }
     }
     names.sort_unstable_by_key(|name| (name.start_s, name.copy));

@@ -63,22 +63,23 @@ pub fn file(exchange: &Exchange<'_>) -> io::Result<Ending> {
     if exchange.head.method == Method::Post {
         return exchange.end(delete(exchange, path));
     }
-    let outcome = archive(exchange).and_then(|archive| {
-        let camera = &exchange.camera.stream.name;
-        if path == "days" {
-            let days = library::days(archive, camera);
-            return Ok(Err(json(array(
-                &days.iter().map(|day| quote(day)).collect::<Vec<_>>(),
-            ))));
-        }
-        let file = library::open(archive, camera, name(path)?).map_err(refused)?;
-        Ok(Ok(file))
-    });
-    match outcome {
-        Ok(Ok(file)) => send_file(exchange, &file),
-        Ok(Err(answer)) => exchange.send(&answer),
+    if path == "days" {
+        return exchange.end(days(exchange));
+    }
+    match open(exchange, path) {
+        Ok(file) => send_file(exchange, &file),
         Err(rejection) => exchange.end(Err(rejection)),
     }
+}
+
+fn days(exchange: &Exchange<'_>) -> Result<Answer, Rejection> {
+    let days = library::days(archive(exchange)?, &exchange.camera.stream.name);
+    let quoted: Vec<String> = days.iter().map(|day| quote(day)).collect();
+    Ok(json(array(&quoted)))
+}
+
+fn open(exchange: &Exchange<'_>, path: &str) -> Result<File, Rejection> {
+    library::open(archive(exchange)?, &exchange.camera.stream.name, name(path)?).map_err(refused)
 }
 
 fn delete(exchange: &Exchange<'_>, path: &str) -> Result<Answer, Rejection> {
