@@ -70,18 +70,21 @@ fn play_into(card: u32, frequency: u32, channels: &str) -> Running {
     running
 }
 
-/// How often a second a wave begins, by the middle one of those that were heard whole.
-fn frequency(samples: &[i16]) -> u32 {
+/// How often a second a wave begins, by those that were heard whole.
+fn frequency(samples: &[i16]) -> usize {
     let ups = (1..samples.len()).filter(|n| samples[n - 1] < 0 && samples[*n] >= 0);
     let ups: Vec<usize> = ups.collect();
     let mut periods: Vec<usize> = ups.windows(2).map(|pair| pair[1] - pair[0]).collect();
     periods.sort_unstable();
-    RATE / periods[periods.len() / 2] as u32
+    let middle = periods[periods.len() / 2];
+    periods.retain(|period| period.abs_diff(middle) <= 1);
+    RATE as usize * periods.len() / periods.iter().sum::<usize>()
 }
 
-fn loudest(samples: &[i16]) -> u64 {
-    let powers = samples.chunks_exact(1024).map(|block| power(block).sqrt() as u64);
-    powers.max().unwrap()
+/// Whether there is a block as loud as that. Another may be louder, with a click beside a gap, or a silence of the player's in it.
+fn is_as_loud(samples: &[i16], wanted: u64) -> bool {
+    let mut powers = samples.chunks_exact(1024).map(power);
+    powers.any(|power| (power.sqrt() as u64).abs_diff(wanted) < 100)
 }
 
 /// A microphone that is listened to, and what was heard.
@@ -177,13 +180,12 @@ fn a_sine_is_heard_as_it_is_played() {
             .iter()
             .flat_map(|(_, frame)| frame.chunks(channels));
         let heard: Vec<i16> = heard.map(|samples| samples[0]).collect();
-        assert_eq!(frequency(&heard), RATE / (RATE / 440));
-        let rms: Vec<u64> = listener
+        assert!(frequency(&heard).abs_diff(440) < 5);
+        let all = listener
             .frames
             .iter()
-            .map(|(_, f)| power(f).sqrt() as u64)
-            .collect();
-        assert!(rms.iter().max().unwrap().abs_diff(wanted) < 50, "{rms:?}");
+            .flat_map(|(_, frame)| frame.iter().copied());
+        assert!(is_as_loud(&all.collect::<Vec<i16>>(), wanted));
     }
 }
 
@@ -301,10 +303,10 @@ fn viewers_have_the_sound_beside_the_picture() {
     for file in files {
         let (pcm, file) = (decode(&file), file.display());
         println!("{file}: {} s of sound", pcm.len() / RATE as usize);
-        assert_eq!(frequency(&pcm), RATE / (RATE / 440), "{file}");
+        assert!(frequency(&pcm).abs_diff(440) < 5, "{file}");
         let last = &pcm[pcm.len() - RATE as usize..];
         for pcm in [&pcm, last] {
-            assert!(loudest(pcm).abs_diff(2896) < 100, "{file}: {}", loudest(pcm));
+            assert!(is_as_loud(pcm, 2896), "{file}");
         }
     }
 
@@ -339,7 +341,7 @@ fn each_camera_has_its_own_microphone() {
                 until("it is heard", || !server.status_after(&camera, "mic").is_empty());
                 let url = server.url(&format!("/{name}/stream.mp4"));
                 run("curl", &["-s", "-m", "6", "-o", file.to_str().unwrap(), &url]);
-                assert_eq!(frequency(&decode(&file)), RATE / (RATE / tone), "{name}");
+                assert!(frequency(&decode(&file)).abs_diff(tone as usize) < 9, "{name}");
             });
         }
     });
