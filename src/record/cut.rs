@@ -162,24 +162,29 @@ impl Cut {
             Some((_, _, end)) => end.saturating_add(GAP_90K),
         };
         let (moved_90k, moved_at) = ((zero_90k as i64).wrapping_sub(begin_90k as i64), self.bytes());
-        self.end = Some((
-            about.run,
-            media_90k(end.1),
-            end.1.saturating_add_signed(moved_90k),
-        ));
-        let (moved, mut at) = (shift(&self.init, moved_90k), begin_at);
-        while at < end.0 {
-            let begin = begin_of_fragment(&file, at, end.0 - at)?;
-            self.movie.add(&begin, moved_at + at - begin_at, moved);
-            at += Index::default()
-                .add(&begin, end.0 - at)
-                .ok_or(ErrorKind::InvalidData)?;
-        }
-        self.parts.push(Part {
+        let moved = shift(&self.init, moved_90k);
+        let mut found = Index::default();
+        let mut part = Part {
             name,
             at: begin_at,
-            bytes: at - begin_at,
-        });
+            bytes: 0,
+        };
+        // If not all of it can be read, the movie has what could be.
+        while let Ok(begin) = begin_of_fragment(&file, part.at + part.bytes, end.0 - part.at - part.bytes) {
+            let Some(bytes) = found.add(&begin, end.0 - part.at - part.bytes) else {
+                break;
+            };
+            self.movie.add(&begin, moved_at + part.bytes, moved);
+            part.bytes += bytes;
+        }
+        if part.bytes > 0 {
+            self.parts.push(part);
+            self.end = Some((
+                about.run,
+                media_90k(end.1),
+                end.1.saturating_add_signed(moved_90k),
+            ));
+        }
         Ok(true)
     }
 

@@ -12,6 +12,8 @@ const BEGIN_S: u64 = 1_795_910_390;
 struct Camera {
     rig: Rig,
     archive: Archive,
+    /// Of a picture: ten are a group.
+    picture_bytes: usize,
 }
 
 impl Camera {
@@ -23,7 +25,11 @@ impl Camera {
             keep_days: 0,
         };
         let archive = Archive::new(rig.folder.clone(), limits);
-        Camera { rig, archive }
+        Camera {
+            rig,
+            archive,
+            picture_bytes: 4000,
+        }
     }
 
     /// Records three seconds, so long after the begin.
@@ -35,7 +41,7 @@ impl Camera {
             copy: 1,
             synced: true,
         };
-        let fragments: Vec<Fragment> = self.rig.fragments(4000);
+        let fragments: Vec<Fragment> = self.rig.fragments(self.picture_bytes);
         let origin = Origin {
             run,
             wall_us: start_s * 1_000_000,
@@ -125,6 +131,44 @@ fn a_cut_goes_on_through_files_and_midnight() {
     assert_eq!(named(&camera.find(12, 3600)), names[2..]);
     assert_eq!(named(&camera.find(16, 3600)), []);
     assert!(camera.find(4, 5).parts[0].bytes < camera.find(3, 5).parts[0].bytes);
+}
+
+#[test]
+fn a_group_of_several_fragments_is_cut_as_one() {
+    let mut camera = Camera::new("cut-large");
+    camera.picture_bytes = 150_000;
+    let name = camera.record(0, 0, true);
+    let file = open(&camera.archive, "yard", name).unwrap();
+    let groups: Vec<u32> = look_into(&file)
+        .unwrap()
+        .1
+        .groups()
+        .map(|group| group.0)
+        .collect();
+    let all = camera.find(0, 3600);
+    assert_eq!(
+        all.bytes(),
+        groups.iter().map(|bytes| u64::from(*bytes)).sum::<u64>()
+    );
+    assert_eq!(times(&all), ([0, 1, 2].map(|n| n * 90_000).to_vec(), 3 * 90_000));
+    let one = camera.find(1, 2);
+    assert_eq!((one.bytes(), times(&one)), (groups[1].into(), (vec![0], 90_000)));
+    assert_eq!(
+        Cut::lapse(&camera.archive, "yard", "2026-11-28", 1).parts.len(),
+        3
+    );
+
+    // What is cut off is left out.
+    let path = camera.rig.folder.join("yard").join(name.to_string());
+    let bytes = fs::read(&path).unwrap();
+    fs::write(
+        &path,
+        &bytes[..bytes.len() - 2 * groups[2] as usize / 3 - groups[1] as usize],
+    )
+    .unwrap();
+    let some = camera.find(0, 3600);
+    assert!(some.bytes() < all.bytes() && some.bytes() >= groups[0].into());
+    assert_eq!(times(&some).0[0], 0);
 }
 
 #[test]
