@@ -8,8 +8,9 @@ use nix::sys::socket::{setsockopt, sockopt};
 use nix::time::{ClockId, clock_gettime};
 use std::collections::VecDeque;
 use std::io::{Read, Write};
-use std::net::{TcpStream, UdpSocket};
-use std::process::Output;
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::path::PathBuf;
+use std::process::{Command, Output};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use support::{Dir, PATIENCE, Server, children, have, numbers_in_gray, run, skip, until, x264};
@@ -355,6 +356,72 @@ fn gstreamer_gets_every_picture() {
         assert!(played.status.success(), "{said}");
         assert_no_gap(&numbers_in_gray(&std::fs::read(file).unwrap(), 320, 240));
     }
+}
+
+#[test]
+fn mpv_gets_every_picture() {
+    if !have("mpv") {
+        return;
+    }
+    let server = udp_picture();
+    for transport in ["tcp", "udp"] {
+        let file = server.dir.file("gray");
+        let words = format!(
+            "--no-config --really-quiet --no-audio --rtsp-transport={transport} --frames=60 --vf=format=gray --untimed \
+             --framedrop=no --of=rawvideo --ovc=rawvideo --o={} rtsp://{}/",
+            file.display(),
+            place(&server)
+        );
+        let played = run("mpv", &words.split(' ').collect::<Vec<_>>());
+        let said = String::from_utf8_lossy(&played.stdout);
+        assert!(played.status.success(), "{said}");
+        assert_no_gap(&numbers_in_gray(&std::fs::read(file).unwrap(), 320, 240));
+    }
+}
+
+/// That a client of PyPI's gets every picture by these transports.
+fn assert_plays(client: &str, transports: &[&str]) {
+    if !have("python3") {
+        return;
+    }
+    let tools = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/python"));
+    if !tools.join(client).is_dir() {
+        return skip(&format!("PyPI's {client} is not installed"));
+    }
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools/rtsp.py");
+    let server = udp_picture();
+    for transport in transports {
+        let played = Command::new("python3")
+            .args([script, client, transport, &format!("rtsp://{}/", place(&server))])
+            .env("PYTHONPATH", &tools)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&played.stderr);
+        assert!(played.status.success(), "{client} {transport}: {said}");
+        assert_no_gap(&numbers_in_gray(&played.stdout, 320, 240));
+    }
+}
+
+/// The client of Home Assistant.
+#[test]
+fn pyav_gets_every_picture() {
+    assert_plays("av", &["tcp", "udp"]);
+}
+
+#[test]
+fn opencv_gets_every_picture() {
+    assert_plays("cv2", &["tcp", "udp"]);
+}
+
+/// An ffmpeg newer than Debian's.
+#[test]
+fn a_newer_ffmpeg_gets_every_picture() {
+    assert_plays("imageio_ffmpeg", &["tcp", "udp"]);
+}
+
+#[test]
+fn aiortsp_gets_every_picture() {
+    assert_plays("aiortsp", &["udp"]);
 }
 
 /// Large pictures go in several bursts. Nothing is sent to whom the client names, and nothing of a stranger's is heard.
@@ -932,6 +999,25 @@ fn who_is_nobody_yet_is_asked_where_there_is_more_to_see() {
     }
     assert!(describe("/door", "").starts_with("RTSP/1.0 401 "));
     assert!(describe("/door", BEN_BASIC).contains("s=door\r\n"));
+}
+
+#[test]
+fn http_and_rtsp_need_a_port_each() {
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let dir = Dir::new();
+    let server =
+        format!("[server]\nlisten = 127.0.0.1\nport = {port}\nrtsp = yes\nrtsp_port = {port}\n[test]\n");
+    let file = dir.write("test.conf", server);
+    let said = run(Server::PROGRAM, &["-c", file.to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&said.stderr);
+    assert!(
+        said.contains(&format!("rtsp_port = {port}: HTTP has this port")),
+        "{said}"
+    );
 }
 
 /// A client that vanishes in the middle of anything costs nothing.

@@ -195,6 +195,14 @@ impl Config {
                 ..Rights::default()
             });
         }
+        if server.rtsp && server.rtsp_port == server.port && server.port != 0 {
+            let tried = format!("rtsp_port = {}", server.rtsp_port);
+            return Err(Error::new(
+                file,
+                tried,
+                "HTTP has this port; RTSP needs another one",
+            ));
+        }
         let (plain, hashed): (Vec<_>, Vec<_>) = people
             .users
             .iter()
