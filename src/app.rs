@@ -108,7 +108,6 @@ pub fn run(
     for line in config.people.describe() {
         log_info!("{line}");
     }
-
     if let [_, _, ..] = &**cameras {
         let places: Vec<String> = cameras
             .iter()
@@ -192,6 +191,7 @@ pub fn run(
     };
     notify.stopping();
     end(&streams, &pumps, &recorders, Some(running.server));
+    running.events.end_recordings();
     log_info!("ended by {signal}");
     Ok(())
 }

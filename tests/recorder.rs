@@ -115,7 +115,7 @@ fn what_a_kill_left_is_repaired_at_the_next_start() {
     let mut ended = start();
     until("it is recorded again", || recordings(&folder).len() == 3);
     until("it is told", || {
-        ended.log().contains("yard: recordings repaired: 1\n")
+        ended.log().contains("yard: recording repaired: ")
     });
     assert!(has_index(&left));
     until("there is a second of it", || {
@@ -144,7 +144,7 @@ fn a_mark_has_what_was_before_it_recorded_and_a_command_gets_the_file() {
         got.display()
     );
     let config = config(&folder, "", &camera).replace("strict", "auto");
-    let server = Server::with_config(&format!("[anonymous]\nrole = control\n{config}"));
+    let mut server = Server::with_config(&format!("[anonymous]\nrole = control\n{config}"));
     until("there are some seconds", || {
         server.camera("recorder") == "waiting" && server.number("frames") > 200
     });
@@ -170,6 +170,13 @@ fn a_mark_has_what_was_before_it_recorded_and_a_command_gets_the_file() {
     assert!((14.0..25.0).contains(&seconds), "{seconds}");
     assert_eq!(files.len(), 1);
     until("it waits for the next", || server.camera("recorder") == "waiting");
+    // One that the program's end cuts short.
+    assert!(run("curl", &mark).status.success());
+    until("it is recorded", || server.camera("recorder") == "recording");
+    server.signal("-TERM");
+    assert!(server.wait().success());
+    let lines = fs::read_to_string(&got).unwrap();
+    assert_eq!(lines.lines().count(), 2, "{lines}");
 }
 
 /// In a mount namespace of its own, in which there is a disk of two megabytes.

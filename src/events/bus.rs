@@ -2,6 +2,7 @@
 
 use super::event::Event;
 use crate::format::url::Url;
+use crate::log_warning;
 use crate::sys::clock;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,6 +10,8 @@ use std::time::Duration;
 
 /// So many events are kept, for who comes back after a break.
 const KEPT: usize = 100;
+/// How long the last recordings have at the program's end. The service manager waits for ten seconds in all.
+const LAST: Duration = Duration::from_secs(3);
 /// So many wait in an outbox; then the oldest of them is dropped.
 const WAITING: usize = 32;
 
@@ -26,6 +29,8 @@ struct Inner {
     /// The number of the newest.
     newest: u64,
     closed: bool,
+    /// No recording will end any more, which is the last thing that happens.
+    recorded: bool,
     outboxes: Vec<Outbox>,
     /// The number of the newest outbox.
     last_outbox: u64,
@@ -194,18 +199,39 @@ impl Events {
         new
     }
 
-    /// The oldest event that waits in the outbox of that number, once there is one; `None` when there will be no more.
+    /// The oldest event that waits in the outbox of that number, once there is one; `None` when there will be no more. Finished
+    /// recordings are told of to the last one, also where the program stops.
     pub(super) fn take(&self, number: u64) -> Option<Arc<Event>> {
         let mut inner = self.lock();
         loop {
-            if inner.closed {
+            let Inner { closed, recorded, .. } = *inner;
+            let at = inner.outboxes.iter().position(|outbox| outbox.number == number)?;
+            let outbox = &mut inner.outboxes[at];
+            let is_over = match outbox.recipient.way {
+                Way::Recorded(_) => recorded && outbox.waiting.is_empty(),
+                _ => closed,
+            };
+            if is_over {
+                inner.outboxes.remove(at);
+                self.news.notify_all();
                 return None;
             }
-            let outbox = inner.outboxes.iter_mut().find(|outbox| outbox.number == number)?;
             if !outbox.waiting.is_empty() {
                 return Some(outbox.waiting.remove(0));
             }
             inner = self.news.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// No recording will end any more. Waits a while until those that did were told of; of what was not the log tells.
+    pub fn end_recordings(&self) {
+        self.lock().recorded = true;
+        self.news.notify_all();
+        let is_busy = |outbox: &Outbox| matches!(outbox.recipient.way, Way::Recorded(_));
+        let some_are = |inner: &mut Inner| inner.outboxes.iter().any(is_busy);
+        let waited = self.news.wait_timeout_while(self.lock(), LAST, some_are);
+        if waited.unwrap_or_else(PoisonError::into_inner).1.timed_out() {
+            log_warning!("record_done_command has not done with the last recordings, and is ended");
         }
     }
 
@@ -316,6 +342,22 @@ mod tests {
         events.change_recipients(Vec::new());
         assert!(!events.rest(1, Duration::from_secs(60)));
         assert_eq!(events.take(1), None);
+    }
+
+    #[test]
+    fn the_last_recording_is_told_of_after_all_else() {
+        let events = Events::default();
+        let way = Way::Recorded("x".into());
+        let camera = "yard".to_string();
+        events.change_recipients(vec![Recipient { camera, way }]);
+        events.close();
+        events.recorded("yard", Path::new("a.mp4"));
+        assert_eq!(*events.take(1).unwrap().text, *"a.mp4");
+        std::thread::scope(|scope| {
+            let end = scope.spawn(|| events.take(1));
+            events.end_recordings();
+            assert_eq!(end.join().unwrap(), None);
+        });
     }
 
     #[test]

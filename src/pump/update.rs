@@ -1,6 +1,6 @@
 //! A new config for a camera whose pump runs.
 
-use crate::config::{Camera, Setting};
+use crate::config::{Camera, Record, Setting};
 use crate::stream::Stream;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -70,6 +70,8 @@ fn opened_by(camera: &Camera) -> Camera {
         event_command: String::new(),
         motion_threshold: 0,
         motion_gap: Duration::ZERO,
+        record: Record::No,
+        record_done_command: String::new(),
         ..camera.clone()
     };
     if let Some(settings) = camera.source.settings_mut() {
@@ -121,6 +123,8 @@ mod tests {
             auto_sleep: !old.auto_sleep,
             linger: old.linger + Duration::from_secs(1),
             section: "renumbered".into(),
+            record: Record::Always,
+            record_done_command: "true".into(),
             ..old.clone()
         };
         let turned = Camera {

@@ -203,22 +203,25 @@ impl Archive {
         }
     }
 
-    /// Gives the newest files of a camera their index, if a crash left them without. None of them may be open. Gives how many.
+    /// Gives the newest files of a camera their index, if a crash left them without. None of them may be open. Gives those that have
+    /// one now.
     ///
     /// # Errors
     /// Those of [`repair`]: the first one, after all were looked at.
-    pub fn repair(&self, camera: &str) -> io::Result<usize> {
+    pub fn repair(&self, camera: &str) -> io::Result<Vec<PathBuf>> {
         let folder = self.root.join(camera);
         let mut names = Vec::new();
         names_in(&folder, &mut |name, _| names.push(name));
-        let (mut before, mut repaired, mut result) = (u64::MAX, 0, Ok(()));
+        let (mut before, mut repaired, mut result) = (u64::MAX, Vec::new(), Ok(()));
         for _ in 0..LOOKED_AT_DAYS {
             let days = names.iter().map(Name::day).filter(|day| *day < before);
             let Some(newest) = days.max() else { break };
             before = newest;
             for name in names.iter().filter(|name| name.day() == newest) {
-                match repair(&folder.join(name.to_string())) {
-                    Ok(was_open) => repaired += usize::from(was_open),
+                let path = folder.join(name.to_string());
+                match repair(&path) {
+                    Ok(true) => repaired.push(path),
+                    Ok(false) => {}
                     Err(e) => result = result.and(Err(e)),
                 }
             }

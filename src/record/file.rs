@@ -127,22 +127,29 @@ impl RecordingFile {
         Ok(())
     }
 
-    /// Writes what waits, and the index, for which there is room also on a disk that is full. Gives the size of the file.
+    /// Writes all that waits.
     ///
     /// # Errors
-    /// Those of write(2) and fdatasync(2). Then the file is to be repaired.
-    pub fn close(mut self) -> io::Result<u64> {
-        let written = self.write(0);
-        if written.is_err() {
-            if self.sequence == 0 {
-                return written.map(|()| 0);
-            }
-            self.file.set_len(self.written_bytes)?;
+    /// Those of write(2). It can be tried again.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.write(self.written_us)
+    }
+
+    /// Writes what waits, if there is room for it, and the index, which has room of its own. False if there is nothing in the file.
+    ///
+    /// # Errors
+    /// Those of ftruncate(2), write(2) and fdatasync(2). Then the file is to be repaired.
+    pub fn close(mut self) -> io::Result<bool> {
+        _ = self.flush();
+        if self.sequence == 0 {
+            return Ok(false);
         }
+        // Behind it there may be a part of what there was no room for.
+        self.file.set_len(self.written_bytes)?;
         let mut head = vec![0; self.head_bytes];
         self.file.read_exact_at(&mut head, 0)?;
         finish(&self.file, &mut head, &self.index)?;
-        written.map(|()| self.written_bytes)
+        Ok(true)
     }
 }
 
@@ -160,7 +167,7 @@ fn finish(file: &File, head: &mut [u8], index: &Index) -> io::Result<()> {
 }
 
 /// Gives a file that was left without an index one, and cuts off what is no whole fragment. One without a picture is removed; what is
-/// no recording is left alone. True if something was done.
+/// no recording is left alone. True if it has an index that it had not.
 ///
 /// # Errors
 /// Those of open(2), read(2), write(2), ftruncate(2), unlink(2).
@@ -190,10 +197,10 @@ pub fn repair(path: &Path) -> io::Result<bool> {
     }
     if end == head_bytes as u64 {
         fs::remove_file(path)?;
-    } else {
-        file.set_len(end)?;
-        finish(&file, &mut head[..head_bytes], &index)?;
+        return Ok(false);
     }
+    file.set_len(end)?;
+    finish(&file, &mut head[..head_bytes], &index)?;
     Ok(true)
 }
 

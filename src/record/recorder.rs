@@ -112,6 +112,7 @@ struct Recorder<'a> {
     gave_jpeg: bool,
     tidied_us: u64,
     retry_us: u64,
+    rename_us: u64,
     /// Up to then pictures are recorded, where only events are.
     until_us: u64,
     /// What was captured before was recorded.
@@ -135,6 +136,7 @@ impl<'a> Recorder<'a> {
             gave_jpeg: false,
             tidied_us: 0,
             retry_us: 0,
+            rename_us: 0,
             until_us: 0,
             ended_us: 0,
             misdated: Vec::new(),
@@ -202,14 +204,19 @@ impl<'a> Recorder<'a> {
             (self.entered, self.tidied_us) = (true, 0);
         }
         if std::mem::take(&mut self.needs_repair) {
-            match self.archive.repair(&self.stream.name) {
-                Ok(0) => {}
-                Ok(files) => log_info!("{}: recordings repaired: {files}", self.stream.name),
-                Err(e) => log_warning!("{}: a recording can't be repaired: {e}", self.stream.name),
+            let camera = &self.stream.name;
+            match self.archive.repair(camera) {
+                Ok(files) => {
+                    for file in &files {
+                        log_info!("{camera}: recording repaired: {}", file.display());
+                        self.stream.events.recorded(camera, file);
+                    }
+                }
+                Err(e) => log_warning!("{camera}: a recording can't be repaired: {e}"),
             }
         }
-        if is_set {
-            self.rename(wall);
+        if is_set && now_us >= self.rename_us {
+            self.rename(wall, now_us);
         }
         if self.tidied_us == 0 || now_us >= self.tidied_us + TIDY_US {
             self.archive.tidy(is_set.then_some(now_s), false)?;
@@ -352,37 +359,49 @@ impl<'a> Recorder<'a> {
 
     /// Ends the file that is open, if one is.
     fn close(&mut self) -> io::Result<()> {
-        let Some(writing) = self.writing.take() else {
+        let Some(mut writing) = self.writing.take() else {
             return Ok(());
         };
+        let flushed = with_room(self.archive, &mut || writing.file.flush());
+        self.written_bytes += writing.file.bytes();
         let closed = writing.file.close();
         let camera = &self.stream.name;
         self.archive.closed(camera, writing.name);
-        self.needs_repair |= closed.is_err();
-        self.written_bytes += closed?;
+        self.needs_repair |= flushed.is_err() || closed.is_err();
         if !writing.name.synced && self.misdated.len() < MOST_MISDATED {
             self.misdated.push((writing.name, writing.captured_us));
         }
         self.tidied_us = 0;
-        self.stream
-            .events
-            .recorded(camera, &self.archive.path(camera, writing.name));
-        Ok(())
+        // It is whole but for what there was no room for.
+        if closed? {
+            self.stream
+                .events
+                .recorded(camera, &self.archive.path(camera, writing.name));
+        }
+        flushed
     }
 
-    /// Gives what was recorded before the clock was set the names that it would have had.
-    fn rename(&mut self, wall: WallClock) {
-        for (old, captured_us) in std::mem::take(&mut self.misdated) {
-            let start_us = captured_us.saturating_add_signed(wall.offset_us);
-            let name = Name {
-                start_s: start_us / 1_000_000,
-                ahead_min: wall.ahead_min,
-                copy: 1,
-                synced: true,
-            };
-            if let Err(e) = self.archive.rename(&self.stream.name, old, name) {
+    /// Gives what was recorded before the clock was set the name that it would have had: one file at a time, as the disk has to
+    /// write its folders for each.
+    fn rename(&mut self, wall: WallClock, now_us: u64) {
+        let Some((old, captured_us)) = self.misdated.pop() else {
+            return;
+        };
+        let start_us = captured_us.saturating_add_signed(wall.offset_us);
+        let name = Name {
+            start_s: start_us / 1_000_000,
+            ahead_min: wall.ahead_min,
+            copy: 1,
+            synced: true,
+        };
+        match self.archive.rename(&self.stream.name, old, name) {
+            // Others may have deleted it.
+            Err(e) if e.kind() != ErrorKind::NotFound => {
                 log_warning!("{}: {old} can't be renamed {name}: {e}", self.stream.name);
+                self.misdated.insert(0, (old, captured_us));
+                self.rename_us = now_us + TIDY_US;
             }
+            _ => {}
         }
     }
 
@@ -429,7 +448,8 @@ fn why(e: &io::Error) -> String {
         }
         ErrorKind::WouldBlock => "another program records into record_dir",
         ErrorKind::PermissionDenied => {
-            "record_dir may not be written; it has to belong to the program's user"
+            "record_dir may not be written; it has to belong to the program's user, and a disk that is mounted directly below / to be \
+             there before the program starts"
         }
         _ => return e.to_string(),
     };

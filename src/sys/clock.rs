@@ -45,10 +45,19 @@ pub fn is_set() -> bool {
         let answer = unsafe { libc::syscall(libc::SYS_adjtimex, state.as_mut_ptr()) };
         answer >= 0 && state[STATUS] & libc::c_long::from(libc::STA_UNSYNC) == 0
     };
-    // systemd-timesyncd's, as its unit may have the call above refused (ProtectClock=); and the kernel's word for its start.
+    // systemd-timesyncd's, as a unit may have the call above refused (ProtectClock=).
     let by_system = || Path::new("/run/systemd/timesync/synchronized").exists();
-    let by_battery = || fs::read("/sys/class/rtc/rtc0/hctosys").is_ok_and(|text| text.starts_with(b"1"));
-    unix().as_secs() > WRITTEN_S && (by_system() || by_battery() || by_kernel())
+    unix().as_secs() > WRITTEN_S
+        && (by_kernel() || by_system() || by_battery(Path::new("/sys/class/rtc/rtc0")))
+}
+
+/// True if the wall clock was set by this clock, and still goes by it: one without a battery was years back, and whoever mended that
+/// did not know the time either. It may be kept in local time.
+fn by_battery(clock: &Path) -> bool {
+    const DAY_S: u64 = 86_400;
+    let read = |name| fs::read_to_string(clock.join(name)).unwrap_or_default();
+    let since_epoch = || read("since_epoch").trim().parse::<u64>();
+    read("hctosys").starts_with('1') && since_epoch().is_ok_and(|s| s.abs_diff(unix().as_secs()) < DAY_S)
 }
 
 /// The local time of day: hours, minutes, seconds (60 in a leap second), milliseconds.
@@ -97,6 +106,25 @@ mod tests {
         let unix_us = monotonic_us().saturating_add_signed(unix_offset_us());
         // Both are cut to whole microseconds.
         assert!(unix_us + 1 >= now.as_micros() as u64);
+    }
+
+    #[test]
+    fn a_clock_with_a_battery_has_the_time() {
+        let clock = std::env::temp_dir().join(format!("fmp4streamer-clock-{}", std::process::id()));
+        fs::create_dir_all(&clock).unwrap();
+        let now_s = unix().as_secs();
+        for (hctosys, since_epoch, expected) in [
+            ("1\n", now_s, true),
+            ("1\n", now_s + 14 * 3600, true),
+            ("1\n", 946_684_900, false),
+            ("0\n", now_s, false),
+        ] {
+            fs::write(clock.join("hctosys"), hctosys).unwrap();
+            fs::write(clock.join("since_epoch"), format!("{since_epoch}\n")).unwrap();
+            assert_eq!(by_battery(&clock), expected, "{hctosys:?} {since_epoch}");
+        }
+        fs::remove_dir_all(&clock).unwrap();
+        assert!(!by_battery(&clock));
     }
 
     #[test]

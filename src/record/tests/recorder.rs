@@ -107,7 +107,7 @@ fn a_clock_that_is_set_begins_a_file_and_names_what_was_before() {
         let picture = camera.picture(n, n * 100_000);
         assert!(recorder.take(&picture, wall, n >= 195).unwrap());
         if n >= 195 {
-            recorder.rename(wall);
+            recorder.rename(wall, 0);
         }
     }
     recorder.close().unwrap();
@@ -131,12 +131,56 @@ fn a_clock_that_is_set_begins_a_file_and_names_what_was_before() {
     );
 }
 
+/// One a turn, and each until it has its name.
+#[test]
+fn what_can_not_be_renamed_is_tried_again() {
+    let camera = Camera::new("rename");
+    let mut recorder = camera.recorder(PLAN);
+    let wall = |offset_us| WallClock {
+        offset_us,
+        ahead_min: 0,
+    };
+    for (n, step_us) in [(0, 0), (10, 0), (20, 4_000_000)] {
+        let picture = camera.picture(n, n * 100_000);
+        assert!(
+            recorder
+                .take(&picture, wall(1_795_870_980_000_000 + step_us), false)
+                .unwrap()
+        );
+    }
+    recorder.close().unwrap();
+    let names = |camera: &Camera| {
+        camera
+            .files()
+            .into_iter()
+            .map(|(name, ..)| name)
+            .collect::<Vec<_>>()
+    };
+    let [first, second] = ["2026-11-28/13-03-00+0000~.mp4", "2026-11-28/13-03-06+0000~.mp4"];
+    assert_eq!(names(&camera), [first, second]);
+    let later = wall(1_795_870_980_000_000 + 86_400_000_000);
+    // Something else has the day's name.
+    let foreign = camera.rig.folder.join("yard/2026-11-29");
+    fs::write(&foreign, "").unwrap();
+    recorder.rename(later, 5);
+    assert_eq!(recorder.rename_us, 5 + TIDY_US);
+    fs::remove_file(&foreign).unwrap();
+    recorder.rename(later, 0);
+    assert_eq!(names(&camera), ["2026-11-29/13-03-00+0000.mp4", second]);
+    // Somebody deleted the other one.
+    fs::remove_file(camera.rig.folder.join("yard").join(second)).unwrap();
+    recorder.rename_us = 0;
+    recorder.rename(later, 5);
+    assert!(recorder.misdated.is_empty() && recorder.rename_us == 0);
+}
+
 #[test]
 fn of_events_there_is_what_was_before_and_nothing_twice() {
     let camera = Camera::new("events");
-    let before_events = Some(Duration::from_secs(10));
     let mut recorder = camera.recorder(Plan {
-        before_events,
+        before_events: Some(Duration::from_secs(10)),
+        // Its files end minutes from now.
+        stagger_s: SEGMENT_S * 3 / 2 - clock::unix().as_secs() % SEGMENT_S,
         ..PLAN
     });
     let now_us = clock::monotonic_us();
