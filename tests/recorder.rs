@@ -67,7 +67,8 @@ fn plays(file: &Path) -> f64 {
 
 /// Whether it has its index: a player need not read all of it to look for a time.
 fn has_index(file: &Path) -> bool {
-    fs::read(file).unwrap()[..16384]
+    let bytes = fs::read(file).unwrap();
+    bytes[..bytes.len().min(32768)]
         .windows(4)
         .any(|kind| kind == b"sidx")
 }
@@ -177,6 +178,44 @@ fn a_mark_has_what_was_before_it_recorded_and_a_command_gets_the_file() {
     assert!(server.wait().success());
     let lines = fs::read_to_string(&got).unwrap();
     assert_eq!(lines.lines().count(), 2, "{lines}");
+}
+
+#[test]
+fn jpeg_pictures_become_mjpeg_in_mp4() {
+    if !have("ffmpeg") || !have("ffprobe") {
+        return;
+    }
+    let dir = Dir::new();
+    let folder = folder(&dir);
+    let pictures = "ffmpeg -v error -re -f lavfi -i testsrc2=size=320x240:rate=10 -f mjpeg -";
+    let config = format!(
+        "[server]\nrecord_dir = {}\nrecord_keep_free = 0\n[exec]\nname = yard\ncommand = {pictures}\nrecord = always\n",
+        folder.display()
+    );
+    let mut server = Server::with_config(&config);
+    until("some seconds are recorded", || server.number("frames") >= 30);
+    assert_eq!(server.camera("recorder"), "recording");
+    server.signal("-TERM");
+    assert!(server.wait().success());
+    let files = recordings(&folder);
+    let [file] = &files[..] else { panic!("{files:?}") };
+    assert!(has_index(file));
+    let file = file.to_str().unwrap();
+    let show =
+        "-v warning -count_frames -show_entries stream=codec_name,nb_read_frames:format=duration -of csv=p=0";
+    let probed = run(
+        "ffprobe",
+        &[&show.split(' ').collect::<Vec<_>>()[..], &[file]].concat(),
+    );
+    assert_eq!(String::from_utf8_lossy(&probed.stderr), "");
+    let probed = String::from_utf8(probed.stdout).unwrap();
+    let fields: Vec<&str> = probed.split([',', '\n']).collect();
+    assert_eq!(fields[0], "mjpeg");
+    let (frames, seconds): (f64, f64) = (fields[1].parse().unwrap(), fields[2].parse().unwrap());
+    assert!(
+        frames >= 20.0 && (seconds - frames / 10.0).abs() < 1.0,
+        "{probed}"
+    );
 }
 
 /// In a mount namespace of its own, in which there is a disk of two megabytes.

@@ -70,7 +70,8 @@ pub(super) const RECORD: Key = Key {
     default: "no",
     doc: doc(
         "Whether this camera is recorded, with its sound: always, or only around events, from clip_s before (10 seconds, if \
-          that is 0) to 10 seconds after. It is awake for it. This needs H.264.",
+          that is 0) to 10 seconds after. It is awake for it. JPEG pictures are recorded as they are, which browsers don't play, and \
+          around events from their beginning.",
     ),
     allowed: "no, always or events",
     set: |draft, text| {

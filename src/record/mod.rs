@@ -6,6 +6,7 @@ mod file;
 mod janitor;
 pub mod library;
 mod name;
+mod pictures;
 mod recorder;
 mod segment;
 

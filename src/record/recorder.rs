@@ -4,6 +4,7 @@
 use super::archive::{Archive, MARKER};
 use super::file::RecordingFile;
 use super::name::Name;
+use super::pictures::Pictures;
 use super::segment::{SEGMENT_S, Segment, WallClock};
 use crate::events::{END, OWN, START};
 use crate::format::Codec;
@@ -32,8 +33,10 @@ const SILENCE_US: u64 = 10_000_000;
 const AFTER_US: u64 = 10_000_000;
 /// Files of an earlier, wrong time that get their right names once it is known; what is above that keeps its name.
 const MOST_MISDATED: usize = 1000;
-/// Room in a file's index: a group of pictures in a file is a second long, or longer.
+/// Room in a file's index: a group of pictures in a file is a second long, or longer; of JPEG pictures it may be shorter, as these
+/// are large.
 const REFERENCES: usize = SEGMENT_S as usize + 32;
+const JPEG_REFERENCES: usize = 4 * REFERENCES;
 
 /// What one camera's recorder is to do.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +55,7 @@ pub fn record(stream: &Stream, archive: &Archive, plan: Plan) {
     loop {
         let worked = panic::catch_unwind(AssertUnwindSafe(|| {
             let mut recorder = Recorder::new(stream, archive, plan);
-            while let Some(events) = stream.events.after(seen, LOOK) {
+            while let Some(events) = stream.events.after(seen, recorder.rest()) {
                 for event in events {
                     seen = event.number;
                     if event.camera == stream.name {
@@ -92,6 +95,7 @@ struct Writing {
     captured_us: u64,
     /// When something was put into it last.
     pushed_us: u64,
+    is_jpeg: bool,
 }
 
 struct Recorder<'a> {
@@ -108,8 +112,7 @@ struct Recorder<'a> {
     entered: bool,
     /// There may be files without an index.
     needs_repair: bool,
-    /// The camera gave JPEG pictures when it was awake last.
-    gave_jpeg: bool,
+    pictures: Pictures,
     tidied_us: u64,
     retry_us: u64,
     rename_us: u64,
@@ -133,7 +136,7 @@ impl<'a> Recorder<'a> {
             written_bytes: 0,
             entered: false,
             needs_repair: true,
-            gave_jpeg: false,
+            pictures: Pictures::new(),
             tidied_us: 0,
             retry_us: 0,
             rename_us: 0,
@@ -155,22 +158,19 @@ impl<'a> Recorder<'a> {
         };
     }
 
+    /// How long nothing has to be done. While pictures are recorded, it is them who are waited for.
+    fn rest(&self) -> Duration {
+        match &self.writing {
+            Some(writing) if writing.is_jpeg => Duration::ZERO,
+            _ => LOOK,
+        }
+    }
+
     /// Does what there is to do by now.
     fn turn(&mut self) {
         let now_us = clock::monotonic_us();
         if now_us < self.retry_us {
             return;
-        }
-        match self.stream.codec() {
-            Some(Codec::Jpeg) => {
-                _ = self.close();
-                (self.watching, self.follower, self.gave_jpeg) = (None, None, true);
-                let why = "recording needs H.264, and this camera gives JPEG pictures";
-                return self.say("stopped", why);
-            }
-            // It sleeps now, and would be woken for nothing.
-            None if self.gave_jpeg => return,
-            _ => self.gave_jpeg = false,
         }
         let stream = self.stream;
         let watch = || stream.watch(Who::Local("recorder"), "file");
@@ -226,7 +226,11 @@ impl<'a> Recorder<'a> {
         if before.is_some() && now_us >= self.until_us && self.writing.is_none() {
             self.follower = None;
         } else {
-            self.pull(now_us, wall, is_set)?;
+            match self.stream.codec() {
+                Some(Codec::Jpeg) => self.pull_pictures(now_us, wall, is_set)?,
+                _ => self.pull(now_us, wall, is_set)?,
+            }
+            self.write_due(clock::monotonic_us())?;
         }
         let what = if self.writing.is_some() {
             "recording"
@@ -266,6 +270,26 @@ impl<'a> Recorder<'a> {
                 _ => break,
             }
         }
+        self.follower = Some(follower);
+        Ok(())
+    }
+
+    /// Takes the JPEG pictures that come in the time of a look.
+    fn pull_pictures(&mut self, now_us: u64, wall: WallClock, is_set: bool) -> io::Result<()> {
+        let ends_us = now_us + LOOK.as_micros() as u64;
+        while let Some((fragment, missed)) = self.pictures.next(self.stream, LOOK) {
+            if let (Some(watching), Some(_)) = (&self.watching, &self.writing) {
+                watching.viewer.skipped.fetch_add(missed, Relaxed);
+            }
+            if !self.take(&fragment, wall, is_set)? || clock::monotonic_us() >= ends_us {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what is due, and ends a file that nothing comes for.
+    fn write_due(&mut self, now_us: u64) -> io::Result<()> {
         if let Some(writing) = &mut self.writing {
             with_room(self.archive, &mut || writing.file.write_due(now_us))?;
             // The camera is away: what comes after it is another file.
@@ -273,7 +297,6 @@ impl<'a> Recorder<'a> {
                 self.close()?;
             }
         }
-        self.follower = Some(follower);
         Ok(())
     }
 
@@ -341,7 +364,9 @@ impl<'a> Recorder<'a> {
         };
         // Its disk may be another one by now, or none.
         self.archive.enter()?;
-        let make = |path: &Path| RecordingFile::create(path, first, origin, REFERENCES, now_us);
+        let is_jpeg = first.init.is_jpeg();
+        let references = if is_jpeg { JPEG_REFERENCES } else { REFERENCES };
+        let make = |path: &Path| RecordingFile::create(path, first, origin, references, now_us);
         let mut made = None;
         with_room(self.archive, &mut || {
             made = Some(self.archive.create(&self.stream.name, name, &make)?);
@@ -353,6 +378,7 @@ impl<'a> Recorder<'a> {
             segment: Segment::new(first, wall, self.plan.stagger_s),
             captured_us: first.captured_us,
             pushed_us: now_us,
+            is_jpeg,
         });
         Ok(())
     }

@@ -71,13 +71,46 @@ impl Fragment {
             .nals
             .iter()
             .fold(0usize, |sum, nal| sum.saturating_add(4 + nal.len()));
+        let kind = (unit.key, unit.refresh);
+        // Each NAL unit behind its length, lengthSizeMinusOne of the avcC being 3 (14496-15, 5.3.3.1.3).
+        Fragment::frame(init, kind, payload_bytes, (span, captured_us, epoch), &|w| {
+            for nal in &unit.nals {
+                w.u32(nal.len() as u32);
+                w.bytes(nal);
+            }
+        })
+    }
+
+    /// Copies a JPEG picture into a fragment, for a file.
+    ///
+    /// # Errors
+    /// It has more than [`MAX_PAYLOAD_BYTES`].
+    pub fn picture(
+        init: Arc<Init>,
+        bytes: &[u8],
+        span: Span,
+        captured_us: u64,
+    ) -> Result<Fragment, TooLarge> {
+        let kind = (true, Refresh::default());
+        Fragment::frame(init, kind, bytes.len(), (span, captured_us, 0), &|w| {
+            w.bytes(bytes)
+        })
+    }
+
+    fn frame(
+        init: Arc<Init>,
+        (key, refresh): (bool, Refresh),
+        payload_bytes: usize,
+        (span, captured_us, epoch): (Span, u64, u32),
+        payload: &dyn Fn(&mut Writer),
+    ) -> Result<Fragment, TooLarge> {
         if payload_bytes > MAX_PAYLOAD_BYTES {
             return Err(TooLarge { payload_bytes });
         }
         let mut w = Writer::with_capacity(HEAD_BYTES + payload_bytes);
         // Those who can begin with a refresh look for a sync sample (and for its recovery point SEI), as those of x264's are
         // in other MP4 files.
-        let flags = match unit.key || unit.refresh.begins {
+        let flags = match key || refresh.begins {
             true => SYNC_SAMPLE,
             false => NON_SYNC_SAMPLE,
         };
@@ -90,17 +123,10 @@ impl Fragment {
         ];
         let has = DATA_OFFSET | FIRST_SAMPLE_FLAGS | SAMPLE_DURATION | SAMPLE_SIZE;
         moof(&mut w, VIDEO_TRACK, span.time_90k, has, &trun);
-        // 8.1.1; each NAL unit behind its length, lengthSizeMinusOne of the avcC being 3 (14496-15,
-        // 5.3.3.1.3).
-        w.boxed(b"mdat", |w| {
-            for nal in &unit.nals {
-                w.u32(nal.len() as u32);
-                w.bytes(nal);
-            }
-        });
+        w.boxed(b"mdat", payload); // 8.1.1
         Ok(Fragment {
-            key: unit.key,
-            refresh: unit.refresh,
+            key,
+            refresh,
             after_loss: false,
             time_90k: span.time_90k,
             duration_90k: span.duration_90k,

@@ -2,7 +2,7 @@
 
 use super::boxes::Writer;
 use super::sound::{self, FRAME_SAMPLES, SoundFormat};
-use super::track::{SOUND_TRACK, TIMESCALE, VIDEO_TRACK};
+use super::track::{SOUND_TRACK, TIMESCALE, VIDEO_TRACK, esds};
 use crate::format::h264::Parameters;
 use std::sync::Arc;
 
@@ -48,10 +48,13 @@ impl Init {
     /// `rotation` degrees (0, 90, 180 or 270; anything else is shown as it is), with this sound or none.
     pub fn new(parameters: Arc<Parameters>, rotation: u16, sound: Option<SoundFormat>) -> Init {
         let info = &parameters.info;
-        let codec = format!(
-            "avc1.{:02x}{:02x}{:02x}",
-            info.profile_idc, info.constraint_flags, info.level_idc
-        );
+        let codec = match is_jpeg(&parameters) {
+            true => "mp4v.6C".into(),
+            false => format!(
+                "avc1.{:02x}{:02x}{:02x}",
+                info.profile_idc, info.constraint_flags, info.level_idc
+            ),
+        };
         let (width, height) = (info.width, info.height);
         let rotation = if matches!(rotation, 90 | 180 | 270) {
             rotation
@@ -82,6 +85,11 @@ impl Init {
             Some(_) if with_sound => &self.both,
             _ => &self.video,
         }
+    }
+
+    /// True if the pictures are JPEG.
+    pub fn is_jpeg(&self) -> bool {
+        is_jpeg(&self.parameters)
     }
 
     /// RFC 6381 names of the codecs of the tracks that are in [`bytes`](Self::bytes).
@@ -129,7 +137,7 @@ fn moov(w: &mut Writer, parameters: &Parameters, rotation: u16, sound: Option<&S
         timescale: TIMESCALE,
         handler: b"videcamera\0",
         header: (b"vmhd", 1, 2 + 6), // 12.1.2: graphicsmode copy, opcolor
-        entry: &|w| avc1(w, parameters),
+        entry: &|w| visual(w, parameters),
     };
     w.boxed(b"moov", |w| {
         mvhd(w, sound.map_or(VIDEO_TRACK, |_| SOUND_TRACK) + 1);
@@ -301,10 +309,17 @@ fn stbl(w: &mut Writer, entry: &dyn Fn(&mut Writer)) {
     });
 }
 
-/// The visual sample entry (12.1.3) with its AVC part (14496-15, 5.4.2.1).
-fn avc1(w: &mut Writer, parameters: &Parameters) {
+/// What has no parameter sets is JPEG pictures.
+fn is_jpeg(parameters: &Parameters) -> bool {
+    parameters.sps.is_empty()
+}
+
+/// The visual sample entry (12.1.3) with its AVC part (14496-15, 5.4.2.1), or what says that it is JPEG: players know that better
+/// than "jpeg", which is QuickTime's.
+fn visual(w: &mut Writer, parameters: &Parameters) {
     let info = &parameters.info;
-    w.boxed(b"avc1", |w| {
+    let is_jpeg = is_jpeg(parameters);
+    w.boxed(if is_jpeg { b"mp4v" } else { b"avc1" }, |w| {
         w.bytes(&[0; 6]); // reserved
         w.u16(1); // data_reference_index
         w.bytes(&[0; 2 + 2 + 12]); // pre_defined, reserved
@@ -317,7 +332,11 @@ fn avc1(w: &mut Writer, parameters: &Parameters) {
         w.bytes(&[0; 32]); // compressorname: none
         w.u16(0x0018); // depth: colour, no alpha
         w.u16(0xffff); // pre_defined = -1
-        w.boxed(b"avcC", |w| avc_configuration(w, parameters));
+        match is_jpeg {
+            // ISO/IEC 10918-1, VisualStream.
+            true => esds(w, VIDEO_TRACK, [0x6c, 0x11], &[]),
+            false => w.boxed(b"avcC", |w| avc_configuration(w, parameters)),
+        }
         if let Some(colour) = &info.colour {
             // 12.1.5
             w.boxed(b"colr", |w| {

@@ -1,7 +1,7 @@
 //! The sound's track: AAC (ISO/IEC 14496-3) beside the video.
 
 use super::boxes::Writer;
-use super::track::{SOUND_TRACK, TIMESCALE};
+use super::track::{SOUND_TRACK, TIMESCALE, esds};
 use crate::format::aac;
 
 /// Samples in each AAC frame, of each channel: its duration, as the timescale is the sample rate.
@@ -60,8 +60,7 @@ impl SoundFormat {
         time_90k - time_90k % u64::from(TIMESCALE / divisor)
     }
 
-    /// The audio sample entry (14496-12, 12.2.3) with what its decoder needs (14496-14, 5.6.1). The lengths of the
-    /// descriptors in it (14496-1, 7.2.6) fit in a byte.
+    /// The audio sample entry (14496-12, 12.2.3) with what its decoder needs.
     pub(super) fn mp4a(&self, w: &mut Writer) {
         w.boxed(b"mp4a", |w| {
             w.bytes(&[0; 6]); // reserved
@@ -71,17 +70,9 @@ impl SoundFormat {
             w.u16(16); // samplesize
             w.u32(0); // pre_defined, reserved
             w.u32(self.rate << 16); // 16.16
-            w.full_box(b"esds", 0, 0, |w| {
-                w.bytes(&[3, 25]); // ES_Descriptor
-                w.u16(SOUND_TRACK as u16); // ES_ID
-                w.u8(0); // no flags
-                w.bytes(&[4, 17]); // DecoderConfigDescriptor
-                w.bytes(&[0x40, 0x15]); // ISO/IEC 14496-3, AudioStream
-                w.bytes(&[0; 3 + 4 + 4]); // bufferSizeDB, maxBitrate, avgBitrate: unknown
-                w.bytes(&[5, 2]); // DecoderSpecificInfo
-                w.bytes(&self.config);
-                w.bytes(&[6, 1, 2]); // SLConfigDescriptor: as in MP4 files
-            });
+            let [high, low] = self.config;
+            // ISO/IEC 14496-3, AudioStream; a DecoderSpecificInfo.
+            esds(w, SOUND_TRACK, [0x40, 0x15], &[5, 2, high, low]);
         });
     }
 }

@@ -35,8 +35,8 @@ pub struct Refresh {
     pub ends: bool,
 }
 
-/// The parameter sets of a stream, for avcC, and what they say.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The parameter sets of a stream, for avcC, and what they say. JPEG pictures in a file have none, but a size.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Parameters {
     /// The SPS NAL unit, with the promise of [`without_reordering`] in it.
     pub sps: Vec<u8>,

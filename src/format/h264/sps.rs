@@ -4,7 +4,7 @@ use super::vui::{Colour, Timing, Vui, parse_vui};
 use crate::format::bits::{BitReader, SyntaxError, unescape};
 
 /// A sequence parameter set (SPS), as far as it is used here.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sps {
     /// profile_idc, such as 66 (Baseline), 77 (Main) or 100 (High).
     pub profile_idc: u8,
@@ -51,13 +51,14 @@ pub struct Sps {
 }
 
 /// The output order of pictures as slice headers give it (pic_order_cnt_type, clause 8.2.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum PicOrderCnt {
     /// Type 0: by the low bits of a counter; this many, 4 to 16.
     Lsb(u32),
     /// Type 1: by differences to an expected cycle.
     Cycle,
     /// Type 2: it is the decoding order.
+    #[default]
     DecodingOrder,
 }
 

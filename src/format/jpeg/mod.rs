@@ -13,5 +13,5 @@ mod walk;
 
 pub use markers::BEGINNING;
 pub use picture::Picture;
-pub use segments::{is_application, segments};
+pub use segments::{is_application, segments, size};
 pub use splitter::{MAX_PICTURE_BYTES, Splitter};

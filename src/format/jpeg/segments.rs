@@ -28,6 +28,14 @@ pub fn segments(picture: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     })
 }
 
+/// The width and the height of a picture, by the head of its frame (B.2.2); DHT, JPG and DAC have markers among those of frames.
+pub fn size(picture: &[u8]) -> Option<(u16, u16)> {
+    let is_frame = |marker: u8| matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc);
+    let (_, head) = segments(picture).find(|(marker, _)| is_frame(*marker))?;
+    let number = |at: usize| Some(u16::from_be_bytes([*head.get(at)?, *head.get(at + 1)?]));
+    Some((number(3)?, number(1)?))
+}
+
 /// Tells by its marker whether a segment is an application's or a comment (APPn and COM, table B.1).
 pub fn is_application(marker: u8) -> bool {
     (APP0..=APP0 + 15).contains(&marker) || marker == COM

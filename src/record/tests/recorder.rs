@@ -273,16 +273,34 @@ fn what_fails_has_a_reason_and_is_tried_again() {
         1,
         "the other one had to go, and this one has an end"
     );
+}
 
+/// Its pictures are in no ring, and each is a start.
+#[test]
+fn jpeg_pictures_are_recorded_as_they_are() {
+    let camera = Camera::new("jpeg");
+    let mut recorder = camera.recorder(PLAN);
     camera.stream.publish(|state| state.codec = Some(Codec::Jpeg));
-    let (what, why) = state(&mut recorder);
-    assert!(what == "stopped" && why.contains("needs H.264"), "{why}");
-    assert_eq!(camera.stream.viewer_count(), 0);
-    // It sleeps, as nobody else watches: it is not woken to say so again.
-    camera.stream.publish(|state| state.codec = None);
-    assert_eq!(state(&mut recorder).0, "stopped");
-    assert_eq!(camera.stream.viewer_count(), 0);
-    camera.stream.publish(|state| state.codec = Some(Codec::H264));
-    assert!(!state(&mut recorder).1.contains("H.264"));
-    assert_eq!(camera.stream.viewer_count(), 1);
+    let bytes = include_bytes!("../../../tests/fixtures/ffmpeg/ffmpeg_mjpeg_default_tables.jpg");
+    let now_us = clock::monotonic_us();
+    for n in 0..3 {
+        let picture = ring::Picture {
+            captured_us: now_us + n * 100_000,
+            bytes: bytes.to_vec(),
+        };
+        camera.stream.pictures.push(picture);
+        recorder.turn();
+    }
+    assert_eq!(camera.stream.state().recorder.0, "recording");
+    assert_eq!(recorder.rest(), Duration::ZERO, "they are waited for");
+    recorder.close().unwrap();
+    let [(name, 0, duration_90k)] = &camera.files()[..] else {
+        panic!("{:?}", camera.files());
+    };
+    assert!(*duration_90k >= 2 * 9000, "{duration_90k}");
+    let file = fs::read(camera.rig.folder.join("yard").join(name)).unwrap();
+    let boxes = walk(&file).unwrap();
+    let payload = boxes.iter().find(|found| found.path == "mdat").unwrap().body;
+    assert_eq!(payload, bytes.repeat(3));
+    assert!(file.windows(4).any(|four| four == b"mp4v"));
 }
