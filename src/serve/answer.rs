@@ -106,6 +106,14 @@ impl Answer {
         Answer { status, ..self }
     }
 
+    /// The same, which a cache may keep as `cache` (Cache-Control) says.
+    pub fn kept(self, cache: String) -> Answer {
+        Answer {
+            cache: cache.into(),
+            ..self
+        }
+    }
+
     /// Adds header lines, each with its end.
     pub fn with(mut self, header_lines: &str) -> Answer {
         self.more.push_str(header_lines);

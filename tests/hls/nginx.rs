@@ -1,23 +1,19 @@
 //! nginx in front, with the config of docs/proxy.md: a crowd costs the camera's machine one request for each thing.
 
 use super::client::Client;
+use super::crowd::{self, HOST, PassedOn, camera};
 use super::support::{Dir, PATIENCE, Server, film, have, run, until};
-use super::validator::Playlist;
-use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
-use std::time::Instant;
 
 /// Not everybody has that in the PATH.
 const NGINX: &str = "/usr/sbin/nginx";
 const VIEWERS: usize = 200;
 /// Whole segments that each viewer wants to see come.
 const SEGMENTS: u64 = 6;
-const HOST: &str = "cam.example.org";
 
 /// The examples of docs/proxy.md for nginx: the whole file, then what else may stand in it.
 fn examples() -> Vec<&'static str> {
@@ -120,8 +116,8 @@ impl Nginx {
         String::from_utf8_lossy(&got).into_owned()
     }
 
-    /// What went on to the camera: the whole second, its answer's status, and the address.
-    fn passed_on(&self) -> Vec<(u64, String, String)> {
+    /// What went on to the camera.
+    fn passed_on(&self) -> Vec<PassedOn> {
         let log = std::fs::read_to_string(self.dir.file("access")).unwrap();
         let passed_on = |line: &str| {
             let fields: Vec<&str> = line.split(' ').collect();
@@ -146,75 +142,6 @@ impl Drop for Nginx {
     }
 }
 
-fn camera() -> Server {
-    Server::with_config(&format!(
-        "[server]\nhosts = {HOST}\n[test a]\nwidth = 320\nheight = 240\n"
-    ))
-}
-
-/// What all viewers were given, by name: it has to be the same.
-#[derive(Default)]
-struct Given(Mutex<HashMap<String, Vec<u8>>>);
-
-impl Given {
-    fn take(&self, client: &mut Client, uri: &str) {
-        let body = client.fetch(&format!("/{uri}")).body;
-        let mut given = self.0.lock().unwrap();
-        let first = given.entry(uri.into()).or_insert_with(|| body.clone());
-        assert!(*first == body, "{uri} is another one");
-    }
-}
-
-fn playlist(client: &mut Client, query: &str) -> Playlist {
-    Playlist::parse(client.fetch(&format!("/streaminf.m3u8{query}")).text())
-}
-
-/// Asks for the playlist again and again, and for each segment.
-fn watch_plainly(nginx: &Nginx, given: &Given) {
-    let mut client = nginx.client();
-    client.fetch("/stream.m3u8");
-    let (mut first, mut newest) = (None, 0);
-    let begun = Instant::now();
-    while newest < first.unwrap_or(u64::MAX - SEGMENTS) + SEGMENTS {
-        assert!(begun.elapsed() < PATIENCE, "no new segments");
-        for segment in playlist(&mut client, "")
-            .whole()
-            .filter(|segment| segment.sequence > newest)
-        {
-            given.take(&mut client, segment.map.as_ref().unwrap());
-            given.take(&mut client, segment.uri.as_ref().unwrap());
-        }
-        newest = playlist(&mut client, "").whole().last().unwrap().sequence;
-        first = first.or(Some(newest));
-        std::thread::sleep(std::time::Duration::from_millis(500));
-    }
-}
-
-/// Waits for each part, with the playlist or, as `hasty`, before it.
-fn watch_closely(nginx: &Nginx, given: &Given, hasty: bool) {
-    let mut client = nginx.client();
-    let mut newest = playlist(&mut client, "");
-    let first = newest.next().0;
-    given.take(&mut client, newest.segments[0].map.as_ref().unwrap());
-    while newest.next().0 < first + SEGMENTS {
-        if let Some(hint) = newest.hint.as_ref().filter(|_| hasty) {
-            given.take(&mut client, hint);
-        }
-        let (sequence, part) = newest.next();
-        let query = format!("?_HLS_msn={sequence}&_HLS_part={part}&_HLS_skip=YES");
-        newest = playlist(&mut client, &query);
-        for part in newest
-            .segments
-            .iter()
-            .rev()
-            .take(2)
-            .flat_map(|segment| &segment.parts)
-        {
-            given.take(&mut client, &part.uri);
-        }
-    }
-}
-
 #[test]
 fn a_crowd_behind_nginx_costs_one_request_for_each_thing() {
     if !have(NGINX) {
@@ -222,31 +149,10 @@ fn a_crowd_behind_nginx_costs_one_request_for_each_thing() {
     }
     let server = camera();
     let nginx = Nginx::start(&server);
-    let given = Given::default();
-    std::thread::scope(|scope| {
-        for viewer in 0..VIEWERS {
-            let (nginx, given) = (&nginx, &given);
-            scope.spawn(move || match viewer % 4 {
-                0 | 1 => watch_plainly(nginx, given),
-                way => watch_closely(nginx, given, way == 3),
-            });
-        }
-    });
-    let mut seconds: HashMap<String, Vec<u64>> = HashMap::new();
+    crowd::watches(VIEWERS, SEGMENTS, &|| nginx.client());
+    crowd::asks_in_vain(VIEWERS, &|| nginx.client());
     let passed_on = nginx.passed_on();
-    // That something is not there in time is not kept, but asked again.
-    for (second, _, uri) in passed_on.iter().filter(|(_, status, _)| status == "200") {
-        seconds.entry(uri.clone()).or_default().push(*second);
-    }
-    for (uri, seconds) in seconds {
-        if uri.starts_with("/hls/") || uri.contains("_HLS_msn") {
-            assert_eq!(seconds.len(), 1, "{uri}");
-        } else {
-            // It is another thing each second. The log has the time of the answer's end, on a busy machine late.
-            let took = seconds.iter().max().unwrap() - seconds.iter().min().unwrap();
-            assert!(seconds.len() as u64 <= took + 1, "{uri}: {seconds:?}");
-        }
-    }
+    crowd::cost_one_request_for_each_thing(&passed_on);
     // The camera's machine counts the same; one more is this question.
     assert_eq!(server.number("requests"), passed_on.len() as u64 + 1);
     let log = std::fs::read_to_string(nginx.dir.file("access")).unwrap();

@@ -17,6 +17,9 @@ const FIRST_TIME: Duration = Duration::from_secs(10);
 /// In seconds. A file is never another one under the same name; it is of no use for longer than the run. It is not
 /// `public`: behind a proxy that asks for a password, other caches are not to give it to those who have none.
 const FILE_CACHE: &str = "max-age=3600, immutable";
+/// That something is not there is kept as well (B.1), for as long as a playlist: else a cache would pass on the question of
+/// each of its viewers, who all ask for the old names when the program has been started anew.
+const MISS_CACHE: &str = "max-age=1";
 const MEDIA_TYPE: &str = "video/mp4";
 
 /// Sends the multivariant playlist.
@@ -64,6 +67,9 @@ fn send(exchange: &Exchange<'_>, body: Result<Body<'_>, Rejection>) -> io::Resul
             Ok(exchange.answered())
         }
         Ok(Body::Answer(answer)) => exchange.end(Ok(answer)),
+        Err(Rejection::Answer(answer)) if !exchange.is_head() => {
+            exchange.send(&answer.kept(exchange.cache(MISS_CACHE)))
+        }
         Err(rejection) => exchange.end(Err(rejection)),
     }
 }
