@@ -7,6 +7,7 @@
 # make audio-quality   our AAC encoder beside others: speech by PESQ, claps by what is heard before them
 # make sync    a test of minutes: does the sound stay with the picture, by each way to record it? MINUTES=20
 # make soak    clients coming and going and cameras unplugged: does anything grow? MINUTES=20
+# make scale   a crowd of viewers behind two tiers of caches; VIEWERS=2000 SECONDS=60; as root in a network of its own
 # make dist    the static binaries for every board, tried out, in dist/
 # make deb     Debian packages of them, in dist/
 # make install, make uninstall   PREFIX=/usr/local DESTDIR=
@@ -15,6 +16,8 @@ PREFIX ?= /usr/local
 # rustup's place, for shells that were open when Rust came
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
+VIEWERS ?= 2000
+SECONDS ?= 60
 PROGRAM ?= target/release/fmp4streamer
 BIN      = $(DESTDIR)$(PREFIX)/bin/fmp4streamer
 MAN1     = $(DESTDIR)$(PREFIX)/share/man/man1/fmp4streamer.1
@@ -24,7 +27,7 @@ UNITS    = $(patsubst systemd/%,$(SYSTEMD)/system/%,$(wildcard systemd/*.*)) \
            $(patsubst systemd/%,$(SYSTEMD)/%,$(wildcard systemd/user/*))
 CONFIG   = $(DESTDIR)/etc/fmp4streamer.conf
 
-.PHONY: run build test check bench browsers audio-quality fuzz sync soak dist deb install uninstall
+.PHONY: run build test check bench browsers audio-quality fuzz sync soak scale dist deb install uninstall
 
 run: build
 	target/release/fmp4streamer $(ARGS)
@@ -63,6 +66,10 @@ sync:
 
 soak: build
 	@tests/soak $(MINUTES)
+
+scale: build
+	@tests/need scale
+	@python3 tests/scale $(PROGRAM) $(VIEWERS) $(SECONDS)
 
 dist:
 	@tests/need dist

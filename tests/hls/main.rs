@@ -10,6 +10,7 @@ mod players;
 #[path = "../support/mod.rs"]
 mod support;
 mod validator;
+mod varnish;
 
 use client::{Client, Response};
 use std::collections::{HashMap, HashSet};
