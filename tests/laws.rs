@@ -162,6 +162,11 @@ fn rtp() {
 }
 
 #[test]
+fn soap() {
+    hold("soap", format::soap::laws::soap);
+}
+
+#[test]
 fn websocket() {
     hold("websocket", format::ws::laws::websocket);
 }

@@ -29,6 +29,13 @@ pub fn days(year: u64, month: u64, day: u64) -> u64 {
     before.saturating_sub(719_469)
 }
 
+/// The Unix time in seconds of a date as ISO 8601 has it, in UTC: "2026-11-28T16:45:00Z", whatever comes behind the seconds.
+pub fn unix_s(text: &str) -> Option<u64> {
+    let number = |from: usize, to: usize| text.get(from..to)?.parse().ok();
+    let day = days(number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    Some(day * 86_400 + number(11, 13)? * 3600 + number(14, 16)? * 60 + number(17, 19)?)
+}
+
 /// A Unix time in seconds, shown as HTTP has it (RFC 9110, 5.6.7, IMF-fixdate): "Sat, 28 Nov 2026 16:45:00 GMT".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HttpDate(pub u64);
@@ -88,6 +95,15 @@ mod tests {
             (4_107_456_000_000, "2100-02-28T00:00:00.000Z"),
         ] {
             assert_eq!(UtcDate(unix_ms).to_string(), text);
+            assert_eq!(unix_s(text), Some(unix_ms / 1000));
+        }
+        for text in [
+            "",
+            "2026-11-28T16:45:0",
+            "2026-11-28T16:45:0x",
+            "202é-11-28T16:45:00",
+        ] {
+            assert_eq!(unix_s(text), None, "{text}");
         }
         for (unix_s, text) in [
             (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
