@@ -151,6 +151,18 @@ pub fn major_minor(device: u64) -> (u32, u32) {
     (libc::major(device), libc::minor(device))
 }
 
+/// What is in a file of the system's, as far as it is there and is text.
+pub fn text(path: &str) -> String {
+    /// Lists that block names may be long; what is the machine's own stands at their beginning.
+    const MOST_BYTES: u64 = 64 * 1024;
+    let mut bytes = Vec::new();
+    _ = File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_end(&mut bytes));
+    // The half of a name is another one.
+    let whole_lines = bytes.iter().rposition(|byte| *byte == b'\n');
+    bytes.truncate(whole_lines.unwrap_or(0));
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,14 +6,15 @@ use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 use nix::sys::socket::sockopt::SetStruct;
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, SetSockOpt, SockFlag, SockType, SockaddrIn6, bind, recv, setsockopt, socket,
-    sockopt,
+    AddressFamily, MsgFlags, SetSockOpt, SockFlag, SockType, SockaddrIn, SockaddrIn6, bind, recv, setsockopt,
+    socket, sockopt,
 };
 use nix::{setsockopt_impl, sockopt_impl};
 use std::ffi::{c_int, c_void};
-use std::io::{self, IoSlice};
-use std::mem::MaybeUninit;
-use std::net::{IpAddr, Ipv6Addr, SocketAddrV6, TcpListener};
+use std::fs;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::{MaybeUninit, offset_of};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6, TcpListener, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -205,6 +206,91 @@ pub fn addresses() -> Vec<IpAddr> {
     found
 }
 
+sockopt_impl!(
+    /// A multicast group whose datagrams are to come.
+    JoinGroup,
+    SetOnly,
+    libc::IPPROTO_IP,
+    libc::IP_ADD_MEMBERSHIP,
+    libc::ip_mreqn,
+    SetStruct<libc::ip_mreqn>
+);
+
+/// A socket for datagrams of IPv4 at a port that other programs may have open, too, and that tells at which address of this machine
+/// one came.
+///
+/// # Errors
+/// The kernel's: another program has the port for itself.
+pub fn datagrams(port: u16) -> io::Result<UdpSocket> {
+    let socket = socket(
+        AddressFamily::Inet,
+        SockType::Datagram,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )?;
+    setsockopt(&socket, sockopt::ReuseAddr, &true)?;
+    setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
+    bind(socket.as_raw_fd(), &SockaddrIn::new(0, 0, 0, 0, port))?;
+    Ok(socket.into())
+}
+
+/// Has what is sent to a multicast group come from the networks of all interfaces that there are now (ip(7), IP_ADD_MEMBERSHIP); where
+/// it comes already, it goes on.
+pub fn join_everywhere(socket: &UdpSocket, group: Ipv4Addr) {
+    for interface in fs::read_dir("/sys/class/net").into_iter().flatten().flatten() {
+        let index = fs::read_to_string(interface.path().join("ifindex"));
+        let index = index.ok().and_then(|index| index.trim().parse().ok());
+        let membership = libc::ip_mreqn {
+            imr_multiaddr: libc::in_addr {
+                s_addr: u32::from_ne_bytes(group.octets()),
+            },
+            imr_address: libc::in_addr { s_addr: 0 },
+            imr_ifindex: index.unwrap_or(0),
+        };
+        // It fails where it is one already, or can't be, as for one that is gone by now.
+        _ = JoinGroup.set(socket, &membership);
+    }
+}
+
+/// What the kernel tells of a datagram beside its bytes (cmsg(3), IP_PKTINFO).
+#[repr(C)]
+struct PacketInfo {
+    header: libc::cmsghdr,
+    info: libc::in_pktinfo,
+}
+// SAFETY: it computes with its argument.
+const _: () = assert!(offset_of!(PacketInfo, info) == unsafe { libc::CMSG_LEN(0) } as usize);
+
+/// Takes the next datagram of a socket of [`datagrams`], once it is there: its length, whose it is, and at which address of this machine
+/// its sender is to find it.
+///
+/// # Errors
+/// The kernel's.
+pub fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddrV4, Ipv4Addr)> {
+    let mut from = MaybeUninit::<libc::sockaddr_in>::zeroed();
+    let mut told = MaybeUninit::<PacketInfo>::zeroed();
+    let mut slice = IoSliceMut::new(buffer);
+    let mut message = MaybeUninit::<libc::msghdr>::zeroed();
+    // SAFETY: zeros are a valid `msghdr`: no address, no slices, no control messages.
+    let message = unsafe { message.assume_init_mut() };
+    message.msg_name = from.as_mut_ptr().cast();
+    message.msg_namelen = size_of_val(&from) as _;
+    // An IoSliceMut is an iovec (std).
+    (message.msg_iov, message.msg_iovlen) = ((&raw mut slice).cast(), 1);
+    message.msg_control = told.as_mut_ptr().cast();
+    message.msg_controllen = size_of_val(&told) as _;
+    // SAFETY: the descriptor is borrowed for the call, and all pointers are to live memory of the lengths that are told.
+    let received = unsafe { libc::recvmsg(socket.as_raw_fd(), message, 0) };
+    let received = Errno::result(received)? as usize;
+    // SAFETY: integers, zeros or what the kernel wrote.
+    let from = unsafe { from.assume_init() };
+    // SAFETY: integers, zeros or what the kernel wrote.
+    let told = unsafe { told.assume_init() };
+    let address = |it: libc::in_addr| Ipv4Addr::from(it.s_addr.to_ne_bytes());
+    let from = SocketAddrV4::new(address(from.sin_addr), u16::from_be(from.sin_port));
+    Ok((received, from, address(told.info.ipi_spec_dst)))
+}
+
 /// Makes closing the socket throw away what the other side has not taken, rather than keep it for a client that is
 /// stuck (SO_LINGER of 0 s, socket(7)).
 pub fn reset_on_close(socket: &impl AsFd) {
@@ -219,6 +305,20 @@ pub fn reset_on_close(socket: &impl AsFd) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_datagram_is_known_by_both_addresses() {
+        let (one, other) = (datagrams(0).unwrap(), datagrams(0).unwrap());
+        let port = one.local_addr().unwrap().port();
+        other.send_to(b"abc", ("127.0.0.2", port)).unwrap();
+        let (received, from, own) = receive(&one, &mut [0; 8]).unwrap();
+        assert_eq!((received, own), (3, Ipv4Addr::new(127, 0, 0, 2)));
+        assert_eq!(from.port(), other.local_addr().unwrap().port());
+        assert!(from.ip().is_loopback());
+        // There may be others at the port.
+        assert!(datagrams(port).is_ok());
+        join_everywhere(&one, Ipv4Addr::new(239, 255, 255, 250));
+    }
 
     #[test]
     fn more_may_wait_than_a_libc_knows() {
