@@ -12,15 +12,13 @@ use crate::record::{self, Archive, PATIENCE};
 use crate::ring::Limits;
 use crate::rtsp::RTSP;
 use crate::sandbox::Entered;
-use crate::serve::{self, HTTP, Protocol, Server};
+use crate::serve::{self, HTTP, Machine, Protocol, Server};
 use crate::stream::{Condition, Stream};
-use crate::sys::clock;
 use crate::sys::process::{self, Request, Signals};
 use crate::sys::sock;
+use crate::sys::{clock, file};
 use crate::{log_info, log_warning, sandbox, source, threads};
 use std::fmt::{self, Write};
-use std::fs::File;
-use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -77,10 +75,11 @@ pub fn run(
     let urls = urls(&listeners, &own_name)?;
     let own_names = serve::own_names(
         &own_name,
-        &text("/etc/resolv.conf"),
-        &text("/etc/hosts"),
+        &file::text("/etc/resolv.conf"),
+        &file::text("/etc/hosts"),
         &sock::addresses(),
     );
+    let discovery = settings.onvif.then(serve::discovery_socket).flatten();
     let mut notify = Notify::new();
     let archive = archive(&config, state_folder.as_deref())?.map(Arc::new);
     let records = archive.as_ref().map_or(Vec::new(), |archive| archive.folders());
@@ -146,13 +145,18 @@ pub fn run(
         pumps.push(thread("pump", PUMP_STACK_BYTES, run)?);
     }
     // The clients come last, so that they leave the threads that the cameras need.
-    let about = (own_names, sandbox.words.clone());
+    let machine = Machine {
+        own_names,
+        id: file::text("/etc/machine-id"),
+        sandbox: sandbox.words.clone(),
+        open_files,
+        discovery,
+    };
     let server = Server::start(
         listeners,
         settings.clone(),
         people,
-        about,
-        open_files,
+        machine,
         streams.clone(),
         archive.clone(),
     );
@@ -263,6 +267,7 @@ impl Running {
             (old.rtsp == new.rtsp, "rtsp"),
             (old.rtsp_port == new.rtsp_port, "rtsp_port"),
             (old.rtsp_udp == new.rtsp_udp, "rtsp_udp"),
+            (old.onvif == new.onvif, "onvif"),
         ] {
             if !same {
                 restart.push(key.into());
@@ -280,6 +285,7 @@ impl Running {
             rtsp: old.rtsp,
             rtsp_port: old.rtsp_port,
             rtsp_udp: old.rtsp_udp,
+            onvif: old.onvif,
             ..new
         };
         if *old != new || self.config.people != people {
@@ -432,18 +438,6 @@ fn listeners(settings: &config::Server) -> Result<Vec<(Protocol, TcpListener)>> 
         ));
     }
     Ok(listeners)
-}
-
-/// What is in a file of the system's, as far as it is there and is text.
-fn text(path: &str) -> String {
-    /// Lists that block names may be long; what is the machine's own stands at their beginning.
-    const MOST_BYTES: u64 = 64 * 1024;
-    let mut bytes = Vec::new();
-    _ = File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_end(&mut bytes));
-    // The half of a name is another one.
-    let whole_lines = bytes.iter().rposition(|byte| *byte == b'\n');
-    bytes.truncate(whole_lines.unwrap_or(0));
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The cameras' conditions in a line, and whether all is well enough to go on: clients are let in, and no pump hangs, or

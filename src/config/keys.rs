@@ -317,6 +317,20 @@ pub static KEYS: &[Key] = &[
             Ok(())
         },
     },
+    Key {
+        scope: Scope::Server,
+        name: "onvif",
+        default: "no",
+        doc: doc(
+            "Whether recorders that know cameras by ONVIF alone find these, and are led to RTSP, which has to be on \
+              (rtsp = yes).",
+        ),
+        allowed: "yes or no",
+        set: |draft, text| {
+            draft.server.onvif = known(switch(text))?;
+            Ok(())
+        },
+    },
     DIR,
     MAX_GB,
     KEEP_FREE,

@@ -144,6 +144,12 @@ impl Config {
             if section.name == SERVER {
                 draft.fill(file, &[Scope::Server], section, entries, &variables)?;
                 mem::swap(&mut server, &mut draft.server);
+                let onvif = entries.iter().find(|entry| entry.key == "onvif");
+                if let (Some(entry), true, false) = (onvif, server.onvif, server.rtsp) {
+                    let place = format_args!("{file}:{}", entry.line);
+                    let why = "ONVIF tells recorders of RTSP addresses, which are not served; add rtsp = yes";
+                    return Err(Error::new(place, "onvif = yes", why));
+                }
                 continue;
             }
             if is_of_people(section) {

@@ -72,6 +72,8 @@ pub struct Server {
     pub rtsp: bool,
     /// Whether its pictures may also go by UDP.
     pub rtsp_udp: bool,
+    /// Whether recorders find the cameras by ONVIF, and are led to RTSP.
+    pub onvif: bool,
     /// Where recordings are, and how long.
     pub archive: Archive,
 }
@@ -145,6 +147,7 @@ impl Default for Server {
             rtsp_port: 8554,
             rtsp: false,
             rtsp_udp: false,
+            onvif: false,
             archive: Archive::default(),
         }
     }

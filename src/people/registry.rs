@@ -8,7 +8,9 @@ use crate::config::{self, Rights, Role, User};
 use crate::error::Result;
 use crate::format::digest::Digest;
 use crate::format::password::{MAX_PASSWORD_BYTES, Password};
-use crate::format::{base64, basic, mac};
+use crate::format::soap::UserToken;
+use crate::format::{base64, basic, mac, time};
+use crate::log_warning;
 use crate::sys::clock;
 use std::net::IpAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
@@ -22,6 +24,8 @@ const WAITING_OF_ONE: usize = 8;
 const WAITING: usize = 32;
 /// So many good Authorization fields are remembered.
 const REMEMBERED: usize = 64;
+/// The clock that a SOAP message's digest was made by may be so wrong, in seconds, unless ours is.
+const DIGEST_SECONDS: u64 = 300;
 /// This program was written after that moment (Unix time): a clock that says otherwise can't be believed.
 const BUILT: u64 = 1_767_225_600;
 
@@ -39,6 +43,8 @@ pub struct Credentials<'a> {
     pub session: Option<&'a str>,
     /// The request's method, where a digest is taken, in which it is.
     pub method: Option<&'a str>,
+    /// The name and password of a SOAP message.
+    pub user_token: Option<&'a UserToken>,
 }
 
 /// What somebody may do, and by what it is known.
@@ -182,6 +188,9 @@ impl People {
             let (name, password) = basic::parse(field).ok_or(Denial::Unknown)?;
             let user = self.by_password(&terms, &name, &password, from)?;
             return Ok(Grant::User(user.clone()));
+        }
+        if let Some(token) = credentials.user_token.filter(|_| !users.is_empty()) {
+            return self.by_token(&terms, token, from).cloned().map(Grant::User);
         }
         let session = credentials.session;
         let user = session.and_then(|value| session::check(&terms.keys.session, users, value, now()));
@@ -340,6 +349,35 @@ impl People {
             state.remembered.clear();
         }
         state.remembered.push((code, user.clone()));
+        Ok(user)
+    }
+
+    /// By a password, or by a digest of one that the config has as it is.
+    fn by_token<'a>(
+        &self,
+        terms: &'a Terms,
+        token: &UserToken,
+        from: IpAddr,
+    ) -> std::result::Result<&'a User, Denial> {
+        if !token.is_digest {
+            return self.by_password(terms, &token.name, &token.password, from);
+        }
+        let users = &terms.config.users;
+        if users
+            .iter()
+            .any(|user| user.name == token.name && user.password.plain().is_none())
+        {
+            let name = &token.name;
+            log_warning!(
+                "onvif: {name:?} can log in by a digest only where the config has password = plain:PASSWORD"
+            );
+        }
+        let user = self.by_plain(users, &token.name, from, &|plain| token.is_digest_of(plain))?;
+        // What somebody has overheard does not open for long.
+        let age_s = time::unix_s(&token.created).map(|created| created.abs_diff(clock::unix().as_secs()));
+        if age_s.is_none_or(|age_s| age_s > DIGEST_SECONDS) && clock::is_set() {
+            return Err(Denial::Unknown);
+        }
         Ok(user)
     }
 

@@ -4,7 +4,10 @@ use super::registry::{Credentials, Denial, Grant, People};
 use super::session;
 use crate::config::{self, Rights, Role, User};
 use crate::format::password::Password;
+use crate::format::soap::UserToken;
+use crate::format::time::UtcDate;
 use crate::format::{base64, md5};
+use crate::sys::clock;
 use std::net::{IpAddr, Ipv4Addr};
 use std::thread;
 
@@ -62,6 +65,55 @@ fn without_users_all_may_watch() {
     };
     let grant = people.admit(&credentials, FROM).unwrap();
     assert_eq!(grant, Grant::Anybody(Rights::default()));
+}
+
+/// Of somebody whose clock is so many seconds ahead or behind.
+fn by_digest(people: &People, password: &str, ahead_s: i64) -> Result<Grant, Denial> {
+    let created = clock::unix().as_secs().saturating_add_signed(ahead_s);
+    let mut token = UserToken {
+        name: "cora".into(),
+        is_digest: true,
+        created: UtcDate(1000 * created).to_string(),
+        ..UserToken::default()
+    };
+    let mut sha1 = sha1_smol::Sha1::from(&token.created);
+    sha1.update(password.as_bytes());
+    token.password = base64::encode(&sha1.digest().bytes());
+    let credentials = Credentials {
+        user_token: Some(&token),
+        ..Credentials::default()
+    };
+    people.admit(&credentials, FROM)
+}
+
+#[test]
+fn a_digest_is_of_its_time() {
+    let mut config = config();
+    let mut cora = user("cora", "", Role::View);
+    cora.password = Password::parse("plain:gar sonst").unwrap();
+    config.users.push(cora);
+    let people = people(config);
+    let is_right =
+        |ahead_s| by_digest(&people, "gar sonst", ahead_s).map(|grant| grant.user() == Some("cora"));
+    for ahead_s in [0, -250, 250] {
+        assert_eq!(is_right(ahead_s), Ok(true), "{ahead_s}");
+    }
+    // A clock that is wrong itself can't say so.
+    let late = if clock::is_set() {
+        Err(Denial::Unknown)
+    } else {
+        Ok(true)
+    };
+    for ahead_s in [-350, 350] {
+        assert_eq!(is_right(ahead_s), late, "{ahead_s}");
+    }
+    for _ in 0..5 {
+        assert_eq!(
+            by_digest(&people, "gar Sonst", 0),
+            Err(Denial::Wrong("cora".into()))
+        );
+    }
+    assert!(matches!(is_right(0), Err(Denial::Wait(_))));
 }
 
 #[test]

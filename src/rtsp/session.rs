@@ -288,8 +288,8 @@ impl<'a> Session<'a> {
         let credentials = Credentials {
             link: target.token,
             authorization: request.field("Authorization"),
-            session: None,
             method: Some(request.method()),
+            ..Credentials::default()
         };
         // Of two, some clients take the first one.
         let log_in = |is_stale| {

@@ -3,9 +3,11 @@
 use super::client::{self, HTTP, Protocol};
 use super::connection::Connection;
 use super::crowd::{Present, who_leaves};
+use super::onvif::discovery::{self, Device};
+use super::onvif::operations::scopes;
 use super::places::{BACKLOG, STACK_BYTES};
 use super::refused::Refused;
-use super::shared::Shared;
+use super::shared::{Machine, Shared};
 use crate::config;
 use crate::error::{Error, OnceASecond, Result};
 use crate::people::People;
@@ -65,8 +67,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts to accept clients of a machine of those names, and of a program in that sandbox that may have so many files open;
-    /// for one stream or more.
+    /// Starts to accept clients, for one stream or more.
     ///
     /// # Errors
     /// No thread or file descriptor is to be had.
@@ -74,23 +75,43 @@ impl Server {
         listeners: Vec<(Protocol, TcpListener)>,
         settings: config::Server,
         people: People,
-        (own_names, sandbox): (Vec<String>, String),
-        open_files: usize,
+        mut machine: Machine,
         streams: Vec<Arc<Stream>>,
         archive: Option<Arc<Archive>>,
     ) -> Result<Server> {
-        let shared = Shared::new(
-            settings, people, &own_names, &sandbox, open_files, streams, archive,
-        );
+        let cannot = |e: io::Error| Error::new("server", "can't start", e);
+        let port = |scheme| {
+            let listener = listeners.iter().find(|(protocol, _)| protocol.scheme == scheme);
+            Some(listener?.1.local_addr().ok()?.port())
+        };
+        let http_port = port(HTTP.scheme).unwrap_or(settings.port);
+        // A container may have no other identity than its name.
+        let id = match (&*machine.id, machine.own_names.first()) {
+            ("", Some(name)) => name,
+            (id, _) => id,
+        };
+        let uuid: Arc<str> = discovery::uuid(id, http_port).into();
+        if let Some(socket) = machine.discovery.take() {
+            let device = Device {
+                uuid: Arc::clone(&uuid),
+                scopes: scopes(&machine.own_names),
+                listen: settings.listen,
+                port: http_port,
+            };
+            let answer = Box::new(move || discovery::answer(&socket, &device));
+            threads::spawn("discovery", STACK_BYTES, answer).map_err(cannot)?;
+        }
+        let onvif = (port("rtsp"), uuid);
+        let shared = Shared::new(settings, people, &machine, onvif, streams, archive);
         let (most, _) = shared.most_connections();
         if most < shared.wanted_connections() {
             log_warning!(
-                "only {most} connections can be served, since only {open_files} files may be open; `ulimit -n` and LimitNOFILE= \
-                 change that"
+                "only {most} connections can be served, since only {} files may be open; `ulimit -n` and LimitNOFILE= \
+                 change that",
+                machine.open_files
             );
         }
         let shared = Arc::new(Mutex::new(Arc::new(shared)));
-        let cannot = |e: io::Error| Error::new("server", "can't start", e);
         for (_, listener) in &listeners {
             listener.set_nonblocking(true).map_err(cannot)?;
             sock::set_backlog(listener, BACKLOG).map_err(cannot)?;

@@ -21,7 +21,7 @@ const POLICY: &str = "Content-Security-Policy: default-src 'none'; style-src 'se
 /// A form may have this many bytes.
 const FORM_BYTES: usize = 4096;
 /// What a browser's dialog calls this place (RFC 7617, 2).
-const CHALLENGE: &str = "WWW-Authenticate: Basic realm=\"fmp4streamer\", charset=\"UTF-8\"\r\n";
+pub const CHALLENGE: &str = "WWW-Authenticate: Basic realm=\"fmp4streamer\", charset=\"UTF-8\"\r\n";
 
 /// What is allowed to who asks.
 ///
@@ -39,7 +39,9 @@ pub fn admit(
         link,
         authorization: head.authorization.as_deref(),
         session: head.cookie(&cookie),
-        method: None,
+        // Of HTTP, recorders alone log in so (ONVIF), and they POST.
+        method: (head.method == Method::Post).then_some(Method::Post.word()),
+        user_token: None,
     };
     let grant = shared.people.admit(&credentials, from).map_err(|denial| {
         note(&denial, from);

@@ -6,8 +6,8 @@ use super::answer::Answer;
 use super::exchange::{Ending, Exchange};
 use super::head::{Head, Method};
 use super::{
-    clip, controls, cut, events, hls, links, login, metrics, mjpeg, mp4, pages, ptz, recordings, snapshot,
-    status, ws,
+    clip, controls, cut, events, hls, links, login, metrics, mjpeg, mp4, onvif, pages, ptz, recordings,
+    snapshot, status, ws,
 };
 use crate::config::Role;
 use crate::config::keys::{Doc, doc};
@@ -282,6 +282,13 @@ const ROUTES: &[Route] = &[
         methods: &[(Method::Post, None)],
         origins: Origins::Own,
         serve: login::log_out,
+        ..ROUTE
+    },
+    Route {
+        // Who asks is said in the body.
+        paths: &["/onvif/*"],
+        methods: &[(Method::Post, None)],
+        serve: onvif::serve,
         ..ROUTE
     },
     Route {
@@ -591,6 +598,7 @@ mod tests {
                 "login",
                 "logout",
                 "metrics",
+                "onvif",
                 "player",
                 "ptz",
                 "recordings",

@@ -12,6 +12,7 @@ use crate::people::{Grant, People};
 use crate::record::Archive;
 use crate::stream::Stream;
 use crate::sys::usage;
+use std::net::UdpSocket;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -57,6 +58,24 @@ pub struct Shared {
     open_files: usize,
     pub connections: Arc<Connections>,
     pub inputs: Arc<Inputs>,
+    /// The port of RTSP, where it is served.
+    pub rtsp_port: Option<u16>,
+    /// By what recorders know this program for ever.
+    pub uuid: Arc<str>,
+}
+
+/// What there is to be known of this machine, and of the program on it.
+pub struct Machine {
+    /// Its names, of which the first is what it calls itself.
+    pub own_names: Vec<String>,
+    /// What the system knows it by (machine-id(5)); empty if it has no such thing.
+    pub id: String,
+    /// What the program has given up, in words.
+    pub sandbox: String,
+    /// Files that may be open.
+    pub open_files: usize,
+    /// Where recorders look for cameras, if they are to find some.
+    pub discovery: Option<UdpSocket>,
 }
 
 /// The clients' side of one camera.
@@ -68,13 +87,12 @@ pub struct CameraSide {
 }
 
 impl Shared {
-    /// For a machine of those names, a program in that sandbox, and one stream or more.
+    /// For one stream or more, with that port of RTSP, if it is served, and that identity.
     pub fn new(
         settings: config::Server,
         people: People,
-        own_names: &[String],
-        sandbox: &str,
-        open_files: usize,
+        machine: &Machine,
+        (rtsp_port, uuid): (Option<u16>, Arc<str>),
         streams: Vec<Arc<Stream>>,
         archive: Option<Arc<Archive>>,
     ) -> Shared {
@@ -88,19 +106,21 @@ impl Shared {
             })
         };
         Shared {
-            access: Arc::new(Access::new(own_names, &settings)),
+            access: Arc::new(Access::new(&machine.own_names, &settings)),
             people: Arc::new(people),
             settings,
             cameras: streams.into_iter().map(side).collect(),
-            sandbox: sandbox.into(),
+            sandbox: (&*machine.sandbox).into(),
             archive,
             started: Instant::now(),
             counters: Arc::default(),
             places: Places::default(),
             clips: Places::default(),
-            open_files,
+            open_files: machine.open_files,
             connections: Arc::default(),
             inputs: Arc::default(),
+            rtsp_port,
+            uuid,
         }
     }
 
