@@ -26,6 +26,7 @@ SYSTEMD  = $(DESTDIR)$(PREFIX)/lib/systemd
 UNITS    = $(patsubst systemd/%,$(SYSTEMD)/system/%,$(wildcard systemd/*.*)) \
            $(patsubst systemd/%,$(SYSTEMD)/%,$(wildcard systemd/user/*))
 CONFIG   = $(DESTDIR)/etc/fmp4streamer.conf
+AVAHI    = $(DESTDIR)/etc/avahi/services/fmp4streamer.service
 
 .PHONY: run build test check bench browsers audio-quality fuzz sync soak scale dist deb install uninstall
 
@@ -95,8 +96,9 @@ install:
 	awk -f docs/fmp4streamer.conf.5.awk fmp4streamer.conf.dist >$(MAN5)
 	chmod 644 $(MAN5)
 	test -e $(CONFIG) || install -D -m 644 fmp4streamer.conf.dist $(CONFIG)
+	test -e $(AVAHI) || install -D -m 644 packaging/avahi/fmp4streamer.service $(AVAHI)
 	@echo "Next: systemctl enable --now fmp4streamer   (its config: $(CONFIG))"
 
 uninstall:
-	rm -f $(BIN) $(UNITS) $(MAN1) $(MAN5)
+	rm -f $(BIN) $(UNITS) $(MAN1) $(MAN5) $(AVAHI)
 	@echo "Your config stays: $(CONFIG)"
