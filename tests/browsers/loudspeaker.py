@@ -49,7 +49,7 @@ class Loudspeaker:
 
 
 def listen(stream, beeps):
-    end, loud_until, zeros, rest = 0, -QUIET, [], b""
+    end, loud_until, zeros, rest = 0, 0, [], b""      # which may begin within a beep
     while piece := stream.read(65536):
         now = time.time() * 1000
         piece, rest = rest + piece, b""
