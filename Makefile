@@ -4,6 +4,7 @@
 # make bench   what it costs, as ratios
 # make fuzz    60 s of fuzzing for each target (needs a nightly Rust)
 # make browsers   how late the picture is in each browser, by each path; MINUTES=20: does that grow?
+# make programs   OctoPrint, Home Assistant, motion, proxies and players as they come, with this as their camera; MINUTES=10
 # make audio-quality   our AAC encoder beside others: speech by PESQ, claps by what is heard before them
 # make sync    a test of minutes: does the sound stay with the picture, by each way to record it? MINUTES=20
 # make soak    clients coming and going and cameras unplugged: does anything grow? MINUTES=20
@@ -28,7 +29,7 @@ UNITS    = $(patsubst systemd/%,$(SYSTEMD)/system/%,$(wildcard systemd/*.*)) \
 CONFIG   = $(DESTDIR)/etc/fmp4streamer.conf
 AVAHI    = $(DESTDIR)/etc/avahi/services/fmp4streamer.service
 
-.PHONY: run build test check bench browsers audio-quality fuzz sync soak scale dist deb install uninstall
+.PHONY: run build test check bench browsers programs audio-quality fuzz sync soak scale dist deb install uninstall
 
 run: build
 	target/release/fmp4streamer $(ARGS)
@@ -52,6 +53,11 @@ bench:
 browsers: build
 	@tests/need test
 	@python3 tests/browsers target/release/fmp4streamer --table $(MINUTES)
+
+programs: build
+	@tests/need test
+	@tests/need programs
+	@python3 tests/programs target/release/fmp4streamer --all $(MINUTES)
 
 audio-quality:
 	@tests/need run

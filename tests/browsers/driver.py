@@ -160,6 +160,11 @@ class WebDriver(Browser):
     def screenshot(self):
         return base64.b64decode(self.call("GET", "/screenshot"))
 
+    def screenshot_of(self, name):
+        """Of the element with this id."""
+        (element,) = self.run("return document.getElementById(arguments[0])", name).values()
+        return base64.b64decode(self.call("GET", f"/element/{element}/screenshot"))
+
     def window(self):
         return self.call("GET", "/window")
 
