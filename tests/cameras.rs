@@ -80,7 +80,7 @@ fn each_camera_is_at_its_name_and_the_first_at_the_root_too() {
         ("/index.html", "200"),
         ("/back/", "200"),
         ("/back/index.html", "200"),
-        ("/back/player/main.js", "200"),
+        ("/back/page.js", "200"),
         ("/back/ws", "426"),
         ("/back/stream.mjpeg", "501"),
         ("/back/?action=snapshot", "501"),

@@ -203,7 +203,7 @@ fn head_gives_the_same_head_and_no_body() {
     for path in [
         "/",
         "/style.css",
-        "/player/main.js",
+        "/page.js",
         "/manifest.json",
         "/logo.png",
         "/favicon.ico",

@@ -2,7 +2,7 @@
 """A reverse proxy on loopback: proxy.py PORT PREFIX [no-websocket] [old] [jpeg=PORT] [RATE]; prints the port that it listens on.
 
 Passes what is under PREFIX on to 127.0.0.1:PORT without the prefix, one request a connection; WebSockets too, unless
-told otherwise. With `old` no browser can read the modules, as it would be with one of 2015. With `jpeg` the
+told otherwise. With `old` no browser can read the script, as it would be with one of 2015. With `jpeg` the
 JPEG pictures are those of another port. PREFIX/player.html is tests/browsers/player.html. With a RATE (bytes a second) it is before a narrow network:
 it takes all that comes, as a proxy with large buffers does, and passes on no more than that.
 """
@@ -36,7 +36,7 @@ def serve(client):
     upgrade = re.search(rb"\r\nupgrade: *websocket", head, re.I)
     if path == PREFIX + b"player.html":
         return answer(client, "200 OK", PLAYER.read_bytes(), "text/html")
-    if "old" in sys.argv and b"/player/" in path:
+    if "old" in sys.argv and path.endswith(b"/page.js"):
         return answer(client, "200 OK", b"a ?? b @ c", "text/javascript")
     if not path.startswith(PREFIX):
         return answer(client, "404 Not Found")

@@ -329,7 +329,7 @@ fn a_link_opens_one_camera_to_watch() {
         (&yard, "stream.mp4", "200"),
         (&yard, "", "200"),
         (&yard, "status", "200"),
-        (&yard, "player/main.js", "200"),
+        (&yard, "page.js", "200"),
         (&all, "door/stream.mp4", "200"),
         (&all, "yard/stream.m3u8", "200"),
         (&all, "", "200"),
