@@ -119,17 +119,10 @@ var words = {
 	codecs: { h264: 'H.264', mjpeg: 'JPEG' },
 	perSecond: '# frames/s',
 	unknown: '–',
-	addresses: 'Addresses',
-	/** @type {Record<string, string>} */
-	streams: {
-		'': 'This page',
-		'?bare': 'The picture alone, for a frame',
-		'stream.mp4': 'Video (MP4)',
-		'stream.m3u8': 'Video (HLS)',
-		'stream.mjpeg': 'JPEG pictures',
-		'snapshot.jpg': 'One picture',
-		'snapshot.mp4': 'One picture (MP4)',
-	},
+	connect: 'Connect',
+	/** What each address is for. */
+	programs: ['This page', 'The picture alone, for a frame', 'VLC, mpv', 'Home Assistant', 'Frigate, recorders (RTSP)',
+		'UniFi, recorders (ONVIF)', 'OctoPrint', 'One picture', 'curl'],
 	copy: 'Copy',
 	copied: 'Copied',
 	keys: 'Keys',

@@ -64,6 +64,8 @@
  * @property {string | null} user
  * @property {string | null} role
  * @property {boolean} login There are users, who can log in.
+ * @property {number | null} rtsp_port
+ * @property {boolean} onvif
  * @property {any[]} cameras
  */
 

@@ -1,9 +1,9 @@
-// The tab of numbers: how late and how much, the streams' addresses, the keys.
+// The tab of numbers: how late and how much, the addresses for other programs, the keys.
 
 import { copyButton, fill, make, setText } from './make.js';
 import { ask } from './server.js';
 
-/** @import { Session, View } from './contract.js' */
+/** @import { Session, Status, View } from './contract.js' */
 
 const SECONDS = 60; // in a graph
 const POLL_MS = 3000;
@@ -44,6 +44,19 @@ function createGraph(name, read) {
 			svg.setAttribute('aria-label', fill(words.lastMinute, name, now.textContent, topText));
 		},
 	};
+}
+
+/**
+ * The addresses for the programs of `words.programs`, in their order; empty for one that has none. `page`: that of the camera.
+ * @param {Status} status @param {URL} page
+ */
+export function addressesFor({ cameras: [{ name, codec }], rtsp_port, onvif }, page) {
+	const isJpeg = codec === 'mjpeg', at = address => new URL(address, page).href;
+	const stream = at(isJpeg ? 'stream.mjpeg' : 'stream.m3u8'), snapshot = at(isJpeg ? 'snapshot.jpg' : 'snapshot.mp4');
+	const [, token] = page.pathname.match(/\/t\/([^/]{20,})/) ?? [];
+	const rtsp = rtsp_port && !isJpeg ? `rtsp://${page.hostname}:${rtsp_port}/${name}${token ? '?token=' + token : ''}` : '';
+	return [at('./'), at('./?bare'), isJpeg ? stream : at('stream.mp4'), rtsp || stream, rtsp,
+		onvif && !token ? page.host : '', stream, snapshot, `curl -O ${snapshot}`];
 }
 
 /** `keys`: what they do. @param {Session} session @param {View} view @param {string[][]} keys */
@@ -93,35 +106,31 @@ export function createInfo(session, view, keys) {
 
 	async function poll() {
 		try {
-			camera = (await ask('status')).cameras[0];
-			list(camera.codec);
+			const status = await ask('status');
+			camera = status.cameras[0];
+			list(addressesFor(status, new URL(document.baseURI)));
 		} catch {} // The state says so.
 	}
 
-	function list(codec) {
-		if (codec === listed) return;
-		listed = codec;
-		const isFor = name => !/^(str|sn)/.test(name) || /jp/.test(name) === (codec === 'mjpeg');
-		const shown = Object.keys(words.streams).filter(isFor);
-		addresses.replaceChildren(...shown.map(name => {
-			const address = new URL(name || './', document.baseURI).href;
-			return make('li', {}, make('span', {}, words.streams[name], make('a', { href: address }, address)),
-				copyButton(words.copy, () => address));
-		}));
+	function list(all) {
+		if (listed === (listed = String(all))) return;
+		addresses.replaceChildren(...all.flatMap((address, at) => address ? make('li', {},
+			// What is no address is for copying alone.
+			make('span', {}, words.programs[at], make('a', /^\w+:\/\//.test(address) ? { href: address } : {}, address)),
+			copyButton(words.copy, () => address)) : []));
 	}
 
 	return {
 		sample,
 
 		panel: make('div', { className: 'info' }, delay.element, bitrate.element, facts,
-			make('h2', {}, words.addresses), addresses,
+			make('h2', {}, words.connect), addresses,
 			make('h2', {}, words.keys),
 			make('dl', {}, ...keys.map(([key, what]) =>
 				make('div', {}, make('dt', {}, make('kbd', {}, key)), make('dd', {}, what))))),
 
 		open() {
 			timer = setInterval(poll, POLL_MS);
-			list('');
 			poll();
 			render(session.stats());
 		},

@@ -112,6 +112,8 @@ pub fn report(exchange: &Exchange<'_>) -> io::Result<Ending> {
         .member("forbidden", counters.forbidden.load(Relaxed))
         .member("refused", counters.refused.load(Relaxed))
         .member("stuck_clients", counters.stuck.load(Relaxed))
+        .number_or_null("rtsp_port", shared.rtsp_port.map(u64::from))
+        .member("onvif", shared.settings.onvif)
         .member("cameras", array(&cameras))
         .end();
     exchange.send(&Answer::fresh("application/json", report.into_bytes()))
