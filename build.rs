@@ -1,6 +1,6 @@
 //! Packs the files of the pages with gzip, so that the program holds them as it sends them: `src/serve/pages.rs`. Indentation
 //! and comments stay here: a quarter of what is packed. The pages' modules become one script, as one text packs better than
-//! twenty do, and comes in one answer.
+//! twenty do, and comes in one answer. The texts of ONVIF are packed, too: `src/serve/onvif/texts.rs`.
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 const ASSETS: &str = "assets";
+const ONVIF: &str = "src/serve/onvif/texts.txt";
 /// The first module of each page, and the class of that page's body.
 const PAGES: [(&str, &str); 2] = [("player/main.js", ""), ("recordings.js", "recordings")];
 /// What these and all that they import become.
@@ -17,6 +18,7 @@ const SCRIPT: &str = "page.js";
 
 fn main() -> io::Result<()> {
     println!("cargo:rerun-if-changed={ASSETS}");
+    println!("cargo:rerun-if-changed={ONVIF}");
     let out = env::var_os("OUT_DIR").ok_or(io::ErrorKind::NotFound)?;
     let out = Path::new(&out);
     for entry in fs::read_dir(ASSETS)? {
@@ -25,7 +27,7 @@ fn main() -> io::Result<()> {
         // Pictures are packed already.
         let is_text = path.is_file() && path.extension() != Some(OsStr::new("png"));
         if is_text && PAGES.iter().all(|(first, _)| name != *first) {
-            pack(&fs::read_to_string(&path)?, &out.join(name))?;
+            pack(&spare(&fs::read_to_string(&path)?), &out.join(name))?;
         }
     }
     let mut bundle = Bundle::default();
@@ -37,14 +39,16 @@ fn main() -> io::Result<()> {
             name_of(&first)
         );
     }
-    pack(&bundle.script, &out.join(SCRIPT))
+    pack(&spare(&bundle.script), &out.join(SCRIPT))?;
+    let texts = joined(&spare(&fs::read_to_string(ONVIF)?));
+    pack(&texts, &out.join("texts.txt"))
 }
 
 /// Packs a text into `PLACE.gz`.
 fn pack(text: &str, place: &Path) -> io::Result<()> {
     // The same bytes each time: the header has neither name nor time.
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(spare(text).as_bytes())?;
+    encoder.write_all(text.as_bytes())?;
     let mut place = place.to_path_buf();
     place.as_mut_os_string().push(".gz");
     fs::write(place, encoder.finish()?)
@@ -120,4 +124,22 @@ fn spare(text: &str) -> String {
         }
     }
     spared
+}
+
+/// The texts of ONVIF, each as a line with its name and a line of what stands below that.
+fn joined(texts: &str) -> String {
+    let mut joined = String::new();
+    for line in texts.lines() {
+        if let Some(name) = line.strip_prefix("= ") {
+            let end = if joined.is_empty() { "" } else { "\n" };
+            joined += &format!("{end}{name}\n");
+        } else {
+            // What begins no tag is a word or an attribute.
+            if !line.starts_with('<') && !joined.ends_with('\n') {
+                joined.push(' ');
+            }
+            joined += line;
+        }
+    }
+    joined + "\n"
 }

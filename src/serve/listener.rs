@@ -4,7 +4,6 @@ use super::client::{self, HTTP, Protocol};
 use super::connection::Connection;
 use super::crowd::{Present, who_leaves};
 use super::onvif::discovery::{self, Device};
-use super::onvif::operations::scopes;
 use super::places::{BACKLOG, STACK_BYTES};
 use super::refused::Refused;
 use super::shared::{Machine, Shared};
@@ -94,7 +93,7 @@ impl Server {
         if let Some(socket) = machine.discovery.take() {
             let device = Device {
                 uuid: Arc::clone(&uuid),
-                scopes: scopes(&machine.own_names),
+                scopes: discovery::scopes(&machine.own_names),
                 listen: settings.listen,
                 port: http_port,
             };

@@ -1,6 +1,6 @@
 //! The answers to recorders, at `/onvif/device_service` and `/onvif/media_service`.
 
-use super::operations::{About, COMMON, ENVELOPE, FAULT, OF_H264, OPERATIONS, RESPONSE, scopes};
+use super::{discovery, texts};
 use crate::format::Codec;
 use crate::format::soap::{self, Message, escape, fill};
 use crate::format::time::UtcDate;
@@ -47,35 +47,46 @@ fn answer(exchange: &Exchange<'_>, body: &[u8], rtsp_port: u16) -> Answer {
     } else {
         "tds"
     };
-    let is_it = |(name, ..): &&(&str, _, _)| soap::local(name) == message.operation;
-    let mut found = OPERATIONS.iter().filter(is_it);
-    let of_service = found.clone().find(|(name, ..)| name.starts_with(service));
-    let Some((operation, about, text)) = of_service.or(found.next()) else {
+    let mut found = None;
+    for (name, text) in texts::all() {
+        // Others have no space in their names.
+        let Some((operation, about)) = name.split_once(' ') else {
+            break;
+        };
+        if soap::local(operation) == message.operation && (found.is_none() || operation.starts_with(service))
+        {
+            found = Some((operation, about, text));
+        }
+    }
+    let Some((operation, about, text)) = found else {
         return fault(BAD, "ActionNotSupported", "This operation is not supported");
     };
-    let mut text = text.to_string();
-    if *about != About::Anybody {
+    let mut text = texts::fill(text, &[]);
+    if about != "anybody" {
         let Some(grant) = grant(exchange, &message) else {
             let reason = "The name or the password is wrong, or the clock that the digest is of";
             let challenge = exchange.shared.people.challenge(false) + login::CHALLENGE;
             return fault("401 Unauthorized", "NotAuthorized", reason).with(&challenge);
         };
-        let cameras = exchange.shared.cameras.iter();
-        let mut cameras = cameras.filter(|camera| grant.rights().include(&camera.stream.name));
-        text = match about {
-            About::Every => cameras.map(|camera| of_camera(&text, camera)).collect(),
-            About::One => {
-                let token = &message.token;
-                let camera = cameras.find(|camera| token.is_empty() || camera.stream.name == *token);
-                match camera {
-                    Some(camera) => of_camera(&text, camera),
-                    None => return fault(BAD, "NoProfile", "There is no camera of this token"),
+        if about != "device" {
+            let mut of_cameras = String::new();
+            for camera in exchange.shared.cameras.iter() {
+                let (name, token) = (&camera.stream.name, &message.token);
+                let is_meant = about == "every" || token.is_empty() || name == token;
+                if is_meant && grant.rights().include(name) {
+                    of_cameras += &of_camera(&text, camera);
+                    if about == "one" {
+                        break;
+                    }
                 }
             }
-            _ => text,
-        };
+            if about == "one" && of_cameras.is_empty() {
+                return fault(BAD, "NoProfile", "There is no camera of this token");
+            }
+            text = of_cameras;
+        }
     }
-    let body = fill(RESPONSE, &[("{text}", &text), ("{operation}", operation)]);
+    let body = texts::fill("{response}", &[("{text}", &text), ("{operation}", operation)]);
     respond(&of_device(exchange, &body, rtsp_port))
 }
 
@@ -109,25 +120,25 @@ fn of_camera(text: &str, camera: &CameraSide) -> String {
         Some(88) => "Extended",
         _ => "High",
     };
-    let is_jpeg = state.codec == Some(Codec::Jpeg);
-    let text = fill(text, &COMMON);
-    let text = fill(
-        &text,
-        &OF_H264.map(|(hole, text)| (hole, if is_jpeg { "" } else { text })),
-    );
+    let codec = match state.codec {
+        Some(Codec::Jpeg) => "JPEG",
+        _ => "H264",
+    };
+    // There are texts of either codec.
+    let text = fill(text, &[("{codec}", codec)]);
+    let mut text = texts::fill(&text, &[("{h264_profile}", profile)]);
+    for (hole, number) in [
+        ("{width}", width.into()),
+        ("{height}", height.into()),
+        ("{fps}", fps),
+        ("{kbps}", kbps),
+        ("{group}", group),
+    ] {
+        text = fill(&text, &[(hole, &number.to_string())]);
+    }
     fill(
         &text,
-        &[
-            ("{codec}", if is_jpeg { "JPEG" } else { "H264" }),
-            ("{h264_profile}", profile),
-            ("{width}", &width.to_string()),
-            ("{height}", &height.to_string()),
-            ("{fps}", &fps.to_string()),
-            ("{kbps}", &kbps.to_string()),
-            ("{group}", &group.to_string()),
-            ("{root}", &camera.root),
-            ("{name}", &camera.stream.name),
-        ],
+        &[("{root}", &camera.root), ("{name}", &camera.stream.name)],
     )
 }
 
@@ -139,13 +150,10 @@ fn of_device(exchange: &Exchange<'_>, text: &str, rtsp_port: u16) -> String {
         host.clone_from(named);
         port = head.port.map_or(port, |port| format!(":{port}"));
     } else if let Ok(own) = exchange.connection.socket.local_addr() {
-        port = format!(":{}", own.port());
-        let place = SocketAddr::new(own.ip().to_canonical(), 0).to_string();
-        host = place.strip_suffix(":0").unwrap_or_default().into();
+        host = SocketAddr::new(own.ip().to_canonical(), own.port()).to_string();
+        port = host.split_off(host.rfind(':').unwrap_or(host.len()));
     }
     let scheme = if head.by_https { "https" } else { "http" };
-    let host = escape(&host);
-    let base_path = &shared.settings.base_path;
     let gives_jpeg = shared.cameras.iter().any(|camera| {
         let state = camera.stream.state();
         state.jpeg_too || state.codec == Some(Codec::Jpeg)
@@ -154,16 +162,12 @@ fn of_device(exchange: &Exchange<'_>, text: &str, rtsp_port: u16) -> String {
     let date = UtcDate(clock::unix().as_millis() as u64).to_string();
     let part = |from: usize, to: usize| date.get(from..to).unwrap_or_default();
     // Recorders know a camera by it, and there may be two programs on one machine: an address of its own (IEEE 802, local bit).
-    let digits = uuid.replace('-', "");
-    let pair = |at: usize| digits.get(2 * at..2 * at + 2).unwrap_or_default();
-    let mac = format!("02:{}:{}:{}:{}:{}", pair(0), pair(1), pair(2), pair(3), pair(4));
-    let scopes = scopes(shared.access.own_names());
-    let scopes: String = scopes.split(' ').map(|scope| {
-        format!("<tds:Scopes><tt:ScopeDef>Fixed</tt:ScopeDef><tt:ScopeItem>{scope}</tt:ScopeItem></tds:Scopes>")
-    }).collect();
-    let text = fill(text, &COMMON);
+    let mut mac = "02".to_string();
+    for at in [0, 2, 4, 6, 9] {
+        mac = mac + ":" + uuid.get(at..at + 2).unwrap_or_default();
+    }
     fill(
-        &text,
+        text,
         &[
             ("{year}", part(0, 4)),
             ("{month}", part(5, 7)),
@@ -175,17 +179,20 @@ fn of_device(exchange: &Exchange<'_>, text: &str, rtsp_port: u16) -> String {
             ("{program}", env!("CARGO_PKG_VERSION")),
             ("{uuid}", uuid),
             ("{mac}", &mac),
-            ("{scopes}", &scopes),
-            ("{rtsp}", &format!("rtsp://{host}:{rtsp_port}")),
-            ("{http}", &format!("{scheme}://{host}{port}{base_path}")),
+            ("{host_name}", &discovery::host_name(shared.access.own_names())),
+            ("{rtsp_port}", &rtsp_port.to_string()),
+            ("{scheme}", scheme),
+            ("{port}", &port),
+            ("{base_path}", &shared.settings.base_path),
+            ("{host}", &escape(&host)),
         ],
     )
 }
 
 fn fault(status: &'static str, code: &str, reason: &str) -> Answer {
-    respond(&fill(FAULT, &[("{code}", code), ("{reason}", reason)])).with_status(status)
+    respond(&texts::fill("{fault}", &[("{code}", code), ("{reason}", reason)])).with_status(status)
 }
 
 fn respond(body: &str) -> Answer {
-    Answer::fresh(SOAP, fill(ENVELOPE, &[("{body}", body)]).into_bytes())
+    Answer::fresh(SOAP, texts::fill("{envelope}", &[("{body}", body)]).into_bytes())
 }

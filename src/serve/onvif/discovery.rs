@@ -1,8 +1,9 @@
 //! WS-Discovery (of April 2005): who looks for cameras on the local network is told of this one. It is known to be abused for floods
 //! at others, so answers are few and short, and go to addresses of local networks alone.
 
+use super::texts;
 use crate::format::mac;
-use crate::format::soap::{self, escape, fill, local};
+use crate::format::soap::{self, escape, local};
 use crate::log_warning;
 use crate::sys::clock;
 use crate::sys::poll::{poll, readable};
@@ -24,16 +25,6 @@ const MOST_ANSWERS: u32 = 20;
 const MOST_GAIN: usize = 3;
 /// What ONVIF's devices call themselves (ONVIF Core, 7.3.2.1).
 const TYPES: [&str; 2] = ["NetworkVideoTransmitter", "Device"];
-
-const MATCH: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" \
-    xmlns:a=\"http://schemas.xmlsoap.org/ws/2004/08/addressing\" xmlns:d=\"http://schemas.xmlsoap.org/ws/2005/04/discovery\">\
-    <s:Header><a:MessageID>{id}</a:MessageID><a:RelatesTo>{request}</a:RelatesTo>\
-    <a:To>http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous</a:To>\
-    <a:Action>http://schemas.xmlsoap.org/ws/2005/04/discovery/{kind}Matches</a:Action></s:Header><s:Body><d:{kind}Matches>\
-    <d:{kind}Match><a:EndpointReference><a:Address>urn:uuid:{uuid}</a:Address></a:EndpointReference>\
-    <d:Types xmlns:dn=\"http://www.onvif.org/ver10/network/wsdl\">dn:NetworkVideoTransmitter</d:Types><d:Scopes>{scopes}</d:Scopes>\
-    <d:XAddrs>http://{own}/onvif/device_service</d:XAddrs><d:MetadataVersion>1</d:MetadataVersion></d:{kind}Match></d:{kind}Matches>\
-    </s:Body></s:Envelope>";
 
 /// What there is to be found.
 pub struct Device {
@@ -63,6 +54,16 @@ pub fn uuid(machine_id: &str, port: u16) -> String {
         _ = write!(text, "{byte:02x}");
     }
     text
+}
+
+/// What the machine of those names is called in its scopes.
+pub fn host_name(own_names: &[String]) -> String {
+    escape(own_names.first().map_or("", String::as_str))
+}
+
+/// The scopes of the machine of those names.
+pub fn scopes(own_names: &[String]) -> String {
+    texts::fill("{scopes}", &[("{host_name}", &host_name(own_names))])
 }
 
 /// The socket that probes come to, if the port can be had.
@@ -122,13 +123,13 @@ impl Device {
             "urn:uuid:{begin}{:012x}",
             clock::monotonic_us() & 0xffff_ffff_ffff
         );
-        let answer = fill(
-            MATCH,
+        let answer = texts::fill(
+            "{match}",
             &[
                 ("{kind}", &message.operation),
                 ("{id}", &id),
                 ("{uuid}", &self.uuid),
-                ("{scopes}", &self.scopes),
+                ("{own_scopes}", &self.scopes),
                 ("{own}", &format!("{own}:{}", self.port)),
                 ("{request}", &escape(&message.id)),
             ],

@@ -3,6 +3,6 @@
 
 mod device;
 pub mod discovery;
-pub mod operations;
+mod texts;
 
 pub use device::serve;
