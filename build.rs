@@ -100,7 +100,7 @@ impl Bundle {
 
 /// What a script calls a module; no module uses such a name.
 fn name_of(module: &Path) -> String {
-    format!("${}", module.file_stem().unwrap_or_default().display())
+    format!("${}", module.file_stem().unwrap_or_default().to_string_lossy())
 }
 
 fn refused(module: &Path, line: &str) -> io::Error {

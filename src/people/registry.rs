@@ -295,10 +295,9 @@ impl People {
         // Also for a name that there is not, which takes as long then.
         let right = is_right(plain.unwrap_or_default());
         let user = user.filter(|_| right && plain.is_some());
-        let mut state = self.lock();
-        match user {
-            Some(_) => state.guesses.succeeded(from),
-            None => state.guesses.failed(from, Instant::now()),
+        // That it is right forgives no guesses: it may be an old one that somebody has overheard.
+        if user.is_none() {
+            self.lock().guesses.failed(from, Instant::now());
         }
         user.ok_or_else(|| Denial::Wrong(name.into()))
     }
@@ -362,17 +361,16 @@ impl People {
         if !token.is_digest {
             return self.by_password(terms, &token.name, &token.password, from);
         }
-        let users = &terms.config.users;
-        if users
-            .iter()
-            .any(|user| user.name == token.name && user.password.plain().is_none())
-        {
-            let name = &token.name;
+        let (users, name) = (&terms.config.users, &token.name);
+        let user = self.by_plain(users, name, from, &|plain| token.is_digest_of(plain));
+        let is_hashed = |user: &User| user.name == *name && user.password.plain().is_none();
+        // Not while the address has to wait: a stranger could fill the log.
+        if matches!(user, Err(Denial::Wrong(_))) && users.iter().any(is_hashed) {
             log_warning!(
                 "onvif: {name:?} can log in by a digest only where the config has password = plain:PASSWORD"
             );
         }
-        let user = self.by_plain(users, &token.name, from, &|plain| token.is_digest_of(plain))?;
+        let user = user?;
         // What somebody has overheard does not open for long.
         let age_s = time::unix_s(&token.created).map(|created| created.abs_diff(clock::unix().as_secs()));
         if age_s.is_none_or(|age_s| age_s > DIGEST_SECONDS) && clock::is_set() {

@@ -389,7 +389,7 @@ pub(super) fn authority(authority: &str) -> Option<(String, Option<u16>)> {
     let host_is_one = !host.is_empty()
         && host
             .bytes()
-            .all(|b| b.is_ascii_graphic() && !b"/?#@\\".contains(&b));
+            .all(|b| b.is_ascii_graphic() && !b"/?#@\\{}\"<>".contains(&b));
     host_is_one.then(|| (host.to_ascii_lowercase(), port))
 }
 

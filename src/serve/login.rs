@@ -39,8 +39,8 @@ pub fn admit(
         link,
         authorization: head.authorization.as_deref(),
         session: head.cookie(&cookie),
-        // Of HTTP, recorders alone log in so (ONVIF), and they POST.
-        method: (head.method == Method::Post).then_some(Method::Post.word()),
+        // Of HTTP, recorders alone log in so (ONVIF), and they POST there; what somebody overhears of that opens nothing else.
+        method: (head.method == Method::Post && head.path.contains("/onvif/")).then_some(Method::Post.word()),
         user_token: None,
     };
     let grant = shared.people.admit(&credentials, from).map_err(|denial| {

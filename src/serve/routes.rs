@@ -599,7 +599,6 @@ mod tests {
                 "logout",
                 "metrics",
                 "onvif",
-                "player",
                 "ptz",
                 "recordings",
                 "snapshot",
