@@ -79,8 +79,14 @@ impl Udp {
                 false => sock::send_now(socket, &[IoSlice::new(datagram)]),
             };
             // An error may be that of an earlier one, which nobody took there (ICMP): then this one was not sent.
-            if matches!(send().or_else(|_| send()), Ok(0)) {
-                break;
+            match send().or_else(|e| if is_full(&e) { Err(e) } else { send() }) {
+                Ok(0) => break,
+                // Nothing has gone for as long as a datagram may wait. What comes behind would be too late, too.
+                Err(e) if is_full(&e) => {
+                    sent = self.waiting.len();
+                    break;
+                }
+                _ => {}
             }
             (sent, datagrams) = (sent + 4 + bytes, datagrams + 1);
         }
@@ -100,6 +106,10 @@ impl Udp {
         }
         heard
     }
+}
+
+fn is_full(e: &io::Error) -> bool {
+    e.kind() == ErrorKind::WouldBlock
 }
 
 /// IPv4's address by itself, which a listener of both families shows as one of IPv6.

@@ -90,6 +90,10 @@ pub fn answer(socket: &UdpSocket, device: &Device) {
         };
         let now = started.elapsed().as_secs();
         if now != second {
+            // Also where there is always somebody who asks.
+            if now / LOOK.as_secs() != second / LOOK.as_secs() {
+                sock::join_everywhere(socket, GROUP);
+            }
             (second, answers) = (now, 0);
         }
         let ip = from.ip();
