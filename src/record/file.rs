@@ -14,7 +14,7 @@ const FRAGMENT_US: u64 = 4_000_000;
 /// more than the video does.
 const SYNC_US: u64 = 10_000_000;
 /// The heads of a file, with its index, and of a fragment have no more, or they are not ours.
-const HEAD_BYTES: usize = 64 << 10;
+const HEAD_BYTES: u64 = 64 << 10;
 
 /// A file that fragments are appended to.
 #[derive(Debug)]
@@ -179,8 +179,7 @@ pub fn repair(path: &Path) -> io::Result<bool> {
     } else {
         return Ok(false);
     };
-    let mut head = vec![0; size.min(HEAD_BYTES as u64) as usize];
-    file.read_exact_at(&mut head, 0)?;
+    let mut head = begin(&file)?;
     let head_bytes = match extent(&head) {
         Extent::Open(bytes) => bytes,
         Extent::Foreign if size == 0 => 0,
@@ -204,6 +203,13 @@ pub fn repair(path: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
+/// The first bytes of a file, with all of its head.
+pub(super) fn begin(file: &File) -> io::Result<Vec<u8>> {
+    let mut begin = vec![0; file.metadata()?.len().min(HEAD_BYTES) as usize];
+    file.read_exact_at(&mut begin, 0)?;
+    Ok(begin)
+}
+
 /// The bytes of a fragment up to its payload, where so many are left; none if it has more.
 pub(super) fn begin_of_fragment(file: &File, at: u64, rest: u64) -> io::Result<Vec<u8>> {
     let mut moof_bytes = [0; 4];
@@ -211,7 +217,7 @@ pub(super) fn begin_of_fragment(file: &File, at: u64, rest: u64) -> io::Result<V
         file.read_exact_at(&mut moof_bytes, at)?;
     }
     let bytes = u64::from(u32::from_be_bytes(moof_bytes)) + 8;
-    let is_there = bytes <= rest.min(HEAD_BYTES as u64);
+    let is_there = bytes <= rest.min(HEAD_BYTES);
     let mut begin = vec![0; if is_there { bytes as usize } else { 0 }];
     file.read_exact_at(&mut begin, at)?;
     Ok(begin)

@@ -1,17 +1,13 @@
 //! What was recorded, for who looks back. Nothing but files of such names in such folders is ever opened, and no link is followed.
 
 use super::archive::Archive;
-use super::file::begin_of_fragment;
+use super::file::{begin, begin_of_fragment};
 use super::name::Name;
 use crate::format::fmp4::{About, Index, about};
 use crate::sys::file::{entries, open_below};
 use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
-
-/// What is in front of a recording's fragments has no more.
-const HEAD_BYTES: u64 = 16 << 10;
 
 /// The days of which this camera has folders, the oldest first.
 pub fn days(archive: &Archive, camera: &str) -> Vec<String> {
@@ -64,13 +60,11 @@ pub fn open(archive: &Archive, camera: &str, name: Name) -> io::Result<File> {
 /// # Errors
 /// Those of read(2), and `InvalidData` if it is none.
 pub fn look_into(file: &File) -> io::Result<(About, Index)> {
-    let size = file.metadata()?.len();
-    let mut head = vec![0; size.min(HEAD_BYTES) as usize];
-    file.read_exact_at(&mut head, 0)?;
-    let mut about = about(&head).ok_or(ErrorKind::InvalidData)?;
+    let mut about = about(&begin(file)?).ok_or(ErrorKind::InvalidData)?;
     if let Some(index) = about.index.take() {
         return Ok((about, index));
     }
+    let size = file.metadata()?.len();
     let (mut index, mut end) = (Index::default(), about.head_bytes as u64);
     loop {
         let rest = size.saturating_sub(end);

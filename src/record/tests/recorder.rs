@@ -1,6 +1,7 @@
 use super::super::archive::prepare;
 use super::super::file::tests::Rig;
 use super::super::janitor::Limits;
+use super::super::library;
 use super::*;
 use crate::events::MARK;
 use crate::format::fmp4::reader::walk;
@@ -303,4 +304,11 @@ fn jpeg_pictures_are_recorded_as_they_are() {
     let payload = boxes.iter().find(|found| found.path == "mdat").unwrap().body;
     assert_eq!(payload, bytes.repeat(3));
     assert!(file.windows(4).any(|four| four == b"mp4v"));
+    // Its index has room for more than that of a video, and it is found as well.
+    let (day, file) = name.split_once('/').unwrap();
+    let listed = library::of_day(&camera.archive, "yard", day);
+    assert_eq!(listed, [Name::parse(day, file).unwrap()]);
+    let file = library::open(&camera.archive, "yard", listed[0]).unwrap();
+    let (about, index) = library::look_into(&file).unwrap();
+    assert_eq!((about.run, index.duration_90k()), (PLAN.run, *duration_90k));
 }
