@@ -1,6 +1,6 @@
 //! The folder of all recordings: a folder for each camera, with one for each day.
 
-use super::file::{RecordingFile, repair};
+use super::file::{RecordingFile, date, repair};
 use super::janitor::{Disk, Limits, Recording, superfluous};
 use super::name::Name;
 use crate::log_warning;
@@ -179,13 +179,14 @@ impl Archive {
         own(&self.open).retain(|(other, open)| other != camera || *open != name);
     }
 
-    /// Gives a recording the first free name from that one on.
+    /// Gives a recording the first free name from that one on, and has it say that it begins at `wall_us`, as that name does.
     ///
     /// # Errors
-    /// Those of mkdir(2), rename(2) and fsync(2).
-    pub fn rename(&self, camera: &str, old: Name, mut new: Name) -> io::Result<()> {
+    /// Those of [`date`], mkdir(2), rename(2) and fsync(2).
+    pub fn rename(&self, camera: &str, old: Name, mut new: Name, wall_us: u64) -> io::Result<()> {
         let open = own(&self.open);
         let from = self.path(camera, old);
+        date(&from, wall_us)?;
         loop {
             let to = self.path(camera, new);
             match new.next() {

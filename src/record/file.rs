@@ -1,10 +1,12 @@
 //! A file that is being recorded: it gathers a group of pictures before it writes them, syncs them now and then, and gets its index at
 //! the end. What a crash left is given one later.
 
-use crate::format::fmp4::{Extent, FRAGMENT_BYTES, Fragment, Index, Origin, Samples, extent, head};
+use crate::format::fmp4::{
+    Extent, FRAGMENT_BYTES, Fragment, Index, Origin, SYNCED_AT, Samples, WALL_AT, about, extent, head,
+};
 use crate::sys::file::{begin_writing, forget, open_own, sync_folder};
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -201,6 +203,19 @@ pub fn repair(path: &Path) -> io::Result<bool> {
     file.set_len(end)?;
     finish(&file, &mut head[..head_bytes], &index)?;
     Ok(true)
+}
+
+/// Has a file say that it begins at that time, by a clock that could be believed.
+///
+/// # Errors
+/// Those of open(2), read(2), write(2) and fdatasync(2), and `InvalidData` if it is no recording.
+pub fn date(path: &Path, wall_us: u64) -> io::Result<()> {
+    let file = open_own(path, false)?;
+    let about = about(&begin(&file)?).ok_or(ErrorKind::InvalidData)?;
+    let at = about.init_bytes as u64;
+    file.write_all_at(&wall_us.to_be_bytes(), at + WALL_AT)?;
+    file.write_all_at(&[1], at + SYNCED_AT)?;
+    file.sync_data()
 }
 
 /// The first bytes of a file, with all of its head.

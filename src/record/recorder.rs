@@ -420,7 +420,7 @@ impl<'a> Recorder<'a> {
             copy: 1,
             synced: true,
         };
-        match self.archive.rename(&self.stream.name, old, name) {
+        match self.archive.rename(&self.stream.name, old, name, start_us) {
             // Others may have deleted it.
             Err(e) if e.kind() != ErrorKind::NotFound => {
                 log_warning!("{}: {old} can't be renamed {name}: {e}", self.stream.name);

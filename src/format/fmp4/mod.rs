@@ -39,7 +39,9 @@ mod track;
 pub use fragment::{Fragment, HEAD_BYTES, MAX_PAYLOAD_BYTES, MOOF_BYTES, TooLarge};
 pub use init::Init;
 pub use movie::{Movie, shift};
-pub use recording::{About, Extent, Index, Origin, about, extent, forget_durations, head};
+pub use recording::{
+    About, Extent, Index, Origin, SYNCED_AT, WALL_AT, about, extent, forget_durations, head,
+};
 pub use samples::{FRAGMENT_BYTES, Samples};
 pub use sound::{FRAME_SAMPLES, SoundFormat, SoundFrame};
 pub use timeline::{Span, Timeline};

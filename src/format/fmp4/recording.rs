@@ -97,6 +97,12 @@ pub fn extent(bytes: &[u8]) -> Extent {
     }
 }
 
+/// Where our own box says that the clock could be believed, in one byte, and when the file begins: see [`Origin`]. Both are counted from
+/// where the box begins, which is behind the init segment.
+pub const SYNCED_AT: u64 = 25;
+/// See [`SYNCED_AT`].
+pub const WALL_AT: u64 = 48;
+
 /// What a file's head says of it.
 #[derive(Debug)]
 pub struct About {
@@ -136,7 +142,7 @@ pub fn about(bytes: &[u8]) -> Option<About> {
         head_bytes,
         run: u64_at(32)?,
         media_90k: u64_at(40)?,
-        wall_us: u64_at(48)?,
+        wall_us: u64_at(WALL_AT as usize)?,
         index,
     })
 }

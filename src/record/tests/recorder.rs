@@ -168,6 +168,13 @@ fn what_can_not_be_renamed_is_tried_again() {
     fs::remove_file(&foreign).unwrap();
     recorder.rename(later, 0);
     assert_eq!(names(&camera), ["2026-11-29/13-03-00+0000.mp4", second]);
+    // It says so itself, too.
+    let file = fs::read(foreign.join("13-03-00+0000.mp4")).unwrap();
+    let boxes = walk(&file).unwrap();
+    let origin = boxes.iter().find(|found| found.path == "uuid").unwrap().body;
+    assert_eq!(origin[16..20], [0, 1, 0, 0]);
+    assert_eq!(origin[40..48], later.offset_us.to_be_bytes());
+    assert_eq!(&origin[48..], b"yard");
     // Somebody deleted the other one.
     fs::remove_file(camera.rig.folder.join("yard").join(second)).unwrap();
     recorder.rename_us = 0;
