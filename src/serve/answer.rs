@@ -122,11 +122,11 @@ impl Answer {
 
     /// The head with these `security_headers`, up to the empty line that ends it.
     pub fn head(&self, security_headers: &str, keep_alive: bool) -> Vec<u8> {
-        self.head_of(self.body.len(), security_headers, keep_alive)
+        self.head_of(self.body.len() as u64, security_headers, keep_alive)
     }
 
     /// The head for a body of `length` bytes that comes from elsewhere.
-    pub fn head_of(&self, length: usize, security_headers: &str, keep_alive: bool) -> Vec<u8> {
+    pub fn head_of(&self, length: u64, security_headers: &str, keep_alive: bool) -> Vec<u8> {
         let mut head = format!(
             "HTTP/1.1 {}\r\n{}Cache-Control: {}\r\n{security_headers}{}",
             self.status,

@@ -138,7 +138,11 @@ impl Clip {
         );
         let answer = Answer::new(TYPE, NO_STORE, Vec::new()).with(&time);
         let keep_alive = exchange.head.keep_alive;
-        let mut begin = answer.head_of(head.len() + length, &exchange.security_headers, keep_alive);
+        let mut begin = answer.head_of(
+            (head.len() + length) as u64,
+            &exchange.security_headers,
+            keep_alive,
+        );
         begin.append(&mut head);
         write(exchange, &[&begin])?;
         self.film(&mut |head, [video, sound]| write(exchange, &[head, video, sound]))?;

@@ -258,8 +258,7 @@ pub fn send(
     if let Err(full) = exchange.take_place() {
         return exchange.send(&full);
     }
-    let length = (to - from) as usize;
-    let begin = answer.head_of(length, &exchange.security_headers, head.keep_alive);
+    let begin = answer.head_of(to - from, &exchange.security_headers, head.keep_alive);
     exchange.connection.write(&begin)?;
     if !exchange.is_head() {
         write(from, to)?;

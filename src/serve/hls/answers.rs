@@ -143,7 +143,11 @@ fn send_media(exchange: &Exchange<'_>, media: &Media) -> io::Result<u64> {
 ",
     );
     // The bytes that are no picture, of a batch at a time.
-    let mut heads = answer.head_of(length, &exchange.security_headers, exchange.head.keep_alive);
+    let mut heads = answer.head_of(
+        length as u64,
+        &exchange.security_headers,
+        exchange.head.keep_alive,
+    );
     if exchange.is_head() {
         exchange.connection.write(&heads)?;
         return Ok(0);
