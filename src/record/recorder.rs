@@ -161,7 +161,8 @@ impl<'a> Recorder<'a> {
     /// How long nothing has to be done. While pictures are recorded, it is them who are waited for.
     fn rest(&self) -> Duration {
         match &self.writing {
-            Some(writing) if writing.is_jpeg => Duration::ZERO,
+            // Only of these there are more to come.
+            Some(writing) if writing.is_jpeg && self.stream.codec() == Some(Codec::Jpeg) => Duration::ZERO,
             _ => LOOK,
         }
     }

@@ -301,6 +301,8 @@ fn jpeg_pictures_are_recorded_as_they_are() {
     }
     assert_eq!(camera.stream.state().recorder.0, "recording");
     assert_eq!(recorder.rest(), Duration::ZERO, "they are waited for");
+    camera.stream.publish(|state| state.codec = Some(Codec::H264));
+    assert_eq!(recorder.rest(), LOOK, "nothing waits for those of a ring");
     recorder.close().unwrap();
     let [(name, 0, duration_90k)] = &camera.files()[..] else {
         panic!("{:?}", camera.files());
