@@ -182,26 +182,23 @@ impl Archive {
     /// Gives a recording the first free name from that one on, and has it say that it begins at `wall_us`, as that name does.
     ///
     /// # Errors
-    /// Those of [`date`], mkdir(2), rename(2) and fsync(2).
+    /// Those of [`date`], mkdir(2), rename(2) and fsync(2), and `AlreadyExists` if none is free.
     pub fn rename(&self, camera: &str, old: Name, mut new: Name, wall_us: u64) -> io::Result<()> {
         let open = own(&self.open);
         let from = self.path(camera, old);
         date(&from, wall_us)?;
-        loop {
-            let to = self.path(camera, new);
-            match new.next() {
-                Some(next) if fs::symlink_metadata(&to).is_ok() => new = next,
-                _ => {
-                    let folders = [to.parent(), from.parent()];
-                    folders[0].map_or(Ok(()), make_folder)?;
-                    fs::rename(&from, &to)?;
-                    folders.into_iter().flatten().try_for_each(sync_folder)?;
-                    _ = folders[1].map(fs::remove_dir);
-                    drop(open);
-                    return Ok(());
-                }
-            }
+        let mut to = self.path(camera, new);
+        while fs::symlink_metadata(&to).is_ok() {
+            new = new.next().ok_or(ErrorKind::AlreadyExists)?;
+            to = self.path(camera, new);
         }
+        let folders = [to.parent(), from.parent()];
+        folders[0].map_or(Ok(()), make_folder)?;
+        fs::rename(&from, &to)?;
+        folders.into_iter().flatten().try_for_each(sync_folder)?;
+        _ = folders[1].map(fs::remove_dir);
+        drop(open);
+        Ok(())
     }
 
     /// Gives the newest files of a camera their index, if a crash left them without. None of them may be open. Gives those that have

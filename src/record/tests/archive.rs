@@ -70,6 +70,9 @@ fn a_file_is_made_at_the_first_free_name_and_is_not_deleted_while_it_is_open() {
     assert_eq!(archive.create("yard", last, &make).unwrap().0, last);
     let full = archive.create("yard", last, &make).unwrap_err();
     assert_eq!(full.kind(), ErrorKind::AlreadyExists);
+    let before = files(&rig);
+    let full = archive.rename("yard", wanted, last, 0).unwrap_err();
+    assert_eq!((full.kind(), files(&rig)), (ErrorKind::AlreadyExists, before));
 }
 
 #[test]
