@@ -251,7 +251,9 @@ function choose(...times) {
 		lines.get(Math.floor(at / HOUR_S))?.append(mark);
 		return mark;
 	});
-	offer(unix(from), unix(to), `${days.value} ${clock(from).replace(/:/g, '-')}.mp4`);
+	// Of two recordings, each begins within another fraction of a second, which makes an hour longer; and times are rounded.
+	const start = unix(from);
+	offer(start, Math.min(unix(to), start + HOUR_S - 0.002), `${days.value} ${clock(from).replace(/:/g, '-')}.mp4`);
 	remove.hidden = true;
 	tell(fill(words.clip, clock(from), clock(to)));
 }
