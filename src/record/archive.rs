@@ -124,10 +124,10 @@ impl Archive {
         self.root.join(camera)
     }
 
-    /// Deletes a recording.
+    /// Deletes a recording, for good.
     ///
     /// # Errors
-    /// Those of unlink(2), with `NotFound` where there is none of that name; `ResourceBusy` if it is being recorded.
+    /// Those of unlink(2) and fsync(2), with `NotFound` where there is none of that name; `ResourceBusy` if it is being recorded.
     pub fn delete(&self, camera: &str, name: Name) -> io::Result<()> {
         let open = own(&self.open);
         if open.iter().any(|(other, open)| other == camera && *open == name) {
@@ -139,8 +139,7 @@ impl Archive {
             Some(day) if is_folder(&camera) && is_folder(day) => {
                 fs::remove_file(&path)?;
                 // A day goes with its last recording.
-                _ = fs::remove_dir(day);
-                Ok(())
+                sync_folder(fs::remove_dir(day).map_or(day, |()| &camera))
             }
             _ => Err(ErrorKind::NotFound.into()),
         }
