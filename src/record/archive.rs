@@ -178,11 +178,12 @@ impl Archive {
         own(&self.open).retain(|(other, open)| other != camera || *open != name);
     }
 
-    /// Gives a recording the first free name from that one on, and has it say that it begins at `wall_us`, as that name does.
+    /// Gives a recording the first free name from that one on, and has it say that it begins at `wall_us`, as that name does. Gives
+    /// where it is now.
     ///
     /// # Errors
     /// Those of [`date`], mkdir(2), rename(2) and fsync(2), and `AlreadyExists` if none is free.
-    pub fn rename(&self, camera: &str, old: Name, mut new: Name, wall_us: u64) -> io::Result<()> {
+    pub fn rename(&self, camera: &str, old: Name, mut new: Name, wall_us: u64) -> io::Result<PathBuf> {
         let open = own(&self.open);
         let from = self.path(camera, old);
         date(&from, wall_us)?;
@@ -197,7 +198,7 @@ impl Archive {
         folders.into_iter().flatten().try_for_each(sync_folder)?;
         _ = folders[1].map(fs::remove_dir);
         drop(open);
-        Ok(())
+        Ok(to)
     }
 
     /// Gives the newest files of a camera their index, if a crash left them without. None of them may be open. Gives those that have

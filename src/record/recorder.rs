@@ -66,7 +66,12 @@ pub fn record(stream: &Stream, archive: &Archive, plan: Plan) {
             }
             // What is in the ring yet.
             recorder.turn();
-            recorder.close()
+            let closed = recorder.close();
+            // What waits for its name to be told of.
+            if closed.is_ok() && clock::is_set() {
+                recorder.rename(WallClock::now(), 0);
+            }
+            closed
         }));
         match worked {
             Ok(Ok(())) => return,
@@ -120,8 +125,9 @@ struct Recorder<'a> {
     until_us: u64,
     /// What was captured before was recorded.
     ended_us: u64,
-    /// The files that were named by a clock that could not be believed, and when their first pictures were captured.
-    misdated: Vec<(Name, u64)>,
+    /// The files that were named by a clock that could not be believed, when their first pictures were captured, and if they are to be
+    /// told of yet.
+    misdated: Vec<(Name, u64, bool)>,
 }
 
 impl<'a> Recorder<'a> {
@@ -194,11 +200,7 @@ impl<'a> Recorder<'a> {
     }
 
     fn work(&mut self, now_us: u64) -> io::Result<()> {
-        let now_s = clock::unix().as_secs();
-        let wall = WallClock {
-            offset_us: clock::unix_offset_us(),
-            ahead_min: clock::ahead_of_utc_s(now_s) / 60,
-        };
+        let wall = WallClock::now();
         let is_set = clock::is_set();
         if !self.entered {
             self.archive.enter()?;
@@ -220,7 +222,8 @@ impl<'a> Recorder<'a> {
             self.rename(wall, now_us);
         }
         if self.tidied_us == 0 || now_us >= self.tidied_us + TIDY_US {
-            self.archive.tidy(is_set.then_some(now_s), false)?;
+            self.archive
+                .tidy(is_set.then(|| clock::unix().as_secs()), false)?;
             self.tidied_us = now_us;
         }
         let before = self.plan.before_events;
@@ -395,12 +398,15 @@ impl<'a> Recorder<'a> {
         let camera = &self.stream.name;
         self.archive.closed(camera, writing.name);
         self.needs_repair |= flushed.is_err() || closed.is_err();
-        if !writing.name.synced && self.misdated.len() < MOST_MISDATED {
-            self.misdated.push((writing.name, writing.captured_us));
+        let is_misdated = !writing.name.synced && self.misdated.len() < MOST_MISDATED;
+        // In a moment it has another name.
+        let waits = is_misdated && matches!(closed, Ok(true)) && clock::is_set();
+        if is_misdated {
+            self.misdated.push((writing.name, writing.captured_us, waits));
         }
         self.tidied_us = 0;
         // It is whole but for what there was no room for.
-        if closed? {
+        if closed? && !waits {
             self.stream
                 .events
                 .recorded(camera, &self.archive.path(camera, writing.name));
@@ -411,9 +417,10 @@ impl<'a> Recorder<'a> {
     /// Gives what was recorded before the clock was set the name that it would have had: one file at a time, as the disk has to
     /// write its folders for each.
     fn rename(&mut self, wall: WallClock, now_us: u64) {
-        let Some((old, captured_us)) = self.misdated.pop() else {
+        let Some((old, captured_us, waits)) = self.misdated.pop() else {
             return;
         };
+        let camera = &self.stream.name;
         let start_us = captured_us.saturating_add_signed(wall.offset_us);
         let name = Name {
             start_s: start_us / 1_000_000,
@@ -421,14 +428,19 @@ impl<'a> Recorder<'a> {
             copy: 1,
             synced: true,
         };
-        match self.archive.rename(&self.stream.name, old, name, start_us) {
+        let path = match self.archive.rename(camera, old, name, start_us) {
+            Ok(path) => path,
             // Others may have deleted it.
-            Err(e) if e.kind() != ErrorKind::NotFound => {
-                log_warning!("{}: {old} can't be renamed {name}: {e}", self.stream.name);
-                self.misdated.insert(0, (old, captured_us));
+            Err(e) if e.kind() == ErrorKind::NotFound => return,
+            Err(e) => {
+                log_warning!("{camera}: {old} can't be renamed {name}: {e}");
+                self.misdated.insert(0, (old, captured_us, false));
                 self.rename_us = now_us + TIDY_US;
+                self.archive.path(camera, old)
             }
-            _ => {}
+        };
+        if waits {
+            self.stream.events.recorded(camera, &path);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Where one file ends and another one begins.
 
 use crate::format::fmp4::{Fragment, Init};
+use crate::sys::clock;
 use std::sync::Arc;
 
 /// A file ends at the first key frame after a multiple of so much time on the wall, ...
@@ -23,6 +24,14 @@ pub struct WallClock {
 }
 
 impl WallClock {
+    /// As it is at this moment.
+    pub fn now() -> WallClock {
+        WallClock {
+            offset_us: clock::unix_offset_us(),
+            ahead_min: clock::ahead_of_utc_s(clock::unix().as_secs()) / 60,
+        }
+    }
+
     /// The Unix time of a fragment's capture, in seconds.
     pub fn unix_s(&self, fragment: &Fragment) -> u64 {
         fragment.captured_us.saturating_add_signed(self.offset_us) / 1_000_000

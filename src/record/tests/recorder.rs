@@ -159,6 +159,9 @@ fn what_can_not_be_renamed_is_tried_again() {
     };
     let [first, second] = ["2026-11-28/13-03-00+0000~.mp4", "2026-11-28/13-03-06+0000~.mp4"];
     assert_eq!(names(&camera), [first, second]);
+    // They are told of by those names only if they keep them.
+    let waits = clock::is_set();
+    assert!(recorder.misdated.iter().all(|it| it.2 == waits));
     let later = wall(1_795_870_980_000_000 + 86_400_000_000);
     // Something else has the day's name.
     let foreign = camera.rig.folder.join("yard/2026-11-29");
