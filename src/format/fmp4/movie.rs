@@ -3,7 +3,7 @@
 
 use super::boxes::Writer;
 use super::init::SYNC_SAMPLE;
-use super::recording::{box_at, set_durations, u32_at};
+use super::recording::{box_at, set_durations, u32_at, u64_at};
 use super::sound::FRAME_SAMPLES;
 use super::track::{TIMESCALE, VIDEO_TRACK};
 
@@ -24,7 +24,7 @@ fn last_timescale(init: &[u8]) -> u32 {
 fn traf_at(moof: &[u8], at: usize) -> Option<(usize, u64, &[u8])> {
     let (_, size) = box_at(moof.get(at..)?).filter(|(kind, _)| *kind == b"traf")?;
     let traf = moof.get(at..at.checked_add(size)?)?;
-    let time = u64::from(u32_at(traf, 36)?) << 32 | u64::from(u32_at(traf, 40)?);
+    let time = u64_at(traf, 36)?;
     Some((usize::from(u32_at(traf, 20)? != VIDEO_TRACK), time, traf))
 }
 

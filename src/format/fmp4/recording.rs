@@ -70,6 +70,10 @@ pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
+pub(super) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
 /// The extent of a file's head in its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
@@ -129,7 +133,7 @@ pub fn about(bytes: &[u8]) -> Option<About> {
     let (_, ftyp_bytes) = box_at(bytes)?;
     let (_, moov_bytes) = box_at(bytes.get(ftyp_bytes..)?)?;
     let init_bytes = ftyp_bytes + moov_bytes;
-    let u64_at = |at| Some(u64::from_be_bytes(*bytes.get(init_bytes + at..)?.first_chunk()?));
+    let own = |at| u64_at(bytes, init_bytes + at);
     let (_, free_bytes) = box_at(bytes.get(head_bytes..)?)?;
     head_bytes += free_bytes;
     let mut index = None;
@@ -140,9 +144,9 @@ pub fn about(bytes: &[u8]) -> Option<About> {
     Some(About {
         init_bytes,
         head_bytes,
-        run: u64_at(32)?,
-        media_90k: u64_at(40)?,
-        wall_us: u64_at(WALL_AT as usize)?,
+        run: own(32)?,
+        media_90k: own(40)?,
+        wall_us: own(WALL_AT as usize)?,
         index,
     })
 }
@@ -168,7 +172,7 @@ impl Index {
         while at < moof_bytes {
             let (_, traf_bytes) = box_at(bytes.get(at..moof_bytes)?).filter(|(kind, _)| *kind == b"traf")?;
             let traf = bytes.get(at..at.checked_add(traf_bytes)?)?;
-            let time = u64::from(u32_at(traf, 36)?) << 32 | u64::from(u32_at(traf, 40)?);
+            let time = u64_at(traf, 36)?;
             if u32_at(traf, 20)? == VIDEO_TRACK {
                 let durations = traf
                     .get(64..)?
@@ -221,7 +225,7 @@ impl Index {
     /// Reads a `sidx` of ours.
     fn read(sidx: &[u8]) -> Option<Index> {
         let mut index = Index::default();
-        let mut time = u64::from(u32_at(sidx, 20)?) << 32 | u64::from(u32_at(sidx, 24)?);
+        let mut time = u64_at(sidx, 20)?;
         for reference in sidx.get(SIDX_BYTES..)?.chunks_exact(REFERENCE_BYTES) {
             index.references.push((u32_at(reference, 0)?, time));
             time = time.checked_add(u32_at(reference, 4)?.into())?;
