@@ -6,6 +6,7 @@ use super::exchange::{Ending, Exchange};
 use super::head::Method;
 use super::hls::PLAYLIST_TYPE;
 use super::pages;
+use crate::format::fmp4::{About, Index};
 use crate::format::json::{Object, array, decimal, quote};
 use crate::format::time::UtcDate;
 use crate::record::{Archive, Name, library};
@@ -41,8 +42,8 @@ fn list(exchange: &Exchange<'_>, day: &str) -> Result<Answer, Rejection> {
         let mut object = Object::new();
         object
             .text("name", &name.to_string())
-            .member("start", decimal(found.start_us / 1000, 3))
-            .member("seconds", decimal(found.duration_90k / 90, 3))
+            .member("start", decimal(found.about.wall_us / 1000, 3))
+            .member("seconds", decimal(found.index.duration_90k() / 90, 3))
             .member("bytes", found.bytes)
             .member("gap", decimal(found.gap_90k / 90, 3));
         listed.push(object.end());
@@ -124,15 +125,11 @@ fn refused(e: io::Error) -> Rejection {
 
 /// What is known of a recording.
 struct Found {
-    start_us: u64,
-    duration_90k: u64,
+    about: About,
+    index: Index,
     bytes: u64,
     /// What is missing between it and the one before it on that day.
     gap_90k: u64,
-    init_bytes: usize,
-    head_bytes: usize,
-    /// Bytes and duration of each group of pictures.
-    groups: Vec<(u32, u64)>,
 }
 
 /// Looks at each recording of a day, in their order. What can't be read is left out.
@@ -153,16 +150,13 @@ fn each(exchange: &Exchange<'_>, day: &str, found: &mut dyn FnMut(Name, &Found))
         };
         let end_us = about.wall_us + duration_90k * 100 / 9;
         before = Some((about.run, about.media_90k + duration_90k, end_us));
-        let about = Found {
-            start_us: about.wall_us,
-            duration_90k,
+        let recording = Found {
+            about,
+            index,
             bytes,
             gap_90k,
-            init_bytes: about.init_bytes,
-            head_bytes: about.head_bytes,
-            groups: index.groups().collect(),
         };
-        found(name, &about);
+        found(name, &recording);
     }
     Ok(())
 }
@@ -182,14 +176,15 @@ pub fn playlist(exchange: &Exchange<'_>) -> io::Result<Ending> {
         _ = write!(
             text,
             "#EXT-X-MAP:URI=\"recordings/{name}\",BYTERANGE=\"{}@0\"\n#EXT-X-PROGRAM-DATE-TIME:{}\n",
-            found.init_bytes,
-            UtcDate(found.start_us / 1000)
+            found.about.init_bytes,
+            UtcDate(found.about.wall_us / 1000)
         );
-        let (mut at, mut bytes, mut duration_90k) = (found.head_bytes as u64, 0, 0);
-        for (n, (group_bytes, group_90k)) in found.groups.iter().enumerate() {
-            bytes += u64::from(*group_bytes);
+        let (mut at, mut bytes, mut duration_90k) = (found.about.head_bytes as u64, 0, 0);
+        let mut groups = found.index.groups().peekable();
+        while let Some((group_bytes, group_90k)) = groups.next() {
+            bytes += u64::from(group_bytes);
             duration_90k += group_90k;
-            let next_90k = found.groups.get(n + 1).map_or(SEGMENT_90K, |(_, next)| *next);
+            let next_90k = groups.peek().map_or(SEGMENT_90K, |(_, next)| *next);
             if duration_90k + next_90k > SEGMENT_90K {
                 longest_90k = longest_90k.max(duration_90k);
                 let seconds = decimal(duration_90k / 90, 3);
