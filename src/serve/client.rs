@@ -157,7 +157,8 @@ fn answer(
         Err(_) => Some(Role::View).filter(|_| head.method != Method::Options),
     };
     let from = exchange.connection.address.ip();
-    match login::admit(shared, head, link, from, needed.unwrap_or_default()) {
+    let takes_digest = matches!(&route, Ok((route, _)) if route.takes_digest);
+    match login::admit(shared, head, link, from, needed.unwrap_or_default(), takes_digest) {
         Ok(grant) => exchange.grant(grant),
         Err(answer) if needed.is_some() || link.is_some() => return exchange.send(&answer),
         Err(_) => {}

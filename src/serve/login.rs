@@ -23,7 +23,7 @@ const FORM_BYTES: usize = 4096;
 /// What a browser's dialog calls this place (RFC 7617, 2).
 pub const CHALLENGE: &str = "WWW-Authenticate: Basic realm=\"fmp4streamer\", charset=\"UTF-8\"\r\n";
 
-/// What is allowed to who asks.
+/// What is allowed to who asks, also by a digest where the route takes one.
 ///
 /// # Errors
 /// The answer to somebody who may not do what needs this `role`.
@@ -33,14 +33,14 @@ pub fn admit(
     link: Option<&str>,
     from: IpAddr,
     role: Role,
+    takes_digest: bool,
 ) -> Result<Grant, Answer> {
     let cookie = shared.people.cookie_name();
     let credentials = Credentials {
         link,
         authorization: head.authorization.as_deref(),
         session: head.cookie(&cookie),
-        // Of HTTP, recorders alone log in so (ONVIF), and they POST there; what somebody overhears of that opens nothing else.
-        method: (head.method == Method::Post && head.path.contains("/onvif/")).then_some(Method::Post.word()),
+        method: takes_digest.then_some(head.method.word()),
         user_token: None,
     };
     let grant = shared.people.admit(&credentials, from).map_err(|denial| {

@@ -26,6 +26,8 @@ pub struct Route {
     pub gives: Option<Codec>,
     /// The pages that may use it.
     pub origins: Origins,
+    /// Whether people may log in there by a digest. It opens what it is overheard at, for hours, so it is not taken elsewhere.
+    pub takes_digest: bool,
     /// Answers it.
     pub serve: fn(&Exchange<'_>) -> io::Result<Ending>,
     /// The line on it in README.md, if there is one.
@@ -57,6 +59,7 @@ const ROUTE: Route = Route {
     methods: READ,
     gives: None,
     origins: Origins::SameHost,
+    takes_digest: false,
     serve: pages::page,
     about: None,
 };
@@ -288,6 +291,8 @@ const ROUTES: &[Route] = &[
         // Who asks is said in the body.
         paths: &["/onvif/*"],
         methods: &[(Method::Post, None)],
+        // Recorders have no other way.
+        takes_digest: true,
         serve: onvif::serve,
         ..ROUTE
     },
