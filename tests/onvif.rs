@@ -7,9 +7,9 @@ mod support;
 use fmp4streamer::format::{base64, md5, soap, time};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpStream, UdpSocket};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use support::{Dir, PATIENCE, Server, have, in_own_network, run, skip, until};
+use support::{Dir, PATIENCE, Server, have, in_own_network, python, run, until};
 
 const SERVER: &str = "[server]\nrtsp = yes\nrtsp_port = 0\nonvif = yes\n";
 const TEST: &str = "[test]\nname = yard\nwidth = 320\nheight = 240\n";
@@ -255,6 +255,14 @@ fn a_wrong_password_gets_nothing() {
     };
     assert_eq!(sees("", &by_http("gar-sonst")), door);
     assert_eq!(sees("", &by_http("gar-Sonst")), nothing);
+    // Overheard, it opens nothing else.
+    for path in ["door/ptz", "door/controls", "door/recordings/onvif/x"] {
+        let fields = by_http("gar-sonst");
+        let answer = server.ask(&format!(
+            "POST /{path} HTTP/1.1\r\nHost: pi\r\n{fields}Content-Length: 0\r\n\r\n"
+        ));
+        assert!(answer.starts_with("HTTP/1.1 401 "), "{path}: {answer}");
+    }
     // What is wrong in the message is wrong, whatever the head says.
     let wrong = digest("anna", "gar-Sonst", 0);
     assert_eq!(sees(&wrong, "Authorization: Basic YmVuOmdlaGVpbQ==\r\n"), nothing);
@@ -286,25 +294,11 @@ fn a_wrong_password_gets_nothing() {
 
 /// Runs one of our scripts with the libraries of recorders, if they are there.
 fn with_library(script: &str, args: &[&str]) -> Option<String> {
-    if !have("python3") {
-        return None;
-    }
-    let root = env!("CARGO_MANIFEST_DIR");
-    let said = Command::new("python3")
-        .arg(format!("{root}/tests/tools/{script}"))
-        .args(args)
-        .env("PYTHONPATH", format!("{root}/target/tools/python"))
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
+    let said = python(&["onvif", "zeep", "wsdiscovery"], script, args)?;
     let (out, err) = (
         String::from_utf8_lossy(&said.stdout),
         String::from_utf8_lossy(&said.stderr),
     );
-    if err.contains("ModuleNotFoundError") {
-        skip("Python's onvif-zeep-async and WSDiscovery are not installed (tests/need test)");
-        return None;
-    }
     assert!(said.status.success(), "{out}{err}");
     Some(out.into_owned())
 }

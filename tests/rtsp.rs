@@ -9,11 +9,10 @@ use nix::time::{ClockId, clock_gettime};
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use support::{Dir, PATIENCE, Server, children, have, numbers_in_gray, run, skip, until, x264};
+use support::{Dir, PATIENCE, Server, children, have, numbers_in_gray, python, run, skip, until, x264};
 
 const SERVER: &str = "[server]\nrtsp = yes\nrtsp_port = 0\nmax_age_ms = 60000\n";
 
@@ -381,21 +380,12 @@ fn mpv_gets_every_picture() {
 
 /// That a client of PyPI's gets every picture by these transports.
 fn assert_plays(client: &str, transports: &[&str]) {
-    if !have("python3") {
-        return;
-    }
-    let tools = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/python"));
-    if !tools.join(client).is_dir() {
-        return skip(&format!("PyPI's {client} is not installed"));
-    }
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools/rtsp.py");
     let server = udp_picture();
     for transport in transports {
-        let played = Command::new("python3")
-            .args([script, client, transport, &format!("rtsp://{}/", place(&server))])
-            .env("PYTHONPATH", &tools)
-            .output()
-            .unwrap();
+        let address = format!("rtsp://{}/", place(&server));
+        let Some(played) = python(&[client], "rtsp.py", &[client, transport, &address]) else {
+            return;
+        };
         let said = String::from_utf8_lossy(&played.stderr);
         assert!(played.status.success(), "{client} {transport}: {said}");
         assert_no_gap(&numbers_in_gray(&played.stdout, 320, 240));

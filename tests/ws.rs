@@ -6,12 +6,11 @@
 mod support;
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 use support::websocket::{BINARY, CLOSE, Client, Frame, PING, PONG, TEXT, close, frame, handshake, pong};
-use support::{Dir, Fragment, Server, decode, follows, have, numbers_in_pictures, skip, until};
+use support::{Dir, Fragment, Server, decode, follows, have, numbers_in_pictures, python, until};
 
 #[test]
 fn handshakes_are_answered() {
@@ -631,27 +630,18 @@ fn clients_that_talk_without_end_keep_nobody_out() {
 /// The `websockets` package from PyPI takes all of it for what it is.
 #[test]
 fn a_foreign_client_agrees() {
-    if !have("python3") {
-        return;
-    }
-    let tools = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/python"));
     let server = Server::patient();
-    let said = Command::new("python3")
-        .args([
-            concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools/websocket.py"),
-            &format!("ws://{}", server.address),
-        ])
-        .env("PYTHONPATH", tools)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
+    let Some(said) = python(
+        &["websockets"],
+        "websocket.py",
+        &[&format!("ws://{}", server.address)],
+    ) else {
+        return;
+    };
     let (out, err) = (
         String::from_utf8_lossy(&said.stdout),
         String::from_utf8_lossy(&said.stderr),
     );
-    if err.contains("No module named 'websockets") {
-        return skip("Python's websockets is not installed (tests/need test)");
-    }
     assert!(said.status.success(), "{err}");
     assert_eq!(
         out,

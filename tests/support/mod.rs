@@ -568,6 +568,29 @@ pub fn run(tool: &str, args: &[&str]) -> Output {
         .unwrap()
 }
 
+/// Runs one of our scripts of tests/tools with PyPI's packages that `tests/need test` installs. `None` if Python, or one of these
+/// modules, is not there.
+pub fn python(modules: &[&str], script: &str, args: &[&str]) -> Option<Output> {
+    if !have("python3") {
+        return None;
+    }
+    let root = env!("CARGO_MANIFEST_DIR");
+    let said = Command::new("python3")
+        .arg(format!("{root}/tests/tools/{script}"))
+        .args(args)
+        .env("PYTHONPATH", format!("{root}/target/tools/python"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&said.stderr);
+    let is_missing = |module: &&&str| error.contains(&format!("No module named '{module}"));
+    if let Some(module) = modules.iter().find(is_missing) {
+        skip(&format!("Python's {module} is not installed (tests/need test)"));
+        return None;
+    }
+    Some(said)
+}
+
 /// Runs `inside` in a network of its own, in which this process is root, by starting this very test there once more.
 pub fn in_own_network(test: &str, inside: fn()) {
     const INSIDE: &str = "FMP4STREAMER_TEST_NETWORK";
