@@ -7,6 +7,7 @@ mod crowd;
 mod field;
 mod nginx;
 mod players;
+mod proxy;
 #[path = "../support/mod.rs"]
 mod support;
 mod validator;

@@ -1,13 +1,13 @@
 //! nginx in front, with the config of docs/proxy.md: a crowd costs the camera's machine one request for each thing.
 
-use super::client::Client;
 use super::crowd::{self, HOST, PassedOn, camera};
+use super::proxy::Proxy;
 use super::support::{Dir, PATIENCE, Server, film, have, run, until};
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 /// Not everybody has that in the PATH.
 const NGINX: &str = "/usr/sbin/nginx";
@@ -22,11 +22,8 @@ fn examples() -> Vec<&'static str> {
     blocks.map(|block| block.split("```").next().unwrap()).collect()
 }
 
-/// A running nginx; it listens on a socket in its directory, so that no port can be taken.
-struct Nginx {
-    process: Child,
-    dir: Dir,
-}
+/// A running nginx.
+struct Nginx(Proxy);
 
 impl Nginx {
     /// The whole of a config; `camera` is that of the example.
@@ -92,18 +89,13 @@ impl Nginx {
             .spawn()
             .unwrap();
         until("nginx listens", || dir.file("socket").exists());
-        Nginx { process, dir }
-    }
-
-    fn client(&self) -> Client {
-        let mut client = Client::unix(&self.dir.file("socket"));
-        client.host = HOST;
-        client
+        let log = "error";
+        Nginx(Proxy { process, dir, log })
     }
 
     /// Sends a request, and reads until `end` has come.
     fn read_until(&self, request: &str, end: &[u8]) -> String {
-        let mut socket = UnixStream::connect(self.dir.file("socket")).unwrap();
+        let mut socket = UnixStream::connect(self.0.dir.file("socket")).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.write_all(request.as_bytes()).unwrap();
         let mut got = Vec::new();
@@ -118,27 +110,13 @@ impl Nginx {
 
     /// What went on to the camera.
     fn passed_on(&self) -> Vec<PassedOn> {
-        let log = std::fs::read_to_string(self.dir.file("access")).unwrap();
+        let log = std::fs::read_to_string(self.0.dir.file("access")).unwrap();
         let passed_on = |line: &str| {
             let fields: Vec<&str> = line.split(' ').collect();
             let second = fields[0].split('.').next().unwrap().parse().unwrap();
             (fields[1] != "-").then(|| (second, fields[1].to_string(), fields[3].to_string()))
         };
         log.lines().filter_map(passed_on).collect()
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        // Its workers end with it only if it is asked to.
-        run("kill", &["-TERM", &self.process.id().to_string()]);
-        _ = self.process.wait();
-        if std::thread::panicking() {
-            eprintln!(
-                "{}",
-                std::fs::read_to_string(self.dir.file("error")).unwrap_or_default()
-            );
-        }
     }
 }
 
@@ -149,13 +127,13 @@ fn a_crowd_behind_nginx_costs_one_request_for_each_thing() {
     }
     let server = camera();
     let nginx = Nginx::start(&server);
-    crowd::watches(VIEWERS, SEGMENTS, &|| nginx.client());
-    crowd::asks_in_vain(VIEWERS, &|| nginx.client());
+    crowd::watches(VIEWERS, SEGMENTS, &|| nginx.0.client());
+    crowd::asks_in_vain(VIEWERS, &|| nginx.0.client());
     let passed_on = nginx.passed_on();
     crowd::cost_one_request_for_each_thing(&passed_on);
     // The camera's machine counts the same; one more is this question.
     assert_eq!(server.number("requests"), passed_on.len() as u64 + 1);
-    let log = std::fs::read_to_string(nginx.dir.file("access")).unwrap();
+    let log = std::fs::read_to_string(nginx.0.dir.file("access")).unwrap();
     println!(
         "{} requests of {VIEWERS} viewers, {} to the camera",
         log.lines().count(),
@@ -170,7 +148,7 @@ fn the_rest_goes_through_nginx_at_once() {
     }
     let server = camera();
     let nginx = Nginx::start(&server);
-    let mut client = nginx.client();
+    let mut client = nginx.0.client();
     assert!(client.get("/").text().contains("<video"));
     assert!(client.get("/status").text().contains("\"cameras\""));
     let get = |path: &str, more: &str| format!("GET {path} HTTP/1.1\r\nHost: {HOST}\r\n{more}\r\n");
@@ -203,7 +181,7 @@ fn comes_picture_by_picture(path: &str, pictures: &[Vec<u8>], behind: &[u8]) {
     let dir = Dir::new();
     let (server, pipe) = held_camera(&dir);
     let nginx = Nginx::start_plain(&server);
-    let mut viewer = UnixStream::connect(nginx.dir.file("socket")).unwrap();
+    let mut viewer = UnixStream::connect(nginx.0.dir.file("socket")).unwrap();
     viewer.set_read_timeout(Some(PATIENCE)).unwrap();
     let request = format!("GET {path} HTTP/1.0\r\nHost: {HOST}\r\n\r\n");
     viewer.write_all(request.as_bytes()).unwrap();

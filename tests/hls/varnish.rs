@@ -1,21 +1,18 @@
 //! Varnish in front, with the config of docs/scale.md. `make scale` has thousands of viewers behind two tiers.
 
-use super::client::Client;
-use super::crowd::{self, HOST, PassedOn, camera};
+use super::crowd::{self, PassedOn, camera};
+use super::proxy::Proxy;
 use super::support::{Dir, Server, have, run, until};
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 /// Not everybody has that in the PATH.
 const VARNISH: &str = "/usr/sbin/varnishd";
 const VIEWERS: usize = 60;
 const SEGMENTS: u64 = 2;
 
-/// A running Varnish; it listens on a socket in its directory, so that no port can be taken.
-struct Varnish {
-    process: Child,
-    dir: Dir,
-}
+/// A running Varnish.
+struct Varnish(Proxy);
 
 impl Varnish {
     fn start(server: &Server) -> Varnish {
@@ -44,23 +41,18 @@ impl Varnish {
             .stderr(log)
             .spawn()
             .unwrap();
-        let mut varnish = Varnish { process, dir };
+        let log = "log";
+        let mut varnish = Varnish(Proxy { process, dir, log });
         until("Varnish listens", || {
-            assert!(varnish.process.try_wait().unwrap().is_none(), "it ended");
-            UnixStream::connect(varnish.dir.file("socket")).is_ok()
+            assert!(varnish.0.process.try_wait().unwrap().is_none(), "it ended");
+            UnixStream::connect(varnish.0.dir.file("socket")).is_ok()
         });
         varnish
     }
 
-    fn client(&self) -> Client {
-        let mut client = Client::unix(&self.dir.file("socket"));
-        client.host = HOST;
-        client
-    }
-
     /// What went on to the camera, from the log that it keeps in memory.
     fn passed_on(&self) -> Vec<PassedOn> {
-        let instance = self.dir.file("instance");
+        let instance = self.0.dir.file("instance");
         let format = "%{%s}t %s %U%q";
         let args = ["-d", "-b", "-n", instance.to_str().unwrap(), "-F", format];
         let log = String::from_utf8(run("varnishncsa", &args).stdout).unwrap();
@@ -72,20 +64,6 @@ impl Varnish {
     }
 }
 
-impl Drop for Varnish {
-    fn drop(&mut self) {
-        // What serves is a process of its own, which ends with it only if it is asked to.
-        run("kill", &["-TERM", &self.process.id().to_string()]);
-        _ = self.process.wait();
-        if std::thread::panicking() {
-            eprintln!(
-                "{}",
-                std::fs::read_to_string(self.dir.file("log")).unwrap_or_default()
-            );
-        }
-    }
-}
-
 #[test]
 fn a_crowd_behind_varnish_costs_one_request_for_each_thing() {
     if !have(VARNISH) || !have("varnishncsa") {
@@ -93,11 +71,11 @@ fn a_crowd_behind_varnish_costs_one_request_for_each_thing() {
     }
     let server = camera();
     let varnish = Varnish::start(&server);
-    crowd::watches(VIEWERS, SEGMENTS, &|| varnish.client());
-    crowd::asks_in_vain(VIEWERS, &|| varnish.client());
+    crowd::watches(VIEWERS, SEGMENTS, &|| varnish.0.client());
+    crowd::asks_in_vain(VIEWERS, &|| varnish.0.client());
     // All but HLS is not for a crowd.
     for path in ["/", "/status", "/stream.mp4", "/ws"] {
-        assert_eq!(varnish.client().get(path).status, 404, "{path}");
+        assert_eq!(varnish.0.client().get(path).status, 404, "{path}");
     }
     let mut passed_on = Vec::new();
     // The log of a request is whole a moment after its answer; one more is this question.
