@@ -9,7 +9,6 @@ Prints "ok NAME", "FAILED NAME: why" or "skipped: why" for each check, "SKIPPED:
 one failed. Screenshots, logs and what was made on the way are kept in target/browsers.
 """
 import pathlib
-import signal
 import sys
 import time
 import traceback
@@ -26,7 +25,7 @@ import recordings
 import rotation
 import sound
 import tags
-from driver import OUT, Chromium, Firefox, Skip, WebKit
+from driver import OUT, Chromium, Firefox, Skip, WebKit, end_by_exception
 from rig import Server
 from table import events, table
 
@@ -116,14 +115,8 @@ def checks(only):
     return good
 
 
-def told_to_end(*_):
-    """Ends by an exception, so that the browser is ended too."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    sys.exit(1)
-
-
 def main():
-    signal.signal(signal.SIGTERM, told_to_end)
+    end_by_exception()
     OUT.mkdir(parents=True, exist_ok=True)
     lan.enter(OUT / "hosts")
     Server.program = pathlib.Path(sys.argv[1]).resolve()

@@ -13,6 +13,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -24,6 +25,14 @@ from loudspeaker import Loudspeaker
 HOST = "cam.test"
 OUT = pathlib.Path(__file__).resolve().parents[2] / "target" / "browsers"
 SIZE = 1280, 900
+
+
+def end_by_exception():
+    """Has SIGTERM end this program by an exception, so that what it started is ended too."""
+    def told(*_):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        sys.exit(1)
+    signal.signal(signal.SIGTERM, told)
 
 
 class Skip(Exception):

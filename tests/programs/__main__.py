@@ -9,7 +9,6 @@ target/programs/run.
 """
 import pathlib
 import shutil
-import signal
 import sys
 import time
 import traceback
@@ -18,7 +17,7 @@ sys.path.insert(1, str(pathlib.Path(__file__).resolve().parents[1] / "browsers")
 
 import driver
 import lan
-from driver import Chromium, Firefox, Skip
+from driver import Chromium, Firefox, Skip, end_by_exception
 from rig import Server
 
 import home
@@ -63,14 +62,8 @@ def run(kind, one):
     return True
 
 
-def told_to_end(*_):
-    """Ends by an exception, so that what was started is ended too."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    sys.exit(1)
-
-
 def main():
-    signal.signal(signal.SIGTERM, told_to_end)
+    end_by_exception()
     driver.OUT.mkdir(parents=True, exist_ok=True)
     lan.enter(driver.OUT / "hosts")
     shutil.rmtree(OUT, ignore_errors=True)
