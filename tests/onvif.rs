@@ -259,7 +259,7 @@ fn a_wrong_password_gets_nothing() {
     for path in ["door/ptz", "door/controls", "door/recordings/onvif/x"] {
         let fields = by_http("gar-sonst");
         let answer = server.ask(&format!(
-            "POST /{path} HTTP/1.1\r\nHost: pi\r\n{fields}Content-Length: 0\r\n\r\n"
+            "POST /{path} HTTP/1.1\r\nHost: pi\r\nConnection: close\r\n{fields}Content-Length: 0\r\n\r\n"
         ));
         assert!(answer.starts_with("HTTP/1.1 401 "), "{path}: {answer}");
     }
