@@ -383,7 +383,7 @@ fn assert_plays(client: &str, transports: &[&str]) {
     let server = udp_picture();
     for transport in transports {
         let address = format!("rtsp://{}/", place(&server));
-        let Some(played) = python(&[client], "rtsp.py", &[client, transport, &address]) else {
+        let Some(played) = python(&[client, "av"], "rtsp.py", &[client, transport, &address]) else {
             return;
         };
         let said = String::from_utf8_lossy(&played.stderr);
