@@ -375,8 +375,9 @@ fn a_flipped_bit_costs_a_group_and_no_client() {
     std::fs::write(&file, stream).unwrap();
     let server = replay(&file, 120, "units");
     let mut client = server.follow("");
+    let mut keys = usize::from(client.next_fragment().expect("it begins").key());
     let command = children(server.process.id());
-    let (mut keys, mut frames) = (0, 0);
+    let mut frames = 1;
     while frames < 300 {
         keys += usize::from(client.next_fragment().expect("it goes on").key());
         frames += 1;
