@@ -98,6 +98,7 @@ var words = {
 		size: 'Picture',
 		fps: 'Frame rate',
 		codec: 'Codec',
+		mic: 'Microphone',
 		path: 'Received by',
 		shown: 'Frames shown',
 		skipped: 'Frames skipped',

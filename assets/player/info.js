@@ -97,11 +97,12 @@ export function createInfo(session, view, keys) {
 			size: size[0] ? size.join(' × ') : '',
 			fps: camera && fill(words.perSecond, Math.round(camera.fps * 10) / 10),
 			codec: camera && words.codecs[camera.codec],
+			mic: camera?.mic || camera?.mic_why,
 			path: words.paths[stats.path],
 			viewers: camera?.clients.length,
 		};
 		for (const name in values) setText(values[name], String(all[name] || (all[name] === 0 ? 0 : words.unknown)));
-		values.reason.parentElement?.toggleAttribute('hidden', !all.reason);
+		for (const name of ['reason', 'mic']) values[name].parentElement?.toggleAttribute('hidden', !all[name]);
 	}
 
 	async function poll() {
