@@ -10,8 +10,8 @@
 //!   that alone.
 //! - People: CPU of viewers with sessions against viewers without; ages, and the wait of a user, while a thousand wrong
 //!   passwords a second come. `cargo bench -- people` prints that alone.
-//! - Sound: CPU of viewers with sound against viewers who asked for none, and of the encoder. `cargo bench -- sound` prints that
-//!   alone.
+//! - Sound: CPU of viewers with sound against viewers who asked for none, the age of pictures for both, and the CPU of the encoder.
+//!   `cargo bench -- sound` prints that alone.
 //! - `cargo bench -- ratios` alone: the fan-out's ratio for a hundred clients, several times over, and the median.
 //! - `cargo bench -- writers` alone: the age by how a frame is cut into writes, for a quiet machine; `busy-writers` makes
 //!   it a busy one.
