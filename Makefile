@@ -6,7 +6,7 @@
 # make browsers   how late the picture is in each browser, by each path; MINUTES=20: does that grow?
 # make programs   OctoPrint, Home Assistant, motion, proxies and players as they come, with this as their camera; MINUTES=10
 # make audio-quality   our AAC encoder beside others: speech by PESQ, claps by what is heard before them
-# make sync    a test of minutes: does the sound stay with the picture, by each way to record it? MINUTES=20
+# make sync    tests of minutes: does the sound stay with the picture, recorded by each way, from a microphone, in browsers? MINUTES=20
 # make soak    clients coming and going and cameras unplugged: does anything grow? MINUTES=20
 # make scale   a crowd of viewers behind two tiers of caches; VIEWERS=2000 SECONDS=60; as root in a network of its own
 # make dist    the static binaries for every board, tried out, in dist/
@@ -67,9 +67,12 @@ fuzz:
 	@tests/need run
 	@fuzz/run
 
-sync:
+sync: export MINUTES := $(or $(MINUTES),20)
+sync: build
 	@tests/need test
-	MINUTES=$(or $(MINUTES),20) cargo test --locked --test sound -- --show-output each_way
+	cargo test --locked --test sound -- --show-output each_way
+	@tests/vm/run
+	@python3 tests/browsers target/release/fmp4streamer --sync $(MINUTES)
 
 soak: build
 	@tests/soak $(MINUTES)

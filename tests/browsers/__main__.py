@@ -4,6 +4,8 @@
 usage: python3 tests/browsers PROGRAM [CHECK]     with CHECK, only the checks whose name has it
        python3 tests/browsers PROGRAM --table [MINUTES [PATH...]]
            measures every path of table.py, or these; with MINUTES the default path, or these, and again after so long
+       python3 tests/browsers PROGRAM --sync MINUTES
+           whether the sound stays with the picture for so long, and over an unplugged microphone
 
 Prints "ok NAME", "FAILED NAME: why" or "skipped: why" for each check, "SKIPPED: why" for a browser; exit status 1 if
 one failed. Screenshots, logs and what was made on the way are kept in target/browsers.
@@ -27,6 +29,7 @@ import sound
 import tags
 from driver import OUT, Chromium, Firefox, Skip, WebKit, end_by_exception
 from rig import Server
+from sync import sync
 from table import events, table
 
 EVERYWHERE = [page.the_page_plays, page.the_page_goes_on_after_pauses,
@@ -127,6 +130,8 @@ def main():
             if not rest:
                 events()
             return 0
+        case ["--sync", minutes]:
+            return 0 if sync(float(minutes)) else 1
         case only:
             return 0 if checks("".join(only)) else 1
 

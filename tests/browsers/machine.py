@@ -79,18 +79,21 @@ class Machine:
 
     def answers(self):
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/login", timeout=20):
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/style.css", timeout=20):
                 return True
         except OSError:
             return False
+
+    def status(self):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/status", timeout=60) as answer:
+            return json.load(answer)
 
     def clock_is_behind(self):
         """What to add to a time of its monotonic clock for one of ours; a part of the quickest of some answers is unknown."""
         answers = []
         for _ in range(5):
             asked = time.time()
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/status", timeout=60) as answer:
-                clock_s = json.load(answer)["clock_us"] / 1e6
+            clock_s = self.status()["clock_us"] / 1e6
             took = time.time() - asked
             answers.append((took, asked + took / 2 - clock_s))
         return min(answers)[1]

@@ -301,7 +301,12 @@ fn viewers_have_the_sound_beside_the_picture() {
         recorded.join().unwrap()
     });
     for file in files {
-        let (pcm, file) = (decode(&file), file.display());
+        let (pcm, file) = (decode(&file), file.display().to_string());
+        let shows =
+            "-v warning -select_streams a -show_entries stream=codec_name,sample_rate,channels -of csv=p=0";
+        let arguments: Vec<&str> = shows.split(' ').chain([file.as_str()]).collect();
+        let described = String::from_utf8(run("ffprobe", &arguments).stdout).unwrap();
+        assert_eq!(described.trim(), format!("aac,{RATE},1"));
         println!("{file}: {} s of sound", pcm.len() / RATE as usize);
         assert!(frequency(&pcm).abs_diff(440) < 5, "{file}");
         let last = &pcm[pcm.len() - RATE as usize..];

@@ -1,0 +1,124 @@
+"""`make sync`: does the sound stay with the picture in the browsers, for a long time and over an unplugged microphone?"""
+import shlex
+import statistics
+import subprocess
+import time
+import urllib.request
+
+from clock import fragments, number_in
+from driver import OUT, Chromium, Firefox, Skip, check, needs, wait_for
+from machine import Machine
+from measure import open_page, probe, shown
+from page import PATIENCE_S, becomes_live, note, said_live, served
+from sound import CAMERA, FPS, is_in_step, p95, unmutes
+
+# The loopback's other device captures what is played, at the same instant.
+MODULE, DRIVER = "snd-aloop pcm_substreams=1", "/sys/bus/platform/drivers/snd_aloop"
+PLAYED = "/proc/asound/card0/pcm0p/sub0/status"
+# When that began, by how far it is: the machine's trigger_time may be off by tens of milliseconds.
+BEGUN = f"""import statistics, time
+def begun():
+    before = time.monotonic()
+    at = next(int(line.split()[-1]) for line in open("{PLAYED}") if line.startswith("hw_ptr"))
+    return (before + time.monotonic()) / 2 - at / 48000
+print(statistics.median(begun() for _ in range(99)))"""
+BEEP = "aevalsrc=exprs='0.5*sin(2*PI*1000*t)*lt(mod(t,1),0.1)':sample_rate=48000:duration=10"
+BACK_S = 2
+UNPLUGGED_S = 10
+STALL_S = 1
+
+
+def sync(minutes):
+    """In one browser after the other: two at once disturb each other. Gives whether all was well."""
+    good = True
+    for kind in Chromium, Firefox:
+        for one in lambda browser: stays_in_step(browser, minutes), over_an_unplugged_microphone:
+            browser = None
+            try:
+                browser = kind()
+                if not browser.loudspeaker.processes:
+                    raise Skip("no pulseaudio here")
+                one(browser)
+            except Skip as why:
+                print(f"SKIPPED: {kind.name}: {why}", flush=True)
+            except Exception as why:
+                print(f"FAILED {kind.name}: {why or type(why).__name__}", flush=True)
+                good = False
+            finally:
+                if browser:
+                    browser.quit()
+    return good
+
+
+def stays_in_step(browser, minutes):
+    with served(browser, "sync", CAMERA) as (_, clock, show):
+        show()
+        becomes_live(browser, clock)
+        unmutes(browser)
+        for when, wait_s in ("at the start", 0), (f"{minutes:g} minutes later", 60 * minutes):
+            time.sleep(wait_s)
+            probe(browser)
+            is_in_step(browser, when)
+            ages = [1000 * age for age in clock.ages(shown(probe(browser)))]
+            note(browser, f"{when} the picture is {statistics.median(ages):.0f} ms old, {p95(ages):.0f} ms at most (95 %)")
+
+
+def over_an_unplugged_microphone(browser):
+    """The microphone is in the virtual machine. What it hears is played there at a time that is known."""
+    needs("ffmpeg")
+    beep = OUT / "beep.wav"
+    subprocess.run(["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", BEEP, "-c:a", "pcm_s32le", beep], check=True)
+    with Machine(f"{browser.name}-microphone", MODULE) as machine:
+        plays(machine, beep)
+        machine.start(f"[test]\nwidth = 320\nheight = 240\nfps = {FPS}\nmic = hw:Loopback,1\nauto_sleep = no\n")
+        mic = lambda: machine.status()["cameras"][0]["mic"]
+        why = lambda: machine.status()["cameras"][0]["mic_why"]
+        wait_for("the microphone is heard", PATIENCE_S, mic)
+        open_page(browser, machine.url())
+        wait_for("the page says live", PATIENCE_S, lambda: said_live(browser))
+        unmutes(browser)
+        is_in_step(browser, "by a microphone", beep_is_late_ms(machine))
+
+        with browser.loudspeaker.heard() as beeps:
+            probe(browser)
+            # This ends once nobody has it open any more.
+            machine.run(f"echo snd_aloop.0 >{DRIVER}/unbind & sleep 0.5; kill $(cat /run/player.pid); wait")
+            unplugged = time.time()
+            said = wait_for("the status says why it is silent", PATIENCE_S, why)
+            time.sleep(UNPLUGGED_S)
+            browser.press("i")
+            info = "return document.querySelector('.info').textContent"
+            wait_for("the page says why it is silent", PATIENCE_S, lambda: why() in browser.run(info))
+            (OUT / f"{browser.name}-unplugged.png").write_bytes(browser.screenshot())
+            plugged = time.time()
+            machine.run(f"echo snd_aloop.0 >{DRIVER}/bind")
+            wait_for("the microphone is heard again", PATIENCE_S, mic)
+            back = time.time() - plugged
+            plays(machine, beep)
+            wait_for("beeps after that", PATIENCE_S, lambda: any(at > 1000 * plugged for at in beeps))
+        times = [at for _, at in shown(probe(browser))]
+        stall = max(after - before for before, after in zip(times, times[1:]))
+        note(browser, f"/status said: {said}. The picture stood still for {stall:.2f} s at most; the microphone was back after {back:.1f} s")
+        check(stall < STALL_S, f"the picture stood still for {stall:.1f} s")
+        silent = [at for at in beeps if unplugged + 2 < at / 1000 < plugged]
+        check(not silent, f"{len(silent)} beeps without a microphone")
+        check(back < BACK_S, f"the microphone was back after {back:.1f} s")
+        is_in_step(browser, "after an unplugged microphone", beep_is_late_ms(machine))
+
+
+def plays(machine, file):
+    machine.run(f"ffmpeg -v error -stream_loop -1 -i {file} -c copy -f alsa hw:0,0 >/run/player.log 2>&1 &\n"
+                "echo $! >/run/player.pid")
+    wait_for("it plays", PATIENCE_S, lambda: "RUNNING" in machine.run(f"cat {PLAYED}"))
+
+
+def beep_is_late_ms(machine):
+    """By how much it is captured after the picture of a second."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{machine.port}/stream.mp4?times=camera&audio=0", timeout=60) as stream:
+        init, picture = next(fragments(stream))
+    number = number_in(init + picture.data)
+    cameras = [machine.status()["cameras"][0] for _ in range(15)]
+    zero_s = statistics.median(camera["captured_us"] / 1e6 - camera["media_90k"] / 90000 for camera in cameras)
+    begun_s = float(machine.run(f"python3 -c {shlex.quote(BEGUN)}"))
+    late_s = begun_s - (zero_s + picture.time - number / FPS)
+    return (1000 * late_s + 500) % 1000 - 500
