@@ -8,7 +8,8 @@ use crate::config::{Camera, Config, Sandbox, SourceKind};
 use crate::error::{Error, Result};
 use crate::sys::clock;
 use crate::sys::landlock::{self, Access};
-use crate::sys::{process, seccomp};
+use crate::sys::process;
+use crate::sys::seccomp::{self, Sockets};
 use crate::{log_info, log_warning};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -106,7 +107,11 @@ pub fn enter(
         ports.extend(camera.event_url.as_ref().map(|url| url.port));
     }
     let has_urls = !ports.is_empty();
-    let may_connect = has_urls || config.server.rtsp && config.server.rtsp_udp;
+    let sockets = match config.server.rtsp && config.server.rtsp_udp {
+        _ if has_urls => Sockets::Internet,
+        true => Sockets::Datagrams,
+        false => Sockets::None,
+    };
     if has_urls {
         // What says who knows names is often a link, and the port for long answers is theirs.
         add_folders("/etc/resolv.conf".as_ref(), &mut folders);
@@ -131,16 +136,16 @@ pub fn enter(
         if let Err(e) = &files {
             log_info!("sandbox: {words} (Landlock: {e})");
         }
-        let ways = seccomp::close_ways_out(may_connect).inspect_err(|e| log_info!("sandbox: seccomp: {e}"));
-        let more = match may_connect {
+        let ways = seccomp::close_ways_out(sockets).inspect_err(|e| log_info!("sandbox: seccomp: {e}"));
+        let more = match sockets {
             _ if ways.is_err() => "",
-            true if has_urls => ", sockets for event_url alone",
-            true => ", sockets for rtsp_udp alone",
-            false => ", no new sockets",
+            Sockets::Internet => ", sockets for event_url alone",
+            Sockets::Datagrams => ", sockets for rtsp_udp alone",
+            Sockets::None => ", no new sockets",
         };
         (more, files.is_ok() || ways.is_ok())
     } else {
-        seccomp::restrict(may_connect).map_err(|e| strict(&format_args!("seccomp: {e}")))?;
+        seccomp::restrict(sockets).map_err(|e| strict(&format_args!("seccomp: {e}")))?;
         (", seccomp", true)
     };
     Ok(Entered {

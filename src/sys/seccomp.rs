@@ -189,9 +189,19 @@ const IF_EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
 const IF_AT_LEAST: u32 = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
 const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
 
-/// Refuses all calls but those `named`; or if they are `ways_out`, those alone. `sockets`: those of the internet may be made,
-/// and no others.
-fn program(named: &[c_long], ways_out: bool, sockets: bool) -> Vec<sock_filter> {
+/// The sockets that may be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sockets {
+    /// None.
+    None,
+    /// Those of the internet for datagrams.
+    Datagrams,
+    /// Those of the internet.
+    Internet,
+}
+
+/// Refuses all calls but those `named`; or if they are `ways_out`, those alone.
+fn program(named: &[c_long], ways_out: bool, sockets: Sockets) -> Vec<sock_filter> {
     let step = |code: u32, k: u32, jt: u8, jf: u8| sock_filter {
         code: code as u16,
         jt,
@@ -199,13 +209,23 @@ fn program(named: &[c_long], ways_out: bool, sockets: bool) -> Vec<sock_filter> 
         k,
     };
     let count = named.len() as u8;
+    let (test, kind) = match sockets {
+        Sockets::Datagrams => (IF_EQUAL, libc::SOCK_DGRAM),
+        _ => (IF_AT_LEAST, 0),
+    };
     let about_sockets = [
-        step(IF_EQUAL, libc::SYS_socket as u32, 0, 3),
+        step(IF_EQUAL, libc::SYS_socket as u32, 0, 6),
         step(LOAD, FIRST_AT, 0, 0),
-        step(IF_EQUAL, libc::AF_INET as u32, count + 3, 0),
-        step(IF_EQUAL, libc::AF_INET6 as u32, count + 2, count + 1),
+        step(IF_EQUAL, libc::AF_INET as u32, 1, 0),
+        step(IF_EQUAL, libc::AF_INET6 as u32, 0, count + 4),
+        step(LOAD, SECOND_AT, 0, 0),
+        step(AND, SOCK_TYPE_MASK, 0, 0),
+        step(test, kind as u32, count + 2, count + 1),
     ];
-    let about_sockets = if sockets { &about_sockets[..] } else { &[] };
+    let about_sockets = match sockets {
+        Sockets::None => &[],
+        _ => &about_sockets[..],
+    };
     let most = count + about_sockets.len() as u8;
     // The last three steps: for calls with no name here, that refuse, that allow.
     let refused = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
@@ -237,23 +257,29 @@ fn program(named: &[c_long], ways_out: bool, sockets: bool) -> Vec<sock_filter> 
     program
 }
 
-/// Leaves only what a server of cameras calls, and what connects, if it may. PR_SET_NO_NEW_PRIVS has to be set.
+/// Leaves only what a server of cameras calls, and what connects, if there may be such sockets. PR_SET_NO_NEW_PRIVS has to be set.
 ///
 /// # Errors
 /// The kernel's: EINVAL if it has no such filters; Unsupported on a machine whose calls are not known here.
-pub fn restrict(may_connect: bool) -> io::Result<()> {
-    let more = if may_connect { CONNECTING } else { &[] };
+pub fn restrict(sockets: Sockets) -> io::Result<()> {
+    let more = match sockets {
+        Sockets::None => &[],
+        _ => CONNECTING,
+    };
     let named = [CALLS, OLDER, BY_WIDTH, BY_MACHINE, BY_LIBRARY, more].concat();
-    enter(program(&named, false, may_connect))
+    enter(program(&named, false, sockets))
 }
 
-/// Refuses other programs and new sockets, or those that do not connect, and leaves all else. PR_SET_NO_NEW_PRIVS has to be set.
+/// Refuses other programs and other new sockets, and leaves all else. PR_SET_NO_NEW_PRIVS has to be set.
 ///
 /// # Errors
 /// Those of [`restrict`].
-pub fn close_ways_out(may_connect: bool) -> io::Result<()> {
-    let more = if may_connect { &[] } else { SOCKETS };
-    enter(program(&[WAYS_OUT, more].concat(), true, may_connect))
+pub fn close_ways_out(sockets: Sockets) -> io::Result<()> {
+    let more = match sockets {
+        Sockets::None => SOCKETS,
+        _ => &[],
+    };
+    enter(program(&[WAYS_OUT, more].concat(), true, sockets))
 }
 
 fn enter(mut program: Vec<sock_filter>) -> io::Result<()> {
@@ -292,12 +318,12 @@ mod tests {
     use std::thread;
 
     /// The filter is of the thread that calls this, which ends soon.
-    fn what_is_open(enter: fn(bool) -> io::Result<()>, may_connect: bool) {
+    fn what_is_open(enter: fn(Sockets) -> io::Result<()>, sockets: Sockets) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let mut client = TcpStream::connect(address).unwrap();
         process::renounce_privileges().unwrap();
-        match enter(may_connect) {
+        match enter(sockets) {
             Err(e) if e.kind() == io::ErrorKind::Unsupported => return,
             entered => entered.unwrap(),
         }
@@ -305,9 +331,12 @@ mod tests {
             TcpStream::connect(address).err(),
             UdpSocket::bind("127.0.0.1:0").err(),
         );
-        for outcome in [tcp, udp] {
+        for (outcome, is_open) in [
+            (tcp, sockets == Sockets::Internet),
+            (udp, sockets != Sockets::None),
+        ] {
             let why = outcome.and_then(|e| e.raw_os_error());
-            assert_eq!(why, (!may_connect).then_some(libc::ENOSYS));
+            assert_eq!(why, (!is_open).then_some(libc::ENOSYS), "{sockets:?}");
         }
         for (way_out, outcome) in [
             ("a unix socket", UnixStream::connect("/run/nobody").err()),
@@ -340,8 +369,8 @@ mod tests {
     #[test]
     fn the_filters_leave_what_is_needed() {
         for enter in [close_ways_out, restrict] {
-            for may_connect in [false, true] {
-                let look = move || what_is_open(enter, may_connect);
+            for sockets in [Sockets::None, Sockets::Datagrams, Sockets::Internet] {
+                let look = move || what_is_open(enter, sockets);
                 thread::spawn(look).join().unwrap();
             }
         }
