@@ -129,6 +129,7 @@ fn exchange(
         cameras: cameras.into(),
         camera_named: target.camera.is_some(),
         grant: None,
+        is_stale: false,
         path: target.path,
         head: &head,
         security_headers: access.security_headers(&head, origins, own_address),
@@ -160,8 +161,8 @@ fn answer(
     let takes_digest = matches!(&route, Ok((route, _)) if route.takes_digest);
     match login::admit(shared, head, link, from, needed.unwrap_or_default(), takes_digest) {
         Ok(grant) => exchange.grant(grant),
-        Err(answer) if needed.is_some() || link.is_some() => return exchange.send(&answer),
-        Err(_) => {}
+        Err((answer, _)) if needed.is_some() || link.is_some() => return exchange.send(&answer),
+        Err((_, is_stale)) => exchange.is_stale = is_stale,
     }
     let route = match route {
         Ok((route, _)) if !exchange.cameras.is_empty() => route,

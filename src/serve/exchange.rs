@@ -32,6 +32,8 @@ pub struct Exchange<'a> {
     pub cameras: Cow<'a, [Arc<CameraSide>]>,
     /// What is allowed to the client; `None` is nothing but what is open to everybody.
     pub grant: Option<Arc<Grant>>,
+    /// It would be allowed more, if the challenge that the client has answered were not an old one.
+    pub is_stale: bool,
     /// The name that stands in front of the path, if one does.
     pub camera_named: bool,
     /// The path behind `base_path` and the camera's name.

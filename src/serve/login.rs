@@ -26,7 +26,7 @@ pub const CHALLENGE: &str = "WWW-Authenticate: Basic realm=\"fmp4streamer\", cha
 /// What is allowed to who asks, also by a digest where the route takes one.
 ///
 /// # Errors
-/// The answer to somebody who may not do what needs this `role`.
+/// The answer to somebody who may not do what needs this `role`, and whether it is for a digest that answers an old challenge.
 pub fn admit(
     shared: &Shared,
     head: &Head,
@@ -34,7 +34,7 @@ pub fn admit(
     from: IpAddr,
     role: Role,
     takes_digest: bool,
-) -> Result<Grant, Answer> {
+) -> Result<Grant, (Answer, bool)> {
     let cookie = shared.people.cookie_name();
     let credentials = Credentials {
         link,
@@ -45,7 +45,8 @@ pub fn admit(
     };
     let grant = shared.people.admit(&credentials, from).map_err(|denial| {
         note(&denial, from);
-        denied(head, &denial, credentials.session.is_some())
+        let answer = denied(head, &denial, credentials.session.is_some());
+        (answer, denial == Denial::Stale)
     })?;
     let is_user = match grant {
         Grant::User(_) => true,
@@ -57,9 +58,10 @@ pub fn admit(
     }
     // Somebody who has not said who it is may be asked.
     if matches!(grant, Grant::Anybody(_)) && !shared.people.are_all_welcome() {
-        return Err(denied(head, &Denial::Unknown, credentials.session.is_some()));
+        let answer = denied(head, &Denial::Unknown, credentials.session.is_some());
+        return Err((answer, false));
     }
-    Err(Answer::text("403 Forbidden", shared.why_not(&grant, role)))
+    Err((Answer::text("403 Forbidden", shared.why_not(&grant, role)), false))
 }
 
 /// The answer to somebody who may do nothing. `by_form`: a session was brought, so it is somebody who knows the login page.

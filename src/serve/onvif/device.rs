@@ -65,7 +65,7 @@ fn answer(exchange: &Exchange<'_>, body: &[u8], rtsp_port: u16) -> Answer {
     if about != "anybody" {
         let Some(grant) = grant(exchange, &message) else {
             let reason = "The name or the password is wrong, or the clock that the digest is of";
-            let challenge = exchange.shared.people.challenge(false) + login::CHALLENGE;
+            let challenge = exchange.shared.people.challenge(exchange.is_stale) + login::CHALLENGE;
             return fault("401 Unauthorized", "NotAuthorized", reason).with(&challenge);
         };
         if about != "device" {

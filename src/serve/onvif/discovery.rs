@@ -19,8 +19,10 @@ const GROUP: Ipv4Addr = Ipv4Addr::new(239, 255, 255, 250);
 const PORT: u16 = 3702;
 /// After so long without a probe, a look for networks that have come.
 const LOOK: Duration = Duration::from_secs(60);
-/// Answers in a second.
-const MOST_ANSWERS: u32 = 20;
+/// Answers in a second, ...
+const MOST_ANSWERS: usize = 20;
+/// ... and to one address: some ask several times at once, as answers get lost.
+const MOST_OF_ONE: usize = 5;
 /// An answer is at most so many times as long as the probe.
 const MOST_GAIN: usize = 3;
 /// What ONVIF's devices call themselves (ONVIF Core, 7.3.2.1).
@@ -77,7 +79,7 @@ pub fn socket() -> Option<UdpSocket> {
 /// Answers those who look for the device, for ever.
 pub fn answer(socket: &UdpSocket, device: &Device) {
     let mut buffer = [0; 4096];
-    let (mut second, mut answers) = (0, 0);
+    let (mut second, mut answered) = (0, Vec::new());
     let started = Instant::now();
     sock::join_everywhere(socket, GROUP);
     loop {
@@ -94,16 +96,18 @@ pub fn answer(socket: &UdpSocket, device: &Device) {
             if now / LOOK.as_secs() != second / LOOK.as_secs() {
                 sock::join_everywhere(socket, GROUP);
             }
-            (second, answers) = (now, 0);
+            second = now;
+            answered.clear();
         }
         let ip = from.ip();
         let is_near = ip.is_private() || ip.is_link_local() || ip.is_loopback();
         let is_served = device.listen.is_none_or(|listen| listen == IpAddr::V4(own));
-        if !is_near || !is_served || answers == MOST_ANSWERS {
+        let of_one = answered.iter().filter(|it| *it == ip).count();
+        if !is_near || !is_served || answered.len() == MOST_ANSWERS || of_one == MOST_OF_ONE {
             continue;
         }
         if let Some(answer) = device.reply(&buffer[..received], own) {
-            answers += 1;
+            answered.push(*ip);
             // It is asked again where this one is lost.
             _ = socket.send_to(answer.as_bytes(), from);
         }
