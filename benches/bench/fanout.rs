@@ -37,12 +37,18 @@ pub struct Run {
 
 /// Prints the table.
 pub fn table() {
+    rows(&CLIENTS);
+    ages_by_delimiter();
+}
+
+/// Prints its rows for so many clients.
+pub fn rows(clients: &[usize]) {
     println!(
         "\nFan-out of 1080p30 4 Mbit/s (age in ms; lost = frames missing at a client; first = connect to first frame, ms):\n\
          {:>8} {:>9} {:>7} {:>7} {:>7} {:>7} {:>8} {:>6} {:>7} {:>10}",
         "server", "clients", "CPU %", "RSS MB", "p50", "p99", "frames", "lost", "first", "CPU ratio"
     );
-    for clients in CLIENTS {
+    for &clients in clients {
         let mut floor_cpu = None;
         for (name, server, request) in [
             ("floor", start_floor as fn() -> Result<Server>, MP4),
@@ -70,7 +76,6 @@ pub fn table() {
             }
         }
     }
-    ages_by_delimiter();
 }
 
 /// How old a frame is at one client, by how the source ends its access units.

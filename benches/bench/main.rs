@@ -12,6 +12,7 @@
 //!   passwords a second come. `cargo bench -- people` prints that alone.
 //! - Sound: CPU of viewers with sound against viewers who asked for none, the age of pictures for both, and the CPU of the encoder.
 //!   `cargo bench -- sound` prints that alone.
+//! - `cargo bench -- hundred` alone: the fan-out's rows for a hundred clients.
 //! - `cargo bench -- ratios` alone: the fan-out's ratio for a hundred clients, several times over, and the median.
 //! - `cargo bench -- writers` alone: the age by how a frame is cut into writes, for a quiet machine; `busy-writers` makes
 //!   it a busy one.
@@ -39,6 +40,7 @@ fn main() {
         },
         Some("writers") => writers::table(false),
         Some("busy-writers") => writers::table(true),
+        Some("hundred") => fanout::rows(&[100]),
         Some("ratios") => fanout::ratios(),
         Some("share") => share::print(),
         Some("people") => people::print(),
