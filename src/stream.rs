@@ -391,6 +391,13 @@ impl Stream {
         Watching { stream: self, viewer }
     }
 
+    /// Notes what a viewer was sent, and how long after its capture.
+    pub fn note_sent(&self, viewer: &Viewer, bytes: u64, age_us: u64) {
+        viewer.bytes.fetch_add(bytes, Relaxed);
+        viewer.age_us.store(age_us, Relaxed);
+        self.sent_ages.observe(age_us);
+    }
+
     /// All viewers.
     pub fn viewers(&self) -> Vec<Arc<Viewer>> {
         self.lock_viewers().here.clone()

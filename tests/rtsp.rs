@@ -9,10 +9,11 @@ use nix::time::{ClockId, clock_gettime};
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::process::Output;
+use std::path::PathBuf;
+use std::process::{Command, Output};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use support::{Dir, PATIENCE, Server, children, have, numbers_in_gray, python, run, skip, until, x264};
+use support::{Dir, PATIENCE, Server, children, film, have, numbers_in_gray, python, run, skip, until, x264};
 
 const SERVER: &str = "[server]\nrtsp = yes\nrtsp_port = 0\nmax_age_ms = 60000\n";
 
@@ -76,6 +77,8 @@ struct Client {
     requests: u32,
     session: String,
     sequences: [Option<u16>; 2],
+    /// The number and the timestamp of each track's first packet.
+    firsts: [(u16, u32); 2],
     reports: [Vec<Report>; 2],
     sounds: Vec<Vec<u8>>,
 }
@@ -95,6 +98,7 @@ impl Client {
             requests: 0,
             session: String::new(),
             sequences: [None; 2],
+            firsts: [(0, 0); 2],
             reports: Default::default(),
             sounds: Vec::new(),
         }
@@ -107,13 +111,15 @@ impl Client {
         client
     }
 
-    fn play(&mut self, tracks: usize) {
+    /// Gives what each track is said to begin with: a number and a timestamp.
+    fn play(&mut self, tracks: usize) -> Vec<(u16, u32)> {
         assert!(self.ask("DESCRIBE", "", "").starts_with("RTSP/1.0 200 OK\r\n"));
         for track in 0..tracks {
             self.set_up(track);
         }
         let answer = self.ask("PLAY", "/", "Range: npt=0.000-\r\n");
         assert!(answer.starts_with("RTSP/1.0 200 OK\r\n"), "{answer}");
+        rtp_info(&answer, &self.url)
     }
 
     fn set_up(&mut self, track: usize) {
@@ -232,11 +238,12 @@ impl Client {
             }
             assert!(bytes.len() <= 1452 && bytes[0] == 0x80);
             let sequence = u16::from_be_bytes([bytes[2], bytes[3]]);
-            if let Some(before) = self.sequences[track].replace(sequence) {
-                assert_eq!(sequence, before.wrapping_add(1), "a packet is missing");
+            match self.sequences[track].replace(sequence) {
+                Some(before) => assert_eq!(sequence, before.wrapping_add(1), "a packet is missing"),
+                None => self.firsts[track] = (sequence, word(4)),
             }
             if track == 0 {
-                assert_eq!(bytes[1] & 0x7f, 96);
+                assert!(matches!(bytes[1] & 0x7f, 96 | 26));
                 return Some(bytes);
             }
             assert_eq!(bytes[1], 0x80 | 97);
@@ -276,11 +283,45 @@ impl Client {
         }
     }
 
+    /// The tables and the coded data of a JPEG picture (RFC 2435, 3.1), which is of type 1 and has tables of its own.
+    fn jpeg(&mut self) -> (Vec<u8>, Vec<u8>) {
+        let (mut tables, mut coded) = (Vec::new(), Vec::new());
+        loop {
+            let packet = self.packet().expect("the stream goes on");
+            let (head, mut rest) = packet[12..].split_at(8);
+            let at = (coded.len() as u32).to_be_bytes();
+            assert_eq!(head, [0, at[1], at[2], at[3], 1, 255, 80, 45]);
+            if coded.is_empty() {
+                assert_eq!(rest[..4], [0, 0, 0, 128]);
+                tables = rest[4..132].to_vec();
+                rest = &rest[132..];
+            }
+            coded.extend_from_slice(rest);
+            if packet[1] & 0x80 != 0 {
+                return (tables, coded);
+            }
+        }
+    }
+
     fn pictures(&mut self, count: usize) -> Vec<Picture> {
         (0..count)
             .map(|_| self.picture().expect("the stream goes on"))
             .collect()
     }
+}
+
+/// What the answer to PLAY says that each track of this address begins with.
+fn rtp_info(answer: &str, url: &str) -> Vec<(u16, u32)> {
+    let (_, tracks) = answer.split_once("\r\nRTP-Info: ").expect(answer);
+    let tracks = tracks.lines().next().unwrap().split(',').enumerate();
+    let read = |(number, track): (usize, &str)| {
+        let rest = track
+            .strip_prefix(&format!("url={url}/trackID={number};seq="))
+            .expect(answer);
+        let (sequence, timestamp) = rest.split_once(";rtptime=").expect(answer);
+        (sequence.parse().unwrap(), timestamp.parse().unwrap())
+    };
+    tracks.map(read).collect()
 }
 
 fn assert_no_gap(numbers: &[u32]) {
@@ -414,6 +455,99 @@ fn aiortsp_gets_every_picture() {
     assert_plays("aiortsp", &["udp"]);
 }
 
+/// At two ports in a row.
+fn two_sockets() -> Vec<UdpSocket> {
+    let sockets: Vec<UdpSocket> = (0..100)
+        .map(|at| 30000 + 2 * at)
+        .find_map(|port| {
+            let pair = [port, port + 1].map(|port| UdpSocket::bind(("127.0.0.1", port)));
+            pair.into_iter().collect::<Result<_, _>>().ok()
+        })
+        .expect("two ports in a row");
+    for socket in &sockets {
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        setsockopt(socket, sockopt::RcvBuf, &(4 << 20)).unwrap();
+    }
+    sockets
+}
+
+/// The test picture has a key frame each second, and when it is asked for one.
+#[test]
+fn who_reports_a_loss_gets_a_key_frame() {
+    let server = udp_picture();
+    let mut client = Client::new(&server, "/");
+    let sockets = two_sockets();
+    let port = sockets[0].local_addr().unwrap().port();
+    assert_eq!(client.status("DESCRIBE", "", ""), "200");
+    let transport = format!("Transport: RTP/AVP;unicast;client_port={port}-{}\r\n", port + 1);
+    let answer = client.ask("SETUP", "/trackID=0", &transport);
+    let after = |name| {
+        answer
+            .split_once(name)
+            .expect(&answer)
+            .1
+            .split([';', '\r', '-'])
+            .next()
+            .unwrap()
+    };
+    client.session = after("Session: ").into();
+    let own: u16 = after("server_port=").parse().unwrap();
+    assert_eq!(client.status("PLAY", "", ""), "200");
+    let mut buffer = [0; 2048];
+    // How many pictures there are until the next that begins with parameter sets.
+    let mut until_key = || {
+        for pictures in 0.. {
+            loop {
+                sockets[0].recv(&mut buffer).unwrap();
+                if buffer[12] & 31 == 7 {
+                    return pictures;
+                }
+                if buffer[1] & 0x80 != 0 {
+                    break;
+                }
+            }
+        }
+        0
+    };
+    let report = |lost: u8| {
+        let report = [0x81, 201, 0, 7, 1, 2, 3, 4, 5, 6, 7, 8, lost, 0, 0, 9];
+        let report = [&report[..], &[0; 16]].concat();
+        sockets[1].send_to(&report, ("127.0.0.1", own + 1)).unwrap();
+    };
+    // With a request it is looked at what came.
+    report(0);
+    assert_eq!(client.status("GET_PARAMETER", "", ""), "200");
+    let usual = (0..4).map(|_| until_key()).max().unwrap();
+    report(9);
+    assert_eq!(client.status("GET_PARAMETER", "", ""), "200");
+    assert!((0..3).any(|_| until_key() < usual));
+}
+
+/// Who finds no room for datagrams is sent to the connection.
+#[test]
+fn sockets_for_datagrams_have_a_limit() {
+    let mut program = Command::new("sh");
+    program.args(["-c", "ulimit -n 100; exec \"$0\" \"$@\"", Server::PROGRAM]);
+    let server = Server::with_config_as(program, &format!("{SERVER}rtsp_udp = yes\n[test]\n"));
+    let transport = "Transport: RTP/AVP;unicast;client_port=30200-30201\r\n";
+    let mut clients: Vec<Client> = (0..14).map(|_| Client::new(&server, "/")).collect();
+    let statuses: Vec<String> = (clients.iter_mut())
+        .map(|client| client.status("SETUP", "/trackID=0", transport))
+        .collect();
+    // 35 files are for clients: each has one, and two more for its datagrams.
+    let (good, none) = statuses.split_at(10);
+    assert!(
+        good.iter().all(|it| it == "200") && none.iter().all(|it| it == "461"),
+        "{statuses:?}"
+    );
+    clients.remove(0);
+    until("there is room again", || {
+        clients[10].status("SETUP", "/trackID=0", transport) == "200"
+    });
+    let tcp = "Transport: RTP/AVP/TCP;interleaved=0-1\r\n";
+    assert_eq!(clients[11].status("SETUP", "/trackID=0", tcp), "200");
+}
+
 /// Large pictures go in several bursts. Nothing is sent to whom the client names, and nothing of a stranger's is heard.
 #[test]
 fn datagrams_go_to_the_client_alone_and_none_is_missing() {
@@ -430,18 +564,8 @@ fn datagrams_go_to_the_client_alone_and_none_is_missing() {
         file.display()
     ));
     let mut client = Client::new(&server, "/");
-    let sockets: Vec<UdpSocket> = (0..100)
-        .map(|at| 30000 + 2 * at)
-        .find_map(|port| {
-            let pair = [port, port + 1].map(|port| UdpSocket::bind(("127.0.0.1", port)));
-            pair.into_iter().collect::<Result<_, _>>().ok()
-        })
-        .expect("two ports in a row");
+    let sockets = two_sockets();
     let port = sockets[0].local_addr().unwrap().port();
-    for socket in &sockets {
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        setsockopt(socket, sockopt::RcvBuf, &(4 << 20)).unwrap();
-    }
     assert_eq!(client.status("DESCRIBE", "", ""), "200");
     let transport = format!(
         "Transport: RTP/AVP;unicast;destination=192.0.2.1;client_port={port}-{}\r\n",
@@ -490,13 +614,19 @@ fn datagrams_go_to_the_client_alone_and_none_is_missing() {
 #[test]
 fn sound_goes_with_the_picture() {
     let server = server("[test]\nmic = test\nwidth = 320\nheight = 240\n");
-    let mut client = Client::playing(&server, "/", 2);
+    let mut client = Client::new(&server, "");
+    let told = client.play(2);
     let pictures = client.pictures(60);
     assert!(client.sounds.len() > 60, "{} AAC frames", client.sounds.len());
+    // From the first packet on: both tracks start at one moment, that of the first picture.
     let (video, sound) = (client.reports[0][0], client.reports[1][0]);
-    let apart_us = (video.unix_us - sound.unix_us).abs();
-    assert!(apart_us < 1_000_000, "{video:?} {sound:?}");
-    assert_eq!(video.timestamp, pictures[0].timestamp);
+    assert_eq!(video.unix_us, sound.unix_us);
+    assert_eq!([video.timestamp, sound.timestamp], [told[0].1, told[1].1]);
+    assert_eq!(told[0], (client.firsts[0].0, pictures[0].timestamp));
+    let (sequence, timestamp) = client.firsts[1];
+    assert_eq!(told[1].0, sequence);
+    let later = timestamp.wrapping_sub(told[1].1) as i32;
+    assert!((-480..4800).contains(&later), "{later}");
     if !have("ffmpeg") {
         return;
     }
@@ -529,6 +659,153 @@ fn sound_goes_with_the_picture() {
         "{shown}"
     );
     assert!((starts[0].1 - starts[1].1).abs() < 0.2, "{shown}");
+}
+
+/// JPEG pictures that a command shows again and again, all of them different; `None` where there are no tools.
+fn jpegs(dir: &Dir, options: &str) -> Option<(Server, Vec<PathBuf>)> {
+    if !have("ffmpeg") || !have("python3") {
+        return None;
+    }
+    let options: Vec<&str> = options.split(' ').collect();
+    film(
+        "testsrc2=size=640x360:rate=30",
+        30,
+        &options,
+        &dir.file("%02d.jpg"),
+    );
+    let files: Vec<PathBuf> = (1..=30).map(|n| dir.file(&format!("{n:02}.jpg"))).collect();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools/jpegs.py");
+    let names: Vec<_> = files.iter().map(|file| file.to_str().unwrap()).collect();
+    let lines = format!(
+        "rtsp_udp = yes\n[exec]\ncommand = exec python3 {script} 20 whole {}\n",
+        names.join(" ")
+    );
+    Some((server(&lines), files))
+}
+
+/// Sums of the decoded pictures.
+fn sums(input: &[&str]) -> Vec<String> {
+    let output = [
+        "-pix_fmt",
+        "yuvj420p",
+        "-fps_mode",
+        "passthrough",
+        "-f",
+        "framemd5",
+        "-",
+    ];
+    let decoded = run("ffmpeg", &[&["-v", "error"], input, &output].concat());
+    let said = String::from_utf8_lossy(&decoded.stderr);
+    let others = said
+        .lines()
+        .filter(|line| !line.contains("deprecated pixel format"));
+    assert_eq!(others.collect::<Vec<_>>(), [""; 0]);
+    let sums = String::from_utf8(decoded.stdout).unwrap();
+    let sums = sums.lines().filter(|line| !line.starts_with('#'));
+    sums.map(|line| line.rsplit(' ').next().unwrap().to_string())
+        .collect()
+}
+
+/// What was shown are pictures that were fed.
+fn assert_shown(got: &[String], fed: &[String]) {
+    assert!(got.len() >= 40, "{} pictures", got.len());
+    let numbers = got.iter().map(|sum| {
+        fed.iter()
+            .position(|it| it == sum)
+            .expect("a picture that was fed")
+    });
+    let numbers: Vec<usize> = numbers.collect();
+    // Who is slow gets the newest, and none twice.
+    assert!(numbers.windows(2).all(|pair| pair[0] != pair[1]), "{numbers:?}");
+}
+
+#[test]
+fn jpeg_pictures_are_shown_as_they_were_fed() {
+    let dir = Dir::new();
+    let options = "-pix_fmt yuvj420p -q:v 4 -huffman default";
+    let Some((server, files)) = jpegs(&dir, options) else {
+        return;
+    };
+    let fed = dir.file("%02d.jpg");
+    let fed = sums(&["-i", fed.to_str().unwrap()]);
+    let url = format!("rtsp://{}/", place(&server));
+    for transport in [TCP, UDP] {
+        let input = [transport, &["-i", &url, "-frames:v", "50"]].concat();
+        assert_shown(&sums(&input), &fed);
+    }
+    for protocols in ["tcp", "udp"] {
+        if !has_gstreamer(&["rtspsrc", "rtpjpegdepay"]) {
+            continue;
+        }
+        let file = dir.file("pictures.mjpeg");
+        let pipeline = format!(
+            "-q rtspsrc location={url} protocols={protocols} ! rtpjpegdepay ! identity eos-after=51 ! filesink location={}",
+            file.display()
+        );
+        let played = run("gst-launch-1.0", &pipeline.split(' ').collect::<Vec<_>>());
+        assert!(
+            played.status.success(),
+            "{}",
+            String::from_utf8_lossy(&played.stderr)
+        );
+        assert_shown(&sums(&["-f", "mjpeg", "-i", file.to_str().unwrap()]), &fed);
+    }
+
+    // Byte by byte, with the tables that the file has; and a pause.
+    let mut client = Client::new(&server, "/");
+    let sdp = client.ask("DESCRIBE", "", "");
+    assert!(
+        sdp.contains("m=video 0 RTP/AVP 26\r\na=control:trackID=0\r\n"),
+        "{sdp}"
+    );
+    assert_eq!(
+        client.status("SETUP", "/trackID=1", "Transport: RTP/AVP/TCP\r\n"),
+        "404"
+    );
+    let told = client.play(1);
+    let fed: Vec<Vec<u8>> = files.iter().map(|file| std::fs::read(file).unwrap()).collect();
+    for number in 0..40 {
+        let (tables, coded) = client.jpeg();
+        let same = |file: &&Vec<u8>| file.ends_with(&[&coded[..], &[0xff, 0xd9]].concat());
+        let file = fed.iter().find(same).expect("a picture that was fed");
+        assert!(
+            file.windows(64).any(|table| table == &tables[..64]),
+            "{tables:x?}"
+        );
+        if number == 0 {
+            assert_eq!(
+                (client.firsts[0], client.reports[0][0].timestamp),
+                (told[0], told[0].1)
+            );
+        }
+        if number == 20 {
+            assert_eq!(client.status("PAUSE", "", ""), "200");
+            while client.frames.iter().any(|frame| frame.channel == 0) {
+                client.jpeg();
+            }
+            thread::sleep(Duration::from_millis(300));
+            assert_eq!(client.status("PLAY", "", ""), "200");
+        }
+    }
+    assert_eq!(server.camera("protocol"), "rtsp");
+    assert_eq!(client.status("TEARDOWN", "", ""), "200");
+}
+
+#[test]
+fn jpeg_pictures_that_rtp_can_not_carry_are_refused_with_a_reason() {
+    let dir = Dir::new();
+    let Some((server, _)) = jpegs(&dir, "-pix_fmt yuvj444p -huffman default") else {
+        return;
+    };
+    let answer = Client::new(&server, "/").ask("DESCRIBE", "", "");
+    let status = "RTSP/1.0 501 RTP takes baseline JPEG pictures of 4:2:0 or 4:2:2 alone\r\n";
+    assert!(
+        answer.starts_with(status) && answer.contains("/stream.mjpeg"),
+        "{answer}"
+    );
+    until("it is in the log", || {
+        server.log().contains("rtsp: RTP takes baseline JPEG")
+    });
 }
 
 /// The same bytes as MP4 has them, and by the reports the very time of their capture.
@@ -645,6 +922,168 @@ fn requests_may_be_cut_anywhere() {
     assert_eq!(statuses(&mut client), expected);
 }
 
+/// The order of each client's requests, and what is odd about them.
+#[test]
+fn each_client_is_served_as_it_asks() {
+    const TCP: &str = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n";
+    const UDP: &str = "Transport: RTP/AVP;unicast;client_port=5000-5001\r\n";
+    let server = test_picture();
+    for (client, path, fields, steps) in [
+        (
+            "ffmpeg",
+            "/camera0",
+            "User-Agent: Lavf\r\n",
+            &[
+                ("OPTIONS", "", "", "200"),
+                ("DESCRIBE", "", "Accept: application/sdp\r\n", "200"),
+                ("SETUP", "/trackID=0", UDP, "461"),
+                ("SETUP", "/trackID=0", TCP, "200"),
+                ("PLAY", "/", "Range: npt=0.000-\r\n", "200"),
+                ("GET_PARAMETER", "/", "", "200"),
+            ][..],
+        ),
+        (
+            "GStreamer",
+            "/",
+            "User-Agent: GStreamer\r\nClientChallenge: 9e26d33f\r\nUser-Agent: GStreamer\r\nCompanyID: nVq\r\n\
+             PlayerStarttime: [11/03/00:22:24 00:00]\r\n",
+            &[
+                ("OPTIONS", "", "", "200"),
+                ("DESCRIBE", "", "Accept: application/sdp\r\n", "200"),
+                ("SETUP", "trackID=0", UDP, "461"),
+                ("SETUP", "trackID=0", "Transport: RTP/AVP;multicast\r\n", "461"),
+                ("SETUP", "trackID=0", TCP, "200"),
+                ("PLAY", "", "Range: npt=0-\r\n", "200"),
+                ("PAUSE", "", "", "200"),
+                ("PLAY", "", "Range: npt=0-\r\n", "200"),
+            ],
+        ),
+        (
+            "go2rtc",
+            "/camera0?backchannel=0",
+            "",
+            &[
+                (
+                    "DESCRIBE",
+                    "",
+                    "Require: www.onvif.org/ver20/backchannel\r\n",
+                    "200",
+                ),
+                ("SETUP", "/trackID=0", TCP, "200"),
+                ("PLAY", "", "", "200"),
+                ("OPTIONS", "", "", "200"),
+            ],
+        ),
+        (
+            "retina",
+            "/camera0",
+            "",
+            &[
+                ("DESCRIBE", "", "Accept: application/sdp\r\n", "200"),
+                ("SETUP", "/trackID=0", TCP, "200"),
+                ("PLAY", "/", "Range: npt=0.000-\r\n", "200"),
+                ("SET_PARAMETER", "/", "", "200"),
+            ],
+        ),
+        (
+            "ExoPlayer",
+            "/camera0",
+            "",
+            &[
+                ("OPTIONS", "", "", "200"),
+                ("DESCRIBE", "", "", "200"),
+                ("SETUP", "/trackID=0", UDP, "461"),
+                ("SETUP", "/trackID=0", TCP, "200"),
+                ("PLAY", "", "range: npt=0.000-\r\n", "200"),
+                ("OPTIONS", "", "", "200"),
+            ],
+        ),
+        (
+            "aiortsp",
+            "/camera0",
+            "",
+            &[
+                ("OPTIONS", "", "", "200"),
+                ("DESCRIBE", "", "", "200"),
+                ("SETUP", "/trackID=0", TCP, "200"),
+                ("PLAY", "", "Scale: 1\r\nRange: npt=now-\r\n", "200"),
+            ],
+        ),
+        (
+            "rtp2httpd",
+            "/camera0",
+            "",
+            &[
+                ("DESCRIBE", "", "", "200"),
+                (
+                    "SETUP",
+                    "/trackID=0",
+                    "Transport: MP2T/RTP/TCP;unicast;interleaved=0-1,MP2T/TCP;unicast;interleaved=0-1,\
+                     RTP/AVP/TCP;unicast;interleaved=0-1\r\n",
+                    "200",
+                ),
+                (
+                    "PLAY",
+                    "",
+                    "x-playNow:\r\nBlocksize: 1000\r\nSpeed: 1.000\r\n",
+                    "200",
+                ),
+            ],
+        ),
+        (
+            "a recorder that keeps no path, nor a query, nor the number of the track",
+            "",
+            "",
+            &[
+                ("DESCRIBE", "", "", "200"),
+                ("SETUP", "", "transport:RTP/AVP/TCP\r\n", "200"),
+                ("PLAY", "", "", "200"),
+            ],
+        ),
+        (
+            "VLC without live555",
+            "/camera0",
+            "",
+            &[
+                ("SETUP", "", UDP, "461"),
+                ("SETUP", "", TCP, "404"),
+                ("OPTIONS", "", "", "200"),
+            ],
+        ),
+    ] {
+        let mut asking = Client::new(&server, path);
+        asking.fields = fields.into();
+        let mut told = None;
+        for (method, suffix, fields, status) in steps {
+            let answer = asking.ask(method, suffix, fields);
+            assert_eq!(
+                &answer["RTSP/1.0 ".len()..][..3],
+                *status,
+                "{client}: {method}: {answer}"
+            );
+            if let Some((_, session)) = answer.split_once("Session: ") {
+                asking.session = session.split([';', '\r']).next().unwrap().to_string();
+            }
+            if *method == "PLAY" && told.is_none() {
+                let (_, info) = answer.split_once(";seq=").expect(&answer);
+                let (sequence, info) = info.split_once(";rtptime=").unwrap();
+                let timestamp = info.lines().next().unwrap().parse::<u32>().unwrap();
+                told = Some((sequence.parse::<u16>().unwrap(), timestamp));
+            }
+        }
+        let Some(told) = told else { continue };
+        let picture = asking.picture().expect(client);
+        assert_eq!(
+            (picture.types(), asking.firsts[0]),
+            (vec![7, 8, 5], told),
+            "{client}"
+        );
+        asking.pictures(2);
+        assert_eq!(asking.status("TEARDOWN", "", ""), "200", "{client}");
+        while asking.next_frame().is_some() {}
+    }
+}
+
 #[test]
 fn what_is_not_served_is_said_so() {
     let server = server("[test a]\nname = a\n[test b]\nname = b\n");
@@ -687,6 +1126,7 @@ fn what_is_not_served_is_said_so() {
         ("DESCRIBE", "", "", "455"),
         ("OPTIONS", "", "", "200"),
         ("SET_PARAMETER", "", "", "200"),
+        ("TEARDOWN", "", "Session: 0000000000000000\r\n", "454"),
         ("TEARDOWN", "", "", "200"),
     ] {
         assert_eq!(
@@ -695,13 +1135,27 @@ fn what_is_not_served_is_said_so() {
             "{method} {suffix} {fields}"
         );
     }
+    // Who knows the name of another one's session has nothing of it.
+    let mut owner = Client::playing(&server, "/a", 1);
+    let mut thief = Client::new(&server, "/a");
+    thief.session.clone_from(&owner.session);
+    for method in ["PLAY", "PAUSE", "TEARDOWN"] {
+        assert_eq!(thief.status(method, "", ""), "454", "{method}");
+    }
+    owner.pictures(2);
     for (bytes, status) in [
         ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "RTSP/1.0 400"),
         ("OPTIONS * RTSP/2.0\r\nCSeq: 1\r\n\r\n", "RTSP/1.0 505"),
     ] {
         let mut client = Client::new(&server, "");
         client.socket.write_all(bytes.as_bytes()).unwrap();
-        assert!(client.answer().unwrap().starts_with(status));
+        let answer = client.answer().unwrap();
+        assert!(answer.starts_with(status), "{answer}");
+        assert_eq!(
+            answer.contains("\r\nCSeq: 1\r\n"),
+            bytes.contains("CSeq"),
+            "{answer}"
+        );
         assert!(client.answer().is_none(), "the connection ends");
     }
     // Of several cameras none is meant without a name.

@@ -2,18 +2,22 @@
 
 use super::session::{Session, Then};
 use super::wire::Rtp;
-use crate::ring::{Follower, Next, Sink};
+use crate::format::jpeg::RtpPicture;
+use crate::ring::{Follower, Next, NextPicture, Sink};
 use crate::serve::{Ending, LiveSink, Phase, READS};
-use crate::stream::{Codec, Condition, Stream};
+use crate::stream::{Codec, Condition, Stream, Viewer};
 use crate::sys::clock;
 use crate::sys::sock::{self, Input};
 use std::io;
 use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 /// While no picture comes, the client is sent reports so often: go2rtc gives up after five seconds without a byte.
 const QUIET: Duration = Duration::from_secs(2);
+/// The requests of who is sent JPEG pictures are looked at so often, where none comes.
+const LOOK: Duration = Duration::from_millis(250);
 /// A camera that gives nothing may stay away for so long. Then the client is to notice.
 const LOST_US: u64 = 15_000_000;
 /// A client that is sent datagrams, of which nobody tells whether they arrive, is gone after so long without a word.
@@ -37,7 +41,7 @@ pub fn serve(session: &mut Session<'_>) -> io::Result<Ending> {
     let wire = Rtp {
         tracks: mem::take(&mut session.tracks),
         udp: mem::take(&mut session.udp),
-        init: Arc::clone(&camera.init),
+        init: camera.init.clone(),
         cname: session.id.as_bytes().first_chunk().copied().unwrap_or_default(),
         is_paused: false,
         waits: true,
@@ -47,6 +51,10 @@ pub fn serve(session: &mut Session<'_>) -> io::Result<Ending> {
         is_over: false,
     };
     let sink = LiveSink::new(connection, stream, &camera.watching, wire);
+    if camera.init.is_none() {
+        let viewer = Arc::clone(&camera.watching.viewer);
+        return serve_jpeg(session, stream, &sink, &viewer);
+    }
     // From the next key frame on: what has been since the last one would stay between camera and player as a delay.
     let mut follower = Follower::shared(&stream.ring, true, Arc::clone(&sink) as Arc<dyn Sink>);
     let (called, wake) = (Arc::clone(stream), follower.wake());
@@ -84,6 +92,48 @@ pub fn serve(session: &mut Session<'_>) -> io::Result<Ending> {
     }
 }
 
+/// Sends the newest of a camera's JPEG pictures, again and again.
+fn serve_jpeg(
+    session: &mut Session<'_>,
+    stream: &Stream,
+    sink: &LiveSink<Rtp>,
+    viewer: &Viewer,
+) -> io::Result<Ending> {
+    let mut last = 0;
+    loop {
+        match stream.pictures.next(last, LOOK) {
+            NextPicture::Picture(number, newest) => {
+                let Ok(picture) = RtpPicture::parse(&newest.bytes) else {
+                    return Ok(Ending::StreamEnded);
+                };
+                let skipped = if last == 0 { 0 } else { number - last - 1 };
+                last = number;
+                viewer.skipped.fetch_add(skipped, Relaxed);
+                put(sink, |wire, out| wire.add_jpeg(&picture, newest.captured_us, out))?;
+                let age_us = clock::monotonic_us().saturating_sub(newest.captured_us);
+                stream.note_sent(viewer, newest.bytes.len() as u64, age_us);
+            }
+            NextPicture::TimedOut if stream.codec() == Some(Codec::H264) => return Ok(Ending::StreamEnded),
+            NextPicture::TimedOut => {}
+            NextPicture::Closed => return Ok(Ending::StreamEnded),
+        }
+        if let Some(ending) = look(session, stream, sink)? {
+            return Ok(ending);
+        }
+    }
+}
+
+/// Sends what is put together, and waits for it.
+fn put(sink: &LiveSink<Rtp>, add: impl FnOnce(&mut Rtp, &mut Vec<u8>)) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    sink.with_wire(|wire| {
+        add(wire, &mut bytes);
+        wire.divert(&mut bytes);
+    });
+    flush(sink)?;
+    sink.write(&bytes)
+}
+
 /// Sends what did not go at once, and waits for it.
 fn flush(sink: &LiveSink<Rtp>) -> io::Result<()> {
     sink.with_wire(|wire| wire.udp.send(true));
@@ -117,9 +167,12 @@ fn look(session: &mut Session<'_>, stream: &Stream, sink: &LiveSink<Rtp>) -> io:
         }
     }
     connection.looked();
-    let (is_udp, has_heard) = sink.with_wire(|wire| (wire.udp.is_used(), wire.udp.has_heard()));
-    if has_heard {
+    let (is_udp, heard) = sink.with_wire(|wire| (wire.udp.is_used(), wire.udp.listen()));
+    if heard.anything {
         session.heard = Instant::now();
+    }
+    if heard.loss {
+        stream.request_key_frame();
     }
     if is_udp && session.heard.elapsed() >= SILENCE {
         return Ok(Some(Ending::Idle));
@@ -130,22 +183,21 @@ fn look(session: &mut Session<'_>, stream: &Stream, sink: &LiveSink<Rtp>) -> io:
     if is_paused && quiet_us >= PAUSE_US {
         return Ok(Some(Ending::Idle));
     }
-    if !is_paused && quiet_us >= LOST_US && is_away(stream) {
+    let is_jpeg = session
+        .camera
+        .as_ref()
+        .is_some_and(|camera| camera.init.is_none());
+    if !is_paused && quiet_us >= LOST_US && is_away(stream, is_jpeg) {
         return Ok(Some(Ending::StreamEnded));
     }
     if quiet_us >= QUIET.as_micros() as u64 {
-        let mut reports = Vec::new();
-        sink.with_wire(|wire| {
-            wire.report(now_us, &mut reports);
-            wire.divert(&mut reports);
-        });
-        sink.write(&reports)?;
+        put(sink, |wire, out| wire.report(now_us, out))?;
     }
     Ok(None)
 }
 
 /// True if the camera gives nothing that could be sent.
-fn is_away(stream: &Stream) -> bool {
+fn is_away(stream: &Stream, is_jpeg: bool) -> bool {
     let state = stream.state();
-    state.condition != Condition::Live || state.codec == Some(Codec::Jpeg)
+    state.condition != Condition::Live || (state.codec == Some(Codec::Jpeg)) != is_jpeg
 }

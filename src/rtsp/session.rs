@@ -2,15 +2,16 @@
 
 use super::udp::Udp;
 use crate::format::fmp4::{Init, TIMESCALE};
-use crate::format::rtp::Track;
+use crate::format::jpeg::RtpPicture;
+use crate::format::rtp::{JPEG, SOUND, Track, VIDEO};
 use crate::format::rtsp::{self, Reader, Request, Target, Transport};
 use crate::format::sdp;
-use crate::log_verbose;
 use crate::people::{Credentials, Denial, Grant};
-use crate::ring::{Follower, Next};
+use crate::ring::{Follower, Next, NextPicture};
 use crate::serve::{Connection, Place, Shared, note_denial};
 use crate::stream::{Codec, Condition, Stream, Watching, Who};
 use crate::sys::random;
+use crate::{log_verbose, log_warning};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -56,6 +57,8 @@ pub struct Session<'a> {
     pub tracks: Vec<Track>,
     /// What is set up of them by UDP.
     pub udp: Udp,
+    /// Their addresses, with what they begin with (12.33).
+    rtp_info: String,
     /// When something last came from the client, once it plays.
     pub heard: Instant,
     pub place: Option<Place>,
@@ -65,8 +68,8 @@ pub struct Session<'a> {
 pub struct Chosen<'a> {
     pub stream: &'a Arc<Stream>,
     pub watching: Watching<'a>,
-    /// What the client was told.
-    pub init: Arc<Init>,
+    /// What the client was told; `None` of JPEG pictures.
+    pub init: Option<Arc<Init>>,
 }
 
 /// An answer, before the request's own number is put into it.
@@ -104,6 +107,7 @@ impl<'a> Session<'a> {
             camera: None,
             tracks: Vec::new(),
             udp: Udp::default(),
+            rtp_info: String::new(),
             heard: Instant::now(),
             place: None,
         })
@@ -134,6 +138,12 @@ impl<'a> Session<'a> {
     /// The answer to a request, good or bad.
     fn reply(&mut self, request: &Request) -> Result<Reply, Reply> {
         let (is_set_up, method) = (self.plays() || !self.tracks.is_empty(), request.method());
+        if request.version() != "RTSP/1.0" {
+            return Err(Reply {
+                then: Then::End,
+                ..Reply::new("505 RTSP Version not supported", "")
+            });
+        }
         // go2rtc asks every camera for a way to speak to it, and does without.
         let required = request.field("Require").filter(|it| !it.contains("backchannel"));
         if let Some(feature) = required {
@@ -142,6 +152,8 @@ impl<'a> Session<'a> {
         }
         let id = request.field("Session").and_then(|it| it.split(';').next());
         let names_it = id == Some(&self.id);
+        // A session is its connection's alone.
+        let is_foreign = !names_it && (is_set_up || id.is_some());
         // The first track makes the session.
         let may_set_up = !is_set_up || names_it || id.is_none();
         let mut reply = Reply::new(OK, "");
@@ -151,17 +163,19 @@ impl<'a> Session<'a> {
         match method {
             "OPTIONS" => reply.fields += &format!("Public: {METHODS}\r\n"),
             "GET_PARAMETER" | "SET_PARAMETER" => {}
-            "TEARDOWN" => reply.then = Then::End,
+            "TEARDOWN" if !is_foreign || id.is_none() => reply.then = Then::End,
             "DESCRIBE" if !is_set_up => return self.describe(request),
             "SETUP" if !self.plays() && may_set_up => return self.set_up(request),
-            "SETUP" | "PLAY" | "PAUSE" if is_set_up && !names_it => {
+            "SETUP" | "PLAY" | "PAUSE" | "TEARDOWN" if is_foreign => {
                 return Err(Reply::new(NO_SESSION, ""));
             }
             "PLAY" if is_set_up => {
+                reply.fields += "Range: npt=0.000-\r\n";
                 if self.place.is_none() {
                     self.place = Some(self.take_place()?);
+                    // Of one who goes on it is not known with what.
+                    reply.fields += &format!("RTP-Info: {}\r\n", self.rtp_info);
                 }
-                reply.fields += "Range: npt=0.000-\r\n";
                 reply.then = Then::Play;
             }
             "PAUSE" if is_set_up => reply.then = Then::Pause,
@@ -189,7 +203,7 @@ impl<'a> Session<'a> {
         let url = request.url().trim_end_matches('/');
         let fields = format!("Content-Type: application/sdp\r\nContent-Base: {url}/\r\n");
         Ok(Reply {
-            body: sdp::describe(&camera.stream.name, &camera.init),
+            body: sdp::describe(&camera.stream.name, camera.init.as_deref()),
             ..Reply::new(OK, &fields)
         })
     }
@@ -207,10 +221,11 @@ impl<'a> Session<'a> {
             None if target.track.is_none() => return Err(Reply::new(NOT_FOUND, "")),
             None => self.choose(request, &target)?,
         };
-        let number = target.track.unwrap_or(0);
-        let rate = match (number, camera.init.sound) {
-            (0, _) => TIMESCALE,
-            (1, Some(format)) => format.rate,
+        let sound = camera.init.as_ref().map(|init| init.sound);
+        let (kind, rate) = match (target.track.unwrap_or(0), sound) {
+            (0, Some(_)) => (VIDEO, TIMESCALE),
+            (0, None) => (JPEG, TIMESCALE),
+            (1, Some(Some(format))) => (SOUND, format.rate),
             _ => return Err(Reply::new(NOT_FOUND, "")),
         };
         let (is_udp, wanted) = match transport {
@@ -219,30 +234,33 @@ impl<'a> Session<'a> {
         };
         let free = 2 * self.tracks.len() as u8;
         let channels = wanted.unwrap_or([free, free + 1]);
-        let is_sound = number == 1;
         let is_taken = |track: &Track| {
-            track.is_sound == is_sound || track.channels.iter().any(|channel| channels.contains(channel))
+            track.payload_type == kind || track.channels.iter().any(|channel| channels.contains(channel))
         };
         let is_mixed = !self.tracks.is_empty() && self.udp.is_used() != is_udp;
         if self.tracks.iter().any(is_taken) || channels[0] == channels[1] || is_mixed {
             return Err(Reply::new("400 Bad Request", ""));
         }
         let random = random::bytes().map_err(|_| Reply::new(UNAVAILABLE, ""))?;
-        let track = Track::new(is_sound, rate, channels, random);
+        let track = Track::new(kind, rate, channels, random);
         let ([rtp, rtcp], ssrc) = (channels, track.ssrc);
         let way = match transport {
             Transport::Interleaved(_) => format!("/TCP;unicast;interleaved={rtp}-{rtcp}"),
             Transport::Udp(ports) => {
-                let own = self
-                    .udp
-                    .open(&self.connection.socket, ports)
-                    .map_err(|_| unsupported())?;
+                // Where there is no room, clients take the connection.
+                let place = self.shared.take_datagrams().ok_or_else(unsupported)?;
+                let own = self.udp.open(&self.connection.socket, ports, place);
+                let own = own.map_err(|_| unsupported())?;
                 format!(
                     ";unicast;client_port={}-{};server_port={}-{}",
                     ports[0], ports[1], own[0], own[1]
                 )
             }
         };
+        let (sequence, timestamp) = track.first();
+        let comma = if self.rtp_info.is_empty() { "" } else { "," };
+        let url = request.url();
+        self.rtp_info += &format!("{comma}url={url};seq={sequence};rtptime={timestamp}");
         self.tracks.push(track);
         // No `timeout` that needs more than the connection itself; but some clients reconnect each minute without one.
         let fields = format!(
@@ -262,15 +280,24 @@ impl<'a> Session<'a> {
         let init = loop {
             let state = stream.state();
             let is_lost = matches!(state.condition, Condition::Lost | Condition::Refused);
-            if state.codec == Some(Codec::Jpeg) {
-                return Err(Reply::new("501 Not Implemented", ""));
-            }
-            if let Some(init) = state.init.filter(|_| !is_lost) {
-                break init;
-            }
             let limit = if is_lost { LOST_TIME } else { WAKE_TIME };
-            let left = limit.saturating_sub(begun.elapsed());
-            if left.is_zero() || matches!(follower.next(left.min(WAKE_LOOK)), Next::Closed) {
+            let left = limit.saturating_sub(begun.elapsed()).min(WAKE_LOOK);
+            let is_jpeg = state.codec == Some(Codec::Jpeg);
+            if state.init.is_some() && !is_lost && !is_jpeg {
+                break state.init;
+            }
+            let is_closed = if is_jpeg && !is_lost {
+                match stream.pictures.next(0, left) {
+                    NextPicture::Picture(_, picture) => {
+                        RtpPicture::parse(&picture.bytes).map_err(|why| refuse(stream, why))?;
+                        break None;
+                    }
+                    next => matches!(next, NextPicture::Closed),
+                }
+            } else {
+                matches!(follower.next(left), Next::Closed)
+            };
+            if left.is_zero() || is_closed {
                 return Err(Reply::new(UNAVAILABLE, "Retry-After: 2\r\n"));
             }
         };
@@ -317,5 +344,17 @@ impl<'a> Session<'a> {
         })?;
         shared.note_grant(self.connection, grant);
         Ok(stream)
+    }
+}
+
+/// The answer where RTP can't carry the pictures of a camera.
+fn refuse(stream: &Stream, why: &'static str) -> Reply {
+    let way_out = "choose another size or format of the camera, or take /stream.mjpeg from HTTP";
+    let (_, reason) = why.split_once(' ').unwrap_or_default();
+    let said = format!("{}: rtsp: {reason}; {way_out}", stream.name);
+    log_warning!("{said}");
+    Reply {
+        body: said + "\r\n",
+        ..Reply::new(why, "Content-Type: text/plain\r\n")
     }
 }

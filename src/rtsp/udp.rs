@@ -1,6 +1,6 @@
 //! The datagrams of a client that asked for UDP: its sockets, and what waits to be sent by them.
 
-use crate::serve::READS;
+use crate::serve::{Place, READS};
 use crate::sys::sock::{self, Input};
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
@@ -23,6 +23,17 @@ pub struct Udp {
     pub sockets: Vec<UdpSocket>,
     /// As the connection would be sent it: `$`, channel, length, and a datagram.
     pub waiting: Vec<u8>,
+    /// What each pair of sockets takes of what connections may have.
+    places: Vec<Place>,
+}
+
+/// What a client has sent by datagrams.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Heard {
+    /// Something, whatever it is.
+    pub anything: bool,
+    /// A report that some of what was sent to it got lost.
+    pub loss: bool,
 }
 
 impl Udp {
@@ -31,7 +42,7 @@ impl Udp {
     ///
     /// # Errors
     /// The kernel's: there are no files or ports left.
-    pub fn open(&mut self, connection: &TcpStream, ports: [u16; 2]) -> io::Result<[u16; 2]> {
+    pub fn open(&mut self, connection: &TcpStream, ports: [u16; 2], place: Place) -> io::Result<[u16; 2]> {
         let mut own = without_mapping(connection.local_addr()?);
         let mut client = without_mapping(connection.peer_addr()?);
         for _ in 0..TRIES {
@@ -49,6 +60,7 @@ impl Udp {
                 socket.set_write_timeout(Some(SEND_TIME))?;
             }
             self.sockets.extend(pair);
+            self.places.push(place);
             return Ok([port & !1, port | 1]);
         }
         Err(ErrorKind::AddrInUse.into())
@@ -93,15 +105,21 @@ impl Udp {
         self.waiting.drain(..sent);
     }
 
-    /// True if the client has sent something, whatever it is, since the last call.
-    pub fn has_heard(&self) -> bool {
-        let mut heard = false;
+    /// What the client has sent since the last call.
+    pub fn listen(&self) -> Heard {
+        let mut heard = Heard::default();
         for socket in &self.sockets {
             for _ in 0..READS {
-                match sock::read_now(socket, &mut [0; 64]) {
-                    Input::Bytes(_) => heard = true,
+                let mut datagram = [0; 64];
+                match sock::read_now(socket, &mut datagram) {
+                    Input::Bytes(_) => heard.anything = true,
                     Input::Nothing | Input::Ended => break,
                 }
+                // A receiver's report about one source or more, and the part of the first one that is missing (RFC 3550, 6.4.2).
+                heard.loss |= matches!(
+                    datagram,
+                    [0x81..=0x9f, 201, _, _, _, _, _, _, _, _, _, _, 1..=255, ..]
+                );
             }
         }
         heard

@@ -3,7 +3,8 @@
 use super::udp::Udp;
 use crate::format::fmp4::{FRAME_SAMPLES, Fragment, Init};
 use crate::format::h264::nal;
-use crate::format::rtp::{CNAME_BYTES, Packet, Track};
+use crate::format::jpeg::RtpPicture;
+use crate::format::rtp::{CNAME_BYTES, Packet, SOUND, Track};
 use crate::ring::Batch;
 use crate::serve::{SendBuffer, Wire};
 use crate::sys::clock;
@@ -19,8 +20,8 @@ pub struct Rtp {
     pub tracks: Vec<Track>,
     /// Where the client did not ask for them over the connection.
     pub udp: Udp,
-    /// What the client was told of.
-    pub init: Arc<Init>,
+    /// What the client was told of; `None` for JPEG pictures.
+    pub init: Option<Arc<Init>>,
     /// By this name the client knows that its tracks belong together.
     pub cname: [u8; CNAME_BYTES],
     /// The client has asked for a pause.
@@ -44,8 +45,9 @@ impl Rtp {
         is_other && !is_paused
     }
 
-    /// Appends each track's report for that moment; that of one that has not begun says nothing but that the connection lives.
+    /// Appends each track's report for that moment; that of one that has not started says nothing but that the connection lives.
     pub fn report(&mut self, at_us: u64, out: &mut Vec<u8>) {
+        self.reported_us = at_us;
         let offset_us = clock::unix_offset_us();
         for track in &self.tracks {
             match track.captured_us() {
@@ -85,14 +87,15 @@ impl Wire for Rtp {
                 if self.waits || fragment.time_90k < self.since_90k {
                     continue;
                 }
-            } else if !self.init.serves(&fragment.init) {
+            } else if !self.init.as_ref().is_some_and(|init| init.serves(&fragment.init)) {
                 self.is_over = true;
                 break;
             } else if self.waits {
                 if !is_start {
                     continue;
                 }
-                (self.waits, self.since_90k) = (false, fragment.time_90k);
+                self.since_90k = fragment.time_90k;
+                self.start(fragment.captured_us, room);
             }
             self.add(fragment, is_start, batch.made_us, (&mut packets, room));
             if !fragment.is_sound() {
@@ -108,6 +111,37 @@ impl Wire for Rtp {
 }
 
 impl Rtp {
+    /// Appends the packets of a JPEG picture, and before them the reports that are due.
+    pub fn add_jpeg(&mut self, picture: &RtpPicture<'_>, captured_us: u64, out: &mut Vec<u8>) {
+        if self.is_paused {
+            return;
+        }
+        if self.waits {
+            self.start(captured_us, out);
+        }
+        self.report_if_due(captured_us, out);
+        if let Some(track) = self.tracks.first_mut() {
+            track.begin(captured_us * 9 / 100, captured_us);
+            track.jpeg(picture, out);
+        }
+        self.sent_us = clock::monotonic_us();
+    }
+
+    /// Begins or goes on with what was captured at that moment, and appends the tracks' reports.
+    fn start(&mut self, captured_us: u64, out: &mut Vec<u8>) {
+        self.waits = false;
+        for track in &mut self.tracks {
+            track.start(captured_us);
+        }
+        self.report(captured_us, out);
+    }
+
+    fn report_if_due(&mut self, captured_us: u64, out: &mut Vec<u8>) {
+        if captured_us >= self.reported_us + REPORT_EVERY_US {
+            self.report(captured_us, out);
+        }
+    }
+
     /// Adds a fragment's packets, and before them the reports that are due.
     fn add<'a>(
         &mut self,
@@ -117,10 +151,10 @@ impl Rtp {
         (packets, reports): (&mut Vec<Packet<'a>>, &mut Vec<u8>),
     ) {
         let is_sound = fragment.is_sound();
-        let Some(track) = self.tracks.iter_mut().find(|track| track.is_sound == is_sound) else {
+        let mut tracks = self.tracks.iter_mut();
+        let Some(track) = tracks.find(|track| (track.payload_type == SOUND) == is_sound) else {
             return;
         };
-        let is_first = track.captured_us() == 0;
         if is_sound {
             for (number, frame) in (0..).zip(fragment.sound_frames()) {
                 let since = number * u64::from(FRAME_SAMPLES);
@@ -140,10 +174,7 @@ impl Rtp {
             track.picture(sets.chain(fragment.nal_units().filter(is_sent)), packets);
         }
         self.sent_us = now_us;
-        if is_first || now_us >= self.reported_us + REPORT_EVERY_US {
-            self.reported_us = now_us;
-            self.report(fragment.captured_us, reports);
-        }
+        self.report_if_due(fragment.captured_us, reports);
     }
 
     /// Sends the reports and the packets, and leaves none.
@@ -154,7 +185,7 @@ impl Rtp {
         buffer: &mut SendBuffer,
         reports: &mut Vec<u8>,
     ) -> u64 {
-        if packets.is_empty() {
+        if packets.is_empty() && reports.is_empty() {
             return 0;
         }
         if self.udp.is_used() {

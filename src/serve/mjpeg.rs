@@ -92,10 +92,8 @@ fn follow(
                     let late = picture.captured_us - due_us >= interval_us;
                     due_us = interval_us + if late { picture.captured_us } else { due_us };
                     part(connection, &picture, early_head)?;
-                    viewer.bytes.fetch_add(picture.bytes.len() as u64, Relaxed);
                     let age_us = clock::monotonic_us().saturating_sub(picture.captured_us);
-                    viewer.age_us.store(age_us, Relaxed);
-                    stream.sent_ages.observe(age_us);
+                    stream.note_sent(viewer, picture.bytes.len() as u64, age_us);
                 }
             }
             NextPicture::TimedOut if exchange.none_of(Codec::Jpeg).is_some() => {

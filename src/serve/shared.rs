@@ -54,6 +54,8 @@ pub struct Shared {
     pub places: Places,
     /// Those among the clips.
     pub clips: Places,
+    /// Pairs of sockets for datagrams.
+    pub datagrams: Places,
     /// Files that may be open.
     open_files: usize,
     pub connections: Arc<Connections>,
@@ -116,6 +118,7 @@ impl Shared {
             counters: Arc::default(),
             places: Places::default(),
             clips: Places::default(),
+            datagrams: Places::default(),
             open_files: machine.open_files,
             connections: Arc::default(),
             inputs: Arc::default(),
@@ -186,10 +189,25 @@ impl Shared {
     /// How many connections there may be, and how many more that made room for others and are not gone yet. Each needs a
     /// file, but some files are not for clients.
     pub fn most_connections(&self) -> (usize, usize) {
+        let (files, leaving) = self.files();
+        (files.min(self.wanted_connections()), leaving)
+    }
+
+    /// Room for two sockets for datagrams beside the connections, if there is some.
+    pub fn take_datagrams(&self) -> Option<Place> {
+        let is_room = self.count_connections().0 + 2 <= self.files().0;
+        is_room.then(|| self.datagrams.take(usize::MAX)).flatten()
+    }
+
+    /// How many files there are for connections, and how many more for those that leave.
+    fn files(&self) -> (usize, usize) {
         let kept = OWN_FILES + FILES_A_CAMERA * self.cameras.len();
         let files = self.open_files - kept.min(self.open_files / 2);
         let leaving = MOST_LEAVING.min(files / 3);
-        ((files - leaving).min(self.wanted_connections()), leaving)
+        (
+            (files - leaving).saturating_sub(2 * self.datagrams.taken()),
+            leaving,
+        )
     }
 
     /// How many connections there may be by the config.

@@ -2,6 +2,7 @@
 
 use super::markers::{APP0, APP4, BEGINNING, EOI, SOI};
 use super::picture::Picture;
+use super::rtp::RtpPicture;
 use super::segments::segments;
 use super::splitter::Splitter;
 use super::tables::TABLES;
@@ -60,6 +61,12 @@ pub fn jpeg(data: &[u8]) {
     // The segments of a head stand one after the other, each with a marker and a length before it.
     let head: usize = segments(data).map(|(_, bytes)| bytes.len() + 4).sum();
     assert!(head <= data.len());
+
+    if let Ok(picture) = RtpPicture::parse(data) {
+        let tables = picture.head.len() - picture.repeated_bytes;
+        assert!(matches!(picture.repeated_bytes, 8 | 12) && tables == 4 + 128);
+        assert!(memmem::find(data, picture.coded).is_some());
+    }
 
     let Ok(picture) = Picture::parse(data) else {
         return;

@@ -4,6 +4,7 @@ mod coded;
 pub mod laws;
 pub(super) mod markers;
 mod picture;
+mod rtp;
 mod segments;
 mod splitter;
 mod tables;
@@ -13,5 +14,6 @@ mod walk;
 
 pub use markers::BEGINNING;
 pub use picture::Picture;
+pub use rtp::RtpPicture;
 pub use segments::{is_application, segments, size};
 pub use splitter::{MAX_PICTURE_BYTES, Splitter};

@@ -5,6 +5,11 @@ use super::markers::{self, APP0, COM, Marker, SOS};
 /// Iterates over the segments before a picture's coded data, each with its marker's second byte; to the first that is
 /// not whole.
 pub fn segments(picture: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    segments_and_rest(picture).map(|(marker, bytes, _)| (marker, bytes))
+}
+
+/// The same, each with what is behind it: behind the last one are the coded data.
+pub fn segments_and_rest(picture: &[u8]) -> impl Iterator<Item = (u8, &[u8], &[u8])> {
     let mut rest = picture;
     std::iter::from_fn(move || {
         loop {
@@ -20,7 +25,7 @@ pub fn segments(picture: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
                     let (bytes, behind) = after.split_at_checked(length.checked_sub(2)?)?;
                     // Behind a scan's parameters is its coded data.
                     rest = if marker == SOS { &[] } else { behind };
-                    return Some((marker, bytes));
+                    return Some((marker, bytes, behind));
                 }
                 Marker::More | Marker::Misplaced | Marker::Nothing => return None,
             }
