@@ -21,7 +21,7 @@ const LEARN_BLOCKS: u32 = 10;
 const SLOW: u32 = 10;
 /// How good the stream is for this is looked at after so many blocks.
 const JUDGE_BLOCKS: u32 = 60;
-/// Motion begins when the score was above the threshold for so long.
+/// Motion begins when the score was above the threshold for so long, or as good as that.
 const BEGIN_MS: i32 = 200;
 /// A size may count as so much more or less than the usual at most: one picture is no motion.
 const MOST: i32 = 2 * OCTAVE;
@@ -117,7 +117,7 @@ pub(super) struct Detector {
     /// The two sizes before.
     before: [i32; 2],
     light_until_ms: u64,
-    /// How long the score has been above the threshold, or, once something moves, below its half.
+    /// How long the score has been above the threshold, or as good as that; or, once something moves, below its half.
     for_ms: i32,
     tables: u32,
     tables_changed: u32,
@@ -235,7 +235,7 @@ impl Detector {
         self.smooth = Some(smooth);
         let is_full = now_ms - self.block_ms >= BLOCK_MS || self.count == MOST_IN_BLOCK;
         if is_full && self.count > 0 {
-            self.learn(self.sum / self.count);
+            self.learn(self.sum / self.count, self.moves || self.score >= threshold);
             (self.sum, self.count) = (0, 0);
         }
         if self.count == 0 {
@@ -254,18 +254,26 @@ impl Detector {
         if self.quality.is_blind() {
             return;
         }
-        let (holds, needed_ms) = match self.moves {
-            true => (self.score < threshold / 2, gap_ms),
-            false => (self.score >= threshold, BEGIN_MS),
+        let needed_ms = if self.moves { gap_ms } else { BEGIN_MS };
+        self.for_ms = match self.moves {
+            // Of P pictures each one counts by how far it is above two thirds of the threshold, or below (a CUSUM test). That finds what
+            // is near the threshold sooner than a low pass does, and one alone is not enough.
+            false if !self.jpeg => {
+                let score = (limited - self.usual) * 100 / self.spread;
+                let above = score.min(threshold * 4 / 3) - threshold * 2 / 3;
+                (self.for_ms + since_ms.min(BEGIN_MS) * above / threshold).clamp(0, BEGIN_MS)
+            }
+            false if self.score >= threshold => self.for_ms + since_ms,
+            true if self.score < threshold / 2 => self.for_ms + since_ms,
+            _ => 0,
         };
-        self.for_ms = if holds { self.for_ms + since_ms } else { 0 };
         if self.for_ms >= needed_ms && (self.moves || now_ms >= self.light_until_ms) {
             (self.moves, self.for_ms) = (!self.moves, 0);
         }
     }
 
-    fn learn(&mut self, mean: i32) {
-        self.due += if self.moves || self.for_ms > 0 { 1 } else { SLOW };
+    fn learn(&mut self, mean: i32, slowly: bool) {
+        self.due += if slowly { 1 } else { SLOW };
         if self.due < SLOW {
             return;
         }

@@ -65,12 +65,11 @@ fn what_moves_is_found_where_it_can_be() {
     use Quality::{Good, Noise};
     // Each event with the latest time at which it has to have begun.
     let large: &[(u64, u64)] = &[(25_000, 600)];
-    let late: &[(u64, u64)] = &[(25_000, 1500)];
     let both: &[(u64, u64)] = &[(25_000, 600), (45_000, 1500)];
     for (name, begun, quality) in [
         ("crf-n1-day", both, Good),
         ("qmin-n1-day", both, Good),
-        ("qmin-n3-day", late, Good),
+        ("qmin-n3-day", large, Good),
         ("qmin-n8-day", &[], Noise),
         ("mjpeg-n1-day", large, Good),
         ("mjpeg-n3-day", large, Good),
