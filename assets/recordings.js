@@ -15,7 +15,7 @@ const GAP_S = 0.4;
 const DRAGGED_PX = 10;
 const SOUND = [0x6d, 0x70, 0x34, 0x61]; // mp4a
 
-/** `start` is Unix time, `begin` counts from midnight. @typedef {{ name: string, start: number, begin: number, seconds: number, buttons: HTMLElement[] }} Recording */
+/** `start` is Unix time, `begin` counts from midnight. @typedef {{ name: string, start: number, begin: number, seconds: number, events: number[][], buttons: HTMLElement[] }} Recording */
 /** @typedef {{ url: string, mapBytes: number, offset: number, begin: number, seconds: number, bytes: number, at: number }} Segment */
 
 const video = /** @type {HTMLVideoElement} */ (byId('video'));
@@ -209,6 +209,13 @@ function draw(begin, end, piece) {
 	}
 }
 
+/** Lays pieces over what is drawn. @param {string} tag */
+const cover = (tag, begin, end) => draw(begin, end, at => {
+	const piece = make(tag);
+	lines.get(Math.floor(at / HOUR_S))?.append(piece);
+	return piece;
+});
+
 /** The line of the hour of that time. */
 function lineOf(at) {
 	const hour = Math.floor(at / HOUR_S);
@@ -222,8 +229,10 @@ function lineOf(at) {
 
 /** @param {Recording} recording */
 const drawRecording = recording => draw(recording.begin, recording.begin + recording.seconds, (at, seconds) => {
+	const happened = recording.events.some(([from, to]) => recording.begin + to > at && recording.begin + from < at + seconds);
 	const button = make('button', {
-		type: 'button', tabIndex: -1, 'aria-label': fill(words.recorded, clock(at), Math.ceil(seconds / 60)),
+		type: 'button', tabIndex: -1,
+		'aria-label': fill(words.recorded, clock(at), Math.ceil(seconds / 60)) + (happened ? words.happened : ''),
 		onclick: event => {
 			choose();
 			play(recording, at - recording.begin + (event.detail ? seconds * event.offsetX / button.offsetWidth : 0));
@@ -246,11 +255,7 @@ function choose(...times) {
 	chosen = times.length ? times.sort((a, b) => a - b) : undefined;
 	if (!chosen) return offerShown();
 	const [from, last] = chosen, to = Math.min(last, from + HOUR_S);
-	draw(from, to, at => {
-		const mark = make('mark');
-		lines.get(Math.floor(at / HOUR_S))?.append(mark);
-		return mark;
-	});
+	cover('mark', from, to);
 	// Of two recordings, each begins within another fraction of a second, which makes an hour longer; and times are rounded.
 	const start = unix(from);
 	offer(start, Math.min(unix(to), start + HOUR_S - 0.002), `${days.value} ${clock(from).replace(/:/g, '-')}.mp4`);
@@ -270,11 +275,14 @@ async function list() {
 	hours.replaceChildren();
 	lines.clear();
 	chosen = anchor = undefined;
-	recordings = listed.map(({ name, start, seconds }) => {
+	recordings = listed.map(({ name, start, seconds, events }) => {
 		const [hours, minutes, s] = name.slice(DAY).split('-').map(part => parseInt(part));
-		return { name, start, begin: hours * HOUR_S + minutes * 60 + s, seconds, buttons: [] };
+		return { name, start, begin: hours * HOUR_S + minutes * 60 + s, seconds, events, buttons: [] };
 	});
 	recordings.forEach(drawRecording);
+	for (const { begin, seconds, events } of recordings) {
+		for (const [from, to] of events) cover('i', begin + from, begin + Math.min(to, seconds));
+	}
 	const first = recordings[0]?.buttons[0], lapse = /** @type {HTMLAnchorElement} */ (byId('lapse'));
 	lapse.href = `clip.mp4?day=${days.value}`;
 	lapse.download = `${days.value}.mp4`;

@@ -48,6 +48,7 @@ var words = {
 	},
 	recordings: 'Recordings',
 	recorded: 'From #, # min',
+	happened: ', something happened',
 	pressToPlay: 'Press a time to play it, drag for a clip',
 	clip: 'From # to #',
 	noRecordings: 'There are no recordings',

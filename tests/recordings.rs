@@ -209,9 +209,25 @@ fn what_was_recorded_is_listed_played_and_deleted() {
         .map(|it| it.parse().unwrap())
         .collect();
     assert!(gaps[0] == 0.0 && gaps[1] > 0.0 && gaps[2] > 0.0, "{listed}");
+    assert_eq!(listed.matches("\"events\":[]").count(), 3, "{listed}");
     let path = format!("/yard/recordings/{}", names[0]);
     let file = std::fs::read(folder.join("yard").join(&names[0])).unwrap();
     assert_eq!(members(&listed, "bytes")[0], file.len().to_string());
+
+    // What happens is noted in the file that is being recorded.
+    let body = r#"{"kind":"door"}"#;
+    let fields = format!(
+        "Content-Type: application/json\r\nContent-Length: {}\r\n",
+        body.len()
+    );
+    let request =
+        format!("POST /yard/events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{fields}\r\n{body}");
+    let (head, _) = read(&mut server.send(request.as_bytes()));
+    assert!(status(&head).starts_with("20"), "{head}");
+    until("it is listed", || {
+        let listed = list_of(&server);
+        listed.matches("\"events\":[]").count() == 2 && listed.contains("\"events\":[[")
+    });
 
     // The file, and parts of it.
     let (head, whole) = get(&server, &path);

@@ -2,7 +2,8 @@
 //! the end. What a crash left is given one later.
 
 use crate::format::fmp4::{
-    Extent, FRAGMENT_BYTES, Fragment, Index, Origin, SYNCED_AT, Samples, WALL_AT, about, extent, head,
+    EVENTS_AT, EVENTS_S, Extent, FRAGMENT_BYTES, Fragment, Index, Origin, SYNCED_AT, Samples, WALL_AT, about,
+    extent, head,
 };
 use crate::sys::file::{begin_writing, forget, open_own, sync_folder};
 use std::fs::{self, File};
@@ -34,6 +35,9 @@ pub struct RecordingFile {
     /// The time that is 0 in this file, and that of its first picture.
     base_90k: u64,
     since_90k: u64,
+    /// Where its head has the times of events, and what it has there.
+    events_at: u64,
+    events: u64,
 }
 
 impl RecordingFile {
@@ -72,6 +76,8 @@ impl RecordingFile {
             sequence: 0,
             base_90k,
             since_90k: first.time_90k,
+            events_at: first.init.bytes(true).len() as u64 + EVENTS_AT,
+            events: 0,
         })
     }
 
@@ -88,6 +94,21 @@ impl RecordingFile {
         }
         self.samples.add(fragment, self.base_90k);
         Ok(())
+    }
+
+    /// Notes that something happened at that time, for who looks back. It is on the disk with the next sync. What can't be written is
+    /// tried again with the next picture, and who writes that tells why.
+    pub fn mark(&mut self, time_90k: u64) {
+        let part = time_90k.saturating_sub(self.since_90k) / (EVENTS_S * 90_000);
+        let events = self.events | 1 << part.min(63);
+        if events != self.events
+            && self
+                .file
+                .write_all_at(&events.to_be_bytes(), self.events_at)
+                .is_ok()
+        {
+            self.events = events;
+        }
     }
 
     /// Bytes of the file, with those that wait.

@@ -2,6 +2,7 @@
 
 mod archive;
 pub mod cut;
+mod eventful;
 mod file;
 mod janitor;
 pub mod library;

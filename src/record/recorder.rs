@@ -2,11 +2,11 @@
 //! and tries again, and nobody else waits for it.
 
 use super::archive::{Archive, MARKER};
+use super::eventful::Eventful;
 use super::file::RecordingFile;
 use super::name::Name;
 use super::pictures::Pictures;
 use super::segment::{SEGMENT_S, Segment, WallClock};
-use crate::events::{END, OWN, START};
 use crate::format::Codec;
 use crate::format::fmp4::{Fragment, Origin};
 use crate::ring::{Follower, Next};
@@ -29,8 +29,6 @@ const RETRY_US: u64 = 10_000_000;
 const TIDY_US: u64 = 60_000_000;
 /// A file ends where nothing comes for so long.
 const SILENCE_US: u64 = 10_000_000;
-/// The recording of an event goes on for so long after its last sign.
-const AFTER_US: u64 = 10_000_000;
 /// Files of an earlier, wrong time that get their right names once it is known; what is above that keeps its name.
 const MOST_MISDATED: usize = 1000;
 /// Room in a file's index: a group of pictures in a file is a second long, or longer; of JPEG pictures it may be shorter, as these
@@ -59,7 +57,7 @@ pub fn record(stream: &Stream, archive: &Archive, plan: Plan) {
                 for event in events {
                     seen = event.number;
                     if event.camera == stream.name {
-                        recorder.note(&event.kind, event.state);
+                        recorder.eventful.note(&event.kind, event.state);
                     }
                 }
                 recorder.turn();
@@ -121,8 +119,7 @@ struct Recorder<'a> {
     tidied_us: u64,
     retry_us: u64,
     rename_us: u64,
-    /// Up to then pictures are recorded, where only events are.
-    until_us: u64,
+    eventful: Eventful,
     /// What was captured before was recorded.
     ended_us: u64,
     /// The files that were named by a clock that could not be believed, when their first pictures were captured, and if they are to be
@@ -146,22 +143,10 @@ impl<'a> Recorder<'a> {
             tidied_us: 0,
             retry_us: 0,
             rename_us: 0,
-            until_us: 0,
+            eventful: Eventful::default(),
             ended_us: 0,
             misdated: Vec::new(),
         }
-    }
-
-    /// Something happened at the camera.
-    fn note(&mut self, kind: &str, state: &str) {
-        if OWN.contains(&kind) {
-            return;
-        }
-        self.until_us = match state {
-            START => u64::MAX,
-            END => clock::monotonic_us() + AFTER_US,
-            _ => self.until_us.max(clock::monotonic_us() + AFTER_US),
-        };
     }
 
     /// How long nothing has to be done. While pictures are recorded, it is them who are waited for.
@@ -227,7 +212,7 @@ impl<'a> Recorder<'a> {
             self.tidied_us = now_us;
         }
         let before = self.plan.before_events;
-        if before.is_some() && now_us >= self.until_us && self.writing.is_none() {
+        if before.is_some() && now_us >= self.eventful.until_us && self.writing.is_none() {
             self.follower = None;
         } else {
             match self.stream.codec() {
@@ -322,7 +307,8 @@ impl<'a> Recorder<'a> {
     fn take(&mut self, fragment: &Fragment, wall: WallClock, is_set: bool) -> io::Result<bool> {
         let now_us = clock::monotonic_us();
         let is_start = fragment.is_start() && !fragment.is_sound();
-        let is_over = self.plan.before_events.is_some() && is_start && fragment.captured_us > self.until_us;
+        let is_over =
+            self.plan.before_events.is_some() && is_start && fragment.captured_us > self.eventful.until_us;
         if let Some(writing) = &mut self.writing {
             if is_over || !writing.segment.takes(fragment, writing.file.bytes(), wall) {
                 self.close()?;
@@ -342,6 +328,9 @@ impl<'a> Recorder<'a> {
             writing.pushed_us = now_us;
             if !fragment.is_sound() {
                 self.ended_us = fragment.captured_us + 1;
+                if self.eventful.has(fragment.captured_us) {
+                    writing.file.mark(fragment.time_90k);
+                }
             }
             // It ends with the next key frame, which may be far.
             if writing.segment.is_due() {

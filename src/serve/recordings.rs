@@ -6,7 +6,7 @@ use super::exchange::{Ending, Exchange};
 use super::head::Method;
 use super::hls::PLAYLIST_TYPE;
 use super::pages;
-use crate::format::fmp4::{About, Index};
+use crate::format::fmp4::{About, EVENTS_S, Index};
 use crate::format::json::{Object, array, decimal, quote};
 use crate::format::time::UtcDate;
 use crate::record::{Archive, Name, library};
@@ -45,10 +45,28 @@ fn list(exchange: &Exchange<'_>, day: &str) -> Result<Answer, Rejection> {
             .member("start", decimal(found.about.wall_us / 1000, 3))
             .member("seconds", decimal(found.index.duration_90k() / 90, 3))
             .member("bytes", found.bytes)
-            .member("gap", decimal(found.gap_90k / 90, 3));
+            .member("gap", decimal(found.gap_90k / 90, 3))
+            .member("events", events(found.about.events));
         listed.push(object.end());
     })?;
     Ok(json(array(&listed)))
+}
+
+/// The parts of a recording in which something happened, in seconds from its begin on: see [`About::events`].
+fn events(mut bits: u64) -> String {
+    let (mut parts, mut at) = (Vec::new(), 0);
+    while bits != 0 {
+        let from = at + bits.trailing_zeros();
+        bits >>= bits.trailing_zeros();
+        at = from + bits.trailing_ones();
+        bits = bits.checked_shr(bits.trailing_ones()).unwrap_or(0);
+        parts.push(format!(
+            "[{},{}]",
+            u64::from(from) * EVENTS_S,
+            u64::from(at) * EVENTS_S
+        ));
+    }
+    array(&parts)
 }
 
 fn json(text: String) -> Answer {
@@ -318,7 +336,20 @@ fn part(range: &str, size: u64) -> Range {
 
 #[cfg(test)]
 mod tests {
-    use super::{Range, part};
+    use super::{Range, events, part};
+
+    #[test]
+    fn events_are_told_in_seconds() {
+        for (bits, text) in [
+            (0, "[]"),
+            (1, "[[0,5]]"),
+            (0b1_0110, "[[5,15],[20,25]]"),
+            (1 << 63, "[[315,320]]"),
+            (u64::MAX, "[[0,320]]"),
+        ] {
+            assert_eq!(events(bits), text);
+        }
+    }
 
     #[test]
     fn ranges() {

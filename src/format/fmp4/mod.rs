@@ -40,7 +40,8 @@ pub use fragment::{Fragment, HEAD_BYTES, MAX_PAYLOAD_BYTES, MOOF_BYTES, TooLarge
 pub use init::Init;
 pub use movie::{Movie, shift};
 pub use recording::{
-    About, Extent, Index, Origin, SYNCED_AT, WALL_AT, about, extent, forget_durations, head,
+    About, EVENTS_AT, EVENTS_S, Extent, Index, Origin, SYNCED_AT, WALL_AT, about, extent, forget_durations,
+    head,
 };
 pub use samples::{FRAGMENT_BYTES, Samples};
 pub use sound::{FRAME_SAMPLES, SoundFormat, SoundFrame};

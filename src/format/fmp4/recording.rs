@@ -44,13 +44,14 @@ pub fn head(init: &Init, origin: &Origin<'_>, references: usize) -> Vec<u8> {
     w.bytes(init.bytes(true));
     w.boxed(b"uuid", |w| {
         w.bytes(&USERTYPE);
-        w.u8(0); // version
+        w.u8(1); // version
         w.u8(origin.synced.into());
         w.u16(0); // reserved
         w.u32(origin.epoch);
         w.u64(origin.run);
         w.u64(origin.media_90k);
         w.u64(origin.wall_us);
+        w.u64(0); // see About::events; version 0 has none
         w.bytes(origin.camera.as_bytes());
     });
     w.boxed(b"free", |w| {
@@ -106,6 +107,10 @@ pub fn extent(bytes: &[u8]) -> Extent {
 pub const SYNCED_AT: u64 = 25;
 /// See [`SYNCED_AT`].
 pub const WALL_AT: u64 = 48;
+/// Where that box has [`About::events`].
+pub const EVENTS_AT: u64 = 56;
+/// So many seconds of a file are one bit of [`About::events`]. A file has five minutes, and what it takes to the next key frame.
+pub const EVENTS_S: u64 = 5;
 
 /// What a file's head says of it.
 #[derive(Debug)]
@@ -120,6 +125,9 @@ pub struct About {
     pub media_90k: u64,
     /// See [`Origin`].
     pub wall_us: u64,
+    /// When something happened at the camera: a bit for each [`EVENTS_S`] from the first picture on, the least significant first; the
+    /// last one is for all that comes after it, too.
+    pub events: u64,
     /// `None` while it is being recorded.
     pub index: Option<Index>,
 }
@@ -134,6 +142,7 @@ pub fn about(bytes: &[u8]) -> Option<About> {
     let (_, moov_bytes) = box_at(bytes.get(ftyp_bytes..)?)?;
     let init_bytes = ftyp_bytes + moov_bytes;
     let own = |at| u64_at(bytes, init_bytes + at);
+    let has_events = bytes.get(init_bytes + 24).is_some_and(|version| *version > 0);
     let (_, free_bytes) = box_at(bytes.get(head_bytes..)?)?;
     head_bytes += free_bytes;
     let mut index = None;
@@ -147,6 +156,7 @@ pub fn about(bytes: &[u8]) -> Option<About> {
         run: own(32)?,
         media_90k: own(40)?,
         wall_us: own(WALL_AT as usize)?,
+        events: own(EVENTS_AT as usize).filter(|_| has_events).unwrap_or(0),
         index,
     })
 }

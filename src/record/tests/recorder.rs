@@ -3,7 +3,7 @@ use super::super::file::tests::Rig;
 use super::super::janitor::Limits;
 use super::super::library;
 use super::*;
-use crate::events::MARK;
+use crate::events::{END, MARK, START};
 use crate::format::fmp4::reader::walk;
 use crate::format::fmp4::{Init, Span};
 use crate::format::h264::{AccessUnit, Refresh};
@@ -175,9 +175,9 @@ fn what_can_not_be_renamed_is_tried_again() {
     let file = fs::read(foreign.join("13-03-00+0000.mp4")).unwrap();
     let boxes = walk(&file).unwrap();
     let origin = boxes.iter().find(|found| found.path == "uuid").unwrap().body;
-    assert_eq!(origin[16..20], [0, 1, 0, 0]);
+    assert_eq!(origin[16..20], [1, 1, 0, 0]);
     assert_eq!(origin[40..48], later.offset_us.to_be_bytes());
-    assert_eq!(&origin[48..], b"yard");
+    assert_eq!(&origin[56..], b"yard");
     // Somebody deleted the other one.
     fs::remove_file(camera.rig.folder.join("yard").join(second)).unwrap();
     recorder.rename_us = 0;
@@ -207,14 +207,14 @@ fn of_events_there_is_what_was_before_and_nothing_twice() {
         (camera.files(), camera.stream.state().recorder.0),
         (vec![], "waiting")
     );
-    recorder.note("lost", START);
+    recorder.eventful.note("lost", START);
     recorder.turn();
     assert!(recorder.writing.is_none(), "that is no reason");
-    recorder.note("door", MARK);
+    recorder.eventful.note("door", MARK);
     recorder.turn();
     assert_eq!(camera.stream.state().recorder.0, "recording");
     // It is over a moment later, in the middle of a group.
-    recorder.until_us = now_us + 200_000;
+    recorder.eventful.until_us = now_us + 200_000;
     push(45..75);
     recorder.turn();
     let durations = |camera: &Camera| {
@@ -225,18 +225,52 @@ fn of_events_there_is_what_was_before_and_nothing_twice() {
             .collect::<Vec<_>>()
     };
     assert_eq!(durations(&camera), [60]);
-    recorder.until_us = 0;
+    recorder.eventful.until_us = 0;
     recorder.turn();
-    recorder.note("motion", START);
+    recorder.eventful.note("motion", START);
     push(75..95);
     recorder.turn();
-    assert_eq!(recorder.until_us, u64::MAX);
-    recorder.note("motion", END);
-    assert!(recorder.until_us < u64::MAX);
+    assert_eq!(recorder.eventful.until_us, u64::MAX);
+    recorder.eventful.note("motion", END);
+    assert!(recorder.eventful.until_us < u64::MAX);
     recorder.close().unwrap();
     assert_eq!(durations(&camera), [60, 35]);
     let files = camera.files();
     assert_eq!(files[0].1 + files[0].2, files[1].1);
+}
+
+/// Also while it is being recorded, and in the file of a camera that is recorded all the time.
+#[test]
+fn a_file_says_when_something_happened() {
+    let camera = Camera::new("happened");
+    let mut recorder = camera.recorder(Plan {
+        stagger_s: SEGMENT_S * 3 / 2 - clock::unix().as_secs() % SEGMENT_S,
+        ..PLAN
+    });
+    let record = |recorder: &mut Recorder<'_>, pictures: std::ops::Range<u64>, begin_us: u64| {
+        for n in pictures {
+            camera
+                .stream
+                .ring
+                .push(Arc::new(camera.picture(n, begin_us + n * 100_000)));
+        }
+        recorder.turn();
+        let (name, ..) = &camera.files()[0];
+        let (day, file) = name.split_once('/').unwrap();
+        let file = library::open(&camera.archive, "yard", Name::parse(day, file).unwrap()).unwrap();
+        library::look_into(&file).unwrap().0.events
+    };
+    assert_eq!(record(&mut recorder, 0..1, clock::monotonic_us() - 18_000_000), 0);
+    // What is found in pictures is told of after them: here after 17.9 s of them.
+    let begin_us = clock::monotonic_us() - 17_900_000;
+    recorder.eventful.note("motion", START);
+    assert_eq!(record(&mut recorder, 1..60, begin_us), 0);
+    assert_eq!(record(&mut recorder, 60..200, begin_us), 1 << 3);
+    recorder.eventful.note("motion", END);
+    let begin_us = clock::monotonic_us();
+    assert_eq!(record(&mut recorder, 200..250, begin_us), 1 << 3);
+    recorder.close().unwrap();
+    assert_eq!(record(&mut recorder, 250..251, begin_us), 1 << 3);
 }
 
 #[test]

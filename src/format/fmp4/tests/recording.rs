@@ -184,10 +184,17 @@ fn an_index_ends_where_the_fragments_begin_and_says_where_the_groups_are() {
 
     let uuid = find(&file, "uuid").unwrap();
     assert_eq!(uuid[..16], USERTYPE);
-    let numbers = [0x0001_0000, 9, 0x0102_0304, 0x0506_0708, 0, 90_000_000];
+    let numbers = [0x0101_0000, 9, 0x0102_0304, 0x0506_0708, 0, 90_000_000];
     assert_eq!(u32s(&uuid[16..40]), numbers);
     assert_eq!(uuid[40..48], ORIGIN.wall_us.to_be_bytes());
-    assert_eq!(&uuid[48..], b"yard");
+    assert_eq!(&uuid[56..], b"yard");
+    assert_eq!(found.events, 0);
+    let at = found.init_bytes + EVENTS_AT as usize;
+    file[at..at + 8].copy_from_slice(&5u64.to_be_bytes());
+    assert_eq!(about(&file).unwrap().events, 5);
+    // In recordings of earlier times the name stands there.
+    file[found.init_bytes + 24] = 0;
+    assert_eq!(about(&file).unwrap().events, 0);
 }
 
 #[test]
