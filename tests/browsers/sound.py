@@ -100,18 +100,19 @@ def p95(values):
     return sorted(values)[len(values) * 95 // 100]
 
 
-def is_in_step(browser, when, late_ms=0):
-    """Whether the sound is so late, of which the median is judged: a machine that is busy with other things makes it stumble, which
-    shows in the others."""
+def is_in_step(browser, when, late_ms=lambda: 0):
+    """Whether the sound is as late as it was made, of which the median is judged: a machine that is busy with other things makes it
+    stumble, which shows in the others."""
     time.sleep(SETTLE_S)
+    late = late_ms()
     with browser.loudspeaker.heard() as heard:
         browser.run(EYES)
         time.sleep(MEASURE_S)
         eyes = browser.run("return { ...eyes, clocks: probe.clocks(), latency_ms: player.stats().latency_ms }")
     page, wall = eyes["clocks"]
-    found = steps([beep - wall + page - late_ms for beep in heard], eyes["seen"], eyes["breaks"])
+    found = steps([beep - wall + page - late for beep in heard], eyes["seen"], eyes["breaks"])
     told = f"{len(found)} of {len(heard)} beeps, {len(eyes['breaks'])} breaks, the picture is {eyes['latency_ms']} ms old"
-    if len(found) < LEAST_BEEPS:
+    if len(found) < LEAST_BEEPS or abs(late_ms() - late) > IN_STEP_MS / 4:
         return note(browser, f"{when} not judged, as the machine is busy: {told}")
     middle, own = statistics.median(found), OWN_MS[browser.name]
     text = f"{when} the sound is {middle:.0f} ms behind the picture, "
