@@ -5,7 +5,7 @@ use crate::format::fmp4::{
     EVENTS_AT, EVENTS_S, Extent, FRAGMENT_BYTES, Fragment, Index, Origin, SYNCED_AT, Samples, WALL_AT, about,
     extent, head,
 };
-use crate::sys::file::{begin_writing, forget, open_own, sync_folder};
+use crate::sys::file::{begin_writing, forget, open_own, sync, sync_folder};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
@@ -62,7 +62,7 @@ impl RecordingFile {
         let head = head(&first.init, &origin, references);
         let file = open_own(path, true)?;
         // Its name is on the disk no sooner than its head is.
-        let written = file.write_all_at(&head, 0).and_then(|()| file.sync_data());
+        let written = file.write_all_at(&head, 0).and_then(|()| sync(&file));
         let written = written.and_then(|()| path.parent().map_or(Ok(()), sync_folder));
         written.inspect_err(|_| _ = fs::remove_file(path))?;
         Ok(RecordingFile {
@@ -125,7 +125,7 @@ impl RecordingFile {
             self.write(now_us)?;
         }
         if now_us.saturating_sub(self.synced_us) >= SYNC_US {
-            self.file.sync_data()?;
+            sync(&self.file)?;
             forget(&self.file);
             self.synced_us = now_us;
         }
@@ -182,9 +182,9 @@ fn finish(file: &File, head: &mut [u8], index: &Index) -> io::Result<()> {
         return Ok(());
     };
     file.write_all_at(&head[index_at..], index_at as u64)?;
-    file.sync_data()?;
+    sync(file)?;
     file.write_all_at(&head[..index_at], 0)?;
-    file.sync_data()?;
+    sync(file)?;
     forget(file);
     Ok(())
 }
@@ -236,7 +236,7 @@ pub fn date(path: &Path, wall_us: u64) -> io::Result<()> {
     let at = about.init_bytes as u64;
     file.write_all_at(&wall_us.to_be_bytes(), at + WALL_AT)?;
     file.write_all_at(&[1], at + SYNCED_AT)?;
-    file.sync_data()
+    sync(&file)
 }
 
 /// The first bytes of a file, with all of its head.

@@ -4,7 +4,7 @@
 use super::errno::Errno;
 use nix::fcntl::{OFlag, PosixFadviseAdvice, openat, posix_fadvise};
 use nix::sys::stat::Mode;
-use nix::sys::statvfs::statvfs;
+use nix::sys::statvfs::{FsFlags, fstatvfs, statvfs};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
@@ -114,6 +114,19 @@ pub fn begin_writing(file: &File, from: u64, bytes: u64) {
 /// Has the kernel keep no copy in memory of what is on the disk: what nobody reads soon would push out what somebody does.
 pub fn forget(file: &File) {
     _ = posix_fadvise(file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
+}
+
+/// Has what was written to a file be on its disk.
+///
+/// # Errors
+/// Those of fdatasync(2) and fstatvfs(3), and `ReadOnlyFilesystem`, which ext4 does not say of a disk that the kernel's emergency key
+/// (SysRq-U) made read-only: it takes all that is written, and drops it later.
+pub fn sync(file: &File) -> io::Result<()> {
+    file.sync_data()?;
+    if fstatvfs(file)?.flags().contains(FsFlags::ST_RDONLY) {
+        return Err(ErrorKind::ReadOnlyFilesystem.into());
+    }
+    Ok(())
 }
 
 /// Puts the names in a folder on the disk.

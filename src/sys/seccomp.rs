@@ -123,6 +123,7 @@ const BY_WIDTH: &[c_long] = &[
     libc::SYS_fcntl,
     libc::SYS_newfstatat,
     libc::SYS_statfs,
+    libc::SYS_fstatfs,
     libc::SYS_ftruncate,
 ];
 #[cfg(target_pointer_width = "32")]
@@ -131,6 +132,7 @@ const BY_WIDTH: &[c_long] = &[
     libc::SYS_fcntl64,
     libc::SYS_fstatat64,
     libc::SYS_statfs64,
+    libc::SYS_fstatfs64,
     libc::SYS_ftruncate64,
     libc::SYS_fstat64,
     libc::SYS_stat64,
