@@ -154,20 +154,7 @@ fn assert_plays(file: &Path, pictures: u64) {
     let seen = seen.lines().filter(|line| !line.starts_with('#')).count() as u64;
     assert_eq!(seen, pictures - 9 * FPS);
 
-    if have("gst-launch-1.0") {
-        // A whole group of one track may come before the other's.
-        let queue = "queue max-size-time=0 max-size-bytes=0 max-size-buffers=0";
-        let line = format!(
-            "60 gst-launch-1.0 -q filesrc location={path} ! qtdemux name=d \
-             d.video_0 ! {queue} ! h264parse ! fakesink d.audio_0 ! {queue} ! aacparse ! fakesink"
-        );
-        let played = run("timeout", &line.split_whitespace().collect::<Vec<_>>());
-        assert!(
-            played.status.success(),
-            "{}",
-            String::from_utf8_lossy(&played.stderr)
-        );
-    }
+    support::gstreamer_plays(file);
 }
 
 #[test]

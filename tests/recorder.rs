@@ -7,7 +7,7 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use support::{Dir, Server, have, run, skip, until};
+use support::{Clock, Dir, Server, gstreamer_plays, have, run, skip, until};
 
 /// The config of a camera that is recorded into that folder, with more in [server] and in the camera's section.
 fn config(folder: &Path, server: &str, camera: &str) -> String {
@@ -48,12 +48,16 @@ fn bytes(folder: &Path) -> u64 {
 /// Plays to its end, with picture and sound; gives its seconds.
 fn plays(file: &Path) -> f64 {
     let file = file.to_str().unwrap();
+    // Times as they are, and not as numbers of frames at the rate that it guesses: a busy machine's are uneven.
+    let times = "-fps_mode passthrough -enc_time_base:v 1:90000 -f null -";
+    let input = ["-v", "warning", "-xerror", "-i", file];
     let decoded = run(
         "ffmpeg",
-        &["-v", "warning", "-xerror", "-i", file, "-f", "null", "-"],
+        &[&input[..], &times.split(' ').collect::<Vec<_>>()].concat(),
     );
     assert!(decoded.status.success(), "{file}");
     assert_eq!(String::from_utf8_lossy(&decoded.stderr), "", "{file}");
+    gstreamer_plays(Path::new(file));
     let show = "-v error -show_entries stream=codec_name:format=duration -of csv=p=0";
     let probed = run(
         "ffprobe",
@@ -218,27 +222,44 @@ fn jpeg_pictures_become_mjpeg_in_mp4() {
     );
 }
 
-/// In a mount namespace of its own, in which there is a disk of two megabytes.
+/// Starts the program in a mount namespace of its own, in which so many megabytes of memory are mounted in that folder, as a disk for
+/// recordings; `None` where that is not allowed.
+fn on_small_disk(folder: &Path, megabytes: u32) -> Option<Command> {
+    fs::create_dir(folder).unwrap();
+    let mount = format!(
+        "mount -t tmpfs -o size={megabytes}m disk {0} && touch {0}/.fmp4streamer && exec \"$@\"",
+        folder.display()
+    );
+    let apart = ["--map-root-user", "--mount", "sh", "-c", &mount, "sh"];
+    if !have("unshare") {
+        return None;
+    }
+    if !run("unshare", &[&apart[..], &["true"]].concat()).status.success() {
+        skip("mount namespaces are not allowed here");
+        return None;
+    }
+    let mut program = Command::new("unshare");
+    program.args(apart).arg(Server::PROGRAM).stdin(Stdio::null());
+    Some(program)
+}
+
+/// Where a folder of that namespace is to be found.
+fn inside(server: &Server, folder: &Path) -> PathBuf {
+    PathBuf::from(format!("/proc/{}/root{}", server.process.id(), folder.display()))
+}
+
 #[test]
 fn a_full_disk_costs_recordings_and_nothing_else() {
-    if !have("unshare") || !have("ffmpeg") || !have("ffprobe") {
+    if !have("ffmpeg") || !have("ffprobe") {
         return;
     }
     let dir = Dir::new();
     let folder = dir.file("disk");
-    fs::create_dir(&folder).unwrap();
-    let mount = format!(
-        "mount -t tmpfs -o size=2m disk {0} && touch {0}/.fmp4streamer && exec \"$@\"",
-        folder.display()
-    );
-    let apart = ["--map-root-user", "--mount", "sh", "-c", &mount, "sh"];
-    if !run("unshare", &[&apart[..], &["true"]].concat()).status.success() {
-        return skip("mount namespaces are not allowed here");
-    }
-    let mut program = Command::new("unshare");
-    program.args(apart).arg(Server::PROGRAM).stdin(Stdio::null());
+    let Some(program) = on_small_disk(&folder, 2) else {
+        return;
+    };
     let server = Server::with_config_as(program, &config(&folder, "", "record = always"));
-    let inside = PathBuf::from(format!("/proc/{}/root{}", server.process.id(), folder.display()));
+    let inside = inside(&server, &folder);
     until("something is recorded", || bytes(&inside) > 100_000);
     // Somebody else takes the rest.
     let other = inside.join("other");
@@ -261,4 +282,62 @@ fn a_full_disk_costs_recordings_and_nothing_else() {
     fs::remove_file(&other).unwrap();
     until("it goes on", || server.camera("recorder") == "recording");
     assert!(recordings(&inside).len() > files.len());
+}
+
+/// The clock goes on by an hour at a time, or by a day's DAY_FILES-th part; each time another file begins.
+#[test]
+fn after_a_day_there_is_what_fits_and_nothing_has_grown() {
+    let dir = Dir::new();
+    let Some(clock) = Clock::new(&dir) else { return };
+    let folder = dir.file("disk");
+    let Some(mut program) = on_small_disk(&folder, 1) else {
+        return;
+    };
+    clock.give(&mut program);
+    // In a zone without summer time, names are in the order of the files.
+    program.env("TZ", "UTC");
+    let config = format!(
+        "[server]\nsandbox = off\nrecord_dir = {}\nrecord_keep_free = 80\n[test]\nname = yard\nwidth = 320\nheight = 240\nfps = 10\nrecord = always\n",
+        folder.display()
+    );
+    let server = Server::with_config_as(program, &config);
+    let inside = inside(&server, &folder);
+    let process = format!("/proc/{}/fd", server.process.id());
+    let files = || fs::read_dir(&process).unwrap().count();
+    let threads = || server.proc_status("Threads");
+    let resident_kb = || server.proc_status("VmRSS");
+
+    let steps = std::env::var("DAY_FILES").map_or(24, |text| text.parse::<usize>().unwrap());
+    let (mut began, mut largest, mut before) = (Vec::new(), 0, None);
+    for step in 0..=steps {
+        clock.set((step * 86_400 / steps) as i64);
+        let known = began.len();
+        until("another file begins", || {
+            for file in recordings(&inside) {
+                if !began.contains(&file) {
+                    began.push(file);
+                }
+            }
+            began.len() > known
+        });
+        // The oldest went, and no more of them than had to.
+        until("there is what fits", || {
+            let there = recordings(&inside);
+            let size = |file: &PathBuf| file.metadata().map_or(0, |about| about.len());
+            largest = there.iter().map(size).max().unwrap_or(0).max(largest);
+            let limit = (1 << 20) / 5 + largest;
+            began.ends_with(&there) && bytes(&inside) <= limit
+        });
+        if step == steps / 2 {
+            before = Some((files(), threads(), resident_kb()));
+        }
+    }
+    let (files_before, threads_before, resident_before_kb) = before.unwrap();
+    until("as many files are open", || files() == files_before);
+    assert_eq!(threads(), threads_before);
+    assert!(resident_kb() < resident_before_kb + 1024, "{} kB", resident_kb());
+    let (began, there) = (began.len(), recordings(&inside).len());
+    println!("{began} files began, {there} are there, of {largest} bytes at most");
+    assert!(there < began && bytes(&inside) > (1 << 20) / 10);
+    assert_eq!(server.camera("recorder"), "recording");
 }

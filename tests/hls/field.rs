@@ -1,7 +1,7 @@
 //! Cameras and clocks as they are in the field: late pictures, rates that change, pictures far apart, clocks that are set,
 //! sleep. What a playlist promises holds through all of it; `validator` looks at every playlist.
 
-use super::support::{Dir, Server, have, run, skip, until};
+use super::support::{Clock, Dir, Server, have, run, until};
 use super::{Player, SMALL, client, command, x264};
 use std::collections::HashSet;
 
@@ -106,22 +106,9 @@ fn parameter_sets_that_change_are_no_break() {
 #[test]
 fn a_clock_that_is_set_makes_a_discontinuity() {
     let dir = Dir::new();
-    let library = dir.file("clock.so");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools/clock.c");
-    if !have("cc") {
-        return;
-    }
-    let made = run(
-        "cc",
-        &["-shared", "-fPIC", "-o", library.to_str().unwrap(), source],
-    );
-    if !made.status.success() {
-        return skip("cc makes no library");
-    }
-    let ahead = dir.write("ahead", "0");
+    let Some(clock) = Clock::new(&dir) else { return };
     let mut program = Server::program();
-    program.env("LD_PRELOAD", &library).env("SET_CLOCK", &ahead);
-    // Which keeps it from files.
+    clock.give(&mut program);
     let config = SMALL.replace("[server]", "[server]\nsandbox = off");
     let server = Server::with_config_as(program, &config);
     let mut player = Player::new(&server);
@@ -130,7 +117,7 @@ fn a_clock_that_is_set_makes_a_discontinuity() {
     for seconds in [100_000, -50_000, 0, 1] {
         let (before, begun) = (breaks(&player), watched(&player));
         player.follow(|player| watched(player) >= begun + SECONDS / 4.0);
-        std::fs::write(&ahead, seconds.to_string()).unwrap();
+        clock.set(seconds);
         player.follow(|player| breaks(player) > before);
         let shown = newest_ms(&player) - first_ms - seconds * 1000;
         assert!((0..2 * 60_000).contains(&shown), "{shown} ms after {seconds}");

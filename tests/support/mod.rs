@@ -693,6 +693,67 @@ pub fn decode(file: &Path) -> u64 {
         .unwrap()
 }
 
+/// GStreamer, if it is there, plays a file of video and sound to its end.
+pub fn gstreamer_plays(file: &Path) {
+    if !have("gst-launch-1.0") {
+        return;
+    }
+    // A whole group of one track may come before the other's.
+    let queue = "queue max-size-time=0 max-size-bytes=0 max-size-buffers=0";
+    let line = format!(
+        "60 gst-launch-1.0 -q filesrc location={} ! qtdemux name=d \
+         d.video_0 ! {queue} ! h264parse ! fakesink d.audio_0 ! {queue} ! aacparse ! fakesink",
+        file.display()
+    );
+    let played = run("timeout", &line.split_whitespace().collect::<Vec<_>>());
+    let said = String::from_utf8_lossy(&played.stderr);
+    assert!(played.status.success() && said.is_empty(), "{said}");
+}
+
+/// A wall clock that a test sets, for programs that are started with it, without a sandbox: it is in a file.
+pub struct Clock {
+    library: PathBuf,
+    /// By how many seconds it is ahead.
+    ahead: PathBuf,
+}
+
+impl Clock {
+    /// `None` if it can't be compiled here.
+    pub fn new(dir: &Dir) -> Option<Clock> {
+        if !have("cc") {
+            return None;
+        }
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools/clock.c");
+        let library = dir.file("clock.so");
+        let made = run(
+            "cc",
+            &["-shared", "-fPIC", "-o", library.to_str().unwrap(), source],
+        );
+        if !made.status.success() {
+            skip("cc makes no library");
+            return None;
+        }
+        let clock = Clock {
+            library,
+            ahead: dir.file("ahead"),
+        };
+        clock.set(0);
+        Some(clock)
+    }
+
+    pub fn give(&self, program: &mut Command) {
+        program
+            .env("LD_PRELOAD", &self.library)
+            .env("SET_CLOCK", &self.ahead);
+    }
+
+    pub fn set(&self, seconds: i64) {
+        let new = self.ahead.with_extension("new");
+        std::fs::write(&new, seconds.to_string()).unwrap();
+        std::fs::rename(new, &self.ahead).unwrap();
+    }
+}
+
 /// The frame numbers in the pictures of a recording of the test picture, in their order.
 pub fn numbers_in_pictures(file: &str, width: usize) -> Vec<u32> {
     // Their row of blocks alone: all of a long film's pictures would not fit into memory.
