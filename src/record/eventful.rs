@@ -13,6 +13,8 @@ const BEFORE_US: u64 = 1_000_000;
 pub struct Eventful {
     /// When it was told of first.
     began_us: u64,
+    /// No picture of it came yet.
+    is_new: bool,
     /// Up to then pictures are recorded, where only events are.
     pub until_us: u64,
 }
@@ -25,7 +27,7 @@ impl Eventful {
         }
         let now_us = clock::monotonic_us();
         if now_us > self.ended_us() {
-            self.began_us = now_us;
+            (self.began_us, self.is_new) = (now_us, true);
         }
         self.until_us = match state {
             START => u64::MAX,
@@ -34,9 +36,11 @@ impl Eventful {
         };
     }
 
-    /// True if something happened when this was captured.
-    pub fn has(&self, captured_us: u64) -> bool {
-        (self.began_us.saturating_sub(BEFORE_US)..self.ended_us()).contains(&captured_us)
+    /// True if something happened when this picture was captured, or if it is the first one after that: what has no length may have
+    /// happened between two pictures.
+    pub fn has(&mut self, captured_us: u64) -> bool {
+        let is_after = captured_us >= self.began_us.saturating_sub(BEFORE_US);
+        is_after && (std::mem::take(&mut self.is_new) || captured_us < self.ended_us())
     }
 
     fn ended_us(&self) -> u64 {
