@@ -750,7 +750,7 @@ fn motion_is_told_of_a_camera_that_nobody_watches() {
     let go = dir.file("go");
     let server = Server::with_config(&format!(
         "[exec x]\nname = yard\nmotion = yes\nmotion_gap_s = 1\n\
-         command = while :; do if [ -e {} ]; then cat {}; else cat {}; fi; sleep 0.05; done\n",
+         command = while :; do if [ -e {} ]; then cat {}; else cat {}; fi || exit; sleep 0.05; done\n",
         go.display(),
         moved.display(),
         rest.display()
