@@ -71,7 +71,7 @@ sync: export MINUTES := $(or $(MINUTES),20)
 sync: build
 	@tests/need test
 	cargo test --locked --test sound -- --show-output each_way
-	@tests/vm/run
+	@tests/vm/run sound
 	@python3 tests/browsers target/release/fmp4streamer --sync $(MINUTES)
 
 soak: build
