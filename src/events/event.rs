@@ -2,6 +2,7 @@
 
 use crate::format::json::Object;
 use crate::format::time::UtcDate;
+use crate::sys::clock;
 use std::path::Path;
 
 /// The kind of a camera's loss: it begins when there is no picture to be had, and ends when there is again.
@@ -37,6 +38,8 @@ pub struct Event {
     pub kind: String,
     /// [`START`], [`END`] or [`MARK`].
     pub state: &'static str,
+    /// When it happened, by CLOCK_MONOTONIC, in microseconds.
+    pub at_us: u64,
     /// All of it as JSON; of a recording, its path.
     pub text: String,
 }
@@ -64,6 +67,7 @@ impl Event {
             camera: camera.into(),
             kind: kind.into(),
             state,
+            at_us: clock::monotonic_us(),
             text,
         }
     }
@@ -77,6 +81,7 @@ impl Event {
             camera: camera.into(),
             kind: RECORDED.into(),
             state: END,
+            at_us: clock::monotonic_us(),
             text: file.to_string_lossy().into(),
         }
     }

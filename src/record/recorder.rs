@@ -57,7 +57,7 @@ pub fn record(stream: &Stream, archive: &Archive, plan: Plan) {
                 for event in events {
                     seen = event.number;
                     if event.camera == stream.name {
-                        recorder.eventful.note(&event.kind, event.state);
+                        recorder.eventful.note(&event.kind, event.state, event.at_us);
                     }
                 }
                 recorder.turn();

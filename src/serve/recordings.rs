@@ -46,25 +46,28 @@ fn list(exchange: &Exchange<'_>, day: &str) -> Result<Answer, Rejection> {
             .member("seconds", decimal(found.index.duration_90k() / 90, 3))
             .member("bytes", found.bytes)
             .member("gap", decimal(found.gap_90k / 90, 3))
-            .member("events", events(found.about.events));
+            .member("events", events(found.about.events, found.index.duration_90k()));
         listed.push(object.end());
     })?;
     Ok(json(array(&listed)))
 }
 
 /// The parts of a recording in which something happened, in seconds from its begin on: see [`About::events`].
-fn events(mut bits: u64) -> String {
+fn events(mut bits: u64, duration_90k: u64) -> String {
     let (mut parts, mut at) = (Vec::new(), 0);
     while bits != 0 {
         let from = at + bits.trailing_zeros();
         bits >>= bits.trailing_zeros();
         at = from + bits.trailing_ones();
         bits = bits.checked_shr(bits.trailing_ones()).unwrap_or(0);
-        parts.push(format!(
-            "[{},{}]",
-            u64::from(from) * EVENTS_S,
-            u64::from(at) * EVENTS_S
-        ));
+        let end_s = u64::from(at) * EVENTS_S;
+        // The last one stands for what is behind it, too.
+        let last_s = if at == 64 {
+            duration_90k.div_ceil(90_000)
+        } else {
+            0
+        };
+        parts.push(format!("[{},{}]", u64::from(from) * EVENTS_S, end_s.max(last_s)));
     }
     array(&parts)
 }
@@ -340,14 +343,15 @@ mod tests {
 
     #[test]
     fn events_are_told_in_seconds() {
-        for (bits, text) in [
-            (0, "[]"),
-            (1, "[[0,5]]"),
-            (0b1_0110, "[[5,15],[20,25]]"),
-            (1 << 63, "[[315,320]]"),
-            (u64::MAX, "[[0,320]]"),
+        for (bits, seconds, text) in [
+            (0, 300, "[]"),
+            (1, 300, "[[0,5]]"),
+            (0b1_0110, 300, "[[5,15],[20,25]]"),
+            (1 << 63, 317, "[[315,320]]"),
+            (1 << 63 | 1, 500, "[[0,5],[315,500]]"),
+            (u64::MAX, 321, "[[0,321]]"),
         ] {
-            assert_eq!(events(bits), text);
+            assert_eq!(events(bits, seconds * 90_000), text);
         }
     }
 

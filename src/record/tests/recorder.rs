@@ -207,10 +207,10 @@ fn of_events_there_is_what_was_before_and_nothing_twice() {
         (camera.files(), camera.stream.state().recorder.0),
         (vec![], "waiting")
     );
-    recorder.eventful.note("lost", START);
+    recorder.eventful.note("lost", START, clock::monotonic_us());
     recorder.turn();
     assert!(recorder.writing.is_none(), "that is no reason");
-    recorder.eventful.note("door", MARK);
+    recorder.eventful.note("door", MARK, clock::monotonic_us());
     recorder.turn();
     assert_eq!(camera.stream.state().recorder.0, "recording");
     // It is over a moment later, in the middle of a group.
@@ -227,11 +227,11 @@ fn of_events_there_is_what_was_before_and_nothing_twice() {
     assert_eq!(durations(&camera), [60]);
     recorder.eventful.until_us = 0;
     recorder.turn();
-    recorder.eventful.note("motion", START);
+    recorder.eventful.note("motion", START, clock::monotonic_us());
     push(75..95);
     recorder.turn();
     assert_eq!(recorder.eventful.until_us, u64::MAX);
-    recorder.eventful.note("motion", END);
+    recorder.eventful.note("motion", END, clock::monotonic_us());
     assert!(recorder.eventful.until_us < u64::MAX);
     recorder.close().unwrap();
     assert_eq!(durations(&camera), [60, 35]);
@@ -263,10 +263,10 @@ fn a_file_says_when_something_happened() {
     assert_eq!(record(&mut recorder, 0..1, clock::monotonic_us() - 18_000_000), 0);
     // What is found in pictures is told of after them: here after 17.9 s of them.
     let begin_us = clock::monotonic_us() - 17_900_000;
-    recorder.eventful.note("motion", START);
+    recorder.eventful.note("motion", START, clock::monotonic_us());
     assert_eq!(record(&mut recorder, 1..60, begin_us), 0);
     assert_eq!(record(&mut recorder, 60..200, begin_us), 1 << 3);
-    recorder.eventful.note("motion", END);
+    recorder.eventful.note("motion", END, clock::monotonic_us());
     let begin_us = clock::monotonic_us();
     assert_eq!(record(&mut recorder, 200..250, begin_us), 1 << 3);
     recorder.close().unwrap();
