@@ -1,5 +1,5 @@
-//! RTP and RTCP (RFC 3550) as RTSP sends them over its own connection (RFC 2326, 10.12): H.264 (RFC 6184), AAC (RFC 3640) and
-//! JPEG (RFC 2435).
+//! RTP and RTCP (RFC 3550) as RTSP sends them over its own connection (RFC 2326, 10.12), and without its four bytes as
+//! datagrams: H.264 (RFC 6184), AAC (RFC 3640) and JPEG (RFC 2435).
 
 use super::h264::nal;
 use super::jpeg::RtpPicture;
@@ -81,7 +81,7 @@ impl Track {
         }
     }
 
-    /// The number of its first packet, and the timestamp of the moment of its start.
+    /// The number of its first packet, and the timestamp of the moment of its start, which is that of the first picture.
     pub fn first(&self) -> (u16, u32) {
         (self.sequence, self.base)
     }
@@ -150,6 +150,8 @@ impl Track {
     pub fn jpeg(&mut self, picture: &RtpPicture<'_>, out: &mut Vec<u8>) {
         let (mut at, mut rest) = (0usize, picture.coded);
         let mut before = picture.head.clone();
+        // 28 bytes before each 1,428 at most, and the tables.
+        out.reserve_exact(rest.len() + rest.len() / 50 + 200);
         loop {
             let (piece, behind) = rest.split_at(rest.len().min(PAYLOAD_BYTES - before.len()));
             let mut head = self.head(before.len() + piece.len());

@@ -40,6 +40,8 @@ pub struct Pictures {
     inner: Mutex<Inner>,
     changed: Condvar,
     subscribers: AtomicUsize,
+    /// Why RTP could last not carry one of them.
+    pub rtp_complaint: Mutex<&'static str>,
 }
 
 /// Keeps pictures coming that are pushed for subscribers only, until it is dropped.

@@ -1,8 +1,8 @@
 //! A client that plays: its thread follows the ring, and answers what comes in between.
 
-use super::session::{Session, Then};
+use super::session::{Session, Then, complain};
 use super::wire::Rtp;
-use crate::format::jpeg::RtpPicture;
+use crate::format::jpeg::{self, RtpPicture};
 use crate::ring::{Follower, Next, NextPicture, Sink};
 use crate::serve::{Ending, LiveSink, Phase, READS};
 use crate::stream::{Codec, Condition, Stream, Viewer};
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 /// While no picture comes, the client is sent reports so often: go2rtc gives up after five seconds without a byte.
 const QUIET: Duration = Duration::from_secs(2);
-/// The requests of who is sent JPEG pictures are looked at so often, where none comes.
+/// The requests of who is sent JPEG pictures are looked at so often, where no picture comes.
 const LOOK: Duration = Duration::from_millis(250);
 /// A camera that gives nothing may stay away for so long. Then the client is to notice.
 const LOST_US: u64 = 15_000_000;
@@ -24,6 +24,8 @@ const LOST_US: u64 = 15_000_000;
 const SILENCE: Duration = Duration::from_secs(60);
 /// A pause may be so long.
 const PAUSE_US: u64 = 60_000_000;
+/// However many losses a client reports, it is sent a key frame for them no more often than that.
+const REPAIR_US: u64 = 5_000_000;
 
 /// Sends the stream until the client leaves or the stream ends.
 ///
@@ -78,6 +80,8 @@ pub fn serve(session: &mut Session<'_>) -> io::Result<Ending> {
             }
             Next::Blocked => flush(&sink)?,
             Next::TimedOut | Next::Called => is_due = true,
+            // The camera gives something else now.
+            Next::Notified if stream.codec() == Some(Codec::Jpeg) => return Ok(Ending::StreamEnded),
             Next::Notified => {}
             Next::Broken => return Err(io::Error::other("a fault of this program")),
             Next::Closed => return Ok(Ending::StreamEnded),
@@ -92,26 +96,42 @@ pub fn serve(session: &mut Session<'_>) -> io::Result<Ending> {
     }
 }
 
-/// Sends the newest of a camera's JPEG pictures, again and again.
+/// Sends the newest of a camera's JPEG pictures, again and again, but for those that RTP can't carry.
 fn serve_jpeg(
     session: &mut Session<'_>,
     stream: &Stream,
     sink: &LiveSink<Rtp>,
     viewer: &Viewer,
 ) -> io::Result<Ending> {
-    let mut last = 0;
+    // `good_us`: when the last picture was captured that could be sent, or was not to be.
+    let (mut last, mut size, mut good_us) = (0, None, clock::monotonic_us());
     loop {
+        let is_paused = sink.with_wire(|wire| wire.is_paused);
         match stream.pictures.next(last, LOOK) {
+            NextPicture::Picture(number, newest) if is_paused => {
+                (last, good_us) = (number, newest.captured_us)
+            }
             NextPicture::Picture(number, newest) => {
-                let Ok(picture) = RtpPicture::parse(&newest.bytes) else {
+                let before = mem::replace(&mut size, jpeg::size(&newest.bytes));
+                if before.is_some() && before != size {
                     return Ok(Ending::StreamEnded);
-                };
-                let skipped = if last == 0 { 0 } else { number - last - 1 };
+                }
+                let mut skipped = if last == 0 { 0 } else { number - last - 1 };
                 last = number;
+                match RtpPicture::parse(&newest.bytes) {
+                    Ok(picture) => {
+                        good_us = newest.captured_us;
+                        put(sink, |wire, out| wire.add_jpeg(&picture, good_us, out))?;
+                        let age_us = clock::monotonic_us().saturating_sub(good_us);
+                        stream.note_sent(viewer, newest.bytes.len() as u64, age_us);
+                    }
+                    Err(why) if newest.captured_us >= good_us + LOST_US => {
+                        complain(stream, why);
+                        return Ok(Ending::StreamEnded);
+                    }
+                    Err(_) => skipped += 1,
+                }
                 viewer.skipped.fetch_add(skipped, Relaxed);
-                put(sink, |wire, out| wire.add_jpeg(&picture, newest.captured_us, out))?;
-                let age_us = clock::monotonic_us().saturating_sub(newest.captured_us);
-                stream.note_sent(viewer, newest.bytes.len() as u64, age_us);
             }
             NextPicture::TimedOut if stream.codec() == Some(Codec::H264) => return Ok(Ending::StreamEnded),
             NextPicture::TimedOut => {}
@@ -171,26 +191,28 @@ fn look(session: &mut Session<'_>, stream: &Stream, sink: &LiveSink<Rtp>) -> io:
     if heard.anything {
         session.heard = Instant::now();
     }
-    if heard.loss {
+    let now_us = clock::monotonic_us();
+    let is_jpeg = session
+        .camera
+        .as_ref()
+        .is_some_and(|camera| camera.init.is_none());
+    if heard.loss && !is_jpeg && now_us >= session.repaired_us + REPAIR_US {
+        session.repaired_us = now_us;
         stream.request_key_frame();
     }
     if is_udp && session.heard.elapsed() >= SILENCE {
         return Ok(Some(Ending::Idle));
     }
-    let now_us = clock::monotonic_us();
-    let (sent_us, is_paused) = sink.with_wire(|wire| (wire.sent_us, wire.is_paused));
+    let (sent_us, reported_us, is_paused) =
+        sink.with_wire(|wire| (wire.sent_us, wire.reported_us, wire.is_paused));
     let quiet_us = now_us.saturating_sub(sent_us);
     if is_paused && quiet_us >= PAUSE_US {
         return Ok(Some(Ending::Idle));
     }
-    let is_jpeg = session
-        .camera
-        .as_ref()
-        .is_some_and(|camera| camera.init.is_none());
     if !is_paused && quiet_us >= LOST_US && is_away(stream, is_jpeg) {
         return Ok(Some(Ending::StreamEnded));
     }
-    if quiet_us >= QUIET.as_micros() as u64 {
+    if now_us.saturating_sub(sent_us.max(reported_us)) >= QUIET.as_micros() as u64 {
         put(sink, |wire, out| wire.report(now_us, out))?;
     }
     Ok(None)

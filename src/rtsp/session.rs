@@ -13,8 +13,9 @@ use crate::stream::{Codec, Condition, Stream, Watching, Who};
 use crate::sys::random;
 use crate::{log_verbose, log_warning};
 use std::io;
-use std::sync::Arc;
+use std::mem;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A camera that wakes up has this long to say what it gives: some clients wait for five seconds, ...
@@ -61,6 +62,8 @@ pub struct Session<'a> {
     rtp_info: String,
     /// When something last came from the client, once it plays.
     pub heard: Instant,
+    /// When a loss that it reported last had a key frame asked for: CLOCK_MONOTONIC in microseconds.
+    pub repaired_us: u64,
     pub place: Option<Place>,
 }
 
@@ -109,6 +112,7 @@ impl<'a> Session<'a> {
             udp: Udp::default(),
             rtp_info: String::new(),
             heard: Instant::now(),
+            repaired_us: 0,
             place: None,
         })
     }
@@ -173,7 +177,7 @@ impl<'a> Session<'a> {
                 reply.fields += "Range: npt=0.000-\r\n";
                 if self.place.is_none() {
                     self.place = Some(self.take_place()?);
-                    // Of one who goes on it is not known with what.
+                    // Not where it goes on: with which packet is not known yet.
                     reply.fields += &format!("RTP-Info: {}\r\n", self.rtp_info);
                 }
                 reply.then = Then::Play;
@@ -349,12 +353,21 @@ impl<'a> Session<'a> {
 
 /// The answer where RTP can't carry the pictures of a camera.
 fn refuse(stream: &Stream, why: &'static str) -> Reply {
+    Reply {
+        body: complain(stream, why) + "\r\n",
+        ..Reply::new(why, "Content-Type: text/plain\r\n")
+    }
+}
+
+/// Says why RTP can't carry the pictures of a camera, and what helps. It is for the log, too, where it is not the last that was
+/// said of them.
+pub fn complain(stream: &Stream, why: &'static str) -> String {
     let way_out = "choose another size or format of the camera, or take /stream.mjpeg from HTTP";
     let (_, reason) = why.split_once(' ').unwrap_or_default();
     let said = format!("{}: rtsp: {reason}; {way_out}", stream.name);
-    log_warning!("{said}");
-    Reply {
-        body: said + "\r\n",
-        ..Reply::new(why, "Content-Type: text/plain\r\n")
+    let last = stream.pictures.rtp_complaint.lock();
+    if mem::replace(&mut *last.unwrap_or_else(PoisonError::into_inner), why) != why {
+        log_warning!("{said}");
     }
+    said
 }

@@ -73,6 +73,10 @@ impl Udp {
 
     /// Sends what waits: what goes at once, or if `all`, everything.
     pub fn send(&mut self, all: bool) {
+        // What goes at once may have gone just now.
+        if all && !self.waiting.is_empty() {
+            thread::sleep(PAUSE);
+        }
         let (mut sent, mut datagrams) = (0, 0);
         while let [_, channel, high, low, rest @ ..] = &self.waiting[sent..] {
             let bytes = usize::from(u16::from_be_bytes([*high, *low]));
@@ -135,5 +139,28 @@ fn without_mapping(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         IpAddr::V4(v4) => (v4, address.port()).into(),
         IpAddr::V6(_) => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    #[test]
+    fn no_more_go_in_a_row_than_a_receiver_holds() {
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.connect(receiver.local_addr().unwrap()).unwrap();
+        let mut udp = Udp {
+            sockets: vec![socket],
+            waiting: b"$\0\0\x01x".repeat(100),
+            ..Udp::default()
+        };
+        udp.send(false);
+        assert_eq!(udp.waiting.len(), 5 * (100 - (BURST - 1)));
+        let before = Instant::now();
+        udp.send(true);
+        assert!(udp.waiting.is_empty() && before.elapsed() >= PAUSE);
     }
 }

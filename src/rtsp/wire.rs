@@ -60,8 +60,11 @@ impl Rtp {
     /// Sends what was put together for the connection as datagrams, if they are used.
     pub fn divert(&mut self, framed: &mut Vec<u8>) {
         if self.udp.is_used() {
+            let is_behind = !self.udp.waiting.is_empty();
             self.udp.waiting.append(framed);
-            self.udp.send(false);
+            if !is_behind {
+                self.udp.send(false);
+            }
         }
     }
 }
@@ -113,9 +116,6 @@ impl Wire for Rtp {
 impl Rtp {
     /// Appends the packets of a JPEG picture, and before them the reports that are due.
     pub fn add_jpeg(&mut self, picture: &RtpPicture<'_>, captured_us: u64, out: &mut Vec<u8>) {
-        if self.is_paused {
-            return;
-        }
         if self.waits {
             self.start(captured_us, out);
         }

@@ -193,9 +193,9 @@ impl Shared {
         (files.min(self.wanted_connections()), leaving)
     }
 
-    /// Room for two sockets for datagrams beside the connections, if there is some.
+    /// Room for two sockets for datagrams beside the connections and those that are kept for pages, if there is some.
     pub fn take_datagrams(&self) -> Option<Place> {
-        let is_room = self.count_connections().0 + 2 <= self.files().0;
+        let is_room = self.count_connections().0 + 2 + RESERVE <= self.files().0;
         is_room.then(|| self.datagrams.take(usize::MAX)).flatten()
     }
 

@@ -141,6 +141,8 @@ mod tests {
         assert_eq!(picture.head, [&numbers[..], &of_tables].concat());
         let coded = &FFMPEG[FFMPEG.len() - 82..FFMPEG.len() - 2];
         assert_eq!((picture.repeated_bytes, picture.coded), (8, coded));
+        let strewn = [&FFMPEG[..2], &[1, 0, 3], &FFMPEG[2..]].concat();
+        assert_eq!(RtpPicture::parse(&strewn).as_ref(), Ok(&picture));
         // Half as many colours, and restarts each five units.
         let other = changed(b"\x22\0\x02\x11\0", b"\x21\0\x02\x11\0");
         let other = [&other[..2], b"\xff\xdd\0\x04\0\x05", &other[2..]].concat();

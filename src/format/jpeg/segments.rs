@@ -14,7 +14,8 @@ pub fn segments_and_rest(picture: &[u8]) -> impl Iterator<Item = (u8, &[u8], &[u
     std::iter::from_fn(move || {
         loop {
             rest = match markers::next(rest) {
-                Marker::Fill => rest.get(1..)?,
+                // Or stray bytes, which decoders pass over.
+                Marker::Fill | Marker::Nothing => rest.get(1..)?,
                 Marker::Alone(_) => rest.get(markers::MARKER_BYTES..)?,
                 Marker::Segment {
                     marker,
@@ -27,7 +28,7 @@ pub fn segments_and_rest(picture: &[u8]) -> impl Iterator<Item = (u8, &[u8], &[u
                     rest = if marker == SOS { &[] } else { behind };
                     return Some((marker, bytes, behind));
                 }
-                Marker::More | Marker::Misplaced | Marker::Nothing => return None,
+                Marker::More | Marker::Misplaced => return None,
             }
         }
     })
