@@ -54,8 +54,9 @@ export function addressesFor({ cameras: [{ name, codec }], rtsp_port, onvif }, p
 	const isJpeg = codec === 'mjpeg', at = address => new URL(address, page).href;
 	const stream = at(isJpeg ? 'stream.mjpeg' : 'stream.m3u8'), snapshot = at(isJpeg ? 'snapshot.jpg' : 'snapshot.mp4');
 	const [, token] = page.pathname.match(/\/t\/([^/]{20,})/) ?? [];
-	const rtsp = rtsp_port && !isJpeg ? `rtsp://${page.hostname}:${rtsp_port}/${name}${token ? '?token=' + token : ''}` : '';
-	return [at('./'), at('./?bare'), isJpeg ? stream : at('stream.mp4'), rtsp || stream, rtsp,
+	const rtsp = rtsp_port ? `rtsp://${page.hostname}:${rtsp_port}/${name}${token ? '?token=' + token : ''}` : '';
+	// Home Assistant plays no JPEG pictures from RTSP.
+	return [at('./'), at('./?bare'), isJpeg ? stream : at('stream.mp4'), !isJpeg && rtsp || stream, rtsp,
 		onvif && !token ? page.host : '', stream, snapshot, `curl -O ${snapshot}`];
 }
 

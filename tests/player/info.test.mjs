@@ -13,7 +13,8 @@ test('each program is told its address', () => {
 		'http://pi.local:8000/yard/snapshot.mp4', 'curl -O http://pi.local:8000/yard/snapshot.mp4',
 	]);
 	assert.deepEqual(of(jpeg, 'http://pi/').slice(2, -1),
-		['http://pi/stream.mjpeg', 'http://pi/stream.mjpeg', '', 'pi', 'http://pi/stream.mjpeg', 'http://pi/snapshot.jpg']);
+		['http://pi/stream.mjpeg', 'http://pi/stream.mjpeg', 'rtsp://pi:8554/yard', 'pi', 'http://pi/stream.mjpeg',
+			'http://pi/snapshot.jpg']);
 });
 
 test('what is not served is not told', () => {
