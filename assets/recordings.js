@@ -1,7 +1,7 @@
 // @ts-check
 // The page of what a camera recorded: a day, hour by hour. What is pressed plays at once, and what comes behind it follows.
-import { readInit } from './player/mp4.js';
-import { ask, reasonOf } from './player/server.js';
+import { AAC, readInit } from './player/mp4.js';
+import { Refusal, ask, reasonOf } from './player/server.js';
 import { byId, fill, make, setText } from './player/make.js';
 
 const HOUR_S = 3600;
@@ -13,7 +13,6 @@ const AHEAD_S = 20, BEHIND_S = 60;
 const GAP_S = 0.4;
 /** What is dragged over less is pressed. */
 const DRAGGED_PX = 10;
-const SOUND = [0x6d, 0x70, 0x34, 0x61]; // mp4a
 
 /** `start` is Unix time, `begin` counts from midnight. @typedef {{ name: string, start: number, begin: number, seconds: number, events: number[][], buttons: HTMLElement[] }} Recording */
 /** @typedef {{ url: string, mapBytes: number, offset: number, begin: number, seconds: number, bytes: number, at: number }} Segment */
@@ -37,6 +36,8 @@ let chosen;
 /** From where keys choose it. @type {HTMLElement | undefined} */
 let anchor;
 let isDragged = false;
+/** The own one. @type {string | undefined} */
+let role;
 
 const two = number => String(number).padStart(2, '0');
 const clock = s => [s / HOUR_S, s / 60 % 60, s % 60].map(part => two(Math.floor(part))).join(':');
@@ -76,6 +77,15 @@ async function part(url, at, bytes) {
 	return new Uint8Array(await answer.arrayBuffer());
 }
 
+/** What is in an init segment; that of JPEG pictures no browser plays. */
+function read(init) {
+	try {
+		return readInit(init);
+	} catch {
+		throw new Refusal(501, words.jpegRecordings);
+	}
+}
+
 /** Appends, or removes, and waits until that is done. @param {SourceBuffer} buffer */
 const change = (buffer, act) => new Promise((resolve, reject) => {
 	buffer.onupdateend = resolve;
@@ -97,8 +107,7 @@ function feed(segments) {
 	async function append(segment) {
 		if (last?.url !== segment.url) {
 			const init = await part(segment.url, 0, segment.mapBytes);
-			const hasSound = init.some((_, at) => SOUND.every((byte, n) => init[at + n] === byte));
-			const type = `video/mp4; codecs="${readInit(init).codec}${hasSound ? ',mp4a.40.2' : ''}"`;
+			const { codec, sound } = read(init), type = `video/mp4; codecs="${codec}${sound ? ',' + AAC : ''}"`;
 			if (buffer) buffer.changeType(type);
 			else buffer = source.addSourceBuffer(type);
 			buffer.timestampOffset = segment.offset;
@@ -162,6 +171,7 @@ async function play(recording, seconds) {
 		const first = segments.find(segment => segment.url === url(recording));
 		if (!first) return;
 		isLoaded = true;
+		seen(recording);
 		if (isNew && ('MediaSource' in window || 'ManagedMediaSource' in window)) {
 			feed(segments);
 		} else if (isNew) {
@@ -179,16 +189,20 @@ async function play(recording, seconds) {
 /** Tells what is seen. */
 async function show() {
 	const segments = await load(), time = video.currentTime;
-	const seen = segments.find(segment => segment.begin + segment.seconds > time);
-	const recording = recordings.find(it => url(it) === seen?.url);
-	if (!recording || !seen) return;
-	if (recording !== shown) {
-		shown?.buttons.forEach(button => button.removeAttribute('aria-current'));
-		recording.buttons.forEach(button => button.setAttribute('aria-current', 'true'));
-		shown = recording;
-		if (!chosen) offerShown();
-	}
-	if (!chosen) tell(clock(recording.begin + time - seen.offset));
+	const segment = segments.find(segment => segment.begin + segment.seconds > time);
+	const recording = recordings.find(it => url(it) === segment?.url);
+	if (!recording || !segment) return;
+	seen(recording);
+	if (!chosen) tell(clock(recording.begin + time - segment.offset));
+}
+
+/** @param {Recording} recording */
+function seen(recording) {
+	if (recording === shown) return;
+	shown?.buttons.forEach(button => button.removeAttribute('aria-current'));
+	recording.buttons.forEach(button => button.setAttribute('aria-current', 'true'));
+	shown = recording;
+	if (!chosen) offerShown();
 }
 
 function offerShown() {
@@ -196,7 +210,7 @@ function offerShown() {
 	const { name, start, seconds } = shown;
 	// The times are cut off: that much later is in no other recording.
 	offer(start + 0.001, start + seconds, `${name.slice(0, DAY - 1)} ${name.slice(DAY)}`);
-	remove.hidden = false;
+	remove.hidden = role !== 'admin';
 }
 
 /** Draws pieces from one time to another one, one in each hour that is touched. @param {(at: number, seconds: number) => HTMLElement} piece */
@@ -340,6 +354,11 @@ remove.onclick = () => {
 };
 
 days.onchange = () => list().catch(fail);
+
+ask('status').then(status => {
+	role = status.role;
+	if (!chosen) offerShown();
+}, fail);
 
 ask('recordings/days').then(names => {
 	days.replaceChildren(...names.reverse().map(name => make('option', {}, name)));

@@ -52,6 +52,7 @@ var words = {
 	pressToPlay: 'Press a time to play it, drag for a clip',
 	clip: 'From # to #',
 	noRecordings: 'There are no recordings',
+	jpegRecordings: 'No browser plays JPEG recordings: download it for VLC, mpv or FFmpeg.',
 	deleteRecording: 'Delete the recording #?',
 	age: 'Last picture: # ago',
 
@@ -134,7 +135,7 @@ var words = {
 
 	// ---- Controls
 	firstControls: 'Exposure, focus and white balance',
-	restarts: 'Each change restarts the camera: the picture is away for a second or two.',
+	restarts: 'Each change restarts the camera: no picture for a second or two.',
 	inactive: 'An automatic setting has this in hand',
 	locked: 'Can’t be changed while the camera runs',
 	readOnly: 'Can only be read',
@@ -145,7 +146,7 @@ var words = {
 	forget: 'Forget',
 	keptAs: 'Kept for the next start: #',
 	kept: 'These values are kept for the next start.',
-	forgotten: 'Nothing is kept any more: the next start takes the config’s values.',
+	forgotten: 'Nothing is kept: the next start takes the config’s values.',
 	copyConfig: 'Copy as config',
 
 	// ---- Move
@@ -157,7 +158,7 @@ var words = {
 	clamped: 'As far as it goes: #',
 
 	// ---- Link
-	linkAbout: 'Whoever has a link can watch this camera without a password, and do nothing else.',
+	linkAbout: 'Who has a link can watch this camera without a password, and nothing else.',
 	linkHolds: 'It holds for',
 	/** @type {Record<string, string>} In seconds. */
 	linkTimes: { 3600: 'an hour', 86400: 'a day', 604800: 'a week', 2592000: '30 days', 0: 'ever' },
@@ -167,8 +168,8 @@ var words = {
 	linkEndless: 'It holds until all links are ended.',
 	endLinks: 'End all links',
 	endLinksSure: 'Really end all links?',
-	linksEnded: 'All links that were ever made have ended.',
-	linkNot: 'Only an admin can make links. You are logged in as # (#).',
+	linksEnded: 'All links have ended.',
+	linkNot: 'Only an admin can make links. You are # (#).',
 	linkLogIn: 'Only an admin can make links: log in first.',
 	failed: 'That did not work: #',
 	noAnswer: 'the server does not answer',

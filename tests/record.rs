@@ -82,7 +82,7 @@ fn create(dir: &Dir, name: &str, first: &Fragment) -> (PathBuf, RecordingFile) {
         synced: true,
     };
     let path = dir.file(name);
-    let file = RecordingFile::create(&path, first, origin, 40, 0).unwrap();
+    let file = RecordingFile::create(&path, first, origin, 1000, 0).unwrap();
     (path, file)
 }
 

@@ -267,6 +267,35 @@ fn what_was_recorded_is_listed_played_and_deleted() {
         ("206", Some("100"), 0)
     );
 
+    // However many look for some time in it, the recorder goes on.
+    std::thread::scope(|scope| {
+        for client in 0..10 {
+            let (server, path, file) = (&server, &path, &file);
+            scope.spawn(move || {
+                for seek in 0..20 {
+                    let from = (client * 7919 + seek * 104_729) % (file.len() - 1000);
+                    let range = format!("Range: bytes={from}-{}\r\n", from + 999);
+                    let (_, body) = ask(server, "GET", path, &range);
+                    assert!(body == file[from..from + 1000], "{range}");
+                }
+            });
+        }
+    });
+    assert_eq!(server.camera("recorder"), "recording");
+
+    // Who only watches can't keep all places for clips from who runs the camera.
+    let mut slow: Vec<TcpStream> = (0..4)
+        .map(|_| server.send(b"GET /yard/clip.mp4?for=3600 HTTP/1.0\r\n\r\n"))
+        .collect();
+    for socket in &mut slow {
+        socket.read_exact(&mut [0]).unwrap();
+    }
+    let clip = |fields: &str| ask(&server, "GET", "/yard/clip.mp4?before=2", fields).0;
+    assert_eq!(status(&clip("")), "503");
+    assert_eq!(status(&clip(&format!("{ANNA_BASIC}\r\n"))), "200");
+    drop(slow);
+    until("they have left", || status(&clip("")) == "200");
+
     // Nothing else is ever opened.
     let outside = dir.write("outside.mp4", "secret");
     let today = day_of(&server);
@@ -433,8 +462,16 @@ fn clips(server: &Server, folder: &Path, names: &[String]) {
     let (found, pictures) = play(server, &lapse);
     assert!(pictures > 4, "{pictures}");
     assert!((found - pictures as f64 / 25.0).abs() < 0.001, "{found}");
+    // Of some time, which may be longer than a clip.
+    let (from_s, to_s) = (MIDNIGHT_S - 80_000, MIDNIGHT_S - 2);
+    let path = format!("/yard/clip.mp4?from={from_s}&to={to_s}&step=1");
+    let (_, some) = get(server, &path);
+    assert!((2..=3).contains(&play(server, &some).1));
     for (query, code) in [
         ("from=1&to=2", "404"),
+        ("from=1&to=3602&step=1", "404"),
+        ("from=1&to=86402&step=1", "400"),
+        ("from=1&to=2&step=0", "400"),
         ("from=2&to=1", "400"),
         ("from=1&to=3602", "400"),
         ("from=1", "400"),

@@ -1,16 +1,14 @@
 //! What was recorded between two times, across files: which parts of them it is, from key frame to key frame, as one movie.
 
 use super::archive::Archive;
-use super::file::begin_of_fragment;
-use super::library::{days, look_into, of_day, open};
+use super::file::begin_of_box;
+use super::library::{heads_of, look_into, open};
 use super::name::Name;
-use crate::format::fmp4::{About, Index, Movie, forget_durations, shift};
+use crate::format::fmp4::{About, Heads, Index, Movie, forget_durations, fragment_bytes, shift};
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 
-/// A file's place among others is that of its day by local time, which is so far from UTC at most, and a day long.
-const NEAR_S: u64 = 2 * 86_400;
 /// What is missing between two files is left out, but for so much: the sound of one ends behind its picture.
 const GAP_90K: u64 = 9000;
 
@@ -24,6 +22,9 @@ pub struct Part {
     /// Its bytes.
     pub bytes: u64,
 }
+
+/// A file, its size, what it says of itself, and where its groups of pictures are.
+type Opened = (File, u64, About, Index);
 
 /// What a camera recorded in some time.
 #[derive(Debug, Default)]
@@ -40,48 +41,46 @@ pub struct Cut {
 }
 
 impl Cut {
-    /// Finds what the camera recorded between these Unix times in milliseconds: all groups of pictures that have to do with it, up to where the
-    /// pictures are coded in another way. There may be nothing.
-    pub fn find(archive: &Archive, camera: &str, from_ms: u64, to_ms: u64) -> Cut {
-        let mut cut = Cut::default();
-        for name in names(archive, camera, from_ms / 1000, to_ms.div_ceil(1000)) {
+    /// What is in the recordings of these names between two times, in Unix time in microseconds: all groups of pictures that have to do with
+    /// it; or, of every `step_s` seconds, where that is not 0, the first key frame alone. It ends where the pictures are coded in another way.
+    /// There may be nothing.
+    pub fn make(archive: &Archive, camera: &str, names: &[Name], times_us: (u64, u64), step_s: u64) -> Cut {
+        let (mut cut, mut next_us) = (Cut::default(), times_us.0);
+        for (n, name) in names.iter().enumerate() {
+            // A picture that is wanted next is in the next one, or later. (Its name says no more than the second.)
+            let next = names.get(n + 1).filter(|_| step_s > 0);
+            if next.is_some_and(|next| (next.start_s + 1) * 1_000_000 <= next_us) {
+                continue;
+            }
             // A file that can't be read, or is deleted meanwhile, is left out.
-            if cut.add(archive, camera, name, from_ms * 1000, to_ms * 1000).ok() == Some(false) {
-                break;
-            }
+            _ = match cut.open(archive, camera, *name) {
+                Ok(None) => break,
+                Ok(Some(opened)) if step_s == 0 => cut.add(*name, &opened, times_us),
+                Ok(Some(opened)) => {
+                    cut.add_pictures(*name, &opened, step_s * 1_000_000, &mut next_us, times_us.1)
+                }
+                Err(e) => Err(e),
+            };
         }
         cut
     }
 
-    /// A time-lapse of a day: the first key frame of every so many seconds, up to where the pictures are coded in another way.
-    pub fn lapse(archive: &Archive, camera: &str, day: &str, step_s: u64) -> Cut {
-        let (mut cut, mut next_us) = (Cut::default(), 0);
-        for name in of_day(archive, camera, day) {
-            let added = cut.add_pictures(archive, camera, name, step_s * 1_000_000, &mut next_us);
-            if added.ok() == Some(false) {
-                break;
-            }
-        }
-        cut
-    }
-
-    /// Adds one picture of each step, from that time on, out of a file; false if its pictures are coded in another way.
+    /// Adds one picture of each step, from that time on up to another one, out of a file.
     fn add_pictures(
         &mut self,
-        archive: &Archive,
-        camera: &str,
         name: Name,
+        (file, size, about, index): &Opened,
         step_us: u64,
         next_us: &mut u64,
-    ) -> io::Result<bool> {
-        let Some((file, about, index)) = self.open(archive, camera, name)? else {
-            return Ok(false);
-        };
+        to_us: u64,
+    ) -> io::Result<()> {
         let (mut at, mut wall_us) = (about.head_bytes as u64, about.wall_us);
         for (bytes, group_90k) in index.groups() {
-            if wall_us >= *next_us {
-                let begin = begin_of_fragment(&file, at, bytes.into())?;
-                let picture = self.movie.add_picture(&begin);
+            if wall_us >= *next_us && wall_us < to_us {
+                // It may have been cut short.
+                let rest = size.saturating_sub(at).min(bytes.into());
+                let begin = begin_of_box(file, at, rest)?;
+                let picture = self.movie.add_picture(&begin, rest);
                 let (offset, bytes) = picture.ok_or(ErrorKind::InvalidData)?;
                 if self.parts.is_empty() {
                     self.start_us = wall_us;
@@ -93,18 +92,13 @@ impl Cut {
             at += u64::from(bytes);
             wall_us = wall_us.saturating_add(group_90k.saturating_mul(100) / 9);
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Opens a file; `None` if its pictures are coded in another way.
-    fn open(
-        &mut self,
-        archive: &Archive,
-        camera: &str,
-        name: Name,
-    ) -> io::Result<Option<(File, About, Index)>> {
-        let file = open(archive, camera, name)?;
-        let (about, index) = look_into(&file)?;
+    fn open(&mut self, archive: &Archive, camera: &str, name: Name) -> io::Result<Option<Opened>> {
+        let (file, size) = open(archive, camera, name)?;
+        let (about, index) = look_into(&file, size)?;
         let mut init = vec![0; about.init_bytes];
         file.read_exact_at(&mut init, 0)?;
         forget_durations(&mut init);
@@ -113,21 +107,16 @@ impl Cut {
         } else if self.init != init {
             return Ok(None);
         }
-        Ok(Some((file, about, index)))
+        Ok(Some((file, size, about, index)))
     }
 
-    /// Adds what belongs to it of a file; false if its pictures are coded in another way.
+    /// Adds what belongs to it of a file.
     fn add(
         &mut self,
-        archive: &Archive,
-        camera: &str,
         name: Name,
-        from_us: u64,
-        to_us: u64,
-    ) -> io::Result<bool> {
-        let Some((file, about, index)) = self.open(archive, camera, name)? else {
-            return Ok(false);
-        };
+        (file, size, about, index): &Opened,
+        (from_us, to_us): (u64, u64),
+    ) -> io::Result<()> {
         let (mut next_at, mut time_90k) = (about.head_bytes as u64, index.begin_90k());
         let mut wall_us = about.wall_us;
         // Where what belongs to it begins, and where it ends.
@@ -145,7 +134,7 @@ impl Cut {
             }
         }
         let Some((begin_at, begin_90k, begin_us)) = begin else {
-            return Ok(true);
+            return Ok(());
         };
         let media_90k = |time_90k: u64| about.media_90k.saturating_add(time_90k);
         let zero_90k = match self.end {
@@ -163,19 +152,48 @@ impl Cut {
         };
         let (moved_90k, moved_at) = ((zero_90k as i64).wrapping_sub(begin_90k as i64), self.bytes());
         let moved = shift(&self.init, moved_90k);
-        let mut found = Index::default();
         let mut part = Part {
             name,
             at: begin_at,
             bytes: 0,
         };
-        // If not all of it can be read, the movie has what could be.
-        while let Ok(begin) = begin_of_fragment(&file, part.at + part.bytes, end.0 - part.at - part.bytes) {
-            let Some(bytes) = found.add(&begin, end.0 - part.at - part.bytes) else {
-                break;
+        let mut at = about.head_bytes as u64;
+        // It may have been cut short.
+        let end_at = end.0.min(*size);
+        let room;
+        let mut heads = match index.packed_heads() {
+            [] => {
+                room = heads_of(file, about).unwrap_or_default();
+                Heads::find(&room)
+            }
+            packed => Heads::new(packed),
+        };
+        while part.at + part.bytes < end_at {
+            let next_at = part.at + part.bytes;
+            let most = |at: u64| end_at.saturating_sub(at);
+            let packed = heads.read().filter(|_| at <= next_at);
+            let packed = packed.and_then(|head| Some((head, fragment_bytes(head, most(at))?)));
+            let read;
+            let (head, bytes) = match packed {
+                Some((_, bytes)) if at < next_at => {
+                    at += bytes;
+                    continue;
+                }
+                Some(packed) => packed,
+                // There are no more, or not those of this file: the fragments have their own.
+                None => {
+                    heads = Heads::default();
+                    read = begin_of_box(file, next_at, most(next_at)).unwrap_or_default();
+                    // If not all of it can be read, the movie has what could be.
+                    let Some(bytes) = fragment_bytes(&read, most(next_at)) else {
+                        break;
+                    };
+                    (&*read, bytes)
+                }
             };
-            self.movie.add(&begin, moved_at + part.bytes, moved);
+            self.movie.add(head, moved_at + part.bytes, moved);
             part.bytes += bytes;
+            at += bytes;
         }
         if part.bytes > 0 {
             self.parts.push(part);
@@ -185,7 +203,7 @@ impl Cut {
                 end.1.saturating_add_signed(moved_90k),
             ));
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Bytes of its parts.
@@ -197,22 +215,6 @@ impl Cut {
     pub fn head(&self) -> Vec<u8> {
         self.movie.head(&self.init, self.bytes())
     }
-}
-
-/// Names of the recordings in which there may be something of that time, in their order.
-fn names(archive: &Archive, camera: &str, from_s: u64, to_s: u64) -> Vec<Name> {
-    let mut names = Vec::new();
-    for day in days(archive, camera) {
-        let begin_s = Name::parse(&day, "00-00-00+0000.mp4").map_or(0, |name| name.start_s);
-        if begin_s + NEAR_S > from_s && begin_s < to_s + NEAR_S {
-            names.append(&mut of_day(archive, camera, &day));
-        }
-    }
-    names.retain(|name| name.start_s < to_s);
-    // The last one that began before may go on.
-    let first = names.iter().rposition(|name| name.start_s < from_s);
-    names.drain(..first.unwrap_or_default());
-    names
 }
 
 #[cfg(test)]

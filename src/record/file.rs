@@ -1,9 +1,10 @@
 //! A file that is being recorded: it gathers a group of pictures before it writes them, syncs them now and then, and gets its index at
 //! the end. What a crash left is given one later.
 
+use super::segment::SEGMENT_S;
 use crate::format::fmp4::{
-    EVENTS_AT, EVENTS_S, Extent, FRAGMENT_BYTES, Fragment, Index, Origin, SYNCED_AT, Samples, WALL_AT, about,
-    extent, head,
+    EVENTS_AT, EVENTS_S, Extent, FRAGMENT_BYTES, Fragment, Index, Origin, REFERENCE_BYTES, SYNCED_AT,
+    Samples, WALL_AT, about, extent, head,
 };
 use crate::sys::file::{begin_writing, forget, open_own, sync, sync_folder};
 use std::fs::{self, File};
@@ -16,8 +17,14 @@ const FRAGMENT_US: u64 = 4_000_000;
 /// What was written is on the disk after so long. Each time, the disk has to write what it knows of its files, too, which wears a card
 /// more than the video does.
 const SYNC_US: u64 = 10_000_000;
+/// Room for the index: for the most part, groups of pictures are a second long.
+const INDEX_BYTES: usize = REFERENCE_BYTES * (SEGMENT_S as usize + 32);
 /// The heads of a file, with its index, and of a fragment have no more, or they are not ours.
-const HEAD_BYTES: u64 = 64 << 10;
+pub(super) const HEAD_BYTES: u64 = 128 << 10;
+/// What a file says of itself stands in so many bytes. Its head may be longer: the room for its index and the heads of its fragments comes last.
+pub(super) const ABOUT_BYTES: u64 = 8 << 10;
+/// A fragment's head, or an index, has rarely more.
+const GUESS_BYTES: u64 = 4 << 10;
 
 /// A file that fragments are appended to.
 #[derive(Debug)]
@@ -41,8 +48,7 @@ pub struct RecordingFile {
 }
 
 impl RecordingFile {
-    /// Makes a new file for fragments from that picture on, with room for an index of so many references. The origin's media time is
-    /// filled in.
+    /// Makes a new file for fragments from that picture on, with room for so many bytes of their heads. The origin's media time is filled in.
     ///
     /// # Errors
     /// Those of open(2), with `AlreadyExists` if there is such a file, write(2) and fsync(2).
@@ -50,7 +56,7 @@ impl RecordingFile {
         path: &Path,
         first: &Fragment,
         origin: Origin<'_>,
-        references: usize,
+        heads_bytes: usize,
         now_us: u64,
     ) -> io::Result<RecordingFile> {
         let base_90k = first.zero_90k();
@@ -59,7 +65,7 @@ impl RecordingFile {
             epoch: first.epoch,
             ..origin
         };
-        let head = head(&first.init, &origin, references);
+        let head = head(&first.init, &origin, INDEX_BYTES + heads_bytes);
         let file = open_own(path, true)?;
         // Its name is on the disk no sooner than its head is.
         let written = file.write_all_at(&head, 0).and_then(|()| sync(&file));
@@ -202,7 +208,7 @@ pub fn repair(path: &Path) -> io::Result<bool> {
     } else {
         return Ok(false);
     };
-    let mut head = begin(&file)?;
+    let mut head = begin(&file, size, HEAD_BYTES)?;
     let head_bytes = match extent(&head) {
         Extent::Open(bytes) => bytes,
         Extent::Foreign if size == 0 => 0,
@@ -212,7 +218,7 @@ pub fn repair(path: &Path) -> io::Result<bool> {
     let (mut index, mut end) = (Index::default(), head_bytes as u64);
     loop {
         let rest = size.saturating_sub(end);
-        let Some(whole) = index.add(&begin_of_fragment(&file, end, rest)?, rest) else {
+        let Some(whole) = index.add(&begin_of_box(&file, end, rest)?, rest) else {
             break;
         };
         end += whole;
@@ -232,30 +238,39 @@ pub fn repair(path: &Path) -> io::Result<bool> {
 /// Those of open(2), read(2), write(2) and fdatasync(2), and `InvalidData` if it is no recording.
 pub fn date(path: &Path, wall_us: u64) -> io::Result<()> {
     let file = open_own(path, false)?;
-    let about = about(&begin(&file)?).ok_or(ErrorKind::InvalidData)?;
+    let begin = begin(&file, file.metadata()?.len(), ABOUT_BYTES)?;
+    let about = about(&begin).ok_or(ErrorKind::InvalidData)?;
     let at = about.init_bytes as u64;
     file.write_all_at(&wall_us.to_be_bytes(), at + WALL_AT)?;
     file.write_all_at(&[1], at + SYNCED_AT)?;
     sync(&file)
 }
 
-/// The first bytes of a file, with all of its head.
-pub(super) fn begin(file: &File) -> io::Result<Vec<u8>> {
-    let mut begin = vec![0; file.metadata()?.len().min(HEAD_BYTES) as usize];
+/// The first bytes of a file of that size: so many, if it has them.
+pub(super) fn begin(file: &File, size: u64, most: u64) -> io::Result<Vec<u8>> {
+    let mut begin = vec![0; size.min(most) as usize];
     file.read_exact_at(&mut begin, 0)?;
     Ok(begin)
 }
 
-/// The bytes of a fragment up to its payload, where so many are left; none if it has more.
-pub(super) fn begin_of_fragment(file: &File, at: u64, rest: u64) -> io::Result<Vec<u8>> {
-    let mut moof_bytes = [0; 4];
-    if rest >= 8 {
-        file.read_exact_at(&mut moof_bytes, at)?;
+/// The box that begins at this place, with the 8 bytes behind it: of a fragment, all that stands before its payload. It is empty if these are
+/// not all among the `rest` bytes that the file has from there on, or are more than any of ours has.
+pub(super) fn begin_of_box(file: &File, at: u64, rest: u64) -> io::Result<Vec<u8>> {
+    let (mut begin, mut bytes) = (Vec::new(), rest.min(GUESS_BYTES));
+    loop {
+        let known = begin.len();
+        begin.resize(bytes as usize, 0);
+        file.read_exact_at(&mut begin[known..], at + known as u64)?;
+        let Some(size) = begin.first_chunk() else { break };
+        bytes = u64::from(u32::from_be_bytes(*size)) + 8;
+        if bytes > rest.min(HEAD_BYTES) {
+            bytes = 0;
+        }
+        if bytes <= begin.len() as u64 {
+            break;
+        }
     }
-    let bytes = u64::from(u32::from_be_bytes(moof_bytes)) + 8;
-    let is_there = bytes <= rest.min(HEAD_BYTES);
-    let mut begin = vec![0; if is_there { bytes as usize } else { 0 }];
-    file.read_exact_at(&mut begin, at)?;
+    begin.truncate(bytes as usize);
     Ok(begin)
 }
 

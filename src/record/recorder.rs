@@ -6,9 +6,10 @@ use super::eventful::Eventful;
 use super::file::RecordingFile;
 use super::name::Name;
 use super::pictures::Pictures;
-use super::segment::{SEGMENT_S, Segment, WallClock};
+use super::segment::{Segment, WallClock};
+use crate::error::{Level, log_line};
 use crate::format::Codec;
-use crate::format::fmp4::{Fragment, Origin};
+use crate::format::fmp4::{Fragment, HEADS_BYTES, Origin};
 use crate::ring::{Follower, Next};
 use crate::stream::{Stream, Watching, Who};
 use crate::sys::clock;
@@ -31,10 +32,6 @@ const TIDY_US: u64 = 60_000_000;
 const SILENCE_US: u64 = 10_000_000;
 /// Files of an earlier, wrong time that get their right names once it is known; what is above that keeps its name.
 const MOST_MISDATED: usize = 1000;
-/// Room in a file's index: a group of pictures in a file is a second long, or longer; of JPEG pictures it may be shorter, as these
-/// are large.
-const REFERENCES: usize = SEGMENT_S as usize + 32;
-const JPEG_REFERENCES: usize = 4 * REFERENCES;
 
 /// What one camera's recorder is to do.
 #[derive(Debug, Clone, Copy)]
@@ -99,6 +96,10 @@ struct Writing {
     /// When something was put into it last.
     pushed_us: u64,
     is_jpeg: bool,
+    /// Pictures that are not in it, as its disk took too long. (Of JPEG pictures, only the newest waits.)
+    missed: u64,
+    /// Those that are.
+    pictures: u64,
 }
 
 struct Recorder<'a> {
@@ -267,8 +268,9 @@ impl<'a> Recorder<'a> {
     fn pull_pictures(&mut self, now_us: u64, wall: WallClock, is_set: bool) -> io::Result<()> {
         let ends_us = now_us + LOOK.as_micros() as u64;
         while let Some((fragment, missed)) = self.pictures.next(self.stream, LOOK) {
-            if let (Some(watching), Some(_)) = (&self.watching, &self.writing) {
+            if let (Some(watching), Some(writing)) = (&self.watching, &mut self.writing) {
                 watching.viewer.skipped.fetch_add(missed, Relaxed);
+                writing.missed += missed;
             }
             if !self.take(&fragment, wall, is_set)? || clock::monotonic_us() >= ends_us {
                 break;
@@ -291,11 +293,8 @@ impl<'a> Recorder<'a> {
 
     /// Some pictures were not there any more: a file has no holes.
     fn skipped(&mut self, pictures: u64) -> io::Result<()> {
-        if self.writing.is_some() {
-            log_warning!(
-                "{}: the disk is too slow: {pictures} pictures are not recorded",
-                self.stream.name
-            );
+        if let Some(writing) = &mut self.writing {
+            writing.missed += pictures;
         }
         if let Some(watching) = &self.watching {
             watching.viewer.skipped.fetch_add(pictures, Relaxed);
@@ -327,6 +326,7 @@ impl<'a> Recorder<'a> {
             with_room(self.archive, &mut || writing.file.push(fragment, now_us))?;
             writing.pushed_us = now_us;
             if !fragment.is_sound() {
+                writing.pictures += 1;
                 self.ended_us = fragment.captured_us + 1;
                 if self.eventful.has(fragment.captured_us) {
                     writing.file.mark(fragment.time_90k);
@@ -357,9 +357,9 @@ impl<'a> Recorder<'a> {
         };
         // Its disk may be another one by now, or none.
         self.archive.enter()?;
-        let is_jpeg = first.init.is_jpeg();
-        let references = if is_jpeg { JPEG_REFERENCES } else { REFERENCES };
-        let make = |path: &Path| RecordingFile::create(path, first, origin, references, now_us);
+        // An event is over soon: its file would be the larger for it.
+        let heads_bytes = HEADS_BYTES / if self.plan.before_events.is_some() { 8 } else { 1 };
+        let make = |path: &Path| RecordingFile::create(path, first, origin, heads_bytes, now_us);
         let mut made = None;
         with_room(self.archive, &mut || {
             made = Some(self.archive.create(&self.stream.name, name, &make)?);
@@ -371,7 +371,9 @@ impl<'a> Recorder<'a> {
             segment: Segment::new(first, wall, self.plan.stagger_s),
             captured_us: first.captured_us,
             pushed_us: now_us,
-            is_jpeg,
+            is_jpeg: first.init.is_jpeg(),
+            missed: 0,
+            pictures: 0,
         });
         Ok(())
     }
@@ -384,8 +386,18 @@ impl<'a> Recorder<'a> {
         let flushed = with_room(self.archive, &mut || writing.file.flush());
         self.written_bytes += writing.file.bytes();
         let closed = writing.file.close();
-        let camera = &self.stream.name;
-        self.archive.closed(camera, writing.name);
+        let (camera, name, missed) = (&self.stream.name, writing.name, writing.missed);
+        if missed > 0 {
+            // Any card costs some JPEG pictures now and then, which is no news with each file.
+            let is_usual = writing.is_jpeg && missed < writing.pictures / 100;
+            let level = if is_usual { Level::Info } else { Level::Warning };
+            let why = "the disk is too slow";
+            log_line(
+                level,
+                format_args!("{camera}: {why}: {missed} pictures are not recorded, in {name} or after it"),
+            );
+        }
+        self.archive.closed(camera, name);
         self.needs_repair |= flushed.is_err() || closed.is_err();
         let is_misdated = !writing.name.synced && self.misdated.len() < MOST_MISDATED;
         // In a moment it has another name.

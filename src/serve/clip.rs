@@ -5,7 +5,8 @@ use super::connection::LOOK_EVERY;
 use super::exchange::{Ending, Exchange};
 use super::places::Place;
 use super::snapshot;
-use crate::format::fmp4::{FRAGMENT_BYTES, Fragment, Index, Init, Origin, Samples, head};
+use crate::config::Role;
+use crate::format::fmp4::{FRAGMENT_BYTES, Fragment, Index, Init, Origin, REFERENCE_BYTES, Samples, head};
 use crate::ring::{Follower, Next};
 use crate::stream::Who;
 use crate::sys::clock;
@@ -72,12 +73,14 @@ pub fn serve(exchange: &Exchange<'_>) -> io::Result<Ending> {
     }
 }
 
-/// Takes one of the places for clips.
+/// Takes one of the places for clips. There is one more for who runs the camera: who has a link may hold all others for an hour.
 ///
 /// # Errors
 /// The answer where none is left.
 pub fn take_place(exchange: &Exchange<'_>) -> Result<Place, Answer> {
-    let place = exchange.shared.clips.take(MOST_CLIPS);
+    let grant = exchange.grant.as_ref();
+    let is_admin = grant.is_some_and(|grant| grant.rights().role == Role::Admin);
+    let place = exchange.shared.clips.take(MOST_CLIPS + usize::from(is_admin));
     place.ok_or_else(|| {
         let text = format!("{MOST_CLIPS} clips are being sent, and no more at a time; try again in a while");
         Answer::text("503 Service Unavailable", text).with("Retry-After: 5\r\n")
@@ -130,7 +133,7 @@ impl Clip {
             Ok(())
         })?;
         let references = self.fragments.iter().filter(|it| it.is_start()).count();
-        let mut head = head(&first.init, &origin, references);
+        let mut head = head(&first.init, &origin, REFERENCE_BYTES * references);
         index.close(&mut head);
         let time = format!(
             "Accept-Ranges: none\r\nX-Timestamp: {}\r\n",

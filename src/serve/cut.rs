@@ -1,4 +1,4 @@
-//! `/clip.mp4?from=…&to=…`: what was recorded between two times, across files, as one movie; or with `?day=` a time-lapse of a day.
+//! `/clip.mp4?from=…&to=…`: what was recorded between two times, across files, as one movie; or with `step=`, or of a day, a time-lapse.
 
 use super::answer::{Answer, Rejection};
 use super::clip::{self, MOST_S};
@@ -7,11 +7,14 @@ use super::head::Head;
 use super::recordings::{archive, copy, send};
 use crate::record::cut::Cut;
 use crate::record::{Archive, Name, library};
+use std::fs::File;
 use std::io;
 use std::ops::RangeInclusive;
 
-/// The seconds of the day between two pictures of a time-lapse.
+/// The seconds between two pictures of a time-lapse.
 const STEPS_S: RangeInclusive<u64> = 1..=3600;
+/// A time-lapse has no more pictures.
+const MOST_PICTURES: u64 = 86_400;
 /// Without `step`: a day is shown in a minute.
 const STEP_S: u64 = 60;
 
@@ -40,11 +43,18 @@ pub fn serve(exchange: &Exchange<'_>) -> io::Result<Ending> {
                 };
                 let (from, to) = next(head.len() as u64);
                 clip::write(exchange, &[&head[from as usize..to as usize]])?;
+                let mut open: Option<(Name, File)> = None;
                 for part in &cut.parts {
                     let (from, to) = next(part.bytes);
-                    if from < to {
-                        let file = library::open(archive, &exchange.camera.stream.name, part.name)?;
-                        copy(exchange, &file, part.at + from, part.at + to)?;
+                    if from == to {
+                        continue;
+                    }
+                    if open.as_ref().is_none_or(|(name, _)| *name != part.name) {
+                        let camera = &exchange.camera.stream.name;
+                        open = Some((part.name, library::open(archive, camera, part.name)?.0));
+                    }
+                    if let Some((_, file)) = &open {
+                        copy(exchange, file, part.at + from, part.at + to)?;
                     }
                 }
                 Ok(())
@@ -57,33 +67,47 @@ pub fn serve(exchange: &Exchange<'_>) -> io::Result<Ending> {
 /// What is asked for.
 fn find<'a>(exchange: &Exchange<'_>, archive: &'a Archive) -> Result<(&'a Archive, Cut), Rejection> {
     let (head, camera) = (exchange.head, &exchange.camera.stream.name);
-    let cut = match head.asked("day") {
-        Some(day) => {
-            let step_s = head.asked("step").map_or(Ok(STEP_S), str::parse);
-            let Some(step_s) = step_s.ok().filter(|s| STEPS_S.contains(s)) else {
-                let text = "step= takes a whole number of seconds, from 1 to 3600";
-                return Err(Answer::text("400 Bad Request", text).into());
-            };
-            Cut::lapse(archive, camera, day, step_s)
-        }
-        None => {
-            let (from_ms, to_ms) = times(head)?;
-            Cut::find(archive, camera, from_ms, to_ms)
+    let day = head.asked("day");
+    let step_s = match head.asked("step").map(str::parse) {
+        Some(Ok(step_s)) if STEPS_S.contains(&step_s) => step_s,
+        None => day.map_or(0, |_| STEP_S),
+        _ => {
+            let text = "step= takes a whole number of seconds, from 1 to 3600";
+            return Err(Answer::text("400 Bad Request", text).into());
         }
     };
+    let (names, (from_ms, to_ms)) = match day {
+        Some(day) => (library::of_day(archive, camera, day), (0, u64::MAX / 1000)),
+        None => {
+            let (from, to) = times(
+                head,
+                if step_s > 0 {
+                    MOST_PICTURES * step_s
+                } else {
+                    MOST_S as u64
+                },
+            )?;
+            (
+                library::between(archive, camera, from / 1000, to.div_ceil(1000)),
+                (from, to),
+            )
+        }
+    };
+    let cut = Cut::make(archive, camera, &names, (from_ms * 1000, to_ms * 1000), step_s);
     if cut.parts.is_empty() {
         return Err(Answer::text("404 Not Found", "Nothing was recorded then, or it is deleted").into());
     }
     Ok((archive, cut))
 }
 
-/// The times that are asked for, in milliseconds.
-fn times(head: &Head) -> Result<(u64, u64), Rejection> {
+/// The times that are asked for, in milliseconds, which may be so far apart.
+fn times(head: &Head, most_s: u64) -> Result<(u64, u64), Rejection> {
     let time = |name| head.asked(name).and_then(unix_ms);
     let times = time("from").zip(time("to"));
-    let times = times.filter(|(from, to)| from < to && to - from <= MOST_S as u64 * 1000);
+    let times = times.filter(|(from, to)| from < to && to - from <= most_s * 1000);
     times.ok_or_else(|| {
-        let text = "from= and to= take times like 2026-11-28T14:05:00+01:00 or Unix time in seconds, an hour apart at most";
+        let text = "from= and to= take times like 2026-11-28T14:05:00+01:00 or Unix time in seconds, an hour apart at most, or, with step=, \
+                    86400 steps";
         Answer::text("400 Bad Request", text).into()
     })
 }
@@ -91,23 +115,35 @@ fn times(head: &Head) -> Result<(u64, u64), Rejection> {
 /// Reads Unix time in seconds, or a time as ISO 8601 has it, with its offset: Unix time in milliseconds.
 fn unix_ms(text: &str) -> Option<u64> {
     let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
-    let rest = rest.strip_prefix('.').unwrap_or_default();
-    let fraction = &rest[..rest.bytes().take_while(u8::is_ascii_digit).count()];
-    let digits = fraction.bytes().zip([100, 10, 1]);
-    let ms: u64 = digits.map(|(digit, value)| u64::from(digit - b'0') * value).sum();
-    let Some((day, time)) = whole.split_once('T') else {
+    let (mut ms, mut value, mut end) = (0, 100, rest.len().min(1));
+    for digit in rest.bytes().skip(1).take_while(u8::is_ascii_digit) {
+        ms += u64::from(digit - b'0') * value;
+        (value, end) = (value / 10, end + 1);
+    }
+    let Some((day, clock)) = whole.split_once('T') else {
         // Far beyond what names of recordings can say.
         let s: u64 = whole.parse().ok()?;
-        return (s < 1 << 40 && rest == fraction).then(|| s * 1000 + ms);
+        return (s < 1 << 40 && end == rest.len()).then(|| s * 1000 + ms);
     };
-    let (clock, offset) = time.split_at_checked(8)?;
-    let offset = [offset, &rest[fraction.len()..]].concat().replace(':', "");
-    // A plus stands in an address as it is, or coded.
-    let offset = offset.replace("%2B", "+").replace("%2b", "+");
-    let offset = if offset == "Z" { "+0000" } else { &offset };
     // The names of recordings have the same parts, and are read strictly.
-    let name = Name::parse(day, &format!("{}{offset}.mp4", clock.replace(':', "-")))?;
-    Some(name.start_s * 1000 + ms)
+    let mut file = String::new();
+    for c in clock.chars().chain(rest[end..].chars()) {
+        match c {
+            ':' if file.len() < 8 => file.push('-'),
+            ':' => {}
+            'Z' => file.push_str("+0000"),
+            _ => file.push(c),
+        }
+    }
+    // A plus stands in an address as it is, or coded.
+    if file
+        .get(8..11)
+        .is_some_and(|sign| sign.eq_ignore_ascii_case("%2b"))
+    {
+        file.replace_range(8..11, "+");
+    }
+    file.push_str(".mp4");
+    Some(Name::parse(day, &file)?.start_s * 1000 + ms)
 }
 
 #[cfg(test)]

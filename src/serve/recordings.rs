@@ -89,7 +89,7 @@ pub fn file(exchange: &Exchange<'_>) -> io::Result<Ending> {
         return exchange.end(days(exchange));
     }
     match open(exchange, path) {
-        Ok(file) => send_file(exchange, &file),
+        Ok((file, _)) => send_file(exchange, &file),
         Err(rejection) => exchange.end(Err(rejection)),
     }
 }
@@ -100,7 +100,7 @@ fn days(exchange: &Exchange<'_>) -> Result<Answer, Rejection> {
     Ok(json(array(&quoted)))
 }
 
-fn open(exchange: &Exchange<'_>, path: &str) -> Result<File, Rejection> {
+fn open(exchange: &Exchange<'_>, path: &str) -> Result<(File, u64), Rejection> {
     library::open(archive(exchange)?, &exchange.camera.stream.name, name(path)?).map_err(refused)
 }
 
@@ -158,9 +158,14 @@ fn each(exchange: &Exchange<'_>, day: &str, found: &mut dyn FnMut(Name, &Found))
     let (archive, camera) = (archive(exchange)?, &exchange.camera.stream.name);
     // The run of the one before, and its end: media time, and Unix time.
     let mut before = None;
-    for name in library::of_day(archive, camera, day) {
-        let look = |file: File| Ok((library::look_into(&file)?, file.metadata()?.len()));
-        let Ok(((about, index), bytes)) = library::open(archive, camera, name).and_then(look) else {
+    let names = library::of_day(archive, camera, day);
+    if names.is_empty() {
+        return Ok(());
+    }
+    let folder = library::folder_of(archive, camera, day).map_err(refused)?;
+    for name in names {
+        let look = |(file, bytes)| Ok((library::look_into(&file, bytes)?, bytes));
+        let Ok(((about, index), bytes)) = library::open_in(&folder, name).and_then(look) else {
             continue;
         };
         let duration_90k = index.duration_90k();

@@ -81,20 +81,26 @@ pub fn open_own(path: &Path, new: bool) -> io::Result<File> {
         .open(path)
 }
 
-/// Opens a file to read that is below a folder, in others or at once. A link among these names is refused, as it may lead anywhere, and what
-/// is no file.
+/// Opens what is below a folder, in others or at once, to read it. A link among these names is refused, as it may lead anywhere.
 ///
 /// # Errors
-/// Those of open(2), with `NotFound` for what is no file.
+/// Those of open(2).
 pub fn open_below(folder: &Path, names: &[&str]) -> io::Result<File> {
     let mut file = File::open(folder)?;
     for name in names {
-        // What it is turns out behind it: a folder is none in which nothing can be opened, and a file is none for the last name.
-        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-        file = openat(&file, *name, flags, Mode::empty())?.into();
+        // What it is turns out behind it: a folder is none in which nothing can be opened.
+        file = open_at(&file, name)?;
     }
-    let is_file = file.metadata()?.is_file();
-    is_file.then_some(file).ok_or(ErrorKind::NotFound.into())
+    Ok(file)
+}
+
+/// Opens what has this name in a folder, to read it. A link is refused.
+///
+/// # Errors
+/// Those of open(2).
+pub fn open_at(folder: &File, name: &str) -> io::Result<File> {
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    Ok(openat(folder, name, flags, Mode::empty())?.into())
 }
 
 /// Has the kernel begin to write these bytes to the disk, without waiting for it: left alone, it gathers them for half a minute and

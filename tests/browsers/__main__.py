@@ -65,6 +65,8 @@ CHECKS = {
                       panel.a_camera_without_a_name_is_known_by_its_own,
                       panel.who_may_not_watch_is_told, panel.what_is_at_hand_fades, panel.fingers_zoom_and_come_back,
                       recordings.recordings_are_reached_by_finger_and_key,
+                      recordings.ten_minutes_are_sought_in_without_reading_them,
+                      recordings.jpeg_recordings_are_offered_to_other_players,
                       sound.the_best_path_is_left_for_sound_and_taken_again, operate.the_page_operates_a_camera],
     Firefox: MAIN,
     WebKit: EVERYWHERE,

@@ -4,9 +4,11 @@ import json
 import shutil
 import urllib.request
 
+import jpeg
 from driver import OUT, check, wait_for
-from panel import finds_no_fault, focused, press
-from rig import Server
+from panel import ANNA, finds_no_fault, focused, press
+from people import PASSWORD, log_in
+from rig import Proxy, Server
 
 PATIENCE_S = 60
 CAMERA = "[test]\nname = yard\nwidth = 320\nheight = 240\nfps = 10\nrecord = always\n"
@@ -34,13 +36,13 @@ def listed(server):
 
 
 @contextlib.contextmanager
-def recorded(name):
+def recorded(name, camera=CAMERA):
     """The program with two recordings, of which it goes on with the second."""
     folder = OUT / f"{name}-recordings"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     (folder / ".fmp4streamer").touch()
-    with Server(name, CAMERA, f"record_dir = {folder}\nrecord_keep_free = 0") as server:
+    with Server(name, camera, f"record_dir = {folder}\nrecord_keep_free = 0") as server:
         for files in 1, 2:
             wait_for("seconds are recorded", PATIENCE_S, lambda: len(listed(server)) == files and listed(server)[-1]["seconds"] > 2.5)
             if files == 1:
@@ -89,6 +91,75 @@ def what_was_recorded_plays(browser):
             "return taken.duration < 2 && !taken.seeking && taken.readyState >= 2 && taken.currentTime > 0"))
         errors = browser.errors()
         check(not errors, f"on the console: {errors}")
+
+
+def prolonged(path, seconds):
+    """A recording that was cut off, with its groups of pictures over and over: what a crash leaves."""
+    data, places, at = path.read_bytes(), [], 0
+    number = lambda at, size: int.from_bytes(data[at:at + size], "big")
+    while at + 8 <= len(data) and (size := number(at, 4)) and at + size <= len(data):
+        if data[at + 4:at + 8] == b"moof":
+            places.append(at)
+        at += size
+    ends, time = places[1:], lambda at: number(at + 60, 8)
+    period = time(places[-1]) - time(places[0])
+    with path.open("r+b") as file:
+        file.truncate(places[0])
+        file.seek(places[0])
+        for later in range(0, seconds * 90000, period):
+            for begin, end in zip(places, ends):
+                file.write(data[begin:begin + 60] + (time(begin) + later).to_bytes(8, "big") + data[begin + 68:end])
+
+
+def ten_minutes_are_sought_in_without_reading_them(browser):
+    folder = OUT / f"{browser.name}-long"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    (folder / ".fmp4streamer").touch()
+    camera = "[test]\nname = yard\nwidth = 1280\nheight = 720\nrecord = always\n"
+    with Server(folder.name, camera, f"record_dir = {folder}\nrecord_keep_free = 0") as server:
+        wait_for("seconds are recorded", PATIENCE_S, lambda: (files := listed(server)) and files[0]["seconds"] > 3.5)
+        server.process.kill()
+        server.process.wait()
+        (path,) = folder.glob("*/*/*.mp4")
+        prolonged(path, 600)
+        server.start()
+        wait_for("it is repaired", PATIENCE_S, lambda: server.answers() and listed(server)[0]["seconds"] > 600)
+        # All of it would take longer than anybody waits.
+        rate = path.stat().st_size // (3 * PATIENCE_S)
+        with Proxy(server, "/", str(rate)) as proxy:
+            browser.open(proxy.url("status", browser.host))
+            asked = server.status()["requests"]
+            browser.run("""
+                const video = window.video = document.createElement('video');
+                video.muted = true;
+                video.src = arguments[0];
+                video.onloadedmetadata = () => video.currentTime = 480;""", proxy.url("recordings/" + listed(server)[0]["name"], browser.host))
+            wait_for("its length and its middle", PATIENCE_S, lambda: browser.run(
+                "return Math.abs(video.duration - 600) < 5 && !video.seeking && video.currentTime === 480 && video.readyState >= 2"))
+            # That of the status above, too, and two of the list.
+            asked = server.status()["requests"] - asked - 3
+            check(asked <= 3, f"{asked} requests")
+
+
+def jpeg_recordings_are_offered_to_other_players(browser):
+    name = f"{browser.name}-recordings-jpeg"
+    with recorded(name, jpeg.camera(name, 3, "whole") + "record = always\n") as server:
+        open_page(browser, server)
+        browser.run("document.querySelector('#hours button').click()")
+        wait_for("it is told", PATIENCE_S, lambda: browser.run(
+            "return document.getElementById('now').textContent === words.jpegRecordings && !document.getElementById('save').hidden"))
+        check(browser.run("return document.getElementById('delete').hidden"), "who may not delete is offered it")
+        # Who runs the camera may.
+        server.stop()
+        server.config.write_text(server.config.read_text() + ANNA)
+        server.start()
+        wait_for("it listens", PATIENCE_S, server.answers)
+        browser.open(server.url(host=browser.host))
+        log_in(browser, PASSWORD)
+        open_page(browser, server)
+        browser.run("document.querySelector('#hours button').click()")
+        wait_for("who may delete is offered it", PATIENCE_S, lambda: browser.run("return !document.getElementById('delete').hidden"))
 
 
 def recordings_are_reached_by_finger_and_key(browser):

@@ -1,7 +1,8 @@
 //! Laws that hold for any bytes, as functions that panic where one is broken: for tests and fuzz targets.
 
+use super::heads::Heads;
 use super::reader::{self, Found, fields_before_children};
-use super::recording::{Extent, Index, about, extent};
+use super::recording::{Extent, Index, about, extent, fragment_bytes};
 
 /// Walking any bytes comes to an end, and what is found nests: side by side, the boxes of a level are what
 /// the boxes around them hold, and those of the top are all of `data`.
@@ -29,8 +30,8 @@ pub fn walk(data: &[u8]) {
     }
 }
 
-/// A file that a crash left, of any bytes, has an index after its repair, which ends where its fragments begin; and nothing behind that
-/// is changed.
+/// A file that a crash left, of any bytes, has an index after its repair, which ends where its fragments begin; the heads that are packed
+/// before it are those of its fragments; and nothing behind that is changed.
 pub fn repair(data: &[u8]) {
     let Extent::Open(head_bytes) = extent(data) else {
         return;
@@ -42,11 +43,17 @@ pub fn repair(data: &[u8]) {
     }
     let mut head = data[..head_bytes].to_vec();
     assert!(about(&head).is_none_or(|about| about.head_bytes == head_bytes));
-    if let Some(sidx_at) = index.close(&mut head) {
-        assert!(about(&head).is_none_or(|about| about.index.is_some()));
+    if index.close(&mut head).is_some() {
         assert_eq!(extent(&head), Extent::Closed);
-        let size = u32::from_be_bytes([0, 1, 2, 3].map(|at| head[sidx_at + at]));
-        assert_eq!(sidx_at + size as usize, head_bytes);
+        let (heads_at, index_at) = about(&head).map_or((0, 0), |about| (about.heads_at, about.head_bytes));
+        let index = Index::read(&head[index_at..]);
+        assert_eq!(index.map(|(_, bytes)| index_at + bytes), Some(head_bytes));
+        let mut heads = Heads::find(&head[heads_at..index_at]);
+        let mut rest = &data[head_bytes..];
+        while let Some(packed) = heads.read() {
+            assert!(rest.starts_with(packed));
+            rest = &rest[fragment_bytes(packed, rest.len() as u64).unwrap_or_default() as usize..];
+        }
     }
 }
 

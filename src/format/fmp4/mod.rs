@@ -26,6 +26,7 @@
 mod boxes;
 mod bursts;
 mod fragment;
+mod heads;
 mod init;
 pub mod laws;
 mod movie;
@@ -37,11 +38,12 @@ mod timeline;
 mod track;
 
 pub use fragment::{Fragment, HEAD_BYTES, MAX_PAYLOAD_BYTES, MOOF_BYTES, TooLarge};
+pub use heads::{HEADS_BYTES, Heads};
 pub use init::Init;
 pub use movie::{Movie, shift};
 pub use recording::{
-    About, EVENTS_AT, EVENTS_S, Extent, Index, Origin, SYNCED_AT, WALL_AT, about, extent, forget_durations,
-    head,
+    About, EVENTS_AT, EVENTS_S, Extent, Index, Origin, REFERENCE_BYTES, SYNCED_AT, WALL_AT, about, extent,
+    forget_durations, fragment_bytes, head,
 };
 pub use samples::{FRAGMENT_BYTES, Samples};
 pub use sound::{FRAME_SAMPLES, SoundFormat, SoundFrame};

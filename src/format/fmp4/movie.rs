@@ -145,16 +145,20 @@ impl Movie {
         }
     }
 
-    /// Adds the first picture of a fragment behind the others, as one of a time-lapse. Gives where it is in the fragment, and its bytes; `None`
-    /// if there is none.
-    pub fn add_picture(&mut self, moof: &[u8]) -> Option<(u64, u64)> {
+    /// Adds the first picture of a fragment, of which so many bytes are there, behind the others, as one of a time-lapse. Gives where it is in
+    /// the fragment, and its bytes; `None` if there is none, or not all of it.
+    pub fn add_picture(&mut self, moof: &[u8], most: u64) -> Option<(u64, u64)> {
         // The video's part is the first one.
         let (_, _, traf) = traf_at(moof, TRAFS_AT).filter(|(track, ..)| *track == 0)?;
-        let (at, size) = (u32_at(traf, 60)?, u32_at(traf, 68)?);
+        let size = u32_at(traf, 68)?;
+        let (offset, bytes) = (u64::from(u32_at(traf, 60)?), u64::from(size));
+        if offset + bytes > most {
+            return None;
+        }
         let table = &mut self.tables[0];
         // All of them are key frames, for which there need be no table.
         table.add(table.end, LAPSE_90K, size, table.end_at);
-        Some((at.into(), size.into()))
+        Some((offset, bytes))
     }
 
     /// All that stands before so many bytes of samples, made from the beginning of their file.

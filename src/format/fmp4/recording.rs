@@ -3,14 +3,17 @@
 //! ```text
 //! ftyp, moov    as every player gets them; the durations are unknown at first
 //! uuid          ours: which camera, and when
-//! free          room for the index
+//! free          room for the index; once that is there, the heads of the fragments, packed
 //! moof mdat …   fragments that count from 0, each with a group of pictures and the sound beside it
 //! ```
 //!
 //! At its end the file's durations are set, and the end of `free` becomes a `sidx`. That has to end where the first moof begins: with
-//! any byte between them, Chromium reads the whole file before it shows a picture. Firefox knows the length by the durations.
+//! any byte between them, Chromium reads the whole file before it shows a picture. Firefox knows the length by the durations. The packed
+//! heads could not stand at the file's end, where they would take no room in advance: where a `sidx` is, FFmpeg reads a file as a whole
+//! unless its last fragment ends it.
 
 use super::boxes::Writer;
+use super::heads::HeadPacker;
 use super::init::{Init, SYNC_SAMPLE};
 use super::sound::FRAME_SAMPLES;
 use super::track::{TIMESCALE, VIDEO_TRACK};
@@ -19,7 +22,8 @@ use super::track::{TIMESCALE, VIDEO_TRACK};
 const USERTYPE: [u8; 16] = *b"\xf4\x4d\x70\x34\x5e\x1c\x4b\x07\x9a\x52\x72\x65\x63\x6f\x72\x64";
 /// Of a sidx of version 1 without references (8.16.3).
 const SIDX_BYTES: usize = 40;
-const REFERENCE_BYTES: usize = 12;
+/// Each reference in an index takes so much of its room.
+pub const REFERENCE_BYTES: usize = 12;
 
 /// What our own box says of a file.
 #[derive(Debug, Clone, Copy)]
@@ -38,8 +42,8 @@ pub struct Origin<'a> {
     pub synced: bool,
 }
 
-/// What a file begins with; in its index there will be room for so many references.
-pub fn head(init: &Init, origin: &Origin<'_>, references: usize) -> Vec<u8> {
+/// What a file begins with, with room of so many bytes for the references of its index, and for the heads of its fragments.
+pub fn head(init: &Init, origin: &Origin<'_>, room_bytes: usize) -> Vec<u8> {
     let mut w = Writer::with_capacity(8192);
     w.bytes(init.bytes(true));
     w.boxed(b"uuid", |w| {
@@ -55,7 +59,7 @@ pub fn head(init: &Init, origin: &Origin<'_>, references: usize) -> Vec<u8> {
         w.bytes(origin.camera.as_bytes());
     });
     w.boxed(b"free", |w| {
-        w.bytes(&vec![0; SIDX_BYTES + REFERENCE_BYTES * references]);
+        w.bytes(&vec![0; SIDX_BYTES + room_bytes]);
     });
     w.into_bytes()
 }
@@ -75,6 +79,19 @@ pub(super) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
+/// What a file's head consists of.
+const KINDS: [[u8; 4]; 4] = [*b"ftyp", *b"moov", *b"uuid", *b"free"];
+
+/// Where each box of a file's head begins, and where the last one ends; `None` if these are not its first bytes, up to the last of these boxes.
+fn places(bytes: &[u8]) -> Option<[usize; 5]> {
+    let mut places = [0; 5];
+    for (n, kind) in KINDS.iter().enumerate() {
+        let (_, size) = box_at(bytes.get(places[n]..)?).filter(|(found, _)| *found == kind)?;
+        places[n + 1] = places[n].checked_add(size)?;
+    }
+    Some(places)
+}
+
 /// The extent of a file's head in its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
@@ -88,17 +105,13 @@ pub enum Extent {
 
 /// Looks at a file's first bytes.
 pub fn extent(bytes: &[u8]) -> Extent {
-    let mut at = 0;
-    for kind in [b"ftyp", b"moov", b"uuid", b"free"] {
-        match bytes.get(at..).and_then(box_at) {
-            Some((found, size)) if found == kind => at = at.saturating_add(size),
-            _ => return Extent::Foreign,
-        }
-    }
-    match bytes.get(at..).and_then(box_at) {
-        Some((b"sidx", _)) => Extent::Closed,
-        _ if at > bytes.len() => Extent::Foreign,
-        _ => Extent::Open(at),
+    let Some([.., end]) = places(bytes) else {
+        return Extent::Foreign;
+    };
+    match bytes.get(end..).map(box_at) {
+        None => Extent::Foreign,
+        Some(Some((b"sidx", _))) => Extent::Closed,
+        Some(_) => Extent::Open(end),
     }
 }
 
@@ -117,7 +130,9 @@ pub const EVENTS_S: u64 = 5;
 pub struct About {
     /// Bytes of ftyp and moov.
     pub init_bytes: usize,
-    /// Its fragments begin there.
+    /// Once it has an index, the heads of its fragments are there, up to the index.
+    pub heads_at: usize,
+    /// Its index is there, or else its first fragment.
     pub head_bytes: usize,
     /// See [`Origin`].
     pub run: u64,
@@ -128,37 +143,29 @@ pub struct About {
     /// When something happened at the camera: a bit for each [`EVENTS_S`] from the first picture on, the least significant first; the
     /// last one is for all that comes after it, too.
     pub events: u64,
-    /// `None` while it is being recorded.
-    pub index: Option<Index>,
 }
 
-/// Reads a file's first bytes; `None` if it is no recording of ours, or not all of its head is there.
+/// Reads a file's first bytes, at least up to its index or the room for it; `None` if it is no recording of ours, or these are not all there.
 pub fn about(bytes: &[u8]) -> Option<About> {
-    let mut head_bytes = match extent(bytes) {
-        Extent::Foreign => return None,
-        _ => free_at(bytes)?,
-    };
-    let (_, ftyp_bytes) = box_at(bytes)?;
-    let (_, moov_bytes) = box_at(bytes.get(ftyp_bytes..)?)?;
-    let init_bytes = ftyp_bytes + moov_bytes;
+    let [_, _, init_bytes, free_at, head_bytes] = places(bytes)?;
     let own = |at| u64_at(bytes, init_bytes + at);
     let has_events = bytes.get(init_bytes + 24).is_some_and(|version| *version > 0);
-    let (_, free_bytes) = box_at(bytes.get(head_bytes..)?)?;
-    head_bytes += free_bytes;
-    let mut index = None;
-    if let Some((b"sidx", size)) = bytes.get(head_bytes..).and_then(box_at) {
-        index = Some(Index::read(bytes.get(head_bytes..)?.get(..size)?)?);
-        head_bytes += size;
-    }
     Some(About {
         init_bytes,
+        heads_at: free_at + 8,
         head_bytes,
         run: own(32)?,
         media_90k: own(40)?,
         wall_us: own(WALL_AT as usize)?,
         events: own(EVENTS_AT as usize).filter(|_| has_events).unwrap_or(0),
-        index,
     })
+}
+
+/// The bytes of the fragment that begins with these, at least up to its payload; `None` if it is none, or has more than `most` bytes.
+pub fn fragment_bytes(bytes: &[u8], most: u64) -> Option<u64> {
+    let (_, moof_bytes) = box_at(bytes).filter(|(kind, _)| *kind == b"moof")?;
+    let (_, mdat_bytes) = box_at(bytes.get(moof_bytes..)?).filter(|(kind, _)| *kind == b"mdat")?;
+    Some(moof_bytes as u64 + mdat_bytes as u64).filter(|size| *size <= most)
 }
 
 /// What is in a file, and where: grows with each fragment.
@@ -168,20 +175,20 @@ pub struct Index {
     references: Vec<(u32, u64)>,
     /// Where the video ends, and the sound, each in its own timescale.
     ends: [u64; 2],
+    heads: HeadPacker,
 }
 
 impl Index {
     /// Adds the fragment that begins with these bytes, at least up to its payload, and gives its size; `None` if there is none that
     /// may stand here, or it has more than `most` bytes. (The first one begins with a key frame.)
-    pub fn add(&mut self, bytes: &[u8], most: u64) -> Option<u64> {
-        let (_, moof_bytes) = box_at(bytes).filter(|(kind, _)| *kind == b"moof")?;
-        let (_, mdat_bytes) = box_at(bytes.get(moof_bytes..)?).filter(|(kind, _)| *kind == b"mdat")?;
-        let size = Some(moof_bytes as u64 + mdat_bytes as u64).filter(|size| *size <= most)?;
+    pub fn add(&mut self, head: &[u8], most: u64) -> Option<u64> {
+        let size = fragment_bytes(head, most)?;
+        let moof_bytes = u32_at(head, 0)? as usize;
         // As they stand in what `Samples` writes: an mfhd, and a traf for each track.
         let (mut ends, mut start, mut at) = (self.ends, None, 24);
         while at < moof_bytes {
-            let (_, traf_bytes) = box_at(bytes.get(at..moof_bytes)?).filter(|(kind, _)| *kind == b"traf")?;
-            let traf = bytes.get(at..at.checked_add(traf_bytes)?)?;
+            let (_, traf_bytes) = box_at(head.get(at..moof_bytes)?).filter(|(kind, _)| *kind == b"traf")?;
+            let traf = head.get(at..at.checked_add(traf_bytes)?)?;
             let time = u64_at(traf, 36)?;
             if u32_at(traf, 20)? == VIDEO_TRACK {
                 let durations = traf
@@ -203,6 +210,7 @@ impl Index {
         let (bytes, _) = self.references.last_mut()?;
         *bytes = bytes.saturating_add(size as u32);
         self.ends = ends;
+        self.heads.add(&head[..moof_bytes + 8]);
         Some(size)
     }
 
@@ -216,24 +224,33 @@ impl Index {
         self.ends[0].saturating_sub(self.begin_90k())
     }
 
-    /// Puts the durations and the index into a file's head, which ends with its `free`. Gives where the index begins: it has to be on
-    /// the disk before the bytes in front of it are, which say that it is there. `None` if this is no such head.
+    /// Puts the durations, the index and the heads of the fragments into a file's head, which ends with its `free`. Gives the place from
+    /// which on it has to be on the disk before the bytes in front of it are, which say that it is there. `None` if this is no such head.
     pub fn close(&self, head: &mut [u8]) -> Option<usize> {
         let Extent::Open(end) = extent(head) else {
             return None;
         };
         set_durations(head, 0, &self.ends, &mut 0);
-        let free_at = free_at(head)?;
-        let room = (end - free_at).checked_sub(8 + SIDX_BYTES)? / REFERENCE_BYTES;
+        let heads_at = about(head)?.heads_at;
+        let room = (end - heads_at).checked_sub(SIDX_BYTES)? / REFERENCE_BYTES;
         let sidx = self.sidx(room);
         let sidx_at = end - sidx.len();
         head[sidx_at..end].copy_from_slice(&sidx);
-        head[free_at..free_at + 4].copy_from_slice(&((sidx_at - free_at) as u32).to_be_bytes());
-        Some(sidx_at)
+        let free_bytes = (sidx_at + 8 - heads_at) as u32;
+        head[heads_at - 8..heads_at - 4].copy_from_slice(&free_bytes.to_be_bytes());
+        self.heads.write(&mut head[heads_at..sidx_at]);
+        Some(heads_at)
     }
 
-    /// Reads a `sidx` of ours.
-    fn read(sidx: &[u8]) -> Option<Index> {
+    /// The packed heads of the fragments that were added; none if it was read.
+    pub fn packed_heads(&self) -> &[u8] {
+        self.heads.packed()
+    }
+
+    /// Reads a `sidx` of ours, which these bytes begin with; gives its size, too. `None` if it is none.
+    pub fn read(bytes: &[u8]) -> Option<(Index, usize)> {
+        let (_, size) = box_at(bytes).filter(|(kind, _)| *kind == b"sidx")?;
+        let sidx = bytes.get(..size)?;
         let mut index = Index::default();
         let mut time = u64_at(sidx, 20)?;
         for reference in sidx.get(SIDX_BYTES..)?.chunks_exact(REFERENCE_BYTES) {
@@ -241,7 +258,7 @@ impl Index {
             time = time.checked_add(u32_at(reference, 4)?.into())?;
         }
         index.ends[0] = time;
-        Some(index)
+        Some((index, size))
     }
 
     /// Of each group of pictures, its bytes and how long it is, in 1/90000 s.
@@ -252,27 +269,26 @@ impl Index {
         })
     }
 
-    /// 8.16.3, version 1. What there is no room for is of the last reference.
+    /// 8.16.3, version 1. Where there is no room for each group, a reference is of some of them.
     fn sidx(&self, room: usize) -> Vec<u8> {
         let mut w = Writer::with_capacity(SIDX_BYTES + REFERENCE_BYTES * room);
-        let listed = &self.references[..self.references.len().min(room)];
+        let groups = &self.references;
+        let most = room.min(u16::MAX.into());
+        let step = groups.len().div_ceil(most.max(1)).max(1);
         w.full_box(b"sidx", 1, 0, |w| {
             w.u32(VIDEO_TRACK); // reference_ID
             w.u32(TIMESCALE);
-            w.u64(listed.first().map_or(0, |(_, time)| *time)); // earliest_presentation_time
+            w.u64(self.begin_90k()); // earliest_presentation_time
             w.u64(0); // first_offset
             w.u16(0); // reserved
-            w.u16(listed.len() as u16);
-            for (n, (bytes, time)) in listed.iter().enumerate() {
-                let (mut bytes, mut end) = (*bytes, self.ends[0]);
-                if let Some((_, next)) = listed.get(n + 1) {
-                    end = *next;
-                } else {
-                    let rest = self.references[n + 1..].iter();
-                    bytes = rest.fold(bytes, |sum, (bytes, _)| sum.saturating_add(*bytes));
-                }
+            w.u16(groups.len().div_ceil(step).min(most) as u16);
+            for (n, joined) in groups.chunks(step).take(most).enumerate() {
+                let bytes = joined
+                    .iter()
+                    .fold(0u32, |sum, (bytes, _)| sum.saturating_add(*bytes));
+                let end = groups.get((n + 1) * step).map_or(self.ends[0], |(_, next)| *next);
                 w.u32(bytes.min(u32::MAX >> 1)); // reference_type media, referenced_size
-                w.u32(end.saturating_sub(*time) as u32); // subsegment_duration
+                w.u32(end.saturating_sub(joined[0].1) as u32); // subsegment_duration
                 w.u32(0x9000_0000); // starts_with_SAP, SAP_type 1
             }
         });
@@ -283,17 +299,6 @@ impl Index {
 /// Forgets the durations in a file's ftyp and moov, so that those of two files can be compared.
 pub fn forget_durations(init: &mut [u8]) {
     set_durations(init, 0, &[0; 2], &mut 0);
-}
-
-/// Where the last box of a head begins.
-fn free_at(head: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    loop {
-        match box_at(head.get(at..)?)? {
-            (b"free", _) => return Some(at),
-            (_, size) => at = at.checked_add(size)?,
-        }
-    }
 }
 
 /// The boxes with durations in them, each in the one before it.

@@ -40,7 +40,7 @@ fn a_file_is_made_at_the_first_free_name_and_is_not_deleted_while_it_is_open() {
     let rig = Rig::new("archive");
     let archive = archive(&rig, 0);
     let first = &rig.fragments(40)[0];
-    let make = |path: &Path| RecordingFile::create(path, first, ORIGIN, 10, 0);
+    let make = |path: &Path| RecordingFile::create(path, first, ORIGIN, 1000, 0);
     let wanted = name("2026-11-28/14-05-00+0100.mp4");
     let names: Vec<Name> = (0..3)
         .map(|_| archive.create("yard", wanted, &make).unwrap().0)
@@ -106,7 +106,7 @@ fn what_is_foreign_stays_and_an_empty_day_goes() {
     .unwrap();
 
     let first = &rig.fragments(40)[0];
-    let make = |path: &Path| RecordingFile::create(path, first, ORIGIN, 10, 0);
+    let make = |path: &Path| RecordingFile::create(path, first, ORIGIN, 1000, 0);
     for (camera, day) in [("linked", "02"), ("yard", "01")] {
         let wanted = name(&format!("2026-11-{day}/12-00-00+0000.mp4"));
         let refused = archive(&rig, 0).create(camera, wanted, &make).unwrap_err();
@@ -147,7 +147,7 @@ fn by_age_they_are_deleted_once_an_hour() {
         ..limits
     });
     let first = &rig.fragments(40)[0];
-    let make = |path: &Path| RecordingFile::create(path, first, ORIGIN, 10, 0);
+    let make = |path: &Path| RecordingFile::create(path, first, ORIGIN, 1000, 0);
     for _ in 0..3 {
         let wanted = name("2026-11-20/12-00-00+0000.mp4");
         let (name, _) = archive.create("yard", wanted, &make).unwrap();
@@ -162,7 +162,7 @@ fn the_newest_days_are_repaired() {
     let rig = Rig::new("newest");
     let archive = archive(&rig, u64::MAX);
     let fragments = rig.fragments(40);
-    let make = |path: &Path| RecordingFile::create(path, &fragments[0], ORIGIN, 10, 0);
+    let make = |path: &Path| RecordingFile::create(path, &fragments[0], ORIGIN, 1000, 0);
     for day in ["26", "27", "29"] {
         for time in ["11-00-00", "12-00-00"] {
             let wanted = name(&format!("2026-11-{day}/{time}+0000.mp4"));

@@ -67,7 +67,7 @@ impl Rig {
 
     fn create(&self, name: &str, first: &Fragment) -> (PathBuf, RecordingFile) {
         let path = self.folder.join(name);
-        let file = RecordingFile::create(&path, first, ORIGIN, 10, 0).unwrap();
+        let file = RecordingFile::create(&path, first, ORIGIN, 1000, 0).unwrap();
         (path, file)
     }
 }
@@ -90,7 +90,7 @@ fn a_file_counts_from_its_first_picture_and_is_written_by_groups() {
     let rig = Rig::new("groups");
     let fragments = rig.fragments(40_000);
     let (path, mut file) = rig.create("a", &fragments[0]);
-    let again = RecordingFile::create(&path, &fragments[0], ORIGIN, 10, 0);
+    let again = RecordingFile::create(&path, &fragments[0], ORIGIN, 1000, 0);
     assert_eq!(again.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
     let size = || fs::metadata(&path).unwrap().len();
     let head_bytes = size();
@@ -148,7 +148,9 @@ fn a_file_that_was_cut_is_whole_up_to_its_last_whole_fragment() {
 
     let cut = rig.folder.join("cut");
     let mut random = Random::new(3);
-    let mut lengths: Vec<usize> = (0..150).map(|_| random.below(open.len())).collect();
+    let mut lengths: Vec<usize> = (0..150)
+        .map(|_| fragments_at - 99 + random.below(open.len() - fragments_at + 99))
+        .collect();
     lengths.extend([
         0,
         1,

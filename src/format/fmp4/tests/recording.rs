@@ -2,7 +2,7 @@ use super::*;
 use crate::format::fmp4::init::tests::parameters;
 use crate::format::fmp4::reader::{find, walk};
 use crate::format::fmp4::sound::tests::MONO;
-use crate::format::fmp4::{Fragment, Samples, SoundFormat, SoundFrame, Span};
+use crate::format::fmp4::{Fragment, Heads, Samples, SoundFormat, SoundFrame, Span};
 use crate::format::h264::{AccessUnit, Refresh};
 use std::sync::Arc;
 
@@ -116,7 +116,7 @@ fn a_group_is_one_fragment_in_which_nothing_is_missing() {
 #[test]
 fn an_index_ends_where_the_fragments_begin_and_says_where_the_groups_are() {
     let init = init(Some(MONO));
-    let mut file = head(&init, &ORIGIN, 5);
+    let mut file = head(&init, &ORIGIN, 1000);
     let head_bytes = file.len();
     assert_eq!(extent(&file), Extent::Open(head_bytes));
     assert_eq!(extent(&file[..head_bytes - 1]), Extent::Foreign);
@@ -141,7 +141,7 @@ fn an_index_ends_where_the_fragments_begin_and_says_where_the_groups_are() {
         add(&first),
         add(&pictures(30, 50, true)) + add(&pictures(50, 60, false)) + add(&[sound(&init, 4096, 2)]),
     ];
-    let sidx_at = index.close(&mut file[..head_bytes]).unwrap();
+    let heads_at = index.close(&mut file[..head_bytes]).unwrap();
     assert_eq!((index.duration_90k(), extent(&file)), (180_000, Extent::Closed));
     assert!(index.close(&mut file[..head_bytes]).is_none(), "it is closed");
 
@@ -150,7 +150,6 @@ fn an_index_ends_where_the_fragments_begin_and_says_where_the_groups_are() {
     let top: Vec<&str> = paths.filter(|path| !path.contains('/')).collect();
     assert_eq!(top[..6], ["ftyp", "moov", "uuid", "free", "sidx", "moof"]);
     let sidx = boxes.iter().find(|found| found.path == "sidx").unwrap();
-    assert_eq!(sidx.whole.as_ptr_range().start, file[sidx_at..].as_ptr());
     assert_eq!(sidx.whole.as_ptr_range().end, file[head_bytes..].as_ptr());
     let expected = [
         [1 << 24, 1, 90_000, 0, 0, 0, 0, 2].as_slice(),
@@ -160,18 +159,31 @@ fn an_index_ends_where_the_fragments_begin_and_says_where_the_groups_are() {
     assert_eq!(u32s(sidx.body), expected.concat());
 
     // Who looks into it finds the same.
-    let found = about(&file[..head_bytes]).unwrap();
+    let found = about(&file).unwrap();
     assert_eq!(
-        (found.init_bytes, found.head_bytes, found.run),
-        (init.bytes(true).len(), head_bytes, ORIGIN.run)
+        (found.init_bytes, found.heads_at, found.run),
+        (init.bytes(true).len(), heads_at, ORIGIN.run)
     );
     assert_eq!(
         (found.media_90k, found.wall_us),
         (ORIGIN.media_90k, ORIGIN.wall_us)
     );
-    let listed: Vec<(u32, u64)> = found.index.unwrap().groups().collect();
-    assert_eq!(listed, groups.map(|bytes| (bytes, 90_000)));
-    assert!((0..head_bytes).all(|end| about(&file[..end]).is_none_or(|found| found.index.is_none())));
+    let (read, bytes) = Index::read(&file[found.head_bytes..]).unwrap();
+    assert_eq!(found.head_bytes + bytes, head_bytes);
+    assert_eq!(
+        read.groups().collect::<Vec<_>>(),
+        groups.map(|bytes| (bytes, 90_000))
+    );
+    assert!((0..bytes).all(|end| Index::read(&file[found.head_bytes..][..end]).is_none()));
+    assert!((0..heads_at).all(|end| about(&file[..end]).is_none()));
+    let room = &file[heads_at..found.head_bytes];
+    let (mut packed, mut at, mut count) = (Heads::find(room), head_bytes, 0);
+    while let Some(head) = packed.read() {
+        assert_eq!(head, &file[at..at + head.len()]);
+        at += fragment_bytes(head, u64::MAX).unwrap() as usize;
+        count += 1;
+    }
+    assert_eq!((at, count), (file.len(), 4));
 
     let field = |path: &str, at: usize| u32s(&find(&file, path).unwrap()[at..])[0];
     assert_eq!(
@@ -198,10 +210,10 @@ fn an_index_ends_where_the_fragments_begin_and_says_where_the_groups_are() {
 }
 
 #[test]
-fn what_there_is_no_room_for_is_of_the_last_reference() {
+fn where_there_is_no_room_for_each_group_a_reference_is_of_some() {
     let init = init(None);
-    for (room, groups) in [(0, 3), (1, 3), (2, 2), (3, 3), (4, 3)] {
-        let mut file = head(&init, &ORIGIN, room);
+    for (room, groups) in [(0, 3), (1, 3), (2, 3), (2, 2), (3, 3), (4, 3), (3, 7)] {
+        let mut file = head(&init, &ORIGIN, REFERENCE_BYTES * room);
         let mut index = Index::default();
         let pictures: Vec<Vec<u8>> = (0..groups)
             .map(|n| joined(&[picture(&init, true, n * 90_000)]))
