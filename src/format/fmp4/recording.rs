@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! ftyp, moov    as every player gets them; the durations are unknown at first
-//! uuid          ours: which camera, and when
+//! uuid          ours: which camera, and when; and when something happened, which is written in place as it does
 //! free          room for the index; once that is there, the heads of the fragments, packed
 //! moof mdat …   fragments that count from 0, each with a group of pictures and the sound beside it
 //! ```
