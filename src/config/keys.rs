@@ -514,8 +514,9 @@ pub static KEYS: &[Key] = &[
         default: "no",
         doc: doc(
             "Whether events tell when something moves before the camera, which does not sleep then. It is found by the sizes of its \
-              pictures, so that it costs next to nothing; /status says how good those are for that. An encoder of this machine is \
-              told not to code noise (h264_minimum_qp_value = 26), unless its section says otherwise.",
+              pictures, or by samples of raw ones on their way to an encoder of this machine, and costs next to nothing; /status \
+              says how good those are for that. An encoder of this machine is told not to code noise (h264_minimum_qp_value = 26), \
+              unless its section says otherwise.",
         ),
         allowed: "yes or no",
         set: |draft, text| {

@@ -121,6 +121,36 @@ pub fn copy(
     true
 }
 
+/// [`luma`] takes so many samples of a line, and so many lines: of 640x480, one of 64.
+pub const GRID: (usize, usize) = (80, 60);
+
+/// Takes samples of a picture's luma, all over it and line by line; false: they are not all there, or the format is not one whose luma is
+/// found so.
+pub fn luma((width, height): (usize, usize), (bytes, of): (&[u8], Lines), samples: &mut Vec<u8>) -> bool {
+    let (columns, rows) = GRID;
+    let (first, step) = match &of.fourcc {
+        b"YUYV" | b"YVYU" => (0, 2),
+        b"UYVY" | b"VYUY" => (1, 2),
+        b"NV12" | b"NV21" | b"NV16" | b"NV61" | b"YU12" | b"YV12" | b"422P" | b"GREY" => (0, 1),
+        _ => return false,
+    };
+    if of.size_bytes().is_none_or(|size_bytes| size_bytes > bytes.len()) {
+        return false;
+    }
+    samples.clear();
+    for row in 0..rows {
+        let y = (2 * row + 1) * height / (2 * rows);
+        for column in 0..columns {
+            let x = (2 * column + 1) * width / (2 * columns);
+            let Some(sample) = bytes.get(y * of.stride_bytes + first + x * step) else {
+                return false;
+            };
+            samples.push(*sample);
+        }
+    }
+    true
+}
+
 /// Laws that hold for any bytes, as functions that panic where one does not; for tests and fuzz targets.
 pub mod laws {
     use super::{Lines, copy};
@@ -222,6 +252,34 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn luma_is_found_in_each_format() {
+        for (fourcc, first, step) in [
+            (b"NV12", 0, 1),
+            (b"YU12", 0, 1),
+            (b"422P", 0, 1),
+            (b"GREY", 0, 1),
+            (b"YUYV", 0, 2),
+            (b"UYVY", 1, 2),
+        ] {
+            let of = lines(fourcc, 400, 125);
+            let bytes: Vec<u8> = (0..of.size_bytes().unwrap())
+                .map(|n| (n + n / 251) as u8)
+                .collect();
+            let mut samples = vec![9];
+            assert!(luma((160, 120), (&bytes, of), &mut samples));
+            let expected: Vec<u8> = (0..GRID.1)
+                .flat_map(|row| (0..GRID.0).map(move |column| (2 * column + 1, 2 * row + 1)))
+                .map(|(x, y)| bytes[400 * y + first + x * step])
+                .collect();
+            assert_eq!(samples, expected, "{fourcc:?}");
+            let cut = &bytes[..400 * 119];
+            assert!(!luma((160, 120), (cut, of), &mut samples), "not all there");
+        }
+        let rgb = lines(b"RGB3", 480, 120);
+        assert!(!luma((160, 120), (&[0; 480 * 120], rgb), &mut Vec::new()));
     }
 
     #[test]

@@ -34,8 +34,8 @@ const LIGHT_MS: u64 = 2000;
 const SILENCE_MS: u64 = 2000;
 /// A longer gap between two pictures is a start.
 const GAP_MS: u64 = 2000;
-/// The least spread: of P pictures, and of JPEG pictures, whose sizes tell by far smaller differences.
-const SPREAD_LEAST: [i32; 2] = [OCTAVE / 8, OCTAVE / 2048];
+/// The least spread, as in [`By`]: the sizes of JPEG pictures tell by far smaller differences.
+const SPREAD_LEAST: [i32; 3] = [OCTAVE / 8, OCTAVE / 2048, OCTAVE / 8];
 /// So many key pictures without a P picture that counts are all that there is.
 const KEYS_ALONE: u32 = 20;
 /// After so many changes of the quantization in a row JPEG pictures are not of a fixed quality.
@@ -50,6 +50,8 @@ pub enum Kind {
     P,
     /// A JPEG picture, with a number that changes with its quantization tables.
     Jpeg(u32),
+    /// A look at a raw picture, whose size is how different it is.
+    Raw,
 }
 
 /// One picture.
@@ -61,6 +63,15 @@ pub struct Sample {
     pub kind: Kind,
     /// Its size.
     pub bytes: usize,
+}
+
+/// What motion is found by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum By {
+    #[default]
+    P,
+    Jpeg,
+    Raw,
 }
 
 /// How good a stream is for this.
@@ -126,8 +137,7 @@ pub(super) struct Detector {
     pub score: i32,
     /// Something moves.
     pub moves: bool,
-    /// The pictures are JPEG.
-    pub jpeg: bool,
+    pub by: By,
 }
 
 impl Default for Detector {
@@ -155,7 +165,7 @@ impl Default for Detector {
             quality: Quality::Unknown,
             score: 0,
             moves: false,
-            jpeg: false,
+            by: By::P,
         }
     }
 }
@@ -175,6 +185,16 @@ impl Detector {
     /// True while what is usual is not known.
     pub fn learns(&self) -> bool {
         self.learnt < LEARN_BLOCKS
+    }
+
+    /// Nothing begins for a while, as the light has changed.
+    pub fn light(&mut self, now_ms: u64) {
+        self.light_until_ms = now_ms + LIGHT_MS;
+    }
+
+    /// True while a camera's exposure gets used to another light.
+    pub fn is_lit(&self, now_ms: u64) -> bool {
+        now_ms < self.light_until_ms
     }
 
     /// Takes the next picture. The threshold is in hundredths, as the score is.
@@ -198,6 +218,7 @@ impl Detector {
                 }
                 return;
             }
+            Kind::Raw => {}
             // It mends the key picture, which is no motion.
             Kind::P if self.after_key => return self.after_key = false,
             Kind::P => self.keys = 0,
@@ -212,7 +233,11 @@ impl Detector {
                 }
             }
         }
-        self.jpeg = sample.kind != Kind::P;
+        self.by = match sample.kind {
+            Kind::Jpeg(_) => By::Jpeg,
+            Kind::Raw => By::Raw,
+            _ => By::P,
+        };
         let begin_ms = *self.begin_ms.get_or_insert(now_ms + SILENCE_MS);
         if now_ms >= begin_ms {
             self.compare(size, (now_ms, since_ms as i32), threshold, gap_ms);
@@ -222,8 +247,11 @@ impl Detector {
     fn compare(&mut self, size: i32, (now_ms, since_ms): (u64, i32), threshold: i32, gap_ms: i32) {
         let least = self.before[0].min(self.before[1]);
         self.before = [self.before[1], size];
-        if !self.jpeg && size - least > LIGHT_STEP && self.key.is_some_and(|key| size > key - LIGHT_STEP) {
-            self.light_until_ms = now_ms + LIGHT_MS;
+        if self.by == By::P
+            && size - least > LIGHT_STEP
+            && self.key.is_some_and(|key| size > key - LIGHT_STEP)
+        {
+            self.light(now_ms);
         }
         let limited = match self.learns() {
             true => size,
@@ -247,7 +275,7 @@ impl Detector {
             return;
         }
         let mut off = smooth - self.usual;
-        if self.jpeg {
+        if self.by == By::Jpeg {
             off = off.abs();
         }
         self.score = off * 100 / self.spread;
@@ -258,7 +286,7 @@ impl Detector {
         self.for_ms = match self.moves {
             // Of P pictures each one counts by how far it is above two thirds of the threshold, or below (a CUSUM test). That finds what
             // is near the threshold sooner than a low pass does, and one alone is not enough.
-            false if !self.jpeg => {
+            false if self.by == By::P => {
                 let score = (limited - self.usual) * 100 / self.spread;
                 let above = score.min(threshold * 4 / 3) - threshold * 2 / 3;
                 (self.for_ms + since_ms.min(BEGIN_MS) * above / threshold).clamp(0, BEGIN_MS)
@@ -267,7 +295,7 @@ impl Detector {
             true if self.score < threshold / 2 => self.for_ms + since_ms,
             _ => 0,
         };
-        if self.for_ms >= needed_ms && (self.moves || now_ms >= self.light_until_ms) {
+        if self.for_ms >= needed_ms && (self.moves || !self.is_lit(now_ms)) {
             (self.moves, self.for_ms) = (!self.moves, 0);
         }
     }
@@ -283,12 +311,12 @@ impl Detector {
         let known = BLOCKS.min(self.learnt as usize);
         self.usual = median(&self.blocks[..known]);
         let far = self.blocks.map(|block| (block - self.usual).abs());
-        self.spread = median(&far[..known]).max(SPREAD_LEAST[usize::from(self.jpeg)]);
+        self.spread = median(&far[..known]).max(SPREAD_LEAST[self.by as usize]);
         if self.learnt % JUDGE_BLOCKS == LEARN_BLOCKS && !self.moves {
             self.tables_changed = 0;
             // Octaves between a key picture and what follows it.
             let quality = match self.key.map(|key| (key - self.usual) / OCTAVE) {
-                _ if self.jpeg => Quality::Good,
+                _ if self.by != By::P => Quality::Good,
                 None => Quality::Keys,
                 Some(6..) => Quality::Good,
                 Some(5) => Quality::Poor,

@@ -1,5 +1,6 @@
-//! Motion before a camera, as far as the sizes of its coded pictures tell of it.
+//! Motion before a camera, as far as samples of its raw pictures, or the sizes of its coded ones, tell of it.
 
+mod cells;
 mod detector;
 mod shared;
 #[cfg(test)]

@@ -1,9 +1,13 @@
 //! One camera's detector, between the thread that gives it pictures, what disturbs it, and clients.
 
-use super::detector::{Detector, Quality, Sample};
+use super::cells::Cells;
+use super::detector::{By, Detector, Kind, Quality, Sample};
 use crate::format::json::{Object, decimal};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+/// After so long without a look at raw pictures there are none. It is longer than the gap at which the detector begins anew.
+const LOOKED_US: u64 = 2_500_000;
 
 /// One camera's detector.
 #[derive(Default)]
@@ -16,6 +20,9 @@ struct Inner {
     /// A thread gives it pictures.
     runs: bool,
     detector: Detector,
+    cells: Cells,
+    /// The capture of the raw picture that was looked at last.
+    looked_us: u64,
 }
 
 /// What is known after a picture.
@@ -73,8 +80,10 @@ impl Motion {
     /// That thread has ended.
     pub fn end(&self) {
         let mut inner = self.lock();
-        inner.runs = false;
-        inner.detector = Detector::default();
+        *inner = Inner {
+            wanted: inner.wanted,
+            ..Inner::default()
+        };
     }
 
     /// The view is another one now, or there was none for a while: what was usual is so no more.
@@ -82,10 +91,34 @@ impl Motion {
         self.lock().detector.restart();
     }
 
-    /// Takes the next picture.
+    /// Takes samples of the next raw picture, as [`luma`](crate::format::raw::luma) gives them.
+    pub fn look(&self, captured_us: u64, samples: &[u8]) {
+        let mut inner = self.lock();
+        let Some((threshold, gap_ms)) = inner.wanted else {
+            return;
+        };
+        inner.looked_us = captured_us;
+        let now_ms = captured_us / 1000;
+        let learns = inner.detector.learns() || inner.detector.is_lit(now_ms);
+        if let Some(bytes) = inner.cells.look(samples, learns) {
+            if inner.cells.light {
+                inner.detector.light(now_ms);
+            }
+            let kind = Kind::Raw;
+            let sample = Sample {
+                captured_us,
+                kind,
+                bytes,
+            };
+            inner.detector.take(sample, threshold, gap_ms);
+        }
+    }
+
+    /// Takes the next coded picture, which says nothing where raw ones are looked at. Gives what is known now.
     pub fn take(&self, sample: Sample) -> Found {
         let mut inner = self.lock();
-        if let Some((threshold, gap_ms)) = inner.wanted {
+        let is_raw = sample.captured_us < inner.looked_us.saturating_add(LOOKED_US);
+        if let Some((threshold, gap_ms)) = inner.wanted.filter(|_| !is_raw) {
             inner.detector.take(sample, threshold, gap_ms);
         }
         inner.found()
@@ -120,10 +153,10 @@ impl Motion {
             Quality::Poor => "poor",
             _ => "blind",
         };
-        let by = if detector.jpeg {
-            "JPEG pictures"
-        } else {
-            "P pictures"
+        let by = match detector.by {
+            By::P => "P pictures",
+            By::Jpeg => "JPEG pictures",
+            By::Raw => "raw pictures",
         };
         let json = Object::new()
             .text("state", state)

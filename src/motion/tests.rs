@@ -2,6 +2,8 @@
 
 use super::Motion;
 use super::detector::{Detector, Kind, OCTAVE, Quality, Sample, log2, median};
+use crate::format::raw::GRID;
+use crate::support::random::Random;
 use std::time::Duration;
 
 const THRESHOLD: i32 = 600;
@@ -316,4 +318,131 @@ fn clients_are_told_as_long_as_somebody_wants_to_know() {
     assert_eq!(motion.describe(), None);
     motion.end();
     assert!(!motion.begin());
+}
+
+/// What a camera sees in a room, as luma at a place of the grid (of 80 x 60 samples) at a time in milliseconds.
+type View<'a> = &'a dyn Fn(u64, f64, f64) -> f64;
+
+fn texture(x: f64, y: f64) -> f64 {
+    128.0
+        + 45.0 * ((x / 1.1).sin() + (y / 2.9).sin() * 1.5).cos()
+        + if (x + y * 2.0) as u32 % 12 > 5 { 20.0 } else { 0.0 }
+}
+
+/// When something begins to move and when that ends, by looks at a view through this much noise.
+fn seen(seconds: u64, noise: View<'_>, view: View<'_>) -> Vec<u64> {
+    let mut random = Random::new(1);
+    let motion = Motion::default();
+    motion.want(Some((6, Duration::from_secs(5))));
+    let (mut events, mut moves) = (Vec::new(), false);
+    for ms in (0..seconds * 1000).step_by(200) {
+        let mut samples = Vec::new();
+        for at in 0..GRID.0 * GRID.1 {
+            let (x, y) = ((at % GRID.0) as f64, (at / GRID.0) as f64);
+            // Of four numbers by chance, whose sum has a deviation of 1.
+            let sum: usize = (0..4).map(|_| random.below(1001)).sum();
+            let chance = (sum as f64 - 2000.0) / 577.0;
+            samples.push((view(ms, x, y) + chance * noise(ms, x, y)) as u8);
+        }
+        let captured_us = 7_000_000 + ms * 1000;
+        motion.look(captured_us, &samples);
+        // What is coded is of no account beside them.
+        let kind = Kind::P;
+        let bytes = random.below(100_000);
+        let found = motion.take(Sample {
+            captured_us,
+            kind,
+            bytes,
+        });
+        if found.moves != moves {
+            moves = found.moves;
+            events.push(ms);
+        }
+    }
+    events
+}
+
+#[test]
+fn what_moves_is_found_in_raw_pictures() {
+    // A box of 1.5 %, a little unlike what is behind it, crosses half of the picture in five seconds, and one of 0.15 % as well.
+    let boxes = |ms: u64, x: f64, y: f64| {
+        for (from_ms, side) in [(25_000, 8.5), (45_000, 2.7)] {
+            let left = 2.0 + (ms as f64 - from_ms as f64) / 1000.0 * 8.0;
+            let is_there = (from_ms..from_ms + 5000).contains(&(ms as u32));
+            if is_there && (left..left + side).contains(&x) && (25.0..25.0 + side).contains(&y) {
+                return 104.0;
+            }
+        }
+        texture(x, y)
+    };
+    for (noise, found) in [(2.0, 2), (4.0, 2), (8.0, 1)] {
+        let events = seen(60, &|_, _, _| noise, &boxes);
+        assert!(events.len() >= found * 2, "{noise}: {events:?}");
+        for (event, at) in events.chunks(2).zip([25_000, 45_000]) {
+            assert!((at..=at + 600).contains(&event[0]), "{noise}: {events:?}");
+            assert!(
+                (at + 9000..at + 13_000).contains(&event[1]),
+                "{noise}: {events:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn light_noise_and_what_shakes_all_the_time_are_no_motion_in_raw_pictures() {
+    let still = |_: u64, x: f64, y: f64| texture(x, y);
+    let quiet = |_: u64, _: f64, _: f64| 2.0;
+    let dusk = |ms: u64, x: f64, y: f64| texture(x, y) * (1.0 - ms as f64 * 0.2 / 60_000.0);
+    let night = |ms: u64, _: f64, _: f64| 2.0 + ms as f64 * 4.0 / 60_000.0;
+    let flicker = |ms: u64, x: f64, y: f64| texture(x, y) * (1.0 + 0.05 * (ms as f64 * 1.7).sin());
+    let shake = |ms: u64, x: f64, y: f64| {
+        let s = ms as f64 / 1000.0;
+        texture(x + 0.4 * (s * 5.1).sin(), y + 0.25 * (s * 3.7).sin())
+    };
+    // A lamp is on from 20.4 s to 30.4 s, which lights one half more than the other; the exposure gets used to it within a second.
+    let lamp = |ms: u64, x: f64, y: f64| {
+        let s = ms as f64 / 1000.0;
+        let bright = match s {
+            20.4..30.4 => 0.1 + 0.7 * ((20.4 - s) * 4.0).exp(),
+            30.4.. => -0.4 * ((30.4 - s) * 4.0).exp(),
+            _ => 0.0,
+        };
+        (texture(x, y) * (1.0 + bright * (1.0 + x / 160.0))).min(255.0)
+    };
+    for (what, seconds, noise, view) in [
+        ("still", 60, &quiet as View<'_>, &still as View<'_>),
+        ("dusk", 60, &quiet, &dusk),
+        ("night", 60, &night, &still),
+        ("flicker", 60, &quiet, &flicker),
+        ("shake", 60, &quiet, &shake),
+        ("lamp", 60, &quiet, &lamp),
+        ("lamp at night", 60, &|_, _, _| 6.0, &lamp),
+    ] {
+        assert_eq!(seen(seconds, noise, view), [0; 0], "{what}");
+    }
+}
+
+#[test]
+fn what_came_and_stays_is_usual_after_a_minute() {
+    let van = |ms: u64, x: f64, y: f64| {
+        if ms > 20_000 && (20.0..50.0).contains(&x) && (30.0..50.0).contains(&y) {
+            return 60.0 + x;
+        }
+        texture(x, y)
+    };
+    let events = seen(90, &|_, _, _| 2.0, &van);
+    assert!(
+        events.len() == 2 && (20_000..20_800).contains(&events[0]),
+        "{events:?}"
+    );
+    assert!((30_000..90_000).contains(&events[1]), "{events:?}");
+}
+
+/// As a camera that somebody carries, which is no light.
+#[test]
+fn all_that_moves_and_goes_on_is_motion_in_raw_pictures() {
+    let pan = |ms: u64, x: f64, y: f64| texture(x + (ms as f64 / 1000.0 - 20.0).clamp(0.0, 10.0) * 4.0, y);
+    let events = seen(60, &|_, _, _| 2.0, &pan);
+    assert!(events.len() == 2, "{events:?}");
+    assert!((20_000..23_000).contains(&events[0]), "{events:?}");
 }

@@ -186,6 +186,7 @@ impl<'a> Ingest<'a> {
                 let data = data.to_vec();
                 return self.stream.ring.push_sound(SoundFrame { time_us, data });
             }
+            Signal::Raw { captured_us, samples } => return self.stream.motion.look(captured_us, samples),
             Signal::Gap => {
                 self.open.reader.lost();
                 return self.open.needs_key = true;
@@ -548,7 +549,7 @@ mod tests {
         while frames.len() < count {
             let mut take = |signal: Signal<'_>| match signal {
                 Signal::Frame(frame) => frames.push(frame.data.to_vec()),
-                Signal::Gap | Signal::Sound { .. } => panic!("no frame"),
+                _ => panic!("no frame"),
             };
             source
                 .poll(wake.woken(), Duration::from_secs(1), &mut take)

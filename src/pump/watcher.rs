@@ -52,8 +52,8 @@ impl Watcher {
         let stream = Arc::clone(&self.stream);
         while stream.motion.is_wanted() && !stream.stopping() {
             let state = stream.state();
-            // JPEG pictures tell more, where there are both.
-            match state.jpeg_too || state.codec == Some(Codec::Jpeg) {
+            // Where H.264 is made of them, the raw pictures in between tell more.
+            match state.codec == Some(Codec::Jpeg) {
                 true => self.watch_pictures(&stream),
                 false => self.watch_fragments(&stream),
             }

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::format::{Codec, jpeg, raw};
 use crate::log_verbose;
 use crate::sys::poll::{PollFlags, events, poll, readable};
-use crate::sys::v4l2::{self, FourCc, Fraction, Layout};
+use crate::sys::v4l2::{self, DequeuedBuffer, FourCc, Fraction, Layout};
 use crate::sys::{self, Errno};
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
@@ -22,6 +22,8 @@ use std::time::Duration;
 
 /// Raw formats between a decoder and an encoder, best first.
 const BETWEEN: [FourCc; 2] = [FourCc::of(b"NV12"), FourCc::of(b"YU12")];
+/// Raw pictures are looked at five times a second; their times are not exact.
+const LOOK_US: u64 = 190_000;
 /// Changes of size that a decoder may report with no picture in between.
 const CHANGES_MAX: u32 = 5;
 
@@ -66,8 +68,9 @@ pub struct ChainConfig<'a> {
     pub encoder_input: Option<FourCc>,
     /// Controls of the encoder; they are set after our own defaults.
     pub encoder_controls: &'a [Setting],
-    /// One of these defaults is a floor under the encoder's quantization, so that it does not code noise.
-    pub qp_floor: bool,
+    /// Motion is looked for: samples of raw pictures are given, and one of those defaults is a floor under the encoder's quantization, so
+    /// that it does not code noise.
+    pub motion: bool,
     /// From the camera to the next device. (JPEG pictures are always copied to a decoder: what it can't take is mended
     /// before that.)
     pub camera_transfer: Transfer,
@@ -84,6 +87,14 @@ struct Plan {
     transfer: Transfer,
 }
 
+/// The looks at raw pictures.
+#[derive(Default)]
+struct Looks {
+    /// The capture of the picture that was looked at last.
+    captured_us: u64,
+    samples: Vec<u8>,
+}
+
 /// An open chain. Dropping it stops and closes its devices.
 pub struct Chain {
     pub(super) info: SourceInfo,
@@ -91,6 +102,7 @@ pub struct Chain {
     encoder: Option<Stage>,
     decoder: Option<(Stage, Plan)>,
     camera: Capture,
+    looks: Option<Looks>,
     /// Of encoders that there are no more.
     drops: Drops,
     changes: u32,
@@ -142,7 +154,7 @@ pub fn open(wanted: &ChainConfig<'_>, warned: &mut Vec<String>) -> Result<Chain>
                 path: wanted.encoder.to_owned(),
                 interval,
                 settings: wanted.encoder_controls.to_vec(),
-                qp_floor: wanted.qp_floor,
+                qp_floor: wanted.motion,
                 transfer: wanted.decoder_transfer,
             };
             let encoder = link(&mut decoder, encoder, &plan, warn)?;
@@ -156,7 +168,7 @@ pub fn open(wanted: &ChainConfig<'_>, warned: &mut Vec<String>) -> Result<Chain>
                 visible: (format.width, format.height),
             };
             let named = wanted.encoder_input.unwrap_or(format.fourcc);
-            let defaults = (interval, wanted.qp_floor);
+            let defaults = (interval, wanted.motion);
             let settings = wanted.encoder_controls;
             let mut encoder = Stage::encoder(encoder, (&source, named), defaults, settings, warn)?;
             let end = (&device.file, device.kind);
@@ -174,6 +186,7 @@ pub fn open(wanted: &ChainConfig<'_>, warned: &mut Vec<String>) -> Result<Chain>
         encoder: Some(encoder),
         decoder,
         camera: Capture::new(device, queue),
+        looks: wanted.motion.then(Looks::default),
         drops: Drops::default(),
         changes: 0,
     })
@@ -279,6 +292,7 @@ impl Source for Chain {
             let mut submitted = Ok(());
             let decoded = work(from, decoder, &mut |given| {
                 if let Some((frame, captured_us)) = given.frame {
+                    look(&mut self.looks, stage, (&frame, captured_us), sink);
                     submitted = stage.submit(frame, captured_us);
                 }
                 submitted
@@ -293,9 +307,9 @@ impl Source for Chain {
             let Some((frame, captured_us)) = taken.frame else {
                 continue;
             };
-            let next = match &mut self.decoder {
-                Some((decoder, _)) => decoder,
-                None => &mut *stage,
+            let (next, is_encoder) = match &mut self.decoder {
+                Some((decoder, _)) => (decoder, false),
+                None => (&mut *stage, true),
             };
             let fault = if next.takes_jpeg() {
                 jpeg::Picture::parse(frame.data()).err()
@@ -314,6 +328,9 @@ impl Source for Chain {
                     data: frame.data(),
                     captured_us,
                 }));
+            }
+            if is_encoder {
+                look(&mut self.looks, next, (&frame, captured_us), sink);
             }
             self.camera.record_frame();
             next.submit(frame, captured_us)
@@ -359,6 +376,21 @@ impl Source for Chain {
             drops.damaged += stage.damaged;
         }
         drops
+    }
+}
+
+/// Gives samples of a raw picture that the encoder is to be given, if it is time for that.
+fn look(
+    looks: &mut Option<Looks>,
+    encoder: &Stage,
+    (frame, captured_us): (&DequeuedBuffer, u64),
+    sink: &mut dyn FnMut(Signal<'_>),
+) {
+    let Some(looks) = looks else { return };
+    if captured_us.saturating_sub(looks.captured_us) >= LOOK_US && encoder.sample(frame, &mut looks.samples) {
+        looks.captured_us = captured_us;
+        let samples = &looks.samples;
+        sink(Signal::Raw { captured_us, samples });
     }
 }
 

@@ -36,8 +36,8 @@ pub struct Device<'a> {
     pub keys: &'a ChainKeys,
     /// The config's keys of what comes in at it from elsewhere.
     pub input: &'a InputKeys,
-    /// An encoder is not to code noise.
-    pub qp_floor: bool,
+    /// Motion is looked for.
+    pub motion: bool,
 }
 
 /// The first camera here that gives H.264, else the first from which some can be made, else the first with JPEG pictures;
@@ -84,7 +84,7 @@ impl<'a> Device<'a> {
             capture_format: CaptureFormat::Auto,
             keys,
             input: &PRESENT_INPUT,
-            qp_floor: camera.motion,
+            motion: camera.motion,
         }
     }
 
@@ -287,7 +287,7 @@ impl<'a> Device<'a> {
                     encoder,
                     encoder_input: format(&self.keys.encoder_input),
                     encoder_controls: controls_of(encoder),
-                    qp_floor: self.qp_floor,
+                    motion: self.motion,
                     camera_transfer: transfer(
                         self.keys.capture_memory,
                         behind_camera.map(|(takes, _)| takes),

@@ -35,6 +35,14 @@ pub enum Signal<'a> {
         /// A raw_data_block (ISO/IEC 14496-3, 4.4.2.1).
         data: &'a [u8],
     },
+    /// Samples of a raw picture on its way to an encoder, as [`raw::luma`](crate::format::raw::luma) takes them. Five times a second,
+    /// where motion is looked for.
+    Raw {
+        /// As of a frame.
+        captured_us: u64,
+        /// Its luma.
+        samples: &'a [u8],
+    },
     /// Frames were lost or damaged here: what follows can't be decoded before the next key frame.
     Gap,
 }

@@ -52,7 +52,7 @@ pub fn open(camera: &Camera, history: &mut History) -> Result<Box<dyn Source>> {
                 capture_format: *capture_format,
                 keys: chain,
                 input,
-                qp_floor: camera.motion,
+                motion: camera.motion,
             };
             device.open(history)?
         }

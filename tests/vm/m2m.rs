@@ -7,6 +7,7 @@ use fmp4streamer::format::Codec;
 use fmp4streamer::format::bits::{BitReader, unescape};
 use fmp4streamer::format::h264::{nal, nal_units};
 use fmp4streamer::format::raw::{self, Lines};
+use fmp4streamer::motion::Motion;
 use fmp4streamer::source::chain::{self, Chain, Transfer};
 use fmp4streamer::sys::v4l2::{BufferKind, Format, Layout, Queue};
 
@@ -82,7 +83,7 @@ fn wanted<'a>(path: &'a Path, (width, height): (u32, u32), input: FourCc) -> cha
         encoder: Path::new(ENCODER),
         encoder_input: None,
         encoder_controls: &[],
-        qp_floor: false,
+        motion: false,
         camera_transfer: Transfer::Auto,
         decoder_transfer: Transfer::Auto,
     }
@@ -93,6 +94,8 @@ fn wanted<'a>(path: &'a Path, (width, height): (u32, u32), input: FourCc) -> cha
 struct Output {
     h264: Vec<(Vec<u8>, u64)>,
     jpeg: Vec<Vec<u8>>,
+    /// Samples of raw pictures.
+    looks: Vec<(Vec<u8>, u64)>,
     /// How many access units had come at each gap.
     gaps: Vec<usize>,
 }
@@ -110,6 +113,7 @@ fn run(chain: &mut Chain, mut done: impl FnMut(&Output) -> bool) -> Result<Outpu
         );
         let gaps = output.gaps.len();
         chain.poll(wake.as_fd(), Duration::from_secs(1), &mut |signal| match signal {
+            Signal::Raw { captured_us, samples } => output.looks.push((samples.to_vec(), captured_us)),
             Signal::Gap | Signal::Sound { .. } => output.gaps.push(output.h264.len()),
             Signal::Frame(frame) if frame.codec == Codec::H264 => {
                 output.h264.push((frame.data.to_vec(), frame.captured_us));
@@ -121,6 +125,25 @@ fn run(chain: &mut Chain, mut done: impl FnMut(&Output) -> bool) -> Result<Outpu
         }
     }
     Ok(output)
+}
+
+/// Checks the samples of the first raw picture, which was this one; here it is NV12 without padding.
+fn check_samples(output: &Output, picture: &[u8], (width, height): (usize, usize)) {
+    let lines = Lines {
+        fourcc: *b"NV12",
+        stride_bytes: width,
+        height,
+    };
+    let mut expected = Vec::new();
+    assert!(raw::luma((width, height), (picture, lines), &mut expected));
+    // An I_PCM macroblock has no sample that is 0.
+    let samples: Vec<u8> = output.looks[0].0.iter().map(|sample| (*sample).max(1)).collect();
+    assert!(
+        samples == expected,
+        "other samples than those of a {width}x{height} picture"
+    );
+    let in_time = |pair: &[(Vec<u8>, u64)]| pair[0].1 + 190_000 <= pair[1].1;
+    assert!(output.looks.windows(2).all(in_time));
 }
 
 fn is_key(unit: &[u8]) -> bool {
@@ -250,6 +273,7 @@ fn a_key_picture_is_what_the_camera_gave() {
                             let expected = captured(&path, kind, size, fourcc);
                             let wanted = chain::ChainConfig {
                                 camera_transfer: transfer,
+                                motion: true,
                                 ..wanted(&path, size, fourcc)
                             };
                             let mut chain = chain::open(&wanted, &mut Vec::new()).unwrap();
@@ -257,6 +281,7 @@ fn a_key_picture_is_what_the_camera_gave() {
                             let key = pcm(&got.h264[0].0, (size.0 as usize, size.1 as usize));
                             let differs = key.iter().zip(&expected).position(|(a, b)| a != b);
                             assert_eq!((differs, key.len()), (None, expected.len()), "{words}");
+                            check_samples(&got, &key, small(size));
                         }
                     }
                 }
@@ -279,9 +304,40 @@ fn pictures_are_in_the_encoders_memory_where_they_fit() {
         let mut chain = chain::open(&wanted, &mut said).unwrap();
         let told = said.iter().any(|words| words.contains("its frames are copied"));
         assert_eq!(told, copied, "{said:?}");
-        run(&mut chain, |o| o.h264.len() > 30).unwrap();
+        let got = run(&mut chain, |o| o.h264.len() > 30).unwrap();
         assert_eq!(chain.drops().damaged, 0);
+        assert!(got.looks.is_empty(), "nobody wants to know of motion");
     }
+}
+
+#[test]
+fn what_goes_and_comes_shows_in_raw_pictures() {
+    let Some(_) = rig() else { return };
+    let path = still(0, "0");
+    let wanted = chain::ChainConfig {
+        motion: true,
+        ..wanted(&path, (640, 360), NV12)
+    };
+    let mut chain = chain::open(&wanted, &mut Vec::new()).unwrap();
+    let motion = Motion::default();
+    motion.want(Some((6, Duration::from_secs(1))));
+    let mut until = |state: &str| {
+        let (state, mut known) = (format!("{{\"state\":\"{state}\""), 0);
+        let got = run(&mut chain, |output| {
+            for (samples, captured_us) in &output.looks[known..] {
+                motion.look(*captured_us, samples);
+            }
+            known = output.looks.len();
+            motion.describe().unwrap().starts_with(&state)
+        });
+        got.unwrap();
+    };
+    until("rest");
+    v4l2_ctl(&path, &["-c", "show_square=0"]);
+    until("motion");
+    v4l2_ctl(&path, &["-c", "show_square=1"]);
+    until("rest");
+    assert!(motion.describe().unwrap().contains("\"by\":\"raw pictures\""));
 }
 
 #[test]
@@ -484,6 +540,7 @@ fn jpeg_pictures_become_h264_and_stay_as_they_are() {
                 let words = format!("{size:?} {parameter} {transfer:?}");
                 let wanted = chain::ChainConfig {
                     decoder_transfer: transfer,
+                    motion: true,
                     ..through_decoder(&path, size)
                 };
                 let mut said = Vec::new();
@@ -494,6 +551,7 @@ fn jpeg_pictures_become_h264_and_stay_as_they_are() {
                 let expected = blocks::nv12(small(size), blocks::places);
                 let differs = key.iter().zip(&expected).position(|(a, b)| a != b);
                 assert_eq!((differs, key.len()), (None, expected.len()), "{words}");
+                check_samples(&got, &key, small(size));
                 assert!(
                     got.jpeg.iter().all(|picture| picture.starts_with(&sent)),
                     "{words}"
@@ -518,6 +576,7 @@ fn raw_pictures_may_go_through_a_converter() {
         let wanted = chain::ChainConfig {
             camera_transfer: Transfer::Share,
             decoder: Some(Path::new(Decoder::PATH)),
+            motion: true,
             ..wanted(&path, size, YUYV)
         };
         let expected = captured(&path, BufferKind::Single, size, YUYV);
@@ -529,6 +588,8 @@ fn raw_pictures_may_go_through_a_converter() {
         let key = pcm(&got.h264[0].0, small(size));
         let differs = key.iter().zip(&expected).position(|(a, b)| a != b);
         assert_eq!((differs, key.len()), (None, expected.len()), "{size:?}");
+        // Not of those before the converter, too.
+        check_samples(&got, &key, small(size));
         assert!(got.jpeg.is_empty());
     }
 }

@@ -250,6 +250,17 @@ impl Stage {
         }
     }
 
+    /// Takes samples of the luma of a frame that is to be submitted, where it has raw ones.
+    pub fn sample(&self, frame: &DequeuedBuffer, samples: &mut Vec<u8>) -> bool {
+        let (from, data) = match &self.feed {
+            Feed::Copied { from, .. } => (from, frame.data()),
+            Feed::There { from, .. } => (from, self.input.filled(frame)),
+            Feed::Jpeg => return false,
+        };
+        let (width, height) = from.visible;
+        raw::luma((width as usize, height as usize), (data, from.lines()), samples)
+    }
+
     /// The device for poll(2), with the events that matter now.
     pub fn poll_fd(&self) -> PollFd<'_> {
         // POLLIN: it gave something; POLLOUT: it is done with something; POLLPRI: an event. Asked for the first two, one

@@ -314,6 +314,18 @@ impl OutputQueue {
             .collect()
     }
 
+    /// The bytes of a buffer of this queue that another device filled ([`Queue::import`]), and that is not sent yet; none of any other.
+    pub fn filled<'a>(&'a self, by: &'a DequeuedBuffer) -> &'a [u8] {
+        let is_ours = matches!(by.shared.memory, Memory::DmaBuf) && self.free.contains(&by.index());
+        let map = self
+            .buffers
+            .get(by.index() as usize)
+            .and_then(|planes| planes.first());
+        // SAFETY: neither device has it: a free buffer is not with this one's driver, and `by`, which is borrowed for as long, is not with
+        // the other's.
+        map.filter(|_| is_ours).map_or(&[], |map| unsafe { map.bytes() })
+    }
+
     /// Starts the stream.
     ///
     /// # Errors
