@@ -195,6 +195,8 @@ fn what_was_recorded_is_listed_played_and_deleted() {
         until_recorded(&server, n);
         server.signal("-TERM");
         server.wait();
+        // Longer than a picture lasts: a gap.
+        std::thread::sleep(Duration::from_millis(500));
     }
     let server = Server::with_config(&config(""));
     until_recorded(&server, 3);

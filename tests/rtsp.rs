@@ -747,12 +747,8 @@ fn jpeg_pictures_are_shown_as_they_were_fed() {
             "-q rtspsrc location={url} protocols={protocols} ! rtpjpegdepay ! identity eos-after=51 ! filesink location={}",
             file.display()
         );
-        let played = run("gst-launch-1.0", &pipeline.split(' ').collect::<Vec<_>>());
-        assert!(
-            played.status.success(),
-            "{}",
-            String::from_utf8_lossy(&played.stderr)
-        );
+        // Its status tells nothing: where its TEARDOWN overtakes its PAUSE, it calls that an error.
+        run("gst-launch-1.0", &pipeline.split(' ').collect::<Vec<_>>());
         assert_shown(&sums(&["-f", "mjpeg", "-i", file.to_str().unwrap()]), &fed);
     }
 
