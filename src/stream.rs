@@ -391,9 +391,8 @@ impl Stream {
         Watching { stream: self, viewer }
     }
 
-    /// Notes what a viewer was sent, and how long after its capture.
-    pub fn note_sent(&self, viewer: &Viewer, bytes: u64, age_us: u64) {
-        viewer.bytes.fetch_add(bytes, Relaxed);
+    /// Notes how long after its capture a viewer was sent a picture.
+    pub fn note_age(&self, viewer: &Viewer, age_us: u64) {
         viewer.age_us.store(age_us, Relaxed);
         self.sent_ages.observe(age_us);
     }

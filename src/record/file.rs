@@ -182,14 +182,15 @@ impl RecordingFile {
     }
 }
 
-/// Writes the index, and then what says that it is there, so that at no moment a crash leaves a file that says so and has none.
+/// Writes the index and the heads before it, and then what says that they are there, so that at no moment a crash leaves a file that
+/// says so and has none.
 fn finish(file: &File, head: &mut [u8], index: &Index) -> io::Result<()> {
-    let Some(index_at) = index.close(head) else {
+    let Some(heads_at) = index.close(head) else {
         return Ok(());
     };
-    file.write_all_at(&head[index_at..], index_at as u64)?;
+    file.write_all_at(&head[heads_at..], heads_at as u64)?;
     sync(file)?;
-    file.write_all_at(&head[..index_at], 0)?;
+    file.write_all_at(&head[..heads_at], 0)?;
     sync(file)?;
     forget(file);
     Ok(())

@@ -122,8 +122,8 @@ fn serve_jpeg(
                     Ok(picture) => {
                         good_us = newest.captured_us;
                         put(sink, |wire, out| wire.add_jpeg(&picture, good_us, out))?;
-                        let age_us = clock::monotonic_us().saturating_sub(good_us);
-                        stream.note_sent(viewer, newest.bytes.len() as u64, age_us);
+                        viewer.bytes.fetch_add(newest.bytes.len() as u64, Relaxed);
+                        stream.note_age(viewer, clock::monotonic_us().saturating_sub(good_us));
                     }
                     Err(why) if newest.captured_us >= good_us + LOST_US => {
                         complain(stream, why);
@@ -187,15 +187,12 @@ fn look(session: &mut Session<'_>, stream: &Stream, sink: &LiveSink<Rtp>) -> io:
         }
     }
     connection.looked();
-    let (is_udp, heard) = sink.with_wire(|wire| (wire.udp.is_used(), wire.udp.listen()));
+    let (is_udp, is_jpeg, heard) =
+        sink.with_wire(|wire| (wire.udp.is_used(), wire.init.is_none(), wire.udp.listen()));
     if heard.anything {
         session.heard = Instant::now();
     }
     let now_us = clock::monotonic_us();
-    let is_jpeg = session
-        .camera
-        .as_ref()
-        .is_some_and(|camera| camera.init.is_none());
     if heard.loss && !is_jpeg && now_us >= session.repaired_us + REPAIR_US {
         session.repaired_us = now_us;
         stream.request_key_frame();

@@ -79,18 +79,14 @@ fn find<'a>(exchange: &Exchange<'_>, archive: &'a Archive) -> Result<(&'a Archiv
     let (names, (from_ms, to_ms)) = match day {
         Some(day) => (library::of_day(archive, camera, day), (0, u64::MAX / 1000)),
         None => {
-            let (from, to) = times(
-                head,
-                if step_s > 0 {
-                    MOST_PICTURES * step_s
-                } else {
-                    MOST_S as u64
-                },
-            )?;
-            (
-                library::between(archive, camera, from / 1000, to.div_ceil(1000)),
-                (from, to),
-            )
+            let most_s = if step_s > 0 {
+                MOST_PICTURES * step_s
+            } else {
+                MOST_S as u64
+            };
+            let (from_ms, to_ms) = times(head, most_s)?;
+            let names = library::between(archive, camera, from_ms / 1000, to_ms.div_ceil(1000));
+            (names, (from_ms, to_ms))
         }
     };
     let cut = Cut::make(archive, camera, &names, (from_ms * 1000, to_ms * 1000), step_s);
@@ -115,35 +111,23 @@ fn times(head: &Head, most_s: u64) -> Result<(u64, u64), Rejection> {
 /// Reads Unix time in seconds, or a time as ISO 8601 has it, with its offset: Unix time in milliseconds.
 fn unix_ms(text: &str) -> Option<u64> {
     let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
-    let (mut ms, mut value, mut end) = (0, 100, rest.len().min(1));
-    for digit in rest.bytes().skip(1).take_while(u8::is_ascii_digit) {
-        ms += u64::from(digit - b'0') * value;
-        (value, end) = (value / 10, end + 1);
-    }
-    let Some((day, clock)) = whole.split_once('T') else {
+    let rest = rest.strip_prefix('.').unwrap_or_default();
+    let fraction = &rest[..rest.bytes().take_while(u8::is_ascii_digit).count()];
+    let digits = fraction.bytes().zip([100, 10, 1]);
+    let ms: u64 = digits.map(|(digit, value)| u64::from(digit - b'0') * value).sum();
+    let Some((day, time)) = whole.split_once('T') else {
         // Far beyond what names of recordings can say.
         let s: u64 = whole.parse().ok()?;
-        return (s < 1 << 40 && end == rest.len()).then(|| s * 1000 + ms);
+        return (s < 1 << 40 && rest == fraction).then(|| s * 1000 + ms);
     };
-    // The names of recordings have the same parts, and are read strictly.
-    let mut file = String::new();
-    for c in clock.chars().chain(rest[end..].chars()) {
-        match c {
-            ':' if file.len() < 8 => file.push('-'),
-            ':' => {}
-            'Z' => file.push_str("+0000"),
-            _ => file.push(c),
-        }
-    }
+    let (clock, offset) = time.split_at_checked(8)?;
+    let offset = [offset, &rest[fraction.len()..]].concat().replace(':', "");
     // A plus stands in an address as it is, or coded.
-    if file
-        .get(8..11)
-        .is_some_and(|sign| sign.eq_ignore_ascii_case("%2b"))
-    {
-        file.replace_range(8..11, "+");
-    }
-    file.push_str(".mp4");
-    Some(Name::parse(day, &file)?.start_s * 1000 + ms)
+    let offset = offset.replace("%2B", "+").replace("%2b", "+");
+    let offset = if offset == "Z" { "+0000" } else { &offset };
+    // The names of recordings have the same parts, and are read strictly.
+    let name = Name::parse(day, &format!("{}{offset}.mp4", clock.replace(':', "-")))?;
+    Some(name.start_s * 1000 + ms)
 }
 
 #[cfg(test)]

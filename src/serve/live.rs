@@ -153,9 +153,7 @@ fn account(batch: &Batch, sent: u64, stream: &Stream, viewer: &Viewer) {
     viewer.bytes.fetch_add(sent, Relaxed);
     let mut newest_first = batch.fragments.iter().rev();
     if let Some(last) = newest_first.find(|fragment| !fragment.is_sound()) {
-        let age_us = batch.made_us.saturating_sub(last.captured_us);
-        viewer.age_us.store(age_us, Relaxed);
-        stream.sent_ages.observe(age_us);
+        stream.note_age(viewer, batch.made_us.saturating_sub(last.captured_us));
     }
 }
 

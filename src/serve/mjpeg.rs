@@ -93,7 +93,8 @@ fn follow(
                     due_us = interval_us + if late { picture.captured_us } else { due_us };
                     part(connection, &picture, early_head)?;
                     let age_us = clock::monotonic_us().saturating_sub(picture.captured_us);
-                    stream.note_sent(viewer, picture.bytes.len() as u64, age_us);
+                    viewer.bytes.fetch_add(picture.bytes.len() as u64, Relaxed);
+                    stream.note_age(viewer, age_us);
                 }
             }
             NextPicture::TimedOut if exchange.none_of(Codec::Jpeg).is_some() => {
