@@ -111,13 +111,15 @@ def prolonged(path, seconds):
                 file.write(data[begin:begin + 60] + (time(begin) + later).to_bytes(8, "big") + data[begin + 68:end])
 
 
-def ten_minutes_are_sought_in_without_reading_them(browser):
-    folder = OUT / f"{browser.name}-long"
+@contextlib.contextmanager
+def ten_minutes(name):
+    """The program with a recording of that length, as it is listed, and its size in bytes."""
+    folder = OUT / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     (folder / ".fmp4streamer").touch()
     camera = "[test]\nname = yard\nwidth = 1280\nheight = 720\nrecord = always\n"
-    with Server(folder.name, camera, f"record_dir = {folder}\nrecord_keep_free = 0") as server:
+    with Server(name, camera, f"record_dir = {folder}\nrecord_keep_free = 0") as server:
         wait_for("seconds are recorded", PATIENCE_S, lambda: (files := listed(server)) and files[0]["seconds"] > 3.5)
         server.process.kill()
         server.process.wait()
@@ -125,11 +127,15 @@ def ten_minutes_are_sought_in_without_reading_them(browser):
         prolonged(path, 600)
         server.start()
         # It is listed before that, as what a crash leaves.
-        wait_for("it is repaired", PATIENCE_S, lambda: "recording repaired" in (OUT / f"{folder.name}.log").read_text())
+        wait_for("it is repaired", PATIENCE_S, lambda: "recording repaired" in (OUT / f"{name}.log").read_text())
         (recording,) = [it for it in listed(server) if it["seconds"] > 600]
+        yield server, recording, path.stat().st_size
+
+
+def ten_minutes_are_sought_in_without_reading_them(browser):
+    with ten_minutes(f"{browser.name}-long") as (server, recording, size):
         # All of it would take longer than anybody waits.
-        rate = path.stat().st_size // (3 * PATIENCE_S)
-        with Proxy(server, "/", str(rate)) as proxy:
+        with Proxy(server, "/", str(size // (3 * PATIENCE_S))) as proxy:
             browser.open(proxy.url("status", browser.host))
             wait_for("the icon", PATIENCE_S, lambda: browser.run("return performance.getEntriesByType('resource').length"))
             asked = server.status()["requests"]

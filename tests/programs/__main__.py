@@ -20,6 +20,7 @@ import lan
 from driver import Chromium, Firefox, Skip, end_by_exception
 from rig import Server
 
+import files
 import home
 import players
 import printer
@@ -29,7 +30,7 @@ from installed import OUT
 
 # In `make test`, and what is for `make programs` alone: by the browser that they need.
 ALWAYS = {
-    None: [recorder.motion_records],
+    None: [recorder.motion_records, files.players_seek_in_a_recording],
     Chromium: [printer.octoprint_shows_and_films, proxies.haproxy_passes_all_on, proxies.caddy_passes_all_on,
                players.shaka_plays_hls, players.video_js_plays_low_latency_hls],
 }
