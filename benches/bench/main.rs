@@ -12,6 +12,8 @@
 //!   passwords a second come. `cargo bench -- people` prints that alone.
 //! - Sound: CPU of viewers with sound against viewers who asked for none, the age of pictures for both, and the CPU of the encoder.
 //!   `cargo bench -- sound` prints that alone.
+//! - Looking back: how soon a clip begins, and how long the lists of a month take, against a bare loop over the same files.
+//!   `cargo bench -- recordings` prints that alone.
 //! - `cargo bench -- hundred` alone: the fan-out's rows for a hundred clients.
 //! - `cargo bench -- ratios` alone: the fan-out's ratio for a hundred clients, several times over, and the median.
 //! - `cargo bench -- writers` alone: the age by how a frame is cut into writes, for a quiet machine; `busy-writers` makes
@@ -20,6 +22,7 @@
 mod fanout;
 mod feed;
 mod people;
+mod recordings;
 mod share;
 mod sound;
 mod writers;
@@ -45,6 +48,7 @@ fn main() {
         Some("share") => share::print(),
         Some("people") => people::print(),
         Some("sound") => sound::print(),
+        Some("recordings") => recordings::print(),
         Some("floor") => fanout::floor(),
         _ => {
             split();
@@ -53,6 +57,7 @@ fn main() {
             share::print();
             people::print();
             sound::print();
+            recordings::print();
         }
     }
 }
