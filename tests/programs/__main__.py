@@ -26,6 +26,7 @@ import players
 import printer
 import proxies
 import recorder
+import store
 from installed import OUT
 
 # In `make test`, and what is for `make programs` alone: by the browser that they need.
@@ -35,7 +36,7 @@ ALWAYS = {
                players.shaka_plays_hls, players.video_js_plays_low_latency_hls],
 }
 LONG = {
-    None: [home.home_assistant_pulls_streams],
+    None: [home.home_assistant_pulls_streams, store.rclone_takes_recordings_to_a_store],
     Chromium: [proxies.caddy_passes_all_on_with_a_password_and_a_path, players.video_js_plays_hls],
     Firefox: [players.video_js_plays_low_latency_hls, players.video_js_plays_hls],
 }
