@@ -140,6 +140,18 @@ impl Server {
         Ok(usage(&self.process)?.0)
     }
 
+    /// Its resident memory, in MB.
+    pub fn resident_mb(&self) -> Result<f64> {
+        Ok(usage(&self.process)?.1)
+    }
+
+    /// The bytes that it has had written to disks (proc(5), io).
+    pub fn written_bytes(&self) -> Result<u64> {
+        let text = std::fs::read_to_string(format!("/proc/{}/io", self.process.id()))?;
+        let (_, rest) = text.split_once("\nwrite_bytes: ").ok_or("no write_bytes")?;
+        Ok(rest.lines().next().unwrap_or_default().parse()?)
+    }
+
     /// Ends it; gives what it said after its address.
     pub fn stop(mut self) -> String {
         let words = self.words.take();

@@ -12,7 +12,7 @@
 //!   passwords a second come. `cargo bench -- people` prints that alone.
 //! - Sound: CPU of viewers with sound against viewers who asked for none, the age of pictures for both, and the CPU of the encoder.
 //!   `cargo bench -- sound` prints that alone.
-//! - Looking back: how soon a clip begins, and how long the lists of a month take, against a bare loop over the same files.
+//! - Recording: CPU time, memory and bytes to the disk, against a camera that is not recorded; how soon a clip begins, and how long the lists of a month take, against a bare loop over the same files.
 //!   `cargo bench -- recordings` prints that alone.
 //! - `cargo bench -- hundred` alone: the fan-out's rows for a hundred clients.
 //! - `cargo bench -- ratios` alone: the fan-out's ratio for a hundred clients, several times over, and the median.

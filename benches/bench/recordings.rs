@@ -1,4 +1,5 @@
-//! What it is like to look back: how soon the first byte of a clip comes, and how long the lists of a month of recordings take,
+//! What it costs to record: CPU time, memory, and bytes to the disk, against the same camera that is not recorded. And what it is like to
+//! look back: how soon the first byte of a clip comes, and how long the lists of a month of recordings take,
 //! against a bare loop that opens the same files and reads as much of them.
 
 use crate::fanout::{self, Result};
@@ -10,6 +11,8 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+const SETTLE: Duration = Duration::from_secs(3);
+const MEASURE: Duration = Duration::from_secs(20);
 const CLIPS: usize = 21;
 const DAYS: usize = 30;
 /// Of five minutes each.
@@ -29,20 +32,72 @@ impl Drop for Folder {
 
 /// Prints the figures.
 pub fn print() {
-    println!("\nLooking back:");
-    if let Err(e) = run() {
-        println!("  failed: {e}");
+    println!("\nRecording, and looking back:");
+    for part in [record, look_back] {
+        if let Err(e) = part() {
+            println!("  failed: {e}");
+        }
     }
 }
 
-fn run() -> Result<()> {
-    let folder = Folder(std::env::temp_dir().join(format!("fmp4streamer-bench-{}", std::process::id())));
-    fs::create_dir(&folder.0)?;
-    fs::write(folder.0.join(".fmp4streamer"), "")?;
-    let config = format!(
-        "record_dir = {}\nrecord_keep_free = 0\nrecord_max_gb = 10000\nclip_s = 12\n[test]\nname = yard\nwidth = 640\nheight = 360\nrecord = always\n",
-        folder.0.display()
+impl Folder {
+    fn new() -> Result<Folder> {
+        let folder = Folder(std::env::temp_dir().join(format!("fmp4streamer-bench-{}", std::process::id())));
+        fs::create_dir(&folder.0)?;
+        fs::write(folder.0.join(".fmp4streamer"), "")?;
+        Ok(folder)
+    }
+
+    /// The config of a camera that is recorded there, whose section begins with `camera`; more of [server] is before it.
+    fn config(&self, camera: &str) -> String {
+        let folder = self.0.display();
+        format!("record_dir = {folder}\nrecord_keep_free = 0\nrecord_max_gb = 10000\n{camera}")
+    }
+}
+
+/// What it costs for some seconds.
+struct Cost {
+    cpu_percent: f64,
+    resident_mb: f64,
+    /// Those that went to the disk, for each of the file.
+    bytes_for_each: f64,
+}
+
+fn record() -> Result<()> {
+    let folder = Folder::new()?;
+    let cost = |record: &str| -> Result<Cost> {
+        let camera = format!(
+            "[exec]\nname = yard\ncommand = {}\nauto_sleep = no\nrecord = {record}\n",
+            fanout::feeder("aud-after")?
+        );
+        let command = Command::new(env!("CARGO_BIN_EXE_fmp4streamer"));
+        let server = fanout::start_with(command, &folder.config(&camera))?;
+        sleep(SETTLE);
+        let before = server.cpu_seconds()?;
+        sleep(MEASURE);
+        let cpu_seconds = server.cpu_seconds()? - before;
+        let resident_mb = server.resident_mb()?;
+        let written = server.written_bytes()?;
+        let file = recorded(&folder.0.join("yard")).and_then(|file| Ok(fs::metadata(file)?.len()));
+        server.stop();
+        Ok(Cost {
+            cpu_percent: cpu_seconds / MEASURE.as_secs_f64() * 100.0,
+            resident_mb,
+            bytes_for_each: written as f64 / file.unwrap_or_default() as f64,
+        })
+    };
+    let (without, with) = (cost("no")?, cost("always")?);
+    println!(
+        "  1080p30 of 4 Mbit/s: CPU {:.2} % against {:.2} % when it is not recorded; RSS {:.1} against {:.1} MB; {:.2} bytes to the disk for each of the file",
+        with.cpu_percent, without.cpu_percent, with.resident_mb, without.resident_mb, with.bytes_for_each
     );
+    Ok(())
+}
+
+fn look_back() -> Result<()> {
+    let folder = Folder::new()?;
+    let config =
+        folder.config("clip_s = 12\n[test]\nname = yard\nwidth = 640\nheight = 360\nrecord = always\n");
     let server = fanout::start_with(Command::new(env!("CARGO_BIN_EXE_fmp4streamer")), &config)?;
     let begun = Instant::now();
     while get(&server.address, "/clip.mp4?before=1000")?.1.len() < 100_000 || begun.elapsed().as_secs() < 12 {
