@@ -4,7 +4,8 @@
 # make bench   what it costs, as ratios
 # make fuzz    60 s of fuzzing for each target (needs a nightly Rust)
 # make browsers   how late the picture is in each browser, by each path; MINUTES=20: does that grow?
-# make programs   OctoPrint, Home Assistant, motion, rclone, proxies and players as they come, with this as their camera; MINUTES=10
+# make programs   OctoPrint, Home Assistant, motion, rclone, proxies, players and RTSP clients as they come, with this as their camera;
+#              MINUTES=10; CHECK=rtsp: those checks alone whose name has it
 # make audio-quality   our AAC encoder beside others: speech by PESQ, claps by what is heard before them
 # make sync    tests of minutes: does the sound stay with the picture, recorded by each way, from a microphone, in browsers? MINUTES=20
 # make soak    clients coming and going and cameras unplugged: does anything grow? MINUTES=20
@@ -57,7 +58,7 @@ browsers: build
 programs: build
 	@tests/need test
 	@tests/need programs
-	@python3 tests/programs target/release/fmp4streamer --all $(MINUTES)
+	@python3 tests/programs target/release/fmp4streamer --all $(MINUTES) $(CHECK)
 
 audio-quality:
 	@tests/need run

@@ -4,8 +4,8 @@
 usage: python3 tests/programs PROGRAM [--all [MINUTES]] [CHECK]    with CHECK, only the checks whose name has it
 
 Prints "ok NAME", "FAILED NAME: why" or "skipped: NAME: why" for each check; exit status 1 if one failed. Without --all,
-what takes long is skipped; MINUTES are those of Home Assistant's streams. What the programs say and make is kept in
-target/programs/run.
+what takes long is skipped, and clients of RTSP play for seconds instead of a minute; MINUTES are those of Home
+Assistant's streams. What the programs say and make is kept in target/programs/run.
 """
 import pathlib
 import shutil
@@ -26,12 +26,17 @@ import players
 import printer
 import proxies
 import recorder
+import rtsp_clients
 import store
 from installed import OUT
 
 # In `make test`, and what is for `make programs` alone: by the browser that they need.
 ALWAYS = {
-    None: [recorder.motion_records, files.players_seek_in_a_recording],
+    None: [recorder.motion_records, files.players_seek_in_a_recording,
+           rtsp_clients.rtsp_clients_get_every_picture,
+           rtsp_clients.rtsp_clients_that_stall_go_on_with_a_key_picture,
+           rtsp_clients.rtsp_clients_come_again_after_a_new_size, rtsp_clients.rtsp_clients_go_on_after_a_lost_camera,
+           rtsp_clients.motion_records_every_picture_of_rtsp],
     Chromium: [printer.octoprint_shows_and_films, proxies.haproxy_passes_all_on, proxies.caddy_passes_all_on,
                players.shaka_plays_hls, players.video_js_plays_low_latency_hls],
 }
@@ -73,6 +78,7 @@ def main():
     Server.program = pathlib.Path(sys.argv[1]).resolve()
     rest, long = sys.argv[2:], "--all" in sys.argv
     home.minutes = next((float(word) for word in rest if word.isdigit()), home.minutes)
+    rtsp_clients.seconds = 60 if long else rtsp_clients.seconds
     only = "".join(word for word in rest if word != "--all" and not word.isdigit())
     good = True
     for group, run_it in (ALWAYS, True), (LONG, long):

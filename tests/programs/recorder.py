@@ -1,5 +1,6 @@
 """Debian's motion, as a recorder of what it pulls from us."""
 
+import contextlib
 import re
 
 from driver import check, free_port, needs, wait_for
@@ -13,8 +14,8 @@ setup_mode off
 log_level 6
 target_dir {folder}
 netcam_url {url}
-width 640
-height 360
+width {width}
+height {height}
 framerate 10
 emulate_motion on
 movie_output on
@@ -25,18 +26,25 @@ webcontrol_port 0
 stream_port 0
 {more}
 """
-START_S, FILM_S = 60, 6
+START_S = 60
 
 
-def films(name, url, more=""):
-    """Has motion record for a while, and gives what is in its film."""
+@contextlib.contextmanager
+def recording(name, url, size, more=""):
+    """motion while it records: its folder, and itself."""
     needs("motion")
     folder = OUT / f"motion-{name}"
     folder.mkdir(parents=True)
     config = folder / "motion.conf"
-    config.write_text(CONFIG.format(folder=folder, url=url, more=more))
-    film = folder / "film.mkv"
-    with running(f"motion-{name}", "motion", "-n", "-c", str(config)):
+    config.write_text(CONFIG.format(folder=folder, url=url, width=size[0], height=size[1], more=more))
+    with running(f"motion-{name}", "motion", "-n", "-c", str(config)) as motion:
+        yield folder, motion
+
+
+def films(name, url, more=""):
+    """Has motion record for a while, and gives what is in its film."""
+    with recording(name, url, (640, 360), more) as (folder, _):
+        film = folder / "film.mkv"
         wait_for("motion's film", START_S, lambda: film.exists() and film.stat().st_size > 100_000)
     # Of a camera that it can't open it records grey pictures.
     log = (OUT / f"motion-{name}.log").read_text().splitlines()
