@@ -6,16 +6,20 @@ use super::name::Name;
 use crate::log_warning;
 use crate::sys::clock;
 use crate::sys::file::{entries, lock, open_own, room, sync_folder};
+use std::cmp::Reverse;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
+use std::mem;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A crash leaves the newest file without its index, and the clock may have been set back since: the files of so many days are looked at.
+/// A crash leaves the newest file without its index, and the clock may have been set back since: the files of so many days are looked at, ...
 const LOOKED_AT_DAYS: usize = 2;
+/// ... and of those so many whose clock could not be believed, as a machine without one may begin with any day.
+const LOOKED_AT_UNSYNCED: usize = 1000;
 /// By their age recordings are deleted so often, a part of them each time, so that a clock that is wrong for once costs no more.
 const AGE_US: u64 = 3600 * 1_000_000;
 /// A file in the folder, without which it is none for recordings: where its disk is not mounted, they would fill the one below. Who
@@ -210,18 +214,20 @@ impl Archive {
         let folder = self.root.join(camera);
         let mut names = Vec::new();
         names_in(&folder, &mut |name, _| names.push(name));
-        let (mut before, mut repaired, mut result) = (u64::MAX, Vec::new(), Ok(()));
-        for _ in 0..LOOKED_AT_DAYS {
-            let days = names.iter().map(Name::day).filter(|day| *day < before);
-            let Some(newest) = days.max() else { break };
-            before = newest;
-            for name in names.iter().filter(|name| name.day() == newest) {
-                let path = folder.join(name.to_string());
-                match repair(&path) {
-                    Ok(true) => repaired.push(path),
-                    Ok(false) => {}
-                    Err(e) => result = result.and(Err(e)),
-                }
+        names.sort_unstable_by_key(|name| Reverse((name.day(), name.start_s)));
+        let (mut repaired, mut result) = (Vec::new(), Ok(()));
+        let (mut day, mut days, mut unsynced) = (u64::MAX, 0, 0);
+        for name in names {
+            days += usize::from(mem::replace(&mut day, name.day()) != name.day());
+            unsynced += usize::from(!name.synced);
+            if days > LOOKED_AT_DAYS && (name.synced || unsynced > LOOKED_AT_UNSYNCED) {
+                continue;
+            }
+            let path = folder.join(name.to_string());
+            match repair(&path) {
+                Ok(true) => repaired.push(path),
+                Ok(false) => {}
+                Err(e) => result = result.and(Err(e)),
             }
         }
         result.map(|()| repaired)

@@ -158,14 +158,15 @@ fn by_age_they_are_deleted_once_an_hour() {
 }
 
 #[test]
-fn the_newest_days_are_repaired() {
+fn the_newest_days_are_repaired_and_those_of_a_wrong_clock() {
     let rig = Rig::new("newest");
     let archive = archive(&rig, u64::MAX);
     let fragments = rig.fragments(40);
     let make = |path: &Path| RecordingFile::create(path, &fragments[0], ORIGIN, 1000, 0);
-    for day in ["26", "27", "29"] {
+    for day in ["1970-01-01", "2026-11-26", "2026-11-27", "2026-11-29"] {
+        let unsynced = if day < "2000" { "~" } else { "" };
         for time in ["11-00-00", "12-00-00"] {
-            let wanted = name(&format!("2026-11-{day}/{time}+0000.mp4"));
+            let wanted = name(&format!("{day}/{time}+0000{unsynced}.mp4"));
             let (name, mut file) = archive.create("yard", wanted, &make).unwrap();
             for fragment in &fragments {
                 file.push(fragment, 0).unwrap();
@@ -177,5 +178,5 @@ fn the_newest_days_are_repaired() {
         }
     }
     let repaired = |camera: &str| archive.repair(camera).unwrap().len();
-    assert_eq!([repaired("door"), repaired("yard"), repaired("yard")], [0, 2, 0]);
+    assert_eq!([repaired("door"), repaired("yard"), repaired("yard")], [0, 3, 0]);
 }
