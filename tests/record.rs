@@ -5,10 +5,11 @@
 mod support;
 
 use fmp4streamer::format::aac::{self, Encoder};
-use fmp4streamer::format::fmp4::{Fragment, Init, Origin, SoundFormat, SoundFrame, Span};
+use fmp4streamer::format::fmp4::{Fragment, Heads, Init, Origin, SoundFormat, SoundFrame, Span, about};
 use fmp4streamer::format::h264::{Reader, nal_units};
 use fmp4streamer::record::{RecordingFile, repair};
-use std::fs::OpenOptions;
+use nix::fcntl::{FallocateFlags, fallocate};
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +20,14 @@ const SECONDS: u64 = 20;
 /// A key frame is every two seconds.
 const GROUP: u64 = 2;
 const RATE: u32 = 48_000;
+const ORIGIN: Origin<'_> = Origin {
+    camera: "yard",
+    run: 1,
+    epoch: 0,
+    media_90k: 0,
+    wall_us: 1,
+    synced: true,
+};
 
 /// Pictures of x264, each with the sound beside it, from a media time on that is no whole number of samples.
 fn fragments(dir: &Dir) -> Vec<Fragment> {
@@ -73,16 +82,8 @@ fn fragments(dir: &Dir) -> Vec<Fragment> {
 }
 
 fn create(dir: &Dir, name: &str, first: &Fragment) -> (PathBuf, RecordingFile) {
-    let origin = Origin {
-        camera: "yard",
-        run: 1,
-        epoch: 0,
-        media_90k: 0,
-        wall_us: 1,
-        synced: true,
-    };
     let path = dir.file(name);
-    let file = RecordingFile::create(&path, first, origin, 1000, 0).unwrap();
+    let file = RecordingFile::create(&path, first, ORIGIN, 1000, 0).unwrap();
     (path, file)
 }
 
@@ -194,4 +195,43 @@ fn players_take_a_recording_that_was_closed_and_one_that_a_crash_left() {
         .unwrap();
     assert!(repair(&left).unwrap());
     assert_plays(&left, 412);
+}
+
+/// Of a disk that is full, and puts what is written again in another place, as btrfs does. Here it has to find a place for the heads
+/// because they have none.
+#[test]
+fn a_full_disk_costs_the_heads_and_not_the_index() {
+    if !have("ffmpeg") || !have("ffprobe") {
+        return;
+    }
+    const TEST: &str = "a_full_disk_costs_the_heads_and_not_the_index";
+    support::on_own_disk(TEST, 4, |disk| {
+        let dir = Dir::new();
+        let fragments = fragments(&dir);
+        for is_closed in [true, false] {
+            let path = disk.join("recording.mp4");
+            let mut file = RecordingFile::create(&path, &fragments[0], ORIGIN, 64 << 10, 0).unwrap();
+            fragments
+                .iter()
+                .for_each(|fragment| file.push(fragment, 0).unwrap());
+            file.flush().unwrap();
+            let flags = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+            let written = OpenOptions::new().write(true).open(&path).unwrap();
+            fallocate(&written, flags, 4096, 60 << 10).unwrap();
+            let mut other = File::create(disk.join("other")).unwrap();
+            while other.write_all(&[1; 4096]).is_ok() {}
+            if is_closed {
+                assert!(file.close().unwrap());
+            } else {
+                drop(file);
+                assert!(repair(&path).unwrap());
+            }
+            let bytes = std::fs::read(&path).unwrap();
+            let about = about(&bytes).unwrap();
+            assert!(Heads::find(&bytes[about.heads_at..]).read().is_none());
+            assert_plays(&path, SECONDS * FPS);
+            std::fs::remove_file(path).unwrap();
+            std::fs::remove_file(disk.join("other")).unwrap();
+        }
+    });
 }

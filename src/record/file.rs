@@ -9,6 +9,7 @@ use crate::format::fmp4::{
 use crate::sys::file::{begin_writing, forget, open_own, sync, sync_folder};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -185,12 +186,14 @@ impl RecordingFile {
 /// Writes the index and the heads before it, and then what says that they are there, so that at no moment a crash leaves a file that
 /// says so and has none.
 fn finish(file: &File, head: &mut [u8], index: &Index) -> io::Result<()> {
-    let Some(heads_at) = index.close(head) else {
+    let Some(Range { start, end }) = index.close(head) else {
         return Ok(());
     };
-    file.write_all_at(&head[heads_at..], heads_at as u64)?;
+    // A full disk that puts what is written again in another place may have room for the index alone. Readers then do without the heads.
+    _ = file.write_all_at(&head[start..end], start as u64);
+    file.write_all_at(&head[end..], end as u64)?;
     sync(file)?;
-    file.write_all_at(&head[..heads_at], 0)?;
+    file.write_all_at(&head[..start], 0)?;
     sync(file)?;
     forget(file);
     Ok(())

@@ -387,6 +387,7 @@ impl<'a> Recorder<'a> {
         self.written_bytes += writing.file.bytes();
         let closed = writing.file.close();
         let (camera, name, missed) = (&self.stream.name, writing.name, writing.missed);
+        let events = &self.stream.events;
         if missed > 0 {
             // Any card costs some JPEG pictures now and then, which is no news with each file.
             let is_usual = writing.is_jpeg && missed < writing.pictures / 100;
@@ -406,11 +407,11 @@ impl<'a> Recorder<'a> {
             self.misdated.push((writing.name, writing.captured_us, waits));
         }
         self.tidied_us = 0;
-        // It is whole but for what there was no room for.
-        if closed? && !waits {
-            self.stream
-                .events
-                .recorded(camera, &self.archive.path(camera, writing.name));
+        // It is whole but for what there was no room for; without a picture it is nothing.
+        match closed? {
+            false => _ = self.archive.delete(camera, name),
+            true if waits => {}
+            true => events.recorded(camera, &self.archive.path(camera, name)),
         }
         flushed
     }

@@ -614,6 +614,42 @@ pub fn in_own_network(test: &str, inside: fn()) {
     assert!(inside.unwrap().success());
 }
 
+/// A command that starts `program` in a mount namespace of its own, in which so many megabytes of memory are mounted in that folder, as
+/// a disk for recordings; `None` where that is not allowed.
+pub fn on_small_disk(folder: &Path, megabytes: u32, program: &Path) -> Option<Command> {
+    std::fs::create_dir(folder).unwrap();
+    let mount = format!(
+        "mount -t tmpfs -o size={megabytes}m disk {0} && touch {0}/.fmp4streamer && exec \"$@\"",
+        folder.display()
+    );
+    let apart = ["--map-root-user", "--mount", "sh", "-c", &mount, "sh"];
+    if !have("unshare") {
+        return None;
+    }
+    if !run("unshare", &[&apart[..], &["true"]].concat()).status.success() {
+        skip("mount namespaces are not allowed here");
+        return None;
+    }
+    let mut command = Command::new("unshare");
+    command.args(apart).arg(program).stdin(Stdio::null());
+    Some(command)
+}
+
+/// Runs `inside` with a disk of so many megabytes, by starting this very test there once more.
+pub fn on_own_disk(test: &str, megabytes: u32, inside: fn(&Path)) {
+    const INSIDE: &str = "FMP4STREAMER_TEST_DISK";
+    if let Some(disk) = std::env::var_os(INSIDE) {
+        return inside(Path::new(&disk));
+    }
+    let dir = Dir::new();
+    let disk = dir.file("disk");
+    let Some(mut again) = on_small_disk(&disk, megabytes, &std::env::current_exe().unwrap()) else {
+        return;
+    };
+    let again = again.args(["--exact", test, "--nocapture"]).env(INSIDE, disk);
+    assert!(again.status().unwrap().success());
+}
+
 /// Has ffmpeg make so many frames of a source of its own (lavfi) into a file, coded as `options` say.
 pub fn film(source: &str, frames: u32, options: &[&str], file: &Path) {
     let frames = frames.to_string();

@@ -17,6 +17,7 @@ use super::heads::HeadPacker;
 use super::init::{Init, SYNC_SAMPLE};
 use super::sound::FRAME_SAMPLES;
 use super::track::{TIMESCALE, VIDEO_TRACK};
+use std::ops::Range;
 
 /// The usertype of our uuid box (11.1).
 const USERTYPE: [u8; 16] = *b"\xf4\x4d\x70\x34\x5e\x1c\x4b\x07\x9a\x52\x72\x65\x63\x6f\x72\x64";
@@ -224,9 +225,10 @@ impl Index {
         self.ends[0].saturating_sub(self.begin_90k())
     }
 
-    /// Puts the durations, the index and the heads of the fragments into a file's head, which ends with its `free`. Gives the place from
-    /// which on it has to be on the disk before the bytes in front of it are, which say that it is there. `None` if this is no such head.
-    pub fn close(&self, head: &mut [u8]) -> Option<usize> {
+    /// Puts the durations, the index and the heads of the fragments into a file's head, which ends with its `free`. Gives where these heads
+    /// are, up to the index. That has to be on the disk before the bytes in front of both are, which say that it is there. `None` if this is
+    /// no such head.
+    pub fn close(&self, head: &mut [u8]) -> Option<Range<usize>> {
         let Extent::Open(end) = extent(head) else {
             return None;
         };
@@ -239,7 +241,7 @@ impl Index {
         let free_bytes = (sidx_at + 8 - heads_at) as u32;
         head[heads_at - 8..heads_at - 4].copy_from_slice(&free_bytes.to_be_bytes());
         self.heads.write(&mut head[heads_at..sidx_at]);
-        Some(heads_at)
+        Some(heads_at..sidx_at)
     }
 
     /// The packed heads of the fragments that were added; none if it was read.

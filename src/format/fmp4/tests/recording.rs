@@ -141,7 +141,7 @@ fn an_index_ends_where_the_fragments_begin_and_says_where_the_groups_are() {
         add(&first),
         add(&pictures(30, 50, true)) + add(&pictures(50, 60, false)) + add(&[sound(&init, 4096, 2)]),
     ];
-    let heads_at = index.close(&mut file[..head_bytes]).unwrap();
+    let heads = index.close(&mut file[..head_bytes]).unwrap();
     assert_eq!((index.duration_90k(), extent(&file)), (180_000, Extent::Closed));
     assert!(index.close(&mut file[..head_bytes]).is_none(), "it is closed");
 
@@ -162,7 +162,7 @@ fn an_index_ends_where_the_fragments_begin_and_says_where_the_groups_are() {
     let found = about(&file).unwrap();
     assert_eq!(
         (found.init_bytes, found.heads_at, found.run),
-        (init.bytes(true).len(), heads_at, ORIGIN.run)
+        (init.bytes(true).len(), heads.start, ORIGIN.run)
     );
     assert_eq!(
         (found.media_90k, found.wall_us),
@@ -175,8 +175,9 @@ fn an_index_ends_where_the_fragments_begin_and_says_where_the_groups_are() {
         groups.map(|bytes| (bytes, 90_000))
     );
     assert!((0..bytes).all(|end| Index::read(&file[found.head_bytes..][..end]).is_none()));
-    assert!((0..heads_at).all(|end| about(&file[..end]).is_none()));
-    let room = &file[heads_at..found.head_bytes];
+    assert!((0..heads.start).all(|end| about(&file[..end]).is_none()));
+    assert_eq!(heads.end, found.head_bytes);
+    let room = &file[heads];
     let (mut packed, mut at, mut count) = (Heads::find(room), head_bytes, 0);
     while let Some(head) = packed.read() {
         assert_eq!(head, &file[at..at + head.len()]);
