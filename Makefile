@@ -9,6 +9,7 @@
 # make audio-quality   our AAC encoder beside others: speech by PESQ, claps by what is heard before them
 # make sync    tests of minutes: does the sound stay with the picture, recorded by each way, from a microphone, in browsers? MINUTES=20
 # make soak    clients coming and going and cameras unplugged: does anything grow? MINUTES=20
+# make faults  what is left of recordings where the power is cut, or their disk fails; VM_CUTS=20
 # make scale   a crowd of viewers behind two tiers of caches; VIEWERS=2000 SECONDS=60; as root in a network of its own
 # make dist    the static binaries for every board, tried out, in dist/
 # make deb     Debian packages of them, in dist/
@@ -30,7 +31,7 @@ UNITS    = $(patsubst systemd/%,$(SYSTEMD)/system/%,$(wildcard systemd/*.*)) \
 CONFIG   = $(DESTDIR)/etc/fmp4streamer.conf
 AVAHI    = $(DESTDIR)/etc/avahi/services/fmp4streamer.service
 
-.PHONY: run build test check bench browsers programs audio-quality fuzz sync soak scale dist deb install uninstall
+.PHONY: run build test check bench browsers programs audio-quality fuzz sync soak faults scale dist deb install uninstall
 
 run: build
 	target/release/fmp4streamer $(ARGS)
@@ -77,6 +78,12 @@ sync: build
 
 soak: build
 	@tests/soak $(MINUTES)
+
+faults: export VM_CUTS := $(or $(VM_CUTS),20)
+faults: build
+	@tests/need test
+	@tests/vm/run recorded
+	@python3 tests/browsers target/release/fmp4streamer what_faults_left_plays
 
 scale: build
 	@tests/need scale

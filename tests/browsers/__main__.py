@@ -15,6 +15,7 @@ import sys
 import time
 import traceback
 
+import faults
 import foreign
 import jpeg
 import lan
@@ -54,7 +55,8 @@ MAIN = EVERYWHERE + [
     foreign.hls_js_plays_hls,
     foreign.hls_js_plays_low_latency_hls, foreign.jmuxer_plays, foreign.broadway_plays,
     tags.pages_of_the_machine_show_pictures, tags.pages_of_the_machine_show_video, tags.listed_pages_show_pictures,
-    tags.strangers_do_not_read_pictures, recordings.what_was_recorded_plays, sound.sound_is_heard_when_it_is_wanted,
+    tags.strangers_do_not_read_pictures, recordings.what_was_recorded_plays,
+    faults.what_faults_left_plays, sound.sound_is_heard_when_it_is_wanted,
     people.the_login_form_works_without_javascript]
 CHECKS = {
     Chromium: MAIN + [rotation.rotation_is_shown_by_hls, page.the_page_fits_a_phone, page.the_manifest_is_valid,
