@@ -27,7 +27,11 @@ fn main() -> io::Result<()> {
         // Pictures are packed already.
         let is_text = path.is_file() && path.extension() != Some(OsStr::new("png"));
         if is_text && PAGES.iter().all(|(first, _)| name != *first) {
-            pack(&spare(&fs::read_to_string(&path)?), &out.join(name))?;
+            let mut text = spare(&fs::read_to_string(&path)?);
+            if path.extension() == Some(OsStr::new("css")) {
+                text = close(&text);
+            }
+            pack(&text, &out.join(name))?;
         }
     }
     let mut bundle = Bundle::default();
@@ -110,8 +114,8 @@ fn refused(module: &Path, line: &str) -> io::Error {
     ))
 }
 
-/// A text without indentation, blank lines, and comments that end with their lines. Lines stay lines, as they mean something
-/// in JavaScript.
+/// A text without indentation, blank lines, comments that end with their lines, and types. Lines stay lines, as they mean
+/// something in JavaScript.
 fn spare(text: &str) -> String {
     let mut spared = String::new();
     let mut in_comment = false;
@@ -119,11 +123,26 @@ fn spare(text: &str) -> String {
         if in_comment || line.starts_with("/*") {
             in_comment = !line.ends_with("*/");
         } else if !line.is_empty() && !line.starts_with("//") {
-            spared += line.split(" // ").next().unwrap_or_default();
+            let mut code = line.split(" // ").next().unwrap_or_default();
+            // A type in the midst of a line.
+            while let Some((before, behind)) = code.split_once("/** @") {
+                spared += before;
+                code = behind.split_once("*/ ").map_or("", |(_, code)| code);
+            }
+            spared += code;
             spared.push('\n');
         }
     }
     spared
+}
+
+/// A style sheet without the spaces and line ends beside its marks, of which none stands in quotes.
+fn close(sheet: &str) -> String {
+    let mut closed = sheet.replace('\n', " ");
+    for mark in ["{", "}", ":", ";", ","] {
+        closed = closed.replace(&format!("{mark} "), mark);
+    }
+    closed.replace(" {", "{").replace(" }", "}").replace(";}", "}")
 }
 
 /// The texts of ONVIF, each as a line with its name and a line of what stands below that.

@@ -26,6 +26,7 @@ export function make(tag, properties = {}, ...content) {
 export function icon(name) {
 	const [svg, use] = ['svg', 'use'].map(tag => document.createElementNS('http://www.w3.org/2000/svg', tag));
 	svg.setAttribute('aria-hidden', 'true');
+	svg.setAttribute('viewBox', '0 0 24 24');
 	use.setAttribute('href', '#i-' + name);
 	svg.append(use);
 	return svg;
