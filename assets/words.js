@@ -148,6 +148,8 @@ var words = {
 	kept: 'These values are kept for the next start.',
 	forgotten: 'Nothing is kept: the next start takes the config’s values.',
 	copyConfig: 'Copy as config',
+	score: 'Motion',
+	learning: 'Learning what is usual here',
 
 	// ---- Move
 	/** @type {Record<string, string>} */

@@ -233,3 +233,109 @@ fn no_other_site_changes_anything() {
                    Content-Length: 2\r\n\r\n{}";
     assert!(server.ask(request).starts_with("HTTP/1.1 421 "));
 }
+
+/// A control that is the program's own, so that cameras without any have it.
+#[test]
+fn the_threshold_of_motion_is_set_and_kept_until_the_config_says_something_else() {
+    let state = Dir::new();
+    let (anna, ben) = (ANNA.0, BEN.0);
+    let users =
+        format!("[user anna]\n{anna}\nrole = admin\n[user ben]\n{ben}\nrole = control\n[anonymous]\n");
+    let server = |motion: &str| {
+        let mut program = Server::program();
+        program.env("STATE_DIRECTORY", state.file(""));
+        let config = format!("[server]\n[test]\nname = yard\n{motion}\n{users}");
+        let server = Server::with_config_as(program, &config);
+        until("it is live", || server.camera("state") == "live");
+        server
+    };
+    let holds = |server: &Server| {
+        let said = ask(server, "GET", "/controls", "", "");
+        let value = said.split("\"value\":").nth(1).unwrap().split(',').next();
+        let (value, kept) = (
+            value.unwrap().to_string(),
+            said.split("\"kept\":").nth(1).unwrap(),
+        );
+        // The detector has the same.
+        assert_eq!(server.status_after("\"motion\":", "threshold"), value, "{said}");
+        (value, kept.split('}').next().unwrap().to_string())
+    };
+    let now = |value: &str, kept: &str| (value.to_string(), kept.to_string());
+    let one = server("motion = yes\nmotion_threshold = 9");
+    assert_eq!(holds(&one), now("9", "null"));
+    let said = ask(&one, "GET", "/controls", BEN.1, "");
+    for part in [
+        "\"controls\":[{\"name\":\"motion_threshold\",",
+        "\"min\":2,\"max\":1000,",
+        "\"writable\":true,\"why\":\"\",",
+    ] {
+        assert!(said.contains(part), "{part} is not in {said}");
+    }
+    let set = |who: &str, body: &str| ask(&one, "POST", "/controls", &format!("{JSON}{who}"), body);
+    for (who, body, code, part, value) in [
+        ("", "{\"motion_threshold\":20}", "401", "", "9"),
+        (BEN.1, "{\"motion_threshold\":20}", "200", "\"refused\":{}", "20"),
+        (
+            BEN.1,
+            "{\"motion_threshold\":\"1000\"}",
+            "200",
+            "\"refused\":{}",
+            "1000",
+        ),
+        (
+            BEN.1,
+            "{\"motion_threshold\":1}",
+            "200",
+            "\"refused\":{\"motion_threshold\":\"takes a whole number from 2 to 1000\"}",
+            "1000",
+        ),
+        (
+            BEN.1,
+            "{\"motion_threshold\":99999}",
+            "200",
+            "takes a whole number",
+            "1000",
+        ),
+        (BEN.1, "{\"motion_threshold\":1.5}", "400", "", "1000"),
+        (
+            BEN.1,
+            "{\"motion_threshold\":\"many\"}",
+            "200",
+            "takes a whole number",
+            "1000",
+        ),
+        (BEN.1, "{\"motion_threshold\":null}", "200", "\"refused\":{}", "9"),
+        (BEN.1, "{\"brightness\":1}", "409", "has no controls", "9"),
+        (BEN.1, "{\"motion_threshold\":12}", "200", "\"refused\":{}", "12"),
+    ] {
+        let said = set(who, body);
+        assert!(&said[9..12] == code && said.contains(part), "{body}: {said}");
+        assert_eq!(holds(&one).0, value, "{body}");
+    }
+    assert_eq!(
+        code(&one, "POST", "/controls/keep", &format!("{JSON}{}", ANNA.1), ""),
+        "200"
+    );
+    assert_eq!(holds(&one), now("12", "12"));
+    drop(one);
+    let again = server("motion = yes\nmotion_threshold = 9");
+    assert_eq!(holds(&again), now("12", "12"));
+    drop(again);
+    // Somebody has edited the config.
+    let edited = server("motion = yes\nmotion_threshold = 7");
+    assert_eq!(holds(&edited), now("7", "null"));
+    assert!(
+        edited
+            .log()
+            .contains("motion_threshold = 12, which was kept, gives way to the config"),
+        "{}",
+        edited.log()
+    );
+    drop(edited);
+    let none = server("motion = no");
+    let said = ask(&none, "GET", "/controls", BEN.1, "");
+    assert!(
+        said.contains("\"controls\":[]") && said.contains("has no controls"),
+        "{said}"
+    );
+}

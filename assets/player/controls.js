@@ -1,5 +1,6 @@
 // The tab of the camera's controls: brightness, exposure, focus and what else it has.
 
+import { createScore } from './info.js';
 import { button, copyButton, fill, icon, make, onRelease, setText } from './make.js';
 import { ask, createPost, reasonOf } from './server.js';
 
@@ -140,17 +141,18 @@ export function createControls(session, onOffer) {
 			const mark = make('i'), to = usual(/** @type {Control} */ (control));
 			mark.hidden = to == null;
 			mark.style.setProperty('--at', String((Number(to) - min) / (max - min)));
+			const score = name === 'motion_threshold' && createScore(slider, value => update({ name, value }));
 			slider.oninput = () => {
-				number.value = slider.value;
+				set(slider.value);
 				if (!restarts) change(name, slider.valueAsNumber);
 			};
 			slider.onchange = () => change(name, slider.valueAsNumber);
 			onRelease(slider, release);
-			return {
-				input: number,
-				parts: [number, make('div', { className: 'slider' }, mark, slider)],
-				set: value => slider.value = number.value = value,
+			const set = value => {
+				slider.value = number.value = value;
+				if (score) score.mark();
 			};
+			return { input: number, parts: [number, score ? score.element : make('div', { className: 'slider' }, mark, slider)], set };
 		},
 
 		bool({ name }, id) {

@@ -7,11 +7,16 @@ import { ask } from './server.js';
 
 const SECONDS = 60; // in a graph
 const POLL_MS = 3000;
+const SCORE_MS = 1000;
+const OCTAVES = 10; // from the bottom to the top of a graph of scores, which shows their logarithms
 
 export const rate = bps => bps < 1e6 ? `${Math.round(bps / 1000)} kbit/s` : `${(bps / 1e6).toFixed(1)} Mbit/s`;
 
-/** A line over the last minute. `read` puts a value in words. @param {(value: number) => string} read */
-function createGraph(name, read) {
+/**
+ * A line over the last minute. `read` puts a value in words; `least` is at the top, if no value is greater.
+ * @param {string} name @param {(value: number) => string} read
+ */
+function createGraph(name, read, least = 1) {
 	/** @type {(number | null)[]} */
 	const values = Array(SECONDS).fill(null);
 	const namespace = 'http://www.w3.org/2000/svg';
@@ -24,25 +29,73 @@ function createGraph(name, read) {
 
 	return {
 		element: make('figure', {}, make('figcaption', {}, name, now, most), svg),
+		svg,
 
 		add(value) {
 			values.push(value);
 			values.shift();
 		},
 
-		draw() {
-			const known = values.flatMap(value => value ?? []), top = Math.max(1, ...known), last = values[SECONDS - 1];
+		/** Draws what was added, or all of these instead. */
+		draw(all = values) {
+			const known = all.flatMap(value => value ?? []), highest = Math.max(0, ...known), top = Math.max(least, highest);
+			const last = all[SECONDS - 1];
 			let path = '', isOn = false;
-			values.forEach((value, at) => {
+			all.forEach((value, at) => {
 				if (value !== null) path += `${isOn ? 'L' : 'M'}${at} ${(19.5 - 19 * value / top).toFixed(1)}`;
 				isOn = value !== null;
 			});
 			line.setAttribute('d', path);
 			setText(now, last === null ? words.unknown : read(last));
-			setText(most, known.length ? '≤ ' + read(top) : '');
-			const topText = known.length ? read(top) : words.unknown;
+			const topText = known.length ? read(highest) : words.unknown;
+			setText(most, known.length ? '≤ ' + topText : '');
 			svg.setAttribute('aria-label', fill(words.lastMinute, name, now.textContent, topText));
 		},
+	};
+}
+
+/**
+ * `slider` is the threshold's own, for keys; it lies on the graph unseen. `onThreshold` is told what it is at the server.
+ * @param {HTMLInputElement} slider @param {(threshold: number) => void} onThreshold
+ */
+export function createScore(slider, onThreshold) {
+	const graph = createGraph(words.score, value => (2 ** value - 1).toFixed(1), OCTAVES);
+	const plot = make('div', { className: 'score' }, graph.svg, make('i'), slider), why = make('p');
+	const element = make('div', { className: 'wide' }, graph.element, why);
+	graph.element.append(plot);
+	graph.draw();
+
+	/** @param {any} camera As /status has it. */
+	function show({ motion, state, reason }) {
+		const text = state !== 'live' ? reason || words.states[state]
+			: motion.why || motion.state === 'learning' && words.learning || '';
+		setText(why, text);
+		graph.element.hidden = !!text;
+		graph.draw(motion.last_minute.map(score => score === null ? score : Math.log2(1 + score)));
+		onThreshold(motion.threshold);
+	}
+
+	function drag({ type, buttons, pointerId, clientY }) {
+		if (!buttons || slider.matches(':disabled')) return;
+		const { bottom, height } = plot.getBoundingClientRect();
+		if (type === 'pointerdown') plot.setPointerCapture(pointerId);
+		slider.value = String(2 ** ((bottom - clientY) / height * OCTAVES) - 1);
+		slider.dispatchEvent(new Event('input', { bubbles: true }));
+	}
+
+	plot.onpointerdown = plot.onpointermove = drag;
+	plot.onpointerup = () => slider.dispatchEvent(new Event('change', { bubbles: true }));
+
+	const timer = setInterval(async () => {
+		if (!element.isConnected) clearInterval(timer);
+		else if (element.offsetParent) await ask('status').then(({ cameras: [camera] }) => show(camera)).catch(() => {});
+	}, SCORE_MS);
+
+	return {
+		element,
+
+		/** Has the line where the threshold is. */
+		mark: () => plot.style.setProperty('--at', String(Math.log2(1 + Number(slider.value)) / OCTAVES)),
 	};
 }
 

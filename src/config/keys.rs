@@ -5,7 +5,7 @@ pub use super::key::{Doc, Key, doc};
 
 use super::device::DeviceName;
 use super::mic::MicName;
-use super::model::{Draft, Sandbox};
+use super::model::{Draft, MOTION_THRESHOLDS, Sandbox};
 use super::nearest::nearest;
 use super::pan_tilt::{HeadKind, degrees, i2c_address, presets, pulses};
 use super::people::Role;
@@ -529,11 +529,12 @@ pub static KEYS: &[Key] = &[
         name: "motion_threshold",
         default: "6",
         doc: doc(
-            "How far the size has to be from what is usual, in units of how far it usually is. /status shows the score.",
+            "How far the size has to be from what is usual, in units of how far it usually is. /status shows the score; on the page it is \
+              a line to drag on the score's graph, under Controls.",
         ),
         allowed: "a whole number from 2 to 1000",
         set: |draft, text| {
-            draft.camera.motion_threshold = within(text, 2..=1000)?;
+            draft.camera.motion_threshold = within(text, MOTION_THRESHOLDS)?;
             Ok(())
         },
     },

@@ -25,7 +25,7 @@ pub use device::{DeviceName, UsbId};
 pub use ini::read_entries;
 pub use load::DEFAULT_FILES;
 pub use mic::MicName;
-pub use model::{Archive, Camera, Config, Draft, Record, Sandbox, Server};
+pub use model::{Archive, Camera, Config, Draft, MOTION_THRESHOLDS, Record, Sandbox, Server};
 pub use nearest::nearest;
 pub use pan_tilt::{AxisKeys, HeadKind, PanTilt};
 pub use people::{People, Rights, Role, User};

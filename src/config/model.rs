@@ -9,8 +9,12 @@ use crate::format::password::Password;
 use crate::format::url::Url;
 use std::mem;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// What [`Camera::motion_threshold`] may be.
+pub const MOTION_THRESHOLDS: RangeInclusive<i32> = 2..=1000;
 
 /// All that the program is told to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -204,7 +208,7 @@ pub struct Camera {
     pub mic_gain: i8,
     /// True if events tell of motion.
     pub motion: bool,
-    /// The score from which something moves, 2..=1000.
+    /// The score from which something moves, one of [`MOTION_THRESHOLDS`].
     pub motion_threshold: u16,
     /// The time of rest after which motion has ended, 1..=3600 s.
     pub motion_gap: Duration,

@@ -3,6 +3,7 @@
 use super::control::{Control, TEXT, Value};
 use super::kept::{Kept, KeptValue};
 use super::names::same;
+use super::threshold::{THRESHOLD, Threshold, is_cameras, parse};
 use crate::config::{Rpicam, Setting, switch};
 use crate::error::Result;
 use crate::sys::event::Event;
@@ -91,6 +92,17 @@ fn in_config<'a>(config: &'a [Setting], name: &str) -> Option<&'a str> {
     setting.map(|setting| setting.value.as_str())
 }
 
+impl State {
+    /// The threshold, where motion is looked for.
+    fn threshold(&self) -> Option<Threshold> {
+        let kept = self.kept.iter().find(|kept| kept.name == THRESHOLD);
+        let live = self.live.iter().find(|(name, _)| name == THRESHOLD);
+        let live = live.map(|(_, text)| text.as_deref());
+        let config = in_config(&self.config, THRESHOLD)?;
+        Threshold::new(config, kept.map(|kept| &*kept.value), live)
+    }
+}
+
 impl Mailbox {
     /// One whose values are kept there.
     pub fn new(store: Arc<Kept>) -> Mailbox {
@@ -146,14 +158,30 @@ impl Mailbox {
             let left = deadline.saturating_duration_since(Instant::now());
             let done = state.done >= ticket;
             if done || left.is_zero() || !state.open {
+                let own = state.threshold().map(Threshold::control);
                 return Answered {
-                    controls: state.controls.clone(),
+                    controls: state.controls.iter().cloned().chain(own).collect(),
                     refused: state.refused.clone(),
                     done,
                 };
             }
             let waited = self.answered.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// The threshold of motion that holds, where that is looked for.
+    pub fn threshold(&self) -> Option<u16> {
+        self.lock().threshold().map(|threshold| threshold.value)
+    }
+
+    /// Notes another threshold (`None`: the config's), which holds from now on; or why it is none.
+    pub fn set_threshold(&self, text: Option<String>) {
+        let state = &mut *self.lock();
+        forget(&mut state.refused, THRESHOLD);
+        match text.as_deref().map(parse) {
+            Some(Err(why)) => state.refused.push((THRESHOLD.into(), why)),
+            _ => note(&mut state.live, THRESHOLD.into(), text),
         }
     }
 
@@ -326,7 +354,8 @@ impl Mailbox {
         let mut state = self.lock();
         state.epoch += 1;
         state.open = has_controls;
-        state.restore = !(state.config.is_empty() && state.kept.is_empty() && state.live.is_empty());
+        let is_empty = state.kept.is_empty() && state.live.is_empty();
+        state.restore = !is_empty || state.config.iter().any(|setting| is_cameras(&setting.name));
     }
 
     /// For the pump alone: the camera is closed. Its thread ends when it gets to it.
@@ -432,7 +461,7 @@ impl Mailbox {
         in_config(&self.lock().config, name).map(Into::into)
     }
 
-    /// What holds instead of the config's values, in its order: what is kept, then what was set here.
+    /// What holds instead of the config's values of the camera's controls, in its order: what is kept, then what was set here.
     pub fn values(&self) -> Vec<(String, String)> {
         let state = self.lock();
         let mut values: Vec<(String, String)> = Vec::new();
@@ -446,6 +475,7 @@ impl Mailbox {
                 values.push((name.clone(), text.clone()));
             }
         }
+        values.retain(|(name, _)| is_cameras(name));
         values
     }
 

@@ -2,12 +2,15 @@
 
 use super::cells::Cells;
 use super::detector::{By, Detector, Kind, Quality, Sample};
-use crate::format::json::{Object, decimal};
+use crate::format::json::{Object, array, decimal, or_null};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// After so long without a look at raw pictures there are none. It is longer than the gap at which the detector begins anew.
 const LOOKED_US: u64 = 2_500_000;
+
+/// The scores of so many seconds are shown.
+const SECONDS: usize = 60;
 
 /// One camera's detector.
 #[derive(Default)]
@@ -23,6 +26,48 @@ struct Inner {
     cells: Cells,
     /// The capture of the raw picture that was looked at last.
     looked_us: u64,
+    minute: Minute,
+}
+
+/// The greatest score of each of the last seconds, by the capture of pictures.
+struct Minute {
+    /// In hundredths, each at its second's place; None where nothing was known.
+    scores: [Option<i32>; SECONDS],
+    /// The newest second.
+    second: u64,
+}
+
+impl Default for Minute {
+    fn default() -> Minute {
+        Minute {
+            scores: [None; SECONDS],
+            second: 0,
+        }
+    }
+}
+
+impl Minute {
+    fn add(&mut self, captured_us: u64, score: Option<i32>) {
+        let second = captured_us / 1_000_000;
+        let place = |second: u64| (second % SECONDS as u64) as usize;
+        match second.checked_sub(self.second) {
+            Some(gone @ 0..60) => (0..gone).for_each(|ago| self.scores[place(second - ago)] = None),
+            // A minute later; or the time went back, and all of it is of another time.
+            _ => self.scores = [None; SECONDS],
+        }
+        self.second = second;
+        // None is less than any.
+        let newest = &mut self.scores[place(second)];
+        *newest = score.max(*newest);
+    }
+
+    /// As JSON, the newest last, in tenths.
+    fn json(&self) -> String {
+        let begin = (self.second + 1) as usize % SECONDS;
+        let scores = self.scores[begin..].iter().chain(&self.scores[..begin]);
+        let tenths = |score: &Option<i32>| or_null(score.map(|score| decimal(score as u64 / 10, 1)));
+        array(&scores.map(tenths).collect::<Vec<_>>())
+    }
 }
 
 /// What is known after a picture.
@@ -35,6 +80,17 @@ pub struct Found {
 }
 
 impl Inner {
+    fn take(&mut self, sample: Sample) {
+        let Some((threshold, gap_ms)) = self.wanted else {
+            return;
+        };
+        let detector = &mut self.detector;
+        detector.take(sample, threshold, gap_ms);
+        let is_known = !detector.learns() && !detector.quality.is_blind();
+        self.minute
+            .add(sample.captured_us, is_known.then_some(detector.score.max(0)));
+    }
+
     fn found(&self) -> Found {
         let blind = match self.detector.quality {
             Quality::Unknown | Quality::Good | Quality::Poor => "",
@@ -62,6 +118,13 @@ impl Motion {
         let hundredths =
             |(threshold, gap): (u16, Duration)| (i32::from(threshold) * 100, gap.as_millis() as i32);
         self.lock().wanted = wanted.map(hundredths);
+    }
+
+    /// Has it take another threshold, if somebody wants to know.
+    pub fn set_threshold(&self, threshold: u16) {
+        if let Some((hundredths, _)) = &mut self.lock().wanted {
+            *hundredths = i32::from(threshold) * 100;
+        }
     }
 
     /// True if somebody wants to know.
@@ -94,9 +157,9 @@ impl Motion {
     /// Takes samples of the next raw picture, as [`luma`](crate::format::raw::luma) gives them.
     pub fn look(&self, captured_us: u64, samples: &[u8]) {
         let mut inner = self.lock();
-        let Some((threshold, gap_ms)) = inner.wanted else {
+        if inner.wanted.is_none() {
             return;
-        };
+        }
         inner.looked_us = captured_us;
         let now_ms = captured_us / 1000;
         let learns = inner.detector.learns() || inner.detector.is_lit(now_ms);
@@ -110,7 +173,7 @@ impl Motion {
                 kind,
                 bytes,
             };
-            inner.detector.take(sample, threshold, gap_ms);
+            inner.take(sample);
         }
     }
 
@@ -118,8 +181,8 @@ impl Motion {
     pub fn take(&self, sample: Sample) -> Found {
         let mut inner = self.lock();
         let is_raw = sample.captured_us < inner.looked_us.saturating_add(LOOKED_US);
-        if let Some((threshold, gap_ms)) = inner.wanted.filter(|_| !is_raw) {
-            inner.detector.take(sample, threshold, gap_ms);
+        if !is_raw {
+            inner.take(sample);
         }
         inner.found()
     }
@@ -165,6 +228,7 @@ impl Motion {
             .text("quality", quality)
             .text("by", by)
             .text("why", inner.found().blind)
+            .member("last_minute", inner.minute.json())
             .end();
         Some(json)
     }

@@ -292,10 +292,8 @@ fn clients_are_told_as_long_as_somebody_wants_to_know() {
     motion.want(Some((6, Duration::from_secs(5))));
     assert_eq!((motion.begin(), motion.begin()), (true, false), "one thread");
     let text = |motion: &Motion| motion.describe().unwrap();
-    assert_eq!(
-        text(&motion),
-        r#"{"state":"learning","score":0.00,"threshold":6,"quality":"unknown","by":"P pictures","why":""}"#
-    );
+    let expected = r#"{"state":"learning","score":0.00,"threshold":6,"quality":"unknown","by":"P pictures","why":"","last_minute":[null,"#;
+    assert!(text(&motion).starts_with(expected), "{}", text(&motion));
     for sample in simple(Kind::P, 20_000, 25_000, 25_000) {
         motion.take(sample);
     }
@@ -318,6 +316,65 @@ fn clients_are_told_as_long_as_somebody_wants_to_know() {
     assert_eq!(motion.describe(), None);
     motion.end();
     assert!(!motion.begin());
+}
+
+/// The seconds of the last minute, as /status has them.
+fn minute(motion: &Motion) -> Vec<String> {
+    let all = motion.describe().unwrap();
+    let scores = all.split_once("\"last_minute\":[").unwrap().1;
+    let scores = scores.split_once(']').unwrap().0;
+    scores.split(',').map(String::from).collect()
+}
+
+#[test]
+fn the_last_minute_has_the_greatest_score_of_each_second_of_the_pictures() {
+    let motion = Motion::default();
+    motion.want(Some((6, Duration::from_secs(1))));
+    assert_eq!(minute(&motion), vec!["null"; 60]);
+    // Something moves in the last second but four.
+    for sample in simple(Kind::Jpeg(1), 95_000, 95_500, 100_000) {
+        motion.take(sample);
+    }
+    let seconds = minute(&motion);
+    let score = |at: usize| seconds[at].parse::<f64>().unwrap();
+    assert_eq!(seconds.len(), 60);
+    assert!(score(55) > 6.0 && score(55) > score(56), "{seconds:?}");
+    assert!((0..55).all(|at| score(at) < 2.0), "{seconds:?}");
+    let take = |captured_us| {
+        motion.take(Sample {
+            captured_us,
+            kind: Kind::Jpeg(1),
+            bytes: 5000,
+        });
+    };
+    // A hole of ten seconds, after which it learns.
+    take(109_000_000);
+    let after = minute(&motion);
+    assert_eq!(after[..50], seconds[10..], "{after:?}");
+    assert_eq!(after[50..], ["null"; 10]);
+    // A time that went back is that of another minute.
+    take(108_000_000);
+    assert_eq!(minute(&motion), vec!["null"; 60]);
+    take(u64::MAX);
+    take(0);
+    assert_eq!(minute(&motion), vec!["null"; 60]);
+}
+
+#[test]
+fn another_threshold_holds_at_once() {
+    let motion = Motion::default();
+    motion.set_threshold(8);
+    assert_eq!(motion.describe(), None);
+    motion.want(Some((1000, Duration::from_secs(1))));
+    let found: Vec<bool> = [1000, 6]
+        .into_iter()
+        .map(|threshold| {
+            motion.set_threshold(threshold);
+            let samples = simple(Kind::P, 20_000, 25_000, 25_000);
+            samples.into_iter().any(|sample| motion.take(sample).moves)
+        })
+        .collect();
+    assert_eq!(found, [false, true]);
 }
 
 /// What a camera sees in a room, as luma at a place of the grid (of 80 x 60 samples) at a time in milliseconds.

@@ -2,7 +2,7 @@
 //! does not have. It is there while somebody changes or follows them, and for a moment after each opening.
 
 use crate::config::{Camera, Setting, SourceKind};
-use crate::controls::{Control, Value, Wish, is_auto, same, values_json};
+use crate::controls::{Control, THRESHOLD, Value, Wish, is_auto, same, values_json};
 use crate::source::{ControlNode, Done, Operator, Source, is_set_at_opening, turns};
 use crate::stream::{Stream, Topic};
 use crate::sys::event::Event;
@@ -35,7 +35,7 @@ pub(super) fn take_config(stream: &Stream, camera: &Camera) {
     }
 }
 
-/// What the config sets, on the camera and on codecs.
+/// What the config sets, on the camera and on codecs; and the threshold, where motion is looked for.
 fn settings(camera: &Camera) -> Vec<Setting> {
     let mut settings = camera.source.settings().to_vec();
     match &camera.source {
@@ -45,6 +45,13 @@ fn settings(camera: &Camera) -> Vec<Setting> {
         }
         SourceKind::Rpicam(rpicam) => settings.extend(rpicam.options.iter().cloned()),
         _ => {}
+    }
+    if camera.motion {
+        settings.push(Setting {
+            name: THRESHOLD.into(),
+            value: camera.motion_threshold.to_string(),
+            place: String::new(),
+        });
     }
     settings
 }

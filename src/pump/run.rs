@@ -90,13 +90,8 @@ impl<'a> Pump<'a> {
     /// Hands over what of the config is for others.
     fn take_config(&self) {
         controls::take_config(self.stream, &self.camera);
-        let Camera {
-            motion,
-            motion_threshold,
-            motion_gap,
-            ..
-        } = self.camera;
-        let motion = motion.then_some((motion_threshold, motion_gap));
+        let threshold = self.stream.controls.threshold();
+        let motion = threshold.map(|threshold| (threshold, self.camera.motion_gap));
         self.stream.motion.want(motion);
     }
 

@@ -4,7 +4,7 @@ use super::answer::{Answer, Rejection};
 use super::exchange::{Ending, Exchange, JSON_BYTES};
 use super::head::Method;
 use crate::config::Role;
-use crate::controls::{Answered, Control, Wish, list_json, same};
+use crate::controls::{Answered, Control, THRESHOLD, Wish, list_json, same};
 use crate::error::Result as Done;
 use crate::format::json::{Object, Value};
 use crate::stream::{Condition, Stream};
@@ -93,18 +93,23 @@ fn set(exchange: &Exchange<'_>) -> Result<Answer, Rejection> {
     };
     let stream = &exchange.camera.stream;
     let mut known = stream.controls.known(0).controls;
-    if known.is_empty() {
+    if known.is_empty() || members.iter().any(|(name, _)| find(&known, name).is_none()) {
         known = look(exchange).controls;
     }
-    if known.is_empty() {
+    let nothing = || {
         let why = trouble(stream, false).unwrap_or_default();
-        return Err(Answer::text("409 Conflict", format!("Nothing is set: {why}")).into());
+        Answer::text("409 Conflict", format!("Nothing is set: {why}"))
+    };
+    if known.is_empty() {
+        return Err(nothing().into());
     }
+    let has_own_alone = known.iter().all(|control| control.name == THRESHOLD);
     let mut wishes = Vec::new();
     for (name, value) in members {
-        let control = find(&known, &name).ok_or_else(|| {
+        let control = find(&known, &name).ok_or_else(|| match has_own_alone {
+            true => nothing(),
             // It may be anything; it goes to who sent it.
-            Answer::text("404 Not Found", format!("There is no control {name:?} here"))
+            false => Answer::text("404 Not Found", format!("There is no control {name:?} here")),
         })?;
         let wish = match value {
             Value::Null => Wish::Reset,
@@ -119,7 +124,23 @@ fn set(exchange: &Exchange<'_>) -> Result<Answer, Rejection> {
         wishes.push((control.name.clone(), wish));
     }
     let names: Vec<String> = wishes.iter().map(|(name, _)| name.clone()).collect();
-    let answered = ask(stream, wishes);
+    let (own, wishes): (Vec<_>, Vec<_>) = wishes.into_iter().partition(|(name, _)| name == THRESHOLD);
+    // Nothing is asked of the camera then, which may take its time.
+    let is_own = wishes.is_empty() && !own.is_empty();
+    for (_, wish) in own {
+        stream.controls.set_threshold(match wish {
+            Wish::Reset => None,
+            Wish::Number(number) => Some(number.to_string()),
+            Wish::Text(text) => Some(text),
+        });
+    }
+    if let Some(threshold) = stream.controls.threshold() {
+        stream.motion.set_threshold(threshold);
+    }
+    let answered = match is_own {
+        true => stream.controls.known(0),
+        false => ask(stream, wishes),
+    };
     let mut refused = Object::new();
     for name in &names {
         let why = answered.refused.iter().find(|(other, _)| other == name);
@@ -154,7 +175,7 @@ fn trouble(stream: &Stream, known: bool) -> Option<String> {
             state.why
         )),
         Condition::Lost | Condition::Refused => Some(format!("the camera is not there ({})", state.why)),
-        _ if stream.controls.is_open() || stream.controls.restarts() => None,
+        _ if known || stream.controls.is_open() || stream.controls.restarts() => None,
         Condition::Starting => Some("the camera is being opened".into()),
         _ => Some("this camera has no controls that can be set from here".into()),
     }

@@ -15,7 +15,7 @@ SET = "brightness=128,hue=0,mute=0,gain_automatic=1,menu=3,integer_menu=4,intege
 
 
 def mouse(browser, kind, x, y):
-    browser.devtools("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+    browser.devtools("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1)
 
 
 def box(browser, selector):
