@@ -68,7 +68,7 @@ impl Ring {
     /// Adds the newest picture with the sound that waits for it, and sees to it that the followers get them.
     pub fn push(&self, picture: Arc<Fragment>) {
         let mut state = self.lock();
-        let (before, behind) = state.sound.beside(&picture);
+        let (before, behind) = state.sound.beside(&picture, clock::monotonic_us());
         let before = before.into_iter().map(Arc::new);
         let behind = behind.into_iter().map(Arc::new);
         self.add(state, before.chain([picture]).chain(behind));

@@ -1,12 +1,17 @@
 //! Sound on its way into the ring. It waits for the next picture and goes with that, so that it wakes nobody: a hundred
 //! clients are sent both at once.
 
+use crate::format::aac;
 use crate::format::fmp4::{FRAME_SAMPLES, Fragment, Init, SoundFormat, SoundFrame};
 use std::mem;
 use std::sync::Arc;
 
 /// What has waited so long goes without a picture.
 const LONGEST_WAIT_US: u64 = 40_000;
+/// Where none has come for so long, and so many pictures have, there is silence instead: a microphone's driver may hang, and
+/// players stop the picture where the sound ends.
+const QUIET_US: u64 = 200_000;
+const QUIET_PICTURES: u32 = 3;
 /// The most AAC frames in a fragment.
 const FRAGMENT_FRAMES: usize = 4;
 /// Before the first picture of an epoch, so many of the newest AAC frames are kept.
@@ -22,6 +27,9 @@ pub(super) struct Sound {
     pub zero_us: Option<u64>,
     waiting: Vec<SoundFrame>,
     waiting_since_us: u64,
+    /// When a frame came last, and how many pictures have come since.
+    heard_us: u64,
+    pictures: u32,
     /// The end of what has gone, in samples.
     end: u64,
     /// It is of this epoch, so that the next frame may follow it.
@@ -48,11 +56,12 @@ impl Sound {
             self.waiting.remove(0);
         }
         self.waiting.push(frame);
+        (self.heard_us, self.pictures) = (now_us, 0);
         self.picture.is_some() && now_us.saturating_sub(self.waiting_since_us) >= LONGEST_WAIT_US
     }
 
     /// What goes before this picture, and what goes behind it.
-    pub fn beside(&mut self, picture: &Fragment) -> (Vec<Fragment>, Vec<Fragment>) {
+    pub fn beside(&mut self, picture: &Fragment, now_us: u64) -> (Vec<Fragment>, Vec<Fragment>) {
         if self.format.is_none() {
             return Default::default();
         }
@@ -62,8 +71,31 @@ impl Sound {
         if is_start {
             self.start_90k = picture.time_90k;
         }
+        self.pictures += 1;
+        if self.pictures >= QUIET_PICTURES && now_us.saturating_sub(self.heard_us) >= QUIET_US {
+            self.wait_in_silence(picture.time_90k);
+        }
         let is_before = |sound: &Fragment| !is_start || sound.time_90k < picture.time_90k;
         self.take().into_iter().partition(is_before)
+    }
+
+    /// Adds frames of silence up to that time, if there is sound that they follow: a second at most, as pictures may have stopped,
+    /// too.
+    fn wait_in_silence(&mut self, until_90k: u64) {
+        let (true, Some(format), Some(zero_us)) = (self.goes_on, self.format, self.zero_us) else {
+            return;
+        };
+        let silence = aac::SILENCE[usize::from(format.channels > 1)];
+        let until = format.samples(until_90k, 90_000);
+        let most = u64::from(format.rate / FRAME_SAMPLES);
+        let frames = until.saturating_sub(self.end) / u64::from(FRAME_SAMPLES);
+        for frame in frames.saturating_sub(most)..frames {
+            let samples = self.end + frame * u64::from(FRAME_SAMPLES);
+            self.waiting.push(SoundFrame {
+                time_us: zero_us + samples * 1_000_000 / u64::from(format.rate),
+                data: silence.to_vec(),
+            });
+        }
     }
 
     /// All that waits.

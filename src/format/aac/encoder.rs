@@ -13,6 +13,9 @@ pub const FRAME: usize = LONG;
 /// A frame decodes to the samples that are so far before the first one of those that [`Encoder::encode`] was given for it.
 pub const DELAY: usize = LONG + AHEAD;
 
+/// A frame of silence, of one channel and of two: without any band, so that it is the same at each rate.
+pub const SILENCE: [&[u8]; 2] = [&[0x00, 0xc8, 0x00, 0x07], &[0x21, 0x00, 0x03, 0x20, 0x64, 0x1c]];
+
 /// The most bits that a frame may have for each channel (clause 4.5.3).
 const MAX_BITS: u32 = 6144;
 /// So many frames may be as much longer than the others as those were shorter (a leaky bucket).

@@ -14,5 +14,5 @@ mod shape;
 #[cfg(test)]
 mod tests;
 
-pub use encoder::{DELAY, Encoder, FRAME};
+pub use encoder::{DELAY, Encoder, FRAME, SILENCE};
 pub use rates::config;

@@ -1,7 +1,7 @@
 //! The encoder as a whole. What decoders make of it is in tests/aac.rs.
 
 use super::laws::read;
-use super::{Encoder, FRAME};
+use super::{Encoder, FRAME, SILENCE};
 use crate::support::random::Random;
 
 /// The frames of a sound.
@@ -56,6 +56,17 @@ fn silence_takes_hardly_any_bits() {
     for channels in [1, 2] {
         for frame in frames(48_000, channels, 64_000, &[0; 20 * 2 * FRAME]) {
             assert!(frame.len() <= 10, "{}", frame.len());
+        }
+    }
+}
+
+#[test]
+fn the_frame_of_silence_has_no_line() {
+    for (channels, frame) in [1, 2].into_iter().zip(SILENCE) {
+        let element = frame[0] >> 5; // ID_SCE or ID_CPE
+        assert_eq!(usize::from(element) + 1, channels);
+        for hz in [8000, 48_000] {
+            assert_eq!(read(frame, hz).unwrap().lines, 0);
         }
     }
 }

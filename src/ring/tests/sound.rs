@@ -37,8 +37,12 @@ impl Waiting {
 
     /// Begin and end in samples of what goes before a picture at that time, and of what goes behind it.
     fn picture(&mut self, key: bool, time_90k: u64) -> [Vec<(u64, u64)>; 2] {
+        self.picture_now(key, time_90k, 0)
+    }
+
+    fn picture_now(&mut self, key: bool, time_90k: u64, now_us: u64) -> [Vec<(u64, u64)>; 2] {
         let picture = self.rig.picture_at(key, time_90k);
-        let (before, behind) = self.sound.beside(&picture);
+        let (before, behind) = self.sound.beside(&picture, now_us);
         [before, behind].map(|sound| sound.iter().map(samples).collect())
     }
 }
@@ -167,4 +171,36 @@ fn the_first_frame_of_an_epoch_is_where_it_was_heard() {
     waiting.hear(20_000, 1); // while the last one was heard
     waiting.hear(32_000, 1);
     assert_eq!(waiting.picture(true, 2880)[1], [(1536, 2560)]);
+}
+
+/// A driver may hang, while pictures go on.
+#[test]
+fn what_does_not_come_is_silence() {
+    let mut waiting = Waiting::new();
+    waiting.picture(true, 0);
+    waiting.hear(0, 2);
+    let none = [vec![], vec![]];
+    assert_eq!(waiting.picture_now(false, 3000, 33_000)[0], [(0, 2048)]);
+    // 0.2 s without sound, but few pictures: all was held up, and the sound comes next.
+    assert_eq!(waiting.picture_now(false, 6000, 300_000), none);
+    let filled = waiting.picture_now(false, 9000, 300_000);
+    assert_eq!(filled, [vec![(2048, 4096)], vec![]], "up to the picture");
+    assert_eq!(waiting.picture_now(false, 12_000, 333_000)[0], [(4096, 6144)]);
+    // What is late was silence by then; what comes next has its place.
+    waiting.hear(4 * STEP_US, 4);
+    assert_eq!(waiting.picture_now(false, 15_000, 366_000)[0], [(6144, 8192)]);
+    // The pictures had stopped, too.
+    for now_us in [900_000, 900_000, 10_000_000] {
+        let filled = waiting.picture_now(false, 900_000, now_us)[0].clone();
+        let (first, last) = (filled.first(), filled.last());
+        if let (Some((begin, _)), Some((_, end))) = (first, last) {
+            assert_eq!(end - begin, 46 * 1024);
+            assert!((479_000..=480_000).contains(end), "{end}");
+        }
+    }
+    // There is nothing yet that it could follow.
+    waiting.sound.begin_epoch();
+    for _ in 0..9 {
+        assert_eq!(waiting.picture_now(true, 903_000, 20_000_000), none);
+    }
 }
