@@ -157,8 +157,7 @@ export function mse(host) {
 			queue.push({ bytes: frame.bytes, type: nextType });
 			append();
 			if (!pace.hasBegun()) return;
-			const still = video.seeking || video.paused;
-			setRate(still ? pace.normal(now()) : pace.rate(left, video.playbackRate, now()));
+			setRate(video.seeking || video.paused ? pace.normal(now()) : pace.rate(left, video.playbackRate, now()));
 		},
 		sound(bytes) {
 			if (!hasSound) return;

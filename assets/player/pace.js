@@ -7,12 +7,13 @@ const ALONE = {
 	far_s: 0.25, // an excess to jump over
 	memory: 25, // judgements for which what was added lasts
 	settle_ms: 1000, // from one change to the next
+	fast: 1.1, // the rate that plays off an excess
 };
-// Chromium plays no sound before it has 0.2 s of it. Then it and Firefox take about 0.1 s ahead, and what they miss is heard,
-// as is each change of speed.
-const WITH_SOUND = { margin_s: 0.1, step_s: 0.03, start_s: 0.2, far_s: 1, memory: 80, settle_ms: 3000 };
+// Chromium plays no sound before it has 0.2 s of it. Then it takes about 0.1 s ahead, and some 0.05 s more at another speed. What it
+// misses is heard, as is each change of speed.
+const WITH_SOUND = { margin_s: 0.15, step_s: 0.03, start_s: 0.2, far_s: 0.5, memory: 80, settle_ms: 3000, fast: 1.05 };
+const JUMPING = { ...WITH_SOUND, margin_s: 0.1, start_s: 0, fast: 1 };
 const MAX_MARGIN_S = 0.3;
-const FAST = 1.1; // the rate that plays off an excess
 const SEEK_AGAIN_MS = 1000;
 const SEEK_MS = 400; // for which a seek counts as new
 
@@ -21,7 +22,7 @@ const SEEK_MS = 400; // for which a seek counts as new
  * @returns {import('./contract.js').Pace}
  */
 export function createPace(slop_s, withSound = false, jumps = false) {
-	const { margin_s, step_s, start_s, far_s, memory, settle_ms } = withSound ? WITH_SOUND : ALONE;
+	const { margin_s, step_s, start_s, far_s, memory, settle_ms, fast } = jumps ? JUMPING : withSound ? WITH_SOUND : ALONE;
 	let margin = margin_s;
 	let least = Infinity, judgeAt = 0; // left to play since the last change; when to judge it
 	let seekedAt = 0; // on this link
@@ -56,8 +57,8 @@ export function createPace(slop_s, withSound = false, jumps = false) {
 			margin += (margin_s - margin) / memory; // a bad minute is forgotten in the next
 			const slow = rate > 1 || excess < slop_s;
 			isLate = jumps && !slow;
-			judgeAfter(slow || jumps ? settle_ms : 1000 * excess / (FAST - 1), now);
-			return slow || jumps ? 1 : FAST;
+			judgeAfter(slow ? settle_ms : 1000 * excess / (fast - 1), now); // or never, before it has jumped
+			return slow ? 1 : fast;
 		},
 
 		mustSeek([start, end], at, step, starved, now) {
@@ -71,7 +72,7 @@ export function createPace(slop_s, withSound = false, jumps = false) {
 		seek([start, end], at, step, now) {
 			seekedAt = now;
 			isLate = false;
-			const to = Math.max(start, end - step - margin - (jumps ? 0 : start_s));
+			const to = Math.max(start, end - step - margin - start_s);
 			return at < start || Math.abs(to - at) > slop_s ? to : null;
 		},
 

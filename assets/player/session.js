@@ -20,6 +20,7 @@ const PING_MS = 950; // from one echo to the next
 const DENIALS = [401, 403, 404]; // answers to who may not watch
 
 const now = () => performance.now();
+const { dataset } = document.documentElement;
 
 /** `path`: the only one to take. @param {View} view @returns {Session} */
 export function createSession(view, path, render) {
@@ -51,7 +52,6 @@ export function createSession(view, path, render) {
 	// ---- Links come and go
 
 	function connect() {
-		const { dataset } = document.documentElement;
 		forJpeg = camera?.codec === 'mjpeg';
 		const name = paths.choose(forJpeg, view.look().sound);
 		if (dataset.path !== name) dropEngine();
@@ -150,7 +150,7 @@ export function createSession(view, path, render) {
 		const isJpeg = camera?.codec === 'mjpeg';
 		if (!camera?.codec || forJpeg === isJpeg) return;
 		forJpeg = isJpeg;
-		if (paths.choose(isJpeg, view.look().sound) === document.documentElement.dataset.path) return;
+		if (paths.choose(isJpeg, view.look().sound) === dataset.path) return;
 		disconnect();
 		connect();
 	}
@@ -355,7 +355,7 @@ export function createSession(view, path, render) {
 	}
 
 	function stats() {
-		const { path, state } = document.documentElement.dataset, { buffered } = video, last = buffered.length - 1;
+		const { path, state } = dataset, { buffered } = video, last = buffered.length - 1;
 		const buffered_s = last < 0 ? 0 : buffered.end(last) - buffered.start(0);
 		// requestVideoFrameCallback calls for most pictures only in Firefox.
 		const { totalVideoFrames, droppedVideoFrames } = video.getVideoPlaybackQuality();
