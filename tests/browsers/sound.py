@@ -12,17 +12,21 @@ WAKE = "dispatchEvent(new Event('pointermove'))"    # or the buttons fade
 SETTLE_S, MEASURE_S = 4, 12
 FPS = 30
 LEAST_BEEPS = 5     # to judge by
+MANY_BEEPS = 30     # of which nearly all are judged, too
 IN_STEP_MS = 20
 OWN_MS = {"chromium": 0, "firefox": -30}    # what each has with any film in a file: -3 to 15, and -35 to -24
 
-# Notes each picture's number, when it was there, and the speed; and when the video stood still or jumped.
+# Notes each picture's number, when it was there, and the speed; and when the video stood still or jumped, or the page did not get to
+# look for longer than three pictures last.
 EYES = """
     const video = document.querySelector('video'), eyes = window.eyes = { seen: [], breaks: [] };
     for (const type of ['waiting', 'seeking']) video.addEventListener(type, () => eyes.breaks.push(performance.now()));
-    let last = window.probe.newest;
+    let last = window.probe.newest, looked = performance.now();
     (function look() {
-      const number = window.probe.newest;
-      if (number !== last) eyes.seen.push([number, performance.now(), video.playbackRate]);
+      const number = window.probe.newest, now = performance.now();
+      if (now - looked > 100) eyes.breaks.push(now);
+      looked = now;
+      if (number !== last) eyes.seen.push([number, now, video.playbackRate]);
       last = number;
       requestAnimationFrame(look);
     })();"""
@@ -100,14 +104,14 @@ def p95(values):
     return sorted(values)[len(values) * 95 // 100]
 
 
-def is_in_step(browser, when, late_ms=lambda: 0):
-    """Whether the sound is as late as it was made, of which the median is judged: a machine that is busy with other things makes it
-    stumble, which shows in the others."""
+def is_in_step(browser, when, late_ms=lambda: 0, seconds=MEASURE_S):
+    """Whether the sound is as late as it was made. Of a few beeps the median is judged: a machine that is busy with other things makes
+    it stumble, which shows in the others."""
     time.sleep(SETTLE_S)
     late = late_ms()
     with browser.loudspeaker.heard() as heard:
         browser.run(EYES)
-        time.sleep(MEASURE_S)
+        time.sleep(seconds)
         eyes = browser.run("return { ...eyes, clocks: probe.clocks(), latency_ms: player.stats().latency_ms }")
     page, wall = eyes["clocks"]
     found = steps([beep - wall + page - late for beep in heard], eyes["seen"], eyes["breaks"])
@@ -115,10 +119,10 @@ def is_in_step(browser, when, late_ms=lambda: 0):
     if len(found) < LEAST_BEEPS or abs(late_ms() - late) > IN_STEP_MS / 4:
         return note(browser, f"{when} not judged, as the machine is busy: {told}")
     middle, own = statistics.median(found), OWN_MS[browser.name]
-    text = f"{when} the sound is {middle:.0f} ms behind the picture, "
-    text += f"{p95([abs(one - own) for one in found]):.0f} ms at most (95 %) from the {own} of any film"
+    most = p95([abs(one - own) for one in found])
+    text = f"{when} the sound is {middle:.0f} ms behind the picture, {most:.0f} ms at most (95 %) from the {own} of any film"
     note(browser, f"{text}; {told}")
-    return check(abs(middle - own) <= IN_STEP_MS, text)
+    check(abs(middle - own) <= IN_STEP_MS and (most <= IN_STEP_MS or len(found) < MANY_BEEPS), text)
 
 
 def sound_is_heard_when_it_is_wanted(browser):
