@@ -274,3 +274,39 @@ fn check_shows_the_line_and_runs_nothing() {
         "{text}"
     );
 }
+
+/// By the lines of rpicam-apps' post_processing_stages/motion_detect_stage.cpp, with a region's name and without.
+#[test]
+fn its_own_stage_tells_of_motion() {
+    let help = "  --post-process-file arg               Set the file name for configuring the post-processing
+  --lores-width arg (=0)                Width of low resolution frames (use 0 to omit low resolution stream)
+";
+    let script = format!(
+        "cd \"${{0%/*}}\"; {{ echo 'Lores: 160x120 roi: (16,12) 128x96 threshold: 61'; \
+         until [ -e go ]; do sleep 0.05; done; echo 'Motion detected'; echo 'Motion detected in region door'; \
+         echo 'Motion stopped'; while [ -e go ]; do sleep 0.05; done; echo 'Motion stopped in region door'; }} >&2 &\n{STREAM}"
+    );
+    let dir = stand_in("rpicam-vid", &format!("{LITE}{help}"), &script);
+    let server = Server::with_config_as(
+        program(&dir),
+        "[rpicam]\nmotion = yes\nmotion_gap_s = 1\nrpicam_post_process_file = /m.json\nrpicam_lores_width = 320\n",
+    );
+    let motion = |field: &str| server.status_after("\"motion\":", field);
+    until("its stage is heard", || motion("by") == "rpicam-vid");
+    assert_eq!(
+        (motion("state"), motion("quality")),
+        ("rest".into(), "good".into())
+    );
+    assert!(motion("why").contains("post-process-file"), "{}", motion("why"));
+    let run = runs(&dir).pop().unwrap();
+    assert!(
+        run.contains("--post-process-file /m.json --lores-width 320"),
+        "{run}"
+    );
+    dir.write("go", "");
+    until("it moves", || motion("state") == "motion");
+    std::fs::remove_file(dir.file("go")).unwrap();
+    until("it rests", || motion("state") == "rest");
+    // Events tell of it, not the log, which has other lines.
+    assert!(!server.log().contains("Motion "), "{}", server.log());
+}

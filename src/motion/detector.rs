@@ -72,6 +72,8 @@ pub(super) enum By {
     P,
     Jpeg,
     Raw,
+    /// The camera's own program says so.
+    Told,
 }
 
 /// How good a stream is for this.
@@ -195,6 +197,12 @@ impl Detector {
     /// True while a camera's exposure gets used to another light.
     pub fn is_lit(&self, now_ms: u64) -> bool {
         now_ms < self.light_until_ms
+    }
+
+    /// Takes a camera's own word on whether something moves, or since when not, in the place of its pictures.
+    pub fn believe(&mut self, moves: bool, rests_ms: u64, gap_ms: i32) {
+        (self.by, self.quality, self.learnt) = (By::Told, Quality::Good, LEARN_BLOCKS);
+        self.moves = moves || self.moves && rests_ms < gap_ms as u64;
     }
 
     /// Takes the next picture. The threshold is in hundredths, as the score is.

@@ -26,6 +26,8 @@ struct Inner {
     cells: Cells,
     /// The capture of the raw picture that was looked at last.
     looked_us: u64,
+    /// What the camera's own program said last, and when.
+    told: Option<(bool, u64)>,
     minute: Minute,
 }
 
@@ -85,8 +87,14 @@ impl Inner {
             return;
         };
         let detector = &mut self.detector;
-        detector.take(sample, threshold, gap_ms);
-        let is_known = !detector.learns() && !detector.quality.is_blind();
+        match self.told {
+            Some((moves, at_us)) => {
+                let rests_ms = sample.captured_us.saturating_sub(at_us) / 1000;
+                detector.believe(moves, rests_ms, gap_ms);
+            }
+            None => detector.take(sample, threshold, gap_ms),
+        }
+        let is_known = self.told.is_none() && !detector.learns() && !detector.quality.is_blind();
         self.minute
             .add(sample.captured_us, is_known.then_some(detector.score.max(0)));
     }
@@ -152,6 +160,20 @@ impl Motion {
     /// The view is another one now, or there was none for a while: what was usual is so no more.
     pub fn disturb(&self) {
         self.lock().detector.restart();
+    }
+
+    /// The camera was opened.
+    pub fn opened(&self) {
+        self.lock().told = None;
+        self.disturb();
+    }
+
+    /// The camera's own program says whether something moves. From now on its pictures say nothing.
+    pub fn tell(&self, at_us: u64, moves: bool) {
+        let mut inner = self.lock();
+        inner.told = Some((moves, at_us));
+        // It may be over before the next picture.
+        inner.detector.moves |= moves && inner.wanted.is_some();
     }
 
     /// Takes samples of the next raw picture, as [`luma`](crate::format::raw::luma) gives them.
@@ -220,6 +242,11 @@ impl Motion {
             By::P => "P pictures",
             By::Jpeg => "JPEG pictures",
             By::Raw => "raw pictures",
+            By::Told => "rpicam-vid",
+        };
+        let why = match detector.by {
+            By::Told => "rpicam-vid finds it itself, with the thresholds of its own file (post-process-file)",
+            _ => inner.found().blind,
         };
         let json = Object::new()
             .text("state", state)
@@ -227,7 +254,7 @@ impl Motion {
             .member("threshold", threshold / 100)
             .text("quality", quality)
             .text("by", by)
-            .text("why", inner.found().blind)
+            .text("why", why)
             .member("last_minute", inner.minute.json())
             .end();
         Some(json)

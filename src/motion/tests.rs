@@ -361,6 +361,44 @@ fn the_last_minute_has_the_greatest_score_of_each_second_of_the_pictures() {
 }
 
 #[test]
+fn a_cameras_own_word_is_believed_until_it_is_opened_anew() {
+    let motion = Motion::default();
+    motion.tell(0, true);
+    motion.want(Some((6, Duration::from_secs(5))));
+    let take = |ms: u64| {
+        let (captured_us, kind, bytes) = (ms * 1000, Kind::P, 100 + ms as usize % 7 * 100);
+        let sample = Sample {
+            captured_us,
+            kind,
+            bytes,
+        };
+        motion.take(sample).moves
+    };
+    motion.opened();
+    assert!(!take(0));
+    motion.tell(1_000_000, false);
+    assert!(!take(1000));
+    motion.tell(2_000_000, true);
+    assert!(take(2000) && take(60_000));
+    motion.tell(60_500_000, false);
+    assert!(take(60_400) && take(60_600) && take(65_400) && !take(65_500) && !take(65_600));
+    // It is over before a picture tells of it.
+    motion.tell(66_000_000, true);
+    motion.tell(66_010_000, false);
+    assert!(take(66_100) && !take(72_000));
+    let text = motion.describe().unwrap();
+    assert!(
+        text.contains(r#""by":"rpicam-vid","why":"rpicam-vid finds"#),
+        "{text}"
+    );
+    assert_eq!(minute(&motion), vec!["null"; 60]);
+    motion.tell(73_000_000, true);
+    motion.opened();
+    assert!(!take(74_000));
+    assert!(motion.describe().unwrap().contains("P pictures"));
+}
+
+#[test]
 fn another_threshold_holds_at_once() {
     let motion = Motion::default();
     motion.set_threshold(8);

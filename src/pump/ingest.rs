@@ -187,6 +187,7 @@ impl<'a> Ingest<'a> {
                 return self.stream.ring.push_sound(SoundFrame { time_us, data });
             }
             Signal::Raw { captured_us, samples } => return self.stream.motion.look(captured_us, samples),
+            Signal::Motion { at_us, moves } => return self.stream.motion.tell(at_us, moves),
             Signal::Gap => {
                 self.open.reader.lost();
                 return self.open.needs_key = true;

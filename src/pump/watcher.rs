@@ -17,7 +17,7 @@ const DQT: u8 = 0xdb;
 
 /// Makes the thread, if motion is wanted and there is none; and tells it that the camera was opened.
 pub(super) fn start(stream: &Arc<Stream>) {
-    stream.motion.disturb();
+    stream.motion.opened();
     if !stream.motion.begin() {
         return;
     }

@@ -43,6 +43,13 @@ pub enum Signal<'a> {
         /// Its luma.
         samples: &'a [u8],
     },
+    /// The program that gives the frames looks for motion itself.
+    Motion {
+        /// CLOCK_MONOTONIC in microseconds.
+        at_us: u64,
+        /// Something moves from now on, or does not.
+        moves: bool,
+    },
     /// Frames were lost or damaged here: what follows can't be decoded before the next key frame.
     Gap,
 }

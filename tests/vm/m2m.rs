@@ -114,7 +114,7 @@ fn run(chain: &mut Chain, mut done: impl FnMut(&Output) -> bool) -> Result<Outpu
         let gaps = output.gaps.len();
         chain.poll(wake.as_fd(), Duration::from_secs(1), &mut |signal| match signal {
             Signal::Raw { captured_us, samples } => output.looks.push((samples.to_vec(), captured_us)),
-            Signal::Gap | Signal::Sound { .. } => output.gaps.push(output.h264.len()),
+            Signal::Gap | Signal::Sound { .. } | Signal::Motion { .. } => output.gaps.push(output.h264.len()),
             Signal::Frame(frame) if frame.codec == Codec::H264 => {
                 output.h264.push((frame.data.to_vec(), frame.captured_us));
             }

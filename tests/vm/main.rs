@@ -264,7 +264,9 @@ fn read(camera: &mut V4l2Camera, count: usize) -> (Got, Option<Error>) {
                 got.frames.push(frame.data.to_vec());
                 got.captured_us.push(frame.captured_us);
             }
-            Signal::Gap | Signal::Sound { .. } | Signal::Raw { .. } => got.gaps.push(got.frames.len()),
+            Signal::Gap | Signal::Sound { .. } | Signal::Raw { .. } | Signal::Motion { .. } => {
+                got.gaps.push(got.frames.len())
+            }
         });
         if let Err(error) = polled {
             return (got, Some(error));

@@ -4,6 +4,7 @@ mod framer;
 mod kind;
 mod program;
 mod source;
+mod stage;
 mod stderr;
 
 pub(super) use program::{find, not_installed, path};

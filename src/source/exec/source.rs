@@ -290,6 +290,10 @@ impl Exec {
             let mut gave = false;
             if stderr {
                 self.read_stderr();
+                for moves in self.stderr_log.moves.drain(..) {
+                    let at_us = monotonic_us();
+                    sink(Signal::Motion { at_us, moves });
+                }
                 if self.stderr_log.allowed == 0 {
                     self.stderr_rests_until = now + STDERR_REST;
                 }

@@ -1,5 +1,6 @@
 //! What a command writes to its standard error goes to the log.
 
+use super::stage::Stages;
 use crate::{log_info, log_verbose};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,9 @@ pub(super) struct StderrLog {
     /// ... counted up since then.
     refilled: Instant,
     left_out: u64,
+    stages: Stages,
+    /// What these said, and nobody took yet: whether something moves.
+    pub moves: Vec<bool>,
 }
 
 impl StderrLog {
@@ -29,6 +33,8 @@ impl StderrLog {
             allowed: Self::BURST,
             refilled: now,
             left_out: 0,
+            stages: Stages::default(),
+            moves: Vec::new(),
         }
     }
 
@@ -56,6 +62,10 @@ impl StderrLog {
         self.line.clear();
         if line.is_empty() {
             return;
+        }
+        if let Some(moves) = self.stages.read(&line) {
+            self.moves.push(moves);
+            return log_verbose!("{name}: {line}");
         }
         while self.allowed < Self::BURST && now.saturating_duration_since(self.refilled) >= Self::REFILL {
             self.allowed += 1;

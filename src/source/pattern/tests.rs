@@ -184,7 +184,7 @@ fn next_frame(pattern: &mut Pattern, wake: &impl AsFd) -> (bool, u32, u64) {
             Signal::Frame(Frame {
                 data, captured_us, ..
             }) => frame = Some((data[4] & 31 == 7, captured_us)),
-            Signal::Gap | Signal::Sound { .. } | Signal::Raw { .. } => {
+            Signal::Gap | Signal::Sound { .. } | Signal::Raw { .. } | Signal::Motion { .. } => {
                 panic!("the test picture has no gaps, and this one no sound")
             }
         };
