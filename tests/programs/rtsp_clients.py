@@ -142,10 +142,9 @@ class Player:
         except ValueError:
             pass    # closed
 
-    def signal(self, what):
-        """To the client alone, not to who decodes for it."""
-        for pid in [self.processes[0].pid, *descendants(self.processes[0].pid)]:
-            os.kill(pid, what)
+    def pids(self):
+        """Those of the client alone, not of who decodes for it."""
+        return [self.processes[0].pid, *descendants(self.processes[0].pid)]
 
     def has_ended(self):
         return not self.thread.is_alive()
@@ -324,12 +323,7 @@ def rtsp_clients_that_stall_go_on_with_a_key_picture(_):
             crowd.play(reference, FPS)
             for half in crowd.by_tcp()[::2], crowd.by_tcp()[1::2]:
                 marks = {player: len(player.numbers) for player in crowd.players}
-                for player in half:
-                    player.signal(signal.SIGSTOP)
-                stuck = Stuck(server)
-                wait_for("they are behind", PATIENCE_S, lambda: stuck.count() >= len(half))
-                for player in half:
-                    player.signal(signal.SIGCONT)
+                stall(server, {player: player.pids() for player in half})
                 wait_for_each("a jump", half, lambda player: player.has_jumped(marks[player]))
                 recovered = crowd.play(reference, seconds * FPS)
                 for player in crowd.players:
@@ -338,19 +332,44 @@ def rtsp_clients_that_stall_go_on_with_a_key_picture(_):
                 said(crowd, reference, recovered)
 
 
-class Stuck:
-    """Finds clients that have been sent nothing for so long that pictures will be left out for them."""
+def stall(server, stopped):
+    """Stops the processes of {process: the pids that are it}, each until it was sent nothing for so long that pictures will be
+    left out for it. In the end its connection would be closed, so none waits for another one."""
+    clients = {process: ports_of(pids) for process, pids in stopped.items()}
+    for process in stopped:
+        tell(stopped[process], signal.SIGSTOP)
+    last = {}
 
-    def __init__(self, server):
-        self.server, self.last = server, {}
-
-    def count(self):
+    def has_lagged(process):
         now = time.monotonic()
-        for client in self.server.status()["cameras"][0]["clients"]:
-            sent, _ = self.last.get(client["who"], (None, now))
-            if sent != client["bytes_sent"]:
-                self.last[client["who"]] = client["bytes_sent"], now
-        return sum(now - since > 1.5 * AGE_MS / 1000 for _, since in self.last.values())
+        for client in server.status()["cameras"][0]["clients"]:
+            if int(client["who"].rpartition(":")[2]) in clients[process]:
+                sent, since = last.get(process, (None, now))
+                if sent != client["bytes_sent"]:
+                    last[process] = client["bytes_sent"], now
+                elif now - since > 1.5 * AGE_MS / 1000:
+                    tell(stopped[process], signal.SIGCONT)
+                    return True
+        return False
+    left = list(stopped)
+
+    def none_left():
+        left[:] = [process for process in left if not has_lagged(process)]
+        return not left
+    wait_for("they are behind", PATIENCE_S, none_left)
+
+
+def tell(pids, what):
+    for pid in pids:
+        os.kill(pid, what)
+
+
+def ports_of(pids):
+    """This end of their TCP connections (proc(5))."""
+    files = [file for pid in pids for file in pathlib.Path(f"/proc/{pid}/fd").iterdir()]
+    links = {os.readlink(file) for file in files}
+    lines = pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]
+    return {int(line.split()[1].rpartition(":")[2], 16) for line in lines if f"socket:[{line.split()[9]}]" in links}
 
 
 @contextlib.contextmanager
@@ -423,10 +442,7 @@ def motion_records_every_picture_of_rtsp(_):
                 film = folder / "film.mp4"
                 wait_for("motion's film", PATIENCE_S, lambda: film.exists() and film.stat().st_size > 0)
                 reference.go_on(seconds * FPS)
-                stuck = Stuck(server)
-                motion.send_signal(signal.SIGSTOP)
-                wait_for("it is behind", PATIENCE_S, lambda: stuck.count())
-                motion.send_signal(signal.SIGCONT)
+                stall(server, {motion: [motion.pid]})
                 reference.go_on(seconds * FPS)
                 lose(server)
                 reference.go_on(seconds * FPS)
