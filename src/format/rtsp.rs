@@ -91,7 +91,7 @@ impl Reader {
     fn head(&mut self) -> Result<Option<Request>, &'static str> {
         const BAD: &str = "400 Bad Request";
         let first = &self.received[..self.received.len().min(HEAD_BYTES)];
-        let Some(end) = first.windows(4).position(|four| four == b"\r\n\r\n") else {
+        let Some(end) = end_of_head(first) else {
             let is_too_long = first.len() == HEAD_BYTES;
             return if is_too_long { Err(BAD) } else { Ok(None) };
         };
@@ -104,9 +104,18 @@ impl Reader {
         let request = Request { text };
         let body = request.field("Content-Length").map_or(Ok(0), str::parse);
         let body = body.ok().filter(|bytes| *bytes <= BODY_BYTES).ok_or(BAD)?;
-        self.skip = end + 4 + body;
+        self.skip = end + body;
         Ok(Some(request))
     }
+}
+
+/// Where a head ends: behind its first empty line. Lines may end in LF alone (4).
+fn end_of_head(bytes: &[u8]) -> Option<usize> {
+    (1..bytes.len()).find_map(|at| match (bytes[at - 1], &bytes[at..]) {
+        (b'\n', [b'\n', ..]) => Some(at + 1),
+        (b'\n', [b'\r', b'\n', ..]) => Some(at + 2),
+        _ => None,
+    })
 }
 
 /// What an address names.
@@ -241,6 +250,10 @@ mod tests {
         assert_eq!(reader.request(), Ok(None));
         reader.take(b"\r\n");
         assert_eq!(reader.request().unwrap().unwrap().method(), "PLAY");
+        reader.take(b"PAUSE / RTSP/1.0\nCSeq: 4\nContent-Length: 1\n\nxTEARDOWN / RTSP/1.0\nCSeq: 5\n\r\n");
+        let pause = reader.request().unwrap().unwrap();
+        assert_eq!((pause.version(), pause.field("CSeq")), ("RTSP/1.0", Some("4")));
+        assert_eq!(reader.request().unwrap().unwrap().method(), "TEARDOWN");
     }
 
     #[test]

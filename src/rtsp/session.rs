@@ -205,7 +205,11 @@ impl<'a> Session<'a> {
     fn describe(&mut self, request: &Request) -> Result<Reply, Reply> {
         let camera = self.choose(request, &rtsp::target(request.url()))?;
         let url = request.url().trim_end_matches('/');
-        let fields = format!("Content-Type: application/sdp\r\nContent-Base: {url}/\r\n");
+        let mut fields = String::from("Content-Type: application/sdp\r\n");
+        // `*` or a path alone would be no base.
+        if url.contains("://") {
+            fields += &format!("Content-Base: {url}/\r\n");
+        }
         Ok(Reply {
             body: sdp::describe(&camera.stream.name, camera.init.as_deref()),
             ..Reply::new(OK, &fields)
