@@ -188,7 +188,8 @@ class Reference:
     def go_on(self, pictures):
         """Waits until there are so many more of them."""
         at = self.newest + pictures
-        wait_for(f"{pictures} pictures", PATIENCE_S + 3 * pictures / FPS, lambda: self.newest >= at)
+        # A command that failed again and again is begun each 30 s.
+        wait_for(f"{pictures} pictures", 3 * (PATIENCE_S + pictures / FPS), lambda: self.newest >= at)
 
     def follow(self):
         while self.on:
@@ -198,6 +199,7 @@ class Reference:
                 answer = connection.getresponse()
                 if answer.status == 200:
                     self.read(answer)
+            time.sleep(0.1)
 
     def read(self, stream):
         at = before = None

@@ -6,6 +6,7 @@ mod access;
 mod client;
 mod datagrams;
 mod jpeg;
+mod pitfalls;
 mod players;
 mod requests;
 mod stream;
