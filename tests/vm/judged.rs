@@ -140,7 +140,7 @@ fn what_faults_left_plays_and_nothing_is_missing() {
     let mut lists = 0;
     for entry in fs::read_dir(Path::new(&kept).join("lists")).unwrap() {
         let path = entry.unwrap().path();
-        println!("{}", path.file_name().unwrap().display());
+        println!("{}", path.display());
         judge(&fs::read_to_string(&path).unwrap(), &files);
         lists += 1;
     }

@@ -181,6 +181,8 @@ struct Kept {
     count: usize,
     /// What the lists have to say of what is missing, in microseconds of CLOCK_MONOTONIC.
     gaps_us: Vec<(i64, i64)>,
+    /// From when on old recordings may have gone to make room, and what was recorded up to when.
+    deleted_us: Option<(i64, i64)>,
     /// What has to be added to that to have media time, of each file system, and where that begins.
     media_us: HashMap<&'static str, (i64, i64)>,
 }
@@ -194,6 +196,7 @@ impl Kept {
             files: HashMap::new(),
             count: 0,
             gaps_us: Vec::new(),
+            deleted_us: None,
             media_us: HashMap::new(),
         }
     }
@@ -214,12 +217,19 @@ impl Kept {
             writeln!(list, "file {number} {}", path.display()).unwrap();
         }
         let (zero_us, begin_us) = self.media_us[kind];
-        for (from_us, to_us) in &self.gaps_us {
+        let mut gaps_us = self.gaps_us.clone();
+        let is_later = |from_us: i64| up_to_us.is_none_or(|us| us as i64 >= from_us);
+        gaps_us.extend(
+            self.deleted_us
+                .filter(|(from_us, _)| is_later(*from_us))
+                .map(|(_, to_us)| (0, to_us)),
+        );
+        for (from_us, to_us) in &gaps_us {
             writeln!(list, "gap {} {}", from_us + zero_us, to_us + zero_us).unwrap();
         }
         if let Some(up_to_us) = up_to_us {
             let mut up_to_us = up_to_us as i64 - LOST_US;
-            for (from_us, to_us) in &self.gaps_us {
+            for (from_us, to_us) in &gaps_us {
                 if (*from_us..*to_us).contains(&up_to_us) {
                     up_to_us = *from_us;
                 }
@@ -349,8 +359,9 @@ fn disks_that_are_read_only(world: &World, kept: &mut Kept) {
 
 /// Others fill them while it records.
 fn disks_that_are_full(world: &World, kept: &mut Kept) {
+    // Whatever is cut from here on is known to be.
     let from_us = monotonic_us() as i64;
-    let mut stopped_us = 0;
+    world.each(|scene| scene.disk.mark());
     world.until("it is told", |scene| {
         let mut other = File::options()
             .create(true)
@@ -359,7 +370,6 @@ fn disks_that_are_full(world: &World, kept: &mut Kept) {
             .unwrap();
         while other.write_all(&[1; 64 << 10]).is_ok() {}
         while other.write_all(&[1; 512]).is_ok() {}
-        stopped_us = monotonic_us() as i64;
         scene.recorder() == "stopped"
     });
     world.each(|scene| {
@@ -368,7 +378,8 @@ fn disks_that_are_full(world: &World, kept: &mut Kept) {
         assert_eq!(scene.server.camera("state"), "live");
         fs::remove_file(scene.disk.folder.join("other")).unwrap();
     });
-    goes_on(world, kept, from_us.max(stopped_us - LOST_US));
+    goes_on(world, kept, from_us);
+    kept.deleted_us = kept.gaps_us.pop();
 }
 
 /// Recording comes back by itself.
