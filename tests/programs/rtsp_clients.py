@@ -439,7 +439,7 @@ def motion_records_every_picture_of_rtsp(_):
     with Server("rtsp-camera", test_picture(SMALL), PATIENT) as camera, small_windows():
         pull = f"ffmpeg -v error -i {camera.url('stream.mp4', '127.0.0.1')} -c copy -f h264 -"
         with served("rtsp-motion", f"[exec]\ncommand = exec {pull}\n", f"max_age_ms = {AGE_MS}") as (server, url):
-            more = "netcam_params rtsp_transport=tcp\nmovie_passthrough on"
+            more = "netcam_params rtsp_transport=tcp\nmovie_passthrough on\nmovie_max_time 0"
             with Reference(server) as reference, recorder.recording("all", url, SMALL, more) as (folder, motion):
                 film = folder / "film.mp4"
                 wait_for("motion's film", PATIENCE_S, lambda: film.exists() and film.stat().st_size > 0)
