@@ -320,6 +320,13 @@ fn the_threshold_of_motion_is_set_and_kept_until_the_config_says_something_else(
     drop(one);
     let again = server("motion = yes\nmotion_threshold = 9");
     assert_eq!(holds(&again), now("12", "12"));
+    // What is no longer kept goes on until the next start.
+    for (word, kept) in [("forget", "null"), ("keep", "12")] {
+        let fields = format!("{JSON}{}", ANNA.1);
+        let path = format!("/controls/{word}");
+        assert_eq!(code(&again, "POST", &path, &fields, ""), "200");
+        assert_eq!(holds(&again), now("12", kept));
+    }
     drop(again);
     // Somebody has edited the config.
     let edited = server("motion = yes\nmotion_threshold = 7");

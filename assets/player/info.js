@@ -75,16 +75,17 @@ export function createScore(slider, onThreshold) {
 		onThreshold(motion.threshold);
 	}
 
-	function drag({ type, buttons, pointerId, clientY }) {
-		if (!buttons || slider.matches(':disabled')) return;
-		const { bottom, height } = plot.getBoundingClientRect();
-		if (type === 'pointerdown') plot.setPointerCapture(pointerId);
-		slider.value = String(2 ** ((bottom - clientY) / height * OCTAVES) - 1);
-		slider.dispatchEvent(new Event('input', { bubbles: true }));
-	}
+	const tell = type => slider.dispatchEvent(new Event(type, { bubbles: true }));
 
-	plot.onpointerdown = plot.onpointermove = drag;
-	plot.onpointerup = () => slider.dispatchEvent(new Event('change', { bubbles: true }));
+	plot.onpointerdown = plot.onpointermove = ({ button, pointerId, clientY }) => {
+		// It is -1 where one only moves.
+		if (!button && !slider.matches(':disabled')) plot.setPointerCapture(pointerId);
+		if (!plot.hasPointerCapture(pointerId)) return;
+		const { bottom, height } = plot.getBoundingClientRect();
+		slider.value = String(2 ** ((bottom - clientY) / height * OCTAVES) - 1);
+		tell('input');
+	};
+	plot.onlostpointercapture = () => tell('change'); // at its end, or where the browser takes the finger to scroll
 
 	const timer = setInterval(async () => {
 		if (!element.isConnected) clearInterval(timer);

@@ -3,7 +3,7 @@
 use super::control::{Control, TEXT, Value};
 use super::kept::{Kept, KeptValue};
 use super::names::same;
-use super::threshold::{THRESHOLD, Threshold, is_cameras, parse};
+use super::threshold::{THRESHOLD, Threshold, is_cameras, outlive, parse};
 use crate::config::{Rpicam, Setting, switch};
 use crate::error::Result;
 use crate::sys::event::Event;
@@ -254,7 +254,7 @@ impl Mailbox {
         self.store_kept(camera, kept, &live)
     }
 
-    /// Keeps nothing any more. What is set stays until the camera is opened anew.
+    /// Keeps nothing any more. What is set stays until the camera is opened anew; the threshold, until the next start.
     ///
     /// # Errors
     /// Those of [`Mailbox::keep`].
@@ -264,7 +264,8 @@ impl Mailbox {
 
     fn store_kept(&self, camera: &str, kept: Vec<KeptValue>, live: &[Live]) -> Result<()> {
         self.store.keep(camera, kept.clone())?;
-        let mut state = self.lock();
+        let state = &mut *self.lock();
+        outlive(&state.kept, &mut state.live);
         for control in &mut state.controls {
             let is_kept = kept.iter().any(|kept| same(&kept.name, &control.name));
             let is_live = live.iter().any(|(name, _)| same(name, &control.name));

@@ -1,6 +1,7 @@
 //! The threshold of motion: a control of this program's own, kept as those of cameras are.
 
 use super::control::{Control, Value};
+use super::kept::KeptValue;
 use crate::config::MOTION_THRESHOLDS;
 
 /// Its name, which is its key in a config. No camera has such a control.
@@ -20,6 +21,14 @@ pub(super) fn parse(text: &str) -> Result<u16, String> {
     let number = text.parse().ok();
     let number = number.filter(|number| MOTION_THRESHOLDS.contains(&i32::from(*number)));
     number.ok_or_else(|| format!("takes a whole number from {least} to {most}"))
+}
+
+/// Has a threshold that is no longer kept go on as one that was set since the start.
+pub(super) fn outlive(kept: &[KeptValue], live: &mut Vec<(String, Option<String>)>) {
+    let kept = kept.iter().find(|kept| kept.name == THRESHOLD);
+    if let Some(kept) = kept.filter(|_| live.iter().all(|(name, _)| name != THRESHOLD)) {
+        live.push((THRESHOLD.into(), Some(kept.value.clone())));
+    }
 }
 
 /// It as it is now.

@@ -218,9 +218,14 @@ impl Archive {
         let (mut repaired, mut result) = (Vec::new(), Ok(()));
         let (mut day, mut days, mut unsynced) = (u64::MAX, 0, 0);
         for name in names {
-            days += usize::from(mem::replace(&mut day, name.day()) != name.day());
-            unsynced += usize::from(!name.synced);
-            if days > LOOKED_AT_DAYS && (name.synced || unsynced > LOOKED_AT_UNSYNCED) {
+            let is_near = if name.synced {
+                days += usize::from(mem::replace(&mut day, name.day()) != name.day());
+                days <= LOOKED_AT_DAYS
+            } else {
+                unsynced += 1;
+                unsynced <= LOOKED_AT_UNSYNCED
+            };
+            if !is_near {
                 continue;
             }
             let path = folder.join(name.to_string());

@@ -212,6 +212,9 @@ pub fn repair(path: &Path) -> io::Result<bool> {
     } else {
         return Ok(false);
     };
+    if has_index(&file, size)? {
+        return Ok(false);
+    }
     let mut head = begin(&file, size, HEAD_BYTES)?;
     let head_bytes = match extent(&head) {
         Extent::Open(bytes) => bytes,
@@ -234,6 +237,16 @@ pub fn repair(path: &Path) -> io::Result<bool> {
     file.set_len(end)?;
     finish(&file, &mut head[..head_bytes], &index)?;
     Ok(true)
+}
+
+/// Whether a recording has its index, as most have: for that, little of it is read.
+fn has_index(file: &File, size: u64) -> io::Result<bool> {
+    let Some(about) = about(&begin(file, size, ABOUT_BYTES)?) else {
+        return Ok(false);
+    };
+    let at = about.head_bytes as u64;
+    let begin = begin_of_box(file, at, size.saturating_sub(at))?;
+    Ok(Index::read(&begin).is_some())
 }
 
 /// Has a file say that it begins at that time, by a clock that could be believed.

@@ -400,9 +400,10 @@ impl<'a> Recorder<'a> {
         }
         self.archive.closed(camera, name);
         self.needs_repair |= flushed.is_err() || closed.is_err();
-        let is_misdated = !writing.name.synced && self.misdated.len() < MOST_MISDATED;
+        let is_gone = matches!(closed, Ok(false));
+        let is_misdated = !is_gone && !writing.name.synced && self.misdated.len() < MOST_MISDATED;
         // In a moment it has another name.
-        let waits = is_misdated && matches!(closed, Ok(true)) && clock::is_set();
+        let waits = is_misdated && closed.is_ok() && clock::is_set();
         if is_misdated {
             self.misdated.push((writing.name, writing.captured_us, waits));
         }

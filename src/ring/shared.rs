@@ -100,8 +100,7 @@ impl Ring {
     pub fn set_sound(&self, format: Option<SoundFormat>) {
         let mut state = self.lock();
         if state.sound.format != format {
-            state.sound.begin_epoch();
-            state.sound.format = format;
+            state.sound.begin(format);
         }
     }
 

@@ -8,10 +8,12 @@ use std::sync::Arc;
 
 /// What has waited so long goes without a picture.
 const LONGEST_WAIT_US: u64 = 40_000;
-/// Where none has come for so long, and so many pictures have, there is silence instead: a microphone's driver may hang, and
-/// players stop the picture where the sound ends.
+/// Where none has come for two frames and so long, and so many pictures have, there is silence instead: a microphone's driver may
+/// hang, and players stop the picture where the sound ends.
 const QUIET_US: u64 = 200_000;
 const QUIET_PICTURES: u32 = 3;
+/// The most silence that a picture has before it, in seconds: pictures may have stopped, too.
+const QUIET_MOST_S: u32 = 10;
 /// The most AAC frames in a fragment.
 const FRAGMENT_FRAMES: usize = 4;
 /// Before the first picture of an epoch, so many of the newest AAC frames are kept.
@@ -48,6 +50,14 @@ impl Sound {
         self.goes_on = false;
     }
 
+    /// Begins sound of another format.
+    pub fn begin(&mut self, format: Option<SoundFormat>) {
+        self.begin_epoch();
+        // It counted samples of another rate.
+        self.end = 0;
+        self.format = format;
+    }
+
     /// Adds an AAC frame; true if it is time for what waits to go.
     pub fn wait(&mut self, frame: SoundFrame, now_us: u64) -> bool {
         if self.waiting.is_empty() {
@@ -72,22 +82,25 @@ impl Sound {
             self.start_90k = picture.time_90k;
         }
         self.pictures += 1;
-        if self.pictures >= QUIET_PICTURES && now_us.saturating_sub(self.heard_us) >= QUIET_US {
-            self.wait_in_silence(picture.time_90k);
+        if self.pictures >= QUIET_PICTURES {
+            self.wait_in_silence(picture.time_90k, now_us);
         }
         let is_before = |sound: &Fragment| !is_start || sound.time_90k < picture.time_90k;
         self.take().into_iter().partition(is_before)
     }
 
-    /// Adds frames of silence up to that time, if there is sound that they follow: a second at most, as pictures may have stopped,
-    /// too.
-    fn wait_in_silence(&mut self, until_90k: u64) {
+    /// Adds frames of silence up to that time, if there is sound that they follow and none has come for long.
+    fn wait_in_silence(&mut self, until_90k: u64, now_us: u64) {
         let (true, Some(format), Some(zero_us)) = (self.goes_on, self.format, self.zero_us) else {
             return;
         };
+        let frame_us = u64::from(FRAME_SAMPLES) * 1_000_000 / u64::from(format.rate);
+        if now_us.saturating_sub(self.heard_us) < QUIET_US + 2 * frame_us {
+            return;
+        }
         let silence = aac::SILENCE[usize::from(format.channels > 1)];
         let until = format.samples(until_90k, 90_000);
-        let most = u64::from(format.rate / FRAME_SAMPLES);
+        let most = u64::from(QUIET_MOST_S * format.rate / FRAME_SAMPLES);
         let frames = until.saturating_sub(self.end) / u64::from(FRAME_SAMPLES);
         for frame in frames.saturating_sub(most)..frames {
             let samples = self.end + frame * u64::from(FRAME_SAMPLES);

@@ -134,8 +134,12 @@ fn set(exchange: &Exchange<'_>) -> Result<Answer, Rejection> {
             Wish::Text(text) => Some(text),
         });
     }
-    if let Some(threshold) = stream.controls.threshold() {
+    // Somebody else may set it just now: what was noted last holds.
+    while let Some(threshold) = stream.controls.threshold() {
         stream.motion.set_threshold(threshold);
+        if stream.controls.threshold() == Some(threshold) {
+            break;
+        }
     }
     let answered = match is_own {
         true => stream.controls.known(0),
@@ -185,8 +189,11 @@ fn report(exchange: &Exchange<'_>, answered: &Answered, refused: Option<String>)
     let stream = &exchange.camera.stream;
     let role = exchange.grant.as_ref().map(|grant| grant.rights().role);
     let may_not = exchange.may_control().err();
-    let known = !answered.controls.is_empty();
-    let trouble = trouble(stream, known);
+    let controls = &answered.controls;
+    let known = !controls.is_empty();
+    // The threshold, which is the program's own, is set whatever the camera does.
+    let has_own_alone = known && controls.iter().all(|control| control.name == THRESHOLD);
+    let trouble = trouble(stream, known).filter(|_| !has_own_alone);
     let writable = may_not.is_none() && (known || trouble.is_none());
     let why = may_not.map(Into::into).or(trouble).unwrap_or_default();
     let can_keep = stream.controls.can_keep() && role == Some(Role::Admin);

@@ -24,7 +24,7 @@ pub(in crate::ring) const MONO: SoundFormat = SoundFormat {
     config: [0x11, 0x88],
 };
 
-fn init(sound: Option<SoundFormat>) -> Arc<Init> {
+pub(in crate::ring) fn init(sound: Option<SoundFormat>) -> Arc<Init> {
     let parameters = Parameters {
         sps: SPS.to_vec(),
         pps: vec![vec![0x68, 0xce]],

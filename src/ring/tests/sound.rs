@@ -1,6 +1,6 @@
 //! Sound beside pictures: what goes with which, and at which time.
 
-use super::super::fragments::tests::{LIMITS, MONO, Rig};
+use super::super::fragments::tests::{LIMITS, MONO, Rig, init};
 use super::super::{Follower, Next, Ring};
 use super::*;
 use std::time::Duration;
@@ -190,17 +190,35 @@ fn what_does_not_come_is_silence() {
     waiting.hear(4 * STEP_US, 4);
     assert_eq!(waiting.picture_now(false, 15_000, 366_000)[0], [(6144, 8192)]);
     // The pictures had stopped, too.
-    for now_us in [900_000, 900_000, 10_000_000] {
-        let filled = waiting.picture_now(false, 900_000, now_us)[0].clone();
+    for now_us in [900_000, 900_000, 20_000_000] {
+        let filled = waiting.picture_now(false, 1_800_000, now_us)[0].clone();
         let (first, last) = (filled.first(), filled.last());
         if let (Some((begin, _)), Some((_, end))) = (first, last) {
-            assert_eq!(end - begin, 46 * 1024);
-            assert!((479_000..=480_000).contains(end), "{end}");
+            assert_eq!(end - begin, 468 * 1024);
+            assert!((959_000..=960_000).contains(end), "{end}");
         }
     }
     // There is nothing yet that it could follow.
     waiting.sound.begin_epoch();
     for _ in 0..9 {
-        assert_eq!(waiting.picture_now(true, 903_000, 20_000_000), none);
+        assert_eq!(waiting.picture_now(true, 1_803_000, 30_000_000), none);
     }
+}
+
+/// Another microphone, at a third of the rate, counts fewer samples by the same time.
+#[test]
+fn sound_of_another_format_is_counted_anew() {
+    let mut waiting = Waiting::new();
+    waiting.picture(true, 0);
+    waiting.hear(0, 30);
+    waiting.picture(false, 60_000);
+    let third = SoundFormat { rate: 16_000, ..MONO };
+    waiting.sound.begin(Some(third));
+    waiting.hear(640_000, 1);
+    // The pictures' track says so as well.
+    let mut picture = waiting.rig.picture_at(true, 63_000);
+    picture.init = init(Some(third));
+    waiting.sound.beside(&picture, 0);
+    waiting.hear(704_000, 1);
+    assert_eq!(samples(&waiting.sound.take()[0]), (11_264, 12_288));
 }

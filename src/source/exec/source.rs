@@ -32,7 +32,7 @@ const MOST_GARBAGE_BYTES: u64 = 4 << 20;
 const READS: usize = 256;
 /// Reads of its standard error before the caller has its turn, ...
 const STDERR_READS: usize = 16;
-/// ... which is left alone for so long when it says more than is logged: reading it is not to cost a processor.
+/// ... which is left alone for so long when it says more than is logged, or of motion: reading it is not to cost a processor.
 const STDERR_REST: Duration = Duration::from_millis(50);
 
 /// The advice for a command that writes something else.
@@ -84,7 +84,9 @@ impl Exec {
     /// No process can be made. (A command that does not exist shows itself at the first poll.)
     pub fn start(name: &str, section: &str, command: &str, history: &History) -> Result<Exec> {
         log_verbose!("{name}: runs {command}");
-        Exec::run(name, section.to_owned(), "/bin/sh", &["-c", command], history)
+        let mut exec = Exec::run(name, section.to_owned(), "/bin/sh", &["-c", command], history)?;
+        exec.stderr_log.stages = None;
+        Ok(exec)
     }
 
     /// Runs a program, by its path, with these arguments; `description` is its name for people.
@@ -290,11 +292,12 @@ impl Exec {
             let mut gave = false;
             if stderr {
                 self.read_stderr();
+                let says_too_much = self.stderr_log.allowed == 0 || !self.stderr_log.moves.is_empty();
                 for moves in self.stderr_log.moves.drain(..) {
                     let at_us = monotonic_us();
                     sink(Signal::Motion { at_us, moves });
                 }
-                if self.stderr_log.allowed == 0 {
+                if says_too_much {
                     self.stderr_rests_until = now + STDERR_REST;
                 }
             }

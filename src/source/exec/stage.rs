@@ -7,7 +7,7 @@ const MOST: usize = 16;
 /// The stages of a run.
 #[derive(Default)]
 pub(super) struct Stages {
-    /// The regions in which something moves; the only one may have no name.
+    /// The regions in which something moves; some may have no name.
     moving: Vec<String>,
 }
 
@@ -21,7 +21,11 @@ impl Stages {
             match word {
                 "detected" if self.moving.len() < MOST => self.moving.push(region.to_owned()),
                 "detected" => {}
-                "stopped" => self.moving.retain(|moving| moving != region),
+                "stopped" => {
+                    if let Some(at) = self.moving.iter().position(|moving| moving == region) {
+                        self.moving.swap_remove(at);
+                    }
+                }
                 _ => return None,
             }
         }
@@ -42,6 +46,10 @@ mod tests {
             ("Motion detected", Some(true)),
             ("#12 (30.00 fps) exp 33251.00 ag 4.00 dg 1.00", None),
             ("Motion stopped", Some(false)),
+            ("Motion stopped", Some(false)),
+            ("Motion detected", Some(true)),
+            ("Motion detected", Some(true)),
+            ("Motion stopped", Some(true)),
             ("Motion stopped", Some(false)),
             ("Motion blur", None),
             ("Motion ", None),

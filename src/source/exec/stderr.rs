@@ -13,7 +13,8 @@ pub(super) struct StderrLog {
     /// ... counted up since then.
     refilled: Instant,
     left_out: u64,
-    stages: Stages,
+    /// Those of rpicam-vid; another command may say the like and mean something else.
+    pub stages: Option<Stages>,
     /// What these said, and nobody took yet: whether something moves.
     pub moves: Vec<bool>,
 }
@@ -33,7 +34,7 @@ impl StderrLog {
             allowed: Self::BURST,
             refilled: now,
             left_out: 0,
-            stages: Stages::default(),
+            stages: Some(Stages::default()),
             moves: Vec::new(),
         }
     }
@@ -63,7 +64,7 @@ impl StderrLog {
         if line.is_empty() {
             return;
         }
-        if let Some(moves) = self.stages.read(&line) {
+        if let Some(moves) = self.stages.as_mut().and_then(|stages| stages.read(&line)) {
             self.moves.push(moves);
             return log_verbose!("{name}: {line}");
         }
