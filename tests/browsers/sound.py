@@ -15,6 +15,8 @@ LEAST_BEEPS = 5     # to judge by
 MANY_BEEPS = 30     # of which nearly all are judged, too,
 HELD_UP_S = 0.02    # where the machine was never held up for longer
 IN_STEP_MS = 20
+# Sound that is earlier by less than 45 ms goes unnoticed (Rec. ITU-R BT.1359); each change of speed leaves Chromium's some 15 ms early.
+UNNOTICED_MS = 40
 OWN_MS = {"chromium": 0, "firefox": -30}    # what each has with any film in a file: -3 to 15, and -35 to -24
 
 # Notes each picture's number, when it was there, and the speed; and when the video stood still or jumped, or the page did not get to
@@ -114,7 +116,7 @@ def held_up(seconds):
     return latest
 
 
-def is_in_step(browser, when, late_ms=lambda: 0, seconds=MEASURE_S):
+def is_in_step(browser, when, late_ms=lambda: 0, seconds=MEASURE_S, limit_ms=IN_STEP_MS):
     """Whether the sound is as late as it was made. The median is judged, and 95 % where the beeps are many and the machine is not busy
     with other things, which makes the sound stumble."""
     time.sleep(SETTLE_S)
@@ -134,7 +136,7 @@ def is_in_step(browser, when, late_ms=lambda: 0, seconds=MEASURE_S):
     text = f"{when} the sound is {middle:.0f} ms behind the picture, {most:.0f} ms at most (95 %) from the {own} of any film"
     note(browser, f"{text}; {told}")
     judged = most if len(found) >= MANY_BEEPS and held_up_s < HELD_UP_S else abs(middle - own)
-    check(judged <= IN_STEP_MS, text)
+    check(judged <= limit_ms, text)
 
 
 def sound_is_heard_when_it_is_wanted(browser):
@@ -154,7 +156,7 @@ def sound_is_heard_when_it_is_wanted(browser):
         seen = browser.run("return seen")
         note(browser, f"the picture stood still for {seen['gap_ms']:.0f} ms")
         check(not seen["black"], "the picture was black")
-        is_in_step(browser, "at the start")
+        is_in_step(browser, "at the start", limit_ms=UNNOTICED_MS)
         browser.run(WAKE)
         opacity = "return getComputedStyle(document.getElementById('bar')).opacity"
         wait_for("the buttons show", PATIENCE_S, lambda: browser.run(opacity) == "1")
@@ -183,7 +185,7 @@ def sound_is_heard_when_it_is_wanted(browser):
         server.falls_asleep()
         browser.press("p")
         wait_for("the page says that it is live", PATIENCE_S, lambda: said_live(browser))
-        is_in_step(browser, "after sleep")
+        is_in_step(browser, "after sleep", limit_ms=UNNOTICED_MS)
         browser.press("m")
         offers(browser, "Unmute")
         wait_for("the path without sound", PATIENCE_S, lambda: path(browser) == quiet and said_live(browser))
