@@ -2,10 +2,10 @@
 //! look back: how soon the first byte of a clip comes, and how long the lists of a month of recordings take,
 //! against a bare loop that opens the same files and reads as much of them.
 
-use crate::fanout::{self, Result};
+use crate::fanout::{self, Result, Server};
+use crate::sound::get;
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::sleep;
@@ -100,7 +100,7 @@ fn look_back() -> Result<()> {
         folder.config("clip_s = 12\n[test]\nname = yard\nwidth = 640\nheight = 360\nrecord = always\n");
     let server = fanout::start_with(Command::new(env!("CARGO_BIN_EXE_fmp4streamer")), &config)?;
     let begun = Instant::now();
-    while get(&server.address, "/clip.mp4?before=1000")?.1.len() < 100_000 || begun.elapsed().as_secs() < 12 {
+    while body(&server, "/clip.mp4?before=1000")?.len() < 100_000 || begun.elapsed().as_secs() < 12 {
         if begun.elapsed() > PATIENCE {
             return Err("nothing is in memory".into());
         }
@@ -108,7 +108,7 @@ fn look_back() -> Result<()> {
     }
     let mut times = Vec::new();
     for _ in 0..CLIPS {
-        times.push(first_byte(&server.address, "/clip.mp4?before=10&for=20")?);
+        times.push(first_byte(&server, "/clip.mp4?before=10&for=20")?);
         // The place of the one before is free by then.
         sleep(Duration::from_millis(200));
     }
@@ -123,14 +123,14 @@ fn look_back() -> Result<()> {
     let recorded = recorded(&folder.0.join("yard"))?;
     let names = month(&recorded, &folder.0.join("yard"))?;
     let server = fanout::start_with(Command::new(env!("CARGO_BIN_EXE_fmp4streamer")), &config)?;
-    let (bare, _) = bare_loop(&names)?;
+    let bare = bare_loop(&names)?;
     let days = Instant::now();
-    let (_, list) = get(&server.address, "/recordings/days")?;
+    let list = body(&server, "/recordings/days")?;
     let days = days.elapsed();
     let mut files = 0;
     let begun = Instant::now();
     for day in 1..=DAYS {
-        let (_, list) = get(&server.address, &format!("/recordings?day={}", date(day)))?;
+        let list = body(&server, &format!("/recordings?day={}", date(day)))?;
         files += String::from_utf8_lossy(&list).matches("\"name\"").count();
     }
     let took = begun.elapsed();
@@ -178,53 +178,26 @@ fn month(recorded: &Path, camera: &Path) -> Result<Vec<PathBuf>> {
     Ok(names)
 }
 
-/// Opens each and reads its head; gives the time of it, and how much that was.
-fn bare_loop(names: &[PathBuf]) -> Result<(Duration, usize)> {
+/// Opens each and reads its head; gives the time of it.
+fn bare_loop(names: &[PathBuf]) -> Result<Duration> {
     let begun = Instant::now();
-    let mut bytes = 0;
     let mut head = vec![0; HEAD_BYTES];
     for name in names {
-        bytes += fs::File::open(name)?.read(&mut head)?;
+        _ = fs::File::open(name)?.read(&mut head)?;
     }
-    Ok((begun.elapsed(), bytes))
+    Ok(begun.elapsed())
 }
 
-/// The status line and the body of an answer.
-fn get(address: &str, path: &str) -> Result<(String, Vec<u8>)> {
-    let mut socket = TcpStream::connect(address)?;
-    socket.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes())?;
-    let mut answer = Vec::new();
-    socket.read_to_end(&mut answer)?;
-    let at = answer
-        .windows(4)
-        .position(|four| four == b"\r\n\r\n")
-        .ok_or("no answer")?;
-    let body = answer.split_off(at + 4);
-    Ok((
-        String::from_utf8_lossy(&answer)
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .into(),
-        body,
-    ))
+/// The body of an answer.
+fn body(server: &Server, path: &str) -> Result<Vec<u8>> {
+    let mut body = Vec::new();
+    get(server, path)?.read_to_end(&mut body)?;
+    Ok(body)
 }
 
 /// From the connection to the first byte of the body.
-fn first_byte(address: &str, path: &str) -> Result<Duration> {
+fn first_byte(server: &Server, path: &str) -> Result<Duration> {
     let begun = Instant::now();
-    let mut socket = TcpStream::connect(address)?;
-    socket.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes())?;
-    let mut answer = Vec::new();
-    let mut piece = [0; 4096];
-    loop {
-        let size = socket.read(&mut piece)?;
-        answer.extend_from_slice(&piece[..size]);
-        match answer.windows(4).position(|four| four == b"\r\n\r\n") {
-            Some(at) if answer.len() > at + 4 => break,
-            _ if size == 0 => return Err(String::from_utf8_lossy(&answer).into()),
-            _ => (),
-        }
-    }
+    get(server, path)?.read_exact(&mut [0])?;
     Ok(begun.elapsed())
 }

@@ -87,7 +87,7 @@ fn run(path: &str) -> Result<Run> {
 }
 
 /// Asks for this path; what comes behind the answer's head. Without chunks, as in HTTP/1.0.
-fn get(server: &fanout::Server, path: &str) -> Result<BufReader<TcpStream>> {
+pub fn get(server: &fanout::Server, path: &str) -> Result<BufReader<TcpStream>> {
     let mut answer = BufReader::new(TcpStream::connect(&server.address)?);
     answer
         .get_mut()

@@ -3,7 +3,7 @@
 
 use super::segment::SEGMENT_S;
 use crate::format::fmp4::{
-    EVENTS_AT, EVENTS_S, Extent, FRAGMENT_BYTES, Fragment, Index, Origin, REFERENCE_BYTES, SYNCED_AT,
+    About, EVENTS_AT, EVENTS_S, Extent, FRAGMENT_BYTES, Fragment, Index, Origin, REFERENCE_BYTES, SYNCED_AT,
     Samples, WALL_AT, about, extent, head,
 };
 use crate::sys::file::{begin_writing, forget, open_own, sync, sync_folder};
@@ -212,7 +212,8 @@ pub fn repair(path: &Path) -> io::Result<bool> {
     } else {
         return Ok(false);
     };
-    if has_index(&file, size)? {
+    // Most have their index: for that, little is read.
+    if begin_of_recording(&file, size)?.is_some_and(|(_, begin)| Index::read(&begin).is_some()) {
         return Ok(false);
     }
     let mut head = begin(&file, size, HEAD_BYTES)?;
@@ -239,14 +240,15 @@ pub fn repair(path: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Whether a recording has its index, as most have: for that, little of it is read.
-fn has_index(file: &File, size: u64) -> io::Result<bool> {
+/// What a recording of that size says of itself, and the begin of what is behind it: of its index, or else of its first fragment. `None`
+/// if it is none.
+pub(super) fn begin_of_recording(file: &File, size: u64) -> io::Result<Option<(About, Vec<u8>)>> {
     let Some(about) = about(&begin(file, size, ABOUT_BYTES)?) else {
-        return Ok(false);
+        return Ok(None);
     };
     let at = about.head_bytes as u64;
     let begin = begin_of_box(file, at, size.saturating_sub(at))?;
-    Ok(Index::read(&begin).is_some())
+    Ok(Some((about, begin)))
 }
 
 /// Has a file say that it begins at that time, by a clock that could be believed.

@@ -1,9 +1,9 @@
 //! What was recorded, for who looks back. Nothing but files of such names in such folders is ever opened, and no link is followed.
 
 use super::archive::Archive;
-use super::file::{ABOUT_BYTES, HEAD_BYTES, begin, begin_of_box};
+use super::file::{HEAD_BYTES, begin_of_box, begin_of_recording};
 use super::name::Name;
-use crate::format::fmp4::{About, Index, about};
+use crate::format::fmp4::{About, Index};
 use crate::sys::file::{entries, open_at, open_below};
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -102,10 +102,8 @@ pub fn open(archive: &Archive, camera: &str, name: Name) -> io::Result<(File, u6
 /// # Errors
 /// Those of read(2), and `InvalidData` if it is none.
 pub fn look_into(file: &File, size: u64) -> io::Result<(About, Index)> {
-    let mut about = about(&begin(file, size, ABOUT_BYTES)?).ok_or(ErrorKind::InvalidData)?;
+    let (mut about, mut begin) = begin_of_recording(file, size)?.ok_or(ErrorKind::InvalidData)?;
     let mut end = about.head_bytes as u64;
-    let rest = size.saturating_sub(end);
-    let mut begin = begin_of_box(file, end, rest)?;
     if let Some((index, bytes)) = Index::read(&begin) {
         let end = about.head_bytes.checked_add(bytes);
         about.head_bytes = end.ok_or(ErrorKind::InvalidData)?;

@@ -103,7 +103,7 @@ fn set(exchange: &Exchange<'_>) -> Result<Answer, Rejection> {
     if known.is_empty() {
         return Err(nothing().into());
     }
-    let has_own_alone = known.iter().all(|control| control.name == THRESHOLD);
+    let has_own_alone = are_own(&known);
     let mut wishes = Vec::new();
     for (name, value) in members {
         let control = find(&known, &name).ok_or_else(|| match has_own_alone {
@@ -160,6 +160,11 @@ fn set(exchange: &Exchange<'_>) -> Result<Answer, Rejection> {
     Ok(report(exchange, &answered, Some(refused.end())))
 }
 
+/// True if none of them is the camera's.
+fn are_own(controls: &[Control]) -> bool {
+    controls.iter().all(|control| control.name == THRESHOLD)
+}
+
 /// The control of this name, or of one that it had before.
 fn find<'a>(controls: &'a [Control], name: &str) -> Option<&'a Control> {
     let exactly = controls.iter().find(|control| control.name == name);
@@ -192,7 +197,7 @@ fn report(exchange: &Exchange<'_>, answered: &Answered, refused: Option<String>)
     let controls = &answered.controls;
     let known = !controls.is_empty();
     // The threshold, which is the program's own, is set whatever the camera does.
-    let has_own_alone = known && controls.iter().all(|control| control.name == THRESHOLD);
+    let has_own_alone = known && are_own(controls);
     let trouble = trouble(stream, known).filter(|_| !has_own_alone);
     let writable = may_not.is_none() && (known || trouble.is_none());
     let why = may_not.map(Into::into).or(trouble).unwrap_or_default();
