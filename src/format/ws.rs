@@ -1,7 +1,6 @@
 //! WebSocket messages as bytes (RFC 6455): the key of the handshake, what a client sends, what a server sends.
 
-use super::base64;
-use sha1_smol::Sha1;
+use super::{base64, sha1};
 
 /// Longest message that is taken from a client; what a page has to say is some hundred bytes.
 pub const MESSAGE_BYTES: usize = 4096;
@@ -40,9 +39,8 @@ pub fn accept(key: &str) -> Option<String> {
     if digits.len() != 22 || !digits.bytes().all(is_digit) {
         return None;
     }
-    let mut sha1 = Sha1::from(key);
-    sha1.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
-    Some(base64::encode(&sha1.digest().bytes()))
+    let guid = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    Some(base64::encode(&sha1::of(&[key.as_bytes(), guid])))
 }
 
 /// Appends the header of a whole binary message of so many bytes; they follow it.
