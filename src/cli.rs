@@ -4,8 +4,8 @@ use crate::config::{Config, address, keys, nearest};
 use crate::error::{Error, Result};
 use crate::health::Place;
 use crate::{serve, source};
+use getopts::{Fail, Matches, Options};
 use std::net::IpAddr;
-use std::slice::Iter;
 
 /// The command line, read.
 pub struct Args {
@@ -70,138 +70,24 @@ const OPTIONS: [Opt; 13] = [
     Opt("V", "version", None, "print the version"),
 ];
 
-/// The lines of `--help` are at most so long, ...
-const WIDTH: usize = 80;
-/// ... and the words for an option begin there.
-const COLUMN: usize = 28;
+fn options() -> Options {
+    let mut options = Options::new();
+    for Opt(letter, name, value, words) in &OPTIONS {
+        match value {
+            Some(value) => options.optopt(letter, name, words, value),
+            None => options.optflag(letter, name, words),
+        };
+    }
+    options
+}
 
 /// The answer to `--help`.
 pub fn help() -> String {
-    let mut text = String::from(
+    options().usage(
         "Live video from a camera in every browser.\n\nUsage: fmp4streamer [OPTIONS] [DEVICE]\n\n\
          DEVICE is a camera such as /dev/video0 or usb:046d:082d, served without a config. Without a device and a config,\n\
-         the program serves the first camera that can provide H.264, and a test picture until there is a camera.\n\n\
-         Options:\n",
-    );
-    for Opt(letter, name, value, words) in &OPTIONS {
-        let dash = if letter.is_empty() {
-            ["  ", "  "]
-        } else {
-            ["-", ", "]
-        };
-        let value = value.unwrap_or_default();
-        let names = format!("    {}{letter}{}--{name} {value}", dash[0], dash[1]);
-        let mut line = format!("{names:COLUMN$}");
-        for word in words.split(' ') {
-            if line.len() + word.len() > WIDTH {
-                text += line.trim_end();
-                line = format!("\n{:COLUMN$}", "");
-            }
-            line += word;
-            line.push(' ');
-        }
-        text += line.trim_end();
-        text.push('\n');
-    }
-    text
-}
-
-/// What the command line gives, as getopt_long(3) has it: options by their names, with their values (a flag's is empty), and what is
-/// no option.
-#[derive(Default)]
-struct Given<'a> {
-    options: Vec<(&'static str, &'a str)>,
-    free: Vec<&'a str>,
-}
-
-impl<'a> Given<'a> {
-    fn read(args: &'a [String]) -> std::result::Result<Given<'a>, String> {
-        let mut given = Given::default();
-        let mut args = args.iter();
-        while let Some(arg) = args.next() {
-            if arg == "--" {
-                given.free.extend(args.by_ref().map(String::as_str));
-            } else if let Some(option) = arg.strip_prefix("--") {
-                let (name, value) = match option.split_once('=') {
-                    Some((name, value)) => (name, Some(value)),
-                    None => (option, None),
-                };
-                given.add(name, find(name)?, value, &mut args)?;
-            } else if arg.len() > 1 && arg.starts_with('-') {
-                let mut letters = &arg[1..];
-                while let Some(letter) = letters.chars().next() {
-                    let (name, behind) = letters.split_at(letter.len_utf8());
-                    let opt = find(name)?;
-                    // What stands behind the letter of an option with a value is that.
-                    let value = opt.2.map(|_| behind).filter(|value| !value.is_empty());
-                    given.add(name, opt, value, &mut args)?;
-                    letters = if value.is_some() { "" } else { behind };
-                }
-            } else {
-                given.free.push(arg);
-            }
-        }
-        Ok(given)
-    }
-
-    /// Adds an option that was called by that name, with what stands beside it; else its value is the next one of `args`.
-    fn add(
-        &mut self,
-        name: &str,
-        opt: &'static Opt,
-        value: Option<&'a str>,
-        args: &mut Iter<'a, String>,
-    ) -> std::result::Result<(), String> {
-        let value = match (opt.2, value) {
-            (None, Some(_)) => return Err(format!("{} takes no value", dashes(name))),
-            (Some(_), None) => args.next().ok_or_else(|| match opt.1 {
-                "listen" => "--listen needs an address and a port, such as 127.0.0.1:8080 or :8080".into(),
-                "save" => "--save needs the name of a new file, such as camera.txt".into(),
-                _ => format!(
-                    "{} needs a file name, such as /etc/fmp4streamer.conf",
-                    dashes(name)
-                ),
-            })?,
-            (_, value) => value.unwrap_or_default(),
-        };
-        if self.has(opt.1) {
-            return Err(format!("{} is there twice; give it once", dashes(opt.1)));
-        }
-        self.options.push((opt.1, value));
-        Ok(())
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.value(name).is_some()
-    }
-
-    fn value(&self, name: &str) -> Option<&'a str> {
-        let mut values = self.options.iter().filter(|(its, _)| *its == name);
-        values.next().map(|(_, value)| *value)
-    }
-}
-
-/// The option of that letter or name.
-fn find(name: &str) -> std::result::Result<&'static Opt, String> {
-    let is_it = |opt: &&Opt| !name.is_empty() && [opt.0, opt.1].contains(&name);
-    OPTIONS.iter().find(is_it).ok_or_else(|| {
-        let key = name.replace('-', "_");
-        let hint = if name == "port" {
-            "; use --listen :8080, or port = 8080 in a config".into()
-        } else if keys::is_known(&key) {
-            format!("; {key} is a key of the config: see man fmp4streamer.conf")
-        } else {
-            let near = nearest(name, OPTIONS.iter().map(|option| option.1)).filter(|_| name.len() > 1);
-            near.map_or(String::new(), |near| format!("; did you mean --{near}?"))
-        };
-        format!("unknown option {}{hint}", dashes(name))
-    })
-}
-
-/// A letter or a name as it is given.
-fn dashes(name: &str) -> String {
-    let dashes = if name.chars().nth(1).is_some() { "--" } else { "-" };
-    format!("{dashes}{name}")
+         the program serves the first camera that can provide H.264, and a test picture until there is a camera.",
+    )
 }
 
 impl Args {
@@ -210,19 +96,19 @@ impl Args {
     /// # Errors
     /// Says what is wrong with it, and what was meant where that can be guessed.
     pub fn read(args: &[String]) -> std::result::Result<Args, String> {
-        let given = Given::read(args)?;
-        if given.free.len() > 1 {
+        let matches = options().parse(args).map_err(|fail| explain(&fail))?;
+        if matches.free.len() > 1 {
             return Err("more than one device; name one, or use a config file".into());
         }
-        let task = task(&given);
+        let task = task(&matches);
         let mut args = Args {
             task,
-            verbose: given.has("verbose"),
+            verbose: matches.opt_present("verbose"),
             origin: Origin::File(None),
-            save: given.value("save").map(str::to_owned),
+            save: matches.opt_str("save"),
             listen: None,
         };
-        let device = given.free.first().map(|&device| device.to_owned());
+        let device = matches.free.first().cloned();
         if matches!(task, Task::Help | Task::Version | Task::Probe | Task::Password) {
             args.origin = device.map_or(args.origin, Origin::Device);
             return Ok(args);
@@ -230,7 +116,7 @@ impl Args {
         if args.save.is_some() {
             return Err("--save goes with --probe: fmp4streamer --probe --save FILE".into());
         }
-        args.origin = match (device, given.has("test"), given.value("config")) {
+        args.origin = match (device, matches.opt_present("test"), matches.opt_str("config")) {
             (Some(_), true, _) => return Err("--test can't be used with a device; choose one".into()),
             (Some(_), _, Some(_)) | (_, true, Some(_)) => {
                 return Err(
@@ -239,11 +125,11 @@ impl Args {
             }
             (Some(device), ..) => Origin::Device(device),
             (None, true, _) => Origin::TestPicture,
-            (None, false, file) => Origin::File(file.map(str::to_owned)),
+            (None, false, file) => Origin::File(file),
         };
-        if let Some(text) = given.value("listen") {
+        if let Some(text) = matches.opt_str("listen") {
             let why = |why| format!("--listen: can't use {text:?}: {why}");
-            args.listen = Some(listen(text).map_err(why)?);
+            args.listen = Some(listen(&text).map_err(why)?);
         }
         Ok(args)
     }
@@ -271,7 +157,7 @@ impl Args {
     }
 }
 
-fn task(given: &Given<'_>) -> Task {
+fn task(matches: &Matches) -> Task {
     let tasks = [
         ("help", Task::Help),
         ("version", Task::Version),
@@ -282,8 +168,45 @@ fn task(given: &Given<'_>) -> Task {
         ("health", Task::Health),
         ("password", Task::Password),
     ];
-    let mut asked = tasks.iter().filter(|(option, _)| given.has(option));
+    let mut asked = tasks.iter().filter(|(option, _)| matches.opt_present(option));
     asked.next().map_or(Task::Serve, |(_, task)| *task)
+}
+
+/// What is wrong with an option, in words.
+fn explain(fail: &Fail) -> String {
+    let dashes = |name: &str| match name.chars().nth(1) {
+        Some(_) => format!("--{name}"),
+        None => format!("-{name}"),
+    };
+    match fail {
+        Fail::ArgumentMissing(name) if name == "listen" => {
+            "--listen needs an address and a port, such as 127.0.0.1:8080 or :8080".into()
+        }
+        Fail::ArgumentMissing(name) if name == "save" => {
+            "--save needs the name of a new file, such as camera.txt".into()
+        }
+        Fail::ArgumentMissing(name) => {
+            format!(
+                "{} needs a file name, such as /etc/fmp4streamer.conf",
+                dashes(name)
+            )
+        }
+        Fail::UnrecognizedOption(name) => {
+            let key = name.replace('-', "_");
+            let hint = if name == "port" {
+                "; use --listen :8080, or port = 8080 in a config".into()
+            } else if keys::is_known(&key) {
+                format!("; {key} is a key of the config: see man fmp4streamer.conf")
+            } else {
+                let near = nearest(name, OPTIONS.iter().map(|option| option.1)).filter(|_| name.len() > 1);
+                near.map_or(String::new(), |near| format!("; did you mean --{near}?"))
+            };
+            format!("unknown option {}{hint}", dashes(name))
+        }
+        Fail::UnexpectedArgument(name) => format!("{} takes no value", dashes(name)),
+        Fail::OptionDuplicated(name) => format!("{} is there twice; give it once", dashes(name)),
+        Fail::OptionMissing(name) => format!("{} is missing", dashes(name)),
+    }
 }
 
 /// Reads `ADDR:PORT`; without an address it is all of them.
@@ -473,37 +396,6 @@ mod tests {
         ] {
             assert!(read(line).is_ok(), "{line}");
         }
-    }
-
-    /// As getopt_long(3) takes them.
-    #[test]
-    fn options_have_several_forms() {
-        let config = |line: &str| match read(line).map(|args| args.origin) {
-            Ok(Origin::File(Some(file))) => file,
-            Ok(Origin::Device(device)) => format!("device {device}"),
-            Ok(_) => "none".into(),
-            Err(why) => why,
-        };
-        for (line, expected) in [
-            ("-c a", "a"),
-            ("-ca", "a"),
-            ("-c -a", "-a"),
-            ("--config a", "a"),
-            ("--config=a=b", "a=b"),
-            ("--config=", ""),
-            ("--verbose -ca", "a"),
-            ("-- --test", "device --test"),
-            ("a --verbose", "device a"),
-            ("-", "device -"),
-            ("-lhx", "unknown option -x"),
-            ("-é", "unknown option -é"),
-            ("--=a", "unknown option -"),
-            ("-lh", "none"),
-            ("-hh", "--help is there twice; give it once"),
-        ] {
-            assert_eq!(config(line), expected, "{line}");
-        }
-        assert!(read("-lV").is_ok_and(|args| args.task == Task::Version));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 mod support;
 
-use fmp4streamer::format::{base64, md5, sha1, soap, time};
+use fmp4streamer::format::{base64, md5, soap, time};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::process::Child;
@@ -195,7 +195,9 @@ fn token(name: &str, kind: &str, password: &str, rest: &str) -> String {
 fn digest(name: &str, password: &str, from_now_s: i64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let created = time::UtcDate(now.saturating_add_signed(from_now_s) * 1000).to_string();
-    let digest = base64::encode(&sha1::of(&[b"nonce", created.as_bytes(), password.as_bytes()]));
+    let mut sha1 = sha1_smol::Sha1::from(b"nonce");
+    sha1.update(format!("{created}{password}").as_bytes());
+    let digest = base64::encode(&sha1.digest().bytes());
     let rest = format!("<o:Nonce>bm9uY2U=</o:Nonce><u:Created xmlns:u='y'>{created}</u:Created>");
     token(name, "Digest", &digest, &rest)
 }

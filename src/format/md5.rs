@@ -69,22 +69,16 @@ const SINES: [u32; 64] = [
 ];
 /// How far each step turns, by its round and its place there.
 const TURNS: [[u32; 4]; 4] = [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
-/// MD5 and SHA-1 take a message block by block.
-pub(super) const BLOCK_BYTES: usize = 64;
-
-/// A message in whole blocks: with a bit behind it, and its length in bits at the end.
-pub(super) fn padded(mut message: Vec<u8>, bytes_of: fn(u64) -> [u8; 8]) -> Vec<u8> {
-    let bits = 8 * message.len() as u64;
-    message.push(0x80);
-    message.resize((message.len() + 8).next_multiple_of(BLOCK_BYTES) - 8, 0);
-    message.extend(bytes_of(bits));
-    message
-}
+const BLOCK_BYTES: usize = 64;
 
 /// The digest of a text, in lower-case hexadecimal digits.
 pub fn hex(text: &str) -> String {
+    let mut padded = text.as_bytes().to_vec();
+    padded.push(0x80);
+    padded.resize((padded.len() + 8).next_multiple_of(BLOCK_BYTES) - 8, 0);
+    padded.extend_from_slice(&(8 * text.len() as u64).to_le_bytes());
     let mut state = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
-    for block in padded(text.into(), u64::to_le_bytes).chunks_exact(BLOCK_BYTES) {
+    for block in padded.chunks_exact(BLOCK_BYTES) {
         let [mut a, mut b, mut c, mut d]: [u32; 4] = state;
         for (step, sine) in SINES.into_iter().enumerate() {
             let (mix, word) = match step / 16 {

@@ -25,7 +25,6 @@ pub mod rtp;
 pub mod rtsp;
 pub mod sdp;
 pub mod search;
-pub mod sha1;
 pub mod soap;
 pub mod time;
 pub mod url;

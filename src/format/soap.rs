@@ -1,7 +1,8 @@
 //! SOAP 1.2 messages, as recorders send them to an ONVIF camera and ask for one by WS-Discovery: what is wanted, by whom, of what.
 //! It reads no more of XML than that takes: the names of elements without their prefixes, and no definitions of entities.
 
-use super::{base64, mac, sha1};
+use super::{base64, mac};
+use sha1_smol::Sha1;
 
 /// Elements may stand in each other so deep.
 const DEPTH: usize = 32;
@@ -46,8 +47,10 @@ impl UserToken {
         let Some(nonce) = base64::decode(&self.nonce) else {
             return false;
         };
-        let digest = sha1::of(&[&nonce, self.created.as_bytes(), password.as_bytes()]);
-        let digest = base64::encode(&digest);
+        let mut sha1 = Sha1::from(nonce);
+        sha1.update(self.created.as_bytes());
+        sha1.update(password.as_bytes());
+        let digest = base64::encode(&sha1.digest().bytes());
         mac::is_same(digest.as_bytes(), self.password.as_bytes())
     }
 }

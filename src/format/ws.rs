@@ -1,6 +1,7 @@
 //! WebSocket messages as bytes (RFC 6455): the key of the handshake, what a client sends, what a server sends.
 
-use super::{base64, sha1};
+use super::base64;
+use sha1_smol::Sha1;
 
 /// Longest message that is taken from a client; what a page has to say is some hundred bytes.
 pub const MESSAGE_BYTES: usize = 4096;
@@ -39,8 +40,9 @@ pub fn accept(key: &str) -> Option<String> {
     if digits.len() != 22 || !digits.bytes().all(is_digit) {
         return None;
     }
-    let guid = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-    Some(base64::encode(&sha1::of(&[key.as_bytes(), guid])))
+    let mut sha1 = Sha1::from(key);
+    sha1.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    Some(base64::encode(&sha1.digest().bytes()))
 }
 
 /// Appends the header of a whole binary message of so many bytes; they follow it.

@@ -6,7 +6,7 @@ use crate::config::{self, Rights, Role, User};
 use crate::format::password::Password;
 use crate::format::soap::UserToken;
 use crate::format::time::UtcDate;
-use crate::format::{base64, md5, sha1};
+use crate::format::{base64, md5};
 use crate::sys::clock;
 use std::net::{IpAddr, Ipv4Addr};
 use std::thread;
@@ -76,7 +76,9 @@ fn by_digest(people: &People, password: &str, ahead_s: i64) -> Result<Grant, Den
         created: UtcDate(1000 * created).to_string(),
         ..UserToken::default()
     };
-    token.password = base64::encode(&sha1::of(&[token.created.as_bytes(), password.as_bytes()]));
+    let mut sha1 = sha1_smol::Sha1::from(&token.created);
+    sha1.update(password.as_bytes());
+    token.password = base64::encode(&sha1.digest().bytes());
     let credentials = Credentials {
         user_token: Some(&token),
         ..Credentials::default()
