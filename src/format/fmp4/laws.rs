@@ -10,23 +10,15 @@ pub fn walk(data: &[u8]) {
     let Ok(found) = reader::walk(data) else { return };
     let mut around = data.to_vec();
     for depth in 0.. {
-        let level = || {
-            found
-                .iter()
-                .filter(|found| found.path.matches('/').count() == depth)
-        };
-        assert_eq!(
-            level()
-                .flat_map(|found| found.whole)
-                .copied()
-                .collect::<Vec<u8>>(),
-            around,
-            "at depth {depth}"
-        );
-        if level().next().is_none() {
+        let level = found
+            .iter()
+            .filter(|found| found.path.matches('/').count() == depth);
+        let boxes: Vec<&[u8]> = level.clone().map(|found| found.whole).collect();
+        assert_eq!(boxes.concat(), around, "at depth {depth}");
+        if boxes.is_empty() {
             return;
         }
-        around = level().flat_map(children).copied().collect();
+        around = level.map(children).collect::<Vec<_>>().concat();
     }
 }
 
