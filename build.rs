@@ -43,7 +43,8 @@ fn main() -> io::Result<()> {
             name_of(&first)
         );
     }
-    pack(&spare(&bundle.script), &out.join(SCRIPT))?;
+    // None of its texts has an arrow.
+    pack(&spare(&bundle.script).replace(" => ", "=>"), &out.join(SCRIPT))?;
     let texts = joined(&spare(&fs::read_to_string(ONVIF)?));
     pack(&texts, &out.join("texts.txt"))
 }

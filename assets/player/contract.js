@@ -170,8 +170,8 @@
  * @property {(now: number) => boolean} hasJustSought
  * @property {() => void} onStarved Nothing was left to play.
  * @property {(now: number) => number} normal Gives the normal rate, and judges anew from now on.
- * @property {(left: number, rate: number, now: number) => number} rate Gives the rate to play at, when a frame comes
- *     and `left` was left to play; `rate`: the present one.
+ * @property {(left: number, rate: number, now: number, late_ms?: number) => number} rate Gives the rate to play at, when a
+ *     frame comes and `left` was left to play; `rate`: the present one; `late_ms`: by which pictures show after their time.
  * @property {(range: Range, at: number, step: number, starved: boolean, now: number) => boolean} mustSeek Tells that
  *     the picture, at `at`, is not where the data is. `starved`: there is nothing to play.
  * @property {(range: Range, at: number, step: number, now: number) => number | null} seek Jumps: gives the place, or

@@ -29,6 +29,7 @@ export function mse(host) {
 	let offset = 0; // of this link's zero on the video's time line
 	let begins = true; // with the next fragment
 	let end = 0; // of the newest fragment, on that line
+	let late_ms = 0; // by which pictures show after their time, on average
 	let stopped = false;
 
 	/** @returns {[number, number] | null} */
@@ -103,6 +104,10 @@ export function mse(host) {
 		if (stopped) return;
 		host.onShown(frame.mediaTime - offset, frame.expectedDisplayTime || when);
 		video.requestVideoFrameCallback(onFrame);
+		// Chromium shows each picture for as many refreshes of the screen as the ones before: what a hiccup made late, by up to 45 ms,
+		// stays late until the speed changes.
+		if (isHeard && chromium)
+			late_ms += (frame.expectedDisplayTime - now() + 1000 * (video.currentTime - frame.mediaTime) - late_ms) / 30;
 	}
 
 	source['onstartstreaming'] = () => host.setSuspended('full', false); // of a managed one
@@ -157,7 +162,7 @@ export function mse(host) {
 			queue.push({ bytes: frame.bytes, type: nextType });
 			append();
 			if (!pace.hasBegun()) return;
-			setRate(video.seeking || video.paused ? pace.normal(now()) : pace.rate(left, video.playbackRate, now()));
+			setRate(video.seeking || video.paused ? pace.normal(now()) : pace.rate(left, video.playbackRate, now(), late_ms));
 		},
 		sound(bytes) {
 			if (!hasSound) return;

@@ -16,6 +16,8 @@ const JUMPING = { ...WITH_SOUND, margin_s: 0.1, start_s: 0, fast: 1 };
 const MAX_MARGIN_S = 0.3;
 const SEEK_AGAIN_MS = 1000;
 const SEEK_MS = 400; // for which a seek counts as new
+// Pictures that are off by more are brought back by another speed, which costs no data: for SHAKE_MS, and not again for CALM_MS.
+const LATE_MS = 12, SHAKE = 0.95, SHAKE_MS = 400, CALM_MS = 9000;
 
 /**
  * `slop_s` beyond the margin are tolerated. `jumps`: it plays at one speed, with sound from the first.
@@ -50,15 +52,17 @@ export function createPace(slop_s, withSound = false, jumps = false) {
 		},
 
 		// The least excess since the last change is played off in one go.
-		rate(left, rate, now) {
+		rate(left, rate, now, late_ms = 0) {
 			least = Math.min(least, left);
 			if (now < judgeAt) return rate;
 			const excess = least - margin;
 			margin += (margin_s - margin) / memory; // a bad minute is forgotten in the next
 			const slow = rate > 1 || excess < slop_s;
 			isLate = jumps && !slow;
-			judgeAfter(slow ? settle_ms : 1000 * excess / (fast - 1), now); // or never, before it has jumped
-			return slow ? 1 : fast;
+			const shakes = slow && rate === 1 && Math.abs(late_ms) > LATE_MS, calm_ms = rate < 1 ? CALM_MS : settle_ms;
+			// Or never, before it has jumped.
+			judgeAfter(shakes ? SHAKE_MS : slow ? calm_ms : 1000 * excess / (fast - 1), now);
+			return shakes ? SHAKE : slow ? 1 : fast;
 		},
 
 		mustSeek([start, end], at, step, starved, now) {

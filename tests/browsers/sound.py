@@ -15,9 +15,10 @@ LEAST_BEEPS = 5     # to judge by
 MANY_BEEPS = 30     # of which nearly all are judged, too,
 HELD_UP_S = 0.02    # where the machine was never held up for longer
 IN_STEP_MS = 20
-# Sound that is earlier by less than 45 ms goes unnoticed (Rec. ITU-R BT.1359); each change of speed leaves Chromium's some 15 ms early.
+# Sound that is earlier by less than 45 ms goes unnoticed (Rec. ITU-R BT.1359). A dozen beeps are over before the page brings Chromium's
+# picture back to it.
 UNNOTICED_MS = 40
-OWN_MS = {"chromium": 0, "firefox": -30}    # what each has with any film in a file: -3 to 15, and -35 to -24
+OWN_MS = {"chromium": 0, "firefox": -30}    # what each has with any film: -24 to 18, and -35 to -24
 
 # Notes each picture's number, when it was there, and the speed; and when the video stood still or jumped, or the page did not get to
 # look for longer than three pictures last.
@@ -25,14 +26,14 @@ EYES = """
     const video = document.querySelector('video'), eyes = window.eyes = { seen: [], breaks: [] };
     for (const type of ['waiting', 'seeking']) video.addEventListener(type, () => eyes.breaks.push(performance.now()));
     let last = window.probe.newest, looked = performance.now();
-    (function look() {
-      const number = window.probe.newest, now = performance.now();
+    (function look(now) {
+      const number = window.probe.newest;
       if (now - looked > 100) eyes.breaks.push(now);
       looked = now;
       if (number !== last) eyes.seen.push([number, now, video.playbackRate]);
       last = number;
       requestAnimationFrame(look);
-    })();"""
+    })(looked);"""
 
 # Watches from now on what is seen while the path changes: the picture, or the last one under it. A <video> that has no data
 # shows what it showed last, unless it has another source since. The test picture's first block is white.

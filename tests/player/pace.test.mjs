@@ -93,6 +93,26 @@ test('with sound it begins where the browser has some of it, and plays the rest 
 	assert.ok(margin > 0.175 && margin < 0.18, String(margin));
 });
 
+test('pictures that are not with their sound are brought back by a moment of another speed, now and then', () => {
+	const pace = createPace(0.03, true), off = 20;
+	pace.seek([0, 1], 0, STEP, 1000);
+	pace.normal(1000);
+	const speeds = [];
+	for (let now = 1000, rate = 1; now < 31_000; now += 20) {
+		const next = pace.rate(0.15, rate, now, off);
+		if (next !== rate) speeds.push([next, now]);
+		rate = next;
+	}
+	assert.deepEqual(speeds.slice(0, 4), [[0.95, 4000], [1, 4400], [0.95, 13_400], [1, 13_800]]);
+	// What is near enough, or is played off anyway, is not.
+	for (const [left, late_ms, rate] of [[0.15, -10, 1], [0.3, 20, 1.05]]) {
+		const pace = createPace(0.03, true);
+		pace.seek([0, 1], 0, STEP, 1000);
+		pace.normal(1000);
+		assert.equal(pace.rate(left, 1, 4000, late_ms), rate);
+	}
+});
+
 test('with sound of one speed it jumps over what is too much, once', () => {
 	const pace = createPace(0.1, true, true), range = [0, 1], late = 1 - STEP - 0.1 - 0.15;
 	const to = pace.seek(range, 0, STEP, 1000);
