@@ -63,14 +63,14 @@ fn beeps(sound: &[i16]) -> Vec<f64> {
 }
 
 /// Where the picture's seconds begin. One that a busy machine drew late has its place before its capture (and lasts longer):
-/// it is left out.
+/// it is left out. How long it lasts is told by the next one, as ffprobe is wrong about that behind a hole.
 fn seconds(file: &str, packets: &[Packet]) -> Vec<f64> {
     let numbers = numbers_in_pictures(file, 320);
     assert_eq!(numbers.len(), packets.len());
-    let begins = numbers.iter().zip(packets);
+    let begins = numbers.iter().zip(packets.windows(2));
     let is_second = |number: u32| u64::from(number) % FPS == 0;
-    let begins = begins.filter(|(number, packet)| is_second(**number) && packet.duration <= 3300);
-    begins.map(|(_, packet)| packet.dts as f64 / 90_000.0).collect()
+    let begins = begins.filter(|(number, pair)| is_second(**number) && pair[1].dts - pair[0].dts <= 3300);
+    begins.map(|(_, pair)| pair[0].dts as f64 / 90_000.0).collect()
 }
 
 /// Every reader takes it, both tracks go on without a step back, and each beep begins with a second of the picture. Gives

@@ -28,55 +28,77 @@ BEEP = "aevalsrc=exprs='0.5*sin(2*PI*1000*t)*lt(mod(t,1),0.1)':sample_rate=48000
 BACK_S = 2
 UNPLUGGED_S = 10
 STALL_S = 0.5   # a track that ends would stop the picture for as long as it is away
-MINUTE_S = 60
+LOOK_S = 40     # of a beep each second
+KINDS = Chromium, Firefox
 
 
 def sync(minutes):
-    """In one browser after the other: two at once disturb each other. Gives whether all was well."""
+    """Gives whether all was well. The browsers play side by side, and are looked at one after the other."""
     good = True
-    for kind in Chromium, Firefox:
-        for one in lambda browser: stays_in_step(browser, minutes), over_an_unplugged_microphone:
-            browser = None
-            try:
-                browser = kind()
-                if not browser.loudspeaker.processes:
-                    raise Skip("no pulseaudio here")
-                one(browser)
-            except Skip as why:
-                print(f"SKIPPED: {kind.name}: {why}", flush=True)
-            except Exception as why:
-                print(f"FAILED {kind.name}: {why or type(why).__name__}", flush=True)
-                good = False
-            finally:
-                if browser:
-                    browser.quit()
+
+    def well(kind, step):
+        """What it gives, if it goes well."""
+        nonlocal good
+        try:
+            return step()
+        except Skip as why:
+            print(f"SKIPPED: {kind.name}: {why}", flush=True)
+        except Exception as why:
+            print(f"FAILED {kind.name}: {why or type(why).__name__}", flush=True)
+            good = False
+        return None
+
+    with contextlib.ExitStack() as stack:
+        runs = [(kind, stack.enter_context(contextlib.closing(stays_in_step(kind, minutes)))) for kind in KINDS]
+        begun = [(kind, run) for kind, run in runs if well(kind, lambda: next(run))]
+        time.sleep(60 * minutes if begun else 0)
+        for kind, run in begun:
+            well(kind, lambda: next(run, None))
+    for kind in KINDS:
+        well(kind, lambda: over_an_unplugged_microphone(kind))
     return good
 
 
-def stays_in_step(browser, minutes):
-    with served(browser, "sync", CAMERA) as (_, clock, show):
+@contextlib.contextmanager
+def started(kind):
+    browser = kind()
+    try:
+        if not browser.loudspeaker.processes:
+            raise Skip("no pulseaudio here")
+        yield browser
+    finally:
+        browser.quit()
+
+
+def stays_in_step(kind, minutes):
+    """Yields when it is to wait for the minutes."""
+    with started(kind) as browser, served(browser, "sync", CAMERA) as (_, clock, show):
         show()
         becomes_live(browser, clock)
         unmutes(browser)
         failures = []
-        for when, wait_s in ("at the start", 0), (f"{minutes:g} minutes later", 60 * minutes):
-            time.sleep(wait_s)
+
+        def look(when):
             probe(browser)
             try:
-                is_in_step(browser, when, seconds=MINUTE_S)
+                is_in_step(browser, when, seconds=LOOK_S)
             except AssertionError as why:   # how it is later is to be known, too
                 failures.append(str(why))
             ages = [1000 * age for age in clock.ages(shown(probe(browser)))]
             note(browser, f"{when} the picture is {statistics.median(ages):.0f} ms old, {p95(ages):.0f} ms at most (95 %)")
+
+        look("at the start")
+        yield True
+        look(f"{minutes:g} minutes later")
         check(not failures, "; ".join(failures))
 
 
-def over_an_unplugged_microphone(browser):
+def over_an_unplugged_microphone(kind):
     """The microphone is in the virtual machine. What it hears is played there at a time that is known."""
     needs("ffmpeg")
     beep = OUT / "beep.wav"
     subprocess.run(["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", BEEP, "-c:a", "pcm_s32le", beep], check=True)
-    with Machine(f"{browser.name}-microphone", MODULE) as machine:
+    with started(kind) as browser, Machine(f"{kind.name}-microphone", MODULE) as machine:
         plays(machine, beep)
         machine.start(f"[test]\nwidth = 320\nheight = 240\nfps = {FPS}\nmic = hw:Loopback,1\nauto_sleep = no\n")
         mic = lambda: machine.status()["cameras"][0]["mic"]
@@ -85,7 +107,7 @@ def over_an_unplugged_microphone(browser):
         open_page(browser, machine.url())
         wait_for("the page says live", PATIENCE_S, lambda: said_live(browser))
         unmutes(browser)
-        is_in_step(browser, "by a microphone", lambda: beep_is_late_ms(machine), MINUTE_S)
+        is_in_step(browser, "by a microphone", lambda: beep_is_late_ms(machine), LOOK_S)
 
         with browser.loudspeaker.heard() as beeps, pictures_come(machine) as came:
             probe(browser)
@@ -112,7 +134,7 @@ def over_an_unplugged_microphone(browser):
         silent = [at for at in beeps if unplugged + 2 < at / 1000 < plugged]
         check(not silent, f"{len(silent)} beeps without a microphone")
         check(back < BACK_S, f"the microphone was back after {back:.1f} s")
-        is_in_step(browser, "after an unplugged microphone", lambda: beep_is_late_ms(machine), MINUTE_S)
+        is_in_step(browser, "after an unplugged microphone", lambda: beep_is_late_ms(machine), LOOK_S)
 
 
 def longest(times):
