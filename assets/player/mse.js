@@ -97,6 +97,7 @@ export function mse(host) {
 	function setRate(rate) {
 		if (video.playbackRate === rate) return;
 		video.playbackRate = rate;
+		late_ms = 0; // nobody tells of a hidden page's
 		counters.rate_changes++;
 	}
 
