@@ -8,9 +8,14 @@ usage: python3 tests/browsers PROGRAM [CHECK]     with CHECK, only the checks wh
            whether the sound stays with the picture for so long, and over an unplugged microphone
 
 Prints "ok NAME", "FAILED NAME: why" or "skipped: why" for each check, "SKIPPED: why" for a browser; exit status 1 if
-one failed. Screenshots, logs and what was made on the way are kept in target/browsers.
+one failed. The browsers of LANES run side by side, each lane in a process, a network and a folder of its own. Screenshots,
+logs and what was made on the way are kept in target/browsers.
 """
+import contextlib
+import fcntl
+import os
 import pathlib
+import subprocess
 import sys
 import time
 import traceback
@@ -29,7 +34,7 @@ import recordings
 import rotation
 import sound
 import tags
-from driver import OUT, Chromium, Firefox, Skip, WebKit, end_by_exception
+from driver import FOLDER, OUT, TOP, Chromium, Firefox, Skip, WebKit, end_by_exception
 from rig import Server
 from sync import sync
 from table import events, table
@@ -75,20 +80,39 @@ CHECKS = {
     Firefox: MAIN,
     WebKit: EVERYWHERE,
 }
+# Side by side, as their checks mostly wait: each lane takes about as long. Two browsers on a small machine may disturb each other: what
+# fails there is tried once more alone, and that counts.
+LANES = {"chromium": [Chromium], "others": [Firefox, WebKit]}
+# What is measured too finely for that comes first, one after the other.
+ALONE = [sound.sound_is_heard_when_it_is_wanted, page.no_decoder_holds_pictures_back, page.uneven_rates_play_without_a_stall,
+         page.parameter_sets_that_change_stop_nothing, panel.the_camera_turns_while_a_key_is_held]
+SAID = 3    # the exit status of a lane in which checks failed, and said so
 
 
-def run(browser, one):
+@contextlib.contextmanager
+def its_turn(alone):
+    """Waits until no check that has to be alone runs in another lane; or none at all, if this one has to be."""
+    with open(TOP / "next", "wb") as queue, open(TOP / "running", "wb") as running:
+        fcntl.flock(queue, fcntl.LOCK_EX)       # or the one that has to be alone would never be
+        fcntl.flock(running, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(queue, fcntl.LOCK_UN)
+        yield
+
+
+def run(browser, one, alone):
     title, began = title_of(browser, one), time.monotonic()
     try:
         browser.open("about:blank")
         browser.errors()    # what the page before said when its server went away
         one(browser)
+        browser.open("about:blank")     # idle while others have their turn
         print(f"ok {title} ({time.monotonic() - began:.0f} s)", flush=True)
     except Skip as why:
         print(f"skipped: {title}: {why}", flush=True)
     except Exception as why:    # whatever it was, the others are still to run
-        print(f"FAILED {title}: {why or type(why).__name__}", flush=True)
-        traceback.print_exc()
+        # At once, as another lane may print, too.
+        failed = "FAILED" if alone else "   beside another browser:"
+        print(f"{failed} {title}: {why or type(why).__name__}\n{traceback.format_exc()}", end="", flush=True)
         return False
     return True
 
@@ -97,11 +121,10 @@ def title_of(browser, one):
     return f"{browser.name}: {one.__name__.replace('_', ' ')}"
 
 
-def checks(only):
+def checks(kinds, only):
     good = True
-    # One after the other: two browsers at once on a small machine disturb each other.
-    for kind, all_of_it in CHECKS.items():
-        chosen = [one for one in all_of_it if only in one.__name__]
+    for kind in kinds:
+        chosen = sorted((one for one in CHECKS[kind] if only in one.__name__), key=lambda one: one not in ALONE)
         if not chosen:
             continue
         try:
@@ -115,31 +138,59 @@ def checks(only):
             continue
         try:
             for one in chosen:
-                if not run(browser, one):
-                    good = False
-                    browser.quit()      # in what state it is nobody knows
-                    browser = kind()
+                for alone in [True] if one in ALONE else [False, True]:
+                    with its_turn(alone):
+                        done = run(browser, one, alone)
+                        if not done:
+                            browser.quit()      # in what state it is nobody knows
+                            browser = kind()
+                    if done:
+                        break
+                good = good and done
         finally:
             browser.quit()
+    return good
+
+
+def side_by_side(only):
+    """Runs each lane as a process of its own."""
+    lanes, good = {}, True
+    try:
+        for name in LANES:
+            lanes[name] = subprocess.Popen([sys.executable, *sys.argv[:2], "--lane", name, only],
+                                           stdin=subprocess.DEVNULL, env=os.environ | {FOLDER: str(TOP / name)})
+        for name, lane in lanes.items():
+            status = lane.wait()
+            good = good and status == 0
+            if status not in (0, SAID):
+                print(f"FAILED browsers: the lane {name} ended with {status}", flush=True)
+    finally:
+        for lane in lanes.values():
+            lane.terminate()
+            lane.wait()
     return good
 
 
 def main():
     end_by_exception()
     OUT.mkdir(parents=True, exist_ok=True)
-    lan.enter(OUT / "hosts")
     Server.program = pathlib.Path(sys.argv[1]).resolve()
     match sys.argv[2:]:
         case ["--table", *rest]:
+            lan.enter(OUT / "hosts")
             minutes, *names = rest or ["0"]
             table(float(minutes), names)
             if not rest:
                 events()
             return 0
         case ["--sync", minutes]:
+            lan.enter(OUT / "hosts")
             return 0 if sync(float(minutes)) else 1
+        case ["--lane", name, only]:
+            lan.enter(OUT / "hosts")
+            return 0 if checks(LANES[name], only) else SAID
         case only:
-            return 0 if checks("".join(only)) else 1
+            return 0 if side_by_side("".join(only)) else 1
 
 
 if __name__ == "__main__":

@@ -23,7 +23,9 @@ import urllib.request
 from loudspeaker import Loudspeaker
 
 HOST = "cam.test"
-OUT = pathlib.Path(__file__).resolve().parents[2] / "target" / "browsers"
+TOP = pathlib.Path(__file__).resolve().parents[2] / "target" / "browsers"
+FOLDER = "FMP4STREAMER_TEST_FOLDER"     # in the environment: the one below TOP that is for this process
+OUT = pathlib.Path(os.environ.get(FOLDER, TOP))
 SIZE = 1280, 900
 
 
