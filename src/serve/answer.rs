@@ -116,6 +116,9 @@ impl Answer {
 
     /// Adds header lines, each with its end.
     pub fn with(mut self, header_lines: &str) -> Answer {
+        debug_assert!(
+            header_lines.replace("\r\n", "").find('\n').is_none() && header_lines.ends_with("\r\n")
+        );
         self.more.push_str(header_lines);
         self
     }

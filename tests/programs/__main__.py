@@ -43,7 +43,7 @@ ALWAYS = {
 LONG = {
     None: [home.home_assistant_pulls_streams, store.rclone_takes_recordings_to_a_store],
     Chromium: [proxies.caddy_passes_all_on_with_a_password_and_a_path, players.video_js_plays_hls],
-    Firefox: [players.video_js_plays_low_latency_hls, players.video_js_plays_hls],
+    Firefox: [players.shaka_plays_hls, players.video_js_plays_low_latency_hls, players.video_js_plays_hls],
 }
 
 

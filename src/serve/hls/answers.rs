@@ -138,10 +138,8 @@ fn send_media(exchange: &Exchange<'_>, media: &Media) -> io::Result<u64> {
     let with_sound = exchange.head.asks_for_sound();
     let sizes = media.fragments.iter().map(|placed| placed.size_bytes(with_sound));
     let length: usize = sizes.sum();
-    let answer = Answer::new(MEDIA_TYPE, exchange.cache(FILE_CACHE), Vec::new()).with(
-        "Accept-Ranges: none
-",
-    );
+    let answer = Answer::new(MEDIA_TYPE, exchange.cache(FILE_CACHE), Vec::new());
+    let answer = answer.with("Accept-Ranges: none\r\n");
     // The bytes that are no picture, of a batch at a time.
     let mut heads = answer.head_of(
         length as u64,
