@@ -80,7 +80,7 @@ sync: build
 sync-recorded:
 	nice cargo test --locked --test sound -- --show-output each_way
 sync-machine:
-	@nice -n 19 tests/vm/run sound
+	@nice tests/vm/run sound
 sync-browsers:
 	@python3 tests/browsers target/release/fmp4streamer --sync $(MINUTES)
 
