@@ -300,7 +300,7 @@ async function list() {
 	const first = recordings[0]?.buttons[0], lapse = /** @type {HTMLAnchorElement} */ (byId('lapse'));
 	lapse.href = `clip.mp4?day=${days.value}`;
 	lapse.download = `${days.value}.mp4`;
-	lapse.hidden = !first;
+	lapse.hidden = false;
 	if (first) first.tabIndex = 0;
 	tell(first ? words.pressToPlay : words.noRecordings);
 }

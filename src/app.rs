@@ -125,9 +125,11 @@ pub fn run(
             let thread = threads::spawn(name, stack_bytes, run);
             thread.map_err(|e| Error::new("fmp4streamer", "can't make a thread", e))
         };
-        if let Some(archive) = archive.clone().filter(|_| camera.record != Record::No) {
+        if let Some(archive) = archive.clone().filter(|_| is_recorded(camera)) {
             let plan = record::Plan {
+                records: camera.record != Record::No,
                 before_events: (camera.record == Record::Events).then(|| before_events(settings)),
+                lapse: camera.timelapse,
                 stagger_s: recorders.len() as u64 * record::SEGMENT_S / cameras.len() as u64,
                 run,
             };
@@ -320,8 +322,8 @@ impl Running {
                 restart.push(format!("[{}]", new.section));
                 continue;
             }
-            if old.record != new.record {
-                restart.push(format!("record of [{}]", new.section));
+            if (old.record, old.timelapse) != (new.record, new.timelapse) {
+                restart.push(format!("record and timelapse_s of [{}]", new.section));
             }
             if old.pan_tilt != new.pan_tilt {
                 restart.push(format!("pan and tilt of [{}]", new.section));
@@ -359,7 +361,7 @@ fn kept(folder: Option<&Path>) -> Kept {
 /// The folder of recordings, if there are to be any.
 fn archive(config: &Config, state_folder: Option<&Path>) -> Result<Option<Archive>> {
     let settings = &config.server.archive;
-    if config.cameras.iter().all(|camera| camera.record == Record::No) {
+    if !config.cameras.iter().any(is_recorded) {
         return Ok(None);
     }
     let mut root = settings.dir.clone();
@@ -375,6 +377,10 @@ fn archive(config: &Config, state_folder: Option<&Path>) -> Result<Option<Archiv
         }
     }
     Ok(Some(Archive::new(root, of_archive(settings))))
+}
+
+fn is_recorded(camera: &config::Camera) -> bool {
+    camera.record != Record::No || camera.timelapse.is_some()
 }
 
 /// What bounds the recordings, as the config has it.

@@ -6,7 +6,10 @@ mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use support::{Clock, Dir, Server, gstreamer_plays, have, on_small_disk, run, until};
+use std::time::Instant;
+use support::{
+    Clock, Dir, Server, gstreamer_plays, have, numbers_in_pictures, on_small_disk, pictures, run, until,
+};
 
 /// The config of a camera that is recorded into that folder, with more in [server] and in the camera's section.
 fn config(folder: &Path, server: &str, camera: &str) -> String {
@@ -27,14 +30,16 @@ fn folder(dir: &Dir) -> PathBuf {
 
 /// The recordings, the oldest first.
 fn recordings(folder: &Path) -> Vec<PathBuf> {
+    files_below(&folder.join("yard"))
+}
+
+/// The files in folders in that one, by their names.
+fn files_below(folder: &Path) -> Vec<PathBuf> {
     let within = |folder: &Path| -> Vec<PathBuf> {
         let found = fs::read_dir(folder).into_iter().flatten();
         found.map(|entry| entry.unwrap().path()).collect()
     };
-    let mut files: Vec<PathBuf> = within(&folder.join("yard"))
-        .iter()
-        .flat_map(|day| within(day))
-        .collect();
+    let mut files: Vec<PathBuf> = within(folder).iter().flat_map(|day| within(day)).collect();
     files.sort();
     files
 }
@@ -220,6 +225,93 @@ fn jpeg_pictures_become_mjpeg_in_mp4() {
         all += frames;
     }
     assert!(all >= 20.0, "{all}");
+}
+
+/// The pictures of a time-lapse, each of which a player can begin with and is shown for a 25th of a second: their numbers.
+fn lapse(file: &Path) -> Vec<u32> {
+    // It may be growing.
+    let dir = Dir::new();
+    let copy = dir.file("copy.mp4");
+    fs::copy(file, &copy).unwrap();
+    let file = copy.to_str().unwrap();
+    let show = "-v error -show_entries packet=pts_time,flags -of csv=p=0";
+    let packets = run(
+        "ffprobe",
+        &[&show.split(' ').collect::<Vec<_>>()[..], &[file]].concat(),
+    );
+    assert_eq!(String::from_utf8_lossy(&packets.stderr), "", "{file}");
+    let packets = String::from_utf8(packets.stdout).unwrap();
+    for (number, packet) in packets.lines().enumerate() {
+        let expected = format!("{:.6},K", number as f64 / 25.0);
+        assert!(packet.starts_with(&expected), "{file}: {packet}");
+    }
+    let numbers = numbers_in_pictures(file, 640);
+    assert_eq!(numbers.len(), packets.lines().count(), "{file}");
+    numbers
+}
+
+#[test]
+fn a_time_lapse_wakes_its_camera_and_plays_after_a_kill() {
+    if !have("ffmpeg") || !have("ffprobe") {
+        return;
+    }
+    let dir = Dir::new();
+    let folder = folder(&dir);
+    let files = || files_below(&folder.join("yard.timelapse"));
+    let size = |file: &PathBuf| file.metadata().map_or(0, |about| about.len());
+    let config = |camera| config(&folder, "", camera);
+    // Between two pictures it does not sleep: it would be woken sooner than that.
+    let began = Instant::now();
+    let mut killed = Server::with_config(&config("timelapse_s = 2"));
+    until("there are five pictures", || {
+        files()
+            .first()
+            .is_some_and(|file| size(file) > 0 && lapse(file).len() >= 5)
+    });
+    assert_eq!(killed.camera("recorder"), "recording");
+    killed.process.kill().unwrap();
+    killed.wait();
+    let first = files().remove(0);
+    let numbers = lapse(&first);
+    assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
+    // One in two seconds and no more, the first after five.
+    let most = (began.elapsed().as_secs() - 5) / 2 + 1;
+    assert!(numbers.len() as u64 <= most, "{numbers:?}");
+    assert!(!has_index(&first));
+
+    let mut ended = Server::with_config(&config("timelapse_s = 12\nlinger_s = 0"));
+    until("what was left is repaired", || has_index(&first));
+    assert_eq!(lapse(&first), numbers);
+    until("another one has begun", || files().len() == 2);
+    until("the camera sleeps", || ended.camera("state") == "asleep");
+    until("it was woken for the next picture", || {
+        lapse(&files()[1]).len() >= 2
+    });
+    let day = files()[1].parent().unwrap().file_name().unwrap().to_owned();
+    let day = day.to_str().unwrap();
+    assert!(
+        ended
+            .get("/yard/recordings/days")
+            .contains(&format!("\"{day}\"]"))
+    );
+    let (head, movie) = pictures::get(&ended, &format!("/yard/clip.mp4?day={day}"));
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    let saved = dir.file("day.mp4");
+    fs::write(&saved, movie).unwrap();
+    let begins = if first.parent() == files()[1].parent() {
+        numbers
+    } else {
+        Vec::new()
+    };
+    let shown = numbers_in_pictures(saved.to_str().unwrap(), 640);
+    assert!(
+        shown.starts_with(&begins) && shown.len() >= begins.len() + 2,
+        "{shown:?}"
+    );
+    ended.signal("-TERM");
+    assert!(ended.wait().success());
+    assert!(has_index(&files()[1]) && lapse(&files()[1]).len() >= 2);
+    assert!(recordings(&folder).is_empty());
 }
 
 /// Where a folder of that namespace is to be found.

@@ -200,6 +200,8 @@ pub struct Camera {
     pub event_command: String,
     /// What is recorded of it.
     pub record: Record,
+    /// The time between two pictures of its time-lapse, if there is to be one.
+    pub timelapse: Option<Duration>,
     /// The shell command that is run with each finished recording; empty if none is.
     pub record_done_command: String,
     /// What is to be heard beside it.
@@ -231,6 +233,7 @@ impl Default for Camera {
             event_url: None,
             event_command: String::new(),
             record: Record::No,
+            timelapse: None,
             record_done_command: String::new(),
             mic: None,
             mic_gain: 0,

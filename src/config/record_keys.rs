@@ -4,6 +4,7 @@ use super::key::{Key, doc};
 use super::model::Record;
 use super::scope::Scope;
 use super::values::{Refused, known, one_line, within};
+use std::time::Duration;
 
 pub(super) const DIR: Key = Key {
     scope: Scope::Server,
@@ -81,6 +82,23 @@ pub(super) const RECORD: Key = Key {
             "events" => Record::Events,
             _ => return Err(Refused::NotAllowed),
         };
+        Ok(())
+    },
+};
+
+pub(super) const TIMELAPSE: Key = Key {
+    scope: Scope::Camera,
+    name: "timelapse_s",
+    default: "0",
+    doc: doc(
+        "The seconds between two pictures of a time-lapse, a file a day that plays 25 of them a second, in a folder beside the recordings \
+          of this camera, whether it is recorded or not. A camera that sleeps is woken for each picture; its key frames are taken, or its \
+          JPEG pictures. 0: none.",
+    ),
+    allowed: "a whole number from 0 to 3600",
+    set: |draft, text| {
+        let seconds = within(text, 0..=3600)?;
+        draft.camera.timelapse = Some(Duration::from_secs(seconds)).filter(|step| !step.is_zero());
         Ok(())
     },
 };

@@ -71,6 +71,7 @@ fn opened_by(camera: &Camera) -> Camera {
         motion_threshold: 0,
         motion_gap: Duration::ZERO,
         record: Record::No,
+        timelapse: None,
         record_done_command: String::new(),
         ..camera.clone()
     };
@@ -124,6 +125,7 @@ mod tests {
             linger: old.linger + Duration::from_secs(1),
             section: "renumbered".into(),
             record: Record::Always,
+            timelapse: Some(Duration::from_secs(60)),
             record_done_command: "true".into(),
             ..old.clone()
         };

@@ -290,6 +290,43 @@ impl Archive {
         }
         Ok(deleted)
     }
+
+    /// Does what fails for want of room once more, after the oldest recordings had to make some.
+    ///
+    /// # Errors
+    /// Those of `act`, and of [`tidy`](Self::tidy).
+    pub fn with_room(&self, act: &mut dyn FnMut() -> io::Result<()>) -> io::Result<()> {
+        match act() {
+            Err(e) if e.kind() == ErrorKind::StorageFull => {
+                self.tidy(None, true)?;
+                act()
+            }
+            done => done,
+        }
+    }
+}
+
+/// What is wrong, and the way out.
+pub fn why(e: &io::Error) -> String {
+    let known = match e.kind() {
+        ErrorKind::StorageFull => "the disk is full, and there is nothing older to delete",
+        ErrorKind::QuotaExceeded => "the quota of the disk is used up",
+        ErrorKind::ReadOnlyFilesystem => {
+            "the disk is read-only (dmesg says why), or closed to the service (ReadWritePaths= in its unit)"
+        }
+        ErrorKind::NotFound => {
+            return format!(
+                "record_dir has no file {MARKER}: is its disk mounted? In a new folder, make one with touch"
+            );
+        }
+        ErrorKind::WouldBlock => "another program records into record_dir",
+        ErrorKind::PermissionDenied => {
+            "record_dir may not be written; it has to belong to the program's user, and a disk that is mounted directly below / to be \
+             there before the program starts"
+        }
+        _ => return e.to_string(),
+    };
+    known.into()
 }
 
 fn own<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,9 +1,10 @@
 //! The recorder of one camera: follows its ring, and writes what comes into one file after the other. Whatever its disk does, it waits
 //! and tries again, and nobody else waits for it.
 
-use super::archive::{Archive, MARKER};
+use super::archive::{Archive, why};
 use super::eventful::Eventful;
 use super::file::RecordingFile;
+use super::lapse::{Lapse, folder_of};
 use super::name::Name;
 use super::pictures::Pictures;
 use super::segment::{Segment, WallClock};
@@ -15,17 +16,16 @@ use crate::stream::{Stream, Watching, Who};
 use crate::sys::clock;
 use crate::{log_info, log_warning};
 use std::io::{self, ErrorKind};
-use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// It looks into the ring so often, and not at each picture.
-const LOOK: Duration = Duration::from_millis(500);
+pub(super) const LOOK: Duration = Duration::from_millis(500);
 /// How long a ring is to hold what its recorder has not taken yet: a card may stop for seconds to tidy up.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 /// After a failure the next try is so much later.
-const RETRY_US: u64 = 10_000_000;
+pub(super) const RETRY_US: u64 = 10_000_000;
 /// What is above the limits is deleted so often, and after each file.
 const TIDY_US: u64 = 60_000_000;
 /// A file ends where nothing comes for so long.
@@ -36,54 +36,16 @@ const MOST_MISDATED: usize = 1000;
 /// What one camera's recorder is to do.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
+    /// Record, and not only have a time-lapse made.
+    pub records: bool,
     /// Record around events alone, from so long before them on.
     pub before_events: Option<Duration>,
+    /// The time between two pictures of a time-lapse, if there is to be one.
+    pub lapse: Option<Duration>,
     /// See [`Segment::new`].
     pub stagger_s: u64,
     /// See [`Origin::run`].
     pub run: u64,
-}
-
-/// Records until the stream is stopped. A panic, which is a fault of this program, costs it a while.
-pub fn record(stream: &Stream, archive: &Archive, plan: Plan) {
-    let mut seen = stream.events.newest();
-    loop {
-        let worked = panic::catch_unwind(AssertUnwindSafe(|| {
-            let mut recorder = Recorder::new(stream, archive, plan);
-            while let Some(events) = stream.events.after(seen, recorder.rest()) {
-                for event in events {
-                    seen = event.number;
-                    if event.camera == stream.name {
-                        recorder.eventful.note(&event.kind, event.state, event.at_us);
-                    }
-                }
-                recorder.turn();
-            }
-            // What is in the ring yet.
-            recorder.turn();
-            let closed = recorder.close();
-            // What waits for its name to be told of.
-            if closed.is_ok() && clock::is_set() {
-                recorder.rename(WallClock::now(), 0);
-            }
-            closed
-        }));
-        match worked {
-            Ok(Ok(())) => return,
-            Ok(Err(e)) => return log_warning!("{}: the last recording has no end: {e}", stream.name),
-            Err(_) => stream.publish(|state| {
-                let why = "a fault of this program; please report it, with the log";
-                state.recorder = ("stopped", why.into());
-            }),
-        }
-        if stream
-            .events
-            .after(u64::MAX, Duration::from_micros(RETRY_US))
-            .is_none()
-        {
-            return;
-        }
-    }
 }
 
 /// A file that is being recorded.
@@ -102,16 +64,24 @@ struct Writing {
     pictures: u64,
 }
 
-struct Recorder<'a> {
+/// What writes a camera's pictures, or those of its time-lapse.
+pub(super) struct Recorder<'a> {
     stream: &'a Stream,
     archive: &'a Archive,
     plan: Plan,
+    /// The folder in the archive.
+    folder: String,
+    lapse: Option<Lapse>,
     /// The camera is awake while it is.
     watching: Option<Watching<'a>>,
     follower: Option<Follower<'a>>,
     writing: Option<Writing>,
     /// Bytes of the files that are closed.
     written_bytes: u64,
+    /// Those that were counted before it was watched last.
+    counted_bytes: u64,
+    /// What was told last.
+    said: (&'static str, String),
     /// The folder is there, and nobody else's.
     entered: bool,
     /// There may be files without an index.
@@ -120,7 +90,7 @@ struct Recorder<'a> {
     tidied_us: u64,
     retry_us: u64,
     rename_us: u64,
-    eventful: Eventful,
+    pub(super) eventful: Eventful,
     /// What was captured before was recorded.
     ended_us: u64,
     /// The files that were named by a clock that could not be believed, when their first pictures were captured, and if they are to be
@@ -129,15 +99,31 @@ struct Recorder<'a> {
 }
 
 impl<'a> Recorder<'a> {
-    fn new(stream: &'a Stream, archive: &'a Archive, plan: Plan) -> Recorder<'a> {
+    /// One for all that is to be recorded, or for a picture of each such time.
+    pub(super) fn new(
+        stream: &'a Stream,
+        archive: &'a Archive,
+        plan: Plan,
+        lapse: Option<Duration>,
+    ) -> Recorder<'a> {
         Recorder {
             stream,
             archive,
-            plan,
+            plan: match lapse {
+                Some(_) => Plan {
+                    before_events: None,
+                    ..plan
+                },
+                None => plan,
+            },
+            folder: lapse.map_or(stream.name.clone(), |_| folder_of(&stream.name)),
+            lapse: lapse.map(|step| Lapse::new(step, clock::monotonic_us())),
             watching: None,
             follower: None,
             writing: None,
             written_bytes: 0,
+            counted_bytes: 0,
+            said: ("", String::new()),
             entered: false,
             needs_repair: true,
             pictures: Pictures::new(),
@@ -150,24 +136,44 @@ impl<'a> Recorder<'a> {
         }
     }
 
+    /// Ends its last file.
+    pub(super) fn end(&mut self) -> io::Result<()> {
+        // What is in the ring yet.
+        self.turn();
+        let closed = self.close();
+        // What waits for its name to be told of.
+        if closed.is_ok() && clock::is_set() {
+            self.rename(WallClock::now(), 0);
+        }
+        closed
+    }
+
     /// How long nothing has to be done. While pictures are recorded, it is them who are waited for.
-    fn rest(&self) -> Duration {
+    pub(super) fn rest(&self) -> Duration {
         match &self.writing {
             // Only of these there are more to come.
-            Some(writing) if writing.is_jpeg && self.stream.codec() == Some(Codec::Jpeg) => Duration::ZERO,
+            Some(writing)
+                if writing.is_jpeg && self.lapse.is_none() && self.stream.codec() == Some(Codec::Jpeg) =>
+            {
+                Duration::ZERO
+            }
             _ => LOOK,
         }
     }
 
     /// Does what there is to do by now.
-    fn turn(&mut self) {
+    pub(super) fn turn(&mut self) {
         let now_us = clock::monotonic_us();
         if now_us < self.retry_us {
             return;
         }
         let stream = self.stream;
         let watch = || stream.watch(Who::Local("recorder"), "file");
-        self.watching.get_or_insert_with(watch);
+        if self.lapse.as_ref().is_none_or(|lapse| lapse.is_near(now_us)) {
+            self.watching.get_or_insert_with(watch);
+        } else if self.watching.take().is_some() {
+            self.counted_bytes = self.bytes();
+        }
         if let Err(e) = self.work(now_us) {
             // Its index has room of its own, also where there is none for pictures.
             _ = self.close();
@@ -177,12 +183,14 @@ impl<'a> Recorder<'a> {
             self.say("stopped", &why(&e));
         }
         if let Some(watching) = &self.watching {
-            let open_bytes = self.writing.as_ref().map_or(0, |it| it.file.bytes());
-            watching
-                .viewer
-                .bytes
-                .store(self.written_bytes + open_bytes, Relaxed);
+            let bytes = self.bytes() - self.counted_bytes;
+            watching.viewer.bytes.store(bytes, Relaxed);
         }
+    }
+
+    /// Those of all its files.
+    fn bytes(&self) -> u64 {
+        self.written_bytes + self.writing.as_ref().map_or(0, |it| it.file.bytes())
     }
 
     fn work(&mut self, now_us: u64) -> io::Result<()> {
@@ -193,12 +201,12 @@ impl<'a> Recorder<'a> {
             (self.entered, self.tidied_us) = (true, 0);
         }
         if std::mem::take(&mut self.needs_repair) {
-            let camera = &self.stream.name;
+            let camera = &self.folder;
             match self.archive.repair(camera) {
                 Ok(files) => {
                     for file in &files {
                         log_info!("{camera}: recording repaired: {}", file.display());
-                        self.stream.events.recorded(camera, file);
+                        self.stream.events.recorded(&self.stream.name, file);
                     }
                 }
                 Err(e) => log_warning!("{camera}: a recording can't be repaired: {e}"),
@@ -212,16 +220,23 @@ impl<'a> Recorder<'a> {
                 .tidy(is_set.then(|| clock::unix().as_secs()), false)?;
             self.tidied_us = now_us;
         }
-        let before = self.plan.before_events;
-        if before.is_some() && now_us >= self.eventful.until_us && self.writing.is_none() {
+        let waits = match &self.lapse {
+            Some(lapse) => !lapse.is_due(now_us),
+            None => {
+                self.plan.before_events.is_some()
+                    && now_us >= self.eventful.until_us
+                    && self.writing.is_none()
+            }
+        };
+        if waits {
             self.follower = None;
         } else {
             match self.stream.codec() {
                 Some(Codec::Jpeg) => self.pull_pictures(now_us, wall, is_set)?,
                 _ => self.pull(now_us, wall, is_set)?,
             }
-            self.write_due(clock::monotonic_us())?;
         }
+        self.write_due(clock::monotonic_us())?;
         let what = if self.writing.is_some() {
             "recording"
         } else {
@@ -247,7 +262,7 @@ impl<'a> Recorder<'a> {
                     if batch.needs_key_frame {
                         self.stream.request_key_frame();
                     }
-                    if batch.skipped > 0 {
+                    if batch.skipped > 0 && self.lapse.is_none() {
                         self.skipped(batch.skipped)?;
                     }
                     for fragment in &batch.fragments {
@@ -268,7 +283,8 @@ impl<'a> Recorder<'a> {
     fn pull_pictures(&mut self, now_us: u64, wall: WallClock, is_set: bool) -> io::Result<()> {
         let ends_us = now_us + LOOK.as_micros() as u64;
         while let Some((fragment, missed)) = self.pictures.next(self.stream, LOOK) {
-            if let (Some(watching), Some(writing)) = (&self.watching, &mut self.writing) {
+            let is_lapse = self.lapse.is_some();
+            if let (false, Some(watching), Some(writing)) = (is_lapse, &self.watching, &mut self.writing) {
                 watching.viewer.skipped.fetch_add(missed, Relaxed);
                 writing.missed += missed;
             }
@@ -282,9 +298,9 @@ impl<'a> Recorder<'a> {
     /// Writes what is due, and ends a file that nothing comes for.
     fn write_due(&mut self, now_us: u64) -> io::Result<()> {
         if let Some(writing) = &mut self.writing {
-            with_room(self.archive, &mut || writing.file.write_due(now_us))?;
+            self.archive.with_room(&mut || writing.file.write_due(now_us))?;
             // The camera is away: what comes after it is another file.
-            if now_us >= writing.pushed_us + SILENCE_US {
+            if self.lapse.is_none() && now_us >= writing.pushed_us + SILENCE_US {
                 self.close()?;
             }
         }
@@ -305,6 +321,14 @@ impl<'a> Recorder<'a> {
     /// Puts a fragment into its file; false if nothing from there on is to be recorded.
     fn take(&mut self, fragment: &Fragment, wall: WallClock, is_set: bool) -> io::Result<bool> {
         let now_us = clock::monotonic_us();
+        let taken = match &mut self.lapse {
+            Some(lapse) => match lapse.take(fragment) {
+                None => return Ok(true),
+                taken => taken,
+            },
+            None => None,
+        };
+        let fragment = taken.as_ref().unwrap_or(fragment);
         let is_start = fragment.is_start() && !fragment.is_sound();
         let is_over =
             self.plan.before_events.is_some() && is_start && fragment.captured_us > self.eventful.until_us;
@@ -323,12 +347,13 @@ impl<'a> Recorder<'a> {
             self.open(fragment, wall, is_set, now_us)?;
         }
         if let Some(writing) = &mut self.writing {
-            with_room(self.archive, &mut || writing.file.push(fragment, now_us))?;
+            self.archive
+                .with_room(&mut || writing.file.push(fragment, now_us))?;
             writing.pushed_us = now_us;
             if !fragment.is_sound() {
                 writing.pictures += 1;
                 self.ended_us = fragment.captured_us + 1;
-                if self.eventful.has(fragment.captured_us) {
+                if self.lapse.is_none() && self.eventful.has(fragment.captured_us) {
                     writing.file.mark(fragment.time_90k);
                 }
             }
@@ -337,7 +362,7 @@ impl<'a> Recorder<'a> {
                 self.stream.request_key_frame();
             }
         }
-        Ok(true)
+        Ok(taken.is_none())
     }
 
     fn open(&mut self, first: &Fragment, wall: WallClock, is_set: bool, now_us: u64) -> io::Result<()> {
@@ -361,14 +386,14 @@ impl<'a> Recorder<'a> {
         let heads_bytes = HEADS_BYTES / if self.plan.before_events.is_some() { 8 } else { 1 };
         let make = |path: &Path| RecordingFile::create(path, first, origin, heads_bytes, now_us);
         let mut made = None;
-        with_room(self.archive, &mut || {
-            made = Some(self.archive.create(&self.stream.name, name, &make)?);
+        self.archive.with_room(&mut || {
+            made = Some(self.archive.create(&self.folder, name, &make)?);
             Ok(())
         })?;
         self.writing = made.map(|(name, file)| Writing {
             file,
             name,
-            segment: Segment::new(first, wall, self.plan.stagger_s),
+            segment: Segment::new(first, wall, self.lapse.is_none().then_some(self.plan.stagger_s)),
             captured_us: first.captured_us,
             pushed_us: now_us,
             is_jpeg: first.init.is_jpeg(),
@@ -383,10 +408,10 @@ impl<'a> Recorder<'a> {
         let Some(mut writing) = self.writing.take() else {
             return Ok(());
         };
-        let flushed = with_room(self.archive, &mut || writing.file.flush());
+        let flushed = self.archive.with_room(&mut || writing.file.flush());
         self.written_bytes += writing.file.bytes();
         let closed = writing.file.close();
-        let (camera, name, missed) = (&self.stream.name, writing.name, writing.missed);
+        let (camera, name, missed) = (&self.folder, writing.name, writing.missed);
         let events = &self.stream.events;
         if missed > 0 {
             // Any card costs some JPEG pictures now and then, which is no news with each file.
@@ -412,7 +437,7 @@ impl<'a> Recorder<'a> {
         match closed? {
             false => _ = self.archive.delete(camera, name),
             true if waits => {}
-            true => events.recorded(camera, &self.archive.path(camera, name)),
+            true => events.recorded(&self.stream.name, &self.archive.path(camera, name)),
         }
         flushed
     }
@@ -423,7 +448,7 @@ impl<'a> Recorder<'a> {
         let Some((old, captured_us, waits)) = self.misdated.pop() else {
             return;
         };
-        let camera = &self.stream.name;
+        let camera = &self.folder;
         let start_us = captured_us.saturating_add_signed(wall.offset_us);
         let name = Name {
             start_s: start_us / 1_000_000,
@@ -443,59 +468,24 @@ impl<'a> Recorder<'a> {
             }
         };
         if waits {
-            self.stream.events.recorded(camera, &path);
+            self.stream.events.recorded(&self.stream.name, &path);
         }
     }
 
     /// Has everybody know how it goes.
-    fn say(&self, what: &'static str, why: &str) {
-        let mut is_news = false;
-        self.stream.publish(|state| {
-            is_news = (state.recorder.0, &*state.recorder.1) != (what, why);
-            if is_news {
-                state.recorder = (what, why.into());
-            }
-        });
+    fn say(&mut self, what: &'static str, why: &str) {
+        if (self.said.0, &*self.said.1) == (what, why) {
+            return;
+        }
+        self.said = (what, why.into());
+        if self.lapse.is_none() || !self.plan.records {
+            self.stream.publish(|state| state.recorder.clone_from(&self.said));
+        }
         match why {
-            _ if !is_news => {}
-            "" => log_info!("{}: recorder: {what}", self.stream.name),
-            _ => log_warning!("{}: recorder: {what}: {why}", self.stream.name),
+            "" => log_info!("{}: recorder: {what}", self.folder),
+            _ => log_warning!("{}: recorder: {what}: {why}", self.folder),
         }
     }
-}
-
-/// Does what fails for want of room once more, after the oldest recordings had to make some.
-fn with_room(archive: &Archive, act: &mut dyn FnMut() -> io::Result<()>) -> io::Result<()> {
-    match act() {
-        Err(e) if e.kind() == ErrorKind::StorageFull => {
-            archive.tidy(None, true)?;
-            act()
-        }
-        done => done,
-    }
-}
-
-/// What is wrong, and the way out.
-fn why(e: &io::Error) -> String {
-    let known = match e.kind() {
-        ErrorKind::StorageFull => "the disk is full, and there is nothing older to delete",
-        ErrorKind::QuotaExceeded => "the quota of the disk is used up",
-        ErrorKind::ReadOnlyFilesystem => {
-            "the disk is read-only (dmesg says why), or closed to the service (ReadWritePaths= in its unit)"
-        }
-        ErrorKind::NotFound => {
-            return format!(
-                "record_dir has no file {MARKER}: is its disk mounted? In a new folder, make one with touch"
-            );
-        }
-        ErrorKind::WouldBlock => "another program records into record_dir",
-        ErrorKind::PermissionDenied => {
-            "record_dir may not be written; it has to belong to the program's user, and a disk that is mounted directly below / to be \
-             there before the program starts"
-        }
-        _ => return e.to_string(),
-    };
-    known.into()
 }
 
 #[cfg(test)]

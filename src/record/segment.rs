@@ -59,16 +59,19 @@ pub struct Segment {
 
 impl Segment {
     /// Of a file that begins with this picture. Files of cameras with another `stagger_s` end at other times, so that the disk is not
-    /// asked for everything at once.
-    pub fn new(first: &Fragment, clock: WallClock, stagger_s: u64) -> Segment {
+    /// asked for everything at once; without it, a file is as long as its day.
+    pub fn new(first: &Fragment, clock: WallClock, stagger_s: Option<u64>) -> Segment {
         let begin_s = clock.unix_s(first);
-        let multiple_s = (begin_s + stagger_s) / SEGMENT_S * SEGMENT_S;
+        let end_s = |stagger_s: u64| {
+            let multiple_s = (begin_s + stagger_s) / SEGMENT_S * SEGMENT_S;
+            (multiple_s + SEGMENT_S).saturating_sub(stagger_s)
+        };
         Segment {
             init: Arc::clone(&first.init),
             epoch: first.epoch,
             clock,
             day: clock.day(begin_s),
-            ends_s: (multiple_s + SEGMENT_S).saturating_sub(stagger_s),
+            ends_s: stagger_s.map_or(u64::MAX, end_s),
             end_90k: first.end_90k(),
             is_due: false,
         }
@@ -139,7 +142,7 @@ mod tests {
     fn end(stagger_s: u64, key_every: u64, bytes: u64, clock: &dyn Fn(u64) -> WallClock) -> u64 {
         let init = Arc::clone(&Rig::new("segment-ends").init);
         let camera = Camera { init, epoch: 0 };
-        let mut segment = Segment::new(&camera.picture(0, true), clock(0), stagger_s);
+        let mut segment = Segment::new(&camera.picture(0, true), clock(0), Some(stagger_s));
         let mut seconds = 1..;
         let ends = |s: &u64| {
             let picture = camera.picture(*s, s % key_every == 0);
@@ -192,7 +195,7 @@ mod tests {
             epoch: 0,
         };
         let first = camera.picture(0, true);
-        let begin = || Segment::new(&first, CLOCK, 0);
+        let begin = || Segment::new(&first, CLOCK, Some(0));
         assert!(begin().takes(&camera.picture(11, false), 0, CLOCK));
         assert!(!begin().takes(&camera.picture(12, false), 0, CLOCK));
         camera.epoch = 1;

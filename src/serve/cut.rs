@@ -6,7 +6,7 @@ use super::exchange::{Ending, Exchange};
 use super::head::Head;
 use super::recordings::{archive, copy, send};
 use crate::record::cut::Cut;
-use crate::record::{Archive, Name, library};
+use crate::record::{Archive, Name, folder_of, library};
 use std::fs::File;
 use std::io;
 use std::ops::RangeInclusive;
@@ -28,7 +28,7 @@ pub fn serve(exchange: &Exchange<'_>) -> io::Result<Ending> {
         Err(full) => return exchange.send(&full),
     };
     match archive(exchange).and_then(|archive| find(exchange, archive)) {
-        Ok((archive, cut)) => {
+        Ok((archive, folder, cut)) => {
             let head = cut.head();
             let size = head.len() as u64 + cut.bytes();
             let tag = format!("\"{size:x}-{:x}\"", cut.start_us);
@@ -50,8 +50,7 @@ pub fn serve(exchange: &Exchange<'_>) -> io::Result<Ending> {
                         continue;
                     }
                     if open.as_ref().is_none_or(|(name, _)| *name != part.name) {
-                        let camera = &exchange.camera.stream.name;
-                        open = Some((part.name, library::open(archive, camera, part.name)?.0));
+                        open = Some((part.name, library::open(archive, &folder, part.name)?.0));
                     }
                     if let Some((_, file)) = &open {
                         copy(exchange, file, part.at + from, part.at + to)?;
@@ -64,11 +63,11 @@ pub fn serve(exchange: &Exchange<'_>) -> io::Result<Ending> {
     }
 }
 
-/// What is asked for.
-fn find<'a>(exchange: &Exchange<'_>, archive: &'a Archive) -> Result<(&'a Archive, Cut), Rejection> {
-    let (head, camera) = (exchange.head, &exchange.camera.stream.name);
+/// What is asked for, and the folder in which it is.
+fn find<'a>(exchange: &Exchange<'_>, archive: &'a Archive) -> Result<(&'a Archive, String, Cut), Rejection> {
+    let (head, mut folder) = (exchange.head, exchange.camera.stream.name.clone());
     let day = head.asked("day");
-    let step_s = match head.asked("step").map(str::parse) {
+    let mut step_s = match head.asked("step").map(str::parse) {
         Some(Ok(step_s)) if STEPS_S.contains(&step_s) => step_s,
         None => day.map_or(0, |_| STEP_S),
         _ => {
@@ -77,7 +76,15 @@ fn find<'a>(exchange: &Exchange<'_>, archive: &'a Archive) -> Result<(&'a Archiv
         }
     };
     let (names, (from_ms, to_ms)) = match day {
-        Some(day) => (library::of_day(archive, camera, day), (0, u64::MAX / 1000)),
+        Some(day) => {
+            let lapse = folder_of(&folder);
+            let made = library::of_day(archive, &lapse, day);
+            // There is one already.
+            if !made.is_empty() && head.asked("step").is_none() {
+                (folder, step_s) = (lapse, 0);
+            }
+            (library::of_day(archive, &folder, day), (0, u64::MAX / 1000))
+        }
         None => {
             let most_s = if step_s > 0 {
                 MOST_PICTURES * step_s
@@ -85,15 +92,15 @@ fn find<'a>(exchange: &Exchange<'_>, archive: &'a Archive) -> Result<(&'a Archiv
                 MOST_S as u64
             };
             let (from_ms, to_ms) = times(head, most_s)?;
-            let names = library::between(archive, camera, from_ms / 1000, to_ms.div_ceil(1000));
+            let names = library::between(archive, &folder, from_ms / 1000, to_ms.div_ceil(1000));
             (names, (from_ms, to_ms))
         }
     };
-    let cut = Cut::make(archive, camera, &names, (from_ms * 1000, to_ms * 1000), step_s);
+    let cut = Cut::make(archive, &folder, &names, (from_ms * 1000, to_ms * 1000), step_s);
     if cut.parts.is_empty() {
         return Err(Answer::text("404 Not Found", "Nothing was recorded then, or it is deleted").into());
     }
-    Ok((archive, cut))
+    Ok((archive, folder, cut))
 }
 
 /// The times that are asked for, in milliseconds, which may be so far apart.

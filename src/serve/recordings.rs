@@ -9,7 +9,7 @@ use super::pages;
 use crate::format::fmp4::{About, EVENTS_S, Index};
 use crate::format::json::{Object, array, decimal, quote};
 use crate::format::time::UtcDate;
-use crate::record::{Archive, Name, library};
+use crate::record::{Archive, Name, folder_of, library};
 use std::fmt::Write;
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -95,7 +95,12 @@ pub fn file(exchange: &Exchange<'_>) -> io::Result<Ending> {
 }
 
 fn days(exchange: &Exchange<'_>) -> Result<Answer, Rejection> {
-    let days = library::days(archive(exchange)?, &exchange.camera.stream.name);
+    let (archive, camera) = (archive(exchange)?, &exchange.camera.stream.name);
+    let mut days = library::days(archive, camera);
+    // There may be a time-lapse alone.
+    days.append(&mut library::days(archive, &folder_of(camera)));
+    days.sort_unstable();
+    days.dedup();
     let quoted: Vec<String> = days.iter().map(|day| quote(day)).collect();
     Ok(json(array(&quoted)))
 }

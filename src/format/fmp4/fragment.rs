@@ -97,6 +97,16 @@ impl Fragment {
         })
     }
 
+    /// Copies the same picture at another time, for another file.
+    ///
+    /// # Errors
+    /// None that its own making had not.
+    pub fn again(&self, init: Arc<Init>, span: Span, epoch: u32) -> Result<Fragment, TooLarge> {
+        let (kind, payload) = ((self.key, self.refresh), self.payload());
+        let times = (span, self.captured_us, epoch);
+        Fragment::frame(init, kind, payload.len(), times, &|w| w.bytes(payload))
+    }
+
     fn frame(
         init: Arc<Init>,
         (key, refresh): (bool, Refresh),

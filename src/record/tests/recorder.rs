@@ -1,4 +1,4 @@
-use super::super::archive::prepare;
+use super::super::archive::{MARKER, prepare};
 use super::super::file::tests::Rig;
 use super::super::janitor::Limits;
 use super::super::library;
@@ -19,7 +19,9 @@ const LIMITS: Limits = Limits {
     keep_days: 0,
 };
 const PLAN: Plan = Plan {
+    records: true,
     before_events: None,
+    lapse: None,
     stagger_s: 0,
     run: 7,
 };
@@ -51,7 +53,7 @@ impl Camera {
     }
 
     fn recorder(&self, plan: Plan) -> Recorder<'_> {
-        Recorder::new(&self.stream, &self.archive, plan)
+        Recorder::new(&self.stream, &self.archive, plan, None)
     }
 
     /// A picture so many tenths of a second after the first one; each tenth is a key frame.
