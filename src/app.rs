@@ -411,12 +411,13 @@ fn limits(settings: &config::Server, camera: &config::Camera) -> Limits {
         join_max: settings.join_max,
         join_max_bytes: settings.join_max_bytes,
         max_senders: process::processors(),
-        hold: match camera.record {
-            // A clip begins with the key frame before.
-            _ if !clip.is_zero() => clip + settings.join_max + PATIENCE,
-            Record::No => Duration::ZERO,
-            _ => PATIENCE,
+        // A clip begins with the key frame before.
+        hold: if clip.is_zero() {
+            clip
+        } else {
+            clip + settings.join_max + PATIENCE
         },
+        patience: PATIENCE,
     }
 }
 

@@ -506,6 +506,7 @@ mod tests {
         join_max_bytes: 0,
         max_senders: 1,
         hold: Duration::ZERO,
+        patience: Duration::ZERO,
     };
 
     #[test]

@@ -474,6 +474,7 @@ mod tests {
         join_max_bytes: 10_000_000,
         max_senders: 1,
         hold: Duration::ZERO,
+        patience: Duration::ZERO,
     };
 
     fn stream() -> Stream {

@@ -176,6 +176,7 @@ mod tests {
         join_max_bytes: 1_000_000,
         max_senders: 1,
         hold: Duration::ZERO,
+        patience: Duration::ZERO,
     };
 
     fn start(is_jpeg: bool, last: &mut Weak<Stop>) -> (Arc<Stream>, Listener) {

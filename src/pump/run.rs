@@ -388,6 +388,7 @@ mod tests {
         join_max_bytes: 1_000_000,
         max_senders: 1,
         hold: Duration::ZERO,
+        patience: Duration::ZERO,
     };
 
     fn new_stream() -> Arc<Stream> {

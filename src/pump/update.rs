@@ -93,6 +93,7 @@ mod tests {
         join_max_bytes: 0,
         max_senders: 1,
         hold: Duration::ZERO,
+        patience: Duration::ZERO,
     };
 
     fn camera() -> Camera {

@@ -144,6 +144,7 @@ mod tests {
             join_max_bytes: 0,
             max_senders: 1,
             hold: Duration::ZERO,
+            patience: Duration::ZERO,
         };
         let stream = Arc::new(Stream::new("yard", limits).unwrap());
         stream.motion.want(Some((6, Duration::from_secs(5))));

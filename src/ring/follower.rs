@@ -46,6 +46,8 @@ pub struct Follower<'a> {
     room: Vec<u8>,
     shared: Option<Shared>,
     wake: Arc<Wake>,
+    /// What the fragments know it by, if it is patient.
+    kept_for: Option<usize>,
 }
 
 /// The parts of a follower by which other threads send for it.
@@ -61,10 +63,11 @@ impl<'a> Follower<'a> {
         Follower::made(ring, live, None)
     }
 
-    /// A follower that pulls, and may be late by [`Limits::hold`](super::fragments::Limits::hold): for a disk that is slow at times.
+    /// A follower that pulls, and may be late by [`Limits::patience`](super::fragments::Limits::patience): for a disk that is slow at times.
     pub fn patient(ring: &'a Ring) -> Follower<'a> {
         let mut follower = Follower::new(ring, false);
         follower.position.patient = true;
+        follower.kept_for = Some(ring.lock().fragments.keep_for(&follower.position));
         follower
     }
 
@@ -72,8 +75,9 @@ impl<'a> Follower<'a> {
     /// in microseconds.
     pub fn since(ring: &'a Ring, since_us: u64) -> Follower<'a> {
         let mut follower = Follower::new(ring, false);
-        let state = ring.lock();
+        let mut state = ring.lock();
         follower.position = state.fragments.since(since_us, clock::monotonic_us());
+        follower.kept_for = Some(state.fragments.keep_for(&follower.position));
         drop(state);
         follower
     }
@@ -93,6 +97,7 @@ impl<'a> Follower<'a> {
             room: Vec::new(),
             shared,
             wake: Arc::default(),
+            kept_for: None,
         }
     }
 
@@ -140,6 +145,9 @@ impl<'a> Follower<'a> {
                 state
                     .fragments
                     .advance(&mut self.position, &mut self.batch, now_us);
+                if let Some(number) = self.kept_for {
+                    state.fragments.has_come_to(number, Some(&self.position));
+                }
                 if !self.batch.is_empty() {
                     return Next::Batch(&self.batch);
                 }
@@ -219,6 +227,9 @@ impl<'a> Follower<'a> {
 
 impl Drop for Follower<'_> {
     fn drop(&mut self) {
+        if let Some(number) = self.kept_for {
+            self.ring.lock().fragments.has_come_to(number, None);
+        }
         if self.is_parked() {
             let mut state = self.ring.lock();
             // Who sends for it now would take whoever has its slot next for it.

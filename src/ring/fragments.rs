@@ -11,8 +11,10 @@ use std::time::Duration;
 pub struct Limits {
     /// A follower whose next fragment has waited longer than this jumps.
     pub max_age: Duration,
-    /// A patient follower jumps only after so long: all fragments are kept for it, as far as their bytes allow.
+    /// All fragments are kept for so long, as far as their bytes allow: for followers that begin in the past.
     pub hold: Duration,
+    /// A patient follower jumps only after so long: what it has not had yet is kept for it, as far as bytes allow.
+    pub patience: Duration,
     /// A group of pictures longer than this is not given to a newcomer.
     pub join_max: Duration,
     /// A group of pictures larger than this is not given to a newcomer.
@@ -63,6 +65,8 @@ pub(super) struct Fragments {
     start: Option<u64>,
     /// The number of the first frame of a refresh that has not ended yet.
     refresh: Option<u64>,
+    /// What each patient follower gets next; `None` is a place for another one.
+    patient: Vec<Option<u64>>,
     /// Bytes from the start on, or from the end of its refresh.
     group_bytes: usize,
     /// The time from then to the push of the newest picture, without silences.
@@ -100,6 +104,7 @@ impl Fragments {
             pictures: 0,
             start: None,
             refresh: None,
+            patient: Vec::new(),
             group_bytes: 0,
             group_us: 0,
         }
@@ -157,10 +162,16 @@ impl Fragments {
         });
         self.pictures += u64::from(is_picture);
         let mut evicted = Vec::new();
+        let wanted = self.patient.iter().flatten().copied().min();
         while let Some(oldest) = self.entries.front() {
             let is_in = |start: Option<u64>| start.is_some_and(|start| self.first >= start);
             let age_us = now_us.saturating_sub(oldest.pushed_us);
-            let of_use = if is_in(self.refresh) || age_us < micros(self.limits.hold) {
+            let kept = if is_in(wanted) {
+                self.limits.hold.max(self.limits.patience)
+            } else {
+                self.limits.hold
+            };
+            let of_use = if is_in(self.refresh) || age_us < micros(kept) {
                 true
             } else if is_in(self.start) {
                 age_us.min(self.group_us) <= micros(self.limits.keep())
@@ -208,6 +219,22 @@ impl Fragments {
         self.first = self.end();
         self.bytes = 0;
         std::mem::take(&mut self.entries)
+    }
+
+    /// Keeps for a patient follower, which it numbers, what there is from its position on.
+    pub fn keep_for(&mut self, position: &Position) -> usize {
+        let free = self.patient.iter().position(Option::is_none);
+        let number = free.unwrap_or(self.patient.len());
+        self.patient.resize(self.patient.len().max(number + 1), None);
+        self.has_come_to(number, Some(position));
+        number
+    }
+
+    /// Where the patient follower of that number is now; `None`: it is no more.
+    pub fn has_come_to(&mut self, number: usize, position: Option<&Position>) {
+        if let Some(place) = self.patient.get_mut(number) {
+            *place = position.map(|position| position.next);
+        }
     }
 
     /// Has newcomers wait for the next start: nothing that is held now is given to them.
@@ -286,7 +313,7 @@ impl Fragments {
                 Some(entry) => {
                     let since_us = entry.pushed_us.max(position.started_us);
                     let hold = if position.patient {
-                        self.limits.hold
+                        self.limits.hold.max(self.limits.patience)
                     } else {
                         Duration::ZERO
                     };

@@ -39,7 +39,8 @@ impl Camera {
         prepare(&rig.folder).unwrap();
         let limits = ring::Limits {
             max_age: Duration::from_secs(1),
-            hold: Duration::from_secs(60),
+            hold: Duration::ZERO,
+            patience: Duration::from_secs(60),
             join_max: Duration::from_secs(4),
             join_max_bytes: 1_000_000,
             max_senders: 1,

@@ -16,6 +16,7 @@ pub(in crate::ring) const LIMITS: Limits = Limits {
     join_max_bytes: 100_000,
     max_senders: 2,
     hold: Duration::ZERO,
+    patience: Duration::ZERO,
 };
 
 pub(in crate::ring) const MONO: SoundFormat = SoundFormat {
@@ -276,24 +277,48 @@ fn who_lags_jumps_to_the_newest_key_frame() {
 /// A disk that is slow for three seconds, and one that is for longer.
 #[test]
 fn who_is_patient_jumps_later() {
-    let hold = Duration::from_secs(3);
-    let mut rig = Rig::new(Limits { hold, ..LIMITS });
+    let patience = Duration::from_secs(3);
+    let mut rig = Rig::new(Limits { patience, ..LIMITS });
     rig.play("K");
     let mut positions = [rig.newcomer(false), rig.newcomer(false)];
     positions[1].patient = true;
+    let number = rig.fragments.keep_for(&positions[1]);
     for position in &mut positions {
         assert_eq!(rig.take(position).0, [0]);
     }
-    rig.play("p..........Kp..........Kp.........");
     let [hasty, patient] = &mut positions;
+    let take = |rig: &mut Rig, patient: &mut Position| {
+        let taken = rig.take(patient);
+        rig.fragments.has_come_to(number, Some(patient));
+        taken
+    };
+    take(&mut rig, patient);
+    rig.play("p..........Kp..........Kp.........");
     assert_eq!(rig.take(hasty), (vec![4, 5], 3));
-    assert_eq!(rig.take(patient), (vec![1, 2, 3, 4, 5], 0), "of three groups");
+    assert_eq!(
+        take(&mut rig, patient),
+        (vec![1, 2, 3, 4, 5], 0),
+        "of three groups"
+    );
     rig.play("p..........Kp....................Kp");
-    assert_eq!(rig.take(patient), (vec![9, 10], 3), "more than that");
+    assert_eq!(take(&mut rig, patient), (vec![9, 10], 3), "more than that");
     rig.play(&"p.".repeat(100));
-    assert!(rig.take(patient).1 > 0);
+    assert!(take(&mut rig, patient).1 > 0);
     rig.play(&"K.".repeat(100));
     assert_eq!(rig.fragments.entries.len(), 30, "as many as are younger");
+    take(&mut rig, patient);
+    rig.play("K");
+    let others = rig.fragments.entries.len();
+    assert!(others < 15, "{others}: it had them all");
+    rig.play(&".K".repeat(20));
+    assert_eq!(rig.fragments.entries.len(), 21, "those that it has not had");
+    assert_eq!(rig.fragments.keep_for(patient), number + 1);
+    rig.fragments.has_come_to(number, None);
+    assert_eq!(rig.fragments.keep_for(patient), number, "its place is free");
+    rig.fragments.has_come_to(number, None);
+    rig.fragments.has_come_to(number + 1, None);
+    rig.play("K");
+    assert_eq!(rig.fragments.entries.len(), others + 1, "nobody waits for them");
 }
 
 #[test]
