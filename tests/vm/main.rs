@@ -11,6 +11,7 @@ mod auto;
 mod blocks;
 mod cameras;
 mod controls;
+mod day;
 mod disk;
 mod encoded;
 mod faults;

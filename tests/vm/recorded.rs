@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 /// What may be lost: what was not synced for 10 s, and 5 s and a second that waited to be written.
 const LOST_US: i64 = 16_000_000;
 /// 2027-03-01, 12:00 UTC: a day of which the program knows that it can be.
-const NOON_S: u64 = 1_803_902_400;
+pub const NOON_S: u64 = 1_803_902_400;
 const HOUR_S: u64 = 3600;
 const YEAR_S: u64 = 365 * 86_400;
 /// Says that the clock can be believed, as systemd-timesyncd does.
@@ -96,12 +96,12 @@ fn begin_us(path: &Path) -> (u64, u64) {
 }
 
 /// As `date -s` does it.
-fn set_clock(unix_us: u64) {
+pub fn set_clock(unix_us: u64) {
     let time = TimeSpec::from_duration(Duration::from_micros(unix_us));
     clock_settime(ClockId::CLOCK_REALTIME, time).unwrap();
 }
 
-fn believe(is_right: bool) {
+pub fn believe(is_right: bool) {
     if is_right {
         fs::create_dir_all(Path::new(BELIEVED).parent().unwrap()).unwrap();
         fs::write(BELIEVED, "").unwrap();
@@ -242,7 +242,7 @@ impl Kept {
     }
 }
 
-fn paths(folder: &Path) -> Vec<PathBuf> {
+pub fn paths(folder: &Path) -> Vec<PathBuf> {
     recordings(folder).into_iter().map(|(_, path)| path).collect()
 }
 
