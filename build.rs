@@ -2,10 +2,8 @@
 //! and comments stay here: a quarter of what is packed. The pages' modules become one script, as one text packs better than
 //! twenty do, and comes in one answer. The texts of ONVIF are packed, too: `src/serve/onvif/texts.rs`.
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use std::ffi::OsStr;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
@@ -43,20 +41,29 @@ fn main() -> io::Result<()> {
             name_of(&first)
         );
     }
-    // None of its texts has an arrow.
-    pack(&spare(&bundle.script).replace(" => ", "=>"), &out.join(SCRIPT))?;
+    // None of its texts has one of these.
+    let script = [" => ", " === "]
+        .iter()
+        .fold(spare(&bundle.script), |text, mark| {
+            text.replace(mark, mark.trim())
+        });
+    pack(&script, &out.join(SCRIPT))?;
     let texts = joined(&spare(&fs::read_to_string(ONVIF)?));
     pack(&texts, &out.join("texts.txt"))
 }
 
 /// Packs a text into `PLACE.gz`.
 fn pack(text: &str, place: &Path) -> io::Result<()> {
-    // The same bytes each time: the header has neither name nor time.
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(text.as_bytes())?;
+    let mut packed = Vec::new();
+    zopfli::compress(
+        zopfli::Options::default(),
+        zopfli::Format::Gzip,
+        text.as_bytes(),
+        &mut packed,
+    )?;
     let mut place = place.to_path_buf();
     place.as_mut_os_string().push(".gz");
-    fs::write(place, encoder.finish()?)
+    fs::write(place, packed)
 }
 
 /// Modules as one script: each is a function, behind those that it imports, which is called at once and returns what the module

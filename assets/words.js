@@ -17,6 +17,7 @@ var words = {
 		connecting: 'Connecting',
 		denied: 'Locked',
 		live: 'Live',
+		moves: 'Live: motion',
 		lost: 'Offline',
 		offline: 'Not reachable',
 		paused: 'Paused',

@@ -59,6 +59,8 @@ pub struct State {
     pub source: String,
     /// The test picture that stands in for a camera until one appears.
     pub placeholder: bool,
+    /// Something moves before the camera.
+    pub moves: bool,
     /// The codec of the open or configured source; `None` until it is known.
     pub codec: Option<Codec>,
     /// The JPEG pictures that its H.264 is made of are there, too.

@@ -177,7 +177,8 @@ fn the_script_has_all_modules() {
         assert_eq!(begins.len(), usize::from(!is_types), "{name}");
         let Some(&begin) = begins.first() else { continue };
         let mut lines = script[begin..].lines();
-        let spared = String::from_utf8(spared(&text)).unwrap().replace(" => ", "=>");
+        let spared = String::from_utf8(spared(&text)).unwrap();
+        let spared = spared.replace(" => ", "=>").replace(" === ", "===");
         for line in spared.lines() {
             let line = line.strip_prefix("export ").unwrap_or(line);
             let is_there = line.starts_with("import ") || lines.any(|its| its == line);

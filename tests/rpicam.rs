@@ -292,6 +292,9 @@ fn its_own_stage_tells_of_motion() {
         "[rpicam]\nmotion = yes\nmotion_gap_s = 1\nrpicam_post_process_file = /m.json\nrpicam_lores_width = 320\n",
     );
     let motion = |field: &str| server.status_after("\"motion\":", field);
+    until("motion is looked for", || {
+        server.get("/status").contains("\"motion\":{")
+    });
     until("its stage is heard", || motion("by") == "rpicam-vid");
     assert_eq!(
         (motion("state"), motion("quality")),

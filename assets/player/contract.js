@@ -76,6 +76,7 @@
  * @property {string} [reason]
  * @property {string | null} [codec]
  * @property {boolean} [placeholder] The test picture stands in for it.
+ * @property {boolean} [moves] On the WebSocket alone: something moves before it.
  * @property {number} [rotation] Degrees clockwise.
  * @property {number | null} [captured_us] In /status: when the newest frame was captured, by the server's clock, ...
  * @property {number | null} [media_90k] ... and its media time.
@@ -218,6 +219,7 @@
  * How things stand, in words.
  * @typedef {object} Account
  * @property {string} word For programs.
+ * @property {boolean} moves The dot is the lamp of motion.
  * @property {string} label For people, beside the dot.
  * @property {string} text For people, in the middle of the picture; empty while all is well.
  * @property {string} reason As the server or browser says it, for who looks closer.

@@ -32,8 +32,9 @@ export function createPanel(session, view, bare) {
 	let name = '', title = '', wasLive = false, learntAt = -Infinity;
 
 	function render() {
-		const { word, label, text, age_s } = session.describe();
+		const { word, label, text, age_s, moves } = session.describe();
 		root.dataset.state = word;
+		root.toggleAttribute('data-moves', moves);
 		setText(state, label);
 		setText(message, text);
 		setText(ageLine, age_s > 1 ? fill(words.age, age(age_s)) : '');

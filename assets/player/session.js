@@ -322,10 +322,11 @@ export function createSession(view, path, render) {
 	/** @returns {Account} */
 	function describe() {
 		const [word, message = word, reason = ''] = judge(), { states, messages } = words;
-		const isLive = word === 'live';
+		const isLive = word === 'live', moves = isLive && !!camera?.moves;
 		return {
 			word,
-			label: isLive && camera?.placeholder ? states.placeholder : states[word] ?? word,
+			moves,
+			label: states[moves ? 'moves' : isLive && camera?.placeholder ? 'placeholder' : word] ?? word,
 			text: isLive && message === word ? '' : messages[message] ?? '',
 			reason,
 			age_s: !isLive && lastShown !== 0 ? (now() - lastShown) / 1000 : 0,

@@ -120,6 +120,10 @@ impl Watcher {
 
     fn tell(&mut self, moves: bool) {
         let Stream { events, name, .. } = &*self.stream;
+        if moves != self.began.is_some() {
+            self.stream.publish(|state| state.moves = moves);
+            self.stream.notify_viewers();
+        }
         match self.began {
             None if moves => self.began = Some(events.add(name, MOTION, START, None, "")),
             Some(began) if !moves => {
@@ -168,9 +172,9 @@ mod tests {
         watch(0, 20, 5000);
         assert_eq!(told(), [""; 0]);
         watch(20, 25, 5500);
-        assert_eq!(told(), [START]);
+        assert_eq!((told(), stream.state().moves), (vec![START], true));
         watch(25, 40, 5000);
-        assert_eq!(told(), [START, END]);
+        assert_eq!((told(), stream.state().moves), (vec![START, END], false));
         watch(40, 43, 5500);
         assert_eq!(told(), [START, END, START]);
         stream.motion.want(None);

@@ -191,6 +191,7 @@ impl Client<'_> {
             .text("reason", &state.why)
             .text("source", &state.source)
             .member("placeholder", state.placeholder)
+            .member("moves", state.moves)
             .text_or_null("codec", state.codec.map(Codec::word))
             .member("rotation", state.rotation)
             .end();

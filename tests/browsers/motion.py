@@ -67,6 +67,9 @@ def drags(browser, server, folder):
     def path():
         return browser.run("return document.querySelector('.score path').getAttribute('d')")
 
+    def lamp():
+        return browser.run("return [document.querySelector('#state').textContent, document.documentElement.dataset.moves !== undefined]")
+
     # Everybody may look.
     show()
     wait_for("it learns, and says so", PATIENCE_S, lambda: "Learning" in says())
@@ -114,7 +117,11 @@ def drags(browser, server, folder):
     wait_for("it is seen", PATIENCE_S, lambda: is_set(12))
     (folder / "moved").touch()
     wait_for("it moves", PATIENCE_S, lambda: motion()["state"] == "motion")
+    wait_for("the lamp says so", PATIENCE_S, lambda: lamp() == ["Live: motion", True])
+    finds_no_fault(browser, "something moves")
+    looks(browser, "motion-lamp")
     (folder / "moved").unlink()
+    wait_for("the lamp is off", PATIENCE_S, lambda: lamp() == ["Live", False])
     high = "return Number(document.querySelector('figcaption span').textContent.slice(2))"
     wait_for("that shows", PATIENCE_S, lambda: browser.run(high) > 12)
     looks(browser, "motion")
