@@ -118,8 +118,8 @@ def drags(browser, server, folder):
     (folder / "moved").touch()
     wait_for("it moves", PATIENCE_S, lambda: motion()["state"] == "motion")
     wait_for("the lamp says so", PATIENCE_S, lambda: lamp() == ["Live: motion", True])
-    finds_no_fault(browser, "something moves")
     looks(browser, "motion-lamp")
+    finds_no_fault(browser, "something moves")
     (folder / "moved").unlink()
     wait_for("the lamp is off", PATIENCE_S, lambda: lamp() == ["Live", False])
     high = "return Number(document.querySelector('figcaption span').textContent.slice(2))"
