@@ -125,7 +125,7 @@ pub fn run(
             let thread = threads::spawn(name, stack_bytes, run);
             thread.map_err(|e| Error::new("fmp4streamer", "can't make a thread", e))
         };
-        if let Some(archive) = archive.clone().filter(|_| is_recorded(camera)) {
+        if let Some(archive) = archive.clone().filter(|_| camera.is_recorded()) {
             let plan = record::Plan {
                 records: camera.record != Record::No,
                 before_events: (camera.record == Record::Events).then(|| before_events(settings)),
@@ -361,7 +361,7 @@ fn kept(folder: Option<&Path>) -> Kept {
 /// The folder of recordings, if there are to be any.
 fn archive(config: &Config, state_folder: Option<&Path>) -> Result<Option<Archive>> {
     let settings = &config.server.archive;
-    if !config.cameras.iter().any(is_recorded) {
+    if !config.cameras.iter().any(config::Camera::is_recorded) {
         return Ok(None);
     }
     let mut root = settings.dir.clone();
@@ -377,10 +377,6 @@ fn archive(config: &Config, state_folder: Option<&Path>) -> Result<Option<Archiv
         }
     }
     Ok(Some(Archive::new(root, of_archive(settings))))
-}
-
-fn is_recorded(camera: &config::Camera) -> bool {
-    camera.record != Record::No || camera.timelapse.is_some()
 }
 
 /// What bounds the recordings, as the config has it.

@@ -218,6 +218,13 @@ pub struct Camera {
     pub pan_tilt: Box<PanTilt>,
 }
 
+impl Camera {
+    /// Something of it goes into files.
+    pub fn is_recorded(&self) -> bool {
+        self.record != Record::No || self.timelapse.is_some()
+    }
+}
+
 impl Default for Camera {
     fn default() -> Camera {
         Camera {
