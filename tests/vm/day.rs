@@ -21,7 +21,7 @@ fn after_a_day_there_is_what_fits_and_nothing_has_grown() {
     }
     believe(true);
     set_clock(NOON_S * 1_000_000);
-    File::create(IMAGE).unwrap().set_len(4 << 20).unwrap();
+    File::create(IMAGE).unwrap().set_len(8 << 20).unwrap();
     tool("mkfs.ext4", &["-q", "-F", "-m", "0", IMAGE]);
     fs::create_dir(FOLDER).unwrap();
     tool("mount", &["-o", "loop", IMAGE, FOLDER]);
