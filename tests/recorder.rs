@@ -6,6 +6,7 @@ mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Output;
 use std::time::Instant;
 use support::{
     Clock, Dir, Server, gstreamer_plays, have, numbers_in_pictures, on_small_disk, pictures, run, until,
@@ -63,14 +64,17 @@ fn plays(file: &Path) -> f64 {
     assert_eq!(String::from_utf8_lossy(&decoded.stderr), "", "{file}");
     gstreamer_plays(Path::new(file));
     let show = "-v error -show_entries stream=codec_name:format=duration -of csv=p=0";
-    let probed = run(
-        "ffprobe",
-        &[&show.split(' ').collect::<Vec<_>>()[..], &[file]].concat(),
-    );
-    let probed = String::from_utf8(probed.stdout).unwrap();
+    let probed = String::from_utf8(ffprobe(show, file).stdout).unwrap();
     let lines: Vec<&str> = probed.lines().collect();
     assert_eq!(lines[..2], ["h264", "aac"], "{file}");
     lines[2].parse().unwrap()
+}
+
+fn ffprobe(show: &str, file: &str) -> Output {
+    run(
+        "ffprobe",
+        &[&show.split(' ').collect::<Vec<_>>()[..], &[file]].concat(),
+    )
 }
 
 /// Whether it has its index: a player need not read all of it to look for a time.
@@ -235,10 +239,7 @@ fn lapse(file: &Path) -> Vec<u32> {
     fs::copy(file, &copy).unwrap();
     let file = copy.to_str().unwrap();
     let show = "-v error -show_entries packet=pts_time,flags -of csv=p=0";
-    let packets = run(
-        "ffprobe",
-        &[&show.split(' ').collect::<Vec<_>>()[..], &[file]].concat(),
-    );
+    let packets = ffprobe(show, file);
     assert_eq!(String::from_utf8_lossy(&packets.stderr), "", "{file}");
     let packets = String::from_utf8(packets.stdout).unwrap();
     for (number, packet) in packets.lines().enumerate() {

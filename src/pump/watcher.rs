@@ -120,17 +120,14 @@ impl Watcher {
 
     fn tell(&mut self, moves: bool) {
         let Stream { events, name, .. } = &*self.stream;
-        if moves != self.began.is_some() {
-            self.stream.publish(|state| state.moves = moves);
-            self.stream.notify_viewers();
+        if moves == self.began.is_some() {
+            return;
         }
-        match self.began {
-            None if moves => self.began = Some(events.add(name, MOTION, START, None, "")),
-            Some(began) if !moves => {
-                events.add(name, MOTION, END, Some(began), "");
-                self.began = None;
-            }
-            _ => {}
+        self.stream.publish(|state| state.moves = moves);
+        self.stream.notify_viewers();
+        match self.began.take() {
+            None => self.began = Some(events.add(name, MOTION, START, None, "")),
+            Some(began) => _ = events.add(name, MOTION, END, Some(began), ""),
         }
     }
 }

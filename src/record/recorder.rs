@@ -99,25 +99,16 @@ pub(super) struct Recorder<'a> {
 }
 
 impl<'a> Recorder<'a> {
-    /// One for all that is to be recorded, or for a picture of each such time.
-    pub(super) fn new(
-        stream: &'a Stream,
-        archive: &'a Archive,
-        plan: Plan,
-        lapse: Option<Duration>,
-    ) -> Recorder<'a> {
+    /// One for the time-lapse, if the plan has one, else for all that is to be recorded.
+    pub(super) fn new(stream: &'a Stream, archive: &'a Archive, plan: Plan) -> Recorder<'a> {
         Recorder {
             stream,
             archive,
-            plan: match lapse {
-                Some(_) => Plan {
-                    before_events: None,
-                    ..plan
-                },
-                None => plan,
-            },
-            folder: lapse.map_or(stream.name.clone(), |_| folder_of(&stream.name)),
-            lapse: lapse.map(|step| Lapse::new(step, clock::monotonic_us())),
+            plan,
+            folder: plan
+                .lapse
+                .map_or(stream.name.clone(), |_| folder_of(&stream.name)),
+            lapse: plan.lapse.map(|step| Lapse::new(step, clock::monotonic_us())),
             watching: None,
             follower: None,
             writing: None,

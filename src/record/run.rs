@@ -13,11 +13,13 @@ pub fn record(stream: &Stream, archive: &Archive, plan: Plan) {
     let mut seen = stream.events.newest();
     loop {
         let worked = panic::catch_unwind(AssertUnwindSafe(|| {
-            let recorder = plan.records.then(|| Recorder::new(stream, archive, plan, None));
-            let lapse = plan
-                .lapse
-                .map(|step| Recorder::new(stream, archive, plan, Some(step)));
-            let mut recorders: Vec<Recorder<'_>> = recorder.into_iter().chain(lapse).collect();
+            let recorded = plan.records.then_some(Plan { lapse: None, ..plan });
+            let lapse = plan.lapse.map(|_| Plan {
+                before_events: None,
+                ..plan
+            });
+            let plans = recorded.into_iter().chain(lapse);
+            let mut recorders: Vec<_> = plans.map(|plan| Recorder::new(stream, archive, plan)).collect();
             let rest = |recorders: &[Recorder<'_>]| recorders.iter().map(Recorder::rest).min();
             while let Some(events) = stream.events.after(seen, rest(&recorders).unwrap_or(LOOK)) {
                 for event in events {

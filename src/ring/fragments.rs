@@ -30,6 +30,11 @@ impl Limits {
         self.max_age.max(self.join_max) + Duration::from_secs(1)
     }
 
+    /// How long what a patient follower has not had yet is kept for it.
+    fn patient(&self) -> Duration {
+        self.hold.max(self.patience)
+    }
+
     /// The most bytes that the ring holds: a whole group for newcomers, and as much again for those that lag.
     pub fn max_bytes(&self) -> usize {
         self.join_max_bytes.saturating_mul(2)
@@ -167,7 +172,7 @@ impl Fragments {
             let is_in = |start: Option<u64>| start.is_some_and(|start| self.first >= start);
             let age_us = now_us.saturating_sub(oldest.pushed_us);
             let kept = if is_in(wanted) {
-                self.limits.hold.max(self.limits.patience)
+                self.limits.patient()
             } else {
                 self.limits.hold
             };
@@ -224,8 +229,10 @@ impl Fragments {
     /// Keeps for a patient follower, which it numbers, what there is from its position on.
     pub fn keep_for(&mut self, position: &Position) -> usize {
         let free = self.patient.iter().position(Option::is_none);
-        let number = free.unwrap_or(self.patient.len());
-        self.patient.resize(self.patient.len().max(number + 1), None);
+        let number = free.unwrap_or_else(|| {
+            self.patient.push(None);
+            self.patient.len() - 1
+        });
         self.has_come_to(number, Some(position));
         number
     }
@@ -313,7 +320,7 @@ impl Fragments {
                 Some(entry) => {
                     let since_us = entry.pushed_us.max(position.started_us);
                     let hold = if position.patient {
-                        self.limits.hold.max(self.limits.patience)
+                        self.limits.patient()
                     } else {
                         Duration::ZERO
                     };

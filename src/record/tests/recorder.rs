@@ -54,7 +54,7 @@ impl Camera {
     }
 
     fn recorder(&self, plan: Plan) -> Recorder<'_> {
-        Recorder::new(&self.stream, &self.archive, plan, None)
+        Recorder::new(&self.stream, &self.archive, plan)
     }
 
     /// A picture so many tenths of a second after the first one; each tenth is a key frame.
