@@ -67,9 +67,13 @@ struct Viewer {
     age_us: u64,
     /// Shared with its requests.
     place: Arc<Place>,
-    /// Those of requests that wait and have no room in the first one; they go with them.
-    further_places: Vec<Weak<Place>>,
+    /// Its requests that wait: a group is gone with the last of them.
+    waiting: Vec<Weak<Group>>,
 }
+
+/// Requests that wait in one place, at most [`WAITS_A_PLACE`]. The viewer's first group is in the place that it has
+/// anyway, each further one in a place of its own.
+pub struct Group(Option<Place>);
 
 impl Hls {
     pub fn lock(&self) -> MutexGuard<'_, Current> {
@@ -282,13 +286,13 @@ impl State {
             bytes: 0,
             age_us: 0,
             place: Arc::clone(&place),
-            further_places: Vec::new(),
+            waiting: Vec::new(),
         });
         Ok(place)
     }
 
-    /// The place in which one more request from this address waits, where its viewer's own has no room for it: a further one,
-    /// which `take` takes if need be.
+    /// The group in which one more request from this address waits: `take` takes a further place where there is no room in
+    /// those that the viewer has. `None` where the viewer is no longer there.
     ///
     /// # Errors
     /// Those of `take`.
@@ -296,21 +300,20 @@ impl State {
         &mut self,
         address: SocketAddr,
         take: impl FnOnce() -> Result<Place, E>,
-    ) -> Result<Option<Arc<Place>>, E> {
-        // The viewer has its own, and so has each of its requests, also those that do not wait.
-        let is_full = |viewer: &&mut Viewer| Arc::strong_count(&viewer.place) > 1 + WAITS_A_PLACE;
-        let Some(viewer) = self.viewer(address).filter(is_full) else {
+    ) -> Result<Option<Arc<Group>>, E> {
+        let Some(viewer) = self.viewer(address) else {
             return Ok(None);
         };
-        viewer.further_places.retain(|place| place.strong_count() > 0);
-        let mut places = viewer.further_places.iter();
-        let room = places.find(|place| place.strong_count() < WAITS_A_PLACE);
-        if let Some(place) = room.and_then(Weak::upgrade) {
-            return Ok(Some(place));
+        viewer.waiting.retain(|group| group.strong_count() > 0);
+        let has_room = |group: &&Weak<Group>| group.strong_count() < WAITS_A_PLACE;
+        if let Some(group) = viewer.waiting.iter().find(has_room).and_then(Weak::upgrade) {
+            return Ok(Some(group));
         }
-        let place = Arc::new(take()?);
-        viewer.further_places.push(Arc::downgrade(&place));
-        Ok(Some(place))
+        let mut groups = viewer.waiting.iter().filter_map(Weak::upgrade);
+        let first_is_full = groups.any(|group| group.0.is_none());
+        let group = Arc::new(Group(first_is_full.then(take).transpose()?));
+        viewer.waiting.push(Arc::downgrade(&group));
+        Ok(Some(group))
     }
 
     /// How long an answer waits for the playlist to grow.
@@ -324,5 +327,48 @@ impl State {
         let [whole, update] = texts;
         let text = if skip { update } else { whole };
         Arc::clone(text.get_or_insert_with(|| window.playlist(skip).into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serve::places::Places;
+
+    #[test]
+    fn requests_wait_in_the_places_of_a_viewer_whatever_else_it_asks_for() {
+        let mut state = State {
+            window: Window::new(1, Handover::default(), MOST_BYTES),
+            texts: [None, None],
+            viewers: Vec::new(),
+            ended: false,
+        };
+        let address = SocketAddr::from(([127, 0, 0, 1], 8000));
+        let places = Places::default();
+        let take = || places.take(2).ok_or(());
+        assert!(matches!(state.wait_in(address, take), Ok(None)));
+        // What does not wait takes no room.
+        let downloads: Vec<_> = (0..5).map(|_| state.touch(address, take)).collect();
+        assert!(downloads.iter().all(Result::is_ok));
+        let wait = |state: &mut State| state.wait_in(address, take).map(Option::unwrap);
+        let mut waits: Vec<_> = (0..4).map(|_| wait(&mut state).unwrap()).collect();
+        assert_eq!(places.taken(), 1);
+        waits.extend((0..4).map(|_| wait(&mut state).unwrap()));
+        assert_eq!(places.taken(), 2);
+        assert!(wait(&mut state).is_err());
+        // The viewer's own place has room first, where both have.
+        waits.remove(0);
+        waits.push(wait(&mut state).unwrap());
+        waits.truncate(3);
+        assert_eq!(places.taken(), 1);
+        // And it is found again when the first group is gone before the other one.
+        waits.push(wait(&mut state).unwrap());
+        waits.push(wait(&mut state).unwrap());
+        waits.drain(..4);
+        waits.extend((0..7).map(|_| wait(&mut state).unwrap()));
+        assert_eq!((waits.len(), places.taken()), (8, 2));
+        assert!(wait(&mut state).is_err());
+        waits.clear();
+        assert_eq!(places.taken(), 1);
     }
 }
