@@ -30,7 +30,7 @@ const ORIGIN: Origin<'_> = Origin {
 };
 
 /// Pictures of x264, each with the sound beside it, from a media time on that is no whole number of samples.
-fn fragments(dir: &Dir) -> Vec<Fragment> {
+fn fragments(dir: &Dir) -> Vec<Arc<Fragment>> {
     const BEGIN_90K: u64 = 1_000_000_001;
     let file = dir.file("film.h264");
     let parameters = format!("aud=1:scenecut=0:keyint={}", GROUP * FPS);
@@ -64,16 +64,14 @@ fn fragments(dir: &Dir) -> Vec<Fragment> {
             time_90k: BEGIN_90K + n as u64 * 90_000 / FPS,
             duration_90k: (90_000 / FPS) as u32,
         };
-        fragments.push(Fragment::new(Arc::clone(init), &unit, span, 0, 0).unwrap());
+        fragments.push(Arc::new(
+            Fragment::new(Arc::clone(init), &unit, span, 0, 0).unwrap(),
+        ));
         while samples * 15 / 8 < span.time_90k + u64::from(span.duration_90k) {
             let mut data = Vec::new();
             encoder.encode(&[0; 1024], &mut data);
-            fragments.extend(Fragment::sound(
-                Arc::clone(init),
-                &[SoundFrame { time_us: 0, data }],
-                samples,
-                0,
-            ));
+            let frames = [SoundFrame { time_us: 0, data }];
+            fragments.extend(Fragment::sound(Arc::clone(init), &frames, samples, 0).map(Arc::new));
             samples += 1024;
         }
     }

@@ -3,15 +3,16 @@
 
 use super::segment::SEGMENT_S;
 use crate::format::fmp4::{
-    About, EVENTS_AT, EVENTS_S, Extent, FRAGMENT_BYTES, Fragment, Index, Origin, REFERENCE_BYTES, SYNCED_AT,
-    Samples, WALL_AT, about, extent, head,
+    About, EVENTS_AT, EVENTS_S, Extent, Fragment, Index, Origin, REFERENCE_BYTES, SYNCED_AT, Samples,
+    WALL_AT, about, extent, head,
 };
 use crate::sys::file::{begin_writing, forget, open_own, sync, sync_folder};
 use std::fs::{self, File};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A fragment is written once there was nothing written for so long, even if its group of pictures goes on.
 const FRAGMENT_US: u64 = 4_000_000;
@@ -92,7 +93,7 @@ impl RecordingFile {
     ///
     /// # Errors
     /// Those of write(2). It is not added then, and can be tried again.
-    pub fn push(&mut self, fragment: &Fragment, now_us: u64) -> io::Result<()> {
+    pub fn push(&mut self, fragment: &Arc<Fragment>, now_us: u64) -> io::Result<()> {
         if fragment.time_90k < self.since_90k {
             return Ok(());
         }
@@ -142,16 +143,25 @@ impl RecordingFile {
     /// Writes all that waits, as one fragment.
     fn write(&mut self, now_us: u64) -> io::Result<()> {
         if self.samples.payload_bytes() > 0 {
-            let (head, [video, sound]) = self.samples.fragment(self.sequence + 1);
-            let mut end = self.written_bytes;
-            for part in [&head, video, sound] {
-                self.file.write_all_at(part, end)?;
-                end += part.len() as u64;
+            let head = self.samples.head(self.sequence + 1);
+            let parts = self.samples.parts(&head);
+            let mut slices: Vec<_> = parts.iter().map(|part| IoSlice::new(part)).collect();
+            let (mut rest, mut file) = (&mut slices[..], &self.file);
+            file.seek(SeekFrom::Start(self.written_bytes))?;
+            while !rest.is_empty() {
+                match file.write_vectored(rest) {
+                    Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                    Ok(written) => IoSlice::advance_slices(&mut rest, written),
+                    Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                    Err(e) => return Err(e),
+                }
             }
-            begin_writing(&self.file, self.written_bytes, end - self.written_bytes);
+            let bytes = (head.len() + self.samples.payload_bytes()) as u64;
+            begin_writing(&self.file, self.written_bytes, bytes);
             self.index.add(&head, u64::MAX);
-            self.samples.clear(FRAGMENT_BYTES);
-            (self.sequence, self.written_bytes) = (self.sequence + 1, end);
+            self.samples.clear();
+            self.sequence += 1;
+            self.written_bytes += bytes;
         }
         self.written_us = now_us;
         Ok(())

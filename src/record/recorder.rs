@@ -17,6 +17,7 @@ use crate::sys::clock;
 use crate::{log_info, log_warning};
 use std::io::{self, ErrorKind};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -279,7 +280,7 @@ impl<'a> Recorder<'a> {
                 watching.viewer.skipped.fetch_add(missed, Relaxed);
                 writing.missed += missed;
             }
-            if !self.take(&fragment, wall, is_set)? || clock::monotonic_us() >= ends_us {
+            if !self.take(&Arc::new(fragment), wall, is_set)? || clock::monotonic_us() >= ends_us {
                 break;
             }
         }
@@ -310,12 +311,12 @@ impl<'a> Recorder<'a> {
     }
 
     /// Puts a fragment into its file; false if nothing from there on is to be recorded.
-    fn take(&mut self, fragment: &Fragment, wall: WallClock, is_set: bool) -> io::Result<bool> {
+    fn take(&mut self, fragment: &Arc<Fragment>, wall: WallClock, is_set: bool) -> io::Result<bool> {
         let now_us = clock::monotonic_us();
         let taken = match &mut self.lapse {
             Some(lapse) => match lapse.take(fragment) {
                 None => return Ok(true),
-                taken => taken,
+                taken => taken.map(Arc::new),
             },
             None => None,
         };

@@ -6,7 +6,7 @@ use super::exchange::{Ending, Exchange};
 use super::places::Place;
 use super::snapshot;
 use crate::config::Role;
-use crate::format::fmp4::{FRAGMENT_BYTES, Fragment, Index, Init, Origin, REFERENCE_BYTES, Samples, head};
+use crate::format::fmp4::{Fragment, Index, Init, Origin, REFERENCE_BYTES, Samples, head};
 use crate::ring::{Follower, Next};
 use crate::stream::Who;
 use crate::sys::clock;
@@ -128,8 +128,8 @@ impl Clip {
             synced: false,
         };
         let (mut index, mut length) = (Index::default(), 0);
-        self.film(&mut |head, _| {
-            length += index.add(head, u64::MAX).unwrap_or_default() as usize;
+        self.film(&mut |parts| {
+            length += index.add(parts[0], u64::MAX).unwrap_or_default() as usize;
             Ok(())
         })?;
         let references = self.fragments.iter().filter(|it| it.is_start()).count();
@@ -148,7 +148,7 @@ impl Clip {
         );
         begin.append(&mut head);
         write(exchange, &[&begin])?;
-        self.film(&mut |head, [video, sound]| write(exchange, &[head, video, sound]))?;
+        self.film(&mut |parts| write(exchange, parts))?;
         Ok(exchange.answered())
     }
 
@@ -169,18 +169,18 @@ impl Clip {
             ""
         };
         connection.write(exchange.endless_head(TYPE, framing).as_bytes())?;
-        let out = &mut |head: &[u8], [video, sound]: [&[u8]; 2]| {
-            let length = head.len() + video.len() + sound.len();
+        let out = &mut |parts: &[&[u8]]| {
+            let length: usize = parts.iter().map(|part| part.len()).sum();
             let (size, end) = match chunked {
                 true => (format!("{length:x}\r\n"), "\r\n"),
                 false => (String::new(), ""),
             };
-            write(exchange, &[size.as_bytes(), head, video, sound, end.as_bytes()])
+            write(exchange, &[&[size.as_bytes()], parts, &[end.as_bytes()]].concat())
         };
         let mut film = Film::default();
         loop {
             if let (true, Some(init)) = (film.is_new(), &self.init) {
-                out(init.bytes(true), [&[]; 2])?;
+                out(&[init.bytes(true)])?;
             }
             film.add(&self.fragments, out)?;
             self.fragments.clear();
@@ -214,8 +214,8 @@ pub fn write(exchange: &Exchange<'_>, parts: &[&[u8]]) -> io::Result<()> {
     pieces.try_for_each(|piece| exchange.connection.write(piece))
 }
 
-/// Takes a fragment of a file: its head, its pictures, its sound.
-type Out<'a> = &'a mut dyn FnMut(&[u8], [&[u8]; 2]) -> io::Result<()>;
+/// Takes a fragment of a file: its head, and what follows it.
+type Out<'a> = &'a mut dyn FnMut(&[&[u8]]) -> io::Result<()>;
 
 /// Fragments of the ring on their way into those of a file.
 #[derive(Default)]
@@ -251,9 +251,8 @@ impl Film {
     fn end(&mut self, out: Out<'_>) -> io::Result<()> {
         if self.samples.payload_bytes() > 0 {
             self.sequence += 1;
-            let (head, payload) = self.samples.fragment(self.sequence);
-            out(&head, payload)?;
-            self.samples.clear(FRAGMENT_BYTES);
+            out(&self.samples.parts(&self.samples.head(self.sequence)))?;
+            self.samples.clear();
         }
         Ok(())
     }

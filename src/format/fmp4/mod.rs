@@ -45,7 +45,7 @@ pub use recording::{
     About, EVENTS_AT, EVENTS_S, Extent, Index, Origin, REFERENCE_BYTES, SYNCED_AT, WALL_AT, about, extent,
     forget_durations, fragment_bytes, head,
 };
-pub use samples::{FRAGMENT_BYTES, Samples};
+pub use samples::Samples;
 pub use sound::{FRAME_SAMPLES, SoundFormat, SoundFrame};
 pub use timeline::{Span, Timeline};
 pub use track::{SOUND_TRACK, TIMESCALE, VIDEO_TRACK};

@@ -7,9 +7,10 @@ use super::fragment::{DATA_OFFSET, Fragment, SAMPLE_DURATION, SAMPLE_SIZE, traf}
 use super::init::{NON_SYNC_SAMPLE, SYNC_SAMPLE};
 use super::sound::FRAME_SAMPLES;
 use super::track::{SOUND_TRACK, VIDEO_TRACK};
+use std::sync::Arc;
 
 /// A fragment of a file ends once its samples have so many bytes.
-pub const FRAGMENT_BYTES: usize = 1 << 20;
+const FRAGMENT_BYTES: usize = 1 << 20;
 /// Else it ends before a key frame, if it is at least so long.
 const FRAGMENT_90K: u64 = 90_000;
 
@@ -26,7 +27,9 @@ struct Gathered {
     begin: u64,
     end: u64,
     fields: Vec<u32>,
-    payload: Vec<u8>,
+    /// They are not copied: most of them are in the ring, too.
+    fragments: Vec<Arc<Fragment>>,
+    payload_bytes: usize,
 }
 
 /// The samples, with times that count from the file's zero.
@@ -38,7 +41,7 @@ pub struct Samples {
 
 impl Samples {
     /// Adds those of a fragment of the ring.
-    pub fn add(&mut self, fragment: &Fragment, base_90k: u64) {
+    pub fn add(&mut self, fragment: &Arc<Fragment>, base_90k: u64) {
         let time = fragment.time_from(base_90k);
         if !fragment.is_sound() {
             self.stretch(time);
@@ -69,7 +72,8 @@ impl Samples {
                 .extend([fragment.duration_90k, fragment.payload().len() as u32, flags]);
             track.end = time + u64::from(fragment.duration_90k);
         }
-        track.payload.extend_from_slice(fragment.payload());
+        track.fragments.push(Arc::clone(fragment));
+        track.payload_bytes += fragment.payload().len();
     }
 
     /// Has the last frame last up to that time, at which the next one begins.
@@ -110,11 +114,22 @@ impl Samples {
 
     /// Bytes of the samples.
     pub fn payload_bytes(&self) -> usize {
-        self.video.payload.len() + self.sound.payload.len()
+        self.video.payload_bytes + self.sound.payload_bytes
     }
 
-    /// The fragment: its head, and the two parts of its payload.
-    pub fn fragment(&self, sequence: u32) -> (Vec<u8>, [&[u8]; 2]) {
+    /// The parts of the fragment, the first of which is its head.
+    pub fn parts<'a>(&'a self, head: &'a [u8]) -> Vec<&'a [u8]> {
+        let mut parts = vec![head];
+        for track in [&self.video, &self.sound] {
+            for fragment in &track.fragments {
+                parts.push(fragment.payload());
+            }
+        }
+        parts
+    }
+
+    /// The head of the fragment, behind which its payload stands: see [`Samples::parts`].
+    pub fn head(&self, sequence: u32) -> Vec<u8> {
         let tracks = [
             (
                 VIDEO_TRACK,
@@ -139,21 +154,16 @@ impl Samples {
                 let mut trun = vec![(track.fields.len() / fields) as u32, offset as u32]; // sample_count, data_offset
                 trun.extend_from_slice(&track.fields);
                 traf(w, *id, track.begin, *flags, &trun);
-                offset += track.payload.len();
+                offset += track.payload_bytes;
             }
         });
         w.u32((8 + self.payload_bytes()) as u32);
         w.bytes(b"mdat");
-        (w.into_bytes(), [&self.video.payload, &self.sound.payload])
+        w.into_bytes()
     }
 
-    /// Forgets all of them; what memory they took is kept, but for what is above so many bytes.
-    pub fn clear(&mut self, keep_bytes: usize) {
-        for track in [&mut self.video, &mut self.sound] {
-            track.fields.clear();
-            track.payload.clear();
-            track.payload.shrink_to(keep_bytes);
-        }
-        (self.video.begin, self.video.end) = (0, 0);
+    /// Forgets all of them.
+    pub fn clear(&mut self) {
+        *self = Samples::default();
     }
 }

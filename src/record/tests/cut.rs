@@ -4,7 +4,7 @@ use super::super::library::{between, of_day};
 use super::super::name::Name;
 use super::super::{Archive, RecordingFile};
 use super::*;
-use crate::format::fmp4::{Fragment, Init, Origin, about, reader::find};
+use crate::format::fmp4::{Init, Origin, about, reader::find};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -44,7 +44,7 @@ impl Camera {
             copy: 1,
             synced: true,
         };
-        let fragments: Vec<Fragment> = self.rig.fragments(self.picture_bytes);
+        let fragments = self.rig.fragments(self.picture_bytes);
         let origin = Origin {
             run,
             wall_us: start_s * 1_000_000,

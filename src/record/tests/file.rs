@@ -40,7 +40,7 @@ impl Rig {
     }
 
     /// Three seconds from a time that is no whole number of samples on: ten pictures a second, and sound.
-    pub fn fragments(&self, bytes: usize) -> Vec<Fragment> {
+    pub fn fragments(&self, bytes: usize) -> Vec<Arc<Fragment>> {
         let mut fragments = Vec::new();
         for n in 0..30 {
             let payload = vec![0x65; bytes];
@@ -53,14 +53,18 @@ impl Rig {
                 time_90k: 1_000_001 + n * 9000,
                 duration_90k: 9000,
             };
-            fragments.push(Fragment::new(Arc::clone(&self.init), &unit, span, 0, 7).unwrap());
+            fragments.push(
+                Fragment::new(Arc::clone(&self.init), &unit, span, 0, 7)
+                    .unwrap()
+                    .into(),
+            );
             let frame = SoundFrame {
                 time_us: 0,
                 data: vec![0x21; 9],
             };
             // The first is from before the picture.
             let sound = Fragment::sound(Arc::clone(&self.init), &vec![frame; 4], 533_300 + n * 4096, 7);
-            fragments.extend(sound);
+            fragments.extend(sound.map(Arc::new));
         }
         fragments
     }

@@ -58,7 +58,7 @@ impl Camera {
     }
 
     /// A picture so many tenths of a second after the first one; each tenth is a key frame.
-    fn picture(&self, n: u64, captured_us: u64) -> Fragment {
+    fn picture(&self, n: u64, captured_us: u64) -> Arc<Fragment> {
         let unit = AccessUnit {
             nals: vec![&[0x65, 1]],
             key: n % 10 == 0,
@@ -68,7 +68,7 @@ impl Camera {
             time_90k: 1_000_001 + n * 9000,
             duration_90k: 9000,
         };
-        Fragment::new(Arc::clone(&self.init), &unit, span, captured_us, 0).unwrap()
+        Arc::new(Fragment::new(Arc::clone(&self.init), &unit, span, captured_us, 0).unwrap())
     }
 
     /// The names of the recordings, each with its media time and its duration.
@@ -202,7 +202,7 @@ fn of_events_there_is_what_was_before_and_nothing_twice() {
     let push = |pictures: std::ops::Range<u64>| {
         for n in pictures {
             let captured_us = (now_us + n * 100_000).saturating_sub(5_000_000);
-            camera.stream.ring.push(Arc::new(camera.picture(n, captured_us)));
+            camera.stream.ring.push(camera.picture(n, captured_us));
         }
     };
     push(0..45);
@@ -254,10 +254,7 @@ fn a_file_says_when_something_happened() {
     });
     let record = |recorder: &mut Recorder<'_>, pictures: std::ops::Range<u64>, begin_us: u64| {
         for n in pictures {
-            camera
-                .stream
-                .ring
-                .push(Arc::new(camera.picture(n, begin_us + n * 100_000)));
+            camera.stream.ring.push(camera.picture(n, begin_us + n * 100_000));
         }
         recorder.turn();
         let (name, ..) = &camera.files()[0];
@@ -299,16 +296,16 @@ fn what_fails_has_a_reason_and_is_tried_again() {
     assert!(what == "stopped" && why.contains("another program"), "{why}");
     other.leave();
     assert_eq!(state(&mut recorder), ("waiting", String::new()));
-    camera.stream.ring.push(Arc::new(camera.picture(0, 0)));
+    camera.stream.ring.push(camera.picture(0, 0));
     assert_eq!(state(&mut recorder), ("recording", String::new()));
 
     // Its disk is gone, and what there is now is no place for recordings.
     fs::remove_file(&marker).unwrap();
     recorder.close().unwrap();
-    camera.stream.ring.push(Arc::new(camera.picture(10, 1)));
+    camera.stream.ring.push(camera.picture(10, 1));
     assert_eq!(state(&mut recorder).0, "stopped");
     prepare(&camera.rig.folder).unwrap();
-    camera.stream.ring.push(Arc::new(camera.picture(20, 2)));
+    camera.stream.ring.push(camera.picture(20, 2));
     assert_eq!(state(&mut recorder).0, "recording");
     // Others fill it.
     camera.archive.change_limits(Limits {

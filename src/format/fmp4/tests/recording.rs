@@ -19,7 +19,7 @@ fn init(sound: Option<SoundFormat>) -> Arc<Init> {
     Arc::new(Init::new(Arc::new(parameters()), 0, sound))
 }
 
-fn picture(init: &Arc<Init>, key: bool, time_90k: u64) -> Fragment {
+fn picture(init: &Arc<Init>, key: bool, time_90k: u64) -> Arc<Fragment> {
     let unit = AccessUnit {
         nals: vec![&[0x65, 1, 2, 3]],
         key,
@@ -29,26 +29,27 @@ fn picture(init: &Arc<Init>, key: bool, time_90k: u64) -> Fragment {
         time_90k,
         duration_90k: 3000,
     };
-    Fragment::new(Arc::clone(init), &unit, span, 0, 0).unwrap()
+    Arc::new(Fragment::new(Arc::clone(init), &unit, span, 0, 0).unwrap())
 }
 
-fn sound(init: &Arc<Init>, samples: u64, count: usize) -> Fragment {
+fn sound(init: &Arc<Init>, samples: u64, count: usize) -> Arc<Fragment> {
     let frame = SoundFrame {
         time_us: 0,
         data: vec![0x21; 5],
     };
-    Fragment::sound(Arc::clone(init), &vec![frame; count], samples, 0).unwrap()
+    Arc::new(Fragment::sound(Arc::clone(init), &vec![frame; count], samples, 0).unwrap())
 }
 
 /// A fragment of a file with these in it.
-fn joined(fragments: &[Fragment]) -> Vec<u8> {
+fn joined(fragments: &[Arc<Fragment>]) -> Vec<u8> {
     let mut samples = Samples::default();
     for fragment in fragments {
         samples.add(fragment, 0);
     }
-    let (head, [video, sound]) = samples.fragment(7);
-    assert_eq!(samples.payload_bytes(), video.len() + sound.len());
-    [&head, video, sound].concat()
+    let head = samples.head(7);
+    let whole = samples.parts(&head).concat();
+    assert_eq!(samples.payload_bytes(), whole.len() - head.len());
+    whole
 }
 
 fn u32s(bytes: &[u8]) -> Vec<u32> {
@@ -102,7 +103,7 @@ fn a_group_is_one_fragment_in_which_nothing_is_missing() {
     samples.add(&fragments[2], 0);
     assert!(samples.end_before(&picture(&init, true, 18_000), 0));
     assert_eq!(samples.duration_90k(), 6000);
-    samples.clear(0);
+    samples.clear();
     assert_eq!((samples.payload_bytes(), samples.duration_90k()), (0, 0));
     // A group that begins with one goes on for a second.
     samples.add(&picture(&init, true, 0), 0);
@@ -121,7 +122,7 @@ fn an_index_ends_where_the_fragments_begin_and_says_where_the_groups_are() {
     assert_eq!(extent(&file), Extent::Open(head_bytes));
     assert_eq!(extent(&file[..head_bytes - 1]), Extent::Foreign);
     let mut index = Index::default();
-    let mut add = |fragments: &[Fragment]| {
+    let mut add = |fragments: &[Arc<Fragment>]| {
         let whole = joined(fragments);
         // Up to the payload is enough.
         let moof_bytes = u32s(&whole)[0] as usize;
