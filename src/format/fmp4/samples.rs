@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 /// A fragment of a file ends once its samples have so many bytes.
 const FRAGMENT_BYTES: usize = 1 << 20;
-/// Else it ends before a key frame, if it is at least so long.
-const FRAGMENT_90K: u64 = 90_000;
+/// Else it ends before a key frame, if it is at least so long: a second, but for how unevenly pictures come.
+const FRAGMENT_90K: u64 = 85_500;
 
 const SAMPLE_FLAGS: u32 = 0x400;
 /// Of a traf, up to what its trun says of its samples.
