@@ -383,6 +383,7 @@ fn archive(config: &Config, state_folder: Option<&Path>) -> Result<Option<Archiv
 fn of_archive(settings: &config::Archive) -> record::Limits {
     record::Limits {
         max_bytes: u64::from(settings.max_gb) * 1_000_000_000,
+        event_max_bytes: u64::from(settings.event_max_gb) * 1_000_000_000,
         keep_free: settings.keep_free.into(),
         keep_days: settings.keep_days.into(),
     }

@@ -230,6 +230,18 @@ fn what_was_recorded_is_listed_played_and_deleted() {
         let listed = list_of(&server);
         listed.matches("\"events\":[]").count() == 2 && listed.contains("\"events\":[[")
     });
+    // It has another name from then on, and whoever knows the one before still gets it.
+    let known = names;
+    let names = members(&list_of(&server), "name");
+    assert_eq!(names[..2], known[..2]);
+    assert!(names[2].contains("_event") && names[2] != known[2], "{names:?}");
+    let (head, begin) = ask(
+        &server,
+        "GET",
+        &format!("/yard/recordings/{}", known[2]),
+        "Range: bytes=0-99\r\n",
+    );
+    assert_eq!((status(&head), begin.len()), ("206", 100));
 
     // The file, and parts of it.
     let (head, whole) = get(&server, &path);

@@ -9,7 +9,7 @@ use super::model::{Draft, MOTION_THRESHOLDS, Sandbox};
 use super::nearest::nearest;
 use super::pan_tilt::{HeadKind, degrees, i2c_address, presets, pulses};
 use super::people::Role;
-use super::record_keys::{DIR, DONE_COMMAND, KEEP_DAYS, KEEP_FREE, MAX_GB, RECORD, TIMELAPSE};
+use super::record_keys::{DIR, DONE_COMMAND, EVENT_MAX_GB, KEEP_DAYS, KEEP_FREE, MAX_GB, RECORD, TIMELAPSE};
 use super::scope::{ALL, Scope};
 use super::source::{CaptureFormat, ChainKeys, Edid, InputKeys, Memory, SourceKind, Standard};
 use super::values::{
@@ -333,6 +333,7 @@ pub static KEYS: &[Key] = &[
     },
     DIR,
     MAX_GB,
+    EVENT_MAX_GB,
     KEEP_FREE,
     KEEP_DAYS,
     Key {

@@ -89,6 +89,8 @@ pub struct Archive {
     pub dir: PathBuf,
     /// The most that they take, in billions of bytes, 1..=1000000.
     pub max_gb: u32,
+    /// The most that those take in which something happened, apart from the others, in billions of bytes, 0..=1000000; 0 if all are together.
+    pub event_max_gb: u32,
     /// The part of the disk that is kept free, in percent, 0..=90.
     pub keep_free: u32,
     /// The days that they are kept; 0 is as long as there is room.
@@ -100,6 +102,7 @@ impl Default for Archive {
         Archive {
             dir: PathBuf::new(),
             max_gb: 20,
+            event_max_gb: 0,
             keep_free: 10,
             keep_days: 0,
         }

@@ -36,6 +36,21 @@ pub(super) const MAX_GB: Key = Key {
     },
 };
 
+pub(super) const EVENT_MAX_GB: Key = Key {
+    scope: Scope::Server,
+    name: "record_event_max_gb",
+    default: "0",
+    doc: doc(
+        "How many gigabytes recordings of events (with _event in their names) may take, apart from all others: record_max_gb is for the \
+          others alone then, which also go first where the disk gets full. 0: events are no different.",
+    ),
+    allowed: "a whole number from 0 to 1000000",
+    set: |draft, text| {
+        draft.server.archive.event_max_gb = within(text, 0..=1_000_000)?;
+        Ok(())
+    },
+};
+
 pub(super) const KEEP_FREE: Key = Key {
     scope: Scope::Server,
     name: "record_keep_free",

@@ -501,12 +501,12 @@ fn errors_tell_what_is_allowed_and_what_was_meant() {
         (
             "[server]\nprot = 80\n",
             "f:2: prot: no such key in [server]: allowed: listen, port, priority, max_clients, max_age_ms, \
-             join_max_s, join_max_mb, clip_s, hosts, frame_ancestors, cors_origins, base_path, sandbox, controls, historical_orient, rtsp, rtsp_port, rtsp_udp, onvif, record_dir, record_max_gb, record_keep_free, record_keep_days; did you mean port?",
+             join_max_s, join_max_mb, clip_s, hosts, frame_ancestors, cors_origins, base_path, sandbox, controls, historical_orient, rtsp, rtsp_port, rtsp_udp, onvif, record_dir, record_max_gb, record_event_max_gb, record_keep_free, record_keep_days; did you mean port?",
         ),
         (
             "[server]\nwidth = 640\n",
             "f:2: width: no such key in [server]: allowed: listen, port, priority, max_clients, max_age_ms, \
-             join_max_s, join_max_mb, clip_s, hosts, frame_ancestors, cors_origins, base_path, sandbox, controls, historical_orient, rtsp, rtsp_port, rtsp_udp, onvif, record_dir, record_max_gb, record_keep_free, record_keep_days; width belongs in \
+             join_max_s, join_max_mb, clip_s, hosts, frame_ancestors, cors_origins, base_path, sandbox, controls, historical_orient, rtsp, rtsp_port, rtsp_udp, onvif, record_dir, record_max_gb, record_event_max_gb, record_keep_free, record_keep_days; width belongs in \
              a camera's section, such as [/dev/video0], or [DEFAULT]",
         ),
         (
@@ -530,7 +530,7 @@ fn errors_tell_what_is_allowed_and_what_was_meant() {
         (
             "[DEFAULT]\nheigth = 640\n",
             "f:2: heigth: no such key in [DEFAULT]: allowed: listen, port, priority, max_clients, \
-             max_age_ms, join_max_s, join_max_mb, clip_s, hosts, frame_ancestors, cors_origins, base_path, sandbox, controls, historical_orient, rtsp, rtsp_port, rtsp_udp, onvif, record_dir, record_max_gb, record_keep_free, record_keep_days, name, width, \
+             max_age_ms, join_max_s, join_max_mb, clip_s, hosts, frame_ancestors, cors_origins, base_path, sandbox, controls, historical_orient, rtsp, rtsp_port, rtsp_udp, onvif, record_dir, record_max_gb, record_event_max_gb, record_keep_free, record_keep_days, name, width, \
              height, fps, rotation, auto_sleep, linger_s, event_url, event_command, record, timelapse_s, record_done_command, mic, mic_gain, motion, motion_threshold, motion_gap_s, pan_tilt, i2c_bus, i2c_address, pan_channel, pan_min, pan_max, pan_home, pan_invert, pan_pulse_us, tilt_channel, tilt_min, tilt_max, tilt_home, tilt_invert, tilt_pulse_us, speed, release_s, presets, capture_format, encoder, decoder, encoder_input_format, \
              decoder_input_format, capture_memory, decoder_memory, encoder_memory, input, standard, edid, command, bitrate, intra, profile, \
              level, hflip, vflip, camera, mode, denoise, autofocus_mode, autofocus_range, lens_position, password, role, cameras, and rpicam_NAME for any \
@@ -682,7 +682,7 @@ fn every_limit_holds() {
         assert_eq!(nothing, key.allowed.starts_with("nothing"), "{}", key.name);
         ranges += 1;
     }
-    assert_eq!(ranges, 29);
+    assert_eq!(ranges, 30);
     for (key, from, to) in [("width", 160, 3840), ("height", 120, 2160), ("fps", 1, 120)] {
         let step = if key == "fps" { 1 } else { 2 };
         for (value, good) in [(from - step, false), (from, true), (to, true), (to + step, false)] {

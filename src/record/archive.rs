@@ -2,12 +2,10 @@
 
 use super::file::{RecordingFile, date, repair};
 use super::janitor::{Disk, Limits, Recording, superfluous};
-use super::name::Name;
+use super::name::{Name, sort};
 use crate::log_warning;
 use crate::sys::clock;
 use crate::sys::file::{entries, lock, open_own, room, sync_folder};
-use std::cmp::Reverse;
-use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::mem;
@@ -20,6 +18,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 const LOOKED_AT_DAYS: usize = 2;
 /// ... and of those so many whose clock could not be believed, as a machine without one may begin with any day.
 const LOOKED_AT_UNSYNCED: usize = 1000;
+/// What is above the limits is deleted so often, and after each file.
+pub(super) const TIDY_US: u64 = 60_000_000;
 /// By their age recordings are deleted so often, a part of them each time, so that a clock that is wrong for once costs no more.
 const AGE_US: u64 = 3600 * 1_000_000;
 /// A file in the folder, without which it is none for recordings: where its disk is not mounted, they would fill the one below. Who
@@ -49,6 +49,8 @@ pub struct Archive {
     marker: Mutex<Option<File>>,
     /// When recordings were deleted by their age last (CLOCK_MONOTONIC).
     aged_us: AtomicU64,
+    /// When somebody tidied up last; 0 if there is reason to do so at once.
+    tidied_us: AtomicU64,
 }
 
 impl Archive {
@@ -60,12 +62,14 @@ impl Archive {
             open: Mutex::default(),
             marker: Mutex::default(),
             aged_us: AtomicU64::new(0),
+            tidied_us: AtomicU64::new(0),
         }
     }
 
     /// Has other limits hold from now on.
     pub fn change_limits(&self, limits: Limits) {
         *own(&self.limits) = limits;
+        self.tidied_us.store(0, Relaxed);
     }
 
     /// The folders that have to be open to the program for it: the one of the recordings, and the one in which its disk is mounted, which
@@ -180,6 +184,14 @@ impl Archive {
     /// A file that was made is recorded no longer.
     pub fn closed(&self, camera: &str, name: Name) {
         own(&self.open).retain(|(other, open)| other != camera || *open != name);
+        self.tidied_us.store(0, Relaxed);
+    }
+
+    /// Has the name of a file that is open say that something happened in it. Gives the name that it has now, which may be the old one:
+    /// whoever writes the next picture tells why.
+    pub fn mark(&self, camera: &str, name: Name) -> Name {
+        let marked = self.move_to(camera, name, Name { event: true, ..name });
+        marked.unwrap_or(name)
     }
 
     /// Gives a recording the first free name from that one on, and has it say that it begins at `wall_us`, as that name does. Gives
@@ -187,10 +199,16 @@ impl Archive {
     ///
     /// # Errors
     /// Those of [`date`], mkdir(2), rename(2) and fsync(2), and `AlreadyExists` if none is free.
-    pub fn rename(&self, camera: &str, old: Name, mut new: Name, wall_us: u64) -> io::Result<PathBuf> {
-        let open = own(&self.open);
+    pub fn rename(&self, camera: &str, old: Name, new: Name, wall_us: u64) -> io::Result<PathBuf> {
+        date(&self.path(camera, old), wall_us)?;
+        let new = self.move_to(camera, old, new)?;
+        Ok(self.path(camera, new))
+    }
+
+    /// Gives a recording the first free name from that one on; gives that.
+    fn move_to(&self, camera: &str, old: Name, mut new: Name) -> io::Result<Name> {
+        let mut open = own(&self.open);
         let from = self.path(camera, old);
-        date(&from, wall_us)?;
         let mut to = self.path(camera, new);
         while fs::symlink_metadata(&to).is_ok() {
             new = new.next().ok_or(ErrorKind::AlreadyExists)?;
@@ -199,10 +217,17 @@ impl Archive {
         let folders = [to.parent(), from.parent()];
         folders[0].map_or(Ok(()), make_folder)?;
         fs::rename(&from, &to)?;
-        folders.into_iter().flatten().try_for_each(sync_folder)?;
+        for (other, open) in &mut *open {
+            if other == camera && *open == old {
+                *open = new;
+            }
+        }
+        // Without that, a crash may leave the old name, which is no reason to go on as if there were none.
+        for folder in folders.into_iter().flatten() {
+            _ = sync_folder(folder);
+        }
         _ = folders[1].map(fs::remove_dir);
-        drop(open);
-        Ok(to)
+        Ok(new)
     }
 
     /// Gives the newest files of a camera their index, if a crash left them without. None of them may be open. Gives those that have
@@ -214,10 +239,10 @@ impl Archive {
         let folder = self.root.join(camera);
         let mut names = Vec::new();
         names_in(&folder, &mut |name, _| names.push(name));
-        names.sort_unstable_by_key(|name| Reverse((name.day(), name.start_s)));
+        sort(&mut names);
         let (mut repaired, mut result) = (Vec::new(), Ok(()));
         let (mut day, mut days, mut unsynced) = (u64::MAX, 0, 0);
-        for name in names {
+        for name in names.into_iter().rev() {
             let is_near = if name.synced {
                 days += usize::from(mem::replace(&mut day, name.day()) != name.day());
                 days <= LOOKED_AT_DAYS
@@ -238,6 +263,19 @@ impl Archive {
         result.map(|()| repaired)
     }
 
+    /// Tidies up, unless somebody did so a minute ago and there was no reason since; see [`tidy`](Self::tidy).
+    ///
+    /// # Errors
+    /// Those of [`tidy`](Self::tidy). The next one who asks has it done again.
+    pub fn keep_tidy(&self, now_us: u64, now_s: Option<u64>) -> io::Result<()> {
+        let tidied_us = self.tidied_us.load(Relaxed);
+        if tidied_us == 0 || now_us >= tidied_us + TIDY_US {
+            self.tidy(now_s, false)?;
+            self.tidied_us.store(now_us, Relaxed);
+        }
+        Ok(())
+    }
+
     /// Deletes what is above the limits, and by its age only once an hour; `now_s` is Unix time in seconds where the clock can be
     /// believed. If the disk `is_full`, a hundredth of it is to be free at least. Gives how many went. Of what can't be deleted the log
     /// tells.
@@ -256,7 +294,7 @@ impl Archive {
         let cameras = entries(&self.root);
         let mut recordings = Vec::new();
         for (number, camera) in cameras.iter().enumerate() {
-            let is_it = |(name, _): &&(String, Name)| camera.file_name() == Some(OsStr::new(name));
+            let is_it = |(name, _): &&(String, Name)| last_of(camera) == name;
             names_in(camera, &mut |name, bytes| {
                 recordings.push(Recording {
                     camera: number,
@@ -349,6 +387,12 @@ fn is_folder(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|about| about.is_dir())
 }
 
+/// What a path ends with; nothing, if that is no text.
+pub(super) fn last_of(path: &Path) -> &str {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.unwrap_or_default()
+}
+
 /// The names and sizes of a camera's recordings. What is a link, or has another name, is none.
 fn names_in(camera: &Path, found: &mut dyn FnMut(Name, u64)) {
     if !is_folder(camera) {
@@ -356,17 +400,11 @@ fn names_in(camera: &Path, found: &mut dyn FnMut(Name, u64)) {
     }
     for day in entries(camera).iter().filter(|day| is_folder(day)) {
         for file in entries(day) {
-            let text = |path: &Path| Some(path.file_name()?.to_str()?.to_owned());
-            let (Some(folder), Some(name)) = (text(day), text(&file)) else {
+            let Some(name) = Name::parse(&format!("{}/{}", last_of(day), last_of(&file))) else {
                 continue;
             };
-            let Some(name) = Name::parse(&folder, &name) else {
-                continue;
-            };
-            if let Ok(about) = fs::symlink_metadata(&file).map(|about| (about.is_file(), about.len())) {
-                if about.0 {
-                    found(name, about.1);
-                }
+            if let Some(about) = fs::symlink_metadata(&file).ok().filter(fs::Metadata::is_file) {
+                found(name, about.len());
             }
         }
     }

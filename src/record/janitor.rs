@@ -3,8 +3,10 @@
 use super::name::Name;
 
 const DAY_S: u64 = 86_400;
-/// By age, at most this part of all bytes goes at a time: a clock that is wrong for once does not cost everything.
+/// By age, no more goes once it was this part of all bytes: a clock that is wrong for once does not cost everything.
 const PART_BY_AGE: u64 = 10;
+/// The last reason for which one goes.
+const BY_AGE: usize = 3;
 
 /// A recording that is there.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +26,8 @@ pub struct Recording {
 pub struct Limits {
     /// Their bytes.
     pub max_bytes: u64,
+    /// The bytes of those in which something happened, which are then apart from the others; 0 if all are together.
+    pub event_max_bytes: u64,
     /// The part of the disk that is kept free, in percent.
     pub keep_free: u64,
     /// The days that they are kept; 0 is as long as there is room.
@@ -42,32 +46,45 @@ pub struct Disk {
 /// The numbers of those that are to be deleted, the oldest first, and no more of them than it takes. `now_s` is Unix time in seconds
 /// where the clock can be believed. One that is open is never among them.
 pub fn superfluous(recordings: &[Recording], limits: &Limits, disk: Disk, now_s: Option<u64>) -> Vec<usize> {
-    let all_bytes: u64 = recordings.iter().map(|it| it.bytes).sum();
-    let (mut bytes, mut free) = (all_bytes, disk.free);
+    let is_apart = |it: &Recording| it.name.event && limits.event_max_bytes > 0;
+    let mut bytes = [0, 0];
+    for it in recordings {
+        bytes[usize::from(is_apart(it))] += it.bytes;
+    }
+    let mut free = disk.free;
     let keep_free = disk.all / 100 * limits.keep_free;
-    let mut by_age = all_bytes / PART_BY_AGE;
+    let mut by_age = (bytes[0] + bytes[1]) / PART_BY_AGE;
+    let oldest_s = now_s.unwrap_or_default().saturating_sub(limits.keep_days * DAY_S);
     let mut deleted = Vec::new();
     let mut is_deleted = vec![false; recordings.len()];
     loop {
+        // Why it has to go: the lower, the sooner.
+        let reason = |it: &Recording| {
+            let apart = usize::from(is_apart(it));
+            if bytes[apart] > [limits.max_bytes, limits.event_max_bytes][apart] {
+                Some(0)
+            } else if free < keep_free {
+                Some(1 + apart)
+            } else {
+                // A date of which nobody knew whether it is right says nothing of its age.
+                let is_old = limits.keep_days > 0 && it.name.synced && it.name.start_s < oldest_s;
+                (is_old && by_age > 0).then_some(BY_AGE)
+            }
+        };
         let candidates = (0..recordings.len()).filter(|n| !recordings[*n].is_open && !is_deleted[*n]);
-        let age = |n: &usize| (recordings[*n].name.start_s, recordings[*n].name.copy, *n);
-        let Some(oldest) = candidates.min_by_key(age) else {
+        let due = candidates.filter_map(|n| {
+            let it = &recordings[n];
+            Some((reason(it)?, it.name.order(), n))
+        });
+        let Some((reason, _, oldest)) = due.min() else {
             break;
         };
         let it = &recordings[oldest];
-        // A date of which nobody knew whether it is right says nothing of its age.
-        let is_old = limits.keep_days > 0
-            && it.name.synced
-            && now_s.is_some_and(|now_s| it.name.start_s < now_s.saturating_sub(limits.keep_days * DAY_S))
-            && (it.bytes <= by_age || deleted.is_empty());
-        if bytes > limits.max_bytes || free < keep_free {
-            free += it.bytes;
-        } else if is_old {
+        free += it.bytes;
+        if reason == BY_AGE {
             by_age = by_age.saturating_sub(it.bytes);
-        } else {
-            break;
         }
-        bytes -= it.bytes;
+        bytes[usize::from(is_apart(it))] -= it.bytes;
         is_deleted[oldest] = true;
         deleted.push(oldest);
     }
@@ -81,6 +98,7 @@ mod tests {
     const NOW_S: u64 = 1_795_000_000;
     const NO_LIMITS: Limits = Limits {
         max_bytes: u64::MAX,
+        event_max_bytes: 0,
         keep_free: 0,
         keep_days: 0,
     };
@@ -95,6 +113,7 @@ mod tests {
             start_s: NOW_S - days * DAY_S,
             ahead_min: 60,
             copy: 1,
+            event: false,
             synced: true,
         };
         Recording {
@@ -156,13 +175,54 @@ mod tests {
                 },
                 EMPTY,
                 Some(NOW_S),
-                &[0],
+                &[0, 1],
             ),
         ] {
             assert_eq!(
                 of_five(limits, disk, now_s),
                 expected,
                 "{limits:?} {disk:?} {now_s:?}"
+            );
+        }
+    }
+
+    /// Of five as above, but that something happened in the first and the third one.
+    #[test]
+    fn events_have_bounds_of_their_own() {
+        let mut five = [5, 4, 3, 2, 1].map(|days| recording((days, 100)));
+        (five[0].name.event, five[2].name.event, five[4].is_open) = (true, true, true);
+        let none: &[usize] = &[];
+        for (max_bytes, event_max_bytes, keep_free, keep_days, expected) in [
+            (500, 0, 0, 0, none),
+            // Together, unless they are to be apart.
+            (300, 0, 0, 0, &[0, 1]),
+            (300, 200, 0, 0, none),
+            // What the others take costs no event, ...
+            (299, 200, 0, 0, &[1]),
+            (0, 200, 0, 0, &[1, 3]),
+            // ... and what events take none of the others.
+            (300, 199, 0, 0, &[0]),
+            (300, 1, 0, 0, &[0, 2]),
+            (299, 199, 0, 0, &[0, 1]),
+            // A disk that gets full costs events last, ...
+            (300, 200, 10, 0, &[1]),
+            (300, 200, 25, 0, &[1, 3, 0]),
+            // ... but what has to go anyway makes room.
+            (300, 199, 10, 0, &[0]),
+            // By age the oldest go, whatever they are.
+            (300, 200, 0, 3, &[0]),
+        ] {
+            let limits = Limits {
+                max_bytes,
+                event_max_bytes,
+                keep_free,
+                keep_days,
+            };
+            let full = Disk { free: 0, all: 1000 };
+            assert_eq!(
+                superfluous(&five, &limits, full, Some(NOW_S)),
+                expected,
+                "{limits:?}"
             );
         }
     }
@@ -190,6 +250,9 @@ mod tests {
             ..NO_LIMITS
         };
         assert!(superfluous(&[one], &limits, EMPTY, Some(NOW_S)).is_empty());
+        // And it keeps none of those from going that have one.
+        let other = recording((99, 10));
+        assert_eq!(superfluous(&[one, other], &limits, EMPTY, Some(NOW_S)), [1]);
         one.name.synced = true;
         assert_eq!(superfluous(&[one], &limits, EMPTY, Some(NOW_S)), [0]);
     }

@@ -1,39 +1,36 @@
 //! What was recorded, for who looks back. Nothing but files of such names in such folders is ever opened, and no link is followed.
 
-use super::archive::Archive;
+use super::archive::{Archive, last_of};
 use super::file::{HEAD_BYTES, begin_of_box, begin_of_recording};
-use super::name::Name;
+use super::name::{Name, sort};
 use crate::format::fmp4::{About, Index};
+use crate::format::time::unix_s;
 use crate::sys::file::{entries, open_at, open_below};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 
 /// A file's place among others is that of its day by local time, which is so far from UTC at most, and a day long.
 const NEAR_S: u64 = 2 * 86_400;
 
-/// The days of which this camera has folders, the oldest first.
-pub fn days(archive: &Archive, camera: &str) -> Vec<String> {
-    let mut days = Vec::new();
-    for path in entries(&archive.folder(camera)) {
-        let day = last_of(&path);
-        if is_day(day) {
-            days.push(day.to_owned());
+/// The days of which there are folders in one of these, the oldest first.
+pub fn days(archive: &Archive, cameras: &[&str]) -> Vec<String> {
+    let mut days: Vec<String> = Vec::new();
+    for camera in cameras {
+        for path in entries(&archive.folder(camera)) {
+            let day = last_of(&path);
+            if is_day(day) && days.iter().all(|known| known != day) {
+                days.push(day.to_owned());
+            }
         }
     }
     days.sort_unstable();
     days
 }
 
-fn last_of(path: &Path) -> &str {
-    let name = path.file_name().and_then(|name| name.to_str());
-    name.unwrap_or_default()
-}
-
 /// True if it is the name of a day's folder.
 fn is_day(folder: &str) -> bool {
-    Name::parse(folder, "12-00-00+0000.mp4").is_some()
+    Name::parse(&format!("{folder}/12-00-00+0000.mp4")).is_some()
 }
 
 /// The names of what a camera recorded on that day, by time.
@@ -42,18 +39,18 @@ pub fn of_day(archive: &Archive, camera: &str, day: &str) -> Vec<Name> {
     // What comes from a client is a day before it is a path.
     if is_day(day) {
         for path in entries(&archive.folder(camera).join(day)) {
-            names.extend(Name::parse(day, last_of(&path)));
+            names.extend(Name::parse(&format!("{day}/{}", last_of(&path))));
         }
     }
-    names.sort_unstable_by_key(|name| (name.start_s, name.copy));
+    sort(&mut names);
     names
 }
 
 /// Names of the recordings in which there may be something of that time, in their order.
 pub fn between(archive: &Archive, camera: &str, from_s: u64, to_s: u64) -> Vec<Name> {
     let mut names = Vec::new();
-    for day in days(archive, camera) {
-        let begin_s = Name::parse(&day, "00-00-00+0000.mp4").map_or(0, |name| name.start_s);
+    for day in days(archive, &[camera]) {
+        let begin_s = unix_s(&format!("{day}T00:00:00")).unwrap_or_default();
         if begin_s + NEAR_S > from_s && begin_s < to_s + NEAR_S {
             names.append(&mut of_day(archive, camera, &day));
         }
@@ -86,11 +83,21 @@ pub fn open_in(folder: &File, name: Name) -> io::Result<(File, u64)> {
     found.ok_or(ErrorKind::NotFound.into())
 }
 
+/// The name that a recording has now, by one that it had: it gets another one when something happens in it.
+pub fn current(archive: &Archive, camera: &str, name: Name) -> Name {
+    let is_there = fs::symlink_metadata(archive.path(camera, name)).is_ok();
+    Name {
+        event: name.event || !is_there,
+        ..name
+    }
+}
+
 /// Opens a recording to read; gives its size, too.
 ///
 /// # Errors
 /// Those of open(2), with `NotFound` where there is no such file.
 pub fn open(archive: &Archive, camera: &str, name: Name) -> io::Result<(File, u64)> {
+    let name = current(archive, camera, name);
     let text = name.to_string();
     let (day, _) = text.split_once('/').unwrap_or_default();
     open_in(&folder_of(archive, camera, day)?, name)

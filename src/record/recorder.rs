@@ -1,7 +1,7 @@
 //! The recorder of one camera: follows its ring, and writes what comes into one file after the other. Whatever its disk does, it waits
 //! and tries again, and nobody else waits for it.
 
-use super::archive::{Archive, why};
+use super::archive::{Archive, TIDY_US, why};
 use super::eventful::Eventful;
 use super::file::RecordingFile;
 use super::lapse::{Lapse, folder_of};
@@ -27,8 +27,6 @@ pub(super) const LOOK: Duration = Duration::from_millis(500);
 pub const PATIENCE: Duration = Duration::from_secs(5);
 /// After a failure the next try is so much later.
 pub(super) const RETRY_US: u64 = 10_000_000;
-/// What is above the limits is deleted so often, and after each file.
-const TIDY_US: u64 = 60_000_000;
 /// A file ends where nothing comes for so long.
 const SILENCE_US: u64 = 10_000_000;
 /// Files of an earlier, wrong time that get their right names once it is known; what is above that keeps its name.
@@ -88,7 +86,6 @@ pub(super) struct Recorder<'a> {
     /// There may be files without an index.
     needs_repair: bool,
     pictures: Pictures,
-    tidied_us: u64,
     retry_us: u64,
     rename_us: u64,
     pub(super) eventful: Eventful,
@@ -119,7 +116,6 @@ impl<'a> Recorder<'a> {
             entered: false,
             needs_repair: true,
             pictures: Pictures::new(),
-            tidied_us: 0,
             retry_us: 0,
             rename_us: 0,
             eventful: Eventful::default(),
@@ -190,7 +186,7 @@ impl<'a> Recorder<'a> {
         let is_set = clock::is_set();
         if !self.entered {
             self.archive.enter()?;
-            (self.entered, self.tidied_us) = (true, 0);
+            self.entered = true;
         }
         if std::mem::take(&mut self.needs_repair) {
             let camera = &self.folder;
@@ -207,11 +203,8 @@ impl<'a> Recorder<'a> {
         if is_set && now_us >= self.rename_us {
             self.rename(wall, now_us);
         }
-        if self.tidied_us == 0 || now_us >= self.tidied_us + TIDY_US {
-            self.archive
-                .tidy(is_set.then(|| clock::unix().as_secs()), false)?;
-            self.tidied_us = now_us;
-        }
+        self.archive
+            .keep_tidy(now_us, is_set.then(|| clock::unix().as_secs()))?;
         let waits = match &self.lapse {
             Some(lapse) => !lapse.is_due(now_us),
             None => {
@@ -347,6 +340,9 @@ impl<'a> Recorder<'a> {
                 self.ended_us = fragment.captured_us + 1;
                 if self.lapse.is_none() && self.eventful.has(fragment.captured_us) {
                     writing.file.mark(fragment.time_90k);
+                    if !writing.name.event {
+                        writing.name = self.archive.mark(&self.folder, writing.name);
+                    }
                 }
             }
             // It ends with the next key frame, which may be far.
@@ -370,6 +366,7 @@ impl<'a> Recorder<'a> {
             start_s: wall.unix_s(first),
             ahead_min: wall.ahead_min,
             copy: 1,
+            event: self.plan.before_events.is_some(),
             synced: is_set,
         };
         // Its disk may be another one by now, or none.
@@ -424,7 +421,6 @@ impl<'a> Recorder<'a> {
         if is_misdated {
             self.misdated.push((writing.name, writing.captured_us, waits));
         }
-        self.tidied_us = 0;
         // It is whole but for what there was no room for; without a picture it is nothing.
         match closed? {
             false => _ = self.archive.delete(camera, name),
@@ -447,6 +443,7 @@ impl<'a> Recorder<'a> {
             ahead_min: wall.ahead_min,
             copy: 1,
             synced: true,
+            ..old
         };
         let path = match self.archive.rename(camera, old, name, start_us) {
             Ok(path) => path,

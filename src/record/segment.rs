@@ -20,7 +20,7 @@ pub struct WallClock {
     /// What is added to CLOCK_MONOTONIC to have Unix time, in microseconds.
     pub offset_us: i64,
     /// How far the local time is ahead of UTC, in minutes.
-    pub ahead_min: i64,
+    pub ahead_min: i16,
 }
 
 impl WallClock {
@@ -28,7 +28,7 @@ impl WallClock {
     pub fn now() -> WallClock {
         WallClock {
             offset_us: clock::unix_offset_us(),
-            ahead_min: clock::ahead_of_utc_s(clock::unix().as_secs()) / 60,
+            ahead_min: (clock::ahead_of_utc_s(clock::unix().as_secs()) / 60) as i16,
         }
     }
 
@@ -38,7 +38,7 @@ impl WallClock {
     }
 
     fn day(&self, unix_s: u64) -> u64 {
-        unix_s.saturating_add_signed(self.ahead_min * 60) / DAY_S
+        unix_s.saturating_add_signed(i64::from(self.ahead_min) * 60) / DAY_S
     }
 }
 

@@ -133,7 +133,7 @@ fn unix_ms(text: &str) -> Option<u64> {
     let offset = offset.replace("%2B", "+").replace("%2b", "+");
     let offset = if offset == "Z" { "+0000" } else { &offset };
     // The names of recordings have the same parts, and are read strictly.
-    let name = Name::parse(day, &format!("{}{offset}.mp4", clock.replace(':', "-")))?;
+    let name = Name::parse(&format!("{day}/{}{offset}.mp4", clock.replace(':', "-")))?;
     Some(name.start_s * 1000 + ms)
 }
 

@@ -96,11 +96,8 @@ pub fn file(exchange: &Exchange<'_>) -> io::Result<Ending> {
 
 fn days(exchange: &Exchange<'_>) -> Result<Answer, Rejection> {
     let (archive, camera) = (archive(exchange)?, &exchange.camera.stream.name);
-    let mut days = library::days(archive, camera);
     // There may be a time-lapse alone.
-    days.append(&mut library::days(archive, &folder_of(camera)));
-    days.sort_unstable();
-    days.dedup();
+    let days = library::days(archive, &[camera, &folder_of(camera)]);
     let quoted: Vec<String> = days.iter().map(|day| quote(day)).collect();
     Ok(json(array(&quoted)))
 }
@@ -113,7 +110,8 @@ fn delete(exchange: &Exchange<'_>, path: &str) -> Result<Answer, Rejection> {
     if exchange.head.query != "delete" {
         return Err(Answer::text("400 Bad Request", "?delete has a recording deleted").into());
     }
-    let deleted = archive(exchange)?.delete(&exchange.camera.stream.name, name(path)?);
+    let (archive, camera) = (archive(exchange)?, &exchange.camera.stream.name);
+    let deleted = archive.delete(camera, library::current(archive, camera, name(path)?));
     deleted.map_err(refused).map(|()| Answer::no_content())
 }
 
@@ -129,10 +127,7 @@ pub fn archive<'a>(exchange: &'a Exchange<'_>) -> Result<&'a Archive, Rejection>
 }
 
 fn name(path: &str) -> Result<Name, Rejection> {
-    let name = path
-        .split_once('/')
-        .and_then(|(day, file)| Name::parse(day, file));
-    name.ok_or_else(|| refused(ErrorKind::NotFound.into()))
+    Name::parse(path).ok_or_else(|| refused(ErrorKind::NotFound.into()))
 }
 
 /// The answer where a recording can't be used.

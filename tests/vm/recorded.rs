@@ -81,7 +81,7 @@ fn recordings(folder: &Path) -> Vec<(Name, PathBuf)> {
     let last = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
     let mut found = Vec::new();
     for day in within(&folder.join("yard")) {
-        let named = |path: PathBuf| Some((Name::parse(&last(&day), &last(&path))?, path));
+        let named = |path: PathBuf| Some((Name::parse(&format!("{}/{}", last(&day), last(&path)))?, path));
         found.extend(within(&day).into_iter().filter_map(named));
     }
     found.sort_by_key(|(name, _)| (name.start_s, name.copy));
@@ -279,6 +279,7 @@ fn faults_cost_no_more_than_they_must() {
             let (folder, time_us) = told.cut(&mut random);
             let limits = Limits {
                 max_bytes: u64::MAX,
+                event_max_bytes: 0,
                 keep_free: 0,
                 keep_days: 0,
             };

@@ -4,13 +4,13 @@ use std::os::unix::fs::symlink;
 
 const LIMITS: Limits = Limits {
     max_bytes: u64::MAX,
+    event_max_bytes: 0,
     keep_free: 0,
     keep_days: 0,
 };
 
 fn name(text: &str) -> Name {
-    let (folder, file) = text.split_once('/').unwrap();
-    Name::parse(folder, file).unwrap()
+    Name::parse(text).unwrap()
 }
 
 fn archive(rig: &Rig, max_bytes: u64) -> Archive {
@@ -70,6 +70,18 @@ fn a_file_is_made_at_the_first_free_name_and_is_not_deleted_while_it_is_open() {
     assert_eq!(archive.create("yard", last, &make).unwrap().0, last);
     let full = archive.create("yard", last, &make).unwrap_err();
     assert_eq!(full.kind(), ErrorKind::AlreadyExists);
+    // One in which something happens gets the first name that is free, too, or keeps its own.
+    let marked = archive.mark("yard", wanted);
+    assert_eq!(marked, name("2026-11-28/14-05-00+0100_event.mp4"));
+    assert_eq!(archive.create("yard", wanted, &make).unwrap().0, wanted);
+    assert_eq!(
+        archive.mark("yard", wanted),
+        name("2026-11-28/14-05-00+0100-2_event.mp4")
+    );
+    assert_eq!(archive.mark("yard", wanted), wanted, "it is there no longer");
+    let busy = archive.delete("yard", marked).unwrap_err();
+    assert_eq!(busy.kind(), ErrorKind::ResourceBusy);
+    assert_eq!(archive.create("yard", wanted, &make).unwrap().0, wanted);
     let before = files(&rig);
     let full = archive.rename("yard", wanted, last, 0).unwrap_err();
     assert_eq!((full.kind(), files(&rig)), (ErrorKind::AlreadyExists, before));

@@ -24,6 +24,7 @@ impl Camera {
         let rig = Rig::new(name);
         let limits = Limits {
             max_bytes: u64::MAX,
+            event_max_bytes: 0,
             keep_free: 0,
             keep_days: 0,
         };
@@ -42,6 +43,7 @@ impl Camera {
             start_s,
             ahead_min: 0,
             copy: 1,
+            event: false,
             synced: true,
         };
         let fragments = self.rig.fragments(self.picture_bytes);
