@@ -289,7 +289,8 @@ async function list() {
 	hours.replaceChildren();
 	lines.clear();
 	chosen = anchor = undefined;
-	recordings = listed.map(({ name, start, seconds, events }) => {
+	// Behind them are time-lapses, which the link has.
+	recordings = listed.filter(({ name }) => name < 't').map(({ name, start, seconds, events }) => {
 		const [hours, minutes, s] = name.slice(DAY).split('-').map(part => parseInt(part));
 		return { name, start, begin: hours * HOUR_S + minutes * 60 + s, seconds, events, buttons: [] };
 	});

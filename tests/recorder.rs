@@ -234,13 +234,20 @@ fn jpeg_pictures_become_mjpeg_in_mp4() {
     assert!(all >= 20.0, "{all}");
 }
 
-/// The pictures of a time-lapse, each of which a player can begin with and is shown for a 25th of a second: their numbers.
+/// The pictures of a time-lapse: their numbers.
 fn lapse(file: &Path) -> Vec<u32> {
     // It may be growing.
     let dir = Dir::new();
     let copy = dir.file("copy.mp4");
     fs::copy(file, &copy).unwrap();
     let file = copy.to_str().unwrap();
+    let numbers = numbers_in_pictures(file, 640);
+    assert_eq!(numbers.len(), lapse_pictures(file), "{file}");
+    numbers
+}
+
+/// How many pictures there are, each of which a player can begin with and is shown for a 25th of a second.
+fn lapse_pictures(file: &str) -> usize {
     let show = "-v error -show_entries packet=pts_time,flags -of csv=p=0";
     let packets = ffprobe(show, file);
     assert_eq!(String::from_utf8_lossy(&packets.stderr), "", "{file}");
@@ -249,9 +256,7 @@ fn lapse(file: &Path) -> Vec<u32> {
         let expected = format!("{:.6},K", number as f64 / 25.0);
         assert!(packet.starts_with(&expected), "{file}: {packet}");
     }
-    let numbers = numbers_in_pictures(file, 640);
-    assert_eq!(numbers.len(), packets.lines().count(), "{file}");
-    numbers
+    packets.lines().count()
 }
 
 #[test]
@@ -263,7 +268,12 @@ fn a_time_lapse_wakes_its_camera_and_plays_after_a_kill() {
     let folder = folder(&dir);
     let files = || files_below(&folder.join("yard.timelapse"));
     let size = |file: &PathBuf| file.metadata().map_or(0, |about| about.len());
-    let config = |camera| config(&folder, "", camera);
+    let config = |camera| {
+        format!(
+            "[user anna]\npassword = plain:secret\nrole = admin\n[anonymous]\nrole = control\n{}",
+            config(&folder, "", camera)
+        )
+    };
     // Between two pictures it does not sleep: it would be woken sooner than that.
     let began = Instant::now();
     let mut killed = Server::with_config(&config("timelapse_s = 2"));
@@ -312,10 +322,91 @@ fn a_time_lapse_wakes_its_camera_and_plays_after_a_kill() {
         shown.starts_with(&begins) && shown.len() >= begins.len() + 2,
         "{shown:?}"
     );
+    // Each is in the list of its day, from where it is taken and deleted as recordings are.
+    let names = listed(&ended, day);
+    let is_of_day = first.parent() == files()[1].parent();
+    assert_eq!(names.len(), if is_of_day { 2 } else { 1 }, "{names:?}");
+    let open = format!("/yard/recordings/{}", names.last().unwrap());
+    let own = first.strip_prefix(folder.join("yard.timelapse")).unwrap();
+    let own = format!("/yard/recordings/timelapse/{}", own.display());
+    let (head, file) = pictures::get(&ended, &own);
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    assert_eq!(file, fs::read(&first).unwrap());
+    let delete = |path: &str| {
+        let fields = "Host: localhost\r\nConnection: close\r\nContent-Length: 0\r\nAuthorization: Basic YW5uYTpzZWNyZXQ=";
+        ended.ask(&format!("POST {path}?delete HTTP/1.1\r\n{fields}\r\n\r\n"))
+    };
+    for (path, status) in [(&open, "409"), (&own, "204"), (&own, "404")] {
+        let answer = delete(path);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
+    assert!(!first.exists());
+    assert_eq!(listed(&ended, day), [&open["/yard/recordings/".len()..]]);
     ended.signal("-TERM");
     assert!(ended.wait().success());
-    assert!(has_index(&files()[1]) && lapse(&files()[1]).len() >= 2);
+    assert!(has_index(&files()[0]) && lapse(&files()[0]).len() >= 2);
     assert!(recordings(&folder).is_empty());
+}
+
+/// The names in the list of a day.
+fn listed(server: &Server, day: &str) -> Vec<String> {
+    let list = server.get(&format!("/yard/recordings?day={day}"));
+    let names = list.split("\"name\":\"").skip(1);
+    names
+        .map(|rest| rest[..rest.find('"').unwrap()].to_owned())
+        .collect()
+}
+
+#[test]
+fn a_time_lapse_of_jpeg_pictures_plays() {
+    if !have("ffmpeg") || !have("ffprobe") {
+        return;
+    }
+    let dir = Dir::new();
+    let folder = folder(&dir);
+    let pictures = "ffmpeg -v error -re -f lavfi -i testsrc2=size=320x240:rate=10 -f mjpeg -";
+    let mut server = Server::with_config(&format!(
+        "[server]\nrecord_dir = {}\nrecord_keep_free = 0\n[exec]\nname = yard\ncommand = {pictures}\ntimelapse_s = 1\n",
+        folder.display()
+    ));
+    let files = || files_below(&folder.join("yard.timelapse"));
+    let mut day = String::new();
+    until("there are four pictures", || {
+        let Some(file) = files().pop() else { return false };
+        day = file
+            .parent()
+            .unwrap()
+            .file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned();
+        let list = server.get(&format!("/yard/recordings?day={day}"));
+        let seconds = list.split("\"seconds\":").nth(1).unwrap_or("0,");
+        seconds[..seconds.find(',').unwrap()].parse::<f64>().unwrap() >= 0.16
+    });
+    let (head, all) = pictures::get(&server, &format!("/yard/clip.mp4?day={day}"));
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    let saved = dir.write("day.mp4", &all);
+    let name = listed(&server, &day).pop().unwrap();
+    assert!(name.starts_with("timelapse/"), "{name}");
+    let (head, one) = pictures::get(&server, &format!("/yard/recordings/{name}"));
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    let open = dir.write("open.mp4", &one);
+    server.signal("-TERM");
+    assert!(server.wait().success());
+    let closed = files().pop().unwrap();
+    assert!(has_index(&closed));
+    for file in [saved, open, closed] {
+        let file = file.to_str().unwrap();
+        let pictures = lapse_pictures(file);
+        assert!(pictures >= 4, "{file}: {pictures}");
+        let show = "-v warning -count_frames -show_entries stream=codec_name,nb_read_frames -of csv=p=0";
+        let decoded = ffprobe(show, file);
+        assert_eq!(String::from_utf8_lossy(&decoded.stderr), "", "{file}");
+        let decoded = String::from_utf8(decoded.stdout).unwrap();
+        assert_eq!(decoded.trim(), format!("mjpeg,{pictures}"), "{file}");
+    }
 }
 
 /// Where a folder of that namespace is to be found.

@@ -22,8 +22,10 @@ const PIECE_BYTES: u64 = 64 << 10;
 /// Groups of pictures are joined in a playlist up to so much: one that names each has megabytes for a day.
 const SEGMENT_90K: u64 = 6 * 90_000;
 
-/// What is recorded stands below this path.
+/// What is recorded stands below this path, ...
 const FILES: &str = "/recordings/";
+/// ... and a time-lapse below that.
+const LAPSES: &str = "timelapse/";
 
 /// Sends the page, or with `?day=2026-11-28` what there is of that day.
 ///
@@ -37,18 +39,20 @@ pub fn serve(exchange: &Exchange<'_>) -> io::Result<Ending> {
 }
 
 fn list(exchange: &Exchange<'_>, day: &str) -> Result<Answer, Rejection> {
-    let mut listed = Vec::new();
-    each(exchange, day, &mut |name, found| {
-        let mut object = Object::new();
-        object
-            .text("name", &name.to_string())
-            .member("start", decimal(found.about.wall_us / 1000, 3))
-            .member("seconds", decimal(found.index.duration_90k() / 90, 3))
-            .member("bytes", found.bytes)
-            .member("gap", decimal(found.gap_90k / 90, 3))
-            .member("events", events(found.about.events, found.index.duration_90k()));
-        listed.push(object.end());
-    })?;
+    let (mut listed, camera) = (Vec::new(), &exchange.camera.stream.name);
+    for (folder, front) in [(camera, ""), (&folder_of(camera), LAPSES)] {
+        each(exchange, folder, day, &mut |name, found| {
+            let mut object = Object::new();
+            object
+                .text("name", &format!("{front}{name}"))
+                .member("start", decimal(found.about.wall_us / 1000, 3))
+                .member("seconds", decimal(found.index.duration_90k() / 90, 3))
+                .member("bytes", found.bytes)
+                .member("gap", decimal(found.gap_90k / 90, 3))
+                .member("events", events(found.about.events, found.index.duration_90k()));
+            listed.push(object.end());
+        })?;
+    }
     Ok(json(array(&listed)))
 }
 
@@ -88,7 +92,9 @@ pub fn file(exchange: &Exchange<'_>) -> io::Result<Ending> {
     if path == "days" {
         return exchange.end(days(exchange));
     }
-    match open(exchange, path) {
+    let opened = find(exchange, path)
+        .and_then(|(archive, folder, name)| library::open(archive, &folder, name).map_err(refused));
+    match opened {
         Ok((file, _)) => send_file(exchange, &file),
         Err(rejection) => exchange.end(Err(rejection)),
     }
@@ -102,16 +108,12 @@ fn days(exchange: &Exchange<'_>) -> Result<Answer, Rejection> {
     Ok(json(array(&quoted)))
 }
 
-fn open(exchange: &Exchange<'_>, path: &str) -> Result<(File, u64), Rejection> {
-    library::open(archive(exchange)?, &exchange.camera.stream.name, name(path)?).map_err(refused)
-}
-
 fn delete(exchange: &Exchange<'_>, path: &str) -> Result<Answer, Rejection> {
     if exchange.head.query != "delete" {
         return Err(Answer::text("400 Bad Request", "?delete has a recording deleted").into());
     }
-    let (archive, camera) = (archive(exchange)?, &exchange.camera.stream.name);
-    let deleted = archive.delete(camera, library::current(archive, camera, name(path)?));
+    let (archive, folder, name) = find(exchange, path)?;
+    let deleted = archive.delete(&folder, library::current(archive, &folder, name));
     deleted.map_err(refused).map(|()| Answer::no_content())
 }
 
@@ -126,8 +128,16 @@ pub fn archive<'a>(exchange: &'a Exchange<'_>) -> Result<&'a Archive, Rejection>
     })
 }
 
-fn name(path: &str) -> Result<Name, Rejection> {
-    Name::parse(path).ok_or_else(|| refused(ErrorKind::NotFound.into()))
+/// Which file of the archive it is, by its folder there and its name.
+fn find<'a>(exchange: &'a Exchange<'_>, path: &str) -> Result<(&'a Archive, String, Name), Rejection> {
+    let archive = archive(exchange)?;
+    let camera = &exchange.camera.stream.name;
+    let (folder, path) = match path.strip_prefix(LAPSES) {
+        Some(path) => (folder_of(camera), path),
+        None => (camera.clone(), path),
+    };
+    let name = Name::parse(path).ok_or_else(|| refused(ErrorKind::NotFound.into()))?;
+    Ok((archive, folder, name))
 }
 
 /// The answer where a recording can't be used.
@@ -153,9 +163,14 @@ struct Found {
     gap_90k: u64,
 }
 
-/// Looks at each recording of a day, in their order. What can't be read is left out.
-fn each(exchange: &Exchange<'_>, day: &str, found: &mut dyn FnMut(Name, &Found)) -> Result<(), Rejection> {
-    let (archive, camera) = (archive(exchange)?, &exchange.camera.stream.name);
+/// Looks at each recording of a day in that folder, in their order. What can't be read is left out.
+fn each(
+    exchange: &Exchange<'_>,
+    camera: &str,
+    day: &str,
+    found: &mut dyn FnMut(Name, &Found),
+) -> Result<(), Rejection> {
+    let archive = archive(exchange)?;
     // The run of the one before, and its end: media time, and Unix time.
     let mut before = None;
     let names = library::of_day(archive, camera, day);
@@ -194,7 +209,7 @@ fn each(exchange: &Exchange<'_>, day: &str, found: &mut dyn FnMut(Name, &Found))
 pub fn playlist(exchange: &Exchange<'_>) -> io::Result<Ending> {
     let day = exchange.head.asked("day").unwrap_or_default();
     let (mut text, mut longest_90k) = (String::new(), SEGMENT_90K);
-    let played = each(exchange, day, &mut |name, found| {
+    let played = each(exchange, &exchange.camera.stream.name, day, &mut |name, found| {
         if !text.is_empty() {
             text.push_str("#EXT-X-DISCONTINUITY\n");
         }
