@@ -62,7 +62,7 @@ function parse(text) {
 		else if (name === 'EXTINF') seconds = parseFloat(value);
 		else if (name === 'BYTERANGE') range = value.split('@').map(Number);
 		else if (line && line[0] !== '#') {
-			segments.push({ url: line, mapBytes: map, offset, begin: total, seconds, bytes: range[0], at: range[1] });
+			segments.push({ url: line.replace('_event', ''), mapBytes: map, offset, begin: total, seconds, bytes: range[0], at: range[1] });
 			total += seconds;
 		}
 	}
@@ -289,10 +289,11 @@ async function list() {
 	hours.replaceChildren();
 	lines.clear();
 	chosen = anchor = undefined;
-	// Behind them are time-lapses, which the link has.
+	// Behind them are time-lapses, which the link has. A recording gets another name when something happens in it, perhaps before its playlist
+	// is asked for, and is found by both.
 	recordings = listed.filter(({ name }) => name < 't').map(({ name, start, seconds, events }) => {
 		const [hours, minutes, s] = name.slice(DAY).split('-').map(part => parseInt(part));
-		return { name, start, begin: hours * HOUR_S + minutes * 60 + s, seconds, events, buttons: [] };
+		return { name: name.replace('_event', ''), start, begin: hours * HOUR_S + minutes * 60 + s, seconds, events, buttons: [] };
 	});
 	recordings.forEach(drawRecording);
 	for (const { begin, seconds, events } of recordings) {
