@@ -166,8 +166,10 @@ fn answer(
     }
     let route = match route {
         Ok((route, _)) if !exchange.cameras.is_empty() => route,
-        Ok(_) => return exchange.send(&routes::nothing_here()),
-        Err(answer) => return exchange.send(&answer),
+        none => {
+            let answer = none.map_or_else(|answer| answer, |_| routes::nothing_here());
+            return exchange.send(&login::ask(&exchange).unwrap_or(answer));
+        }
     };
     match route.gives.and_then(|codec| exchange.none_of(codec)) {
         Some(none) => exchange.send(&none),

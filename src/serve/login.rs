@@ -64,6 +64,18 @@ pub fn admit(
     Err((Answer::text("403 Forbidden", shared.why_not(&grant, role)), false))
 }
 
+/// Asks for a name, in place of saying that there is nothing here, where somebody who gives one may see more. Most programs
+/// send name and password only when they are asked, and it is not told which cameras there are.
+pub fn ask(exchange: &Exchange<'_>) -> Option<Answer> {
+    let (head, people) = (exchange.head, &exchange.shared.people);
+    let hides = match exchange.grant.as_deref()? {
+        Grant::Anybody(rights) => !rights.cameras.is_empty() && !people.are_all_welcome(),
+        _ => false,
+    };
+    let by_form = head.cookie(&people.cookie_name()).is_some();
+    hides.then(|| denied(head, &Denial::Unknown, by_form))
+}
+
 /// The answer to somebody who may do nothing. `by_form`: a session was brought, so it is somebody who knows the login page.
 fn denied(head: &Head, denial: &Denial, by_form: bool) -> Answer {
     let (status, words) = match denial {

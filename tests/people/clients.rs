@@ -6,7 +6,7 @@ use super::{ANNA_BASIC, BEN_BASIC, answer, code, config, link, log_in};
 
 const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==";
-const NAVIGATES: &str =
+pub const NAVIGATES: &str =
     "Accept: text/html,*/*\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\nSec-Fetch-Site: none";
 const IMG: &str = "Accept: image/avif,image/webp,*/*\r\nSec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: image";
 /// A tag in a page of another site, as a browser asks on plain http, and where it thinks the connection safe.

@@ -426,9 +426,21 @@ fn links_and_sessions_outlive_the_program_where_its_state_is_kept() {
 fn anybody_watches_where_the_config_lets_them() {
     let server = Server::with_config(&format!("{}[anonymous]\ncameras = door\n", config()));
     assert_eq!(code(&server, "GET", "/door/stream.mp4", ""), "200");
-    assert_eq!(code(&server, "GET", "/yard/stream.mp4", ""), "404");
     assert_eq!(code(&server, "GET", "/yard/stream.mp4", BEN_BASIC), "200");
     assert_eq!(code(&server, "POST", "/links", ""), "401");
+    // Programs send name and password when they are asked, and nobody learns which cameras there are.
+    for camera in ["yard", "nowhere"] {
+        for path in ["", "stream.mp4", "recordings/days", "links", "nothing"] {
+            let said = answer(&server, "GET", &format!("/{camera}/{path}"), "", "");
+            assert!(said.starts_with("HTTP/1.1 401 "), "{said}");
+            assert!(said.contains("WWW-Authenticate: Basic"), "{said}");
+        }
+    }
+    let page = answer(&server, "GET", "/yard/", clients::NAVIGATES, "");
+    assert!(page.contains("<form method=\"post\""), "{page}");
+    // Who may see all gains nothing by a name.
+    let open = Server::with_config(&format!("{}[anonymous]\n", config()));
+    assert_eq!(code(&open, "GET", "/nowhere/", ""), "404");
     let open = Server::test_picture(&[]);
     until("the start says who can watch", || {
         open.log().contains("anybody who reaches the port can watch")
