@@ -245,9 +245,7 @@ impl Running {
     /// restart. Nothing changes if there is a mistake in it, which is given back.
     fn reload(&mut self, read: Result<Config>) -> Result<()> {
         let new = read.inspect_err(|e| log_warning!("the config is not taken over: {e}"))?;
-        for notice in &new.notices {
-            log_warning!("{notice}");
-        }
+        new.notices.iter().for_each(|notice| log_warning!("{notice}"));
         let mut restart = Vec::new();
         self.change_server(new.server, new.people, &mut restart);
         self.change_cameras(&new.cameras, &mut restart);
@@ -317,23 +315,27 @@ impl Running {
             let Some(new) = new.iter().find(is_it).filter(|new| old != *new) else {
                 continue;
             };
+            let mut needs = |what| restart.push(format!("{what}[{}]", new.section));
             let runs_commands = source::runs_commands(&new.source);
             if self.sandbox.is_too_narrow_for(new, runs_commands) {
-                restart.push(format!("[{}]", new.section));
+                needs("a command or event_url that the sandbox forbids, and so all of ");
                 continue;
             }
             if (old.record, old.timelapse) != (new.record, new.timelapse) {
-                restart.push(format!("record and timelapse_s of [{}]", new.section));
+                needs("record and timelapse_s of ");
             }
             if old.pan_tilt != new.pan_tilt {
-                restart.push(format!("pan and tilt of [{}]", new.section));
+                needs("pan and tilt of ");
             }
-            pending.submit(new.clone(), stream);
-            old.clone_from(new);
+            // Until then it stays as it runs, and each reload tells of it.
+            let mut new = new.clone();
+            (new.record, new.timelapse, new.pan_tilt) = (old.record, old.timelapse, old.pan_tilt.clone());
+            if *old != new {
+                pending.submit(new.clone(), stream);
+                *old = new;
+            }
         }
-        if let Err(e) = events::change_recipients(&self.events, old) {
-            log_warning!("{e}");
-        }
+        events::change_recipients(&self.events, old).unwrap_or_else(|e| log_warning!("{e}"));
     }
 }
 

@@ -482,7 +482,7 @@ fn receivers_are_told_out_of_the_strict_sandbox() {
     std::fs::write(server.dir.file("test.conf"), text("http://localhost:1/")).unwrap();
     server.signal("-HUP");
     until("that is in the log", || {
-        server.log().contains("needs a restart for: [test]")
+        server.log().contains("and so all of [test]")
     });
     assert!(stream.next_fragment().is_some());
     let told = server.log() + &server.get("/status") + &server.get("/metrics");

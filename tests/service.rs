@@ -281,6 +281,26 @@ fn a_config_is_taken_over_while_streams_run_on() {
     );
     logs(&server, "the config needs a restart for: priority");
     goes_on(30);
+    // Each reload tells what still waits for a restart, until the config is again as the program runs.
+    let told = || {
+        server
+            .log()
+            .matches("restart for: record and timelapse_s of [test one]")
+            .count()
+    };
+    for (times, fps) in [(1, 15), (2, 10)] {
+        let text = config(9, 160, 3600).replace(
+            "[test one]",
+            &format!("[test one]\ntimelapse_s = 60\nfps = {fps}"),
+        );
+        reload(&server, &manager, &text);
+        until("it is told", || told() == times);
+    }
+    let taken = || server.log().matches("the config is taken over").count();
+    let before = taken();
+    reload(&server, &manager, &config(9, 160, 3600));
+    until("all is as it runs", || taken() > before);
+    assert_eq!(told(), 2);
 }
 
 #[test]
@@ -374,7 +394,7 @@ fn files_are_closed_but_for_devices_and_the_config() {
         &manager,
         "[server]\nmax_clients = 4\n[exec a]\ncommand = cat\n",
     );
-    logs(&server, "the config needs a restart for: [exec a]");
+    logs(&server, "and so all of [exec a]");
     assert_eq!(server.number("max_clients"), 4);
     assert_eq!(server.camera("state"), "live");
 }
