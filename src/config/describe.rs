@@ -1,6 +1,6 @@
 //! A config in words, for `--check`.
 
-use super::model::{Camera, Config};
+use super::model::{Camera, Config, Record};
 use super::nearest::nearest;
 use super::source::{Setting, SourceKind};
 use crate::format::Codec;
@@ -103,16 +103,29 @@ impl Camera {
         if self.rotation != 0 {
             lines.push(format!("players turn it by {} degrees", self.rotation));
         }
-        lines.push(match self.auto_sleep && !self.motion {
-            true => format!("stops {} s after the last viewer leaves", self.linger.as_secs()),
-            false => "runs even while nobody watches".into(),
-        });
+        lines.push(
+            match self.auto_sleep && !self.motion && self.record == Record::No {
+                true => format!("stops {} s after the last viewer leaves", self.linger.as_secs()),
+                false => "runs even while nobody watches".into(),
+            },
+        );
         lines.extend(self.mic.iter().map(|mic| match self.source.codec_hint() {
             Some(Codec::Jpeg) => format!("does not open {mic}: JPEG pictures have no sound"),
             _ => format!("has sound: {mic}"),
         }));
         if self.motion {
             lines.push("events tell of motion".into());
+        }
+        match self.record {
+            Record::No => {}
+            Record::Always => lines.push("is recorded".into()),
+            Record::Events => lines.push("is recorded around events".into()),
+        }
+        if let Some(step) = self.timelapse {
+            lines.push(format!(
+                "has a time-lapse, of a picture every {} s",
+                step.as_secs()
+            ));
         }
         if let Some(url) = &self.event_url {
             lines.push(format!("events are sent to {}", url.authority));

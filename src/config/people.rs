@@ -82,7 +82,10 @@ impl People {
             lines.push(format!("user {}: {}", user.name, rights(&user.rights)));
         }
         lines.push(match &self.anonymous {
-            Some(others) => format!("anybody else who reaches the port: {}", rights(others)),
+            Some(others) => {
+                let or_else = if self.users.is_empty() { "" } else { "else " };
+                format!("anybody {or_else}who reaches the port: {}", rights(others))
+            }
             None if self.users.is_empty() => "anybody who reaches the port can watch".into(),
             None => "nobody else can watch".into(),
         });

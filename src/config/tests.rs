@@ -1014,6 +1014,21 @@ camera0: players turn it by 90 degrees
 camera0: runs even while nobody watches
 "
     );
+    let text =
+        "[server]\ncontrols=on\n[test]\nrecord=always\n[test b]\nrecord=events\n[test c]\ntimelapse_s=60\n";
+    let lines = [
+        "anybody who reaches the port: control (all cameras)",
+        "camera0: the test picture, 640x480 at 30 fps",
+        "camera0: runs even while nobody watches",
+        "camera0: is recorded",
+        "camera1: the test picture, 640x480 at 30 fps",
+        "camera1: runs even while nobody watches",
+        "camera1: is recorded around events",
+        "camera2: the test picture, 640x480 at 30 fps",
+        "camera2: stops 5 s after the last viewer leaves",
+        "camera2: has a time-lapse, of a picture every 60 s",
+    ];
+    assert_eq!(parse(text).describe().lines().skip(2).collect::<Vec<_>>(), lines);
     for (format, line) in [
         ("auto", "camera0: has sound: hw:1"),
         ("MJPG", "camera0: does not open hw:1: JPEG pictures have no sound"),
