@@ -45,7 +45,7 @@ fn without_users_nobody_changes_anything_unless_the_config_says_so() {
     let said = ask(&locked, "GET", "/controls", "", "");
     assert!(
         said.ends_with(
-            "\r\n\r\n{\"controls\":[],\"writable\":false,\"why\":\"Everybody may watch this camera, and nobody change it; who runs it \
+            "\r\n\r\n{\"controls\":[],\"writable\":false,\"why\":\"Everybody may watch this camera, but nobody may change it; who runs it \
              can allow that by controls = on, or by a [user NAME] with role = control, in its config\",\"can_keep\":false,\"restarts\":false}"
         ),
         "{said}"

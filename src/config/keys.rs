@@ -236,7 +236,7 @@ pub static KEYS: &[Key] = &[
             "What the program gives up for good when it starts, in case somebody finds a hole in it. \
               auto: all files except devices and those that it has to read (Landlock), new sockets (but for \
               event_url) and other programs (seccomp), each if the kernel supports it, and none of it if a camera is a \
-              command or has an event_command. strict: also the system calls that it does not need; there can be no \
+              command or has an event_command or record_done_command. strict: also the system calls that it does not need; there can be no \
               command then. off: nothing.",
         ),
         allowed: "auto, strict or off",
@@ -467,8 +467,8 @@ pub static KEYS: &[Key] = &[
         default: "",
         doc: doc(
             "A shell command that is run at each event of this camera, for 30 seconds at most. The environment has CAMERA (the \
-              camera's name), EVENT (the kind), STATE (start, end or mark) and FILE (empty but for kinds that have one). With one, \
-              the program can't shut itself in (sandbox); event_url needs no such thing.",
+              camera's name), EVENT (the kind) and STATE (start, end or mark). With one, the program can't shut itself in (sandbox), \
+              as it can with event_url.",
         ),
         allowed: "nothing, or a command for sh",
         set: |draft, text| {
@@ -486,7 +486,7 @@ pub static KEYS: &[Key] = &[
         doc: doc(
             "What is to be heard beside the picture: a microphone, which is open while the camera is, by its sound card (as arecord -l \
               has it), by the numbers of its USB device, or by its name; or test, a beep that begins with each second of the test \
-              picture. A ?audio=0 behind the address of a stream asks for the video alone.",
+              picture. A ?audio=0 behind an address asks for the video alone; players of RTSP choose by themselves.",
         ),
         allowed: "no, hw:CARD, hw:CARD,DEVICE, usb:VID:PID, usb:VID:PID:SERIAL or card:NAME; for the test picture also test",
         set: |draft, text| {
@@ -1123,9 +1123,9 @@ pub static KEYS: &[Key] = &[
         name: "role",
         default: "view",
         doc: doc(
-            "What the user may do. view: watch. control: also change and turn the camera. admin: also keep \
-              changes and make links for others. In [anonymous]: what those may do who do not log in, view \
-              or control; without this section they may do nothing, once there is a user.",
+            "What the user may do. view: watch, also what was recorded. control: also change and turn the camera, and mark events. \
+              admin: also keep changes, delete recordings and make links for others. In [anonymous]: what those may do who do not \
+              log in, view or control; once there is a user, they see no recordings, and without this section nothing.",
         ),
         allowed: "view, control or admin",
         set: |draft, text| {

@@ -148,7 +148,7 @@ impl Shared {
                 "You may watch this camera; who runs it can give you role = control, in its config"
             }
             Grant::Anybody(_) => {
-                "Everybody may watch this camera, and nobody change it; who runs it can allow that by controls = on, or by a \
+                "Everybody may watch this camera, but nobody may change it; who runs it can allow that by controls = on, or by a \
                  [user NAME] with role = control, in its config"
             }
         }
