@@ -270,8 +270,12 @@ impl Archive {
     pub fn keep_tidy(&self, now_us: u64, now_s: Option<u64>) -> io::Result<()> {
         let tidied_us = self.tidied_us.load(Relaxed);
         if tidied_us == 0 || now_us >= tidied_us + TIDY_US {
-            self.tidy(now_s, false)?;
+            // A file that ends meanwhile is a reason again.
             self.tidied_us.store(now_us, Relaxed);
+            if let Err(e) = self.tidy(now_s, false) {
+                self.tidied_us.store(0, Relaxed);
+                return Err(e);
+            }
         }
         Ok(())
     }

@@ -150,6 +150,38 @@ fn what_is_foreign_stays_and_an_empty_day_goes() {
 }
 
 #[test]
+fn it_is_tidied_up_once_a_minute_and_where_there_is_reason() {
+    let rig = Rig::new("tidied");
+    let archive = archive(&rig, 0);
+    let old = archive.path("yard", name("2026-11-27/12-00-00+0000.mp4"));
+    let goes = |now_us: u64| {
+        fs::create_dir_all(old.parent().unwrap()).unwrap();
+        fs::write(&old, "old").unwrap();
+        archive.keep_tidy(now_us, None).unwrap();
+        !old.exists()
+    };
+    assert!(goes(1));
+    assert!(!goes(TIDY_US) && goes(1 + TIDY_US));
+    archive.closed("yard", name("2026-11-28/12-00-00+0000.mp4"));
+    assert!(goes(2 + TIDY_US) && !goes(2 + TIDY_US));
+    archive.change_limits(Limits {
+        max_bytes: 2,
+        ..LIMITS
+    });
+    assert!(goes(2 + TIDY_US));
+    // Others fill the disk: whoever asks next is told, too.
+    let full = Limits {
+        keep_free: 10_000,
+        ..LIMITS
+    };
+    archive.change_limits(full);
+    for _ in 0..2 {
+        let e = archive.keep_tidy(3 + TIDY_US, None).unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::StorageFull);
+    }
+}
+
+#[test]
 fn by_age_they_are_deleted_once_an_hour() {
     let rig = Rig::new("age");
     let archive = archive(&rig, u64::MAX);
