@@ -124,8 +124,8 @@ pub(super) const DONE_COMMAND: Key = Key {
     name: "record_done_command",
     default: "",
     doc: doc(
-        "A shell command that is run with each recording of this camera when it ends (or, of one that a crash cut short, at the next \
-          start), one after the other and for an hour at most; at the program's own end for 3 seconds. The environment has FILE (its \
+        "A shell command that is run with each recording of this camera, and each file of its time-lapse, when it ends (or, of one that \
+          a crash cut short, at the next start), one after the other and for an hour at most; at the program's own end for 3 seconds. The environment has FILE (its \
           path) and CAMERA. As with event_command, the program can't shut itself in then.",
     ),
     allowed: "nothing, or a command for sh",
