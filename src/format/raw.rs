@@ -138,11 +138,13 @@ pub fn luma((width, height): (usize, usize), (bytes, of): (&[u8], Lines), sample
         return false;
     }
     samples.clear();
+    // Once, and not for each line: a Raspberry Pi Zero can't divide.
+    let at: [usize; GRID.0] =
+        std::array::from_fn(|column| first + (2 * column + 1) * width / (2 * columns) * step);
     for row in 0..rows {
         let y = (2 * row + 1) * height / (2 * rows);
-        for column in 0..columns {
-            let x = (2 * column + 1) * width / (2 * columns);
-            let Some(sample) = bytes.get(y * of.stride_bytes + first + x * step) else {
+        for at in at {
+            let Some(sample) = bytes.get(y * of.stride_bytes + at) else {
                 return false;
             };
             samples.push(*sample);
