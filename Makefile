@@ -2,6 +2,7 @@
 # make test    all checks, as CI runs them
 # make check   the first minutes of that: format, lints, rooms, unit tests
 # make bench   what it costs, as ratios
+# make zero    what recording, motion and a viewer take of a Raspberry Pi Zero, in instructions of the ARMv6 program
 # make fuzz    60 s of fuzzing for each target (needs a nightly Rust)
 # make browsers   how late the picture is in each browser, by each path; MINUTES=20: does that grow?
 # make programs   OctoPrint, Home Assistant, motion, rclone, proxies, players and RTSP clients as they come, with this as their camera;
@@ -31,7 +32,7 @@ UNITS    = $(patsubst systemd/%,$(SYSTEMD)/system/%,$(wildcard systemd/*.*)) \
 CONFIG   = $(DESTDIR)/etc/fmp4streamer.conf
 AVAHI    = $(DESTDIR)/etc/avahi/services/fmp4streamer.service
 
-.PHONY: run build test check bench browsers programs audio-quality fuzz sync sync-recorded sync-machine sync-browsers soak faults scale dist deb install uninstall
+.PHONY: run build test check bench zero browsers programs audio-quality fuzz sync sync-recorded sync-machine sync-browsers soak faults scale dist deb install uninstall
 
 run: build
 	target/release/fmp4streamer $(ARGS)
@@ -51,6 +52,12 @@ check:
 bench:
 	@tests/need run
 	cargo bench --locked
+
+zero:
+	@tests/need zero
+	packaging/cargo build arm-unknown-linux-musleabihf -- --locked --bins --examples
+	cargo bench --locked -- zero
+	cargo bench --locked -- share
 
 browsers: build
 	@tests/need test

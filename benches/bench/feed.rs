@@ -20,6 +20,7 @@ pub const MARK: &[u8; 16] = b"<frame and time>";
 pub const FPS: u32 = 30;
 const KEY_BYTES: usize = 100_000;
 const OTHER_BYTES: usize = 13_800;
+const PICTURE: &[u8] = include_bytes!("../../tests/fixtures/ffmpeg/ffmpeg_mjpeg_default_tables.jpg");
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
 pub const AUD: [u8; 6] = [0, 0, 0, 1, 9, 0xf0];
 
@@ -72,7 +73,8 @@ pub fn two_slices(number: u64, now_us: u64, out: &mut Vec<u8>) -> usize {
 }
 
 /// Writes the stream to stdout in real time, until nobody reads it: `aud-after` (the next unit's delimiter directly after
-/// each unit, so that a reader knows at once that it is whole), `aud-first` or `none`; each unit is one write.
+/// each unit, so that a reader knows at once that it is whole), `aud-first` or `none`; each unit is one write. As `jpeg`, small JPEG
+/// pictures.
 pub fn run(delimiters: &str) {
     let mut out = std::io::stdout();
     let begun = Instant::now();
@@ -84,7 +86,10 @@ pub fn run(delimiters: &str) {
         if delimiters == "aud-first" || delimiters == "aud-after" && number == 0 {
             bytes.extend_from_slice(&AUD);
         }
-        unit(number, monotonic_us(), &mut bytes);
+        match delimiters {
+            "jpeg" => bytes.extend_from_slice(PICTURE),
+            _ => unit(number, monotonic_us(), &mut bytes),
+        }
         if delimiters == "aud-after" {
             bytes.extend_from_slice(&AUD);
         }

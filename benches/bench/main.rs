@@ -6,7 +6,7 @@
 //! - Fan-out: a 1080p30 stream of 4 Mbit/s to N clients on loopback, against the floor: a bare loop that sends the same
 //!   bytes with one non-blocking send a client. CPU is that of the serving process alone, in % of a core; the age of a
 //!   frame is from before its write into the pipe to after its read at the client.
-//! - A client's share: instructions for each of its frames, by Valgrind, where that is installed. `cargo bench -- share` prints
+//! - A client's share: instructions for each of its frames, by Valgrind and QEMU, where these are installed. `cargo bench -- share` prints
 //!   that alone.
 //! - People: CPU of viewers with sessions against viewers without; ages, and the wait of a user, while a thousand wrong
 //!   passwords a second come. `cargo bench -- people` prints that alone.
@@ -14,6 +14,8 @@
 //!   `cargo bench -- sound` prints that alone.
 //! - Recording: CPU time, memory and bytes to the disk, against a camera that is not recorded; how soon a clip begins, and how long the lists of a month take, against a bare loop over the same files.
 //!   `cargo bench -- recordings` prints that alone.
+//! - Raspberry Pi Zero: what recording and motion take of one, by the instructions of the ARMv6 program in QEMU. `cargo bench -- zero` prints
+//!   that alone.
 //! - `cargo bench -- hundred` alone: the fan-out's rows for a hundred clients.
 //! - `cargo bench -- ratios` alone: the fan-out's ratio for a hundred clients, several times over, and the median.
 //! - `cargo bench -- writers` alone: the age by how a frame is cut into writes, for a quiet machine; `busy-writers` makes
@@ -21,11 +23,13 @@
 
 mod fanout;
 mod feed;
+mod instructions;
 mod people;
 mod recordings;
 mod share;
 mod sound;
 mod writers;
+mod zero;
 
 use fmp4streamer::format::fmp4::{Fragment, Init, Timeline};
 use fmp4streamer::format::h264::{Reader, nal_units};
@@ -49,6 +53,7 @@ fn main() {
         Some("people") => people::print(),
         Some("sound") => sound::print(),
         Some("recordings") => recordings::print(),
+        Some("zero") => zero::print(),
         Some("floor") => fanout::floor(),
         _ => {
             split();
@@ -58,6 +63,7 @@ fn main() {
             people::print();
             sound::print();
             recordings::print();
+            zero::print();
         }
     }
 }

@@ -22,7 +22,7 @@ const HEAD_BYTES: usize = 12 << 10;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A folder for recordings that goes with this.
-struct Folder(PathBuf);
+pub struct Folder(PathBuf);
 
 impl Drop for Folder {
     fn drop(&mut self) {
@@ -41,7 +41,7 @@ pub fn print() {
 }
 
 impl Folder {
-    fn new() -> Result<Folder> {
+    pub fn new() -> Result<Folder> {
         let folder = Folder(std::env::temp_dir().join(format!("fmp4streamer-bench-{}", std::process::id())));
         fs::create_dir(&folder.0)?;
         fs::write(folder.0.join(".fmp4streamer"), "")?;
@@ -49,7 +49,7 @@ impl Folder {
     }
 
     /// The config of a camera that is recorded there, whose section begins with `camera`; more of [server] is before it.
-    fn config(&self, camera: &str) -> String {
+    pub fn config(&self, camera: &str) -> String {
         let folder = self.0.display();
         format!("record_dir = {folder}\nrecord_keep_free = 0\nrecord_max_gb = 10000\n{camera}")
     }

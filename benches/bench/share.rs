@@ -6,6 +6,7 @@
 
 use crate::fanout::{self, MP4, Result, Server};
 use crate::feed;
+use crate::instructions::Counter;
 use memchr::memmem;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
@@ -22,22 +23,26 @@ const CLIENTS: [u64; 2] = [1, 16];
 const FRAMES: [u64; 2] = [20, 80];
 /// What a client costs the program itself does not depend on it.
 const FRAME_BYTES: usize = 400;
-/// For a frame under Valgrind, on a busy machine.
+/// For a frame under Valgrind or QEMU, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Prints the count.
 pub fn print() {
     println!("\nInstructions of the program for a frame to one more client:");
-    match share() {
-        Ok(instructions) => println!("  x86-64: {instructions}"),
-        Err(e) => println!("  x86-64: skipped: {e}"),
+    let by_qemu = || {
+        let counter = Counter::new()?;
+        share(&|clients, frames| count_by_qemu(&counter, clients, frames))
+    };
+    for (machine, share) in [("x86-64", share(&count_by_valgrind)), ("ARMv6", by_qemu())] {
+        match share {
+            Ok(instructions) => println!("{machine:>8}: {instructions}"),
+            Err(e) => println!("{machine:>8}: skipped: {e}"),
+        }
     }
-    // It could log each instruction, which takes minutes, and the time itself then makes most of what is counted.
-    println!("   ARMv6: skipped: Debian's qemu-arm-static has no plugins, and so counts no instructions");
 }
 
-/// The share of a client and a frame.
-fn share() -> Result<u64> {
+/// The share of a client and a frame, by what counts the instructions for so many of both.
+fn share(count: &dyn Fn(u64, u64) -> Result<u64>) -> Result<u64> {
     let of_frames = |clients| {
         let (few, many) = (count(clients, FRAMES[0])?, count(clients, FRAMES[1])?);
         Ok::<_, Box<dyn std::error::Error>>(many.saturating_sub(few))
@@ -47,8 +52,8 @@ fn share() -> Result<u64> {
     Ok(many.saturating_sub(few) / client_frames)
 }
 
-/// The instructions for so many clients and frames: Valgrind's callgrind says at its end what it has counted.
-fn count(clients: u64, frames: u64) -> Result<u64> {
+/// Valgrind's callgrind says at its end what it has counted.
+fn count_by_valgrind(clients: u64, frames: u64) -> Result<u64> {
     if !cfg!(target_arch = "x86_64") {
         return Err("this is another machine".into());
     }
@@ -62,6 +67,13 @@ fn count(clients: u64, frames: u64) -> Result<u64> {
         .split_once("Collected :")
         .ok_or("valgrind counted nothing")?;
     Ok(count.lines().next().unwrap_or_default().trim().parse()?)
+}
+
+fn count_by_qemu(counter: &Counter, clients: u64, frames: u64) -> Result<u64> {
+    let fifo = Fifo::new()?;
+    let server = fanout::start_by(counter.command("fmp4streamer", "share"), &fifo.command(), "")?;
+    play(server, &fifo, clients, frames)?;
+    Ok(counter.read("share")?.instructions)
 }
 
 /// Plays so many frames to so many clients, each frame once all have had the one before, and ends the server; gives what
