@@ -55,7 +55,7 @@ bench:
 
 zero:
 	@tests/need zero
-	packaging/cargo build arm-unknown-linux-musleabihf -- --locked --bins --examples
+	packaging/cargo build arm-unknown-linux-musleabihf -- --bins --examples
 	cargo bench --locked -- zero
 	cargo bench --locked -- share
 
