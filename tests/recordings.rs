@@ -330,7 +330,14 @@ fn what_was_recorded_is_listed_played_and_deleted() {
         let (head, _) = get(&server, &format!("/yard/recordings/{path}"));
         assert!(["404", "503"].contains(&status(&head)), "{path}: {head}");
     }
-    assert_eq!(list_of_day(&server, "../../yard"), "[]");
+    // Whoever writes a day in another way is told how.
+    for path in ["recordings?day=", "recordings.m3u8?day=", "clip.mp4?day="] {
+        for day in ["../../yard", "yesterday", "2026-13-01"] {
+            let (head, answer) = get(&server, &format!("/yard/{path}{day}"));
+            assert_eq!(status(&head), "400", "{path}{day}");
+            assert!(String::from_utf8_lossy(&answer).contains("2026-11-28"));
+        }
+    }
 
     // A playlist of all, which ffmpeg and our own eyes take.
     let playlist = text(&server, &format!("/yard/recordings.m3u8?day={}", today));

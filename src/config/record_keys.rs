@@ -56,8 +56,8 @@ pub(super) const KEEP_FREE: Key = Key {
     name: "record_keep_free",
     default: "10",
     doc: doc(
-        "How many percent of the disk are kept free: the oldest recordings are deleted for it. If other files leave less than half of \
-          that free, recording stops.",
+        "How many percent of the disk are kept free: the oldest recordings are deleted for it. If other files leave less than that \
+          free, recording stops.",
     ),
     allowed: "a whole number from 0 to 90",
     set: |draft, text| {

@@ -285,8 +285,7 @@ impl Archive {
     /// tells.
     ///
     /// # Errors
-    /// Those of statvfs(3). `StorageFull` if not even half of what is to be kept free is: others fill the disk, which is not to be made
-    /// worse.
+    /// Those of statvfs(3). `StorageFull` if others fill the disk so far that what is recorded would be deleted as soon as it ends.
     pub fn tidy(&self, now_s: Option<u64>, is_full: bool) -> io::Result<usize> {
         let open = own(&self.open);
         let mut limits = *own(&self.limits);
@@ -327,7 +326,8 @@ impl Archive {
             // A day goes with its last recording; one that has others, or what is not ours, stays.
             _ = path.parent().map(fs::remove_dir);
         }
-        if free < all / 200 * limits.keep_free {
+        let open_bytes: u64 = recordings.iter().filter(|it| it.is_open).map(|it| it.bytes).sum();
+        if free + open_bytes < all / 100 * limits.keep_free {
             return Err(ErrorKind::StorageFull.into());
         }
         Ok(deleted)
@@ -351,20 +351,21 @@ impl Archive {
 /// What is wrong, and the way out.
 pub fn why(e: &io::Error) -> String {
     let known = match e.kind() {
-        ErrorKind::StorageFull => "the disk is full, and there is nothing older to delete",
+        ErrorKind::StorageFull => {
+            "the disk is full, or record_keep_free percent of it are not free, and there is nothing older to delete: make room"
+        }
         ErrorKind::QuotaExceeded => "the quota of the disk is used up",
         ErrorKind::ReadOnlyFilesystem => {
             "the disk is read-only (dmesg says why), or closed to the service (ReadWritePaths= in its unit)"
         }
         ErrorKind::NotFound => {
-            return format!(
-                "record_dir has no file {MARKER}: is its disk mounted? In a new folder, make one with touch"
-            );
+            "record_dir has no file .fmp4streamer: is its disk mounted? A new folder needs one (mkdir, then touch)"
         }
+        ErrorKind::NotADirectory => "record_dir is no folder, or a camera's or a day's in it is none",
         ErrorKind::WouldBlock => "another program records into record_dir",
         ErrorKind::PermissionDenied => {
-            "record_dir may not be written; it has to belong to the program's user, and a disk that is mounted directly below / to be \
-             there before the program starts"
+            "record_dir may not be written: it has to belong to the program's user (chown). A disk that is mounted directly below / has \
+             to be mounted before the program starts"
         }
         _ => return e.to_string(),
     };

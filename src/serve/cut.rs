@@ -4,7 +4,7 @@ use super::answer::{Answer, Rejection};
 use super::clip::{self, MOST_S};
 use super::exchange::{Ending, Exchange};
 use super::head::Head;
-use super::recordings::{archive, copy, send};
+use super::recordings::{archive, checked_day, copy, send};
 use crate::record::cut::Cut;
 use crate::record::{Archive, Name, folder_of, library};
 use std::fs::File;
@@ -66,7 +66,7 @@ pub fn serve(exchange: &Exchange<'_>) -> io::Result<Ending> {
 /// What is asked for, and the folder in which it is.
 fn find<'a>(exchange: &Exchange<'_>, archive: &'a Archive) -> Result<(&'a Archive, String, Cut), Rejection> {
     let (head, mut folder) = (exchange.head, exchange.camera.stream.name.clone());
-    let day = head.asked("day");
+    let day = head.asked("day").map(checked_day).transpose()?;
     let mut step_s = match head.asked("step").map(str::parse) {
         Some(Ok(step_s)) if STEPS_S.contains(&step_s) => step_s,
         None => day.map_or(0, |_| STEP_S),

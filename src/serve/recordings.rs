@@ -117,6 +117,17 @@ fn delete(exchange: &Exchange<'_>, path: &str) -> Result<Answer, Rejection> {
     deleted.map_err(refused).map(|()| Answer::no_content())
 }
 
+/// A day as `day=` has it; an empty one is that of the page where nothing is recorded yet.
+///
+/// # Errors
+/// The answer where it is none.
+pub fn checked_day(day: &str) -> Result<&str, Rejection> {
+    if !day.is_empty() && Name::parse(&format!("{day}/00-00-00+0000.mp4")).is_none() {
+        return Err(Answer::text("400 Bad Request", "day= takes a date, such as 2026-11-28").into());
+    }
+    Ok(day)
+}
+
 /// Where the camera's recordings are.
 ///
 /// # Errors
@@ -164,12 +175,16 @@ struct Found {
 }
 
 /// Looks at each recording of a day in that folder, in their order. What can't be read is left out.
+///
+/// # Errors
+/// Those of [`archive`] and [`checked_day`], and where the day can't be read.
 fn each(
     exchange: &Exchange<'_>,
     camera: &str,
     day: &str,
     found: &mut dyn FnMut(Name, &Found),
 ) -> Result<(), Rejection> {
+    let day = checked_day(day)?;
     let archive = archive(exchange)?;
     // The run of the one before, and its end: media time, and Unix time.
     let mut before = None;

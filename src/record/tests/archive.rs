@@ -182,6 +182,37 @@ fn it_is_tidied_up_once_a_minute_and_where_there_is_reason() {
 }
 
 #[test]
+fn where_others_leave_less_than_is_kept_free_nothing_is_recorded() {
+    let rig = Rig::new("others");
+    let archive = archive(&rig, u64::MAX);
+    let (free, all) = room(archive.root()).unwrap();
+    // What is recorded would be deleted as soon as it ends.
+    let limits = Limits {
+        keep_free: free * 100 / all + 10,
+        ..*own(&archive.limits)
+    };
+    archive.change_limits(limits);
+    let first = &rig.fragments(40)[0];
+    let make = |path: &Path| RecordingFile::create(path, first, ORIGIN, 1000, 0);
+    let (made, file) = archive
+        .create("yard", name("2026-11-20/12-00-00+0000.mp4"), &make)
+        .unwrap();
+    let e = archive.tidy(None, false).unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::StorageFull);
+    assert!(why(&e).contains("record_keep_free"));
+    // What fills the disk is the recording: it goes on.
+    let (path, most) = (archive.path("yard", made), all / 100 * limits.keep_free);
+    File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_len(most)
+        .unwrap();
+    assert_eq!(archive.tidy(None, false).unwrap(), 0);
+    drop(file);
+}
+
+#[test]
 fn by_age_they_are_deleted_once_an_hour() {
     let rig = Rig::new("age");
     let archive = archive(&rig, u64::MAX);
