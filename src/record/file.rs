@@ -285,22 +285,23 @@ pub(super) fn begin(file: &File, size: u64, most: u64) -> io::Result<Vec<u8>> {
 /// The box that begins at this place, with the 8 bytes behind it: of a fragment, all that stands before its payload. It is empty if these are
 /// not all among the `rest` bytes that the file has from there on, or are more than any of ours has.
 pub(super) fn begin_of_box(file: &File, at: u64, rest: u64) -> io::Result<Vec<u8>> {
-    let (mut begin, mut bytes) = (Vec::new(), rest.min(GUESS_BYTES));
+    let mut bytes = rest.min(GUESS_BYTES);
     loop {
-        let known = begin.len();
-        begin.resize(bytes as usize, 0);
-        file.read_exact_at(&mut begin[known..], at + known as u64)?;
-        let Some(size) = begin.first_chunk() else { break };
+        // To resize a vector is slow where code is to be small: byte by byte.
+        let mut begin = vec![0; bytes as usize];
+        file.read_exact_at(&mut begin, at)?;
+        let Some(size) = begin.first_chunk() else {
+            return Ok(begin);
+        };
         bytes = u64::from(u32::from_be_bytes(*size)) + 8;
         if bytes > rest.min(HEAD_BYTES) {
             bytes = 0;
         }
         if bytes <= begin.len() as u64 {
-            break;
+            begin.truncate(bytes as usize);
+            return Ok(begin);
         }
     }
-    begin.truncate(bytes as usize);
-    Ok(begin)
 }
 
 /// The size of a file without zeros at its end: a disk may know the length of what was written and not have its bytes. Neither a NAL
