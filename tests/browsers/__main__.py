@@ -174,7 +174,9 @@ def side_by_side(only):
 def main():
     end_by_exception()
     OUT.mkdir(parents=True, exist_ok=True)
-    Server.program = pathlib.Path(sys.argv[1]).resolve()
+    Server.program = pathlib.Path((sys.argv + [""])[1]).resolve()
+    if not Server.program.is_file():
+        sys.exit(__doc__)
     match sys.argv[2:]:
         case ["--table", *rest]:
             lan.enter(OUT / "hosts")
