@@ -195,6 +195,15 @@ fn a_mark_has_what_was_before_it_recorded_and_a_command_gets_the_file() {
     assert_eq!(all.lines().count(), count, "{all}");
 }
 
+/// A camera of ten JPEG pictures a second, with that in its section.
+fn of_jpeg_pictures(folder: &Path, key: &str) -> Server {
+    let pictures = "ffmpeg -v error -re -f lavfi -i testsrc2=size=320x240:rate=10 -f mjpeg -";
+    Server::with_config(&format!(
+        "[server]\nrecord_dir = {}\nrecord_keep_free = 0\n[exec]\nname = yard\ncommand = {pictures}\n{key}\n",
+        folder.display()
+    ))
+}
+
 #[test]
 fn jpeg_pictures_become_mjpeg_in_mp4() {
     if !have("ffmpeg") || !have("ffprobe") {
@@ -202,12 +211,7 @@ fn jpeg_pictures_become_mjpeg_in_mp4() {
     }
     let dir = Dir::new();
     let folder = folder(&dir);
-    let pictures = "ffmpeg -v error -re -f lavfi -i testsrc2=size=320x240:rate=10 -f mjpeg -";
-    let config = format!(
-        "[server]\nrecord_dir = {}\nrecord_keep_free = 0\n[exec]\nname = yard\ncommand = {pictures}\nrecord = always\n",
-        folder.display()
-    );
-    let mut server = Server::with_config(&config);
+    let mut server = of_jpeg_pictures(&folder, "record = always");
     until("some seconds are recorded", || server.number("frames") >= 30);
     assert_eq!(server.camera("recorder"), "recording");
     server.signal("-TERM");
@@ -364,11 +368,7 @@ fn a_time_lapse_of_jpeg_pictures_plays() {
     }
     let dir = Dir::new();
     let folder = folder(&dir);
-    let pictures = "ffmpeg -v error -re -f lavfi -i testsrc2=size=320x240:rate=10 -f mjpeg -";
-    let mut server = Server::with_config(&format!(
-        "[server]\nrecord_dir = {}\nrecord_keep_free = 0\n[exec]\nname = yard\ncommand = {pictures}\ntimelapse_s = 1\n",
-        folder.display()
-    ));
+    let mut server = of_jpeg_pictures(&folder, "timelapse_s = 1");
     let files = || files_below(&folder.join("yard.timelapse"));
     let mut day = String::new();
     until("there are four pictures", || {

@@ -29,7 +29,7 @@ pub fn days(archive: &Archive, cameras: &[&str]) -> Vec<String> {
 }
 
 /// True if it is the name of a day's folder.
-fn is_day(folder: &str) -> bool {
+pub fn is_day(folder: &str) -> bool {
     Name::parse(&format!("{folder}/12-00-00+0000.mp4")).is_some()
 }
 

@@ -122,7 +122,7 @@ fn delete(exchange: &Exchange<'_>, path: &str) -> Result<Answer, Rejection> {
 /// # Errors
 /// The answer where it is none.
 pub fn checked_day(day: &str) -> Result<&str, Rejection> {
-    if !day.is_empty() && Name::parse(&format!("{day}/00-00-00+0000.mp4")).is_none() {
+    if !day.is_empty() && !library::is_day(day) {
         return Err(Answer::text("400 Bad Request", "day= takes a date, such as 2026-11-28").into());
     }
     Ok(day)

@@ -14,7 +14,6 @@ logs and what was made on the way are kept in target/browsers.
 import contextlib
 import fcntl
 import os
-import pathlib
 import subprocess
 import sys
 import time
@@ -174,9 +173,7 @@ def side_by_side(only):
 def main():
     end_by_exception()
     OUT.mkdir(parents=True, exist_ok=True)
-    Server.program = pathlib.Path((sys.argv + [""])[1]).resolve()
-    if not Server.program.is_file():
-        sys.exit(__doc__)
+    Server.take_program(__doc__)
     match sys.argv[2:]:
         case ["--table", *rest]:
             lan.enter(OUT / "hosts")

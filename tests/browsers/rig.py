@@ -18,7 +18,14 @@ MODULES = HERE.parents[1] / "target" / "tools" / "node_modules"
 
 class Server:
     """The program with this camera (a section of the config; the test picture, if nothing is said)."""
-    program = None      # set by __main__
+    program = None
+
+    @classmethod
+    def take_program(cls, usage):
+        """Takes the program from the command line. What is none ends this with the usage."""
+        cls.program = pathlib.Path((sys.argv + [""])[1]).resolve()
+        if not cls.program.is_file():
+            sys.exit(usage)
 
     def __init__(self, name, camera="[test]\n", server="", listen="127.0.0.1"):
         self.port, self.listen = free_port(), listen

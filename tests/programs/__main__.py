@@ -75,9 +75,7 @@ def main():
     lan.enter(driver.OUT / "hosts")
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir(parents=True)
-    Server.program = pathlib.Path((sys.argv + [""])[1]).resolve()
-    if not Server.program.is_file():
-        sys.exit(__doc__)
+    Server.take_program(__doc__)
     rest, long = sys.argv[2:], "--all" in sys.argv
     home.minutes = next((float(word) for word in rest if word.isdigit()), home.minutes)
     rtsp_clients.seconds = 60 if long else rtsp_clients.seconds
