@@ -41,13 +41,7 @@ fn main() -> io::Result<()> {
             name_of(&first)
         );
     }
-    // None of its texts has one of these.
-    let script = [" => ", " === "]
-        .iter()
-        .fold(spare(&bundle.script), |text, mark| {
-            text.replace(mark, mark.trim())
-        });
-    pack(&script, &out.join(SCRIPT))?;
+    pack(&tight(&spare(&bundle.script)), &out.join(SCRIPT))?;
     let texts = joined(&spare(&fs::read_to_string(ONVIF)?));
     pack(&texts, &out.join("texts.txt"))
 }
@@ -142,6 +136,46 @@ fn spare(text: &str) -> String {
         }
     }
     spared
+}
+
+/// A script without the spaces that only part words from marks, and without line ends where a line can't be over. What is
+/// quoted stays as it is; no quotation goes over a line. A division has spaces about it, other than a regular expression.
+fn tight(script: &str) -> String {
+    let mut tight = String::new();
+    let is_word = |mark: char| mark.is_alphanumeric() || mark == '_' || mark == '$';
+    for line in script.lines() {
+        let mut quote = None;
+        let mut in_class = false; // of a regular expression
+        let mut marks = line.chars().peekable();
+        while let Some(mark) = marks.next() {
+            let (last, next) = (
+                tight.chars().next_back().unwrap_or('\n'),
+                marks.peek().copied().unwrap_or('\n'),
+            );
+            match quote {
+                None if mark == ' ' => {
+                    if !(is_word(last) && is_word(next)) && !(last == next && "+-".contains(next)) {
+                        continue;
+                    }
+                }
+                None if "'\"`".contains(mark) || mark == '/' && next != ' ' => quote = Some(mark),
+                None => {}
+                Some(_) if mark == '\\' => {
+                    tight.push(mark);
+                    tight.extend(marks.next());
+                    continue;
+                }
+                Some('/') if mark == '[' || mark == ']' => in_class = mark == '[',
+                Some(begun) if mark == begun && !in_class => quote = None,
+                Some(_) => {}
+            }
+            tight.push(mark);
+        }
+        if !tight.ends_with([';', ',', '{']) {
+            tight.push('\n');
+        }
+    }
+    tight
 }
 
 /// A style sheet without the spaces and line ends beside its marks, of which none stands in quotes.

@@ -138,6 +138,11 @@ fn is_packed_from(content: &[u8], file: &str) -> bool {
     marks(content) == marks(&spared) && open.iter().all(|pair| !text.contains(pair))
 }
 
+/// What is left without spaces and line ends.
+fn tight(text: &str) -> String {
+    text.split_whitespace().collect()
+}
+
 fn page() -> String {
     std::fs::read_to_string(assets().join("index.html")).unwrap()
 }
@@ -157,7 +162,7 @@ fn the_page_names_its_parts() {
     assert_eq!(&named | &BTreeSet::from([String::new()]), parts);
 }
 
-/// Each is in it once, with all of its lines but for what build.rs puts in place of imports and exports.
+/// Each is in it once, with its lines in their order and its texts, but for what build.rs puts in place of imports and exports.
 #[test]
 fn the_script_has_all_modules() {
     let server = Server::test_picture(&[]);
@@ -169,20 +174,20 @@ fn the_script_has_all_modules() {
         let text = std::fs::read_to_string(&path).unwrap();
         // What is types alone is for tests.
         let is_types = text.contains("\nexport {};\n");
-        let begin = format!("\nconst ${name} = (");
-        let begins: Vec<usize> = format!("\n{script}")
-            .match_indices(&begin)
-            .map(|(at, _)| at)
-            .collect();
+        let begin = format!("const ${name}=(");
+        let begins: Vec<usize> = script.match_indices(&begin).map(|(at, _)| at).collect();
         assert_eq!(begins.len(), usize::from(!is_types), "{name}");
         let Some(&begin) = begins.first() else { continue };
-        let mut lines = script[begin..].lines();
+        let body = tight(&script[begin..]);
         let spared = String::from_utf8(spared(&text)).unwrap();
-        let spared = spared.replace(" => ", "=>").replace(" === ", "===");
-        for line in spared.lines() {
-            let line = line.strip_prefix("export ").unwrap_or(line);
-            let is_there = line.starts_with("import ") || lines.any(|its| its == line);
-            assert!(is_there, "{name}: {line}");
+        let mut at = 0;
+        for line in spared.lines().filter(|line| !line.starts_with("import ")) {
+            let code = tight(line.strip_prefix("export ").unwrap_or(line));
+            let found = body[at..].find(&code);
+            at += found.unwrap_or_else(|| panic!("{name}: {line}"));
+            for text in line.split('\'').skip(1).step_by(2) {
+                assert!(script[begin..].contains(text), "{name}: {text:?}");
+            }
         }
     }
 }
