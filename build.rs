@@ -143,6 +143,7 @@ fn spare(text: &str) -> String {
 fn tight(script: &str) -> String {
     let mut tight = String::new();
     let is_word = |mark: char| mark.is_alphanumeric() || mark == '_' || mark == '$';
+    let parts = |last, next| is_word(last) && is_word(next) || last == next && "+-".contains(next);
     for line in script.lines() {
         let mut quote = None;
         let mut in_class = false; // of a regular expression
@@ -153,13 +154,8 @@ fn tight(script: &str) -> String {
                 marks.peek().copied().unwrap_or('\n'),
             );
             match quote {
-                None if mark == ' ' => {
-                    if !(is_word(last) && is_word(next)) && !(last == next && "+-".contains(next)) {
-                        continue;
-                    }
-                }
+                None if mark == ' ' && !parts(last, next) => continue,
                 None if "'\"`".contains(mark) || mark == '/' && next != ' ' => quote = Some(mark),
-                None => {}
                 Some(_) if mark == '\\' => {
                     tight.push(mark);
                     tight.extend(marks.next());
@@ -167,7 +163,7 @@ fn tight(script: &str) -> String {
                 }
                 Some('/') if mark == '[' || mark == ']' => in_class = mark == '[',
                 Some(begun) if mark == begun && !in_class => quote = None,
-                Some(_) => {}
+                _ => {}
             }
             tight.push(mark);
         }

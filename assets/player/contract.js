@@ -44,6 +44,9 @@
  * @property {(why: string) => void} nextPath This path does not work here.
  * @property {(why: string, so: boolean) => void} setSuspended Nothing is wanted for this reason, or no longer for it.
  * @property {() => void} play Starts the <video>.
+ * @property {(time_s: number, feed: () => void) => void} hold Calls `feed` when it is time for the frame of this media time to
+ *     be decoded and shown, in step with the sound.
+ * @property {() => number | undefined} late_ms Gives by how much the picture is later than the sound, where both are there.
  */
 
 /**
@@ -52,7 +55,6 @@
  * @property {(host: Host) => Link} link
  * @property {(host: Host) => Engine} [engine] Missing where the link's own tag shows the picture.
  * @property {boolean} [jpeg] Also for a camera of JPEG pictures.
- * @property {boolean} [sound] The camera can be heard.
  * @property {() => unknown} can Tells whether the browser has what it takes.
  */
 
@@ -136,8 +138,8 @@
 /**
  * Chooses the path.
  * @typedef {object} Paths
- * @property {(jpeg?: boolean, sound?: boolean) => string} choose Gives the first that the browser can take, that is for
- *     such a camera and has sound, if it can be had. The last one is not asked.
+ * @property {(jpeg?: boolean) => string} choose Gives the first that the browser can take, and that is for such a camera.
+ *     The last one is not asked.
  * @property {() => void} forgive A picture showed, or the failure was not the path's fault.
  * @property {() => boolean} strike It did not open, or ended without a picture from a live camera. Gives whether it did
  *     so too often.
@@ -172,11 +174,35 @@
  * @property {() => void} onStarved Nothing was left to play.
  * @property {(now: number) => number} normal Gives the normal rate, and judges anew from now on.
  * @property {(left: number, rate: number, now: number, late_ms?: number) => number} rate Gives the rate to play at, when a
- *     frame comes and `left` was left to play; `rate`: the present one; `late_ms`: by which pictures show after their time.
+ *     frame comes and `left` was left to play; `rate`: the present one; `late_ms`: as {@link Host.late_ms}.
  * @property {(range: Range, at: number, step: number, starved: boolean, now: number) => boolean} mustSeek Tells that
  *     the picture, at `at`, is not where the data is. `starved`: there is nothing to play.
  * @property {(range: Range, at: number, step: number, now: number) => number | null} seek Jumps: gives the place, or
  *     null if `at` is near enough.
+ */
+
+/**
+ * Knows when sound and picture are due. A zero is the time of ours, in ms, at which media time 0 would be heard or seen.
+ * @typedef {object} Target
+ * @property {() => void} begin Forgets all that it knows.
+ * @property {(zero: number, now: number) => number} onSound Sound came that can be heard as soon as that. Gives the zero to
+ *     play it at; NaN while too little has come.
+ * @property {(zero: number, now: number) => void} onShown A picture shows.
+ * @property {(now: number) => number | undefined} behind Gives by how many ms pictures are later than the sound, if that is known.
+ * @property {() => number} time Gives the zero; NaN if there is none.
+ */
+
+/**
+ * The sound, where it is played beside an engine's pictures; elsewhere only how loud it is.
+ * @typedef {object} Heard
+ * @property {() => void} begin A new link comes.
+ * @property {(bytes: Uint8Array) => void} take Takes an init segment or a fragment of sound.
+ * @property {Host['hold']} hold
+ * @property {Host['late_ms']} late_ms
+ * @property {(time_s: number | undefined, when_ms: number) => void} onShown As {@link Host.onShown}.
+ * @property {() => void} resume Somebody has touched the page.
+ * @property {() => boolean} isBlocked The browser does not let it be heard.
+ * @property {() => void} stop Nobody listens, for now.
  */
 
 /**
@@ -249,7 +275,7 @@
  * @property {(isImage: boolean) => number} turns Quarter turns clockwise that the page has to make.
  * @property {() => Account} describe
  * @property {(type: string, listener: (message: any) => void) => void} onMessage Tells of the server's texts of this type.
- *     `sound`: of each init segment and fragment of sound.
+ *     `peak`: of the sound's, 0 to 1.
  * @property {() => Record<string, string | number | null | undefined>} stats
  */
 

@@ -3,6 +3,7 @@
 const TIMESCALE = 90000;
 /** Bytes of fields before the boxes in a box. @type {Record<string, number>} */
 const FIELDS = { stsd: 8, avc1: 78 }; // 8.5.2, 12.1.3
+const AAC_SAMPLES = 1024; // a frame
 export const AAC = 'mp4a.40.2';
 
 const viewOf = bytes => new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -41,18 +42,24 @@ export function find(bytes, path) {
 	return found;
 }
 
+// The sound's, in an init segment that has it: the second.
+function soundTrack(bytes) {
+	const { begin, end } = find(bytes, 'moov');
+	return [...boxes(bytes, begin, end)].filter(({ type }) => type === 'trak')[1];
+}
+
 /**
- * Reads an init segment: the video's codec string, avcC and quarter turns clockwise, and whether there is sound.
+ * Reads an init segment: the video's codec string, avcC and quarter turns clockwise, and the sound's samples a second, 0 if there is none.
  * @param {Uint8Array} bytes
  */
 export function readInit(bytes) {
 	const avcC = find(bytes, 'moov/trak/mdia/minf/stbl/stsd/avc1/avcC'), description = bytes.slice(avcC.begin, avcC.end);
-	const view = viewOf(bytes), matrix = matrixAt(bytes), { begin, end } = find(bytes, 'moov');
+	const view = viewOf(bytes), matrix = matrixAt(bytes), track = soundTrack(bytes), sound = track && bytes.subarray(track.begin);
 	return {
 		codec: 'avc1.' + [1, 2, 3].map(i => (description[i] + 256).toString(16).slice(1)).join(''),
 		description,
 		turn: Math.atan2(view.getInt32(matrix + 4), view.getInt32(matrix)) / Math.PI * 2, // of its b and a
-		sound: [...boxes(bytes, begin, end)].filter(({ type }) => type === 'trak').length > 1,
+		sound: sound ? viewOf(sound).getUint32(find(sound, 'mdia/mdhd').begin + 20) : 0, // version 1
 	};
 }
 
@@ -66,16 +73,33 @@ export function straighten(bytes) {
 	bytes[matrix + 1] = bytes[matrix + 17] = 1; // 16.16
 }
 
+/** Takes the sound out of an init segment. @param {Uint8Array} bytes */
+export function mute(bytes) {
+	const track = soundTrack(bytes);
+	if (track) bytes.set([102, 114, 101, 101], track.begin - 4); // a box that is "free"
+}
+
 /** Tells a fragment of sound from a picture: by its track_ID (8.8.7). @param {Uint8Array} bytes */
 export const isSound = bytes => viewOf(bytes).getUint32(find(bytes, 'moof/traf/tfhd').begin + 4) > 1;
 
+// 8.8.12, version 1
+function timeOf(bytes, timescale) {
+	const view = viewOf(bytes), tfdt = find(bytes, 'moof/traf/tfdt').begin;
+	return (view.getUint32(tfdt + 4) * 2 ** 32 + view.getUint32(tfdt + 8)) / timescale;
+}
+
+/** Reads a fragment of sound: its time in seconds, its length in samples. @param {Uint8Array} bytes */
+export const readSound = (bytes, rate) => ({
+	time: timeOf(bytes, rate),
+	length: AAC_SAMPLES * viewOf(bytes).getUint32(find(bytes, 'moof/traf/trun').begin + 4),
+});
+
 /** Reads a fragment of one frame; times in seconds. @param {Uint8Array} bytes */
 export function readFragment(bytes) {
-	const view = viewOf(bytes);
-	const tfdt = find(bytes, 'moof/traf/tfdt').begin, trun = find(bytes, 'moof/traf/trun').begin;
+	const view = viewOf(bytes), time = timeOf(bytes, TIMESCALE), trun = find(bytes, 'moof/traf/trun').begin;
 	const { begin, end } = find(bytes, 'mdat');
 	return {
-		time: (view.getUint32(tfdt + 4) * 2 ** 32 + view.getUint32(tfdt + 8)) / TIMESCALE, // 8.8.12, version 1
+		time,
 		// 8.8.8, with data_offset, first_sample_flags, sample_duration
 		key: !(view.getUint32(trun + 12) & 0x10000), // sample_is_non_sync_sample
 		step: view.getUint32(trun + 16) / TIMESCALE,

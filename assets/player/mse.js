@@ -1,7 +1,7 @@
 // An engine: fragments into a <video>, by Media Source Extensions.
 
-import { AAC, join, readInit, straighten } from './mp4.js';
-import { createPace } from './pace.js';
+import { AAC, join, mute, readInit, straighten } from './mp4.js';
+import { ALONE, BESIDE, WITHIN, createPace } from './pace.js';
 
 /** @import { Engine, Host } from './contract.js' */
 
@@ -15,11 +15,12 @@ export const mediaSource = () => window.MediaSource || window['ManagedMediaSourc
 
 /** @param {Host} host @returns {Engine} */
 export function mse(host) {
-	const { view, view: { video }, counters } = host, webkit = isWebKit(), chromium = 'chrome' in window;
-	const Source = mediaSource(), source = new Source(), { sound: isHeard } = view.look();
-	// In WebKit a change of speed is a seek. Firefox has the sound earlier than the picture behind each one, by some 40 ms more.
-	const jumps = isHeard && !webkit && !chromium;
-	const pace = createPace(jumps ? 0.1 : webkit ? 0.05 : isHeard ? 0.03 : 0.015, isHeard, jumps);
+	const { view, view: { video }, counters } = host, webkit = isWebKit();
+	const Source = mediaSource(), source = new Source();
+	// In WebKit a change of speed is a seek.
+	const slop_s = webkit ? 0.05 : 0.015;
+	const early_ms = webkit || 'chrome' in window ? 0 : 16; // Firefox tells of a picture a refresh before it shows
+	let manner = ALONE, pace = createPace(slop_s, manner);
 	const queue = []; // bytes, and their type
 	/** @type {SourceBuffer | undefined} */
 	let buffer;
@@ -29,7 +30,6 @@ export function mse(host) {
 	let offset = 0; // of this link's zero on the video's time line
 	let begins = true; // with the next fragment
 	let end = 0; // of the newest fragment, on that line
-	let late_ms = 0; // by which pictures show after their time, on average
 	let stopped = false;
 
 	/** @returns {[number, number] | null} */
@@ -76,6 +76,7 @@ export function mse(host) {
 	function follow() {
 		const range = newestRange();
 		if (!range || !pace.hasBegun() && queue.length) return;
+		if (document.hidden && video.paused) return; // by the browser, while the sound goes on
 		// A seek ends, unless it leads to where nothing more comes: WebKit would wait there for ever.
 		if (video.seeking && (pace.hasJustSought(now()) || video.currentTime >= range[0])) return;
 		if (pace.mustSeek(range, video.currentTime, self.step, video.readyState < 3, now())) seekToEdge();
@@ -97,18 +98,13 @@ export function mse(host) {
 	function setRate(rate) {
 		if (video.playbackRate === rate) return;
 		video.playbackRate = rate;
-		late_ms = 0; // nobody tells of a hidden page's
 		counters.rate_changes++;
 	}
 
 	function onFrame(when, frame) {
 		if (stopped) return;
-		host.onShown(frame.mediaTime - offset, frame.expectedDisplayTime || when);
+		host.onShown(frame.mediaTime - offset, (frame.expectedDisplayTime || when) + early_ms);
 		video.requestVideoFrameCallback(onFrame);
-		// Chromium shows each picture for as many refreshes of the screen as the ones before: what a hiccup made late, by up to 45 ms,
-		// stays late until the speed changes.
-		if (isHeard && chromium)
-			late_ms += (frame.expectedDisplayTime - now() + 1000 * (video.currentTime - frame.mediaTime) - late_ms) / 30;
 	}
 
 	source['onstartstreaming'] = () => host.setSuspended('full', false); // of a managed one
@@ -116,12 +112,7 @@ export function mse(host) {
 	source.onsourceopen = video.onseeked = append;
 	video.onerror = () => host.onBroken(video.error?.message ?? '');
 	video.onwaiting = () => {
-		if (!pace.hasBegun() || video.seeking) return;
-		pace.onStarved();
-		if (!hasSound || !chromium) return;
-		// It wants twice as much sound each time that it ran out, until it seeks.
-		counters.seeks++;
-		video.currentTime += 0;
+		if (pace.hasBegun() && !video.seeking) pace.onStarved();
 	};
 	if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(onFrame);
 	else video.ontimeupdate = () => host.onShown(video.currentTime - offset, now());
@@ -140,11 +131,14 @@ export function mse(host) {
 			begins = true;
 		},
 		init(bytes) {
-			const { codec, turn, sound } = readInit(bytes);
+			const { codec, turn, sound } = readInit(bytes), has = sound > 0 && webkit, its = sound ? webkit ? WITHIN : BESIDE : ALONE;
+			// In WebKit the sound is the <video>'s, too: an iPhone's is to go on behind other pages.
+			if (!webkit) mute(bytes);
 			// A buffer's tracks stay as many as they were.
-			if (nextType && hasSound !== sound) return host.onBroken('the sound came or went');
-			hasSound = sound;
-			nextType = `video/mp4; codecs="${codec}${sound ? ',' + AAC : ''}"`;
+			if (nextType && hasSound !== has) return host.onBroken('the sound came or went');
+			hasSound = has;
+			if (manner !== its) pace = createPace(slop_s, manner = its);
+			nextType = `video/mp4; codecs="${codec}${has ? ',' + AAC : ''}"`;
 			if (webkit) { // its MSE leaves the turn out: the page turns
 				straighten(bytes);
 				self.turn = turn;
@@ -163,7 +157,7 @@ export function mse(host) {
 			queue.push({ bytes: frame.bytes, type: nextType });
 			append();
 			if (!pace.hasBegun()) return;
-			setRate(video.seeking || video.paused ? pace.normal(now()) : pace.rate(left, video.playbackRate, now(), late_ms));
+			setRate(video.seeking || video.paused ? pace.normal(now()) : pace.rate(left, video.playbackRate, now(), host.late_ms()));
 		},
 		sound(bytes) {
 			if (!hasSound) return;

@@ -9,20 +9,19 @@ import { webcodecs } from './webcodecs.js';
 const MAX_STRIKES = 2; // failures in a row that may be chance
 
 /**
- * The best comes first. `jpeg`: those for a camera of JPEG pictures; a WebSocket says what it is. `sound`: those that have it.
+ * The best comes first. `jpeg`: those for a camera of JPEG pictures; a WebSocket says what it is.
  * @type {Record<string, Path>}
  */
 export const PATHS = {
 	// The least late, but secure origins only; WebKit draws slowly.
 	webcodecs: { link: socketLink, engine: webcodecs, jpeg: true, can: () => !isWebKit() && 'VideoDecoder' in window },
-	ws: { link: socketLink, engine: mse, jpeg: true, sound: true, can: mediaSource },
-	fetch: { link: fetchLink, engine: mse, sound: true, can: mediaSource },
+	ws: { link: socketLink, engine: mse, jpeg: true, can: mediaSource },
+	fetch: { link: fetchLink, engine: mse, can: mediaSource },
 	hls: {
 		link: host => tagLink(host, 'stream.m3u8', host.view.video),
-		sound: true,
 		can: () => document.createElement('video').canPlayType('application/vnd.apple.mpegurl'),
 	},
-	video: { link: host => tagLink(host, 'stream.mp4', host.view.video), sound: true, can: () => true },
+	video: { link: host => tagLink(host, 'stream.mp4', host.view.video), can: () => true },
 	mjpeg: { link: host => tagLink(host, 'stream.mjpeg', host.view.image), jpeg: true, can: () => true },
 };
 
@@ -36,9 +35,8 @@ export function createPaths(table, wanted) {
 		reasons: () => [...reasons],
 		isExhausted: () => !left.length,
 
-		choose(jpeg, sound) {
-			const can = name => (!jpeg || table[name].jpeg) && table[name].can();
-			chosen = left.find(name => (!sound || table[name].sound) && can(name)) ?? left.find(can) ?? left[left.length - 1];
+		choose(jpeg) {
+			chosen = left.find(name => (!jpeg || table[name].jpeg) && table[name].can()) ?? left[left.length - 1];
 			return chosen;
 		},
 

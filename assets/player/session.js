@@ -1,7 +1,9 @@
 // One viewing: keeps a path going while somebody looks, and says how things stand.
 
 import { createClock } from './clock.js';
+import { createHeard } from './heard.js';
 import { firstType, isSound, promiseAtOnce, readFragment } from './mp4.js';
+import { isWebKit } from './mse.js';
 import { PATHS, createPaths, retryDelay } from './paths.js';
 import { Refusal, ask } from './server.js';
 
@@ -27,6 +29,8 @@ export function createSession(view, path, render) {
 	const { video } = view, clock = createClock(), paths = createPaths(PATHS, path);
 	const counters = { shown: 0, skipped: 0, seeks: 0, rate_changes: 0, reconnects: 0, bytes: 0 };
 	const suspensions = new Set(); // reasons to want nothing
+	const isBeside = !isWebKit() && 'AudioContext' in window; // the sound, beside the pictures
+	const heard = createHeard(video, isBeside, peak => listeners.peak?.(peak), unblock);
 
 	/** @type {Link | null} */
 	let link = null;
@@ -53,13 +57,14 @@ export function createSession(view, path, render) {
 
 	function connect() {
 		forJpeg = camera?.codec === 'mjpeg';
-		const name = paths.choose(forJpeg, view.look().sound);
+		const name = paths.choose(forJpeg);
 		if (dataset.path !== name) dropEngine();
 		dataset.path = name;
 		firstData = lastFragment = lateSince = 0;
 		shown = false;
 		lastData = now();
 		clock.restart();
+		heard.begin();
 		if (engine) engine.begin();
 		else {
 			engine = PATHS[name].engine?.(host) ?? null;
@@ -150,7 +155,7 @@ export function createSession(view, path, render) {
 		const isJpeg = camera?.codec === 'mjpeg';
 		if (!camera?.codec || forJpeg === isJpeg) return;
 		forJpeg = isJpeg;
-		if (paths.choose(isJpeg, view.look().sound) === dataset.path) return;
+		if (paths.choose(isJpeg) === dataset.path) return;
 		disconnect();
 		connect();
 	}
@@ -162,9 +167,10 @@ export function createSession(view, path, render) {
 		counters.bytes += bytes.length;
 		const isInit = firstType(bytes) === 'ftyp';
 		if (isInit || isSound(bytes)) {
+			heard.take(bytes); // the engine may change them
 			if (isInit) engine?.init(bytes);
 			else engine?.sound?.(bytes);
-			return listeners.sound?.(bytes);
+			return;
 		}
 		lastFragment = lastData;
 		firstData = firstData || lastData;
@@ -207,6 +213,7 @@ export function createSession(view, path, render) {
 		shown = engineWorks = true;
 		lastShown = now();
 		clock.onShown(time_s, when_ms);
+		heard.onShown(time_s, when_ms);
 	}
 
 	function sendLag() {
@@ -218,27 +225,38 @@ export function createSession(view, path, render) {
 		video.play().then(() => false, error => error.name === 'NotAllowedError').then(so => {
 			autoplayBlocked = so && video.muted;
 			if (!so || autoplayBlocked) return;
-			soundBlocked = video.muted = true;
+			block();
 			play();
 		});
 	}
 
+	function block() {
+		soundBlocked = video.muted = true;
+	}
+
 	// Somebody has touched the page: the browser lets it be heard.
 	function onTouch() {
-		if (!soundBlocked || navigator.userActivation?.hasBeenActive === false) return;
+		if (navigator.userActivation?.hasBeenActive === false) return;
+		heard.resume();
+		unblock();
+	}
+
+	function unblock() {
+		if (soundBlocked) view.hear();
 		soundBlocked = false;
-		view.hear();
 	}
 
 	function setSound(sound) {
 		soundBlocked = false;
 		const isOther = sound !== view.look().sound; // and not what the browser did not let be heard
 		view.hear({ sound });
+		if (!sound) heard.stop();
 		if (isOther && link && engine) {
 			changedAt = now();
-			dropEngine();
+			if (isBeside) disconnect();
+			else dropEngine();
 			connect();
-			if (sound) play(); // within the viewer's touch
+			if (sound && !isBeside) play(); // within the viewer's touch
 		}
 		render();
 	}
@@ -254,6 +272,7 @@ export function createSession(view, path, render) {
 	}
 
 	function watch(link) {
+		if (heard.isBlocked() && !soundBlocked) block();
 		if (link.send && now() - lastPing > PING_MS) sendLag();
 		if (!link.send && now() - lastPoll > POLL_MS) pollStatus();
 		const position = engine?.position();
@@ -277,6 +296,7 @@ export function createSession(view, path, render) {
 		lostAt = 0;
 		if (suspensions.size) {
 			disconnect();
+			heard.stop();
 			clearTimeout(retryTimer);
 			retryTimer = 0;
 		} else if (!link && !retryTimer && !paths.isExhausted()) {
@@ -298,7 +318,7 @@ export function createSession(view, path, render) {
 			if (video.muted) hiddenTimer = setTimeout(setSuspended, HIDDEN_MS, 'hidden', true);
 		} else {
 			firstData = 0;
-			if (link && video.muted) engine?.seekToEdge?.(); // a jump would be heard
+			if (link && (video.muted || isBeside)) engine?.seekToEdge?.(); // or a jump would be heard
 			setSuspended('hidden', false);
 		}
 	}
@@ -367,6 +387,7 @@ export function createSession(view, path, render) {
 	/** @type {Host} */
 	const host = {
 		view, counters, sendLag, onData, onMessage, onShown, onEnd, onBroken, nextPath, setSuspended, play,
+		hold: heard.hold, late_ms: heard.late_ms,
 	};
 	return {
 		reconnect, tick, pause, setSound, onVisibility, describe, stats,

@@ -40,6 +40,14 @@ export function webcodecs(host) {
 		host.onShown(timestamp / 1e6, performance.now() + 16); // a refresh later
 	}
 
+	function decode({ time, key, data }) {
+		if (decoder.state !== 'configured') return; // the engine or its link has ended meanwhile
+		// A decoder that can't keep up goes on with the next key frame.
+		waitsForKey = !key && (waitsForKey || decoder.decodeQueueSize > MAX_QUEUE);
+		if (waitsForKey) host.counters.skipped++;
+		else decoder.decode(new EncodedVideoChunk({ type: key ? 'key' : 'delta', timestamp: time * 1e6, data }));
+	}
+
 	const decoder = new VideoDecoder({ output, error: error => host.onBroken(error.message) });
 	return {
 		picture: canvas,
@@ -52,12 +60,7 @@ export function webcodecs(host) {
 			turn = quarters;
 			waitsForKey = true;
 		},
-		fragment({ time, key, data }) {
-			// A decoder that can't keep up goes on with the next key frame.
-			waitsForKey = !key && (waitsForKey || decoder.decodeQueueSize > MAX_QUEUE);
-			if (waitsForKey) host.counters.skipped++;
-			else decoder.decode(new EncodedVideoChunk({ type: key ? 'key' : 'delta', timestamp: time * 1e6, data }));
-		},
+		fragment: frame => host.hold(frame.time, () => decode(frame)),
 		stop() {
 			if (decoder.state !== 'closed') decoder.close();
 		},

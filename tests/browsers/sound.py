@@ -15,22 +15,22 @@ LEAST_BEEPS = 5     # to judge by
 MANY_BEEPS = 30     # of which nearly all are judged, too,
 HELD_UP_S = 0.02    # where the machine was never held up for longer
 IN_STEP_MS = 20
-# Sound that is earlier by less than 45 ms goes unnoticed (Rec. ITU-R BT.1359). A dozen beeps are over before the page brings Chromium's
-# picture back to it.
+# Sound that is earlier by less than 45 ms goes unnoticed (Rec. ITU-R BT.1359): what is asked of a dozen beeps on a machine that may be
+# busy with other checks.
 UNNOTICED_MS = 40
-OWN_MS = {"chromium": 0, "firefox": -30}    # what each has with any film: -24 to 18, and -35 to -24
 
 # Notes each picture's number, when it was there, and the speed; and when the video stood still or jumped, or the page did not get to
-# look for longer than three pictures last.
+# look for longer than three pictures last. A <canvas> is drawn by the page's next frame, and so is seen one later.
 EYES = """
-    const video = document.querySelector('video'), eyes = window.eyes = { seen: [], breaks: [] };
+    const own = document.querySelector('video'), video = own ?? document.createElement('video');
+    const eyes = window.eyes = { seen: [], breaks: [] };
     for (const type of ['waiting', 'seeking']) video.addEventListener(type, () => eyes.breaks.push(performance.now()));
     let last = window.probe.newest, looked = performance.now();
     (function look(now) {
       const number = window.probe.newest;
       if (now - looked > 100) eyes.breaks.push(now);
       looked = now;
-      if (number !== last) eyes.seen.push([number, now, video.playbackRate]);
+      if (number !== last) eyes.seen.push([number, now - (own ? 0 : 17), video.playbackRate]);
       last = number;
       requestAnimationFrame(look);
     })(looked);"""
@@ -132,11 +132,10 @@ def is_in_step(browser, when, late_ms=lambda: 0, seconds=MEASURE_S, limit_ms=IN_
     told += f"the machine was held up for {1000 * held_up_s:.0f} ms"
     if len(found) < LEAST_BEEPS or abs(late_ms() - late) > IN_STEP_MS / 4:
         return note(browser, f"{when} not judged, as the machine is busy: {told}")
-    middle, own = statistics.median(found), OWN_MS[browser.name]
-    most = p95([abs(one - own) for one in found])
-    text = f"{when} the sound is {middle:.0f} ms behind the picture, {most:.0f} ms at most (95 %) from the {own} of any film"
+    middle, most = statistics.median(found), p95([abs(one) for one in found])
+    text = f"{when} the sound is {middle:.0f} ms behind the picture, {most:.0f} ms off at most (95 %)"
     note(browser, f"{text}; {told}")
-    judged = most if len(found) >= MANY_BEEPS and held_up_s < HELD_UP_S else abs(middle - own)
+    judged = most if len(found) >= MANY_BEEPS and held_up_s < HELD_UP_S else abs(middle)
     check(judged <= limit_ms, text)
 
 
@@ -171,11 +170,14 @@ def sound_is_heard_when_it_is_wanted(browser):
         comes_back(browser, clock, "a restart of the server, with sound", time.time())
         check(word(browser) == "Mute", "it is muted after a restart of the server")
         hears(browser, "after a restart of the server")
-        browser.errors()    # the browser's own word on the server that was away
         browser.cover()
         time.sleep(8)
         check(ways(server) == {"ws"}, "who listens behind another tab does not any more")
+        server.stop()
+        server.start()
+        hears(browser, "behind another tab, after a restart of the server")
         browser.uncover()
+        browser.errors()    # the browser's own word on the server that was away
         show()
         becomes_live(browser, clock)
         browser.press("x")  # where a page that was opened anew may not be heard until it is touched
@@ -196,19 +198,24 @@ def sound_is_heard_when_it_is_wanted(browser):
         check(not errors, f"on the console: {errors}")
 
 
-def the_best_path_is_left_for_sound_and_taken_again(browser):
+def the_best_path_has_sound_too(browser):
     """On localhost, where that is WebCodecs; and a camera without sound has no button."""
+    if not browser.loudspeaker.processes:
+        raise Skip("no pulseaudio here")
     with served(browser, "sound-path", CAMERA, at="localhost") as (server, clock, show):
         show()
         becomes_live(browser, clock)
         offers(browser, "Unmute")
         check(path(browser) == "webcodecs", path(browser))
         browser.run(WATCH)
-        for key, says, way in ("m", "Mute", "ws"), ("m", "Unmute", "webcodecs"):
-            browser.press(key)
-            offers(browser, says)
-            check(path(browser) == way, f"by {path(browser)}")
-            becomes_live(browser, clock)
+        unmutes(browser)
+        check(path(browser) == "webcodecs", f"with sound by {path(browser)}")
+        becomes_live(browser, clock)
+        is_in_step(browser, "by WebCodecs", limit_ms=UNNOTICED_MS)
+        browser.press("m")
+        offers(browser, "Unmute")
+        becomes_live(browser, clock)
+        check(path(browser) == "webcodecs", f"muted by {path(browser)}")
         check(not browser.run("return seen.black"), "the picture was black")
         errors = browser.errors()
         check(not errors, f"on the console: {errors}")

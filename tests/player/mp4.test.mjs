@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { boxes, cut, find, firstType, isSound, join, promiseAtOnce, readFragment, readInit, straighten } from '../../assets/player/mp4.js';
+import { boxes, cut, find, firstType, isSound, join, mute, promiseAtOnce, readFragment, readInit, readSound,
+	straighten } from '../../assets/player/mp4.js';
 
 const seed = name => new Uint8Array(readFileSync(new URL(`../../fuzz/seeds/fmp4_walk/${name}`, import.meta.url)));
 /** The program's own test picture: an init segment and two fragments. */
@@ -63,14 +64,35 @@ test('the init segment says codec, avcC and turn', () => {
 	assert.equal(turn, 0);
 });
 
-test('a second track is the sound, and a fragment says of which it is', () => {
-	assert.equal(readInit(stream).sound, false);
-	const { begin, end } = find(stream, 'moov'), [, video] = boxes(stream, begin, end);
-	const track = stream.slice(video.begin - 8, video.end), both = join([stream.slice(0, end), track]);
+/** The same with a track of sound: as much of it as is looked at. */
+function withSound() {
+	const { begin, end } = find(stream, 'moov'), empty = new Array(16).fill(0);
+	const track = new Uint8Array(box('trak', box('mdia', box('mdhd', u32(0x1000000), empty, u32(48_000)))));
+	const both = join([stream.slice(0, end), track]);
 	both.set(u32(end - begin + 8 + track.length), begin - 8);
-	assert.deepEqual(readInit(both), { ...readInit(stream), sound: true });
+	return both;
+}
+
+test('a second track is the sound, and a fragment says of which it is', () => {
+	assert.equal(readInit(stream).sound, 0);
+	assert.deepEqual(readInit(withSound()), { ...readInit(stream), sound: 48_000 });
 	assert.equal(isSound(fragment()), false);
 	assert.equal(isSound(fragment({ track: 2 })), true);
+});
+
+test('the sound is taken out of an init segment that has it', () => {
+	const bytes = withSound(), size = bytes.length, same = stream.slice();
+	mute(bytes);
+	const { begin, end } = find(bytes, 'moov');
+	assert.deepEqual(types(bytes, begin, end), ['mvhd', 'trak', 'mvex', 'free']);
+	assert.equal(bytes.length, size);
+	assert.deepEqual(readInit(bytes), readInit(stream));
+	mute(same);
+	assert.deepEqual(same, stream);
+});
+
+test('a fragment of sound says its time and length', () => {
+	assert.deepEqual(readSound(fragment({ track: 2, time: [0, 24_000] }), 48_000), { time: 0.5, length: 1024 });
 });
 
 test('the matrix says the turn, and straightening takes it out', () => {

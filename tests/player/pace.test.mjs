@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createPace } from '../../assets/player/pace.js';
+import { ALONE, BESIDE, WITHIN, createPace } from '../../assets/player/pace.js';
 
 const STEP = 1 / 30;
 
 /** A pace that has jumped at 1000 ms. */
 function begun() {
-	const pace = createPace(0.015);
+	const pace = createPace(0.015, ALONE);
 	pace.seek([0, 1], 0, STEP, 1000);
 	pace.normal(1000);
 	return pace;
@@ -19,7 +19,7 @@ function play(pace, left, rate, now, until) {
 }
 
 test('a new link jumps to the newest picture, less one frame and the margin', () => {
-	const pace = createPace(0.015);
+	const pace = createPace(0.015, ALONE);
 	assert.equal(pace.hasBegun(), false);
 	assert.equal(pace.mustSeek([0, 1], 0.95, STEP, false, 500), true);
 	assert.ok(Math.abs(pace.seek([0, 1], 0, STEP, 500) - (1 - STEP - 0.01)) < 1e-9);
@@ -29,7 +29,7 @@ test('a new link jumps to the newest picture, less one frame and the margin', ()
 });
 
 test('it does not jump to where it is, nor before the data', () => {
-	const pace = createPace(0.015);
+	const pace = createPace(0.015, ALONE);
 	assert.equal(pace.seek([0, 1], 1 - STEP - 0.02, STEP, 500), null);
 	assert.equal(pace.seek([5, 5.01], 5.005, STEP, 500), null);
 	assert.equal(pace.seek([5, 5.01], 4.999, STEP, 500), 5);
@@ -78,8 +78,8 @@ test('the least that was left counts', () => {
 	assert.equal(play(pace, 0.2, 1, 1533, 2100), 1);
 });
 
-test('with sound it begins where the browser has some of it, and plays the rest off', () => {
-	const pace = createPace(0.015, true), to = pace.seek([0, 1], 0, STEP, 1000);
+test('with sound in it, it begins where the browser has some of it, and plays the rest off', () => {
+	const pace = createPace(0.015, WITHIN), to = pace.seek([0, 1], 0, STEP, 1000);
 	assert.ok(Math.abs(1 - STEP - 0.15 - 0.2 - to) < 1e-9, String(to));
 	assert.equal(pace.mustSeek([0, 10], 9.4, STEP, false, 5000), false);
 	assert.equal(pace.mustSeek([0, 10], 9.3, STEP, false, 5000), true);
@@ -93,37 +93,37 @@ test('with sound it begins where the browser has some of it, and plays the rest 
 	assert.ok(margin > 0.175 && margin < 0.18, String(margin));
 });
 
-test('pictures that are not with their sound are brought back by a moment of another speed, now and then', () => {
-	const pace = createPace(0.03, true), off = 20;
-	pace.seek([0, 1], 0, STEP, 1000);
-	pace.normal(1000);
-	const speeds = [];
-	for (let now = 1000, rate = 1; now < 31_000; now += 20) {
-		const next = pace.rate(0.15, rate, now, off);
-		if (next !== rate) speeds.push([next, now]);
-		rate = next;
-	}
-	assert.deepEqual(speeds.slice(0, 4), [[0.95, 4000], [1, 4400], [0.95, 13_400], [1, 13_800]]);
-	// What is near enough, or is played off anyway, is not.
-	for (const [left, late_ms, rate] of [[0.15, -10, 1], [0.3, 20, 1.05]]) {
-		const pace = createPace(0.03, true);
-		pace.seek([0, 1], 0, STEP, 1000);
+test('with sound beside it, pictures that are early or late come to it by another speed, once', () => {
+	for (const [late_ms, left, rate, for_ms] of [[370, 0.5, 1.2, 1000], [-60, 0.1, 0.8, 300], [200, 0.06, 1.2, 200]]) {
+		const pace = createPace(0.015, BESIDE);
+		assert.ok(Math.abs(1 - STEP - 0.06 - pace.seek([0, 1], 0, STEP, 1000)) < 1e-9);
 		pace.normal(1000);
-		assert.equal(pace.rate(left, 1, 4000, late_ms), rate);
+		assert.equal(pace.rate(left, 1, 1900, late_ms), 1);
+		assert.equal(pace.rate(left, 1, 2034, late_ms), rate);
+		assert.equal(pace.rate(left, rate, 2034 + for_ms - 20, late_ms), rate);
+		assert.equal(pace.rate(left, rate, 2034 + for_ms + 20, late_ms), 1);
+		// What a refresh makes of it is left alone for a while then.
+		assert.equal(pace.rate(left, 1, 5000, 13), 1);
+		assert.equal(pace.rate(left, 1, 7000, -13), 1);
+		let now = 9000;
+		for (let i = 0; i < 30; i++) pace.rate(left, 1, now += 1100, 0);
+		assert.equal(pace.rate(left, 1, now + 1100, 13), 1.2);
 	}
 });
 
-test('with sound of one speed it jumps over what is too much, once', () => {
-	const pace = createPace(0.1, true, true), range = [0, 1], late = 1 - STEP - 0.1 - 0.15;
-	const to = pace.seek(range, 0, STEP, 1000);
-	assert.ok(Math.abs(1 - STEP - 0.1 - to) < 1e-9, String(to));
+test('with sound beside it, pictures are right at 9 ms, and what is not there is not played off', () => {
+	const pace = createPace(0.015, BESIDE);
+	pace.seek([0, 1], 0, STEP, 1000);
 	pace.normal(1000);
-	assert.equal(play(pace, 0.25, 1, 1000, 4000), 1);
-	assert.equal(pace.mustSeek(range, late, STEP, false, 4000), false);
-	assert.equal(play(pace, 0.25, 1, 4000, 4034), 1);
-	assert.equal(pace.mustSeek(range, late, STEP, false, 4034), true);
-	assert.ok(Math.abs(pace.seek(range, late, STEP, 4034) - to) < 1e-9);
-	assert.equal(pace.mustSeek(range, to, STEP, false, 4067), false);
+	assert.equal(pace.rate(0.1, 1, 3000, 9), 1);
+	assert.equal(pace.rate(0.02, 1, 5000, 100), 1);
+	assert.equal(pace.rate(0.1, 1, 7000, 11), 1.2);
+	// Without any to go by, it is what is left to play that counts.
+	const alone = createPace(0.015, BESIDE);
+	alone.seek([0, 1], 0, STEP, 1000);
+	alone.normal(1000);
+	assert.equal(alone.rate(0.07, 1, 3000), 1);
+	assert.equal(alone.rate(0.1, 1, 5000), 1.2);
 });
 
 test('the margin grows when the picture starves, to a limit, and shrinks again', () => {

@@ -21,20 +21,6 @@ test('a camera of JPEG pictures is for some of them', () => {
 	assert.deepEqual(Object.keys(PATHS).filter(name => PATHS[name].jpeg), ['webcodecs', 'ws', 'mjpeg']);
 });
 
-test('one with sound is taken while the camera is to be heard, and the best one again', () => {
-	const sound = { sound: true, can: () => true };
-	const paths = createPaths({ a: yes, b: no, c: sound, d: sound, e: { jpeg: true, can: () => true } }, null);
-	assert.deepEqual([paths.choose(false, false), paths.choose(false, true), paths.choose(false, false)], ['a', 'c', 'a']);
-	// A camera of JPEG pictures has none.
-	assert.equal(paths.choose(true, true), 'e');
-	assert.equal(paths.choose(false, true), 'c');
-	paths.skip('no WebSocket gets through');
-	assert.deepEqual([paths.choose(false, false), paths.choose(false, true)], ['a', 'd']);
-	paths.skip('it does not play');
-	assert.equal(paths.choose(false, true), 'a', 'better a picture than nothing');
-	assert.deepEqual(Object.keys(PATHS).filter(name => PATHS[name].sound), ['ws', 'fetch', 'hls', 'video']);
-});
-
 test('one that is asked for is taken alone, if there is such a one', () => {
 	const paths = createPaths({ a: yes, b: no }, 'b');
 	assert.equal(paths.choose(), 'b');
