@@ -131,7 +131,7 @@ fn is_packed_from(content: &[u8], file: &str) -> bool {
     }
     let marks = |bytes: &[u8]| {
         let text = String::from_utf8(bytes.to_vec()).unwrap();
-        text.split_whitespace().collect::<String>().replace(";}", "}")
+        tight(&text).replace(";}", "}")
     };
     let text = String::from_utf8(content.to_vec()).unwrap();
     let open = ["\n", ": ", "; ", ", ", "{ ", "} ", " {", " }", ";}"];

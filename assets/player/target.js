@@ -31,7 +31,7 @@ export function createTarget() {
 		behind(now) {
 			shown = shown.filter(({ at }) => at > now - FRESH_MS);
 			const behind = quantile(shown.map(({ zero }) => zero)) - target;
-			return behind === behind ? behind : undefined;
+			return Number.isNaN(behind) ? undefined : behind;
 		},
 
 		onShown(zero, now) {
@@ -39,22 +39,20 @@ export function createTarget() {
 		},
 
 		onSound(zero, now) {
-			if (target !== target && zero < ready[0] - OLD_MS) ready = [];
+			const isNew = Number.isNaN(target);
+			if (isNew && zero < ready[0] - OLD_MS) ready = [];
 			ready = [...ready, zero].slice(-MANY);
-			const soonest = quantile(ready, 0.95) + SPARE_MS, excess = target - soonest, behind = self.behind(now) ?? 0;
-			if (ready.length < FEW) return target;
-			if (target !== target) target = soonest;
-			else if (now > judgeAt) {
-				late = behind > LATE_MS ? late + 1 : 0;
-				waits = late > PATIENCE || waits && behind > -SPARE_MS;
-				if (excess < -SPARE_MS) target += Math.min(-excess, RAISE_MS);
-				else if (late > PATIENCE) target += behind;
-				else if (excess > FAR_MS && !waits) target = soonest;
-				else if (excess > SPARE_MS && behind < (waits ? SPARE_MS : LATE_MS)) target -= Math.min(excess, LOWER_MS);
-			} else {
-				return target;
-			}
+			if (ready.length < FEW || !isNew && now <= judgeAt) return target;
 			judgeAt = now + JUDGE_MS;
+			const soonest = quantile(ready, 0.95) + SPARE_MS;
+			if (isNew) return target = soonest;
+			const excess = target - soonest, behind = self.behind(now) ?? 0;
+			late = behind > LATE_MS ? late + 1 : 0;
+			waits = late > PATIENCE || waits && behind > -SPARE_MS;
+			if (excess < -SPARE_MS) target += Math.min(-excess, RAISE_MS);
+			else if (late > PATIENCE) target += behind;
+			else if (excess > FAR_MS && !waits) target = soonest;
+			else if (excess > SPARE_MS && behind < (waits ? SPARE_MS : LATE_MS)) target -= Math.min(excess, LOWER_MS);
 			return target;
 		},
 

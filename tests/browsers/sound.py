@@ -199,7 +199,7 @@ def sound_is_heard_when_it_is_wanted(browser):
 
 
 def the_best_path_has_sound_too(browser):
-    """On localhost, where that is WebCodecs; and a camera without sound has no button."""
+    """On localhost, where that is WebCodecs."""
     if not browser.loudspeaker.processes:
         raise Skip("no pulseaudio here")
     with served(browser, "sound-path", CAMERA, at="localhost") as (server, clock, show):
@@ -219,6 +219,9 @@ def the_best_path_has_sound_too(browser):
         check(not browser.run("return seen.black"), "the picture was black")
         errors = browser.errors()
         check(not errors, f"on the console: {errors}")
+
+
+def a_camera_without_sound_has_no_button(browser):
     with served(browser, "silent") as (server, clock, show):
         show()
         becomes_live(browser, clock)
