@@ -1,8 +1,8 @@
 //! Who may have it, and who finds room.
 
 use super::client::Client;
-use super::support::{Server, have, run, until};
-use super::{SERVER, TCP, ffmpeg, has_gstreamer, place, server};
+use super::support::{Server, have, until};
+use super::{SERVER, TCP, ffmpeg, gstreamer, has_gstreamer, place, server};
 
 /// The places are those of HTTP, and so is who may take them.
 #[test]
@@ -139,20 +139,14 @@ fn players_log_in_by_a_digest() {
         }
         if has_gstreamer(&["rtspsrc", "rtph264depay"]) {
             let (user, password) = (format!("user-id={user}"), format!("user-pw={password}"));
-            let pipeline = "protocols=tcp ! rtph264depay ! identity eos-after=2 ! fakesink".split(' ');
-            let source = [
-                "-q",
-                "rtspsrc",
+            let settings = [
                 &format!("location=rtsp://{address}/"),
                 &user,
                 &password,
+                "protocols=tcp",
             ];
-            let played = run(
-                "gst-launch-1.0",
-                &source.into_iter().chain(pipeline).collect::<Vec<_>>(),
-            );
-            let said = String::from_utf8_lossy(&played.stderr);
-            assert_eq!(played.status.success(), good, "{user}: {said}");
+            let (pictures, said) = gstreamer(&settings, "rtph264depay", 2);
+            assert_eq!(!pictures.is_empty(), good, "{user}: {said}");
         }
     }
     until("it is in the log", || {

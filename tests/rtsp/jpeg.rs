@@ -2,7 +2,7 @@
 
 use super::client::Client;
 use super::support::{Dir, Server, film, have, run, until};
-use super::{TCP, UDP, has_gstreamer, place, server};
+use super::{TCP, UDP, gstreamer, has_gstreamer, place, server};
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
@@ -87,13 +87,9 @@ fn jpeg_pictures_are_shown_as_they_were_fed() {
         if !has_gstreamer(&["rtspsrc", "rtpjpegdepay"]) {
             continue;
         }
-        let file = dir.file("pictures.mjpeg");
-        let pipeline = format!(
-            "-q rtspsrc location={url} protocols={protocols} ! rtpjpegdepay ! identity eos-after=51 ! filesink location={}",
-            file.display()
-        );
-        // Its status tells nothing: where its TEARDOWN overtakes its PAUSE, it calls that an error.
-        run("gst-launch-1.0", &pipeline.split(' ').collect::<Vec<_>>());
+        let settings = [&format!("location={url}"), &format!("protocols={protocols}")[..]];
+        let (pictures, _) = gstreamer(&settings, "rtpjpegdepay", 51);
+        let file = dir.write("pictures.mjpeg", pictures);
         assert_shown(&sums(&["-f", "mjpeg", "-i", file.to_str().unwrap()]), &fed);
     }
 
