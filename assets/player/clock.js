@@ -1,5 +1,7 @@
 // How late the picture is, by the server's clock. Pure.
 
+import { quantile } from './numbers.js';
+
 const MAX_AGES = 30;
 const DRIFT = 0.0002; // of two clocks, at most: a quick echo is worth less, the older it is
 
@@ -50,6 +52,6 @@ export function createClock() {
 			ages = [...ages, when_ms + best.ahead_ms - zero_ms - 1000 * time_s].slice(-MAX_AGES);
 		},
 
-		latency: () => ages.length ? Math.round([...ages].sort((a, b) => a - b)[ages.length >> 1]) : null,
+		latency: () => ages.length ? Math.round(quantile(ages)) : null,
 	};
 }

@@ -44,6 +44,7 @@
  * @property {(why: string) => void} nextPath This path does not work here.
  * @property {(why: string, so: boolean) => void} setSuspended Nothing is wanted for this reason, or no longer for it.
  * @property {() => void} play Starts the <video>.
+ * @property {boolean} isBeside The sound is played beside the pictures, not by the <video>.
  * @property {(time_s: number, feed: () => void) => void} hold Calls `feed` when it is time for the frame of this media time to
  *     be decoded and shown, in step with the sound.
  * @property {() => number | undefined} late_ms Gives by how much the picture is later than the sound, where both are there.

@@ -2,7 +2,8 @@
 // decodeAudioData: AudioDecoder is for secure origins.
 
 import { firstType, join, readInit, readSound } from './mp4.js';
-import { createTarget, quantile, within } from './target.js';
+import { quantile, within } from './numbers.js';
+import { createTarget } from './target.js';
 
 /** @import { Heard } from './contract.js' */
 

@@ -15,7 +15,7 @@ export const mediaSource = () => window.MediaSource || window['ManagedMediaSourc
 
 /** @param {Host} host @returns {Engine} */
 export function mse(host) {
-	const { view, view: { video }, counters } = host, webkit = isWebKit();
+	const { view, view: { video }, counters, isBeside } = host, webkit = isWebKit();
 	const Source = mediaSource(), source = new Source();
 	// In WebKit a change of speed is a seek.
 	const slop_s = webkit ? 0.05 : 0.015;
@@ -131,9 +131,8 @@ export function mse(host) {
 			begins = true;
 		},
 		init(bytes) {
-			const { codec, turn, sound } = readInit(bytes), has = sound > 0 && webkit, its = sound ? webkit ? WITHIN : BESIDE : ALONE;
-			// In WebKit the sound is the <video>'s, too: an iPhone's is to go on behind other pages.
-			if (!webkit) mute(bytes);
+			const { codec, turn, sound } = readInit(bytes), has = sound > 0 && !isBeside, its = sound ? isBeside ? BESIDE : WITHIN : ALONE;
+			if (isBeside) mute(bytes);
 			// A buffer's tracks stay as many as they were.
 			if (nextType && hasSound !== has) return host.onBroken('the sound came or went');
 			hasSound = has;

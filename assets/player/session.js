@@ -29,7 +29,8 @@ export function createSession(view, path, render) {
 	const { video } = view, clock = createClock(), paths = createPaths(PATHS, path);
 	const counters = { shown: 0, skipped: 0, seeks: 0, rate_changes: 0, reconnects: 0, bytes: 0 };
 	const suspensions = new Set(); // reasons to want nothing
-	const isBeside = !isWebKit() && 'AudioContext' in window; // the sound, beside the pictures
+	// In WebKit the sound is the <video>'s: an iPhone's is to go on behind other pages.
+	const isBeside = !isWebKit() && 'AudioContext' in window;
 	const heard = createHeard(video, isBeside, peak => listeners.peak?.(peak), unblock);
 
 	/** @type {Link | null} */
@@ -387,7 +388,7 @@ export function createSession(view, path, render) {
 	/** @type {Host} */
 	const host = {
 		view, counters, sendLag, onData, onMessage, onShown, onEnd, onBroken, nextPath, setSuspended, play,
-		hold: heard.hold, late_ms: heard.late_ms,
+		isBeside, hold: heard.hold, late_ms: heard.late_ms,
 	};
 	return {
 		reconnect, tick, pause, setSound, onVisibility, describe, stats,

@@ -1,5 +1,7 @@
 // When media time 0 is to be heard and seen, where sound is played beside the pictures: as soon as the sound can be. Pure.
 
+import { quantile } from './numbers.js';
+
 const SPARE_MS = 8; // by which sound is there before its time
 const JUDGE_MS = 2000;
 const RAISE_MS = 200, LOWER_MS = 16; // in that time, at most ...
@@ -8,9 +10,6 @@ const FRESH_MS = 700; // for which what was shown counts
 const FEW = 8, MANY = 100; // pieces of sound
 const LATE_MS = 20, PATIENCE = 3; // judgements after which it waits for late pictures
 const OLD_MS = 50; // by which the first pieces of a link come late: the server sends a whole group
-
-export const quantile = (values, part = 0.5) => [...values].sort((a, b) => a - b)[Math.floor(values.length * part)];
-export const within = (value, least, most) => Math.max(least, Math.min(value, most));
 
 /** @returns {import('./contract.js').Target} */
 export function createTarget() {

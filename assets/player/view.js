@@ -1,6 +1,7 @@
 // The picture on its stage: fitted, turned, mirrored, zoomed; its edges; its file.
 
 import { byId, make } from './make.js';
+import { within } from './numbers.js';
 
 /** @import { Look, Picture, View } from './contract.js' */
 
@@ -151,8 +152,9 @@ export function createView(turnsOf, mute) {
 		const [wide, high] = turns % 2 ? [height, width] : [width, height];
 		if (!width) return;
 		const { clientWidth, clientHeight } = stage, fit = Math.min(clientWidth / wide, clientHeight / high);
-		x = within(x, Math.max(0, wide * fit * scale - clientWidth) / 2);
-		y = within(y, Math.max(0, high * fit * scale - clientHeight) / 2);
+		const roomX = Math.max(0, wide * fit * scale - clientWidth) / 2, roomY = Math.max(0, high * fit * scale - clientHeight) / 2;
+		x = within(x, -roomX, roomX);
+		y = within(y, -roomY, roomY);
 		Object.assign(frame.style, {
 			width: width * fit + 'px',
 			height: height * fit + 'px',
@@ -224,5 +226,3 @@ export function createView(turnsOf, mute) {
 	};
 	return self;
 }
-
-const within = (at, room) => Math.max(-room, Math.min(room, at));
