@@ -127,6 +127,32 @@ fn a_config_of_somebody_else_is_not_taken_by_chance() {
     is_refused("it belongs to another user (number 12345)");
 }
 
+#[test]
+fn a_config_that_may_not_be_read_is_told_with_a_way_out() {
+    use std::os::unix::{fs::PermissionsExt, process::CommandExt};
+    let dir = Dir::new();
+    let file = dir.write("a.conf", "[test]\n");
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o000)).unwrap();
+    let mut check = Command::new(Server::PROGRAM);
+    check.arg("--check").arg("-c").arg(&file);
+    // Root may read anything.
+    if file.metadata().unwrap().uid() == 0 {
+        check.uid(12345);
+    }
+    let Ok(output) = check.output() else {
+        return support::skip("no other user can be had here, or it may not run the program");
+    };
+    let said = String::from_utf8(output.stderr).unwrap();
+    let wanted = format!(
+        "{}: can't read the config: no permission; run it with sudo, or let this user read",
+        file.display()
+    );
+    assert!(
+        output.status.code() == Some(2) && said.contains(&wanted),
+        "{said}"
+    );
+}
+
 /// Nothing but one line, and an exit status that containers know (2 is reserved there).
 fn health(args: &[&str]) -> (bool, String) {
     let output = run(&[&["--health"], args].concat());

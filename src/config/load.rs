@@ -74,6 +74,10 @@ impl Config {
                 let why = "it is a directory; -c needs a file, such as /etc/fmp4streamer.conf";
                 Err(Error::new(path, "can't read the config", why))
             }
+            Err(e) if e.kind() == ErrorKind::PermissionDenied => {
+                let why = "no permission; run it with sudo, or let this user read the file and its folder (chgrp, chmod)";
+                Err(Error::new(path, "can't read the config", why))
+            }
             Err(e) => Err(Error::new(path, "can't read the config", e)),
         }
     }
