@@ -26,7 +26,8 @@ const now = () => performance.now();
 
 /** So `many` samples of a piece, by cubic curves through those about each (Catmull-Rom). */
 export const stretch = (samples, from, length, many) => new Float32Array(many).map((_, i) => {
-	const place = from + i * length / many, at = Math.floor(place), t = place - at, [a, b, c, d] = samples.subarray(at - 1, at + 3);
+	const place = from + i * length / many, at = Math.floor(place), t = place - at;
+	const a = samples[at - 1], b = samples[at], c = samples[at + 1], d = samples[at + 2]; // or it makes an object for each sample
 	return b + t / 2 * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)));
 });
 
