@@ -4,13 +4,20 @@ use super::support::recorders::{decode, length, record};
 use super::support::{Dir, Server, run, until};
 use super::*;
 use fmp4streamer::config::MicName;
+use fmp4streamer::format::fmp4::about;
 use fmp4streamer::source::mic::{Heard, Sound};
+use fmp4streamer::sys::clock::monotonic_us;
 use fmp4streamer::sys::event::Event;
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::sync::Arc;
 use std::thread;
 
 /// The device that captures.
 const CAPTURES: &str = "/dev/snd/pcmC0D1c";
 const DRIVER: &str = "/sys/bus/platform/drivers/snd_aloop";
+/// How far the player is.
+const PLAYED: &str = "/proc/asound/card0/pcm0p/sub0/status";
 /// What is played. A program that is not optimized does not keep up with 48 kHz on a machine as slow as this.
 const RATE: u32 = if cfg!(debug_assertions) { 8000 } else { 48_000 };
 
@@ -35,6 +42,18 @@ impl Loopback {
 
     fn plug_in() {
         fs::write(format!("{DRIVER}/bind"), "snd_aloop.0").unwrap();
+    }
+
+    /// The same, and captures before anybody else does, who looks for it once a second: whatever opens one of its devices first says
+    /// what the other has to do with.
+    fn plug_in_and_hold() -> File {
+        loop {
+            Loopback::plug_in();
+            if let Ok(held) = File::open(CAPTURES) {
+                return held;
+            }
+            drop(Loopback::plug_out());
+        }
     }
 }
 
@@ -350,4 +369,234 @@ fn each_camera_has_its_own_microphone() {
             });
         }
     });
+}
+
+/// A beep of a tenth of a second with each second, half as loud as can be.
+fn beep(dir: &Dir) -> PathBuf {
+    let file = dir.file("beep.wav");
+    let beep = "0.5*sin(2*PI*1000*t)*lt(mod(t,1),0.1)";
+    let source = format!("aevalsrc=exprs='{beep}':sample_rate={RATE}:duration=10");
+    let made = run(
+        "ffmpeg",
+        &[
+            "-v",
+            "error",
+            "-f",
+            "lavfi",
+            "-i",
+            &source,
+            file.to_str().unwrap(),
+        ],
+    );
+    assert_eq!(String::from_utf8_lossy(&made.stderr), "");
+    file
+}
+
+/// Plays that file, which is of whole seconds, again and again.
+fn play_beeps(file: &Path) -> Running {
+    let mut command = Command::new("ffmpeg");
+    command
+        .args(["-v", "error", "-stream_loop", "-1", "-i"])
+        .arg(file);
+    let running = Running::start(command.args(["-c", "copy", "-f", "alsa", "hw:0,0"]));
+    eventually("it plays", Played::begin_us);
+    running
+}
+
+/// When its beeps began is known.
+struct Played {
+    /// Within these times it went on without a stumble.
+    from_us: u64,
+    to_us: u64,
+    /// When the first sample was played, and so captured: the loopback's two devices are at the same place at the same instant, which is
+    /// told to 4 ms, by the kernel's ticks.
+    begun_us: f64,
+}
+
+impl Played {
+    /// Looks at a player of the file for so long, and ends it. Where it was too late with something, so that what follows is not at its time
+    /// any more, the file is played once more.
+    fn new(mut player: Running, file: &Path, length: Duration) -> Played {
+        for _ in 0..5 {
+            let from_us = monotonic_us();
+            let mut begins_us = vec![eventually("it plays", Played::begin_us)];
+            while monotonic_us() < from_us + length.as_micros() as u64 {
+                begins_us.extend(Played::begin_us());
+                thread::sleep(Duration::from_millis(100));
+            }
+            let to_us = monotonic_us();
+            begins_us.sort_by(f64::total_cmp);
+            let [early, begun_us, late] =
+                [5, 50, 95].map(|percent| begins_us[begins_us.len() * percent / 100]);
+            if late - early < IN_STEP_MS * 1e3 / 2.0 {
+                return Played {
+                    from_us,
+                    to_us,
+                    begun_us,
+                };
+            }
+            println!("the player stumbled by {:.0} ms", (late - early) / 1e3);
+            drop(player);
+            player = play_beeps(file);
+        }
+        panic!("the player does not keep up");
+    }
+
+    fn begin_us() -> Option<f64> {
+        let before_us = monotonic_us();
+        let status = fs::read_to_string(PLAYED).ok()?;
+        let now_us = (before_us + monotonic_us()) as f64 / 2.0;
+        let samples = status.lines().find_map(|line| line.strip_prefix("hw_ptr"))?;
+        let samples: f64 = samples.trim_matches([' ', ':']).parse().ok()?;
+        (samples > 0.0).then_some(now_us - samples * 1e6 / f64::from(RATE))
+    }
+
+    /// How much later than a beep began that time is, in milliseconds; None where no beep is judged by it.
+    fn late_ms(&self, us: f64) -> Option<f64> {
+        // What was captured last is still on its way.
+        let judged = self.from_us as f64 + 1e6..self.to_us as f64 - 1e6;
+        let late_us = (us - self.begun_us + 5e5).rem_euclid(1e6) - 5e5;
+        judged.contains(&us).then_some(late_us / 1e3)
+    }
+}
+
+/// How far the sound may be from the picture, of 95 % of all beeps.
+const IN_STEP_MS: f64 = 20.0;
+/// So many of them, before the microphone is unplugged, and as many after.
+const BEEPS: u64 = if cfg!(debug_assertions) { 25 } else { 40 };
+
+/// The beeps that were recorded whole: where each begins, in seconds.
+fn whole_beeps(samples: &[i16]) -> Vec<f64> {
+    let rate = RATE as usize;
+    let mut loud = (0..samples.len()).filter(|at| samples[*at].unsigned_abs() > 8000);
+    let mut beeps = Vec::new();
+    let Some(mut begin) = loud.next() else {
+        return beeps;
+    };
+    let mut end = begin;
+    for at in loud.chain([usize::MAX]) {
+        if at - end > rate / 4 {
+            if (end - begin).abs_diff(rate / 10) < rate / 80 {
+                beeps.push(begin as f64 / f64::from(RATE));
+            }
+            begin = at;
+        }
+        end = at;
+    }
+    beeps
+}
+
+/// When pictures of a file begin, in ticks of media time.
+fn pictures(file: &Path) -> Vec<u64> {
+    let shows = "-v warning -select_streams v -show_entries packet=dts -of csv=p=0";
+    let arguments: Vec<&str> = shows.split(' ').chain([file.to_str().unwrap()]).collect();
+    let text = String::from_utf8(run("ffprobe", &arguments).stdout).unwrap();
+    text.lines()
+        .map(|line| line.trim_end_matches(',').parse().unwrap())
+        .collect()
+}
+
+/// A microphone that hears beeps at times that are known, and pictures whose capture times /status tells. Both times are by
+/// CLOCK_MONOTONIC, so it is known where in a recording each beep belongs beside the pictures: behind ALSA, the servo, the encoder and the
+/// ring it is still there, also once the microphone was unplugged. Beeps that the slow machine captured or played in part are not judged.
+#[test]
+fn viewers_have_a_microphone_in_step_also_after_it_was_unplugged() {
+    let Some(_) = rig() else { return };
+    let _loopback = Loopback::new();
+    let dir = Dir::new();
+    let beep = beep(&dir);
+    let player = play_beeps(&beep);
+    let recordings = Dir::new();
+    recordings.write(".fmp4streamer", "");
+    let folder = recordings.file("").display().to_string();
+    let mut server = Server::with_config(&format!(
+        "[server]\nrecord_dir = {folder}\nrecord_keep_free = 0\nmax_age_ms = 60000\n[test]\nname = yard\nwidth = 160\nheight = 120\n\
+         fps = 10\nmic = hw:Loopback,1\nrecord = always\n"
+    ));
+    until("it is heard", || !server.status("mic").is_empty());
+
+    // By media time: when that picture was captured.
+    let mut captured_us = BTreeMap::new();
+    let file = dir.file("stream.mp4");
+    // Also where this fails, or it would wait for its threads.
+    let goes_on = Arc::new(());
+    let going = Arc::downgrade(&goes_on);
+    let is_over = || going.strong_count() == 0;
+    let (played, quiet) = thread::scope(|scope| {
+        scope.spawn(|| {
+            let (mut stream, mut file) = (server.follow("?times=camera"), File::create(&file).unwrap());
+            let mut last = *b"    ";
+            while last != *b"mdat" || !is_over() {
+                let next = stream.next_box().expect("the stream goes on");
+                file.write_all(&next.bytes).unwrap();
+                last = next.kind;
+            }
+        });
+        scope.spawn(|| {
+            while !is_over() {
+                let status = server.get("/status");
+                let number = |name: &str| {
+                    let (_, after) = status.split_once(&format!("\"{name}\":"))?;
+                    after.split([',', '}']).next()?.parse::<u64>().ok()
+                };
+                captured_us.extend(number("media_90k").zip(number("captured_us")));
+                thread::sleep(Duration::from_millis(200));
+            }
+        });
+        let length = Duration::from_secs(BEEPS);
+        let before = Played::new(player, &beep, length);
+        let quiet_from_us = monotonic_us() as f64 + 2e5;
+        let unplugging = Loopback::plug_out();
+        until("it is missed", || {
+            server.status("mic_why").contains("no such microphone")
+        });
+        drop(unplugging);
+        let held = Loopback::plug_in_and_hold();
+        let quiet = quiet_from_us..monotonic_us() as f64;
+        let player = play_beeps(&beep);
+        drop(held);
+        until("it is heard again", || !server.status("mic").is_empty());
+        let after = Played::new(player, &beep, length);
+        drop(goes_on);
+        ([before, after], quiet)
+    });
+    server.signal("-TERM");
+    assert!(server.wait().success());
+
+    let found = run("find", &[&folder, "-name", "*.mp4"]);
+    let found = String::from_utf8(found.stdout).unwrap();
+    let recorded: Vec<PathBuf> = found.lines().map(PathBuf::from).collect();
+    for (way, files) in [("/stream.mp4", vec![file]), ("the recorder", recorded)] {
+        let mut late_ms = [Vec::new(), Vec::new()];
+        for file in files {
+            let zero_90k = about(&fs::read(&file).unwrap()).map_or(0, |about| about.media_90k);
+            let pictures = pictures(&file).into_iter().map(|at| zero_90k + at);
+            let known: Vec<(u64, u64)> = pictures
+                .filter_map(|at| Some((at, *captured_us.get(&at)?)))
+                .collect();
+            for beep in whole_beeps(&decode(&file)) {
+                let at_90k = zero_90k as f64 + beep * 9e4;
+                let nearest = known.iter().min_by_key(|(at, _)| at.abs_diff(at_90k as u64));
+                let (picture_90k, picture_us) = *nearest.expect("a picture that /status knows");
+                let us = picture_us as f64 + (at_90k - picture_90k as f64) * 100.0 / 9.0;
+                // Those of each second sound alike, but then there were none.
+                assert!(!quiet.contains(&us), "{way}: {us} in {quiet:?}");
+                for (played, late_ms) in played.iter().zip(&mut late_ms) {
+                    late_ms.extend(played.late_ms(us));
+                }
+            }
+        }
+        for (when, mut late_ms) in ["before", "after"].into_iter().zip(late_ms) {
+            late_ms.sort_by(f64::total_cmp);
+            let mut off_ms: Vec<f64> = late_ms.iter().map(|late| late.abs()).collect();
+            off_ms.sort_by(f64::total_cmp);
+            let whole = off_ms.len();
+            assert!(whole as u64 > BEEPS / 2, "{way}: only {whole} whole beeps {when}");
+            let (middle, most) = (late_ms[whole / 2], off_ms[whole * 95 / 100]);
+            println!(
+                "{way}: {when} it was unplugged {whole} beeps are {middle:.1} ms late, {most:.1} ms off at most (95 %)"
+            );
+            assert!(most <= IN_STEP_MS, "{way}, {when}: {late_ms:.1?}");
+        }
+    }
 }
