@@ -2,8 +2,8 @@
 //! `include/uapi/sound/asound.h`.
 //!
 //! Errors of the calls here: EAGAIN: nothing has been captured yet; EPIPE: an overrun, [`Pcm::start`] again; ESTRPIPE: the
-//! machine was suspended, [`Pcm::resume`]; ENODEV: unplugged; EBADFD: not started; EINVAL: the device can't do that; ENOTTY: it is
-//! no PCM device.
+//! machine was suspended, [`Pcm::resume`] or start it again; ENODEV: unplugged; EBADFD: not started; EINVAL: the device can't do
+//! that; ENOTTY: it is no PCM device.
 
 use super::errno::{Result, uninterrupted};
 use nix::{request_code_none, request_code_read, request_code_readwrite};
@@ -332,8 +332,6 @@ impl RawStatus {
 pub struct Pcm {
     file: File,
     frame_bytes: usize,
-    /// The frames after which it wakes who polls for it.
-    pub period: usize,
     /// The frames that it keeps at most.
     pub buffer: usize,
 }
@@ -383,7 +381,6 @@ impl Pcm {
         Ok(Pcm {
             file,
             frame_bytes: format.bytes() * channels as usize,
-            period,
             buffer,
         })
     }
@@ -502,6 +499,24 @@ mod tests {
     }
 
     #[test]
+    fn each_state_of_the_kernels_is_known() {
+        // SNDRV_PCM_STATE_*
+        for (state, known) in [
+            (2, State::Idle), // PREPARED
+            (3, State::Running),
+            (4, State::Overrun), // XRUN
+            (7, State::Suspended),
+            (8, State::Gone), // DISCONNECTED
+        ] {
+            let status = RawStatus {
+                state,
+                ..RawStatus::default()
+            };
+            assert_eq!(status.read().state, known, "{state}");
+        }
+    }
+
+    #[test]
     fn what_is_no_sound_device_says_so() {
         let null = || File::open("/dev/null").unwrap();
         assert_eq!(offer(&null(), &Wish::default()), Err(Errno::ENOTTY));
@@ -510,7 +525,6 @@ mod tests {
         let pcm = Pcm {
             file: null(),
             frame_bytes: 2,
-            period: 480,
             buffer: 960,
         };
         assert_eq!(pcm.start(), Err(Errno::ENOTTY));
