@@ -217,7 +217,8 @@ impl Microphone {
             return Ok(Block::Nothing);
         }
         let frames = match self.pcm.read(&mut self.bytes[..room]) {
-            Err(Errno::EPIPE) => return self.pcm.start().map(|()| Block::Lost),
+            // It stopped, or the machine was suspended, since its state was looked at.
+            Err(Errno::EPIPE | Errno::ESTRPIPE) => return self.pcm.start().map(|()| Block::Lost),
             read => read?,
         };
         let read = &self.bytes[..frames * self.frame_bytes];
