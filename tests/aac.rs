@@ -1,16 +1,43 @@
 //! The sound that our encoder codes, as two decoders that know nothing of each other make it: ffmpeg's and FAAD2's.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // all of it is tests
+#![allow(unsafe_code)] // for the allocator that counts
 
 mod support;
 
-use fmp4streamer::format::aac::{DELAY, FRAME};
+use fmp4streamer::format::aac::{DELAY, Encoder, FRAME};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
 use std::f64::consts::PI;
 use std::fs;
 use std::path::Path;
 use support::adts::adts;
 use support::random::Random;
 use support::{Dir, have, run};
+
+/// The system's allocator, which counts for each thread what it was asked for.
+struct Counting;
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: the system's allocator does all of it; what counts allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller vouches for the layout.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: the caller vouches for both; it is from `alloc`.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
 
 /// A sound, how it is coded, and what that is called where a test fails.
 struct Sound {
@@ -291,4 +318,30 @@ fn nothing_is_heard_before_a_clap() {
         |&start: &usize| power_of(&decoded[start - 480..start - 96]) / power_of(&decoded[start..start + 240]);
     let echo = decibels(power(starts.iter().map(before).map(f64::sqrt)));
     assert!(starts.len() > 20 && echo <= -33.0, "{echo:.1} dB");
+}
+
+/// Loud and quiet, with windows of each kind.
+#[test]
+fn a_frame_allocates_nothing() {
+    for (hz, channels, bit_rate) in [
+        (48_000, 1, 32_000),
+        (48_000, 1, 64_000),
+        (48_000, 2, 112_000),
+        (16_000, 2, 160_000),
+        (8_000, 1, 64_000),
+    ] {
+        let name = format!("{hz} Hz, {channels} channels, {bit_rate} bit/s");
+        let tone = sine(hz, 997.0, 16_000.0, 60_000);
+        let sound = [claps(60_000).0, noise(32_767, 60_000), vec![0; 30_000], tone].concat();
+        let none = ALLOCATIONS.get();
+        let mut encoder = Encoder::new(hz, channels, bit_rate).unwrap();
+        let mut frame = Vec::with_capacity(2 * 768);
+        let before = ALLOCATIONS.get();
+        assert!(before > none, "{name}: nothing is counted");
+        for block in sound.chunks(FRAME * usize::from(channels)) {
+            frame.clear();
+            encoder.encode(block, &mut frame);
+        }
+        assert_eq!(ALLOCATIONS.get() - before, 0, "{name}");
+    }
 }
