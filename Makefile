@@ -2,7 +2,7 @@
 # make test    all checks, as CI runs them
 # make check   the first minutes of that: format, lints, rooms, unit tests
 # make bench   what it costs, as ratios
-# make zero    what recording, motion and a viewer take of a Raspberry Pi Zero, in instructions of the ARMv6 program
+# make zero    what recording, motion, sound and a viewer take of a Raspberry Pi Zero, in instructions of the ARMv6 program
 # make fuzz    60 s of fuzzing for each target (needs a nightly Rust)
 # make browsers   how late the picture is in each browser, by each path; MINUTES=20: does that grow?
 # make programs   OctoPrint, Home Assistant, motion, rclone, proxies, players and RTSP clients as they come, with this as their camera;

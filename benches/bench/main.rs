@@ -14,7 +14,7 @@
 //!   `cargo bench -- sound` prints that alone.
 //! - Recording: CPU time, memory and bytes to the disk, against a camera that is not recorded; how soon a clip begins, and how long the lists of a month take, against a bare loop over the same files.
 //!   `cargo bench -- recordings` prints that alone.
-//! - Raspberry Pi Zero: what recording and motion take of one, by the instructions of the ARMv6 program in QEMU. `cargo bench -- zero` prints
+//! - Raspberry Pi Zero: what recording, motion and sound take of one, by the instructions of the ARMv6 program in QEMU. `cargo bench -- zero` prints
 //!   that alone.
 //! - `cargo bench -- hundred` alone: the fan-out's rows for a hundred clients.
 //! - `cargo bench -- ratios` alone: the fan-out's ratio for a hundred clients, several times over, and the median.

@@ -17,7 +17,9 @@ const VIEWERS: usize = 100;
 const SETTLE: Duration = Duration::from_secs(2);
 const MEASURE: Duration = Duration::from_secs(8);
 const CONFIG: &str = "[test]\nwidth = 320\nheight = 240\nmic = test\n";
-const RATE: usize = 48_000;
+/// How the sound of one channel is coded.
+pub const RATE: usize = 48_000;
+pub const BIT_RATE: u32 = 64_000;
 
 /// What it is like to serve viewers.
 struct Run {
@@ -123,20 +125,23 @@ fn read(stream: &mut impl Read, length: Duration, arrivals: &mut Vec<[f64; 2]>) 
     Ok(())
 }
 
+/// A second of one channel: a tone that glides, and noise, so that there is something to code in every band.
+pub fn second() -> Vec<i16> {
+    let mut noise = 1u32;
+    let sample = |at| {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let seconds = at as f64 / RATE as f64;
+        let tone = (std::f64::consts::TAU * (200.0 + 2000.0 * seconds) * seconds).sin();
+        (tone * 8000.0) as i16 + (noise >> 20) as i16 - 2048
+    };
+    (0..RATE).map(sample).collect()
+}
+
 fn encoder() {
-    let Some(mut encoder) = Encoder::new(RATE as u32, 1, 64_000) else {
+    let Some(mut encoder) = Encoder::new(RATE as u32, 1, BIT_RATE) else {
         return println!("  encoder: failed: it does not take that");
     };
-    // A tone that glides, and noise: there is something to code in every band.
-    let mut noise = 1u32;
-    let second: Vec<i16> = (0..RATE)
-        .map(|at| {
-            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let seconds = at as f64 / RATE as f64;
-            let tone = (std::f64::consts::TAU * (200.0 + 2000.0 * seconds) * seconds).sin();
-            (tone * 8000.0) as i16 + (noise >> 20) as i16 - 2048
-        })
-        .collect();
+    let second = second();
     let took = quickest(|| {
         for samples in second.chunks(FRAME) {
             let mut frame = Vec::new();

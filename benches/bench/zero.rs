@@ -1,10 +1,12 @@
-//! What recording and motion take of a Raspberry Pi Zero: instructions of the ARMv6 program for a second of a camera, beside the same
-//! camera without. They are the same on a busy machine, but for how often a thread wakes up.
+//! What recording, motion and sound take of a Raspberry Pi Zero: instructions of the ARMv6 program for a second of a camera, beside the
+//! same camera without. They are the same on a busy machine, but for how often a thread wakes up.
 
 use crate::fanout::{self, Result, Server};
 use crate::instructions::{Count, Counter};
 use crate::recordings::Folder;
-use std::process::Command;
+use crate::sound::{self, BIT_RATE, RATE};
+use std::io::Write;
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -17,6 +19,10 @@ const MEASURE: Duration = Duration::from_secs(30);
 const LOOKS: f64 = 5.0;
 /// Two runs, so that the program's start is not counted.
 const MANY_LOOKS: [u32; 2] = [100, 300];
+/// So as well.
+const SECONDS_OF_SOUND: [usize; 2] = [5, 15];
+/// The most instructions that a second of sound may take: 4 % of its time.
+const MOST_FOR_SOUND: f64 = 20e6;
 
 /// What a camera gives and what is asked of it; and which other one it is compared with.
 const CAMERAS: [(&str, &str, &str, Option<usize>); 5] = [
@@ -50,7 +56,8 @@ pub fn print() {
     );
     let counted = Counter::new().and_then(|counter| {
         cameras(&counter)?;
-        cells(&counter)
+        cells(&counter)?;
+        encoder(&counter)
     });
     if let Err(e) = counted {
         println!("  skipped: {e}");
@@ -116,5 +123,29 @@ fn cells(counter: &Counter) -> Result<()> {
     let more = count(MANY_LOOKS[1])?.saturating_sub(count(MANY_LOOKS[0])?);
     let of_one = more as f64 / f64::from(MANY_LOOKS[1] - MANY_LOOKS[0]);
     row("motion by the cells of raw pictures", of_one * LOOKS, "");
+    Ok(())
+}
+
+/// Our encoder alone, with what reads the samples; a microphone has to be converted and kept in step besides.
+fn encoder(counter: &Counter) -> Result<()> {
+    let second: Vec<u8> = sound::second().into_iter().flat_map(i16::to_le_bytes).collect();
+    let count = |seconds: usize| -> Result<u64> {
+        let name = format!("aac-{seconds}");
+        let mut command = counter.command("examples/aac", &name);
+        command.args([RATE.to_string(), "1".into(), BIT_RATE.to_string()]);
+        let mut running = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+        // It codes them once this is closed.
+        let samples = running.stdin.take();
+        samples.ok_or("no pipe")?.write_all(&second.repeat(seconds))?;
+        if !running.wait()?.success() {
+            return Err("the example `aac` failed".into());
+        }
+        Ok(counter.read(&name)?.instructions)
+    };
+    let more = count(SECONDS_OF_SOUND[1])?.saturating_sub(count(SECONDS_OF_SOUND[0])?);
+    let of_one = more as f64 / (SECONDS_OF_SOUND[1] - SECONDS_OF_SOUND[0]) as f64;
+    let verdict = if of_one > MOST_FOR_SOUND { "FAILED: " } else { "" };
+    let limit = format!(", {verdict}at most {:.0} million", MOST_FOR_SOUND / 1e6);
+    row("AAC of a microphone (mono, 48 kHz, 64 kbit/s)", of_one, &limit);
     Ok(())
 }
