@@ -191,9 +191,12 @@ impl Numbers {
         }
     }
 
-    /// The init segment that was sent last.
-    pub fn init(&self) -> Option<&Arc<Init>> {
-        self.start.as_ref().map(|(init, _)| init)
+    /// Whether a player can go on with this picture by the init segment that was sent last; None: none was.
+    pub fn serves(&self, picture: &Fragment) -> Option<bool> {
+        let (init, _) = self.start.as_ref()?;
+        let (old, new) = (init.bytes(self.with_sound), picture.init.bytes(self.with_sound));
+        // Who is sent no sound does not care for its format.
+        Some(init.serves(&picture.init) || !self.with_sound && old == new)
     }
 
     /// Has this picture's init segment sent before it, which is given; the first such picture makes the client's zero: its
@@ -218,11 +221,10 @@ impl Numbers {
 
     /// True if this sound is sent to the client.
     pub fn has(&self, sound: &Fragment) -> bool {
-        let is_told = |init: &Arc<Init>| init.serves(&sound.init);
         self.with_sound
             && !self.resumes
             && sound.time_90k >= self.since_90k
-            && self.init().is_some_and(is_told)
+            && self.serves(sound) == Some(true)
     }
 
     /// The fragment's time at this client.
@@ -333,6 +335,23 @@ mod tests {
         assert_eq!(rig.numbers.begin(&picture), rig.init.bytes(false));
         assert_eq!(rig.sent(&picture), (1, 0));
         assert!(!rig.numbers.has(&rig.sound(10_000)));
+    }
+
+    /// A recording of the video alone does not end where a microphone is plugged in.
+    #[test]
+    fn sound_that_comes_is_of_another_format_to_who_is_sent_it() {
+        for (query, wanted) in [("", false), ("audio=0", true)] {
+            let mut rig = Rig::new(query);
+            let picture = rig.picture(1000);
+            assert_eq!(rig.numbers.serves(&picture), None);
+            let (parameters, with_sound) = (Arc::clone(&rig.init.parameters), Arc::clone(&rig.init));
+            rig.init = Arc::new(Init::new(parameters, 0, None));
+            let without = rig.picture(1000);
+            rig.numbers.begin(&without);
+            rig.init = with_sound;
+            assert_eq!(rig.numbers.serves(&without), Some(true));
+            assert_eq!(rig.numbers.serves(&picture), Some(wanted));
+        }
     }
 
     /// As at the start: what is heard was captured with the first picture that is seen, or later.

@@ -120,9 +120,9 @@ impl Wire for Mp4 {
                 }
                 continue;
             }
-            match self.numbers.init() {
-                Some(init) if init.serves(&fragment.init) => {}
-                Some(_) => {
+            match self.numbers.serves(fragment) {
+                Some(true) => {}
+                Some(false) => {
                     self.is_over = true;
                     break;
                 }

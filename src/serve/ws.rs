@@ -454,8 +454,7 @@ impl Ws {
             ws::text(&skipped, out);
             self.skipped = 0;
         }
-        let init = self.numbers.init();
-        if !init.is_some_and(|init| init.serves(&fragment.init)) {
+        if self.numbers.serves(fragment) != Some(true) {
             let init = self.numbers.begin(fragment);
             ws::binary_header(init.len(), out);
             out.extend_from_slice(init);
