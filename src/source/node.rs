@@ -171,6 +171,12 @@ pub(super) fn holders(device: u64) -> Vec<u32> {
     others.collect()
 }
 
+/// The words for a device that our service may not open as it is shipped: of that class, whose group is that.
+pub(super) fn no_permission_as_shipped(path: &Path, class: &str, group: &str) -> String {
+    let why = no_permission(path);
+    format!("{why}; a service needs DeviceAllow=char-{class} rw and SupplementaryGroups={group}")
+}
+
 /// The words for a node that this user may not open, and what to do.
 pub(super) fn no_permission(path: &Path) -> String {
     let Ok(metadata) = fs::metadata(path) else {

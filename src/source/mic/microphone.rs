@@ -2,7 +2,7 @@
 
 use super::convert::Converter;
 use crate::error::{Error, Result};
-use crate::source::node::{UNPLUGGED, busy_with, gone, holders, no_permission};
+use crate::source::node::{UNPLUGGED, busy_with, gone, holders, no_permission_as_shipped};
 use crate::sys::alsa::{Offer, Pcm, SampleFormat, State, Wish, offer};
 use crate::sys::{self, Errno, file};
 use std::fs::{self, File};
@@ -85,7 +85,7 @@ fn open_device(path: &Path) -> Result<(File, Offer, Choice)> {
         let errno = Errno::from_raw(e.raw_os_error().unwrap_or(0));
         let why = match errno {
             errno if gone(errno) => UNPLUGGED.into(),
-            Errno::EACCES | Errno::EPERM => no_permission(path),
+            Errno::EACCES | Errno::EPERM => no_permission_as_shipped(path, "alsa", "audio"),
             Errno::EBUSY => busy(path),
             errno => sys::words(errno),
         };

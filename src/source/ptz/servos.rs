@@ -5,7 +5,7 @@ use super::{hat, pca9685};
 use crate::config::{AxisKeys, HeadKind, PanTilt};
 use crate::error::{Error, Result};
 use crate::ptz::{Axis, Kind};
-use crate::source::node::no_permission;
+use crate::source::node::no_permission_as_shipped;
 use crate::sys::i2c::Device;
 use crate::sys::{self, Errno};
 use std::path::{Path, PathBuf};
@@ -97,10 +97,7 @@ fn why(errno: Errno, path: &Path, address: u8) -> String {
         Errno::ENOENT => "there is no such bus: turn I2C on (sudo raspi-config nonint do_i2c 0), load its module (sudo modprobe \
              i2c-dev), or name another one (i2c_bus =)"
             .into(),
-        Errno::EACCES | Errno::EPERM => format!(
-            "{}; a service needs DeviceAllow=char-i2c rw and SupplementaryGroups=i2c",
-            no_permission(path)
-        ),
+        Errno::EACCES | Errno::EPERM => no_permission_as_shipped(path, "i2c", "i2c"),
         Errno::EREMOTEIO | Errno::ENXIO | Errno::ENODEV => format!(
             "nobody answers at address {address:#04x}: is it plugged in, and does it have its power? (i2c_address =)"
         ),
