@@ -2,6 +2,7 @@
 // decodeAudioData: AudioDecoder is for secure origins.
 
 import { firstType, join, readInit, readSound } from './mp4.js';
+import { isFirefox } from './mse.js';
 import { quantile, within } from './numbers.js';
 import { createTarget } from './target.js';
 
@@ -78,8 +79,8 @@ export function createHeard(video, plays, onPeak, onRunning) {
 		if (output?.sampleRate !== rate) open();
 		if (!output || output.state !== 'running') return;
 		const { currentTime } = output, from = sound.length - length - 2;
-		const { contextTime = 0, performanceTime = 0 } = 'chrome' in window ? output.getOutputTimestamp()
-			: { contextTime: currentTime, performanceTime: now() + FIREFOX_MS };
+		const { contextTime = 0, performanceTime = 0 } = isFirefox() ? { contextTime: currentTime, performanceTime: now() + FIREFOX_MS }
+			: output.getOutputTimestamp();
 		if (!performanceTime || from < 1) return;
 		zeros = [...zeros, performanceTime - 1000 * contextTime].slice(-ZEROS);
 		const zero = quantile(zeros), soonest = currentTime + AHEAD_S;

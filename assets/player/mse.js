@@ -9,6 +9,7 @@ const KEEP_S = 10; // of what was played
 
 const now = () => performance.now();
 export const isWebKit = () => /AppleWebKit(?!.*Chrom)/.test(navigator.userAgent);
+export const isFirefox = () => 'mozInnerScreenX' in window; // or another one of Gecko
 
 // An iPhone has the managed one only.
 export const mediaSource = () => window.MediaSource || window['ManagedMediaSource'];
@@ -19,7 +20,7 @@ export function mse(host) {
 	const Source = mediaSource(), source = new Source();
 	// In WebKit a change of speed is a seek.
 	const slop_s = webkit ? 0.05 : 0.015;
-	const early_ms = webkit || 'chrome' in window ? 0 : 16; // Firefox tells of a picture a refresh before it shows
+	const early_ms = isFirefox() ? 16 : 0; // it tells of a picture a refresh before it shows
 	let manner = ALONE, pace = createPace(slop_s, manner);
 	const queue = []; // bytes, and their type
 	/** @type {SourceBuffer | undefined} */
