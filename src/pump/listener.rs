@@ -3,16 +3,23 @@
 use crate::config::{Camera, MicName};
 use crate::format::aac::{self, Encoder};
 use crate::format::fmp4::{SoundFormat, SoundFrame};
-use crate::source::mic::{Heard, Microphone, Sound};
+use crate::source::mic::{Heard, Sound};
 use crate::stream::Stream;
+use crate::sys::clock;
 use crate::sys::event::Event;
 use crate::{log_info, log_warning, threads};
-use std::mem;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+use std::{mem, thread};
 
 const STACK_BYTES: usize = 256 * 1024;
+/// A camera's first picture waits so long for its microphone: a recording that begins without sound ends where sound comes.
+const FIRST_WAIT: Duration = Duration::from_millis(300);
+const FIRST_LOOK: Duration = Duration::from_millis(5);
+/// Where the last listener has not closed the microphone after so long, it is said.
+const CLOSING: Duration = Duration::from_secs(1);
 /// Bits a second, for one channel and for two.
 const BIT_RATES: [u32; 2] = [64_000, 112_000];
 
@@ -31,6 +38,8 @@ pub(super) struct Listener {
 /// Says to a listener's thread that it ends. The thread has one of it for as long as it may have the microphone.
 pub(super) struct Stop {
     stopped: AtomicBool,
+    /// It is known whether there is a microphone.
+    answered: AtomicBool,
     event: Event,
 }
 
@@ -54,6 +63,7 @@ impl Listener {
         let name = name(camera)?.clone();
         let stop = Arc::new(Stop {
             stopped: AtomicBool::new(false),
+            answered: AtomicBool::new(false),
             event: Event::new().ok()?,
         });
         let listener = Listener {
@@ -65,16 +75,18 @@ impl Listener {
             stream.publish(|state| state.mic = [String::new(), why]);
             return Some(listener);
         }
+        let (is_first, begun) = (stream.ring.sound().is_none(), Instant::now());
         let (stream, gain_db) = (Arc::clone(stream), camera.mic_gain);
         let last = mem::replace(last, Arc::downgrade(&stop));
         let run = Box::new(move || run(&stream, name, gain_db, &last, &stop));
-        match threads::spawn("mic", STACK_BYTES, run) {
-            Ok(_) => Some(listener),
-            Err(e) => {
-                log_warning!("{}: no thread for its microphone: {e}", camera.name);
-                None
-            }
+        if let Err(e) = threads::spawn("mic", STACK_BYTES, run) {
+            log_warning!("{}: no thread for its microphone: {e}", camera.name);
+            return None;
         }
+        while is_first && !listener.stop.answered.load(Relaxed) && begun.elapsed() < FIRST_WAIT {
+            thread::sleep(FIRST_LOOK);
+        }
+        Some(listener)
     }
 }
 
@@ -114,7 +126,11 @@ fn run(stream: &Stream, name: MicName, gain_db: i8, last: &Weak<Stop>, stop: &St
     let declared = stream.ring.sound();
     let mut coder = declared.and_then(|format| Coder::new(format.rate, format.channels));
     if let Some(coder) = &coder {
-        sound.begin(coder.format.rate, coder.format.channels.into());
+        sound.begin(
+            coder.format.rate,
+            coder.format.channels.into(),
+            clock::monotonic_us(),
+        );
     }
     // What was said of the microphone is taken back when the listener is dropped, and then it stays so.
     let publish = |mic: [String; 2]| {
@@ -124,25 +140,28 @@ fn run(stream: &Stream, name: MicName, gain_db: i8, last: &Weak<Stop>, stop: &St
             }
         });
     };
-    let mut told = String::new();
+    let (mut told, begun) = (String::new(), Instant::now());
     while !stop.stopped.load(Relaxed) {
         let may_open = last.strong_count() == 0;
+        if !may_open && told.is_empty() && begun.elapsed() > CLOSING {
+            told = "the microphone's driver has not closed it yet".into();
+            publish([String::new(), told.clone()]);
+        }
         sound.poll(stop.event.as_fd(), may_open, &mut |heard| match heard {
-            Heard::Opened(microphone) => {
-                let Microphone {
-                    rate,
-                    channels,
-                    words,
-                    ..
-                } = microphone;
-                let format = (*rate, *channels as u8);
+            _ if stop.stopped.load(Relaxed) => {}
+            Heard::Opened(rate, channels) => {
+                let format = (rate, channels as u8);
                 let is_coded = |coder: &Coder| (coder.format.rate, coder.format.channels) == format;
                 if !coder.as_ref().is_some_and(is_coded) {
                     coder = Coder::new(format.0, format.1);
                     stream.ring.set_sound(coder.as_ref().map(|coder| coder.format));
+                    stream.request_key_frame();
                 }
+                stop.answered.store(true, Relaxed);
+            }
+            Heard::Begun(words) => {
                 told.clear();
-                publish([words.clone(), String::new()]);
+                publish([words.into(), String::new()]);
                 log_info!("{}: its microphone is heard: {words}", stream.name);
             }
             Heard::Frame(samples, time_us) => {
@@ -157,6 +176,7 @@ fn run(stream: &Stream, name: MicName, gain_db: i8, last: &Weak<Stop>, stop: &St
                     publish([String::new(), why.clone()]);
                     told = why;
                 }
+                stop.answered.store(true, Relaxed);
             }
         });
     }
@@ -167,8 +187,6 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::ring::Limits;
-    use std::thread;
-    use std::time::Duration;
 
     const LIMITS: Limits = Limits {
         max_age: Duration::from_secs(1),
@@ -186,10 +204,12 @@ mod tests {
         (stream, listener)
     }
 
-    fn why_comes(stream: &Stream) -> bool {
+    const NONE: &str = "hw:no-such-card: no such microphone";
+
+    fn why_comes(stream: &Stream, why: &str) -> bool {
         (0..600).any(|_| {
             thread::sleep(Duration::from_millis(100));
-            stream.state().mic[1].contains("hw:no-such-card: no such microphone")
+            stream.state().mic[1].contains(why)
         })
     }
 
@@ -210,19 +230,20 @@ mod tests {
     fn one_waits_until_the_last_has_closed_the_microphone() {
         let held = Arc::new(Stop {
             stopped: AtomicBool::new(true),
+            answered: AtomicBool::new(true),
             event: Event::new().unwrap(),
         });
         let mut last = Arc::downgrade(&held);
         let (stream, listener) = start(false, &mut last);
-        thread::sleep(Duration::from_millis(200));
         assert_eq!(stream.state().mic, ["", ""]);
+        assert!(why_comes(&stream, "has not closed it yet"));
         drop(held);
-        assert!(why_comes(&stream));
+        assert!(why_comes(&stream, NONE));
 
         // The next one waits for its thread in the same way.
         assert!(last.strong_count() > 0);
         drop(listener);
         let (stream, _listener) = start(false, &mut last);
-        assert!(why_comes(&stream));
+        assert!(why_comes(&stream, NONE));
     }
 }

@@ -42,6 +42,11 @@ impl Sets {
         rotation: u16,
         sound: Option<SoundFormat>,
     ) -> Option<Given<'a>> {
+        // Sound that came, went or is another begins with the next key frame; the pictures go on until then.
+        let sound = match &self.init {
+            Some(init) if !start => init.sound,
+            _ => sound,
+        };
         let known = self.parameters.as_ref();
         let same_sound = self.init.as_ref().is_some_and(|init| init.sound == sound);
         let changed = !same_sound || known.is_none_or(|known| !Arc::ptr_eq(known, parameters));

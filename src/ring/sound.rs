@@ -76,6 +76,10 @@ impl Sound {
             return Default::default();
         }
         let is_told = picture.init.sound == self.format && self.zero_us.is_some();
+        if self.picture.is_none() {
+            // Sound may still come to the first picture.
+            (self.heard_us, self.pictures) = (now_us, 0);
+        }
         self.picture = is_told.then(|| (Arc::clone(&picture.init), picture.epoch));
         let is_start = picture.key || picture.refresh.begins;
         if is_start {
@@ -89,9 +93,9 @@ impl Sound {
         self.take().into_iter().partition(is_before)
     }
 
-    /// Adds frames of silence up to that time, if there is sound that they follow and none has come for long.
+    /// Adds frames of silence up to that time, if players have been told of sound and none has come for long.
     fn wait_in_silence(&mut self, until_90k: u64, now_us: u64) {
-        let (true, Some(format), Some(zero_us)) = (self.goes_on, self.format, self.zero_us) else {
+        let (Some(_), Some(format), Some(zero_us)) = (&self.picture, self.format, self.zero_us) else {
             return;
         };
         let frame_us = u64::from(FRAME_SAMPLES) * 1_000_000 / u64::from(format.rate);
@@ -101,9 +105,13 @@ impl Sound {
         let silence = aac::SILENCE[usize::from(format.channels > 1)];
         let until = format.samples(until_90k, 90_000);
         let most = u64::from(QUIET_MOST_S * format.rate / FRAME_SAMPLES);
-        let frames = until.saturating_sub(self.end) / u64::from(FRAME_SAMPLES);
+        let begin = match self.goes_on {
+            true => self.end,
+            false => self.end.max(format.samples(self.start_90k, 90_000)),
+        };
+        let frames = until.saturating_sub(begin) / u64::from(FRAME_SAMPLES);
         for frame in frames.saturating_sub(most)..frames {
-            let samples = self.end + frame * u64::from(FRAME_SAMPLES);
+            let samples = begin + frame * u64::from(FRAME_SAMPLES);
             self.waiting.push(SoundFrame {
                 time_us: zero_us + samples * 1_000_000 / u64::from(format.rate),
                 data: silence.to_vec(),

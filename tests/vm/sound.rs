@@ -110,7 +110,7 @@ fn is_as_loud(samples: &[i16], wanted: u64) -> bool {
 struct Listener {
     sound: Sound,
     wake: Event,
-    /// "opened: WORDS" and "lost: WHY".
+    /// "begun: WORDS" and "lost: WHY".
     news: Vec<String>,
     frames: Vec<(u64, Vec<i16>)>,
     rate: u64,
@@ -144,10 +144,8 @@ impl Listener {
                 rate,
             } = self;
             sound.poll(wake.as_fd(), true, &mut |heard| match heard {
-                Heard::Opened(microphone) => {
-                    *rate = microphone.rate.into();
-                    news.push(format!("opened: {}", microphone.words));
-                }
+                Heard::Opened(has, _) => *rate = has.into(),
+                Heard::Begun(words) => news.push(format!("begun: {words}")),
                 Heard::Frame(samples, time_us) => frames.push((time_us, samples.to_vec())),
                 Heard::Lost(e) => news.push(format!("lost: {e}")),
             });
@@ -190,7 +188,7 @@ fn a_sine_is_heard_as_it_is_played() {
         let _playing = play(channels);
         let mut listener = Listener::new("hw:Loopback,1");
         listener.frames(20);
-        assert_eq!(listener.news, [format!("opened: {RATE} Hz, {words}, 16 bits")]);
+        assert_eq!(listener.news, [format!("begun: {RATE} Hz, {words}, 16 bits")]);
         listener.assert_times();
         // The player of a slow machine may be late at times, which is silence.
         let channels = channels.parse().unwrap();
@@ -259,7 +257,7 @@ fn while_it_is_unplugged_there_is_silence() {
         "it is back {} ms after it was plugged in",
         plugged.elapsed().as_millis()
     );
-    assert!(listener.news[tries].starts_with("opened"), "{:?}", listener.news);
+    assert!(listener.news[tries].starts_with("begun"), "{:?}", listener.news);
     listener.frames(40);
     listener.assert_times();
 }

@@ -92,6 +92,24 @@ fn sets_that_change_are_in_band_and_in_the_init_segment_of_who_comes() {
     assert_eq!(rig.inits[3].parameters, other);
 }
 
+/// A microphone that is plugged in stops no picture: its track begins with the next key frame.
+#[test]
+fn sound_begins_and_ends_with_a_key_frame() {
+    let mut sets = Sets::default();
+    let parameters = parameters(sps(0, 10, 2), &[pps(0, 0, 0)]);
+    let mut take = |key, sound| {
+        let given = sets.take(&parameters, key, 0, sound).unwrap();
+        assert_eq!(given.in_band, [&[0; 0]; 0]);
+        (given.init.sound, given.other_format)
+    };
+    let sound = SoundFormat::new(48_000, 1);
+    assert_eq!(take(true, None), (None, true));
+    assert_eq!(take(false, sound), (None, false));
+    assert_eq!(take(true, sound), (sound, true));
+    assert_eq!(take(false, None), (sound, false));
+    assert_eq!(take(true, None), (None, true));
+}
+
 #[test]
 fn another_format_begins_with_a_key_frame() {
     let mut rig = Rig {

@@ -198,11 +198,13 @@ fn what_does_not_come_is_silence() {
             assert!((959_000..=960_000).contains(end), "{end}");
         }
     }
-    // There is nothing yet that it could follow.
+    // In another epoch it may take as long to begin; then there is silence from the start on.
     waiting.sound.begin_epoch();
     for _ in 0..9 {
         assert_eq!(waiting.picture_now(true, 1_803_000, 30_000_000), none);
     }
+    let filled = waiting.picture_now(false, 1_812_000, 30_300_000);
+    assert_eq!(filled, [vec![(961_600, 965_696)], vec![]]);
 }
 
 /// Another microphone, at a third of the rate, counts fewer samples by the same time.

@@ -26,6 +26,8 @@ const FIRST_90K: u64 = SEGMENT_90K * 3 / 2;
 const LISTED_TARGETS: u64 = SKIP_TARGETS + 1;
 /// Segments that are listed at least.
 const LISTED_LEAST: usize = 6;
+/// The most fragments of sound that wait for the next picture: some minutes.
+const MOST_SOUND: usize = 8192;
 /// No more than this is held, however large the frames are, and whatever the playlist lists.
 pub const MOST_BYTES: usize = 64 << 20;
 
@@ -135,6 +137,7 @@ impl Window {
     pub fn push(&mut self, fragment: &Arc<Fragment>, offset_us: i64) -> Pushed {
         let mut pushed = Pushed::default();
         if fragment.is_sound() {
+            self.sound.drain(..self.sound.len().saturating_sub(MOST_SOUND));
             self.sound.push(Arc::clone(fragment));
             return pushed;
         }

@@ -9,5 +9,4 @@ mod servo;
 mod sound;
 
 pub use listing::{Listed, beside, listing};
-pub use microphone::Microphone;
 pub use sound::{Heard, Sound};

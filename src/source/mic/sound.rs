@@ -7,6 +7,7 @@ use crate::config::MicName;
 use crate::error::{Error, Result};
 use crate::sys::clock::monotonic_us;
 use crate::sys::poll::{poll, readable};
+use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -20,8 +21,10 @@ const SILENCE_US: u64 = 20_000;
 /// What happened.
 #[derive(Debug)]
 pub enum Heard<'a> {
-    /// There is a microphone, and it captures so.
-    Opened(&'a Microphone),
+    /// There is a microphone, of so many samples a second and channels: frames of these come from now on.
+    Opened(u32, usize),
+    /// Its first samples have come. How it captures, in words.
+    Begun(&'a str),
     /// [`FRAME`] samples of each channel, and the time of the first, by CLOCK_MONOTONIC in microseconds.
     Frame(&'a [i16], u64),
     /// There is no microphone, or none any more.
@@ -33,10 +36,12 @@ pub struct Sound {
     name: MicName,
     gain_db: i8,
     microphone: Option<Microphone>,
-    /// Made with the first block.
+    /// Made with the first microphone, if not before.
     servo: Option<Servo>,
     block: Vec<i16>,
     frame: Vec<i16>,
+    /// It has given samples.
+    has_begun: bool,
     /// When samples came last.
     heard_us: u64,
     /// Since then there was an overrun.
@@ -54,15 +59,16 @@ impl Sound {
             servo: None,
             block: Vec::new(),
             frame: Vec::new(),
+            has_begun: false,
             heard_us: 0,
             overrun: false,
             retry_at_us: 0,
         }
     }
 
-    /// Has frames of so many samples a second and channels come from now on: silence until there is a microphone.
-    pub fn begin(&mut self, rate: u32, channels: usize) {
-        self.servo = Some(Servo::new(rate, channels, monotonic_us()));
+    /// Has frames of so many samples a second and channels come from that time on: silence until there is a microphone.
+    pub fn begin(&mut self, rate: u32, channels: usize, now_us: u64) {
+        self.servo = Some(Servo::new(rate, channels, now_us));
         self.frame.resize(FRAME * channels, 0);
     }
 
@@ -85,9 +91,9 @@ impl Sound {
         _ = poll(&mut files, Some(Duration::from_micros(most_us)));
         let now_us = monotonic_us();
         if let Err(e) = self.listen(now_us, may_open, sink) {
-            self.microphone = None;
-            self.retry_at_us = now_us + RETRY_US;
             sink(Heard::Lost(e));
+            self.microphone = None; // its driver may take its time
+            self.retry_at_us = now_us + RETRY_US;
         }
         if let Some(servo) = &mut self.servo {
             if self.microphone.is_none() {
@@ -103,23 +109,29 @@ impl Sound {
         let Some(microphone) = &mut self.microphone else {
             if may_open && now_us >= self.retry_at_us {
                 let microphone = Microphone::open(&cards::find(&self.name)?, self.gain_db)?;
-                sink(Heard::Opened(&microphone));
-                let goes_on = |servo: &Servo| servo.fits(microphone.rate, microphone.channels);
-                self.servo = self.servo.take().filter(goes_on);
-                self.frame.resize(FRAME * microphone.channels, 0);
-                (self.heard_us, self.overrun) = (monotonic_us(), false);
+                let (rate, channels) = (microphone.rate, microphone.channels);
                 self.microphone = Some(microphone);
+                sink(Heard::Opened(rate, channels));
+                if !self
+                    .servo
+                    .as_ref()
+                    .is_some_and(|servo| servo.fits(rate, channels))
+                {
+                    self.begin(rate, channels, now_us);
+                }
+                (self.heard_us, self.overrun, self.has_begun) = (monotonic_us(), false, false);
             }
             return Ok(());
         };
         match microphone.read(&mut self.block)? {
             Block::At(first_us) => {
                 (self.heard_us, self.overrun) = (now_us, false);
-                let (rate, channels) = (microphone.rate, microphone.channels);
-                let servo = self
-                    .servo
-                    .get_or_insert_with(|| Servo::new(rate, channels, first_us));
-                servo.push(&self.block, first_us);
+                if !mem::replace(&mut self.has_begun, true) {
+                    sink(Heard::Begun(&microphone.words));
+                }
+                if let Some(servo) = &mut self.servo {
+                    servo.push(&self.block, first_us);
+                }
             }
             // We were held up, and so it is no silence of the microphone's.
             Block::Lost if !self.overrun => {

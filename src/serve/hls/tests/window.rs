@@ -745,6 +745,15 @@ fn the_next_run_keeps_the_promises() {
     assert_eq!(next.window.first_sequence, 1003);
 }
 
+#[test]
+fn sound_without_pictures_is_not_gathered_for_ever() {
+    let mut rig = Rig::new(MOST_BYTES);
+    for n in 0..2 * MOST_SOUND as u64 {
+        rig.hear(n * 1920);
+    }
+    assert!(rig.window.sound.len() <= MOST_SOUND + 1);
+}
+
 /// Sound goes with the picture behind it, changes nothing of what is listed, and is left out for the video alone.
 #[test]
 fn sound_beside_the_pictures() {
