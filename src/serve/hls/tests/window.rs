@@ -100,6 +100,12 @@ impl Rig {
         pushed
     }
 
+    /// The camera has a microphone from now on.
+    fn has_sound(&mut self) {
+        let format = SoundFormat::new(48_000, 1);
+        self.init = Arc::new(Init::new(Arc::clone(&self.init.parameters), 0, format));
+    }
+
     /// Sound at that time.
     fn hear(&mut self, time_90k: u64) {
         let frame = SoundFrame {
@@ -748,6 +754,7 @@ fn the_next_run_keeps_the_promises() {
 #[test]
 fn sound_without_pictures_is_not_gathered_for_ever() {
     let mut rig = Rig::new(MOST_BYTES);
+    rig.has_sound();
     for n in 0..2 * MOST_SOUND as u64 {
         rig.hear(n * 1920);
     }
@@ -760,12 +767,7 @@ fn sound_beside_the_pictures() {
     let mut silent = Rig::new(MOST_BYTES);
     silent.play(120, 30);
     let mut rig = Rig::new(MOST_BYTES);
-    let format = SoundFormat {
-        rate: 48_000,
-        channels: 1,
-        config: [0x11, 0x88],
-    };
-    rig.init = Arc::new(Init::new(Arc::clone(&rig.init.parameters), 0, Some(format)));
+    rig.has_sound();
     // Nothing from before the first picture is sent.
     rig.time_90k = 900_000;
     rig.hear(890_000);
