@@ -311,8 +311,8 @@ impl<'a> Pump<'a> {
         self.ingest.open(info, looked);
         controls::opened(self.stream, source);
         watcher::start(self.stream);
-        let mut is_jpeg = self.ingest.gives_jpeg();
-        let mut listener = Listener::start(self.stream, &self.camera, is_jpeg, &mut self.listener);
+        let mut heard = (self.ingest.gives_jpeg(), self.camera.mic_gain);
+        let mut listener = Listener::start(self.stream, &self.camera, heard.0, &mut self.listener);
         let (mut key_asked, mut key_requested) = (None::<Instant>, false);
         loop {
             self.stream.heartbeat(FRAME_WAIT);
@@ -328,10 +328,11 @@ impl<'a> Pump<'a> {
                 return Close::Lost(e);
             }
             // What a command gives, its first picture shows.
-            if is_jpeg != self.ingest.gives_jpeg() {
-                is_jpeg = !is_jpeg;
+            let wanted = (self.ingest.gives_jpeg(), self.camera.mic_gain);
+            if wanted != heard {
+                heard = wanted;
                 drop(listener);
-                listener = Listener::start(self.stream, &self.camera, is_jpeg, &mut self.listener);
+                listener = Listener::start(self.stream, &self.camera, heard.0, &mut self.listener);
             }
             self.stream.drain_wakes();
             if self.stream.stopping() {
