@@ -1,4 +1,4 @@
-"""`make sync`: does the sound stay with the picture in the browsers, for a long time and over an unplugged microphone?"""
+"""`make sync`: does the sound stay with the picture in the browsers, for a long time, over sleep and over an unplugged microphone?"""
 import contextlib
 import shlex
 import statistics
@@ -7,12 +7,12 @@ import threading
 import time
 import urllib.request
 
-from clock import fragments, number_in
+from clock import Clock, fragments, number_in
 from driver import OUT, Chromium, Firefox, Skip, check, needs, wait_for
 from machine import Machine
 from measure import open_page, probe, shown
 from page import PATIENCE_S, becomes_live, note, said_live, served
-from sound import CAMERA, FPS, is_in_step, p95, unmutes
+from sound import CAMERA, FPS, P95, is_in_step, p95, unmutes
 
 # The loopback's other device captures what is played, at the same instant.
 MODULE, DRIVER = "snd-aloop pcm_substreams=1", "/sys/bus/platform/drivers/snd_aloop"
@@ -29,6 +29,7 @@ BACK_S = 2
 UNPLUGGED_S = 10
 STALL_S = 0.5   # a track that ends would stop the picture for as long as it is away
 LOOK_S = 40     # of a beep each second
+TRIES = 3       # where the machine is busy with other things meanwhile
 KINDS = Chromium, Firefox
 
 
@@ -72,25 +73,48 @@ def started(kind):
 
 def stays_in_step(kind, minutes):
     """Yields when it is to wait for the minutes."""
-    with started(kind) as browser, served(browser, "sync", CAMERA) as (_, clock, show):
+    with started(kind) as browser, served(browser, "sync", CAMERA) as (server, clock, show):
         show()
         becomes_live(browser, clock)
         unmutes(browser)
         failures = []
 
-        def look(when):
+        def look(when, clock):
             probe(browser)
             try:
-                is_in_step(browser, when, seconds=LOOK_S)
+                judged_by_most(browser, when)
             except AssertionError as why:   # how it is later is to be known, too
                 failures.append(str(why))
             ages = [1000 * age for age in clock.ages(shown(probe(browser)))]
             note(browser, f"{when} the picture is {statistics.median(ages):.0f} ms old, {p95(ages):.0f} ms at most (95 %)")
 
-        look("at the start")
+        look("at the start", clock)
         yield True
-        look(f"{minutes:g} minutes later")
+        look(f"{minutes:g} minutes later", clock)
+        browser.press("p")
+        clock.__exit__()    # it is a viewer, too
+        server.falls_asleep()
+        browser.press("p")
+        wait_for("the page says that it is live after sleep", PATIENCE_S, lambda: said_live(browser))
+        with Clock(server) as clock:
+            look("after sleep", clock)
         check(not failures, "; ".join(failures))
+
+
+def judged_by_most(browser, when):
+    """Judges 95 % of the beeps: a machine that is too busy for that tells nothing, and so does not pass."""
+    for _ in range(TRIES):
+        if is_in_step(browser, when, seconds=LOOK_S) == P95:
+            return
+    check(False, f"{when} 95 % of the beeps were not judged in {TRIES} tries, as the machine is busy")
+
+
+def judged_at_all(browser, when, machine):
+    """The same with the virtual machine, in which the beeps may stumble: their median will do."""
+    for _ in range(TRIES):
+        if is_in_step(browser, when, lambda: beep_is_late_ms(machine), LOOK_S):
+            return
+    raise Skip(f"{when} not judged in {TRIES} tries, as the machine is busy")
 
 
 def over_an_unplugged_microphone(kind):
@@ -107,7 +131,7 @@ def over_an_unplugged_microphone(kind):
         open_page(browser, machine.url())
         wait_for("the page says live", PATIENCE_S, lambda: said_live(browser))
         unmutes(browser)
-        is_in_step(browser, "by a microphone", lambda: beep_is_late_ms(machine), LOOK_S)
+        judged_at_all(browser, "by a microphone", machine)
 
         with browser.loudspeaker.heard() as beeps, pictures_come(machine) as came:
             probe(browser)
@@ -134,7 +158,7 @@ def over_an_unplugged_microphone(kind):
         silent = [at for at in beeps if unplugged + 2 < at / 1000 < plugged]
         check(not silent, f"{len(silent)} beeps without a microphone")
         check(back < BACK_S, f"the microphone was back after {back:.1f} s")
-        is_in_step(browser, "after an unplugged microphone", lambda: beep_is_late_ms(machine), LOOK_S)
+        judged_at_all(browser, "after an unplugged microphone", machine)
 
 
 def longest(times):
