@@ -139,7 +139,7 @@ def is_in_step(browser, when, late_ms=lambda: 0, seconds=MEASURE_S, limit_ms=IN_
     text = f"{when} the sound is {middle:.0f} ms behind the picture, {most:.0f} ms off at most (95 %)"
     note(browser, f"{text}; {told}")
     judged = P95 if len(found) >= MANY_BEEPS and held_up_s < HELD_UP_S else MEDIAN
-    check((most if judged == P95 else abs(middle)) <= limit_ms, text)
+    check((most if judged == P95 else abs(middle)) <= limit_ms, f"{text}: {[round(one) for one in found]}")
     return judged
 
 
