@@ -386,7 +386,7 @@ fn files_are_closed_but_for_devices_and_the_config() {
     server.signal("-HUP");
     manager.up_to("READY=1");
     manager.up_to("STATUS=/");
-    logs(&server, "can't read the config: Permission denied");
+    logs(&server, "can't read the config: no permission");
 
     std::fs::remove_file(server.dir.file("test.conf")).unwrap();
     reload(

@@ -75,7 +75,7 @@ impl Config {
                 Err(Error::new(path, "can't read the config", why))
             }
             Err(e) if e.kind() == ErrorKind::PermissionDenied => {
-                let why = "no permission; run it with sudo, or let this user read the file and its folder (chgrp, chmod)";
+                let why = "no permission; run it with sudo, or let this user read the file and its folder (chgrp, chmod); the sandbox follows no new link";
                 Err(Error::new(path, "can't read the config", why))
             }
             Err(e) => Err(Error::new(path, "can't read the config", e)),
