@@ -298,7 +298,7 @@ fn who_has_it_is_named() {
     drop(other);
     listener.until("it is free", |listener| listener.news.len() > 1);
     assert!(
-        listener.news[1].starts_with("opened: 48000 Hz, mono, 32 bits"),
+        listener.news[1].starts_with("begun: 48000 Hz, mono, 32 bits"),
         "{:?}",
         listener.news
     );
