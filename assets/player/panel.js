@@ -233,9 +233,6 @@ export function createPanel(session, view, bare) {
 		for (const name in actions) (inBar.includes(name) ? byId('bar') : tabs.picture.panel).append(addAction(name));
 		buttons.mute.hidden = true;
 		buttons.mute.after(sound.element);
-		session.onMessage('sound', rate => {
-			buttons.mute.hidden = !rate;
-		});
 		for (const name in tabs) byId('bar').append(addButton(name, words.tabs[name], () => toggle(name)));
 		onDrawer('');
 		byId('bar').setAttribute('aria-label', words.player);

@@ -2,7 +2,7 @@
 
 import { createClock } from './clock.js';
 import { createHeard } from './heard.js';
-import { firstType, isSound, promiseAtOnce, readFragment, readInit } from './mp4.js';
+import { firstType, isSound, promiseAtOnce, readFragment } from './mp4.js';
 import { isWebKit } from './mse.js';
 import { PATHS, createPaths, retryDelay } from './paths.js';
 import { Refusal, ask } from './server.js';
@@ -169,10 +169,8 @@ export function createSession(view, path, render) {
 		const isInit = firstType(bytes) === 'ftyp';
 		if (isInit || isSound(bytes)) {
 			heard.take(bytes); // the engine may change them
-			if (isInit) {
-				listeners.sound?.(readInit(bytes).sound);
-				engine?.init(bytes);
-			} else engine?.sound?.(bytes);
+			if (isInit) engine?.init(bytes);
+			else engine?.sound?.(bytes);
 			return;
 		}
 		lastFragment = lastData;

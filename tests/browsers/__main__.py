@@ -74,7 +74,7 @@ CHECKS = {
                       recordings.recordings_are_reached_by_finger_and_key,
                       recordings.ten_minutes_are_sought_in_without_reading_them,
                       recordings.jpeg_recordings_are_offered_to_other_players,
-                      sound.the_best_path_has_sound_too, sound.the_button_comes_with_the_sound, operate.the_page_operates_a_camera,
+                      sound.the_best_path_has_sound_too, sound.a_camera_without_sound_has_no_button, operate.the_page_operates_a_camera,
                       motion.the_threshold_of_motion_is_dragged_and_kept],
     Firefox: MAIN,
     WebKit: EVERYWHERE,
