@@ -66,10 +66,14 @@ impl Sound {
         }
     }
 
-    /// Has frames of so many samples a second and channels come from that time on: silence until there is a microphone.
+    /// Has frames of so many samples a second and channels come from that time on, if they do not come already: silence until there is
+    /// a microphone.
     pub fn begin(&mut self, rate: u32, channels: usize, now_us: u64) {
-        self.servo = Some(Servo::new(rate, channels, now_us));
-        self.frame.resize(FRAME * channels, 0);
+        let goes_on = |servo: &Servo| servo.fits(rate, channels);
+        if !self.servo.as_ref().is_some_and(goes_on) {
+            self.servo = Some(Servo::new(rate, channels, now_us));
+            self.frame.resize(FRAME * channels, 0);
+        }
     }
 
     /// Waits for the microphone, or for what can be read at `wake`, and hands over what came. Unless it `may_open` the
@@ -112,13 +116,7 @@ impl Sound {
                 let (rate, channels) = (microphone.rate, microphone.channels);
                 self.microphone = Some(microphone);
                 sink(Heard::Opened(rate, channels));
-                if !self
-                    .servo
-                    .as_ref()
-                    .is_some_and(|servo| servo.fits(rate, channels))
-                {
-                    self.begin(rate, channels, now_us);
-                }
+                self.begin(rate, channels, now_us);
                 (self.heard_us, self.overrun, self.has_begun) = (monotonic_us(), false, false);
             }
             return Ok(());
